@@ -1,0 +1,102 @@
+"""The nouns that every stage speaks: a LiDAR sweep, a camera view, and a sample of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One LiDAR revolution, with the sensor's pose at its own stamp.
+
+    Attributes:
+        points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity in [0, 1].
+        T_global_lidar: (4, 4) float64 rigid transform at `stamp_ns`; the global frame is the data
+            set's or, online, the fixed frame.
+        stamp_ns: Nanoseconds.
+        labels: (N,) uint8, 255 = IGNORE_LABEL, or None where labels are absent or were not asked for.
+    """
+
+    points: NDArray[np.float32]
+    T_global_lidar: NDArray[np.float64]
+    stamp_ns: int
+    labels: NDArray[np.uint8] | None = None
+
+    def __post_init__(self) -> None:
+        if self.points.ndim != 2 or self.points.shape[1] != 4 or self.points.dtype != np.float32:
+            raise ValueError(
+                f"points must be (N, 4) float32 x, y, z, intensity, "
+                f"got {self.points.shape} {self.points.dtype}"
+            )
+        _check_transform("T_global_lidar", self.T_global_lidar)
+        if self.labels is not None and self.labels.shape != (len(self.points),):
+            raise ValueError(
+                f"labels must be ({len(self.points)},) like the points, got {self.labels.shape}"
+            )
+
+
+@dataclass(frozen=True)
+class CameraView:
+    """One camera image, with the camera's pose at its own stamp.
+
+    Attributes:
+        name: For example "cam_front".
+        image: (H, W, 3) uint8 RGB.
+        intrinsics: (3, 3) float64 pinhole matrix in pixels of `image`.
+        T_global_camera: (4, 4) float64 rigid transform at `stamp_ns`. The camera frame is optical:
+            x right, y down, z forward.
+        stamp_ns: Nanoseconds.
+    """
+
+    name: str
+    image: NDArray[np.uint8]
+    intrinsics: NDArray[np.float64]
+    T_global_camera: NDArray[np.float64]
+    stamp_ns: int
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
+            raise ValueError(
+                f"image of {self.name} must be (H, W, 3) uint8 RGB, "
+                f"got {self.image.shape} {self.image.dtype}"
+            )
+        if self.intrinsics.shape != (3, 3) or not self.intrinsics[0, 0] > 0:
+            raise ValueError(
+                f"intrinsics of {self.name} must be (3, 3) with a positive focal length, "
+                f"got {self.intrinsics.tolist()}; the camera is not calibrated"
+            )
+        _check_transform("T_global_camera", self.T_global_camera)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A keyframe: its sweep, the sweeps before it, and its camera views.
+
+    Attributes:
+        token: The data set's name of the keyframe.
+        scene_token: The data set's name of the drive that it belongs to.
+        sweeps: The keyframe's sweep first, then the previous ones, newest first.
+        cameras: Any number of views, each at its own stamp.
+    """
+
+    token: str
+    scene_token: str
+    sweeps: tuple[Sweep, ...]
+    cameras: tuple[CameraView, ...]
+
+    def __post_init__(self) -> None:
+        if not self.sweeps:
+            raise ValueError(f"sample {self.token} has no sweep; a sample starts with its keyframe")
+
+    @property
+    def keyframe(self) -> Sweep:
+        """The sweep that the sample is named after."""
+        return self.sweeps[0]
+
+
+def _check_transform(name: str, transform: NDArray[np.float64]) -> None:
+    if transform.shape != (4, 4) or transform.dtype != np.float64:
+        raise ValueError(f"{name} must be (4, 4) float64, got {transform.shape} {transform.dtype}")

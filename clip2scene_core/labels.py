@@ -1,0 +1,103 @@
+"""Class tables: the 16 nuScenes classes, their prompts, their colours, and the raw label map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+IGNORE_LABEL: Final = 255
+"""Label of a point that carries no class: unlabelled, noise, ego, out of range, not finite."""
+
+IGNORE_COLOUR: Final = (80, 80, 80)
+
+
+@dataclass(frozen=True)
+class SemanticClass:
+    """One class of a data set.
+
+    Attributes:
+        name: The data set's own name, with spaces in place of underscores or dots.
+        prompt: The words that CLIP is asked for when the user names no prompts.
+        colour: (red, green, blue), 0-255.
+    """
+
+    name: str
+    prompt: str
+    colour: tuple[int, int, int]
+
+
+NUSCENES_CLASSES: Final = (
+    SemanticClass("barrier", "barrier", (255, 120, 50)),
+    SemanticClass("bicycle", "bicycle", (255, 192, 203)),
+    SemanticClass("bus", "bus", (255, 255, 0)),
+    SemanticClass("car", "car", (0, 150, 245)),
+    SemanticClass("construction vehicle", "excavator", (0, 255, 255)),
+    SemanticClass("motorcycle", "motorcycle", (200, 180, 0)),
+    SemanticClass("pedestrian", "pedestrian", (255, 0, 0)),
+    SemanticClass("traffic cone", "traffic cone", (255, 240, 150)),
+    SemanticClass("trailer", "trailer", (135, 60, 0)),
+    SemanticClass("truck", "truck", (160, 32, 240)),
+    SemanticClass("driveable surface", "road", (255, 0, 255)),
+    SemanticClass("other flat", "traffic island", (139, 137, 137)),
+    SemanticClass("sidewalk", "sidewalk", (75, 0, 75)),
+    SemanticClass("terrain", "grass", (150, 240, 80)),
+    SemanticClass("manmade", "building", (230, 230, 250)),
+    SemanticClass("vegetation", "tree", (0, 175, 0)),
+)
+"""The 16 classes of nuScenes-lidarseg; the index of a class is its label (no class 0 for "ignore")."""
+
+NUSCENES_RAW_CATEGORIES: Final = (
+    "noise",
+    "animal",
+    "human.pedestrian.adult",
+    "human.pedestrian.child",
+    "human.pedestrian.construction_worker",
+    "human.pedestrian.personal_mobility",
+    "human.pedestrian.police_officer",
+    "human.pedestrian.stroller",
+    "human.pedestrian.wheelchair",
+    "movable_object.barrier",
+    "movable_object.debris",
+    "movable_object.pushable_pullable",
+    "movable_object.trafficcone",
+    "static_object.bicycle_rack",
+    "vehicle.bicycle",
+    "vehicle.bus.bendy",
+    "vehicle.bus.rigid",
+    "vehicle.car",
+    "vehicle.construction",
+    "vehicle.emergency.ambulance",
+    "vehicle.emergency.police",
+    "vehicle.motorcycle",
+    "vehicle.trailer",
+    "vehicle.truck",
+    "flat.driveable_surface",
+    "flat.other",
+    "flat.sidewalk",
+    "flat.terrain",
+    "static.manmade",
+    "static.other",
+    "static.vegetation",
+    "vehicle.ego",
+)
+"""The 32 raw categories of nuScenes-lidarseg; the index of a name is the byte in the .bin file."""
+
+_RAW_TO_CLASS: Final = {
+    9: 0, 14: 1, 15: 2, 16: 2, 17: 3, 18: 4, 21: 5, 2: 6, 3: 6, 4: 6, 6: 6, 12: 7,
+    22: 8, 23: 9, 24: 10, 25: 11, 26: 12, 27: 13, 28: 14, 30: 15,
+}  # fmt: skip
+
+
+def nuscenes_label_map() -> NDArray[np.uint8]:
+    """Build the lookup table from raw lidarseg bytes to the 16 classes.
+
+    Returns:
+        (256,) uint8; entry r is the label of raw category r, IGNORE_LABEL where it has none.
+    """
+    label_map = np.full(256, IGNORE_LABEL, dtype=np.uint8)
+    for raw, label in _RAW_TO_CLASS.items():
+        label_map[raw] = label
+    return label_map
