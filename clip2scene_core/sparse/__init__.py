@@ -1,0 +1,1 @@
+"""Points to voxels, and convolution on them."""

@@ -1,0 +1,1 @@
+"""Pre-training the 3D network from the teacher."""

@@ -1,0 +1,1 @@
+"""The embedded world: a procedural street in nuScenes' format."""
