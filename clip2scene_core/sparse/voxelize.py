@@ -1,0 +1,201 @@
+"""From points to voxels and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clip2scene_core.sparse import packed_keys
+from clip2scene_core.sparse.kernel_map import CENTRE_OFFSET, NUM_NEIGHBOURS
+from clip2scene_core.sparse.tensor import SparseTensor, VoxelLevel
+
+
+@dataclass(frozen=True, eq=False)
+class PointsOnLevel:
+    """Where the points lie on one level.
+
+    Attributes:
+        level: The voxels.
+        voxel_index: (N,) int64 row of the voxel that holds each point.
+        num_points: (M,) int64 points in each voxel, at least 1.
+        corner_index: (N, 8) int64 rows of the voxels whose centres surround each point.
+        corner_weight: (N, 8) float32 trilinear weights; 0 for empty voxels, each row sums to 1.
+    """
+
+    level: VoxelLevel
+    voxel_index: Tensor
+    num_points: Tensor
+    corner_index: Tensor
+    corner_weight: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Voxels:
+    """The voxels of a batch of point clouds.
+
+    Attributes:
+        level: The finest level; it leads to the coarser ones.
+        point_to_voxel: (N,) int64 row in `coordinates` of each point's voxel.
+        positions: (N, 3) float32 points in units of the voxel size.
+        voxel_size: Edge of a voxel of the finest level in metres.
+    """
+
+    level: VoxelLevel
+    point_to_voxel: Tensor
+    positions: Tensor
+    voxel_size: float
+    _points_on_level: dict[int, PointsOnLevel] = field(default_factory=dict, repr=False)
+
+    @property
+    def coordinates(self) -> Tensor:
+        """(M, 4) int32 [batch, x, y, z], sorted by packed key."""
+        return self.level.coordinates
+
+    def points_on(self, stride: int) -> PointsOnLevel:
+        """Locate the points on the level of this stride (1, 2, 4, ...); built once and kept."""
+        if stride not in self._points_on_level:
+            level, voxel_index = self.level, self.point_to_voxel
+            while level.stride < stride:
+                voxel_index = level.downsampling.parent_index[voxel_index]
+                level = level.downsampling.coarse
+            if level.stride != stride:
+                raise ValueError(f"stride must be a power of 2, got {stride}")
+            self._points_on_level[stride] = _locate(self.positions, level, voxel_index)
+        return self._points_on_level[stride]
+
+
+def voxelize(points: Tensor, batch_index: Tensor, voxel_size: float) -> Voxels:
+    """Find the occupied voxels of a batch of point clouds.
+
+    Args:
+        points: (N, 3) float32 metres; N may be 0.
+        batch_index: (N,) int64 cloud of each point, 0 <= batch_index < 512.
+        voxel_size: Edge in metres.
+
+    Returns:
+        Voxels. A point at p lies in the voxel floor(p / voxel_size).
+
+    Raises:
+        ValueError: If a shape is wrong, the voxel size is not positive, a coordinate is not finite
+            or too far away (131,070 voxels from the origin), or a batch index is out of range.
+    """
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise ValueError(
+            f"points must be (N, 3), got {tuple(points.shape)}; pass xyz without intensity"
+        )
+    if batch_index.shape != (len(points),):
+        raise ValueError(
+            f"batch_index must be ({len(points)},) like the points, got {tuple(batch_index.shape)}"
+        )
+    if not voxel_size > 0:
+        raise ValueError(f"voxel_size must be positive metres, got {voxel_size}")
+    positions = points.float() / voxel_size
+    _check_range(points, positions, batch_index, voxel_size)
+    coordinates = torch.cat([batch_index[:, None], positions.floor().long()], dim=1)
+    keys, point_to_voxel = torch.unique(packed_keys.pack(coordinates), return_inverse=True)
+    return Voxels(VoxelLevel(keys, 1), point_to_voxel, positions, voxel_size)
+
+
+def voxel_mean(point_features: Tensor, voxels: Voxels, stride: int = 1) -> SparseTensor:
+    """Average the features of the points in each voxel.
+
+    Args:
+        point_features: (N, F) float.
+        voxels: The points' voxels.
+        stride: Level to average on.
+
+    Returns:
+        Tensor with features (M, F) on the level of this stride.
+
+    Raises:
+        ValueError: If there is not one feature row per point.
+    """
+    located = voxels.points_on(stride)
+    if point_features.ndim != 2 or len(point_features) != len(located.voxel_index):
+        raise ValueError(
+            f"point_features must be ({len(located.voxel_index)}, F), one row per point, "
+            f"got {tuple(point_features.shape)}"
+        )
+    # Sums of many bfloat16 numbers would lose the small ones.
+    sum_dtype = torch.promote_types(point_features.dtype, torch.float32)
+    sums = point_features.new_zeros((len(located.level), point_features.shape[1]), dtype=sum_dtype)
+    sums = sums.index_add(0, located.voxel_index, point_features.to(sum_dtype))
+    means = sums / located.num_points[:, None]
+    return SparseTensor(located.level, means.to(point_features.dtype))
+
+
+def devoxelize(tensor: SparseTensor, voxels: Voxels) -> Tensor:
+    """Interpolate voxel features at the points.
+
+    Trilinear between the eight surrounding voxel centres; empty voxels are left out and the other
+    weights scaled up. The point's own voxel always takes part.
+
+    Args:
+        tensor: Features (M, F) on any level of `voxels`.
+        voxels: The points' voxels.
+
+    Returns:
+        (N, F) float.
+
+    Raises:
+        ValueError: If `tensor` does not live on a level of `voxels`.
+    """
+    located = voxels.points_on(tensor.stride)
+    if tensor.level is not located.level:
+        raise ValueError(
+            f"the tensor ({len(tensor.level)} voxels, stride {tensor.stride}) was made from other "
+            f"voxels ({len(located.level)} at this stride); pass the voxels it came from"
+        )
+    return F.embedding_bag(
+        located.corner_index,
+        tensor.features,
+        mode="sum",
+        per_sample_weights=located.corner_weight.to(tensor.features.dtype),
+    )
+
+
+def _check_range(points: Tensor, positions: Tensor, batch_index: Tensor, voxel_size: float) -> None:
+    if not points.isfinite().all():
+        num_bad = int((~points.isfinite()).any(dim=1).sum())
+        raise ValueError(
+            f"{num_bad} of {len(points)} points are not finite; drop them before voxelising"
+        )
+    if len(points) and float(positions.abs().max()) >= packed_keys.MAX_COORDINATE:
+        raise ValueError(
+            f"a point lies {float(points.abs().max()):.6g} m from the origin along an axis; with "
+            f"voxels of {voxel_size} m it must stay within "
+            f"{packed_keys.MAX_COORDINATE * voxel_size:.6g} m; use the LiDAR frame"
+        )
+    if len(points) and not 0 <= int(batch_index.min()) <= int(batch_index.max()) < (
+        packed_keys.MAX_BATCHES
+    ):
+        raise ValueError(
+            f"batch_index must be in [0, {packed_keys.MAX_BATCHES}), got "
+            f"{int(batch_index.min())} to {int(batch_index.max())}"
+        )
+
+
+def _locate(positions: Tensor, level: VoxelLevel, voxel_index: Tensor) -> PointsOnLevel:
+    own_coordinates = level.coordinates.index_select(0, voxel_index)[:, 1:]
+    from_centre = positions / level.stride - own_coordinates - 0.5  # (N, 3) in [-0.5, 0.5)
+    # Per axis, the point lies between its own voxel's centre and that of the next voxel on its
+    # side, which takes part with a weight of |from_centre|. The eight corners are all combinations.
+    corner = voxel_index[:, None] * NUM_NEIGHBOURS + CENTRE_OFFSET  # (N, 1) in the neighbour table
+    weight = torch.ones_like(from_centre[:, :1])
+    for axis, table_step in enumerate((9, 3, 1)):
+        distance = from_centre[:, axis, None]
+        step = torch.where(distance < 0, -table_step, table_step)
+        corner = torch.cat([corner, corner + step], dim=1)
+        weight = torch.cat([weight * (1 - distance.abs()), weight * distance.abs()], dim=1)
+    corner_index = level.neighbour_table.take(corner)  # (N, 8)
+    weight = weight * (corner_index >= 0)
+    return PointsOnLevel(
+        level,
+        voxel_index,
+        torch.bincount(voxel_index, minlength=len(level)),
+        corner_index.clamp(min=0),
+        weight / weight.sum(dim=1, keepdim=True),
+    )

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clip2scene_core.sparse import conv
+from clip2scene_core.sparse.conv import (
+    DownsampleConv3d,
+    SubmanifoldConv3d,
+    UpsampleConv3d,
+    sparse_convolution,
+)
+from clip2scene_core.sparse.tensor import SparseTensor, VoxelLevel
+from clip2scene_core.sparse.voxelize import voxelize
+
+SIZE = 8  # of the dense cube; coordinates run from -4 to 3
+NUM_BATCHES = 2
+TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 3e-2}
+DTYPES = pytest.mark.parametrize("dtype", list(TOLERANCES))
+
+
+def random_level(seed: int = 0, num_points: int = 150) -> VoxelLevel:
+    generator = torch.Generator().manual_seed(seed)
+    points = torch.randint(-SIZE // 2, SIZE // 2, (num_points, 3), generator=generator) + 0.5
+    batch_index = torch.randint(NUM_BATCHES, (num_points,), generator=generator)
+    return voxelize(points, batch_index, 1.0).level
+
+
+def random_numbers(*shape: int, dtype: torch.dtype, seed: int = 1) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
+
+
+def dense_index(level: VoxelLevel) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    batch, x, y, z = level.coordinates.long().unbind(1)
+    half = SIZE // 2 // level.stride
+    return batch, x + half, y + half, z + half
+
+
+def to_dense(level: VoxelLevel, features: Tensor) -> Tensor:
+    """(M, F) -> (B, F, X, Y, Z)."""
+    size = SIZE // level.stride
+    dense = features.new_zeros(NUM_BATCHES, size, size, size, features.shape[1])
+    return dense.index_put(dense_index(level), features).permute(0, 4, 1, 2, 3)
+
+
+def to_sparse(level: VoxelLevel, dense: Tensor) -> Tensor:
+    return dense.permute(0, 2, 3, 4, 1)[dense_index(level)]
+
+
+def dense_weight(weight: Tensor) -> Tensor:
+    """(K, C_in, C_out) -> (C_out, C_in, k, k, k)."""
+    edge = round(len(weight) ** (1 / 3))
+    return weight.permute(2, 1, 0).unflatten(2, (edge, edge, edge))
+
+
+def dense_submanifold(level: VoxelLevel, features: Tensor, weight: Tensor) -> Tensor:
+    return to_sparse(level, F.conv3d(to_dense(level, features), dense_weight(weight), padding=1))
+
+
+def dense_downsample(level: VoxelLevel, features: Tensor, weight: Tensor) -> Tensor:
+    dense = F.conv3d(to_dense(level, features), dense_weight(weight), stride=2)
+    return to_sparse(level.downsampling.coarse, dense)
+
+
+def dense_upsample(level: VoxelLevel, features: Tensor, weight: Tensor) -> Tensor:
+    kernel = dense_weight(weight).transpose(0, 1)
+    dense = F.conv_transpose3d(to_dense(level.downsampling.coarse, features), kernel, stride=2)
+    return to_sparse(level, dense)
+
+
+def assert_equal_with_gradients(
+    sparse_output: Tensor, dense_output: Tensor, leaves: tuple[Tensor, ...], tolerance: float
+) -> None:
+    scale = dense_output.abs().max()
+    torch.testing.assert_close(
+        sparse_output.double() / scale, dense_output / scale, rtol=0, atol=tolerance
+    )
+    direction = random_numbers(*dense_output.shape, dtype=torch.float64, seed=5)
+    sparse_gradients = torch.autograd.grad((sparse_output.double() * direction).sum(), leaves)
+    dense_gradients = torch.autograd.grad((dense_output * direction).sum(), leaves)
+    for sparse_gradient, dense_gradient in zip(sparse_gradients, dense_gradients, strict=True):
+        scale = dense_gradient.abs().max()
+        torch.testing.assert_close(
+            sparse_gradient / scale, dense_gradient / scale, rtol=0, atol=tolerance
+        )
+
+
+@DTYPES
+def test_submanifold_convolution_equals_the_dense_one(dtype: torch.dtype) -> None:
+    level = random_level()
+    layer = SubmanifoldConv3d(3, 5).to(dtype)
+    features = random_numbers(len(level), 3, dtype=dtype).requires_grad_()
+    output = layer(SparseTensor(level, features))
+    expected = dense_submanifold(level, features.double(), layer.weight.double())
+    assert output.level is level
+    assert_equal_with_gradients(
+        output.features, expected, (features, layer.weight), TOLERANCES[dtype]
+    )
+
+
+@DTYPES
+def test_downsampling_equals_the_dense_strided_convolution(dtype: torch.dtype) -> None:
+    level = random_level()
+    layer = DownsampleConv3d(3, 5).to(dtype)
+    features = random_numbers(len(level), 3, dtype=dtype).requires_grad_()
+    output = layer(SparseTensor(level, features))
+    expected = dense_downsample(level, features.double(), layer.weight.double())
+    assert output.stride == 2
+    assert_equal_with_gradients(
+        output.features, expected, (features, layer.weight), TOLERANCES[dtype]
+    )
+
+
+@DTYPES
+def test_upsampling_equals_the_dense_transposed_convolution(dtype: torch.dtype) -> None:
+    level = random_level()
+    coarse = level.downsampling.coarse
+    layer = UpsampleConv3d(3, 5).to(dtype)
+    features = random_numbers(len(coarse), 3, dtype=dtype).requires_grad_()
+    output = layer(SparseTensor(coarse, features), level)
+    expected = dense_upsample(level, features.double(), layer.weight.double())
+    assert output.level is level
+    assert_equal_with_gradients(
+        output.features, expected, (features, layer.weight), TOLERANCES[dtype]
+    )
+
+
+def test_bfloat16_sums_agree_with_and_without_the_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    level = random_level()
+    features = random_numbers(len(level), 16, dtype=torch.bfloat16)
+    weight = random_numbers(27, 16, 8, dtype=torch.bfloat16)
+    buffered = sparse_convolution(features, weight, level.neighbours)
+    monkeypatch.setattr(conv, "_MAX_BUFFERED_OUTPUT", 0)
+    looped = sparse_convolution(features, weight, level.neighbours)
+    assert not torch.equal(buffered, torch.zeros_like(buffered))
+    torch.testing.assert_close(buffered, looped, rtol=2e-2, atol=0.3)  # of numbers around 20
+
+
+@pytest.mark.parametrize("kind", ["neighbours", "downsample", "upsample"])
+def test_gradients_agree_with_finite_differences(kind: str) -> None:
+    level = random_level(num_points=12)
+    kernel_map = {
+        "neighbours": level.neighbours,
+        "downsample": level.downsampling.kernel_map,
+        "upsample": level.downsampling.kernel_map.transpose(),
+    }[kind]
+    features = random_numbers(kernel_map.num_inputs, 2, dtype=torch.float64).requires_grad_()
+    weight = random_numbers(len(kernel_map.num_pairs), 2, 3, dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(sparse_convolution, (features, weight, kernel_map))
+
+
+def test_autocast_computes_in_its_own_dtype() -> None:
+    level = random_level()
+    features = random_numbers(len(level), 3, dtype=torch.float32).requires_grad_()
+    layer = SubmanifoldConv3d(3, 5)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = layer(SparseTensor(level, features)).features
+    output.float().sum().backward()
+    assert output.dtype == torch.bfloat16
+    assert layer.weight.grad is not None
+    assert layer.weight.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize("num_points", [0, 1])
+@DTYPES
+def test_almost_no_voxels_pass_through_all_convolutions(
+    num_points: int, dtype: torch.dtype
+) -> None:
+    level = random_level(num_points=num_points)
+    features = torch.ones(len(level), 2, dtype=dtype, requires_grad=True)
+    tensor = SparseTensor(level, features)
+    output = SubmanifoldConv3d(2, 3).to(dtype)(tensor)
+    output = UpsampleConv3d(4, 5).to(dtype)(DownsampleConv3d(3, 4).to(dtype)(output), level)
+    output.features.sum().backward()
+    assert output.features.shape == (num_points, 5)
+    assert features.grad is not None
+    assert features.grad.shape == (num_points, 2)
+
+
+def test_upsampling_to_a_foreign_level_is_refused() -> None:
+    coarse = random_level().downsampling.coarse
+    tensor = SparseTensor(coarse, torch.ones(len(coarse), 2))
+    with pytest.raises(ValueError, match="downsampled to this tensor"):
+        UpsampleConv3d(2, 2)(tensor, random_level())
+
+
+def test_features_without_a_voxel_are_refused() -> None:
+    level = random_level()
+    with pytest.raises(ValueError, match="one row per voxel"):
+        SparseTensor(level, torch.ones(len(level) + 1, 2))
