@@ -1,0 +1,117 @@
+"""Semantic consistency: point embeddings are drawn to the text of their pseudo label."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clip2scene_core.labels import IGNORE_LABEL
+
+
+def semantic_consistency_loss(
+    point_embeddings: Tensor,
+    text_embeddings: Tensor,
+    pseudo_labels: Tensor,
+    temperature: float,
+    class_weights: Tensor | None = None,
+) -> Tensor:
+    """Cross-entropy of each point over the texts of all classes.
+
+    Embeddings are brought to unit length here, so logits are cosines / temperature.
+
+    Args:
+        point_embeddings: (P, D) float, any length; P may be 0.
+        text_embeddings: (C, D) float, any length.
+        pseudo_labels: (P,) int64 in [0, C), or 255 for points without a label.
+        temperature: Positive.
+        class_weights: (C,) float, or None for equal ones.
+
+    Returns:
+        Scalar, the (weighted) mean over labelled points; 0, with a gradient path, if there is none.
+
+    Raises:
+        ValueError: If shapes do not fit, a label is out of range or temperature is not positive.
+
+    Source: what trained CLIP2Scene (CVPR 2023) in place of its Eq. (1); there without
+    normalisation and temperature.
+    """
+    _check(point_embeddings, text_embeddings, pseudo_labels, temperature)
+    points = F.normalize(point_embeddings, dim=1)
+    logits = points @ F.normalize(text_embeddings, dim=1).T / temperature  # (P, C)
+    labelled = pseudo_labels != IGNORE_LABEL
+    losses = F.cross_entropy(
+        logits, pseudo_labels, weight=class_weights, ignore_index=IGNORE_LABEL, reduction="sum"
+    )
+    if class_weights is None:
+        total_weight = labelled.sum()
+    else:
+        total_weight = class_weights[pseudo_labels[labelled]].sum()
+    return losses / torch.where(total_weight > 0, total_weight, 1)
+
+
+def paper_semantic_consistency_loss(
+    point_embeddings: Tensor, text_embeddings: Tensor, pseudo_labels: Tensor, temperature: float
+) -> Tensor:
+    """Contrast, for each class text, the points of the class with all other points.
+
+    For class c: -log of [sum over points labelled c of exp(t_c . p / temperature)] / [the same
+    over points not labelled c], summed over the classes. Classes without points on both sides are
+    left out. As published: embeddings are taken at their length, and the denominator has no
+    positives, so the loss has no lower bound unless they have unit length.
+
+    Args:
+        point_embeddings: (P, D) float; P may be 0.
+        text_embeddings: (C, D) float.
+        pseudo_labels: (P,) int64 in [0, C), or 255 for points that take no part.
+        temperature: Positive; 0.5 in the paper.
+
+    Returns:
+        Scalar; 0, with a gradient path, if no class has both sides.
+
+    Raises:
+        ValueError: If shapes do not fit, a label is out of range or temperature is not positive.
+
+    Source: CLIP2Scene (CVPR 2023), Eq. (1).
+    """
+    _check(point_embeddings, text_embeddings, pseudo_labels, temperature)
+    labelled = pseudo_labels != IGNORE_LABEL
+    labels = pseudo_labels[labelled]
+    logits = point_embeddings[labelled] @ text_embeddings.T / temperature  # (P', C)
+    num_positives = torch.bincount(labels, minlength=len(text_embeddings))
+    classes = ((num_positives > 0) & (num_positives < len(labels))).nonzero()[:, 0]
+    if len(classes) == 0:
+        return logits.sum() * 0
+    logits = logits[:, classes]
+    is_positive = labels[:, None] == classes
+    positives = logits.masked_fill(~is_positive, -torch.inf).logsumexp(dim=0)
+    negatives = logits.masked_fill(is_positive, -torch.inf).logsumexp(dim=0)
+    return (negatives - positives).sum()
+
+
+def _check(
+    point_embeddings: Tensor, text_embeddings: Tensor, pseudo_labels: Tensor, temperature: float
+) -> None:
+    if point_embeddings.ndim != 2 or text_embeddings.ndim != 2:
+        raise ValueError(
+            f"embeddings must be (P, D) and (C, D), got {tuple(point_embeddings.shape)} "
+            f"and {tuple(text_embeddings.shape)}"
+        )
+    if point_embeddings.shape[1] != text_embeddings.shape[1]:
+        raise ValueError(
+            f"points have {point_embeddings.shape[1]} numbers per embedding, texts "
+            f"{text_embeddings.shape[1]}; the head must have the size of the text embeddings"
+        )
+    if pseudo_labels.shape != (len(point_embeddings),):
+        raise ValueError(
+            f"pseudo_labels must be ({len(point_embeddings)},) like the points, "
+            f"got {tuple(pseudo_labels.shape)}"
+        )
+    if not temperature > 0:
+        raise ValueError(f"temperature must be positive, got {temperature}")
+    labels = pseudo_labels[pseudo_labels != IGNORE_LABEL]
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(text_embeddings):
+        raise ValueError(
+            f"pseudo_labels must be in [0, {len(text_embeddings)}) or {IGNORE_LABEL}, got "
+            f"{int(labels.min())} to {int(labels.max())}"
+        )

@@ -1,0 +1,206 @@
+"""SPVCNN: a U-Net on sparse voxels with a branch of points beside it."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clip2scene_core.sparse.conv import DownsampleConv3d, SubmanifoldConv3d, UpsampleConv3d
+from clip2scene_core.sparse.tensor import SparseTensor
+from clip2scene_core.sparse.voxelize import Voxels, devoxelize, voxel_mean
+
+# Features after the stem, the four stages down, and the four stages up, at width 1.
+_PLANES = (32, 32, 64, 128, 256, 256, 128, 96, 96)
+
+
+class SPVCNN(nn.Module):
+    """Point features from voxels at five strides and from the points themselves.
+
+    The voxels see the points' features averaged. After the stem, the fourth stage down and the
+    second and fourth stages up, voxel features are interpolated at the points, where they meet the
+    point branch; all but the last meeting flow back as voxel averages.
+
+    Args:
+        in_features: Features of a point.
+        width: Factor on the number of features everywhere; 1 is the paper's network.
+
+    Attributes:
+        out_features: Features of a point in the output; 480 at width 1.
+
+    Source: SPVNAS (ECCV 2020), section 3; the sizes are those of CLIP2Scene (CVPR 2023). With one
+    input feature it has 21,773,568 parameters, exactly its 21,718,880 + 54,688.
+    """
+
+    def __init__(self, in_features: int, width: float = 1.0) -> None:
+        super().__init__()
+        planes = [int(width * plane) for plane in _PLANES]
+        if min(planes) < 1:
+            raise ValueError(f"width {width} leaves no features; use at least 1/32")
+        self.in_features = in_features
+        self.out_features = planes[4] + planes[6] + planes[8]
+        self.stem = nn.ModuleList(
+            [SubmanifoldBlock(in_features, planes[0]), SubmanifoldBlock(planes[0], planes[0])]
+        )
+        self.down = nn.ModuleList(DownStage(planes[i], planes[i + 1]) for i in range(4))
+        self.up = nn.ModuleList(
+            UpStage(planes[4 + i], planes[3 - i], planes[5 + i]) for i in range(4)
+        )
+        self.point_layers = nn.ModuleList(
+            PointLayer(planes[i], planes[j]) for i, j in ((0, 4), (4, 6), (6, 8))
+        )
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return next(self.parameters()).dtype
+
+    def forward(self, voxels: Voxels, point_features: Tensor) -> Tensor:
+        """Compute features for every point.
+
+        Args:
+            voxels: Voxels of the N points; N may be 0.
+            point_features: (N, in_features) float; cast to the dtype of the weights.
+
+        Returns:
+            (N, out_features) in the dtype of the weights, or of autocast.
+
+        Raises:
+            ValueError: If point_features does not fit the points or the network.
+        """
+        expected = (len(voxels.point_to_voxel), self.in_features)
+        if point_features.shape != expected:
+            raise ValueError(
+                f"point_features must be {expected} for these voxels and this network, "
+                f"got {tuple(point_features.shape)}"
+            )
+        tensor = voxel_mean(point_features, voxels)
+        tensor = tensor.replace_features(tensor.features.to(self._dtype))
+        for block in self.stem:
+            tensor = block(tensor)
+        points_stem = devoxelize(tensor, voxels)
+        tensor = voxel_mean(points_stem, voxels)
+
+        skips = []
+        for stage in self.down:
+            skips.append(tensor)
+            tensor = stage(tensor)
+        points_bottom = devoxelize(tensor, voxels) + self.point_layers[0](points_stem)
+        tensor = voxel_mean(points_bottom, voxels, tensor.stride)
+
+        tensor = self.up[0](tensor, skips[3])
+        tensor = self.up[1](tensor, skips[2])
+        points_middle = devoxelize(tensor, voxels) + self.point_layers[1](points_bottom)
+        tensor = voxel_mean(points_middle, voxels, tensor.stride)
+
+        tensor = self.up[2](tensor, skips[1])
+        tensor = self.up[3](tensor, skips[0])
+        points_top = devoxelize(tensor, voxels) + self.point_layers[2](points_middle)
+        return torch.cat([points_bottom, points_middle, points_top], dim=1)
+
+
+class RowBatchNorm(nn.BatchNorm1d):
+    """Batch normalisation over rows, of voxels or of points; any number of rows is legal.
+
+    Fewer than two rows have no variance to train on: they are normalised by the running
+    statistics, which they leave alone.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(M, F) -> (M, F)."""
+        if self.training and len(features) > 1:
+            return super().forward(features)
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        # Several times faster than F.batch_norm on rows.
+        scale = self.weight * torch.rsqrt(self.running_var + self.eps)
+        shift = self.bias - self.running_mean * scale
+        return torch.addcmul(shift, features, scale)
+
+
+class SubmanifoldBlock(nn.Module):
+    """Submanifold convolution, normalisation, ReLU."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.conv = SubmanifoldConv3d(in_features, out_features)
+        self.norm = RowBatchNorm(out_features)
+
+    def forward(self, tensor: SparseTensor) -> SparseTensor:
+        """(M, in_features) -> (M, out_features)."""
+        return _normalise(self.conv(tensor), self.norm)
+
+
+class ResidualBlock(nn.Module):
+    """Two submanifold convolutions beside a shortcut."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.first = SubmanifoldBlock(in_features, out_features)
+        self.conv = SubmanifoldConv3d(out_features, out_features)
+        self.norm = RowBatchNorm(out_features)
+        self.shortcut: nn.Module = nn.Identity()
+        if in_features != out_features:
+            self.shortcut = nn.Sequential(
+                nn.Linear(in_features, out_features, bias=False), RowBatchNorm(out_features)
+            )
+
+    def forward(self, tensor: SparseTensor) -> SparseTensor:
+        """(M, in_features) -> (M, out_features)."""
+        features = self.norm(self.conv(self.first(tensor)).features)
+        features = features + self.shortcut(tensor.features)
+        return tensor.replace_features(F.relu(features, inplace=True))
+
+
+class DownStage(nn.Module):
+    """To the next coarser level, then two residual blocks."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.conv = DownsampleConv3d(in_features, in_features)
+        self.norm = RowBatchNorm(in_features)
+        self.blocks = nn.ModuleList(
+            [ResidualBlock(in_features, out_features), ResidualBlock(out_features, out_features)]
+        )
+
+    def forward(self, tensor: SparseTensor) -> SparseTensor:
+        """(M, in_features) -> (M_coarse, out_features)."""
+        tensor = _normalise(self.conv(tensor), self.norm)
+        for block in self.blocks:
+            tensor = block(tensor)
+        return tensor
+
+
+class UpStage(nn.Module):
+    """Back to a finer level, joined with what was there, then two residual blocks."""
+
+    def __init__(self, in_features: int, skip_features: int, out_features: int) -> None:
+        super().__init__()
+        self.conv = UpsampleConv3d(in_features, out_features)
+        self.norm = RowBatchNorm(out_features)
+        self.blocks = nn.ModuleList(
+            [
+                ResidualBlock(out_features + skip_features, out_features),
+                ResidualBlock(out_features, out_features),
+            ]
+        )
+
+    def forward(self, tensor: SparseTensor, skip: SparseTensor) -> SparseTensor:
+        """(M, in_features) and (M_fine, skip_features) -> (M_fine, out_features)."""
+        tensor = _normalise(self.conv(tensor, skip.level), self.norm)
+        tensor = tensor.replace_features(torch.cat([tensor.features, skip.features], dim=1))
+        for block in self.blocks:
+            tensor = block(tensor)
+        return tensor
+
+
+class PointLayer(nn.Sequential):
+    """Linear layer, normalisation, ReLU on points: (N, in_features) -> (N, out_features)."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(
+            nn.Linear(in_features, out_features), RowBatchNorm(out_features), nn.ReLU(inplace=True)
+        )
+
+
+def _normalise(tensor: SparseTensor, norm: RowBatchNorm) -> SparseTensor:
+    return tensor.replace_features(F.relu(norm(tensor.features), inplace=True))
