@@ -47,7 +47,7 @@ NUSCENES_CLASSES: Final = (
     SemanticClass("manmade", "building", (230, 230, 250)),
     SemanticClass("vegetation", "tree", (0, 175, 0)),
 )
-"""The 16 classes of nuScenes-lidarseg; the index of a class is its label (no class 0 for "ignore")."""
+"""The 16 classes of nuScenes-lidarseg; the index of a class is its label."""
 
 NUSCENES_RAW_CATEGORIES: Final = (
     "noise",
