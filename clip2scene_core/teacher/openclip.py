@@ -1,0 +1,47 @@
+"""The one place that imports open_clip; every other module takes it from here.
+
+open_clip imports torchvision, and PyPI's torchvision is built for CUDA: beside a CPU build of
+torch its compiled operators do not load, and `import torchvision` stops at two operator schemas
+that it registers fake kernels for. Declaring those two schemas is enough for everything that
+open_clip uses (models, transforms, tokenizers); calling the operators still fails, as it should.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import torch
+
+_MISSING_SCHEMAS = (
+    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+)
+
+
+def _declare_torchvision_operators() -> torch.library.Library | None:
+    """Declare torchvision's schemas where its compiled library will not load, else do nothing."""
+    specification = importlib.util.find_spec("torchvision")
+    if specification is None or specification.origin is None:
+        return None
+    for compiled in sorted(Path(specification.origin).parent.glob("_C*.so")):
+        try:
+            torch.ops.load_library(str(compiled))  # type: ignore[no-untyped-call]
+        except OSError:
+            continue
+        return None
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+    for schema in _MISSING_SCHEMAS:
+        library.define(schema)  # type: ignore[no-untyped-call]
+    return library
+
+
+# The schemas live as long as this object does.
+_TORCHVISION_OPERATORS = _declare_torchvision_operators()
+
+import open_clip  # noqa: E402
+from open_clip import CLIP  # noqa: E402
+from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet  # noqa: E402
+from open_clip.transformer import VisionTransformer  # noqa: E402
+
+__all__ = ["CLIP", "AttentionPool2d", "ModifiedResNet", "VisionTransformer", "open_clip"]

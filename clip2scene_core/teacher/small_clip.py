@@ -1,0 +1,210 @@
+"""The small CLIP: open_clip's classes at a size that trains and runs on a CPU, and its file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from clip2scene_core.teacher.openclip import CLIP, AttentionPool2d, ModifiedResNet
+from clip2scene_core.teacher.vocabulary import WordVocabulary
+
+_FILE_FORMAT = "clip2scene small CLIP 1"
+_STOCK_STRIDE = 32
+
+
+@dataclass(frozen=True)
+class SmallClipShape:
+    """The shape of a small CLIP.
+
+    Attributes:
+        layers: Residual blocks in each of the four stages of the image tower.
+        width: Channels of the stem; the last stage has 32 times as many.
+        stride: Pixels per embedding along each axis: 4, 8, 16 or 32.
+        head_width: Channels per head of the attention pool.
+        embedding_size: D, the width of the space shared by images and text.
+        text_width: Width of the text tower.
+        text_layers: Transformer blocks of the text tower.
+        text_heads: Attention heads of the text tower.
+        context_length: Tokens of a text, start and end included.
+        image_height: Height in pixels to which camera images are resized for dense embeddings,
+            so that things appear as large as in the training pictures.
+    """
+
+    layers: tuple[int, int, int, int] = (1, 1, 1, 1)
+    width: int = 16
+    stride: int = 8
+    head_width: int = 64
+    embedding_size: int = 128
+    text_width: int = 128
+    text_layers: int = 2
+    text_heads: int = 4
+    context_length: int = 32
+    image_height: int = 112
+
+    def __post_init__(self) -> None:
+        if self.stride not in (4, 8, 16, 32):
+            raise ValueError(f"stride must be 4, 8, 16 or 32, got {self.stride}")
+        if self.width * 32 % self.head_width:
+            raise ValueError(
+                f"width * 32 must be a multiple of head_width, got {self.width} and "
+                f"{self.head_width}; change one of them"
+            )
+
+
+class PositionFreeAttentionPool(nn.Module):
+    """CLIP's attention pool without position embeddings, so that it takes any input size.
+
+    Every value is then the same function of a location's features, wherever it is: what MaskCLIP
+    reads out per pixel is exactly what training has pooled.
+    """
+
+    def __init__(self, pool: AttentionPool2d) -> None:
+        super().__init__()
+        self.q_proj, self.k_proj = pool.q_proj, pool.k_proj
+        self.v_proj, self.c_proj = pool.v_proj, pool.c_proj
+        self.num_heads = pool.num_heads
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Pool a feature map (B, C, h, w) into embeddings (B, D)."""
+        tokens = features.flatten(2).transpose(1, 2)  # (B, h * w, C)
+        tokens = torch.cat([tokens.mean(dim=1, keepdim=True), tokens], dim=1)
+        query = self._split_heads(self.q_proj(tokens[:, :1]))
+        key = self._split_heads(self.k_proj(tokens))
+        value = self._split_heads(self.v_proj(tokens))
+        pooled = F.scaled_dot_product_attention(query, key, value)  # (B, heads, 1, head width)
+        embeddings: Tensor = self.c_proj(pooled.transpose(1, 2).flatten(1))
+        return embeddings
+
+    def _split_heads(self, tokens: Tensor) -> Tensor:
+        """(B, T, C) -> (B, heads, T, C / heads)."""
+        return tokens.reshape(*tokens.shape[:2], self.num_heads, -1).transpose(1, 2)
+
+
+def build_small_clip(shape: SmallClipShape, vocabulary_size: int) -> CLIP:
+    """Build an untrained small CLIP.
+
+    Args:
+        shape: Its shape.
+        vocabulary_size: Number of tokens.
+
+    Returns:
+        An open_clip.CLIP whose image tower is an open_clip ModifiedResNet of the wanted stride.
+    """
+    model = CLIP(
+        embed_dim=shape.embedding_size,
+        vision_cfg={
+            "layers": list(shape.layers),
+            "width": shape.width,
+            "head_width": shape.head_width,
+            "image_size": _STOCK_STRIDE,
+        },
+        text_cfg={
+            "context_length": shape.context_length,
+            "vocab_size": vocabulary_size,
+            "width": shape.text_width,
+            "heads": shape.text_heads,
+            "layers": shape.text_layers,
+        },
+    )
+    model.visual.attnpool = PositionFreeAttentionPool(model.visual.attnpool)
+    _reduce_stride(model.visual, shape.stride)
+    return model
+
+
+def _reduce_stride(visual: ModifiedResNet, stride: int) -> None:
+    """Take pooling steps out of open_clip's ModifiedResNet, the last ones first."""
+    steps_to_remove = (_STOCK_STRIDE // stride).bit_length() - 1
+    for stage in (visual.layer4, visual.layer3, visual.layer2)[:steps_to_remove]:
+        stage[0].avgpool = nn.Identity()
+        # "-1" is open_clip's name for the pooling in front of the shortcut's convolution.
+        stage[0].downsample._modules["-1"] = nn.Identity()
+
+
+@dataclass(frozen=True)
+class SmallClipFile:
+    """What a small CLIP's file holds.
+
+    Attributes:
+        model: The CLIP, in evaluation mode.
+        shape: Its shape.
+        vocabulary: The words that it was trained with.
+        mean: (red, green, blue) that is subtracted from images in [0, 1].
+        std: (red, green, blue) that images are divided by afterwards.
+        training: How it was made and how good it is, for the model card.
+    """
+
+    model: CLIP
+    shape: SmallClipShape
+    vocabulary: WordVocabulary
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    training: Mapping[str, object]
+
+
+def save_small_clip(path: Path, small_clip: SmallClipFile) -> None:
+    """Write a small CLIP as one safetensors file."""
+    metadata = {
+        "format": _FILE_FORMAT,
+        "shape": json.dumps(asdict(small_clip.shape)),
+        "words": json.dumps(small_clip.vocabulary.words),
+        "prompt_words": json.dumps(sorted(small_clip.vocabulary.prompt_words)),
+        "mean": json.dumps(small_clip.mean),
+        "std": json.dumps(small_clip.std),
+        "training": json.dumps(dict(small_clip.training)),
+    }
+    weights = {
+        name: weight.detach().contiguous() for name, weight in small_clip.model.state_dict().items()
+    }
+    save_file(weights, path, metadata)
+
+
+def load_small_clip(path: Path) -> SmallClipFile:
+    """Read a small CLIP; every weight must be there and fit.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not a small CLIP, or its weights do not fit its shape.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no small CLIP at {path}; train one or name another CLIP")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a safetensors file: {error}") from error
+    if metadata.get("format") != _FILE_FORMAT:
+        raise ValueError(
+            f"{path} is not a small CLIP (format {metadata.get('format')!r}, wanted "
+            f"{_FILE_FORMAT!r}); name an open_clip architecture before the colon for other weights"
+        )
+    fields = json.loads(metadata["shape"])
+    shape = SmallClipShape(**{**fields, "layers": tuple(fields["layers"])})
+    vocabulary = WordVocabulary(
+        tuple(json.loads(metadata["words"])),
+        frozenset(json.loads(metadata["prompt_words"])),
+        shape.context_length,
+    )
+    model = build_small_clip(shape, vocabulary.size)
+    try:
+        model.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        raise ValueError(f"{path}: weights do not fit: {' '.join(str(error).split())}") from error
+    red_mean, green_mean, blue_mean = json.loads(metadata["mean"])
+    red_std, green_std, blue_std = json.loads(metadata["std"])
+    return SmallClipFile(
+        model=model.eval(),
+        shape=shape,
+        vocabulary=vocabulary,
+        mean=(red_mean, green_mean, blue_mean),
+        std=(red_std, green_std, blue_std),
+        training=json.loads(metadata["training"]),
+    )
