@@ -1,0 +1,155 @@
+"""Prompts to text embeddings: 85 templates, each embedding of unit length, averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from clip2scene_core.teacher.clip import Clip
+from clip2scene_core.teacher.openclip import CLIP, open_clip
+from clip2scene_core.teacher.vocabulary import PromptError, TokenVocabulary, split_words
+
+IN_THE_SCENE_TEMPLATES: Final = (
+    "there is a {} in the scene.",
+    "there is the {} in the scene.",
+    "this is a {} in the scene.",
+    "this is the {} in the scene.",
+    "this is one {} in the scene.",
+)
+
+PROMPT_TEMPLATES: Final = (
+    *(template("{}") for template in open_clip.OPENAI_IMAGENET_TEMPLATES),
+    *IN_THE_SCENE_TEMPLATES,
+)
+"""OpenAI's 80 templates for ImageNet and five for scenes; {} stands for the prompt.
+
+Source: CLIP2Scene (CVPR 2023), section 4.1 (85 templates, averaged).
+"""
+
+_CACHED_PROMPTS = 512
+_PROMPTS_PER_PASS = 4
+
+
+def embed_prompts(
+    clip: Clip, prompts: Sequence[str], templates: Sequence[str] = PROMPT_TEMPLATES
+) -> Tensor:
+    """Embed prompts as CLIP classifies: the mean over templates of unit-length embeddings.
+
+    Embeddings are remembered by prompt, so a prompt that was asked for before costs nothing.
+
+    Args:
+        clip: A frozen CLIP.
+        prompts: C prompts, such as "traffic cone".
+        templates: Sentences with one {} in the prompt's place.
+
+    Returns:
+        (C, D) float32 on the CLIP's device, unit length.
+
+    Raises:
+        PromptError: If there is no prompt, or one is empty, too long, or holds an unknown word.
+    """
+    if not prompts:
+        raise PromptError("no prompt given; name at least one thing to look for")
+    for prompt in prompts:
+        check_prompt(clip, prompt, templates)
+    asked = {prompt: (prompt, tuple(templates)) for prompt in prompts}
+    missing = [prompt for prompt, entry in asked.items() if entry not in clip.prompt_cache]
+    fresh: dict[str, Tensor] = {}
+    for start in range(0, len(missing), _PROMPTS_PER_PASS):
+        chunk = missing[start : start + _PROMPTS_PER_PASS]
+        fresh.update(zip(chunk, _average_over_templates(clip, chunk, templates), strict=True))
+    embeddings = {}
+    for prompt, entry in asked.items():
+        embedding = fresh[prompt] if prompt in fresh else clip.prompt_cache[entry]
+        embeddings[prompt] = clip.prompt_cache[entry] = embedding
+        clip.prompt_cache.move_to_end(entry)
+    while len(clip.prompt_cache) > _CACHED_PROMPTS:
+        clip.prompt_cache.popitem(last=False)
+    return torch.stack([embeddings[prompt] for prompt in prompts])
+
+
+def check_prompt(clip: Clip, prompt: str, templates: Sequence[str] = PROMPT_TEMPLATES) -> None:
+    """Check that CLIP's text tower can read a prompt inside every template.
+
+    Raises:
+        PromptError: With one line for the user, if it cannot.
+    """
+    if not split_words(prompt):
+        raise PromptError(f"prompt {prompt!r} holds no word; name a thing, such as 'traffic cone'")
+    vocabulary = clip.vocabulary
+    vocabulary.check_prompt(prompt)
+    template_tokens = max(len(vocabulary.encode(template.format(""))) for template in templates)
+    room = vocabulary.context_length - 2 - template_tokens
+    num_tokens = len(vocabulary.encode(prompt))
+    if num_tokens > room:
+        raise PromptError(
+            f"prompt {_shortened(prompt)!r} is too long: {num_tokens} tokens, and CLIP {clip.name} "
+            f"reads {room} beside the longest template; say it in fewer words"
+        )
+
+
+def _shortened(prompt: str) -> str:
+    return prompt if len(prompt) <= 60 else f"{prompt[:57]}..."
+
+
+@torch.inference_mode(False)  # what is remembered must also serve callers that train
+@torch.no_grad()
+def _average_over_templates(clip: Clip, prompts: list[str], templates: Sequence[str]) -> Tensor:
+    """Prompts (C) -> unit-length embeddings (C, D)."""
+    texts = [template.format(prompt) for prompt in prompts for template in templates]
+    tokens = tokenize(clip.vocabulary, texts).to(clip.device)
+    embeddings = F.normalize(encode_tokens(clip.model, tokens), dim=1)
+    averaged = embeddings.reshape(len(prompts), len(templates), -1).mean(dim=1)
+    return F.normalize(averaged, dim=1)
+
+
+def tokenize(vocabulary: TokenVocabulary, texts: Sequence[str]) -> Tensor:
+    """Turn texts into tokens, padded to the longest of them.
+
+    Args:
+        vocabulary: The CLIP's tokens.
+        texts: T texts.
+
+    Returns:
+        (T, L) int64, L at most the context length; padding is 0.
+
+    Raises:
+        PromptError: If a text is longer than the context.
+    """
+    rows = [
+        [vocabulary.start_token, *vocabulary.encode(text), vocabulary.end_token] for text in texts
+    ]
+    longest = max(range(len(rows)), key=lambda row: len(rows[row]))
+    length = len(rows[longest])
+    if length > vocabulary.context_length:
+        raise PromptError(
+            f"text {_shortened(texts[longest])!r} is too long: {length} tokens, the text tower "
+            f"reads {vocabulary.context_length}"
+        )
+    return torch.tensor([row + [0] * (length - len(row)) for row in rows])
+
+
+def encode_tokens(model: CLIP, tokens: Tensor) -> Tensor:
+    """Run CLIP's text tower on texts that are shorter than its context.
+
+    The tower is causal and reads its result at the end token, so padding behind that token never
+    matters; leaving it away makes short prompts about five times cheaper than encode_text.
+
+    Args:
+        model: CLIP.
+        tokens: (T, L) int64 from tokenize.
+
+    Returns:
+        (T, D) float, not of unit length.
+    """
+    length = tokens.shape[1]
+    hidden = model.token_embedding(tokens) + model.positional_embedding[:length]
+    hidden = model.transformer(hidden, attn_mask=model.attn_mask[:length, :length])
+    hidden = model.ln_final(hidden)
+    at_end = hidden[torch.arange(len(tokens), device=tokens.device), tokens.argmax(dim=1)]
+    embeddings: Tensor = at_end @ model.text_projection
+    return embeddings
