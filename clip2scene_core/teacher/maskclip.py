@@ -1,0 +1,240 @@
+"""MaskCLIP: CLIP's image tower, read out per patch instead of per image.
+
+Source: MaskCLIP (ECCV 2022), section 3.2: the last attention is replaced by its value path.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from clip2scene_core.teacher.clip import Clip
+from clip2scene_core.teacher.openclip import ModifiedResNet, VisionTransformer
+
+
+class DenseClip:
+    """Embeds every place of an image in CLIP's space.
+
+    Args:
+        clip: A frozen CLIP with a VisionTransformer or ModifiedResNet of open_clip.
+        image_height: Height in pixels to which images are resized; the CLIP's own by default.
+        key_smoothing: Mix each place's embedding with those of places whose attention keys
+            resemble its own. Costs a product of all places with all places.
+
+    Raises:
+        ValueError: If the CLIP has another kind of image tower, or image_height is too small.
+    """
+
+    def __init__(
+        self, clip: Clip, image_height: int | None = None, key_smoothing: bool = False
+    ) -> None:
+        visual = clip.model.visual
+        if not isinstance(visual, (VisionTransformer, ModifiedResNet)):
+            raise ValueError(
+                f"CLIP {clip.name!r} has a {type(visual).__name__}; MaskCLIP reads out open_clip's "
+                "VisionTransformer and ModifiedResNet, take a ViT-* or RN* architecture"
+            )
+        self.clip = clip
+        self.stride = _stride(visual)
+        self.image_height = clip.image_height if image_height is None else image_height
+        if self.image_height < self.stride:
+            raise ValueError(
+                f"image_height must be at least {self.stride} (one patch), got {self.image_height}"
+            )
+        self.key_smoothing = key_smoothing
+
+    @torch.no_grad()
+    def embed_pixels(self, images: Tensor) -> Tensor:
+        """Embed images densely.
+
+        Args:
+            images: (B, 3, H, W) float in [0, 1], red green blue, any size.
+
+        Returns:
+            (B, D, h, w) float32, unit length along D; the h x w places tile the whole image.
+
+        Raises:
+            ValueError: If images is not (B, 3, H, W) float.
+        """
+        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+            raise ValueError(
+                f"images must be (B, 3, H, W) float in [0, 1], got {tuple(images.shape)} "
+                f"{images.dtype}; divide uint8 by 255 and move channels to the front"
+            )
+        visual = self.clip.model.visual
+        pixels = self._preprocess(images.to(self.clip.device))
+        if isinstance(visual, VisionTransformer):
+            values, keys = value_path_of_vit(visual, pixels)
+        else:
+            values, keys = value_path_of_resnet(visual, pixels)
+        embeddings = F.normalize(values, dim=1)
+        return smooth_by_keys(embeddings, keys) if self.key_smoothing else embeddings
+
+    def input_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        """Size (height, width) that images of a size are resized to: a whole number of patches."""
+        scale = self.image_height / image_size[0]
+        height, width = (max(1, round(side * scale / self.stride)) for side in image_size)
+        return height * self.stride, width * self.stride
+
+    def _preprocess(self, images: Tensor) -> Tensor:
+        """Resize and normalise (B, 3, H, W) as this CLIP was trained."""
+        size = self.input_size((images.shape[2], images.shape[3]))
+        if size != tuple(images.shape[2:]):
+            images = F.interpolate(images, size, mode="bilinear", antialias=True)
+        mean = images.new_tensor(self.clip.mean).view(1, 3, 1, 1)
+        std = images.new_tensor(self.clip.std).view(1, 3, 1, 1)
+        return (images - mean) / std
+
+
+def value_path_of_vit(visual: VisionTransformer, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Run a VisionTransformer with the value path in place of its last attention.
+
+    Args:
+        visual: VisionTransformer.
+        images: (B, 3, H, W) float, normalised; H and W are multiples of the patch.
+
+    Returns:
+        Embeddings (B, D, h, w), not of unit length, and the last attention's keys (B, C, h, w).
+    """
+    tokens = visual.conv1(images)  # (B, C, h, w)
+    rows, columns = tokens.shape[2:]
+    tokens = tokens.flatten(2).transpose(1, 2)
+    class_token = visual.class_embedding.expand(len(images), 1, -1)
+    positions = _resized_positions(visual, rows, columns)
+    tokens = visual.ln_pre(torch.cat([class_token, tokens], dim=1) + positions)
+    *earlier_blocks, last_block = visual.transformer.resblocks
+    for block in earlier_blocks:
+        tokens = block(tokens)
+    normed = last_block.ln_1(tokens)
+    attention = last_block.attn
+    _, key_weight, value_weight = attention.in_proj_weight.chunk(3)
+    _, key_bias, value_bias = attention.in_proj_bias.chunk(3)
+    values = attention.out_proj(F.linear(normed, value_weight, value_bias))
+    tokens = tokens + last_block.ls_1(values)
+    tokens = tokens + last_block.ls_2(last_block.mlp(last_block.ln_2(tokens)))
+    embeddings = visual.ln_post(tokens[:, 1:]) @ visual.proj  # the class token is dropped
+    keys = F.linear(normed[:, 1:], key_weight, key_bias)
+    map_shape = (len(images), -1, rows, columns)
+    return (
+        embeddings.transpose(1, 2).reshape(map_shape),
+        keys.transpose(1, 2).reshape(map_shape),
+    )
+
+
+def value_path_of_resnet(visual: ModifiedResNet, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Run a ModifiedResNet with the value path in place of its attention pool.
+
+    Args:
+        visual: open_clip.ModifiedResNet, of any stride.
+        images: (B, 3, H, W) float, normalised.
+
+    Returns:
+        Embeddings (B, D, h, w), not of unit length, and the pool's keys (B, C, h, w).
+    """
+    features = visual.stem(images)
+    for stage in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):
+        features = stage(features)
+    pool = visual.attnpool
+    features = features.permute(0, 2, 3, 1)  # a Linear on the last axis is a 1x1 convolution
+    embeddings = pool.c_proj(pool.v_proj(features))
+    return embeddings.permute(0, 3, 1, 2), pool.k_proj(features).permute(0, 3, 1, 2)
+
+
+def smooth_by_keys(embeddings: Tensor, keys: Tensor) -> Tensor:
+    """Replace each embedding by a mean over the image, weighted by likeness of keys.
+
+    Args:
+        embeddings: (B, D, h, w) float, unit length.
+        keys: (B, C, h, w) float.
+
+    Returns:
+        (B, D, h, w) float, unit length.
+
+    Source: MaskCLIP (ECCV 2022), key smoothing, here on embeddings instead of class scores, so
+    that it does not depend on the prompts.
+    """
+    unit_keys = F.normalize(keys.flatten(2), dim=1)
+    likeness = unit_keys.transpose(1, 2) @ unit_keys  # (B, h * w, h * w)
+    smoothed = embeddings.flatten(2) @ likeness.transpose(1, 2)
+    return F.normalize(smoothed, dim=1).view_as(embeddings)
+
+
+def sample_at(
+    dense: Tensor, image_index: Tensor, pixels: Tensor, image_size: tuple[int, int]
+) -> Tensor:
+    """Read dense embeddings at pixels, bilinearly.
+
+    Args:
+        dense: (B, D, h, w) float.
+        image_index: (P,) int64, which of the B images.
+        pixels: (P, 2) float [u, v] in pixels of the original images; whole numbers are the
+            centres of pixels.
+        image_size: (height, width) of the original images.
+
+    Returns:
+        (P, D) float, unit length.
+
+    Raises:
+        ValueError: If pixels is not (P, 2) or image_index not (P,).
+    """
+    if pixels.ndim != 2 or pixels.shape[1] != 2 or image_index.shape != pixels.shape[:1]:
+        raise ValueError(
+            f"pixels must be (P, 2) and image_index (P,), got {tuple(pixels.shape)} and "
+            f"{tuple(image_index.shape)}"
+        )
+    rows, columns = dense.shape[2:]
+    height, width = image_size
+    # The places tile the image: place 0 covers pixels -0.5 to W / w - 0.5 (align_corners False).
+    x = ((pixels[:, 0] + 0.5) * (columns / width) - 0.5).clamp(0, columns - 1)
+    y = ((pixels[:, 1] + 0.5) * (rows / height) - 0.5).clamp(0, rows - 1)
+    left, top = x.floor().long(), y.floor().long()
+    right, bottom = (left + 1).clamp(max=columns - 1), (top + 1).clamp(max=rows - 1)
+    x_weight, y_weight = x - left, y - top
+    first = image_index * rows
+    corners = torch.stack(
+        [
+            (first + top) * columns + left,
+            (first + top) * columns + right,
+            (first + bottom) * columns + left,
+            (first + bottom) * columns + right,
+        ],
+        dim=1,
+    )
+    weights = torch.stack(
+        [
+            (1 - y_weight) * (1 - x_weight),
+            (1 - y_weight) * x_weight,
+            y_weight * (1 - x_weight),
+            y_weight * x_weight,
+        ],
+        dim=1,
+    )
+    places = dense.permute(0, 2, 3, 1).flatten(0, 2)  # (B * h * w, D)
+    sampled = F.embedding_bag(
+        corners, places, mode="sum", per_sample_weights=weights.to(places.dtype)
+    )
+    return F.normalize(sampled, dim=1)
+
+
+def _stride(visual: VisionTransformer | ModifiedResNet) -> int:
+    """Pixels per place along each axis."""
+    if isinstance(visual, VisionTransformer):
+        patch: int = visual.patch_size[0]
+        return patch
+    # Stem: one strided convolution and one pooling; then one pooling per stage that has one.
+    poolings: int = sum(
+        isinstance(stage[0].avgpool, nn.AvgPool2d)
+        for stage in (visual.layer1, visual.layer2, visual.layer3, visual.layer4)
+    )
+    return 4 << poolings
+
+
+def _resized_positions(visual: VisionTransformer, rows: int, columns: int) -> Tensor:
+    """Position embeddings (1 + rows * columns, C) for another image size, bicubic."""
+    positions: Tensor = visual.positional_embedding
+    if (rows, columns) == tuple(visual.grid_size):
+        return positions
+    grid = positions[1:].T.reshape(1, -1, *visual.grid_size)
+    resized = F.interpolate(grid, (rows, columns), mode="bicubic", align_corners=False)
+    return torch.cat([positions[:1], resized[0].flatten(1).T])
