@@ -1,0 +1,119 @@
+"""Pictures with captions, and the random crops that a CLIP is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class CaptionedPictures:
+    """Square pictures, each with a caption.
+
+    Attributes:
+        images: (N, S, S, 3) uint8, red green blue.
+        captions: N texts.
+    """
+
+    images: NDArray[np.uint8]
+    captions: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        shape = self.images.shape
+        if (
+            len(shape) != 4
+            or shape[1] != shape[2]
+            or shape[3] != 3
+            or self.images.dtype != np.uint8
+        ):
+            raise ValueError(
+                f"images must be (N, S, S, 3) uint8, got {shape} {self.images.dtype}; crop squares"
+            )
+        if len(self.captions) != len(self.images):
+            raise ValueError(
+                f"every picture needs a caption, got {len(self.images)} pictures and "
+                f"{len(self.captions)} captions"
+            )
+
+    @classmethod
+    def collect(cls, pairs: Iterable[tuple[NDArray[np.uint8], str]]) -> CaptionedPictures:
+        """Keep pairs of picture (S, S, 3) uint8 and caption in memory.
+
+        Raises:
+            ValueError: If there is no pair.
+        """
+        images, captions = [], []
+        for image, caption in pairs:
+            images.append(image)
+            captions.append(caption)
+        if not images:
+            raise ValueError("no pictures to train on; generate some first")
+        return cls(np.stack(images), tuple(captions))
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How pictures are varied from step to step.
+
+    Attributes:
+        sizes: Crop sizes in pixels; every step draws one, so that the tower sees things at
+            several distances from the border.
+        smallest_zoom: Picture pixels per crop pixel at the strongest enlargement.
+        largest_zoom: The same at the weakest; limited by the picture's own size.
+        colour_change: Largest relative change of brightness, contrast and saturation.
+    """
+
+    sizes: tuple[int, ...] = (48, 64, 80)
+    smallest_zoom: float = 0.75
+    largest_zoom: float = 1.25
+    colour_change: float = 0.2
+
+
+def random_crops(
+    images: NDArray[np.uint8], augmentation: Augmentation, generator: torch.Generator
+) -> Tensor:
+    """Cut one random crop out of each picture, perhaps mirrored, and vary its colours.
+
+    Args:
+        images: (B, S, S, 3) uint8.
+        augmentation: The ranges to draw from.
+        generator: Where chance comes from.
+
+    Returns:
+        (B, 3, size, size) float in [0, 1], with one size for all, drawn from augmentation.sizes.
+    """
+    pictures = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    num_pictures, side = len(pictures), pictures.shape[3]
+    size_index = int(torch.randint(len(augmentation.sizes), (1,), generator=generator))
+    size = min(augmentation.sizes[size_index], side)
+
+    def draw(low: float, high: float, num_columns: int = 1) -> Tensor:
+        chance = torch.rand((num_pictures, num_columns), generator=generator)
+        return low + (high - low) * chance
+
+    # Half the crop's side as a share of the picture's: at most 1, the whole picture.
+    extent = draw(augmentation.smallest_zoom, augmentation.largest_zoom) * size / side
+    extent = extent.clamp(max=1.0)
+    centre = draw(-1, 1, 2) * (1 - extent)
+    mirror = torch.where(draw(0, 1) < 0.5, -1.0, 1.0)
+    affine = torch.zeros(num_pictures, 2, 3)
+    affine[:, 0, 0] = (extent * mirror)[:, 0]
+    affine[:, 1, 1] = extent[:, 0]
+    affine[:, :, 2] = centre
+    grid = F.affine_grid(affine, [num_pictures, 3, size, size], align_corners=False)
+    crops = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+    change = augmentation.colour_change
+    brightness, contrast, saturation = (
+        draw(1 - change, 1 + change).view(-1, 1, 1, 1) for _ in range(3)
+    )
+    crops = crops * brightness
+    mean = crops.mean(dim=(1, 2, 3), keepdim=True)
+    crops = mean + (crops - mean) * contrast
+    grey = crops.mean(dim=1, keepdim=True)
+    return (grey + (crops - grey) * saturation).clamp(0, 1)

@@ -1,0 +1,306 @@
+"""Training of the small CLIP on pictures with captions."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from clip2scene_core.teacher.openclip import CLIP, open_clip
+from clip2scene_core.teacher.pictures import Augmentation, CaptionedPictures, random_crops
+from clip2scene_core.teacher.small_clip import (
+    SmallClipFile,
+    SmallClipShape,
+    build_small_clip,
+    save_small_clip,
+)
+from clip2scene_core.teacher.text import PROMPT_TEMPLATES, encode_tokens, tokenize
+from clip2scene_core.teacher.vocabulary import WordVocabulary
+
+_LOG = logging.getLogger(__name__)
+
+_LARGEST_LOGIT_SCALE = math.log(100)
+_STATE_FORMAT = "clip2scene small CLIP training state 1"
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How a small CLIP is trained.
+
+    Attributes:
+        shape: Its shape.
+        augmentation: How pictures are varied.
+        steps: Number of batches.
+        batch_size: Pictures per batch.
+        learning_rate: Of AdamW, after the warm-up; falls to 0 along a cosine.
+        warmup_steps: Steps over which the learning rate rises.
+        weight_decay: Of weight matrices; biases, norms and the logit scale have none.
+        template_probability: How often a caption is put into one of the 85 templates.
+        bfloat16: Multiply matrices in bfloat16; the weights stay float32.
+        save_every: Steps between two states on disk.
+        seed: Decides the first weights, the order of pictures and every crop.
+    """
+
+    shape: SmallClipShape = field(default_factory=SmallClipShape)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    steps: int = 3000
+    batch_size: int = 128
+    learning_rate: float = 2e-3
+    warmup_steps: int = 100
+    weight_decay: float = 0.05
+    template_probability: float = 0.3
+    bfloat16: bool = True
+    save_every: int = 500
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is reported after every step: the step that is done, of how many, and its loss."""
+
+    step: int
+    num_steps: int
+    loss: float
+
+
+def train_small_clip(
+    pictures: CaptionedPictures,
+    options: TrainingOptions,
+    out: Path,
+    report: Callable[[Progress], None] | None = None,
+) -> SmallClipFile:
+    """Train a small CLIP, or go on with the training whose state lies beside `out`.
+
+    Every step draws its chance from the seed and its own number, so a training that was stopped
+    and goes on from its state ends with the same numbers as one that was never stopped.
+
+    Args:
+        pictures: What to train on.
+        options: How.
+        out: File of the small CLIP. The state is `out` with the suffix `.state.safetensors`; it
+            is removed at the end.
+        report: Called after every step.
+
+    Returns:
+        The trained small CLIP, as it was written to `out`.
+
+    Raises:
+        ValueError: If a state is there that was made with other options or other pictures.
+    """
+    training = _Training(pictures, options)
+    state_path = out.with_suffix(".state.safetensors")
+    if state_path.is_file():
+        training.restore(state_path)
+        _LOG.info("going on from step %d of %d (%s)", training.step, options.steps, state_path)
+    loss = math.nan
+    while training.step < options.steps:
+        loss = training.take_step()
+        if report is not None:
+            report(Progress(training.step, options.steps, loss))
+        if training.step % options.save_every == 0 and training.step < options.steps:
+            training.save(state_path)
+    record = {
+        "num_pictures": len(pictures.captions),
+        "picture_size": pictures.images.shape[1],
+        "options": asdict(options),
+        "last_loss": loss,
+    }
+    small_clip = training.finished(record)
+    save_small_clip(out, small_clip)
+    state_path.unlink(missing_ok=True)
+    return small_clip
+
+
+def with_scores(small_clip: SmallClipFile, scores: dict[str, float]) -> SmallClipFile:
+    """Put held-out scores into the training record, for the model card."""
+    return replace(small_clip, training={**small_clip.training, "scores": scores})
+
+
+class _Training:
+    """A training that can be stopped between two steps."""
+
+    def __init__(self, pictures: CaptionedPictures, options: TrainingOptions) -> None:
+        self.pictures = pictures
+        self.options = options
+        self.step = 0
+        self.vocabulary = WordVocabulary.of_captions(
+            pictures.captions, PROMPT_TEMPLATES, options.shape.context_length
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(options.seed)
+            self.model = build_small_clip(options.shape, self.vocabulary.size)
+        self.model.to(memory_format=torch.channels_last).train()
+        self.optimizer = torch.optim.AdamW(
+            _parameter_groups(self.model, options.weight_decay),
+            lr=options.learning_rate,
+            betas=(0.9, 0.98),
+        )
+        self.mean = torch.tensor(open_clip.OPENAI_DATASET_MEAN).view(1, 3, 1, 1)
+        self.std = torch.tensor(open_clip.OPENAI_DATASET_STD).view(1, 3, 1, 1)
+
+    def take_step(self) -> float:
+        """Train on one batch and return its loss."""
+        generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + self.step)
+        index = self._picture_index()
+        crops = random_crops(self.pictures.images[index], self.options.augmentation, generator)
+        texts = self._texts(index, generator)
+        for group in self.optimizer.param_groups:
+            group["lr"] = _learning_rate(self.step, self.options)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.options.bfloat16):
+            images = ((crops - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+            image_embeddings = self.model.visual(images)
+            # Equal texts are encoded once.
+            unique_texts = sorted(set(texts))
+            encoded = encode_tokens(self.model, tokenize(self.vocabulary, unique_texts))
+        text_row = {text: row for row, text in enumerate(unique_texts)}
+        text_embeddings = encoded.float()[[text_row[text] for text in texts]]
+        captions = [self.pictures.captions[picture] for picture in index]
+        loss = contrastive_loss(
+            image_embeddings.float(), text_embeddings, self.model.logit_scale, same_as(captions)
+        )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        with torch.no_grad():
+            self.model.logit_scale.clamp_(0, _LARGEST_LOGIT_SCALE)
+        self.step += 1
+        return loss.item()
+
+    def _picture_index(self) -> list[int]:
+        """The pictures of this step's batch: every epoch has its own order."""
+        num_pictures = len(self.pictures.captions)
+        batch_size = min(self.options.batch_size, num_pictures)
+        steps_per_epoch = num_pictures // batch_size
+        epoch, step = divmod(self.step, steps_per_epoch)
+        order = np.random.default_rng((self.options.seed, epoch)).permutation(num_pictures)
+        batch: list[int] = order[step * batch_size : (step + 1) * batch_size].tolist()
+        return batch
+
+    def _texts(self, index: list[int], generator: torch.Generator) -> list[str]:
+        """The captions of a batch, some of them inside a template."""
+        in_template = (
+            torch.rand(len(index), generator=generator) < self.options.template_probability
+        )
+        template = torch.randint(len(PROMPT_TEMPLATES), (len(index),), generator=generator)
+        return [
+            PROMPT_TEMPLATES[int(template[row])].format(self.pictures.captions[picture])
+            if in_template[row]
+            else self.pictures.captions[picture]
+            for row, picture in enumerate(index)
+        ]
+
+    def save(self, path: Path) -> None:
+        """Write everything that the next step depends on."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for name, parameter in self.model.named_parameters():
+            for key, value in self.optimizer.state[parameter].items():
+                tensors[f"optimizer.{name}.{key}"] = value
+        metadata = {"format": _STATE_FORMAT, "step": str(self.step), "made_by": self._fingerprint()}
+        partial = path.with_suffix(".partial")
+        save_file({name: value.contiguous() for name, value in tensors.items()}, partial, metadata)
+        partial.replace(path)  # a crash while writing leaves the previous state
+
+    def restore(self, path: Path) -> None:
+        """Read what save has written."""
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata.get("format") != _STATE_FORMAT or metadata["made_by"] != self._fingerprint():
+            raise ValueError(
+                f"{path} was made with other options or pictures; use them again, or remove it "
+                "to start over"
+            )
+        prefix = "model."
+        self.model.load_state_dict(
+            {
+                name[len(prefix) :]: value
+                for name, value in tensors.items()
+                if name.startswith(prefix)
+            }
+        )
+        for name, parameter in self.model.named_parameters():
+            prefix = f"optimizer.{name}."
+            self.optimizer.state[parameter] = {
+                key[len(prefix) :]: value
+                for key, value in tensors.items()
+                if key.startswith(prefix)
+            }
+        self.step = int(metadata["step"])
+
+    def _fingerprint(self) -> str:
+        """What a state depends on, as text."""
+        return json.dumps(
+            [asdict(self.options), len(self.pictures.captions), self.vocabulary.words]
+        )
+
+    def finished(self, record: dict[str, object]) -> SmallClipFile:
+        """The model as it is now, with the record of its training."""
+        return SmallClipFile(
+            model=self.model.eval(),
+            shape=self.options.shape,
+            vocabulary=self.vocabulary,
+            mean=open_clip.OPENAI_DATASET_MEAN,
+            std=open_clip.OPENAI_DATASET_STD,
+            training=record,
+        )
+
+
+def same_as(captions: list[str]) -> Tensor:
+    """Tell which captions of a batch are equal, (B, B) bool."""
+    number = {caption: row for row, caption in enumerate(captions)}
+    numbers = torch.tensor([number[caption] for caption in captions])
+    return numbers[:, None] == numbers[None, :]
+
+
+def contrastive_loss(
+    image_embeddings: Tensor, text_embeddings: Tensor, logit_scale: Tensor, is_positive: Tensor
+) -> Tensor:
+    """Symmetric InfoNCE in which a picture may have several right texts.
+
+    The target of a row is uniform over its positives; with one positive per row it is CLIP's loss.
+
+    Args:
+        image_embeddings: (B, D) float, any length.
+        text_embeddings: (B, D) float, any length.
+        logit_scale: () float, natural logarithm of the inverse temperature.
+        is_positive: (B, B) bool, row image, column text; symmetric, true on the diagonal.
+
+    Returns:
+        () float.
+
+    Source: CLIP (ICML 2021), section 2.3; several positives as in UniCL (CVPR 2022), Eq. (3)-(5).
+    """
+    images = F.normalize(image_embeddings, dim=1)
+    texts = F.normalize(text_embeddings, dim=1)
+    logits = logit_scale.exp() * images @ texts.T
+    targets = is_positive.to(logits.dtype)
+    targets = targets / targets.sum(dim=1, keepdim=True)
+    return (F.cross_entropy(logits, targets) + F.cross_entropy(logits.T, targets)) / 2
+
+
+def _parameter_groups(model: CLIP, weight_decay: float) -> list[dict[str, object]]:
+    """Split parameters into those with and without weight decay."""
+    parameters = list(model.parameters())
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _learning_rate(step: int, options: TrainingOptions) -> float:
+    """Linear warm-up, then a cosine down to 0."""
+    if step < options.warmup_steps:
+        return options.learning_rate * (step + 1) / options.warmup_steps
+    progress = (step - options.warmup_steps) / max(1, options.steps - options.warmup_steps)
+    return options.learning_rate * (1 + math.cos(math.pi * progress)) / 2

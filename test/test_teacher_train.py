@@ -1,0 +1,196 @@
+"""Training of the small CLIP on coloured shapes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from clip2scene_core.teacher.clip import load_clip
+from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.teacher.pictures import Augmentation, CaptionedPictures, random_crops
+from clip2scene_core.teacher.score import zero_shot_accuracy
+from clip2scene_core.teacher.small_clip import SmallClipShape
+from clip2scene_core.teacher.text import embed_prompts
+from clip2scene_core.teacher.train import (
+    TrainingOptions,
+    contrastive_loss,
+    same_as,
+    train_small_clip,
+)
+
+COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (40, 60, 220)}
+OPTIONS = TrainingOptions(
+    shape=SmallClipShape(
+        width=8, head_width=32, embedding_size=32, text_width=32, text_heads=2, image_height=32
+    ),
+    augmentation=Augmentation(sizes=(24, 32)),
+    steps=60,
+    batch_size=24,
+    warmup_steps=5,
+    save_every=20,
+)
+
+
+def coloured_shapes(num_pictures, seed):
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:32, :32]
+    for _ in range(num_pictures):
+        colour = random.choice(list(COLOURS))
+        shape = random.choice(["square", "disc"])
+        image = random.integers(90, 130, (32, 32, 3)).astype(np.uint8)
+        row, column, size = random.integers(12, 20), random.integers(12, 20), random.integers(7, 11)
+        if shape == "square":
+            inside = np.maximum(abs(rows - row), abs(columns - column)) < size
+        else:
+            inside = np.hypot(rows - row, columns - column) < size
+        image[inside] = COLOURS[colour]
+        yield image, f"a {colour} {shape}"
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return CaptionedPictures.collect(coloured_shapes(240, seed=0))
+
+
+@pytest.fixture(scope="module")
+def trained(pictures, tmp_path_factory):
+    out = tmp_path_factory.mktemp("trained") / "clip.safetensors"
+    reports = []
+    small_clip = train_small_clip(pictures, OPTIONS, out, reports.append)
+    return out, small_clip, reports
+
+
+def test_the_loss_falls(trained):
+    _, _, reports = trained
+    losses = [report.loss for report in reports]
+    assert [report.step for report in reports] == list(range(1, 61))
+    # Equal captions are positives of each other: six texts, four pictures of each per batch.
+    assert np.mean(losses[:3]) > 2.8
+    assert np.mean(losses[-5:]) < 2.2
+    assert math.log(24 / 6) < min(losses)
+
+
+def test_colours_of_new_pictures_are_recognised(trained):
+    out, _, _ = trained
+    held_out = CaptionedPictures.collect(coloured_shapes(60, seed=1))
+    scores = zero_shot_accuracy(load_clip(f"small:{out}"), held_out, {c: c for c in COLOURS})
+    assert scores["accuracy"] > 0.8
+    assert set(scores) == {"accuracy", "class_mean", *COLOURS}
+
+
+def test_pixels_of_a_colour_lie_nearest_to_its_word(trained):
+    out, _, _ = trained
+    clip = load_clip(f"small:{out}")
+    image = torch.full((1, 3, 32, 64), 110 / 255)
+    image[0, :, 4:28, 4:28] = torch.tensor(COLOURS["red"]).view(3, 1, 1) / 255
+    image[0, :, 4:28, 36:60] = torch.tensor(COLOURS["blue"]).view(3, 1, 1) / 255
+    dense = DenseClip(clip).embed_pixels(image)  # (1, D, 4, 8)
+    scores = torch.einsum("bdhw,cd->bchw", dense, embed_prompts(clip, ["red", "blue"]))
+    labels = scores.argmax(dim=1)[0, 1:3]
+    assert labels[:, 1:3].eq(0).all()
+    assert labels[:, 5:7].eq(1).all()
+
+
+def test_a_resumed_training_ends_with_the_same_numbers(pictures, trained, tmp_path):
+    out = tmp_path / "clip.safetensors"
+
+    def stop_after_30(progress):
+        if progress.step == 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_small_clip(pictures, OPTIONS, out, stop_after_30)
+    assert not out.exists()
+    steps = []
+    resumed = train_small_clip(pictures, OPTIONS, out, lambda progress: steps.append(progress.step))
+    assert steps == list(range(21, 61))  # the state of step 20 was the last one
+    assert list(tmp_path.iterdir()) == [out]
+    whole = trained[1].model.state_dict()
+    for name, weight in resumed.model.state_dict().items():
+        assert torch.equal(weight, whole[name]), name
+
+
+def test_a_state_of_other_options_is_refused(pictures, tmp_path):
+    out = tmp_path / "clip.safetensors"
+
+    def stop(progress):
+        if progress.step == 21:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_small_clip(pictures, OPTIONS, out, stop)
+    with pytest.raises(ValueError, match="made with other options or pictures"):
+        train_small_clip(pictures, replace(OPTIONS, learning_rate=0.1), out)
+
+
+def test_contrastive_loss_by_hand():
+    # Cosines are the identity; scale 2: each row is cross-entropy of (2, 0) against class 0.
+    embeddings = torch.eye(2)
+    scale = torch.tensor(math.log(2.0))
+    loss = contrastive_loss(3 * embeddings, embeddings, scale, torch.eye(2, dtype=torch.bool))
+    assert float(loss) == pytest.approx(math.log(1 + math.exp(-2)))
+
+
+def test_equal_captions_are_positives_of_each_other():
+    is_positive = same_as(["a car", "a tree", "a car"])
+    expected = [[True, False, True], [False, True, False], [True, False, True]]
+    assert is_positive.tolist() == expected
+    images = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    scale = torch.tensor(math.log(10.0))
+    several = contrastive_loss(images, images, scale, is_positive)
+    single = contrastive_loss(images, images, scale, torch.eye(3, dtype=torch.bool))
+    # Targets (1/2, 0, 1/2) on logits (10, 0, 10): ln 2 for two of three rows; ln 1 for the other.
+    assert float(several) == pytest.approx(2 / 3 * math.log(2), abs=1e-3)
+    assert float(several) == pytest.approx(float(single), abs=1e-3)
+
+
+def test_contrastive_loss_has_a_correct_gradient():
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(4, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    texts = torch.randn(4, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    scale = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
+    is_positive = same_as(["a", "b", "a", "c"])
+    assert torch.autograd.gradcheck(
+        lambda *inputs: contrastive_loss(*inputs, is_positive), (images, texts, scale)
+    )
+
+
+def test_crops_have_one_size_and_stay_in_range(pictures):
+    sizes = set()
+    for seed in range(8):
+        generator = torch.Generator().manual_seed(seed)
+        crops = random_crops(pictures.images[:5], Augmentation(sizes=(16, 24)), generator)
+        assert crops.shape == (5, 3, crops.shape[2], crops.shape[2])
+        assert 0 <= float(crops.min()) <= float(crops.max()) <= 1
+        sizes.add(crops.shape[2])
+    assert sizes == {16, 24}
+
+
+def test_a_crop_of_the_whole_picture_is_the_picture_or_its_mirror_image(pictures):
+    whole = Augmentation(sizes=(32,), smallest_zoom=1.0, largest_zoom=1.0, colour_change=0.0)
+    crops = random_crops(pictures.images[:8], whole, torch.Generator().manual_seed(0))
+    expected = torch.from_numpy(pictures.images[:8]).permute(0, 3, 1, 2) / 255
+    mirrored = 0
+    for crop, picture in zip(crops, expected, strict=True):
+        is_mirrored = torch.allclose(crop, picture.flip(2), atol=1e-3)
+        assert is_mirrored or torch.allclose(crop, picture, atol=1e-3)
+        mirrored += is_mirrored
+    assert 0 < mirrored < 8
+
+
+def test_pictures_and_captions_are_checked():
+    with pytest.raises(ValueError, match="no pictures"):
+        CaptionedPictures.collect([])
+    with pytest.raises(ValueError, match=r"images must be \(N, S, S, 3\) uint8"):
+        CaptionedPictures(np.zeros((1, 8, 9, 3), np.uint8), ("a",))
+    with pytest.raises(ValueError, match="1 pictures and 2 captions"):
+        CaptionedPictures(np.zeros((1, 8, 8, 3), np.uint8), ("a", "b"))
+
+
+def test_held_out_captions_without_a_class_are_refused(trained, pictures):
+    with pytest.raises(ValueError, match="no held-out caption names a class"):
+        zero_shot_accuracy(load_clip(f"small:{trained[0]}"), pictures, {"reds": "x"})
