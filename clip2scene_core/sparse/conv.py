@@ -73,9 +73,10 @@ def _convolve(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor
         output = (features @ weight[kernel_map.identity_offset]).to(sum_dtype)
     input_slices = kernel_map.split(kernel_map.input_index)
     output_slices = kernel_map.split(kernel_map.output_index)
-    for offset, (inputs, outputs) in enumerate(zip(input_slices, output_slices, strict=True)):
+    slices = zip(input_slices, output_slices, weight.unbind(), strict=True)
+    for offset, (inputs, outputs, offset_weight) in enumerate(slices):
         if offset != kernel_map.identity_offset and len(inputs):
-            products = features.index_select(0, inputs) @ weight[offset]
+            products = features.index_select(0, inputs) @ offset_weight
             output.index_add_(0, outputs, products.to(sum_dtype))
     return output.to(features.dtype)
 
@@ -85,13 +86,11 @@ def _convolve_buffered(features: Tensor, weight: Tensor, kernel_map: KernelMap) 
     gathered = features.index_select(0, kernel_map.input_index)
     products = features.new_empty((len(gathered), weight.shape[2]))
     slices = zip(
-        kernel_map.split(gathered),
-        kernel_map.split(products),
-        strict=True,
+        kernel_map.split(gathered), kernel_map.split(products), weight.unbind(), strict=True
     )
-    for offset, (inputs, outputs) in enumerate(slices):
+    for inputs, outputs, offset_weight in slices:
         if len(inputs):
-            torch.mm(inputs, weight[offset], out=outputs)
+            torch.mm(inputs, offset_weight, out=outputs)
     order, starts = kernel_map.pairs_by_output
     return F.embedding_bag(order, products, starts, mode="sum")
 

@@ -40,7 +40,7 @@ class KernelMap:
     @cached_property
     def pairs_by_output(self) -> tuple[Tensor, Tensor]:
         """Pairs in the order of their output (P,), and where each output begins (num_outputs,)."""
-        order = torch.argsort(self.output_index, stable=True)
+        order = torch.argsort(self.output_index.int(), stable=True)  # twice as fast as int64
         counts = torch.bincount(self.output_index, minlength=self.num_outputs)
         return order, counts.cumsum(0) - counts
 

@@ -12,6 +12,9 @@ from clip2scene_core.sparse import packed_keys
 from clip2scene_core.sparse.kernel_map import CENTRE_OFFSET, NUM_NEIGHBOURS
 from clip2scene_core.sparse.tensor import SparseTensor, VoxelLevel
 
+# Distance in a row of the neighbour table between neighbours along x, y and z.
+_TABLE_STEPS = (9, 3, 1)
+
 
 @dataclass(frozen=True, eq=False)
 class PointsOnLevel:
@@ -183,19 +186,16 @@ def _locate(positions: Tensor, level: VoxelLevel, voxel_index: Tensor) -> Points
     from_centre = positions / level.stride - own_coordinates - 0.5  # (N, 3) in [-0.5, 0.5)
     # Per axis, the point lies between its own voxel's centre and that of the next voxel on its
     # side, which takes part with a weight of |from_centre|. The eight corners are all combinations.
+    far_weight = from_centre.abs()
+    far_step = torch.where(from_centre < 0, -1, 1) * voxel_index.new_tensor(_TABLE_STEPS)
     corner = voxel_index[:, None] * NUM_NEIGHBOURS + CENTRE_OFFSET  # (N, 1) in the neighbour table
-    weight = torch.ones_like(from_centre[:, :1])
-    for axis, table_step in enumerate((9, 3, 1)):
-        distance = from_centre[:, axis, None]
-        step = torch.where(distance < 0, -table_step, table_step)
-        corner = torch.cat([corner, corner + step], dim=1)
-        weight = torch.cat([weight * (1 - distance.abs()), weight * distance.abs()], dim=1)
-    corner_index = level.neighbour_table.take(corner)  # (N, 8)
-    weight = weight * (corner_index >= 0)
-    return PointsOnLevel(
-        level,
-        voxel_index,
-        torch.bincount(voxel_index, minlength=len(level)),
-        corner_index.clamp(min=0),
-        weight / weight.sum(dim=1, keepdim=True),
-    )
+    weight = torch.ones_like(far_weight[:, :1])
+    for axis in range(3):
+        far = far_weight[:, axis, None]
+        corner = torch.cat([corner, corner + far_step[:, axis, None]], dim=1)
+        weight = torch.cat([weight * (1 - far), weight * far], dim=1)
+    corner_index = level.neighbour_table.view(-1).index_select(0, corner.view(-1)).view(-1, 8)
+    weight *= corner_index >= 0
+    weight /= weight.sum(dim=1, keepdim=True)
+    num_points = torch.bincount(voxel_index, minlength=len(level))
+    return PointsOnLevel(level, voxel_index, num_points, corner_index.clamp_(min=0), weight)

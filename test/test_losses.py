@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from clip2scene_core.losses.semantic_consistency import (
+    paper_semantic_consistency_loss,
+    semantic_consistency_loss,
+)
+
+Loss = Callable[[Tensor, Tensor, Tensor, float], Tensor]
+BOTH = pytest.mark.parametrize("loss", [semantic_consistency_loss, paper_semantic_consistency_loss])
+TEXTS = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+POINTS = torch.tensor([[3.0, 4.0], [2.0, 0.0]])  # cosines with the texts: 0.6, 0.8 and 1, 0
+
+
+def random_problem(num_points: int = 20) -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    points = torch.randn(num_points, 4, generator=generator, dtype=torch.float64)
+    texts = torch.randn(3, 4, generator=generator, dtype=torch.float64)
+    labels = torch.randint(3, (num_points,), generator=generator)
+    return points.requires_grad_(), texts, labels
+
+
+def test_cross_entropy_by_hand() -> None:
+    loss = semantic_consistency_loss(POINTS, TEXTS, torch.tensor([0, 0]), temperature=0.5)
+    first = math.log(1 + math.exp((0.8 - 0.6) / 0.5))
+    second = math.log(1 + math.exp((0.0 - 1.0) / 0.5))
+    assert loss.item() == pytest.approx((first + second) / 2, rel=1e-6)
+
+
+def test_class_weights_weigh_points_by_their_label() -> None:
+    weights = torch.tensor([1.0, 3.0])
+    loss = semantic_consistency_loss(POINTS, TEXTS, torch.tensor([0, 1]), 1.0, weights)
+    first = math.log(1 + math.exp(0.2))
+    second = math.log(1 + math.exp(1.0))
+    assert loss.item() == pytest.approx((first + 3 * second) / 4, rel=1e-6)
+
+
+def test_length_of_the_embeddings_does_not_matter_to_the_cross_entropy() -> None:
+    points, texts, labels = random_problem()
+    loss = semantic_consistency_loss(points, texts, labels, 0.1)
+    scaled = semantic_consistency_loss(5 * points, 0.3 * texts, labels, 0.1)
+    torch.testing.assert_close(scaled, loss)
+
+
+def test_equation_1_equals_a_naive_loop() -> None:
+    points, texts, labels = random_problem()
+    labels[:3] = 255
+    expected = 0.0
+    for c in range(3):
+        inside = outside = 0.0
+        for point, label in zip(points.tolist(), labels.tolist(), strict=True):
+            term = math.exp(sum(a * b for a, b in zip(texts[c].tolist(), point, strict=True)) / 0.5)
+            if label == c:
+                inside += term
+            elif label != 255:
+                outside += term
+        expected -= math.log(inside / outside)
+    loss = paper_semantic_consistency_loss(points, texts, labels, 0.5)
+    assert loss.item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_equation_1_survives_large_logits() -> None:
+    points = torch.tensor([[500.0, 0.0], [0.0, 400.0]], requires_grad=True)
+    loss = paper_semantic_consistency_loss(points, TEXTS, torch.tensor([0, 1]), 0.5)
+    loss.backward()
+    assert loss.item() == pytest.approx(-1800)
+    assert points.grad is not None
+    assert points.grad.tolist() == [[-2.0, 2.0], [2.0, -2.0]]
+
+
+def test_equation_1_leaves_out_classes_that_have_no_counterpart() -> None:
+    points = POINTS.clone().requires_grad_()
+    loss = paper_semantic_consistency_loss(points, TEXTS, torch.tensor([1, 1]), 0.5)
+    loss.backward()
+    assert loss.item() == 0
+    assert points.grad is not None
+
+
+@BOTH
+def test_gradients_agree_with_finite_differences(loss: Loss) -> None:
+    points, texts, labels = random_problem(7)
+    labels[2] = 255
+    assert torch.autograd.gradcheck(lambda p: loss(p, texts, labels, 0.5), (points,))
+
+
+@BOTH
+def test_ignored_points_carry_no_loss(loss: Loss) -> None:
+    points, texts, labels = random_problem()
+    ignored = labels.clone()
+    ignored[:5] = 255
+    value = loss(points, texts, ignored, 0.5)
+    torch.testing.assert_close(value, loss(points[5:], texts, labels[5:], 0.5))
+    (gradient,) = torch.autograd.grad(value, points)
+    assert gradient[:5].abs().max() == 0
+    assert gradient[5:].abs().min() > 0
+
+
+@BOTH
+@pytest.mark.parametrize("num_points", [0, 3])
+def test_no_labelled_point_gives_zero_with_a_gradient_path(loss: Loss, num_points: int) -> None:
+    points = torch.ones(num_points, 2, requires_grad=True)
+    value = loss(points, TEXTS, torch.full((num_points,), 255), 0.5)
+    value.backward()
+    assert value.item() == 0
+    assert points.grad is not None
+    assert points.grad.abs().sum() == 0
+
+
+def test_no_labelled_point_gives_zero_under_class_weights_too() -> None:
+    points = torch.ones(2, 2, requires_grad=True)
+    weights = torch.tensor([1.0, 3.0])
+    value = semantic_consistency_loss(points, TEXTS, torch.tensor([255, 255]), 0.5, weights)
+    value.backward()
+    assert value.item() == 0
+
+
+@BOTH
+def test_descending_the_loss_aligns_points_with_their_text(loss: Loss) -> None:
+    points, texts, labels = random_problem()
+    texts = torch.nn.functional.normalize(texts, dim=1)
+    before = ((points @ texts.T).argmax(1) == labels).float().mean()
+    rows = points.detach().clone()
+    for _ in range(100):
+        rows = torch.nn.functional.normalize(rows, dim=1).requires_grad_()
+        (gradient,) = torch.autograd.grad(loss(rows, texts, labels, 0.5), rows)
+        rows = (rows - gradient).detach()
+    after = ((rows @ texts.T).argmax(1) == labels).float().mean()
+    assert before < 0.7
+    assert after == 1
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("points", "labels", "temperature", "message"),
+    [
+        (torch.ones(2, 3), [0, 1], 0.5, "must have the size of the text embeddings"),
+        (torch.ones(2), [0, 1], 0.5, "embeddings must be"),
+        (torch.ones(2, 2), [0], 0.5, r"must be \(2,\)"),
+        (torch.ones(2, 2), [0, 2], 0.5, r"\[0, 2\) or 255, got 0 to 2"),
+        (torch.ones(2, 2), [-1, 1], 0.5, "got -1 to 1"),
+        (torch.ones(2, 2), [0, 1], 0.0, "temperature must be positive"),
+    ],
+)
+def test_bad_input_is_refused(
+    loss: Loss, points: Tensor, labels: list[int], temperature: float, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        loss(points, TEXTS, torch.tensor(labels), temperature)
