@@ -1,0 +1,104 @@
+"""Label points by what the cameras see: MaskCLIP's pixel embeddings, projected onto the sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clip2scene_core.datasets.sample import CameraView, Sweep
+from clip2scene_core.projection import PixelPointPairs, pair_pixels_with_points
+from clip2scene_core.teacher.maskclip import DenseClip, sample_at
+from clip2scene_core.vocabulary import Vocabulary
+
+DEFAULT_OCCLUSION_MARGIN_M = 0.5
+
+
+@dataclass(frozen=True)
+class PairedEmbeddings:
+    """The teacher's view of some points.
+
+    Attributes:
+        pairs: P pixel-point pairs.
+        embeddings: (P, D) float32 pixel embeddings of unit length.
+    """
+
+    pairs: PixelPointPairs
+    embeddings: Tensor
+
+
+class CameraSegmenter:
+    """The frozen CLIP as a labeller of points.
+
+    Args:
+        dense_clip: The teacher.
+        occlusion_margin_m: See `pair_pixels_with_points`.
+    """
+
+    def __init__(
+        self,
+        dense_clip: DenseClip,
+        occlusion_margin_m: float | None = DEFAULT_OCCLUSION_MARGIN_M,
+    ) -> None:
+        self._dense_clip = dense_clip
+        self._logit_scale = float(dense_clip.clip.model.logit_scale.exp())
+        self._occlusion_margin_m = occlusion_margin_m
+
+    @torch.inference_mode()
+    def embed_pairs(
+        self, sweeps: Sequence[Sweep], cameras: Sequence[CameraView]
+    ) -> PairedEmbeddings:
+        """Pair points with pixels and embed the pixels.
+
+        Args:
+            sweeps: S sweeps; points that are not finite pair with nothing.
+            cameras: V views of any size.
+
+        Returns:
+            Pairs and their pixel embeddings.
+        """
+        pairs = pair_pixels_with_points(
+            sweeps, cameras, occlusion_margin_m=self._occlusion_margin_m
+        )
+        embeddings = torch.zeros(len(pairs), self._dense_clip.clip.embedding_size)
+        for index, camera in enumerate(cameras):
+            rows = torch.from_numpy(np.flatnonzero(pairs.camera_index == index))
+            if len(rows) == 0:
+                continue
+            image = torch.from_numpy(camera.image).permute(2, 0, 1)[None].float() / 255
+            embeddings[rows] = sample_at(
+                self._dense_clip.embed_pixels(image),
+                torch.zeros(len(rows), dtype=torch.int64),
+                torch.from_numpy(pairs.pixels)[rows],
+                (camera.image.shape[0], camera.image.shape[1]),
+            ).cpu()
+        return PairedEmbeddings(pairs, embeddings)
+
+    @torch.inference_mode()
+    def probabilities(
+        self, sweep: Sweep, cameras: Sequence[CameraView], vocabulary: Vocabulary
+    ) -> tuple[Tensor, NDArray[np.bool_]]:
+        """Compare every point that a camera sees with every prompt.
+
+        Args:
+            sweep: N points.
+            cameras: Views around the sweep's stamp.
+            vocabulary: C prompts.
+
+        Returns:
+            (N, C) float32 probabilities, averaged over the cameras that see a point, zero rows
+            elsewhere; and (N,) bool, whether any camera sees the point.
+        """
+        paired = self.embed_pairs([sweep], cameras)
+        pixel_probabilities = torch.softmax(
+            self._logit_scale * paired.embeddings @ vocabulary.embeddings.T, dim=1
+        )  # (P, C)
+        point_index = torch.from_numpy(paired.pairs.point_index)
+        total = torch.zeros(len(sweep.points), len(vocabulary))
+        total.index_add_(0, point_index, pixel_probabilities)
+        views = torch.bincount(point_index, minlength=len(sweep.points))
+        return total / views.clamp(min=1)[:, None], (views > 0).numpy()

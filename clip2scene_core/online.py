@@ -1,0 +1,287 @@
+"""The engine: sweeps and camera views in, labelled clouds and a labelled map out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clip2scene_core.camera_segmenter import CameraSegmenter
+from clip2scene_core.checkpoint import load_checkpoint
+from clip2scene_core.datasets.sample import CameraView, Sweep
+from clip2scene_core.geometry import transform_points
+from clip2scene_core.grid import LabelledGrid, LabelledMap
+from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
+from clip2scene_core.prompt_encoder import PromptEncoder
+from clip2scene_core.segmenter import Segmenter
+from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.vocabulary import Vocabulary, classify, make_vocabulary
+
+MODES = ("lidar", "camera", "fused")
+
+EmbedPrompts = Callable[[Sequence[str]], Tensor]
+"""Prompts -> (C, D) text embeddings of unit length; ValueError for a prompt CLIP can't take."""
+
+
+class MissingCamerasError(ValueError):
+    """A mode that labels by cameras was given none."""
+
+
+@dataclass(frozen=True)
+class OnlineOptions:
+    """How sweeps are labelled and gathered.
+
+    Attributes:
+        mode: "lidar": the student alone. "camera": MaskCLIP projected on the points; what no camera
+            sees stays unlabelled. "fused": both, averaged where a camera sees the point.
+        num_sweeps: Labelled sweeps kept in the map.
+        map_voxel_size_m: Edge of the map's voxels.
+        min_range_m: Nearer points stay unlabelled (the ego vehicle).
+        max_range_m: Points farther away stay unlabelled.
+        min_confidence: Labels with a lower score become unlabelled.
+        device: For example "cpu" or "cuda".
+        precision: "fp32" or "bf16".
+    """
+
+    mode: str = "lidar"
+    num_sweeps: int = 10
+    map_voxel_size_m: float = 0.2
+    min_range_m: float = 1.5
+    max_range_m: float = 80.0
+    min_confidence: float = 0.0
+    device: str = "cpu"
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, got {self.mode!r}")
+        if not 0 <= self.min_range_m < self.max_range_m:
+            raise ValueError(
+                f"ranges must be 0 <= min < max, got {self.min_range_m} and {self.max_range_m} m"
+            )
+        if not 0 <= self.min_confidence <= 1:
+            raise ValueError(f"min_confidence must be in [0, 1], got {self.min_confidence}")
+
+
+@dataclass(frozen=True)
+class LabelledCloud:
+    """One labelled sweep: as many points as came in, in the same order.
+
+    Attributes:
+        points: (N, 4) float32, the sweep's own: x, y, z in metres in the LiDAR frame, intensity.
+        labels: (N,) uint8, indices into `vocabulary`; IGNORE_LABEL where there is none.
+        scores: (N,) float32 in [0, 1], 0 where unlabelled.
+        stamp_ns: The sweep's.
+        T_fixed_lidar: (4, 4) float64, the sweep's.
+        vocabulary: The words it was labelled with.
+    """
+
+    points: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    scores: NDArray[np.float32]
+    stamp_ns: int
+    T_fixed_lidar: NDArray[np.float64]
+    vocabulary: Vocabulary
+
+
+class OnlineSegmenter:
+    """Labels sweeps one by one and keeps a map of the last ones.
+
+    Each sweep is labelled on its own: feeding merged sweeps to the network scores lower than single
+    ones (CLIP2Scene, CVPR 2023, Table 1), so time enters through the map.
+
+    `set_prompts` may be called from another thread while `add` runs; a sweep is labelled with one
+    vocabulary from beginning to end.
+
+    Args:
+        options: How to label.
+        vocabulary: The first words.
+        embed_prompts: The text side of the CLIP that taught the student.
+        segmenter: The student; needed in modes "lidar" and "fused".
+        camera_segmenter: The teacher; needed in modes "camera" and "fused".
+    """
+
+    def __init__(
+        self,
+        options: OnlineOptions,
+        vocabulary: Vocabulary,
+        embed_prompts: EmbedPrompts,
+        segmenter: Segmenter | None = None,
+        camera_segmenter: CameraSegmenter | None = None,
+    ) -> None:
+        if options.mode != "camera" and segmenter is None:
+            raise ValueError(f"mode {options.mode!r} needs a student; give `segmenter`")
+        if options.mode != "lidar" and camera_segmenter is None:
+            raise ValueError(f"mode {options.mode!r} needs a teacher; give `camera_segmenter`")
+        self.options = options
+        self._vocabulary = vocabulary
+        self._embed_prompts = embed_prompts
+        self._segmenter = segmenter
+        self._camera_segmenter = camera_segmenter
+        self._grid = LabelledGrid(options.map_voxel_size_m, options.num_sweeps)
+        self._grid_vocabulary = vocabulary
+        self._grid_lock = threading.Lock()
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words that the next sweep is labelled with."""
+        return self._vocabulary
+
+    def set_prompts(self, prompts: Sequence[str], names: Sequence[str] | None = None) -> Vocabulary:
+        """Change the words; the next sweep is labelled with them, and the map starts anew.
+
+        Args:
+            prompts: C texts.
+            names: C distinct names, by default the prompts.
+
+        Returns:
+            The new vocabulary.
+
+        Raises:
+            ValueError: If a prompt is empty, too long or unknown to the CLIP, or names do not fit.
+                The old words stay.
+        """
+        prompts = [prompt.strip() for prompt in prompts]
+        embeddings = self._embed_prompts(prompts)
+        self._vocabulary = make_vocabulary(prompts, embeddings, names)
+        return self._vocabulary
+
+    def add(self, sweep: Sweep, cameras: Sequence[CameraView] = ()) -> LabelledCloud:
+        """Label one sweep and add it to the map.
+
+        Args:
+            sweep: N points; `T_global_lidar` holds T_fixed_lidar. Points that are not finite or out
+                of range stay in place, unlabelled.
+            cameras: Views around the sweep's stamp, poses in the same fixed frame. Unused in mode
+                "lidar".
+
+        Returns:
+            N labels in the order of the points.
+
+        Raises:
+            MissingCamerasError: In mode "camera" without cameras.
+        """
+        if self.options.mode == "camera" and not cameras:
+            raise MissingCamerasError("mode 'camera' labels by cameras, but none was given")
+        vocabulary = self._vocabulary
+        usable = self._usable(sweep.points)
+        inside = Sweep(sweep.points[usable], sweep.T_global_lidar, sweep.stamp_ns)
+        labels = np.full(len(sweep.points), IGNORE_LABEL, dtype=np.uint8)
+        scores = np.zeros(len(sweep.points), dtype=np.float32)
+        labels[usable], scores[usable] = self._label(inside, cameras, vocabulary)
+        cloud = LabelledCloud(
+            sweep.points, labels, scores, sweep.stamp_ns, sweep.T_global_lidar, vocabulary
+        )
+        self._remember(inside, labels[usable], scores[usable], vocabulary)
+        return cloud
+
+    def map(self) -> LabelledMap:
+        """The voxels of the last sweeps, each with the label that gathered most evidence."""
+        with self._grid_lock:
+            return self._grid.extract()
+
+    def reset(self) -> None:
+        """Forget the map, for example after a jump in time."""
+        with self._grid_lock:
+            self._grid.clear()
+
+    def _usable(self, points: NDArray[np.float32]) -> NDArray[np.bool_]:
+        with np.errstate(invalid="ignore", over="ignore"):
+            range_m = np.linalg.norm(points[:, :3], axis=1)
+            inside: NDArray[np.bool_] = (range_m >= self.options.min_range_m) & (
+                range_m <= self.options.max_range_m
+            )
+        return inside & np.isfinite(points).all(axis=1)
+
+    def _label(
+        self, sweep: Sweep, cameras: Sequence[CameraView], vocabulary: Vocabulary
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        if self._segmenter is None:
+            probabilities, seen = self._see(sweep, cameras, vocabulary)
+        elif self._camera_segmenter is None or not cameras:
+            probabilities = self._segmenter.probabilities(sweep.points, vocabulary)
+            seen = np.ones(len(sweep.points), dtype=bool)
+        else:
+            probabilities = self._segmenter.probabilities(sweep.points, vocabulary).cpu()
+            camera_probabilities, in_view = self._see(sweep, cameras, vocabulary)
+            weight = 0.5 * torch.from_numpy(in_view)[:, None]
+            probabilities = (1 - weight) * probabilities + weight * camera_probabilities
+            seen = np.ones(len(sweep.points), dtype=bool)
+        labels, scores = classify(probabilities, self.options.min_confidence)
+        labels[~seen] = IGNORE_LABEL
+        scores[labels == IGNORE_LABEL] = 0.0
+        return labels, scores
+
+    def _see(
+        self, sweep: Sweep, cameras: Sequence[CameraView], vocabulary: Vocabulary
+    ) -> tuple[Tensor, NDArray[np.bool_]]:
+        assert self._camera_segmenter is not None  # the constructor saw to it
+        return self._camera_segmenter.probabilities(sweep, cameras, vocabulary)
+
+    def _remember(
+        self,
+        sweep: Sweep,
+        labels: NDArray[np.uint8],
+        scores: NDArray[np.float32],
+        vocabulary: Vocabulary,
+    ) -> None:
+        points_fixed = transform_points(sweep.T_global_lidar, sweep.points[:, :3])
+        with self._grid_lock:
+            if vocabulary is not self._grid_vocabulary:
+                # The same number means another word now: old votes can't be added to new ones.
+                self._grid.clear()
+                self._grid_vocabulary = vocabulary
+            self._grid.add(points_fixed, labels, scores)
+
+
+def load_online_segmenter(
+    weights: Path | str = "small",
+    teacher: str | None = None,
+    options: OnlineOptions | None = None,
+    prompts: Sequence[str] | None = None,
+) -> OnlineSegmenter:
+    """Put an engine together from a student checkpoint and a CLIP.
+
+    In mode "lidar" CLIP is loaded only when words change: the checkpoint carries its own.
+
+    Args:
+        weights: A student checkpoint, or "small" for the shipped one. Mode "camera" needs none.
+        teacher: A CLIP as `load_clip` names it; by default the one that taught the student, in mode
+            "camera" the shipped one.
+        options: How to label.
+        prompts: The first words; by default the student's own, in mode "camera" the nuScenes ones.
+
+    Returns:
+        The engine.
+
+    Raises:
+        ValueError: If weights, teacher, options or prompts cannot be used; one line says why.
+        FileNotFoundError: If the CLIP's file is missing.
+    """
+    options = options or OnlineOptions()
+    if options.mode == "camera":
+        encoder = PromptEncoder(teacher or "small", options.device)
+        segmenter = None
+        vocabulary = None
+    else:
+        checkpoint = load_checkpoint(weights)
+        segmenter = Segmenter(checkpoint, options.device, options.precision)
+        vocabulary = checkpoint.vocabulary
+        clip_name = teacher or checkpoint.config.teacher.clip
+        encoder = PromptEncoder(clip_name, options.device, taught_with=vocabulary)
+    if prompts is not None:
+        vocabulary = make_vocabulary(prompts, encoder(prompts))
+    elif vocabulary is None:
+        names = [c.name for c in NUSCENES_CLASSES]
+        words = [c.prompt for c in NUSCENES_CLASSES]
+        vocabulary = make_vocabulary(words, encoder(words), names)
+    camera_segmenter = None
+    if options.mode != "lidar":
+        camera_segmenter = CameraSegmenter(DenseClip(encoder.clip))
+    return OnlineSegmenter(options, vocabulary, encoder, segmenter, camera_segmenter)

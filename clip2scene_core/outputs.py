@@ -1,0 +1,153 @@
+"""Pictures of labelled clouds: bird's-eye view, camera overlay and legend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from clip2scene_core.datasets.sample import CameraView, Sweep
+from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.projection import pair_pixels_with_points
+from clip2scene_core.vocabulary import Vocabulary
+
+_BACKGROUND = (24, 26, 31)
+_FOREGROUND = (235, 235, 235)
+_MARGIN_PX = 10
+
+
+def draw_bird_eye(
+    points_ego: NDArray[np.float32],
+    colours: NDArray[np.uint8],
+    size_px: int = 720,
+    reach_m: float = 40.0,
+) -> Image.Image:
+    """Draw points from above; higher points cover lower ones.
+
+    Args:
+        points_ego: (N, 3) float, metres, x forward and y left of the picture's centre.
+        colours: (N, 3) uint8.
+        size_px: Edge of the square picture.
+        reach_m: Metres from the centre to an edge.
+
+    Returns:
+        RGB picture; forward is up.
+    """
+    canvas = np.empty((size_px, size_px, 3), dtype=np.uint8)
+    canvas[:] = _BACKGROUND
+    scale = size_px / (2 * reach_m)
+    rows = np.floor(size_px / 2 - points_ego[:, 0] * scale).astype(np.int64)
+    columns = np.floor(size_px / 2 - points_ego[:, 1] * scale).astype(np.int64)
+    order = np.argsort(points_ego[:, 2], kind="stable")
+    for row_step in (0, 1):  # 2 x 2 pixels a point: one alone is hard to see
+        for column_step in (0, 1):
+            r, c = rows[order] + row_step, columns[order] + column_step
+            inside = (r >= 0) & (r < size_px) & (c >= 0) & (c < size_px)
+            canvas[r[inside], c[inside]] = colours[order][inside]
+    picture = Image.fromarray(canvas)
+    draw = ImageDraw.Draw(picture)
+    centre = size_px / 2
+    draw.polygon(
+        [(centre, centre - 9), (centre - 6, centre + 7), (centre + 6, centre + 7)],
+        fill=_FOREGROUND,
+    )
+    length = 10 * scale
+    left, bottom = _MARGIN_PX, size_px - _MARGIN_PX
+    draw.line([(left, bottom), (left + length, bottom)], fill=_FOREGROUND, width=2)
+    draw.text((left, bottom - 16), "10 m", fill=_FOREGROUND, font=_font())
+    return picture
+
+
+def draw_overlay(
+    camera: CameraView,
+    sweep: Sweep,
+    labels: NDArray[np.uint8],
+    vocabulary: Vocabulary,
+    radius_px: float | None = None,
+) -> Image.Image:
+    """Draw the labelled points that a camera sees over its image.
+
+    Args:
+        camera: The view.
+        sweep: N points.
+        labels: (N,) uint8; IGNORE_LABEL is not drawn.
+        vocabulary: Gives the colours.
+        radius_px: Of a point; by default it grows with the image.
+
+    Returns:
+        RGB picture of the image's size.
+    """
+    pairs = pair_pixels_with_points([sweep], [camera], occlusion_margin_m=0.5)
+    drawn = labels[pairs.point_index] != IGNORE_LABEL
+    pixels = pairs.pixels[drawn]
+    colours = vocabulary.colourise(labels[pairs.point_index[drawn]])
+    faded = (camera.image * 0.65).astype(np.uint8)
+    picture = Image.fromarray(faded)
+    draw = ImageDraw.Draw(picture)
+    radius = max(1.0, camera.image.shape[1] / 500) if radius_px is None else radius_px
+    for (u, v), colour in zip(pixels.tolist(), colours.tolist(), strict=True):
+        draw.ellipse([u - radius, v - radius, u + radius, v + radius], fill=tuple(colour))
+    return picture
+
+
+def draw_legend(vocabulary: Vocabulary, labels: NDArray[np.uint8], height_px: int) -> Image.Image:
+    """Draw each prompt beside its colour, most frequent first, with its share of the points.
+
+    Args:
+        vocabulary: The words.
+        labels: (N,) uint8, counted for the shares.
+        height_px: Height of the picture.
+
+    Returns:
+        RGB picture.
+    """
+    counts = np.bincount(labels, minlength=256)
+    order = sorted(range(len(vocabulary)), key=lambda label: -counts[label])
+    line_px = max(12, min(24, (height_px - 2 * _MARGIN_PX) // (len(order) + 1)))
+    picture = Image.new("RGB", (230, height_px), _BACKGROUND)
+    draw = ImageDraw.Draw(picture)
+    rows = [(vocabulary.names[i], tuple(vocabulary.colours[i].tolist()), counts[i]) for i in order]
+    rows.append(("unlabelled", (80, 80, 80), counts[IGNORE_LABEL]))
+    for line, (name, colour, count) in enumerate(rows):
+        top = _MARGIN_PX + line * line_px
+        if top + line_px > height_px:
+            break
+        draw.rectangle([_MARGIN_PX, top + 2, _MARGIN_PX + 14, top + line_px - 4], fill=colour)
+        share = f"{100 * count / max(1, len(labels)):.1f} %"
+        draw.text((_MARGIN_PX + 22, top), name, fill=_FOREGROUND, font=_font())
+        draw.text((180, top), share, fill=_FOREGROUND, font=_font())
+    return picture
+
+
+def place_side_by_side(
+    pictures: Sequence[Image.Image], captions: Sequence[str] | None = None
+) -> Image.Image:
+    """Put pictures in a row on the dark background, tops aligned, each under its caption."""
+    header = 0 if captions is None else 26
+    width = sum(p.width for p in pictures) + _MARGIN_PX * (len(pictures) - 1)
+    row = Image.new("RGB", (width, header + max(p.height for p in pictures)), _BACKGROUND)
+    draw = ImageDraw.Draw(row)
+    left = 0
+    for index, picture in enumerate(pictures):
+        row.paste(picture, (left, header))
+        if captions is not None:
+            draw.text((left + 4, 5), captions[index], fill=_FOREGROUND, font=_font())
+        left += picture.width + _MARGIN_PX
+    return row
+
+
+def stack(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Put pictures in a column on the dark background, left edges aligned."""
+    height = sum(p.height for p in pictures) + _MARGIN_PX * (len(pictures) - 1)
+    column = Image.new("RGB", (max(p.width for p in pictures), height), _BACKGROUND)
+    top = 0
+    for picture in pictures:
+        column.paste(picture, (0, top))
+        top += picture.height + _MARGIN_PX
+    return column
+
+
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=13)
