@@ -1,0 +1,176 @@
+"""Which topics hold the cloud and the cameras: known layouts, and a guess from a topic table."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+CLOUD_TYPE: Final = "sensor_msgs/msg/PointCloud2"
+IMAGE_TYPES: Final = ("sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Image")
+INFO_TYPE: Final = "sensor_msgs/msg/CameraInfo"
+
+NUSCENES_CAMERAS: Final = (
+    "cam_front",
+    "cam_front_right",
+    "cam_back_right",
+    "cam_back",
+    "cam_back_left",
+    "cam_front_left",
+)
+
+_IMAGE_SUFFIXES: Final = (
+    "/image_rect_compressed",
+    "/image_rect/compressed",
+    "/image_rect_color/compressed",
+    "/image_raw/compressed",
+    "/image/compressed",
+    "/image_rect",
+    "/image_rect_color",
+    "/image_raw",
+    "/image",
+    "/raw",
+)
+"""Endings of image topics, best first; a camera that has several is read from the first."""
+
+_NUSCENES_CLOUDS: Final = {
+    "/lidar_top": "nuscenes",
+    "/LIDAR_TOP": "nuscenes_upper",
+    "/LIDAR_TOP/points": "nuscenes_upper",
+}
+_OWN_PREFIX: Final = "/clip2scene/"
+_TRUTH_SUFFIX: Final = "/lidarseg"
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class ProfileError(ValueError):
+    """Topics from which no cloud can be chosen; the message lists them."""
+
+
+@dataclass(frozen=True)
+class CameraTopics:
+    """The topics of one camera.
+
+    Attributes:
+        image: Image or CompressedImage.
+        info: CameraInfo.
+    """
+
+    image: str
+    info: str
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The topics that are segmented.
+
+    Attributes:
+        name: "nuscenes", "nuscenes_upper", or "guessed".
+        cloud_topic: PointCloud2.
+        cameras: Topics by camera name, for example "cam_front"; may be empty.
+        odometry_topic: nav_msgs/Odometry, read when poses come from odometry.
+    """
+
+    name: str
+    cloud_topic: str
+    cameras: Mapping[str, CameraTopics] = field(default_factory=dict)
+    odometry_topic: str = "/odom"
+
+
+NUSCENES: Final = Profile(
+    "nuscenes",
+    "/lidar_top",
+    {
+        name: CameraTopics(f"/{name}/image_rect_compressed", f"/{name}/camera_info")
+        for name in NUSCENES_CAMERAS
+    },
+)
+"""nuscenes2mcap's lower-case names, which `clip2scene bag` writes."""
+
+NUSCENES_UPPER: Final = Profile(
+    "nuscenes_upper",
+    "/LIDAR_TOP",
+    {
+        name: CameraTopics(f"/{name.upper()}/image_rect_compressed", f"/{name.upper()}/camera_info")
+        for name in NUSCENES_CAMERAS
+    },
+)
+"""nuscenes_to_ros2bag's upper-case names."""
+
+PROFILES: Final[Mapping[str, Profile]] = {
+    profile.name: profile for profile in (NUSCENES, NUSCENES_UPPER)
+}
+
+
+def choose_profile(topics: Mapping[str, str], cloud_topic: str | None = None) -> Profile:
+    """Find the cloud and the cameras in a bag or a graph.
+
+    Ground truth, radar and the product's own outputs are not candidates. A camera needs both an
+    image and a CameraInfo topic.
+
+    Args:
+        topics: Type by topic name, for example {"/lidar_top": "sensor_msgs/msg/PointCloud2"}.
+        cloud_topic: The cloud to use where there are several.
+
+    Returns:
+        The profile; cameras in the order of nuScenes, others by name.
+
+    Raises:
+        ProfileError: If no topic or more than one could be the cloud, or `cloud_topic` is not one.
+    """
+    cloud_topic = _choose_cloud(topics, cloud_topic)
+    cameras = _find_cameras(topics)
+    odometry = sorted(name for name, kind in topics.items() if kind == "nav_msgs/msg/Odometry")
+    return Profile(
+        _NUSCENES_CLOUDS.get(cloud_topic, "guessed"),
+        cloud_topic,
+        cameras,
+        odometry[0] if len(odometry) == 1 else "/odom",
+    )
+
+
+def _choose_cloud(topics: Mapping[str, str], cloud_topic: str | None) -> str:
+    clouds = sorted(name for name, kind in topics.items() if kind == CLOUD_TYPE)
+    if cloud_topic is not None:
+        if cloud_topic not in clouds:
+            raise ProfileError(
+                f"{cloud_topic} is no {CLOUD_TYPE}; those are {', '.join(clouds) or 'none'}"
+            )
+        return cloud_topic
+    candidates = [
+        name
+        for name in clouds
+        if not name.endswith(_TRUTH_SUFFIX)
+        and not name.startswith(_OWN_PREFIX)
+        and "radar" not in name.lower()
+    ]
+    known = [name for name in candidates if name in _NUSCENES_CLOUDS]
+    if len(known) == 1:
+        return known[0]
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        raise ProfileError(f"several clouds: {', '.join(candidates)}; name the one to segment")
+    listed = ", ".join(f"{name} ({kind})" for name, kind in sorted(topics.items()))
+    raise ProfileError(f"no {CLOUD_TYPE} topic to segment; there are {listed or 'no topics'}")
+
+
+def _find_cameras(topics: Mapping[str, str]) -> dict[str, CameraTopics]:
+    found: dict[str, CameraTopics] = {}
+    for suffix in _IMAGE_SUFFIXES:
+        for image in sorted(topics):
+            root = image.removesuffix(suffix)
+            if root == image or topics[image] not in IMAGE_TYPES or image.startswith(_OWN_PREFIX):
+                continue
+            camera = root.strip("/").lower() or "camera"
+            if camera in found:
+                continue
+            info = f"{root}/camera_info"
+            if topics.get(info) != INFO_TYPE:
+                _LOGGER.warning("%s is not used: there is no %s", image, info)
+                continue
+            found[camera] = CameraTopics(image, info)
+    known = [camera for camera in NUSCENES_CAMERAS if camera in found]
+    return {camera: found[camera] for camera in known + sorted(set(found) - set(known))}
