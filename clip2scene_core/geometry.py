@@ -19,14 +19,17 @@ def matrix_from_quaternion(
         (4, 4) float64.
 
     Raises:
-        ValueError: If the quaternion is zero or not finite.
+        ValueError: If the quaternion is zero, or if either is not finite or of another shape.
     """
     quaternion = np.asarray(quaternion_wxyz, dtype=np.float64)
+    position = np.asarray(translation, dtype=np.float64)
     norm = float(np.linalg.norm(quaternion))
     if quaternion.shape != (4,) or not np.isfinite(norm) or norm < 1e-9:
         raise ValueError(
             f"quaternion must be 4 finite numbers w, x, y, z, not all 0; got {quaternion}"
         )
+    if position.shape != (3,) or not np.isfinite(position).all():
+        raise ValueError(f"translation must be 3 finite numbers, got {position}")
     w, x, y, z = quaternion / norm
     transform = np.eye(4)
     transform[:3, :3] = [
@@ -34,7 +37,7 @@ def matrix_from_quaternion(
         [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
         [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
     ]
-    transform[:3, 3] = translation
+    transform[:3, 3] = position
     return transform
 
 

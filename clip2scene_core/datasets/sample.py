@@ -8,6 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+class DatasetError(ValueError):
+    """Files on disk do not hold what the data set's format promises."""
+
+
 @dataclass(frozen=True)
 class Sweep:
     """One LiDAR revolution, with the sensor's pose at its own stamp.
@@ -17,7 +21,7 @@ class Sweep:
         T_global_lidar: (4, 4) float64 rigid transform at `stamp_ns`; the global frame is the data
             set's or, online, the fixed frame.
         stamp_ns: Nanoseconds.
-        labels: (N,) uint8, 255 = IGNORE_LABEL, or None where labels are absent or were not asked for.
+        labels: (N,) uint8, 255 = IGNORE_LABEL; None where there are none or none were asked for.
     """
 
     points: NDArray[np.float32]

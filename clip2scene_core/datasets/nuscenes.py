@@ -1,0 +1,210 @@
+"""A nuScenes data set (real or embedded) as samples: keyframe, previous sweeps, cameras, labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from clip2scene_core.datasets.nuscenes_tables import (
+    LIDAR_CHANNEL,
+    NuScenesTables,
+    SceneRecord,
+    SensorRecord,
+)
+from clip2scene_core.datasets.sample import CameraView, DatasetError, Sample, Sweep
+from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES, nuscenes_label_map
+
+_POINT_BYTES = 20
+
+
+class NuScenesDataset:
+    """The keyframes of a data set in nuScenes' format, scene by scene, in time order.
+
+    Reads the JSON tables itself. `lidarseg/` and `lidarseg.json` are opened only with
+    `with_labels`, the pictures only with `with_images`.
+
+    Args:
+        root: Folder that holds `samples/` and the version folder.
+        version: For example "v1.0-mini"; None takes the only `v1.0-*` folder.
+        scenes: Names of scenes, in the order wanted; None takes all.
+        num_sweeps: Sweeps per sample, the keyframe included. A keyframe near the start of its
+            scene has fewer, since none was recorded before.
+        with_labels: Whether keyframes carry labels of the 16 classes.
+        with_images: Whether samples carry camera views.
+
+    Attributes:
+        scenes: The open scenes.
+        with_labels: As given.
+
+    Raises:
+        DatasetError: If the tables are incomplete, or the scenes or the version unknown.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        version: str | None = None,
+        scenes: Sequence[str] | None = None,
+        num_sweeps: int = 1,
+        with_labels: bool = False,
+        with_images: bool = True,
+    ) -> None:
+        if num_sweeps < 1:
+            raise ValueError(f"num_sweeps must be 1 (the keyframe) or more, got {num_sweeps}")
+        self._tables = NuScenesTables(Path(root), version, scenes)
+        self._num_sweeps = num_sweeps
+        self._with_images = with_images
+        self._label_map = nuscenes_label_map()
+        self.with_labels = with_labels
+        self._label_paths = self._read_label_paths() if with_labels else {}
+
+    @property
+    def scenes(self) -> tuple[SceneRecord, ...]:
+        """The open scenes."""
+        return self._tables.scenes
+
+    def __len__(self) -> int:
+        return len(self._tables.keyframes)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Load one keyframe.
+
+        Raises:
+            DatasetError: If one of its files is missing, truncated, or of another size.
+            IndexError: If there is no such keyframe.
+        """
+        sample_token = self._tables.keyframes[index]
+        records = self._tables.keyframe_records(sample_token)
+        lidar = records.pop(LIDAR_CHANNEL)
+        cameras = records.values() if self._with_images else ()
+        return Sample(
+            token=sample_token,
+            scene_token=self._tables.scene_token(sample_token),
+            sweeps=tuple(self._read_sweeps(lidar)),
+            cameras=tuple(_read_camera(record) for record in cameras),
+        )
+
+    def scene_records(self, scene_name: str) -> Iterator[SensorRecord]:
+        """All LiDAR and camera readings of one scene in time order; opens no file.
+
+        Raises:
+            DatasetError: If the scene is not one of the open ones.
+        """
+        return self._tables.scene_records(scene_name)
+
+    def _read_sweeps(self, keyframe: SensorRecord) -> Iterator[Sweep]:
+        record: SensorRecord | None = keyframe
+        for _ in range(self._num_sweeps):
+            if record is None:
+                return
+            points = read_points(record.path)[:, :4]
+            points[:, 3] = np.clip(points[:, 3] / 255, 0, 1)
+            yield Sweep(
+                points=np.ascontiguousarray(points),
+                T_global_lidar=record.T_global_sensor,
+                stamp_ns=record.stamp_ns,
+                labels=self._read_labels(record, len(points)) if record is keyframe else None,
+            )
+            record = self._tables.previous_record(record)
+
+    def _read_labels(self, record: SensorRecord, num_points: int) -> NDArray[np.uint8] | None:
+        if not self.with_labels:
+            return None
+        if record.token not in self._label_paths:
+            raise DatasetError(
+                f"{self._tables.table('lidarseg')} has no labels of {record.path.name}; "
+                f"open the data set without labels or leave its scene out"
+            )
+        path = self._label_paths[record.token]
+        try:
+            raw = np.fromfile(path, dtype=np.uint8)
+        except FileNotFoundError:
+            raise DatasetError(f"{path} is missing; the labels are incomplete") from None
+        if len(raw) != num_points:
+            raise DatasetError(
+                f"{path} has {len(raw)} labels, but {record.path} has {num_points} points"
+            )
+        if raw.max(initial=0) >= len(NUSCENES_RAW_CATEGORIES):
+            raise DatasetError(
+                f"{path} holds the raw label {raw.max()}, but the categories end at "
+                f"{len(NUSCENES_RAW_CATEGORIES) - 1}; is it a lidarseg file?"
+            )
+        labels: NDArray[np.uint8] = self._label_map[raw]
+        return labels
+
+    def _read_label_paths(self) -> dict[str, Path]:
+        self._check_categories()
+
+        def pick(row: dict[str, Any]) -> tuple[str, Path]:
+            return row["sample_data_token"], self._tables.root / row["filename"]
+
+        return dict(self._tables.read_table("lidarseg", pick))
+
+    def _check_categories(self) -> None:
+        """Refuse a data set that numbers its categories in another way than the label map."""
+        rows = self._tables.read_table("category", lambda row: (row.get("index"), row["name"]))
+        for index, name in rows:
+            if index is None or not 0 <= index < len(NUSCENES_RAW_CATEGORIES):
+                raise DatasetError(
+                    f"{self._tables.table('category')} gives {name!r} the lidarseg index {index}, "
+                    f"not one of 0 to {len(NUSCENES_RAW_CATEGORIES) - 1}; install the lidarseg "
+                    f"tables or open the data set without labels"
+                )
+            if NUSCENES_RAW_CATEGORIES[index] != name:
+                raise DatasetError(
+                    f"{self._tables.table('category')} calls the raw label {index} {name!r}, "
+                    f"nuScenes-lidarseg calls it {NUSCENES_RAW_CATEGORIES[index]!r}"
+                )
+
+
+def read_points(path: Path) -> NDArray[np.float32]:
+    """Read a LiDAR file as it is.
+
+    Returns:
+        (N, 5) float32: x, y, z in metres in the LiDAR frame, intensity 0-255, ring.
+
+    Raises:
+        DatasetError: If the file is missing or is no whole number of points.
+    """
+    try:
+        values = np.fromfile(path, dtype=np.uint8)
+    except FileNotFoundError:
+        raise DatasetError(f"{path} is missing; the data set is incomplete") from None
+    if len(values) % _POINT_BYTES:
+        raise DatasetError(
+            f"{path} has {len(values)} bytes, not a multiple of {_POINT_BYTES}; it is truncated"
+        )
+    # The files are little-endian on every machine.
+    points: NDArray[np.float32] = values.view("<f4").reshape(-1, 5).astype(np.float32, copy=False)
+    return points
+
+
+def _read_camera(record: SensorRecord) -> CameraView:
+    if record.intrinsics is None:
+        raise DatasetError(
+            f"{record.channel} of {record.path.name} has no camera_intrinsic in calibrated_sensor"
+        )
+    try:
+        with Image.open(record.path) as picture:
+            image = np.array(picture.convert("RGB"))
+    except FileNotFoundError:
+        raise DatasetError(f"{record.path} is missing; the data set is incomplete") from None
+    except OSError as error:
+        raise DatasetError(f"{record.path} is no readable picture: {error}") from None
+    if record.image_size is not None and image.shape[:2] != record.image_size:
+        raise DatasetError(
+            f"{record.path} is {image.shape[0]} x {image.shape[1]} pixels, the table says "
+            f"{record.image_size[0]} x {record.image_size[1]}; the intrinsics would not fit"
+        )
+    return CameraView(
+        name=record.channel.lower(),
+        image=image,
+        intrinsics=record.intrinsics,
+        T_global_camera=record.T_global_sensor,
+        stamp_ns=record.stamp_ns,
+    )

@@ -1,0 +1,366 @@
+"""The JSON tables of a nuScenes data set as records of scenes and of sensor readings."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2scene_core.datasets.sample import DatasetError
+from clip2scene_core.geometry import matrix_from_quaternion
+
+LIDAR_CHANNEL: Final = "LIDAR_TOP"
+CAMERA_CHANNELS: Final = (
+    "CAM_FRONT",
+    "CAM_FRONT_RIGHT",
+    "CAM_BACK_RIGHT",
+    "CAM_BACK",
+    "CAM_BACK_LEFT",
+    "CAM_FRONT_LEFT",
+)
+"""The cameras clockwise from the front, seen from above."""
+
+_Row = TypeVar("_Row")
+
+
+@dataclass(frozen=True)
+class SceneRecord:
+    """One drive.
+
+    Attributes:
+        token: The data set's name of the scene.
+        name: For example "scene-0061".
+        num_keyframes: How many of its keyframes the tables hold.
+    """
+
+    token: str
+    name: str
+    num_keyframes: int
+
+
+@dataclass(frozen=True)
+class SensorRecord:
+    """One reading of one sensor: where its file is and where the sensor was.
+
+    Attributes:
+        token: The data set's name of the reading.
+        channel: For example "LIDAR_TOP" or "CAM_FRONT".
+        modality: "lidar" or "camera".
+        path: The file; it is not opened here.
+        stamp_ns: Nanoseconds.
+        T_global_ego: (4, 4) float64, the vehicle at the stamp of this reading.
+        T_ego_sensor: (4, 4) float64, calibration.
+        intrinsics: (3, 3) float64 in pixels, None for a sensor that has none.
+        is_key_frame: Whether the reading belongs to a keyframe.
+        sample_token: The keyframe that it belongs to or is nearest to.
+        image_size: (height, width) in pixels, None for a sensor that has none.
+        previous_token: The reading of the same sensor before it, "" at the start of a scene.
+    """
+
+    token: str
+    channel: str
+    modality: str
+    path: Path
+    stamp_ns: int
+    T_global_ego: NDArray[np.float64]
+    T_ego_sensor: NDArray[np.float64]
+    intrinsics: NDArray[np.float64] | None
+    is_key_frame: bool
+    sample_token: str
+    image_size: tuple[int, int] | None
+    previous_token: str
+
+    @property
+    def T_global_sensor(self) -> NDArray[np.float64]:
+        """The sensor's pose at its own stamp, (4, 4) float64."""
+        return self.T_global_ego @ self.T_ego_sensor
+
+
+class _Calibration(NamedTuple):
+    channel: str
+    modality: str
+    T_ego_sensor: NDArray[np.float64]
+    intrinsics: NDArray[np.float64] | None
+
+
+class _Reading(NamedTuple):
+    """A row of sample_data, kept small: the full data set has 2.6 million of them."""
+
+    token: str
+    sample_token: str
+    ego_pose_token: str
+    calibration: _Calibration
+    stamp_us: int
+    is_key_frame: bool
+    previous_token: str
+    filename: str
+    height: int
+    width: int
+
+
+class NuScenesTables:
+    """Indexes over the tables, for the chosen scenes, the LiDAR and the cameras.
+
+    Radar readings are left out: nothing here reads them.
+
+    Args:
+        root: Folder that holds `samples/` and the version folder.
+        version: For example "v1.0-mini"; None takes the only `v1.0-*` folder.
+        scenes: Names of scenes, in the order wanted; None takes all.
+
+    Attributes:
+        version: The version that was opened.
+        scenes: The chosen scenes.
+        keyframes: Tokens of all keyframes, scene by scene, in time order.
+
+    Raises:
+        DatasetError: If a table, a field, a scene or a token is missing.
+    """
+
+    def __init__(self, root: Path, version: str | None, scenes: Sequence[str] | None) -> None:
+        self.root = root
+        self.version = _choose_version(root, version)
+        chosen = self._choose_scenes(scenes)
+        self._scene_token_of_keyframe = self._read_keyframes(chosen)
+        counts: defaultdict[str, int] = defaultdict(int)
+        for scene_token in self._scene_token_of_keyframe.values():
+            counts[scene_token] += 1
+        self.scenes = tuple(
+            SceneRecord(token, name, counts[token]) for name, token in chosen.items()
+        )
+        self.keyframes = tuple(self._scene_token_of_keyframe)
+        self._readings = self._read_readings()
+        self._poses = self._read_poses()
+        self._scene_readings: defaultdict[str, list[_Reading]] = defaultdict(list)
+        self._keyframe_readings: defaultdict[str, dict[str, _Reading]] = defaultdict(dict)
+        for reading in self._readings.values():
+            self._scene_readings[self.scene_token(reading.sample_token)].append(reading)
+            if reading.is_key_frame:
+                channel = reading.calibration.channel
+                self._keyframe_readings[reading.sample_token][channel] = reading
+        for sample_token in self.keyframes:
+            if LIDAR_CHANNEL not in self._keyframe_readings[sample_token]:
+                raise DatasetError(
+                    f"{self.table('sample_data')}: keyframe {sample_token} has no {LIDAR_CHANNEL} "
+                    f"reading; the tables are incomplete"
+                )
+
+    def table(self, name: str) -> Path:
+        """Path of one table."""
+        return self.root / self.version / f"{name}.json"
+
+    def scene_token(self, sample_token: str) -> str:
+        """The scene that a keyframe belongs to."""
+        return self._scene_token_of_keyframe[sample_token]
+
+    def keyframe_records(self, sample_token: str) -> dict[str, SensorRecord]:
+        """The readings of one keyframe by channel: the LiDAR, then the cameras clockwise."""
+        readings = self._keyframe_readings[sample_token]
+        return {
+            channel: self._record(readings[channel])
+            for channel in (LIDAR_CHANNEL, *CAMERA_CHANNELS)
+            if channel in readings
+        }
+
+    def previous_record(self, record: SensorRecord) -> SensorRecord | None:
+        """The reading of the same sensor before this one, None at the start of a scene.
+
+        Raises:
+            DatasetError: If the tables name one that they do not hold.
+        """
+        if not record.previous_token:
+            return None
+        if record.previous_token not in self._readings:
+            raise DatasetError(
+                f"{self.table('sample_data')}: reading {record.token} names the previous reading "
+                f"{record.previous_token}, which is not in the table"
+            )
+        return self._record(self._readings[record.previous_token])
+
+    def scene_records(self, scene_name: str) -> Iterator[SensorRecord]:
+        """All readings of one scene in time order, keyframes and those between.
+
+        Raises:
+            DatasetError: If the scene is not one of the chosen ones.
+        """
+        tokens = {scene.name: scene.token for scene in self.scenes}
+        if scene_name not in tokens:
+            raise DatasetError(f"no scene {scene_name!r}; the open scenes are {_some(tokens)}")
+        readings = self._scene_readings[tokens[scene_name]]
+        in_time_order = sorted(readings, key=lambda row: (row.stamp_us, row.calibration.channel))
+        return (self._record(reading) for reading in in_time_order)
+
+    def read_table(self, name: str, pick: Callable[[dict[str, Any]], _Row | None]) -> list[_Row]:
+        """Read one table, keeping of each row what `pick` returns and nothing where it is None.
+
+        Raises:
+            DatasetError: If the file is missing or is no table, or if `pick` misses a field.
+        """
+        path = self.table(name)
+        try:
+            # Rows shrink while they are parsed: the biggest tables do not fit in memory as dicts.
+            with path.open(encoding="utf-8") as stream:
+                rows = json.load(stream, object_hook=pick)
+        except FileNotFoundError:
+            raise DatasetError(f"{path} is missing; the data set is incomplete") from None
+        except KeyError as error:
+            raise DatasetError(f"{path}: a row has no field {error}") from None
+        except DatasetError:
+            raise
+        except (ValueError, TypeError) as error:
+            raise DatasetError(f"{path} is not a valid table: {error}") from None
+        if not isinstance(rows, list):
+            raise DatasetError(f"{path} must hold a list of rows, got {type(rows).__name__}")
+        return [row for row in rows if row is not None]
+
+    def _choose_scenes(self, names: Sequence[str] | None) -> dict[str, str]:
+        rows = self.read_table("scene", lambda row: (row["name"], row["token"]))
+        token_of_name: dict[str, str] = dict(rows)
+        if names is None:
+            return token_of_name
+        unknown = [name for name in names if name not in token_of_name]
+        if unknown:
+            raise DatasetError(
+                f"{self.table('scene')} has no scene {', '.join(unknown)}; "
+                f"it has {_some(token_of_name)}"
+            )
+        return {name: token_of_name[name] for name in names}
+
+    def _read_keyframes(self, token_of_scene: Mapping[str, str]) -> dict[str, str]:
+        """Scene tokens by keyframe token, in the order of the scenes and of time."""
+        order = {token: index for index, token in enumerate(token_of_scene.values())}
+
+        def pick(row: dict[str, Any]) -> tuple[int, int, str, str] | None:
+            scene_token = row["scene_token"]
+            if scene_token not in order:
+                return None
+            return order[scene_token], row["timestamp"], row["token"], scene_token
+
+        rows = sorted(self.read_table("sample", pick))
+        return {token: scene_token for _, _, token, scene_token in rows}
+
+    def _read_readings(self) -> dict[str, _Reading]:
+        calibrations = self._read_calibrations()
+        # One string per keyframe token instead of one per reading.
+        keyframe_tokens = {token: token for token in self.keyframes}
+        path = self.table("sample_data")
+
+        def pick(row: dict[str, Any]) -> _Reading | None:
+            sample_token = keyframe_tokens.get(row["sample_token"])
+            if sample_token is None:
+                return None
+            calibration_token = row["calibrated_sensor_token"]
+            if calibration_token not in calibrations:
+                raise DatasetError(
+                    f"{path}: reading {row['token']} names the calibration {calibration_token}, "
+                    f"which is not in {self.table('calibrated_sensor')}"
+                )
+            calibration = calibrations[calibration_token]
+            if calibration is None:
+                return None
+            return _Reading(
+                token=row["token"],
+                sample_token=sample_token,
+                ego_pose_token=row["ego_pose_token"],
+                calibration=calibration,
+                stamp_us=row["timestamp"],
+                is_key_frame=row["is_key_frame"],
+                # A single keyframe cut out of a data set has no neighbours and no such field.
+                previous_token=row.get("prev", ""),
+                filename=row["filename"],
+                height=row.get("height") or 0,
+                width=row.get("width") or 0,
+            )
+
+        return {reading.token: reading for reading in self.read_table("sample_data", pick)}
+
+    def _read_calibrations(self) -> dict[str, _Calibration | None]:
+        """Calibrations by token; None stands for a sensor that is not read."""
+        rows = self.read_table("sensor", lambda row: (row["token"], row["channel"]))
+        channel_of_sensor: dict[str, str] = dict(rows)
+
+        def pick(row: dict[str, Any]) -> tuple[str, _Calibration | None]:
+            sensor_token = row["sensor_token"]
+            if sensor_token not in channel_of_sensor:
+                raise DatasetError(
+                    f"{self.table('calibrated_sensor')}: calibration {row['token']} names the "
+                    f"sensor {sensor_token}, which is not in {self.table('sensor')}"
+                )
+            channel = channel_of_sensor[sensor_token]
+            if channel != LIDAR_CHANNEL and channel not in CAMERA_CHANNELS:
+                return row["token"], None
+            intrinsics = row["camera_intrinsic"]
+            return row["token"], _Calibration(
+                channel,
+                "lidar" if channel == LIDAR_CHANNEL else "camera",
+                matrix_from_quaternion(row["rotation"], row["translation"]),
+                np.array(intrinsics, dtype=np.float64).reshape(3, 3) if intrinsics else None,
+            )
+
+        return dict(self.read_table("calibrated_sensor", pick))
+
+    def _read_poses(self) -> dict[str, tuple[list[float], list[float]]]:
+        wanted = {reading.ego_pose_token for reading in self._readings.values()}
+
+        def pick(row: dict[str, Any]) -> tuple[str, tuple[list[float], list[float]]] | None:
+            token = row["token"]
+            return (token, (row["rotation"], row["translation"])) if token in wanted else None
+
+        poses = dict(self.read_table("ego_pose", pick))
+        missing = wanted - poses.keys()
+        if missing:
+            raise DatasetError(
+                f"{self.table('ego_pose')} lacks {len(missing)} poses that sample_data names, "
+                f"for example {min(missing)}"
+            )
+        return poses
+
+    def _record(self, reading: _Reading) -> SensorRecord:
+        calibration = reading.calibration
+        rotation, translation = self._poses[reading.ego_pose_token]
+        try:
+            T_global_ego = matrix_from_quaternion(rotation, translation)
+        except ValueError as error:
+            raise DatasetError(
+                f"{self.table('ego_pose')}: pose {reading.ego_pose_token}: {error}"
+            ) from None
+        return SensorRecord(
+            token=reading.token,
+            channel=calibration.channel,
+            modality=calibration.modality,
+            path=self.root / reading.filename,
+            stamp_ns=reading.stamp_us * 1000,
+            T_global_ego=T_global_ego,
+            T_ego_sensor=calibration.T_ego_sensor,
+            intrinsics=calibration.intrinsics,
+            is_key_frame=reading.is_key_frame,
+            sample_token=reading.sample_token,
+            image_size=(reading.height, reading.width) if reading.height else None,
+            previous_token=reading.previous_token,
+        )
+
+
+def _choose_version(root: Path, version: str | None) -> str:
+    if not root.is_dir():
+        raise DatasetError(f"{root} is not a folder; give the one that holds samples/ and v1.0-*/")
+    versions = sorted(path.name for path in root.glob("v1.0-*") if path.is_dir())
+    if version is None and len(versions) == 1:
+        return versions[0]
+    if not versions:
+        raise DatasetError(f"{root} has no v1.0-* folder; is it the root of a nuScenes data set?")
+    if version is None:
+        raise DatasetError(f"{root} has several versions, name one: {', '.join(versions)}")
+    if version not in versions:
+        raise DatasetError(f"{root} has no version {version!r}; it has {', '.join(versions)}")
+    return version
+
+
+def _some(names: Mapping[str, object]) -> str:
+    shown = list(names)[:5]
+    return ", ".join(shown) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
