@@ -11,7 +11,6 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from clip2scene_core.teacher.openclip import CLIP, AttentionPool2d, ModifiedResNet
 from clip2scene_core.teacher.vocabulary import WordVocabulary
@@ -79,7 +78,9 @@ class PositionFreeAttentionPool(nn.Module):
         query = self._split_heads(self.q_proj(tokens[:, :1]))
         key = self._split_heads(self.k_proj(tokens))
         value = self._split_heads(self.v_proj(tokens))
-        pooled = F.scaled_dot_product_attention(query, key, value)  # (B, heads, 1, head width)
+        # By hand: for a single query torch's fused attention takes longer to train on a CPU.
+        weights = torch.softmax(query @ key.transpose(2, 3) * query.shape[3] ** -0.5, dim=3)
+        pooled = weights @ value  # (B, heads, 1, head width)
         embeddings: Tensor = self.c_proj(pooled.transpose(1, 2).flatten(1))
         return embeddings
 
