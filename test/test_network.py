@@ -82,6 +82,35 @@ def test_points_of_one_voxel_get_features_of_their_own(network: SPVCNN) -> None:
     assert (output[0] - output[1]).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize(("point_layer", "up_stage"), [(0, 0), (1, 2)])
+def test_the_point_branch_flows_back_into_the_voxels(
+    network: SPVCNN, point_layer: int, up_stage: int
+) -> None:
+    points, features = cloud(300)
+    received: list[Tensor] = []
+    network.up[up_stage].register_forward_pre_hook(
+        lambda _, inputs: received.append(inputs[0].features)
+    )
+    network(as_voxels(points), features)
+    norm = network.point_layers[point_layer][1]
+    torch.nn.init.constant_(norm.weight, 0)
+    torch.nn.init.constant_(norm.bias, 100)  # the layer now says 100 for every point
+    network(as_voxels(points), features)
+    before, after = received
+    assert (after - before).min() > 50
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_computes_what_the_cpu_computes(network: SPVCNN) -> None:
+    points, features = cloud(300)
+    expected = network(as_voxels(points), features)
+    voxels = voxelize(points.cuda(), torch.zeros(300, dtype=torch.int64).cuda(), 0.2)
+    output = network.cuda()(voxels, features.cuda())
+    output.sum().backward()
+    torch.testing.assert_close(output.cpu(), expected, rtol=1e-2, atol=1e-2)
+
+
 def test_far_away_points_do_not_change_the_others(network: SPVCNN) -> None:
     points, features = cloud(300)
     far_points, far_features = cloud(50, seed=1)

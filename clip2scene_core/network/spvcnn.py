@@ -77,13 +77,13 @@ class SPVCNN(nn.Module):
         tensor = tensor.replace_features(tensor.features.to(self._dtype))
         for block in self.stem:
             tensor = block(tensor)
+        skips = [tensor]
         points_stem = devoxelize(tensor, voxels)
         tensor = voxel_mean(points_stem, voxels)
 
-        skips = []
         for stage in self.down:
-            skips.append(tensor)
             tensor = stage(tensor)
+            skips.append(tensor)
         points_bottom = self.point_layers[0](points_stem) + devoxelize(tensor, voxels)
         tensor = voxel_mean(points_bottom, voxels, tensor.stride)
 
