@@ -162,8 +162,9 @@ def fields_of(dtype: np.dtype[Any]) -> tuple[tuple[str, int, int], ...]:
 
 
 def has_only_finite_points(array: NDArray[np.void]) -> bool:
-    """Say whether x, y and z are finite everywhere: PointCloud2.is_dense."""
-    return all(bool(np.isfinite(array[name]).all()) for name in "xyz")
+    """Say whether x, y and z, where the layout has them, are finite: PointCloud2.is_dense."""
+    names = array.dtype.names or ()
+    return all(bool(np.isfinite(array[name]).all()) for name in "xyz" if name in names)
 
 
 def legend_json(vocabulary: Vocabulary, version: int) -> str:

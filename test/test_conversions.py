@@ -216,7 +216,7 @@ def test_unknown_encoding_is_refused():
 
 def test_damaged_jpeg_is_refused():
     content = ros_messages.jpeg()
-    with pytest.raises(ImageError, match="damaged|no JPEG"):
+    with pytest.raises(ImageError, match=r"damaged|no JPEG"):
         image_from_message(ros_messages.compressed_image(content[: len(content) // 2]))
     with pytest.raises(ImageError, match="is no JPEG or PNG"):
         image_from_message(ros_messages.compressed_image(b"not an image"))

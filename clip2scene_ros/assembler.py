@@ -1,0 +1,373 @@
+"""Clouds, images, calibrations and poses in any order in; sweeps with their camera views out."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2scene_core.datasets.sample import CameraView, Sweep
+from clip2scene_core.geometry import invert
+from clip2scene_core.transforms import TransformError
+from clip2scene_ros.assembly import AssembledSweep, AssemblyOptions, Rejection, RejectionKind
+from clip2scene_ros.conversions import (
+    NANOSECONDS,
+    CalibrationError,
+    CloudError,
+    ImageError,
+    image_from_message,
+    intrinsics_from_camera_info,
+    points_from_cloud,
+    stamp_ns,
+)
+from clip2scene_ros.extrinsics import load_extrinsics
+from clip2scene_ros.poses import NoExtrinsicsError, SensorPoses
+from clip2scene_ros.profiles import Profile
+
+_TIME_JUMP_NS: Final = NANOSECONDS // 2
+_IMAGE_HISTORY_NS: Final = NANOSECONDS
+_MAX_WAITING: Final = 100
+
+
+@dataclass(frozen=True)
+class _WaitingCloud:
+    message: Any
+    at_ns: int
+    arrival_ns: int
+
+
+@dataclass(frozen=True)
+class _MatchedImage:
+    camera: str
+    message: Any
+    info: Any
+    T_fixed_camera: NDArray[np.float64]
+    at_ns: int
+
+
+@dataclass(frozen=True)
+class _Match:
+    cloud: _WaitingCloud
+    T_fixed_lidar: NDArray[np.float64]
+    images: tuple[_MatchedImage, ...]
+    left_out: tuple[str, ...]
+    num_time_jumps: int
+
+
+class SweepAssembler:
+    """Pairs each cloud with its pose and its nearest images; the LiDAR decides when.
+
+    A cloud is released once its pose is interpolable and each camera has an image at or after its
+    stamp (later ones can only be farther away), or the waits are over. What is released depends on
+    stamps alone, not on the order of arrival across topics, so a live graph and a bag agree.
+
+    All methods may be called from any thread. `now_ns` is one clock throughout: ROS time in a node,
+    bag time offline. It bounds the waits and replaces a zero stamp if asked for.
+
+    Args:
+        options: How messages become sweeps.
+        profile: Names the topics in reasons.
+
+    Raises:
+        ValueError: If an option's camera is not in the profile.
+        ExtrinsicsError: If the extrinsics file cannot be used.
+    """
+
+    def __init__(self, options: AssemblyOptions, profile: Profile) -> None:
+        unknown = [camera for camera in options.cameras if camera not in profile.cameras]
+        if unknown:
+            raise ValueError(
+                f"no topics for {', '.join(unknown)}; "
+                f"known cameras are {', '.join(profile.cameras) or 'none'}"
+            )
+        self.options = options
+        self.profile = profile
+        self._lock = threading.Lock()
+        self._poses = SensorPoses(options.fixed_frame, options.base_frame, options.pose_source)
+        if options.extrinsics_file is not None:
+            self._poses.add_static(load_extrinsics(options.extrinsics_file))
+        self._waiting: deque[_WaitingCloud] = deque()
+        self._images: dict[str, deque[tuple[int, Any]]] = {c: deque() for c in options.cameras}
+        self._infos: dict[str, Any] = {}
+        self._newest_ns: dict[str, int] = {}
+        self._rejections: list[Rejection] = []
+        self._num_time_jumps = 0
+        self._num_time_jumps_released = 0
+
+    def on_cloud(self, message: Any, now_ns: int) -> None:
+        """Take a sensor_msgs/PointCloud2."""
+        topic = self.profile.cloud_topic
+        with self._lock:
+            at_ns = self._stamp(message, topic, now_ns)
+            if at_ns is None:
+                return
+            self._watch_time(topic, at_ns)
+            self._waiting.append(_WaitingCloud(message, at_ns, now_ns))
+            if len(self._waiting) > _MAX_WAITING:
+                oldest = self._waiting.popleft()
+                self._reject(
+                    RejectionKind.OVERTAKEN,
+                    f"{self._where(oldest)}: {_MAX_WAITING} newer clouds are waiting",
+                )
+
+    def on_image(self, camera: str, message: Any, now_ns: int) -> None:
+        """Take a sensor_msgs/Image or CompressedImage; cameras that are not used are ignored."""
+        if camera not in self._images:
+            return
+        topic = self.profile.cameras[camera].image
+        with self._lock:
+            at_ns = self._stamp(message, topic, now_ns)
+            if at_ns is None:
+                return
+            self._watch_time(topic, at_ns)
+            images = self._images[camera]
+            images.append((at_ns, message))
+            oldest_needed_ns = at_ns - _IMAGE_HISTORY_NS
+            if self._waiting:
+                tolerance_ns = round(self.options.tolerance_s * NANOSECONDS)
+                oldest_needed_ns = min(oldest_needed_ns, self._waiting[0].at_ns - tolerance_ns)
+            while images[0][0] < oldest_needed_ns:
+                images.popleft()
+
+    def on_camera_info(self, camera: str, message: Any) -> None:
+        """Take a sensor_msgs/CameraInfo."""
+        with self._lock:
+            self._infos[camera] = message
+
+    def on_tf(self, message: Any, is_static: bool) -> None:
+        """Take a tf2_msgs/TFMessage of /tf or /tf_static."""
+        with self._lock:
+            for transform in message.transforms:
+                edge = f"{transform.header.frame_id} -> {transform.child_frame_id}"
+                try:
+                    if is_static:
+                        self._poses.add_static_transform(transform)
+                    else:
+                        self._watch_time(f"/tf {edge}", stamp_ns(transform.header))
+                        self._poses.add_transform(transform)
+                except ValueError as error:
+                    self._reject(RejectionKind.BAD_TRANSFORM, f"/tf {edge}: {error}")
+
+    def on_odometry(self, message: Any) -> None:
+        """Take a nav_msgs/Odometry; ignored unless poses come from odometry."""
+        if self.options.pose_source != "odometry":
+            return
+        topic = self.profile.odometry_topic
+        with self._lock:
+            self._watch_time(topic, stamp_ns(message.header))
+            try:
+                self._poses.add_odometry(message)
+            except ValueError as error:
+                self._reject(RejectionKind.BAD_TRANSFORM, f"{topic}: {error}")
+
+    def next_sweep(self, now_ns: int, is_last: bool = False) -> AssembledSweep | None:
+        """Release the oldest cloud if it is ready; no cloud is overtaken.
+
+        Args:
+            now_ns: Time now.
+            is_last: Nothing more will come: wait no longer.
+
+        Returns:
+            The sweep, or None while the oldest cloud waits or there is none.
+        """
+        while True:
+            with self._lock:
+                match = self._take_oldest(now_ns, is_last)
+            if match is None:
+                return None
+            sweep = self._decode(match)
+            if sweep is not None:
+                return sweep
+
+    def newest_sweep(self, now_ns: int) -> AssembledSweep | None:
+        """Release the newest cloud that is ready and drop the older ones, counted.
+
+        Args:
+            now_ns: Time now.
+
+        Returns:
+            The sweep, or None while no cloud is ready.
+        """
+        while True:
+            with self._lock:
+                match = self._take_newest(now_ns)
+            if match is None:
+                return None
+            sweep = self._decode(match)
+            if sweep is not None:
+                return sweep
+
+    def take_rejections(self) -> list[Rejection]:
+        """Hand over what was left out since the last call."""
+        with self._lock:
+            rejections, self._rejections = self._rejections, []
+            return rejections
+
+    def clear(self) -> None:
+        """Forget clouds, images and poses; calibrations and rigid transforms stay."""
+        with self._lock:
+            self._clear()
+
+    def _stamp(self, message: Any, topic: str, now_ns: int) -> int | None:
+        at_ns = stamp_ns(message.header)
+        if at_ns != 0:
+            return at_ns
+        if self.options.zero_stamp == "arrival":
+            return now_ns
+        self._reject(
+            RejectionKind.ZERO_STAMP,
+            f"{topic}: the message has the stamp 0, so it has no pose; fix its publisher, or set "
+            f"zero_stamp to 'arrival' to take the time of arrival",
+        )
+        return None
+
+    def _watch_time(self, source: str, at_ns: int) -> None:
+        newest_ns = self._newest_ns.get(source, at_ns)
+        if at_ns < newest_ns - _TIME_JUMP_NS:
+            self._reject(
+                RejectionKind.TIME_JUMP,
+                f"{source}: time ran backwards by {(newest_ns - at_ns) / NANOSECONDS:.3f} s; "
+                f"{len(self._waiting)} waiting clouds, images and poses are forgotten",
+            )
+            self._clear()
+            self._num_time_jumps += 1
+            newest_ns = at_ns
+        self._newest_ns[source] = max(at_ns, newest_ns)
+
+    def _clear(self) -> None:
+        self._waiting.clear()
+        for images in self._images.values():
+            images.clear()
+        self._newest_ns.clear()
+        self._poses.clear()
+
+    def _reject(self, kind: RejectionKind, reason: str) -> None:
+        self._rejections.append(Rejection(kind, reason))
+
+    def _take_oldest(self, now_ns: int, is_last: bool) -> _Match | None:
+        while self._waiting:
+            outcome = self._match(self._waiting[0], now_ns, is_last)
+            if outcome is None:
+                return None
+            self._waiting.popleft()
+            if isinstance(outcome, _Match):
+                return outcome
+            self._rejections.append(outcome)
+        return None
+
+    def _take_newest(self, now_ns: int) -> _Match | None:
+        for index in reversed(range(len(self._waiting))):
+            outcome = self._match(self._waiting[index], now_ns, is_last=False)
+            if isinstance(outcome, Rejection):
+                del self._waiting[index]
+                self._rejections.append(outcome)
+            elif outcome is not None:
+                for _ in range(index):
+                    self._reject(
+                        RejectionKind.OVERTAKEN,
+                        f"{self._where(self._waiting.popleft())}: a newer cloud is ready",
+                    )
+                self._waiting.popleft()
+                return outcome
+        return None
+
+    def _match(self, cloud: _WaitingCloud, now_ns: int, is_last: bool) -> _Match | Rejection | None:
+        """Match a cloud with its pose and images; None while it has to wait."""
+        waited_s = (now_ns - cloud.arrival_ns) / NANOSECONDS
+        is_wait_over = is_last or waited_s > self.options.max_wait_s
+        is_pose_wait_over = is_last or waited_s > self.options.pose_wait_s
+        lidar_frame = cloud.message.header.frame_id
+        try:
+            T_fixed_lidar = self._locate(lidar_frame, lidar_frame, cloud.at_ns)
+        except NoExtrinsicsError as error:
+            if not is_pose_wait_over:
+                return None
+            return Rejection(RejectionKind.NO_EXTRINSICS, f"{self._where(cloud)}: {error}")
+        except TransformError as error:
+            if not is_pose_wait_over and error.kind != "past":
+                return None
+            return Rejection(RejectionKind.NO_POSE, f"{self._where(cloud)}: {error}")
+        images, left_out = [], []
+        for camera in self.options.cameras:
+            image = self._match_image(camera, cloud, is_wait_over, is_pose_wait_over)
+            if image is None:
+                return None
+            if isinstance(image, str):
+                left_out.append(f"{self._where(cloud)}: {camera}: {image}")
+            else:
+                images.append(image)
+        return _Match(cloud, T_fixed_lidar, tuple(images), tuple(left_out), self._num_time_jumps)
+
+    def _match_image(
+        self, camera: str, cloud: _WaitingCloud, is_wait_over: bool, is_pose_wait_over: bool
+    ) -> _MatchedImage | str | None:
+        """Find the camera's nearest image; a reason if it has none, None while it may come."""
+        images, info = self._images[camera], self._infos.get(camera)
+        has_later_image = bool(images) and images[-1][0] >= cloud.at_ns
+        if not is_wait_over and not (has_later_image and info is not None):
+            return None
+        topics = self.profile.cameras[camera]
+        if info is None:
+            return f"no CameraInfo came on {topics.info}"
+        if not images:
+            return f"no image came on {topics.image}"
+        at_ns, message = min(images, key=lambda image: abs(image[0] - cloud.at_ns))
+        away_s = (at_ns - cloud.at_ns) / NANOSECONDS
+        if abs(away_s) > self.options.tolerance_s:
+            return (
+                f"the nearest image on {topics.image} is {away_s:+.3f} s away, "
+                f"the tolerance is {self.options.tolerance_s} s"
+            )
+        camera_frame = message.header.frame_id or info.header.frame_id
+        try:
+            T_fixed_camera = self._locate(camera_frame, cloud.message.header.frame_id, at_ns)
+        except NoExtrinsicsError as error:
+            return str(error) if is_wait_over else None
+        except TransformError as error:
+            return None if error.kind == "future" and not is_pose_wait_over else str(error)
+        return _MatchedImage(camera, message, info, T_fixed_camera, at_ns)
+
+    def _locate(self, sensor_frame: str, lidar_frame: str, at_ns: int) -> NDArray[np.float64]:
+        """Give T_fixed_sensor at the stamp."""
+        if self.options.pose_source != "none":
+            return self._poses.T_fixed_base(at_ns) @ self._poses.T_base_sensor(sensor_frame)
+        if sensor_frame == lidar_frame:
+            return np.eye(4)
+        T_lidar_base = invert(self._poses.T_base_sensor(lidar_frame))
+        return T_lidar_base @ self._poses.T_base_sensor(sensor_frame)
+
+    def _decode(self, match: _Match) -> AssembledSweep | None:
+        """Decode points and images, outside the lock; None if the cloud cannot be read."""
+        message = match.cloud.message
+        try:
+            points = points_from_cloud(message, self.options.intensity_scale)
+        except CloudError as error:
+            with self._lock:
+                self._reject(RejectionKind.BAD_CLOUD, f"{self._where(match.cloud)}: {error}")
+            return None
+        views, left_out = [], list(match.left_out)
+        for image in match.images:
+            try:
+                views.append(_decode_view(image))
+            except (ImageError, CalibrationError) as error:
+                left_out.append(f"{self._where(match.cloud)}: {image.camera}: {error}")
+        with self._lock:
+            for reason in left_out:
+                self._reject(RejectionKind.CAMERA, reason)
+            follows_time_jump = match.num_time_jumps != self._num_time_jumps_released
+            self._num_time_jumps_released = match.num_time_jumps
+        sweep = Sweep(points, match.T_fixed_lidar, match.cloud.at_ns)
+        return AssembledSweep(sweep, tuple(views), message.header, follows_time_jump)
+
+    def _where(self, cloud: _WaitingCloud) -> str:
+        return f"{self.profile.cloud_topic} at {cloud.at_ns / NANOSECONDS:.6f}"
+
+
+def _decode_view(image: _MatchedImage) -> CameraView:
+    pixels = image_from_message(image.message)
+    intrinsics = intrinsics_from_camera_info(image.info, pixels.shape[:2])
+    return CameraView(image.camera, pixels, intrinsics, image.T_fixed_camera, image.at_ns)

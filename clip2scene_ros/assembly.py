@@ -1,0 +1,100 @@
+"""The nouns of assembly: its options, the sweep that comes out, and what was left out and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+from clip2scene_core.datasets.sample import CameraView, Sweep
+from clip2scene_ros.poses import POSE_SOURCES
+
+ZERO_STAMPS: Final = ("reject", "arrival")
+
+
+class RejectionKind(str, Enum):
+    """Why a message, or a camera of a sweep, was left out."""
+
+    BAD_CLOUD = "bad cloud"
+    ZERO_STAMP = "zero stamp"
+    NO_POSE = "no pose"
+    NO_EXTRINSICS = "no extrinsics"
+    CAMERA = "camera left out"
+    BAD_TRANSFORM = "bad transform"
+    TIME_JUMP = "time jump"
+    OVERTAKEN = "overtaken by a newer sweep"
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """One thing that was left out.
+
+    Attributes:
+        kind: For counting.
+        reason: One line: topic, stamp, frames, what to do.
+    """
+
+    kind: RejectionKind
+    reason: str
+
+
+@dataclass(frozen=True)
+class AssemblyOptions:
+    """How messages become sweeps.
+
+    Attributes:
+        fixed_frame: The frame that the map stands in.
+        base_frame: The frame whose pose is known in the fixed frame.
+        pose_source: "tf", "odometry", or "none": each sweep stands alone, in its own frame.
+        cameras: Names of the profile's cameras to wait for; none in mode "lidar".
+        tolerance_s: An image belongs to a sweep if their stamps differ by no more.
+        max_wait_s: A sweep waits no longer for images. Longer than the tolerance, so that the wait
+            decides nothing but the latency.
+        pose_wait_s: A sweep waits no longer for a pose at or after its stamp.
+        intensity_scale: The LiDAR's largest intensity.
+        zero_stamp: "reject" or "arrival": what to do with a stamp of 0.
+        extrinsics_file: Rigid transforms for when there is no /tf_static.
+    """
+
+    fixed_frame: str = "map"
+    base_frame: str = "base_link"
+    pose_source: str = "tf"
+    cameras: tuple[str, ...] = ()
+    tolerance_s: float = 0.06
+    max_wait_s: float = 0.1
+    pose_wait_s: float = 1.0
+    intensity_scale: float = 255.0
+    zero_stamp: str = "reject"
+    extrinsics_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.pose_source not in POSE_SOURCES:
+            raise ValueError(
+                f"pose_source must be one of {', '.join(POSE_SOURCES)}, got {self.pose_source!r}"
+            )
+        if self.zero_stamp not in ZERO_STAMPS:
+            raise ValueError(
+                f"zero_stamp must be one of {', '.join(ZERO_STAMPS)}, got {self.zero_stamp!r}"
+            )
+        if min(self.tolerance_s, self.max_wait_s, self.pose_wait_s) < 0:
+            raise ValueError("tolerance_s, max_wait_s and pose_wait_s must not be negative")
+        if not self.intensity_scale > 0:
+            raise ValueError(f"intensity_scale must be positive, got {self.intensity_scale}")
+
+
+@dataclass(frozen=True)
+class AssembledSweep:
+    """A sweep that can be labelled.
+
+    Attributes:
+        sweep: All points of the cloud in its order; `T_global_lidar` holds T_fixed_lidar.
+        cameras: Views within the tolerance, in the options' order.
+        header: The cloud's own; the output carries the same.
+        follows_time_jump: Time ran backwards since the sweep before: reset the engine first.
+    """
+
+    sweep: Sweep
+    cameras: tuple[CameraView, ...]
+    header: Any
+    follows_time_jump: bool
