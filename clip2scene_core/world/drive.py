@@ -1,0 +1,129 @@
+"""The ego vehicle's sensors, and when each of them fires."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+LIDAR_CHANNEL: Final = "LIDAR_TOP"
+LIDAR_HZ: Final = 20
+CAMERA_HZ: Final = 12
+KEYFRAME_HZ: Final = 2
+
+
+@dataclass(frozen=True)
+class Mount:
+    """One sensor on the ego vehicle.
+
+    Attributes:
+        channel: nuScenes' name of the sensor.
+        T_ego_sensor: (4, 4) float64; cameras are optical frames, the LiDAR has x right, y forward.
+        focal: Focal length in widths of the image; 0 for the LiDAR.
+        offset_s: When it fires, relative to the end of the LiDAR's revolution.
+    """
+
+    channel: str
+    T_ego_sensor: NDArray[np.float64]
+    focal: float
+    offset_s: float
+
+    @property
+    def is_camera(self) -> bool:
+        """Whether it is a camera."""
+        return self.focal > 0
+
+    def intrinsics(self, image_size: tuple[int, int]) -> NDArray[np.float64]:
+        """Pinhole matrix (3, 3) float64 in pixels of an image (height, width).
+
+        Pixel (0, 0) is centred on u = v = 0, as in OpenCV.
+        """
+        height, width = image_size
+        focal_px = self.focal * width
+        return np.array(
+            [[focal_px, 0.0, 0.51 * width], [0.0, focal_px, 0.546 * height], [0.0, 0.0, 1.0]]
+        )
+
+
+def _camera(
+    channel: str, yaw_degrees: float, place: tuple[float, float, float], focal: float
+) -> Mount:
+    yaw = math.radians(yaw_degrees)
+    cosine, sine = math.cos(yaw), math.sin(yaw)
+    transform = np.eye(4)
+    transform[:3, :3] = [[sine, 0.0, cosine], [-cosine, 0.0, sine], [0.0, -1.0, 0.0]]
+    transform[:3, 3] = place
+    # The LiDAR turns clockwise from the left side and ends there; a camera fires as it passes.
+    share = ((90.0 - yaw_degrees) % 360.0) / 360.0
+    return Mount(channel, transform, focal, (share - 1.0) / LIDAR_HZ)
+
+
+def _lidar() -> Mount:
+    transform = np.eye(4)
+    transform[:3, :3] = [[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    transform[:3, 3] = 0.943713, 0.0, 1.84023
+    return Mount(LIDAR_CHANNEL, transform, 0.0, 0.0)
+
+
+LIDAR_MOUNT: Final = _lidar()
+CAMERA_MOUNTS: Final = (
+    _camera("CAM_FRONT", 0.0, (1.7008, 0.0159, 1.511), 0.79),
+    _camera("CAM_FRONT_RIGHT", -55.0, (1.5508, -0.4934, 1.4957), 0.79),
+    _camera("CAM_BACK_RIGHT", -110.0, (1.0149, -0.4806, 1.5624), 0.79),
+    _camera("CAM_BACK", 180.0, (0.0283, 0.0035, 1.5791), 0.505),
+    _camera("CAM_BACK_LEFT", 110.0, (1.0357, 0.4848, 1.591), 0.79),
+    _camera("CAM_FRONT_LEFT", 55.0, (1.5239, 0.4946, 1.5093), 0.79),
+)
+
+
+@dataclass(frozen=True)
+class Firing:
+    """One measurement to take.
+
+    Attributes:
+        mount: Which sensor.
+        seconds: Time since the scene's first keyframe; slightly negative at its start.
+        keyframe_index: The keyframe that it is, or that is nearest to it.
+        is_keyframe: Whether it belongs to the keyframe itself.
+    """
+
+    mount: Mount
+    seconds: float
+    keyframe_index: int
+    is_keyframe: bool
+
+
+def firings(
+    mount: Mount, seconds: float, previous_sweeps: int, is_every_frame: bool
+) -> list[Firing]:
+    """List when a sensor fires during a scene.
+
+    Args:
+        mount: The sensor.
+        seconds: Length of the scene.
+        previous_sweeps: LiDAR sweeps before the first keyframe and, when not every frame is
+            taken, before each keyframe.
+        is_every_frame: All sweeps and images, or only keyframes with their previous sweeps.
+
+    Returns:
+        The firings in the order of time.
+    """
+    rate = CAMERA_HZ if mount.is_camera else LIDAR_HZ
+    stride = rate // KEYFRAME_HZ
+    before = 0 if mount.is_camera else previous_sweeps
+    num_keyframes = int(seconds * KEYFRAME_HZ)
+    taken = []
+    for k in range(-before, int(seconds * rate)):
+        until_next = -k % stride
+        if not is_every_frame and until_next > before:
+            continue
+        nearest = min(max(round(k / stride), 0), num_keyframes - 1)
+        if not is_every_frame:
+            nearest = (k + until_next) // stride
+        if nearest >= num_keyframes:
+            continue
+        taken.append(Firing(mount, k / rate + mount.offset_s, nearest, until_next == 0))
+    return taken

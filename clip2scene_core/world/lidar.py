@@ -1,0 +1,238 @@
+"""A spinning 32-beam LiDAR: ranges, intensities, dropouts, ego returns and stray points.
+
+A revolution is measured at one instant: the motion during its 50 ms is left out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from clip2scene_core.world.parts import (
+    BANDS,
+    BODY,
+    CABIN,
+    CLOTH,
+    CONCRETE,
+    CORRUGATED,
+    FACADE,
+    GLASS,
+    HAZARD,
+    LAMP,
+    LEAVES,
+    METAL,
+    PAINT,
+    SIGN,
+    TRACK,
+    TYRE,
+    Primitives,
+)  # fmt: skip
+from clip2scene_core.world.pavement import paint_cover
+from clip2scene_core.world.raycast import cast_sphere
+from clip2scene_core.world.render import Moment
+from clip2scene_core.world.road import GRASS, SURFACE_RAW_CATEGORY, ground_hit, surface_at
+from clip2scene_core.world.shading import GROUND, SKY, surface_normal
+
+NUM_RINGS: Final = 32
+LOWEST_DEGREES: Final = -30.67
+HIGHEST_DEGREES: Final = 10.67
+MAX_RANGE_M: Final = 100.0
+RESOLUTION: Final = 512
+"""Coordinates are stored as multiples of 1/512 m, which makes recordings compress well."""
+
+RAW_NOISE: Final = 0
+RAW_EGO: Final = 31
+ROOF_BELOW_M: Final = 0.30
+NUM_STRAYS: Final = 14
+
+
+@dataclass(frozen=True)
+class Revolution:
+    """One revolution as it is stored.
+
+    Attributes:
+        points: (N, 5) float32: x, y, z metres in the LiDAR frame (x right, y forward, z up),
+            intensity 0-255, ring 0-31 from the lowest.
+        categories: (N,) uint8 raw lidarseg category.
+        instances: (N,) int64 index of the thing that was hit, -1 for none.
+    """
+
+    points: NDArray[np.float32]
+    categories: NDArray[np.uint8]
+    instances: NDArray[np.int64]
+
+
+def measure_revolution(
+    moment: Moment, T_scene_lidar: NDArray[np.float64], num_columns: int, rng: np.random.Generator
+) -> Revolution:
+    """Measure one revolution.
+
+    Args:
+        moment: The scene at the sweep's stamp.
+        T_scene_lidar: (4, 4) float64; the LiDAR stands upright.
+        num_columns: Firings per revolution.
+        rng: Source of noise and dropouts.
+
+    Returns:
+        The points that came back, firing by firing, ring 0 first.
+    """
+    elevation = np.radians(np.linspace(LOWEST_DEGREES, HIGHEST_DEGREES, NUM_RINGS))[:, None]
+    # Column 0 looks to the left of the vehicle (-x); the sensor turns clockwise.
+    turn = -2 * math.pi * np.arange(num_columns) / num_columns + math.pi
+    rays_lidar = np.stack(
+        np.broadcast_arrays(
+            np.cos(elevation) * np.cos(turn), np.cos(elevation) * np.sin(turn), np.sin(elevation)
+        ),
+        axis=-1,
+    )
+    rays = np.ascontiguousarray(rays_lidar @ T_scene_lidar[:3, :3].T)
+    azimuth_0 = math.atan2(rays[0, 0, 1], rays[0, 0, 0])
+    ranges = np.full(rays.shape[:2], MAX_RANGE_M)
+    index = np.full(rays.shape[:2], SKY, dtype=np.int64)
+    origin = np.ascontiguousarray(T_scene_lidar[:3, 3])
+    cast_sphere(moment.primitives, origin, rays, azimuth_0, ranges, index)
+    category, facing, albedo = _reflect(
+        moment.primitives, moment.scene.plan, SURFACE_RAW_CATEGORY, origin, rays, ranges, index
+    )
+    instance = np.where(index >= 0, moment.primitives.instance[np.maximum(index, 0)], -1)
+    _add_ego_roof(rays_lidar, ranges, category, albedo, instance)
+    signal = albedo * (0.25 + 0.75 * facing)
+    returned = rng.random(ranges.shape) < 1 - np.exp(-40.0 * signal * (40.0 / ranges) ** 2)
+    returned &= (ranges < MAX_RANGE_M) & (rng.random(ranges.shape) > 0.015)
+    noise = rng.normal(0, 0.013, ranges.shape) * np.where(category == 27, 2.5, 1.0)
+    intensity = 255 * 0.42 * signal * np.exp(rng.normal(0, 0.18, ranges.shape))
+    return _collect(rays_lidar, ranges + noise, (category, instance, intensity, returned), rng)
+
+
+def _add_ego_roof(
+    rays_lidar: NDArray[np.float64],
+    ranges: NDArray[np.float64],
+    category: NDArray[np.uint8],
+    albedo: NDArray[np.float64],
+    instance: NDArray[np.int64],
+) -> None:
+    """Let the lowest beams fall on the corners of the ego vehicle's roof."""
+    falling = np.minimum(rays_lidar[..., 2], -1e-6)
+    reach = -ROOF_BELOW_M / falling
+    on_roof = (np.abs(rays_lidar[..., 0]) * reach < 0.42) & (
+        np.abs(rays_lidar[..., 1]) * reach < 0.48
+    )
+    ranges[on_roof] = reach[on_roof]
+    category[on_roof] = RAW_EGO
+    albedo[on_roof] = 0.3
+    instance[on_roof] = -1
+
+
+def _collect(
+    rays_lidar: NDArray[np.float64],
+    ranges: NDArray[np.float64],
+    returns: tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]],
+    rng: np.random.Generator,
+) -> Revolution:
+    """Keep what came back, in the order of firing, and add stray points."""
+    category, instance, intensity, returned = (array.T for array in returns)
+    ring = np.broadcast_to(np.arange(NUM_RINGS), returned.shape)
+    xyz = (rays_lidar * ranges[..., None]).transpose(1, 0, 2)[returned]
+    points = np.column_stack(
+        [
+            np.rint(xyz * RESOLUTION) / RESOLUTION,
+            np.rint(np.clip(intensity[returned], 0, 255)),
+            ring[returned],
+        ]
+    )
+    stray_range = rng.uniform(1.5, 35.0, NUM_STRAYS)
+    stray_ray = rays_lidar[
+        rng.integers(0, NUM_RINGS, NUM_STRAYS), rng.integers(0, rays_lidar.shape[1], NUM_STRAYS)
+    ]
+    above = np.maximum(stray_ray[:, 2] * stray_range, -1.5)
+    strays = np.column_stack(
+        [
+            np.rint(stray_ray[:, :2] * stray_range[:, None] * RESOLUTION) / RESOLUTION,
+            np.rint(above * RESOLUTION) / RESOLUTION,
+            rng.integers(0, 6, NUM_STRAYS),
+            rng.integers(0, NUM_RINGS, NUM_STRAYS),
+        ]
+    )
+    return Revolution(
+        points=np.concatenate([points, strays]).astype(np.float32),
+        categories=np.append(category[returned], np.full(NUM_STRAYS, RAW_NOISE, dtype=np.uint8)),
+        instances=np.append(instance[returned], np.full(NUM_STRAYS, -1)),
+    )
+
+
+@njit(cache=True)
+def _albedo(material: int, colour: NDArray[np.float64]) -> float:
+    """Reflectivity at the LiDAR's wavelength; retro-reflectors are above 1."""
+    grey = 0.3 * colour[0] + 0.4 * colour[1] + 0.3 * colour[2]
+    if material == GLASS:
+        return 0.008
+    if material == CABIN:
+        return 0.03 + 0.1 * grey
+    if material == SIGN or material == LAMP:
+        return 2.2
+    if material == BANDS or material == HAZARD:
+        return 0.9
+    if material == LEAVES:
+        return 0.32
+    if material == TYRE or material == TRACK:
+        return 0.05
+    if material == METAL:
+        return 0.35
+    if material == CLOTH:
+        return 0.15 + 0.6 * grey
+    if material == PAINT or material == BODY or material == CORRUGATED:
+        return 0.04 + 0.75 * grey
+    if material == FACADE or material == CONCRETE:
+        return 0.14 + 0.5 * grey
+    return 0.1 + 0.55 * grey
+
+
+@njit(cache=True)
+def _reflect(
+    primitives: Primitives, plan: NDArray[np.float64], raw: NDArray[np.uint8],
+    origin: NDArray[np.float64], rays: NDArray[np.float64], ranges: NDArray[np.float64],
+    index: NDArray[np.int64],
+) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
+    """Cast onto the ground what no primitive stopped; category, |cosine|, reflectivity of hits."""
+    category = np.zeros(ranges.shape, np.uint8)
+    facing, albedo = np.zeros(ranges.shape), np.zeros(ranges.shape)
+    local, normal = np.empty(3), np.empty(3)
+    for row in range(ranges.shape[0]):
+        for column in range(ranges.shape[1]):
+            ray = rays[row, column]
+            t, is_kerb = ground_hit(plan, origin[0], origin[1], origin[2], ray[0], ray[1], ray[2])
+            if 0 < t < ranges[row, column]:
+                ranges[row, column] = t
+                index[row, column] = GROUND
+                surface, s, d, along = surface_at(
+                    plan, origin[0] + t * ray[0], origin[1] + t * ray[1]
+                )
+                category[row, column] = raw[surface]
+                facing[row, column] = 0.7 if is_kerb else -ray[2]
+                albedo[row, column] = 0.3 if surface == GRASS else (0.11 if surface == 0 else 0.2)
+                if surface == 0 and paint_cover(plan, s, d, along, 0.03) > 0.5:
+                    albedo[row, column] = 0.75
+                continue
+            hit = index[row, column]
+            if hit < 0:
+                continue
+            t = ranges[row, column]
+            relative = origin + t * ray - primitives.centre[hit]
+            for axis in range(3):
+                local[axis] = (
+                    np.sum(primitives.axes[hit, axis] * relative) / primitives.half[hit, axis]
+                )
+            face = surface_normal(primitives, hit, local, normal)
+            category[row, column] = primitives.category[hit]
+            facing[row, column] = abs(np.sum(normal * ray))
+            albedo[row, column] = _albedo(primitives.material[hit], primitives.colour[hit])
+            if primitives.material[hit] == FACADE and face != 2:
+                # Every other square of a facade is mostly window.
+                if (local[2] * primitives.half[hit, 2] / 3.1) % 1.0 < 0.45:
+                    albedo[row, column] *= 0.35
+    return category, facing, albedo

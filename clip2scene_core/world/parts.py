@@ -1,0 +1,164 @@
+"""Parts: the rotated boxes, ellipsoids and frustums that every object is built of."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+BOX: Final = 0
+ELLIPSOID: Final = 1
+FRUSTUM: Final = 2
+
+PLAIN: Final = 0
+PAINT: Final = 1
+GLASS: Final = 2
+TYRE: Final = 3
+CABIN: Final = 4
+BUS_BODY: Final = 5
+FACADE: Final = 6
+BRICK: Final = 7
+CONCRETE: Final = 8
+BARK: Final = 9
+LEAVES: Final = 10
+CORRUGATED: Final = 11
+HAZARD: Final = 12
+BANDS: Final = 13
+FENCE: Final = 14
+CLOTH: Final = 15
+METAL: Final = 16
+LAMP: Final = 17
+ROOF: Final = 18
+SPOKES: Final = 19
+SIGN: Final = 20
+TRACK: Final = 21
+GRASS_MOUND: Final = 22
+BODY: Final = 23
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One primitive in its object's frame (x forward, y left, z up, origin on the ground).
+
+    Attributes:
+        kind: BOX, ELLIPSOID or FRUSTUM (its axis is local z).
+        centre: Metres.
+        half: Half extents along the part's own axes, metres.
+        material: One of the material numbers of this module.
+        colour: Albedo (red, green, blue) in [0, 1].
+        yaw: Radians; the rotation is yaw about z after pitch about y after roll about x.
+        pitch: Radians.
+        roll: Radians.
+        shape: How much the part shrinks from bottom to top: a box at its (front, back, sides),
+            a frustum in radius (first number).
+    """
+
+    kind: int
+    centre: Triple
+    half: Triple
+    material: int
+    colour: Triple
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    shape: Triple = (0.0, 0.0, 0.0)
+
+
+class Primitives(NamedTuple):
+    """Parts of a whole scene as arrays (a NamedTuple, because compiled code takes no dataclass).
+
+    Attributes:
+        kind: (P,) int64.
+        centre: (P, 3) float64, scene frame, metres.
+        axes: (P, 3, 3) float64; row i is local axis i in the scene frame.
+        half: (P, 3) float64, metres.
+        shape: (P, 3) float64.
+        material: (P,) int64.
+        colour: (P, 3) float64.
+        category: (P,) uint8 raw lidarseg category.
+        instance: (P,) int64, index of the object that the part belongs to.
+    """
+
+    kind: NDArray[np.int64]
+    centre: NDArray[np.float64]
+    axes: NDArray[np.float64]
+    half: NDArray[np.float64]
+    shape: NDArray[np.float64]
+    material: NDArray[np.int64]
+    colour: NDArray[np.float64]
+    category: NDArray[np.uint8]
+    instance: NDArray[np.int64]
+
+
+def box(
+    centre: Triple, size: Triple, material: int, colour: Triple, shape: Triple = (0.0, 0.0, 0.0)
+) -> Part:
+    """Make an upright box of full `size`, perhaps tapered."""
+    half = (size[0] / 2, size[1] / 2, size[2] / 2)
+    return Part(BOX, centre, half, material, colour, shape=shape)
+
+
+def ball(centre: Triple, half: Triple, material: int, colour: Triple) -> Part:
+    """Make an upright ellipsoid."""
+    return Part(ELLIPSOID, centre, half, material, colour)
+
+
+def post(
+    base: Triple, height: float, radius: float, material: int, colour: Triple, taper: float = 0.0
+) -> Part:
+    """Make an upright cylinder or cone that stands on `base`."""
+    centre = (base[0], base[1], base[2] + height / 2)
+    half = (radius, radius, height / 2)
+    return Part(FRUSTUM, centre, half, material, colour, shape=(taper, 0.0, 0.0))
+
+
+def rod(
+    start: Triple, end: Triple, radius: float, material: int, colour: Triple, taper: float = 0.0
+) -> Part:
+    """Make a cylinder between two points."""
+    delta = (end[0] - start[0], end[1] - start[1], end[2] - start[2])
+    length = math.sqrt(delta[0] ** 2 + delta[1] ** 2 + delta[2] ** 2)
+    centre = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2, (start[2] + end[2]) / 2)
+    return Part(
+        FRUSTUM,
+        centre,
+        (radius, radius, length / 2),
+        material,
+        colour,
+        yaw=math.atan2(delta[1], delta[0]),
+        pitch=math.acos(max(-1.0, min(1.0, delta[2] / length))),
+        shape=(taper, 0.0, 0.0),
+    )
+
+
+def beam(start: Triple, end: Triple, width: float, depth: float, look: tuple[int, Triple]) -> Part:
+    """Make a square bar between two points; look is (material, colour)."""
+    bar = rod(start, end, 1.0, look[0], look[1])
+    half = (depth / 2, width / 2, bar.half[2])
+    return Part(BOX, bar.centre, half, look[0], look[1], yaw=bar.yaw, pitch=bar.pitch)
+
+
+def wheel(centre: Triple, radius: float, width: float, material: int = TYRE) -> Part:
+    """Make a wheel whose axle points sideways."""
+    half = (radius, radius, width / 2)
+    return Part(FRUSTUM, centre, half, material, (0.05, 0.05, 0.055), roll=math.pi / 2)
+
+
+def rotations(parts: list[Part]) -> NDArray[np.float64]:
+    """Axes of parts in their object's frame.
+
+    Returns:
+        (P, 3, 3) float64; row i is local axis i.
+    """
+    yaw, pitch, roll = np.array([(p.yaw, p.pitch, p.roll) for p in parts]).T
+    cy, sy, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
+    cr, sr = np.cos(roll), np.sin(roll)
+    zero_y = np.stack([cy * cp, sy * cp, -sp], axis=1)
+    one = np.stack([cy * sp * sr - sy * cr, sy * sp * sr + cy * cr, cp * sr], axis=1)
+    two = np.stack([cy * sp * cr + sy * sr, sy * sp * cr - cy * sr, cp * cr], axis=1)
+    return np.stack([zero_y, one, two], axis=1)

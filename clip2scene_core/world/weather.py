@@ -1,0 +1,77 @@
+"""Five kinds of weather and light."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+WEATHER_NAMES: Final = ("sunny", "overcast", "foggy", "sunset", "rainy")
+
+
+class Light(NamedTuple):
+    """Light of one scene (a NamedTuple, because compiled code takes no dataclass).
+
+    Attributes:
+        sun_direction: (3,) float64 unit vector towards the sun, scene frame.
+        colours: (5, 3) float64: sun, ambient, zenith, horizon, fog.
+        fog_density: 1/m.
+        softness_m: Radius of the blur of shadows' edges.
+        wetness: 0 dry to 1 wet ground.
+        lamp: 0 lamps off to 1 lamps and windows lit.
+        clouds: 0 clear to 1 covered.
+    """
+
+    sun_direction: NDArray[np.float64]
+    colours: NDArray[np.float64]
+    fog_density: float
+    softness_m: float
+    wetness: float
+    lamp: float
+    clouds: float
+
+
+def light_of(weather: str, rng: np.random.Generator) -> Light:
+    """Draw the light of a scene.
+
+    Args:
+        weather: One of WEATHER_NAMES.
+        rng: Varies sun, colours and haze.
+
+    Returns:
+        The light.
+    """
+    # elevation of the light (degrees), sun, ambient, zenith, horizon, fog 1/m, softness, wet, lamp, clouds
+    elevation, sun, ambient, zenith, horizon, fog, softness, wet, lamp, clouds = {
+        "sunny": (rng.uniform(32, 60), (1.75, 1.62, 1.4), (0.52, 0.6, 0.74), (0.22, 0.42, 0.78),
+                  (0.68, 0.79, 0.9), 0.0007, 0.12, 0.0, 0.0, rng.uniform(0.1, 0.5)),
+        "overcast": (75.0, (0.62, 0.62, 0.62), (0.86, 0.89, 0.94), (0.62, 0.66, 0.72),
+                     (0.8, 0.82, 0.84), 0.0022, 0.9, 0.1, 0.0, 0.9),
+        "foggy": (75.0, (0.4, 0.4, 0.4), (0.88, 0.9, 0.92), (0.72, 0.74, 0.76),
+                  (0.78, 0.79, 0.8), rng.uniform(0.009, 0.016), 0.9, 0.25, 0.3, 1.0),
+        "sunset": (rng.uniform(14, 24), (1.75, 1.02, 0.5), (0.5, 0.47, 0.56), (0.32, 0.38, 0.58),
+                   (0.95, 0.66, 0.42), 0.0016, 0.16, 0.0, 0.6, rng.uniform(0.3, 0.6)),
+        "rainy": (75.0, (0.3, 0.31, 0.34), (0.6, 0.64, 0.72), (0.38, 0.42, 0.48),
+                  (0.55, 0.58, 0.62), 0.0055, 0.9, 1.0, 0.8, 1.0),
+    }[weather]  # fmt: skip
+    azimuth = float(rng.uniform(0, 2 * math.pi))
+    tilt = math.radians(float(elevation))
+    colours = np.array([sun, ambient, zenith, horizon, horizon], dtype=np.float64)
+    colours *= float(rng.uniform(0.9, 1.1))
+    return Light(
+        sun_direction=np.array(
+            [
+                math.cos(azimuth) * math.cos(tilt),
+                math.sin(azimuth) * math.cos(tilt),
+                math.sin(tilt),
+            ]
+        ),
+        colours=colours,
+        fog_density=float(fog),
+        softness_m=float(softness),
+        wetness=float(wet),
+        lamp=float(lamp),
+        clouds=float(clouds),
+    )
