@@ -1,0 +1,387 @@
+"""A bag through the engine: labelled clouds, map and legend beside its own untouched topics."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from rosbags.interfaces import Connection, ConnectionExtRosbag2
+from rosbags.rosbag2 import Reader, Writer
+
+from clip2scene_core.datasets.sample import CameraView, Sweep
+from clip2scene_core.grid import LabelledMap
+from clip2scene_core.online import LabelledCloud, MissingCamerasError
+from clip2scene_core.vocabulary import Vocabulary
+from clip2scene_ros.assembler import SweepAssembler
+from clip2scene_ros.assembly import AssembledSweep, AssemblyOptions
+from clip2scene_ros.bag_files import BagError, create_bag, offered_qos, open_bag, read_messages
+from clip2scene_ros.bag_messages import STORE, cloud_message, header_message, string_message
+from clip2scene_ros.conversions import (
+    NANOSECONDS,
+    labelled_cloud_array,
+    legend_json,
+    map_array,
+)
+from clip2scene_ros.profiles import Profile, ProfileError, choose_profile
+
+POINTS_TOPIC: Final = "/clip2scene/points"
+MAP_TOPIC: Final = "/clip2scene/map"
+LEGEND_TOPIC: Final = "/clip2scene/legend"
+
+_OWN_TOPICS: Final = (POINTS_TOPIC, MAP_TOPIC, LEGEND_TOPIC)
+_NO_CAMERAS: Final = "no camera for a mode that needs one"
+_TF_TYPE: Final = "tf2_msgs/msg/TFMessage"
+
+
+class Engine(Protocol):
+    """What labels the sweeps: clip2scene_core.online.OnlineSegmenter, or a fake in tests."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words that the next sweep is labelled with."""
+
+    def add(self, sweep: Sweep, cameras: Sequence[CameraView] = ()) -> LabelledCloud:
+        """Label one sweep."""
+
+    def set_prompts(self, prompts: Sequence[str], names: Sequence[str] | None = None) -> Vocabulary:
+        """Change the words."""
+
+    def map(self) -> LabelledMap:
+        """Give the labelled voxels."""
+
+    def reset(self) -> None:
+        """Forget the map."""
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """How a bag is labelled.
+
+    Attributes:
+        assembly: How messages become sweeps. Without `cameras`, `with_cameras` decides.
+        with_cameras: Use all cameras of the profile.
+        profile: The topics; None chooses them from the bag.
+        cloud_topic: The cloud to label, for bags that have several.
+        prompt_changes: (seconds after the first labelled sweep, new prompts).
+        map_period_s: Seconds of bag time between two maps.
+    """
+
+    assembly: AssemblyOptions = field(default_factory=AssemblyOptions)
+    with_cameras: bool = False
+    profile: Profile | None = None
+    cloud_topic: str | None = None
+    prompt_changes: Sequence[tuple[float, Sequence[str]]] = ()
+    map_period_s: float = 1.0
+
+
+@dataclass(frozen=True)
+class ReplaySummary:
+    """What was labelled.
+
+    Attributes:
+        num_clouds: Clouds in the bag.
+        num_labelled: Clouds that were labelled.
+        num_points: Points of the labelled clouds.
+        rejections: Number of rejections by kind.
+        reasons: The first reason of each kind.
+        seconds: Wall time of the whole replay.
+        latency_median_ms: From a cloud and its images to its labelled message.
+        latency_p95_ms: The same, 95th percentile.
+    """
+
+    num_clouds: int
+    num_labelled: int
+    num_points: int
+    rejections: Mapping[str, int]
+    reasons: Mapping[str, str]
+    seconds: float
+    latency_median_ms: float
+    latency_p95_ms: float
+
+    @property
+    def sweeps_per_second(self) -> float:
+        """Labelled clouds per second of wall time."""
+        return self.num_labelled / self.seconds
+
+
+def segment_bag(
+    bag: Path,
+    out: Path,
+    engine: Engine,
+    options: ReplayOptions | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ReplaySummary:
+    """Label every cloud of a bag and write a bag with the results beside the input's topics.
+
+    The input's messages are copied byte for byte. A labelled cloud has its input's stamp, frame,
+    number and order of points.
+
+    Args:
+        bag: A ROS 2 bag: folder, .mcap or .db3.
+        out: Folder to make.
+        engine: Labels the sweeps.
+        options: How; by default LiDAR alone, poses from /tf.
+        progress: Told the number of messages read and their total.
+
+    Returns:
+        Counts and times.
+
+    Raises:
+        BagError: If the bag cannot be read or has no cloud, `out` exists, or no cloud could be
+            labelled. Nothing is left at `out`.
+        ValueError: If a prompt change is refused by the engine.
+    """
+    options = options or ReplayOptions()
+    started = time.perf_counter()
+    with open_bag(bag) as reader:
+        profile = options.profile or _choose_profile(bag, reader, options.cloud_topic)
+        with create_bag(out) as writer:
+            replay = _Replay(reader, writer, engine, profile, options)
+            replay.feed_static_transforms()
+            total = reader.message_count
+            for index, (connection, at_ns, content) in enumerate(read_messages(reader)):
+                replay.feed(connection, at_ns, content)
+                if progress is not None:
+                    progress(index + 1, total)
+            replay.finish()
+            if not replay.latencies_ms:
+                raise BagError(f"{bag}: {replay.why_nothing()}")
+    return ReplaySummary(
+        num_clouds=replay.num_clouds,
+        num_labelled=len(replay.latencies_ms),
+        num_points=replay.num_points,
+        rejections=dict(replay.rejections),
+        reasons=replay.reasons,
+        seconds=time.perf_counter() - started,
+        latency_median_ms=float(np.median(replay.latencies_ms)),
+        latency_p95_ms=float(np.percentile(replay.latencies_ms, 95)),
+    )
+
+
+class _Replay:
+    """One run of a bag: feeds the assembler, labels what it releases, writes everything."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        writer: Writer,
+        engine: Engine,
+        profile: Profile,
+        options: ReplayOptions,
+    ) -> None:
+        assembly = options.assembly
+        if options.with_cameras and not assembly.cameras:
+            assembly = replace(assembly, cameras=tuple(profile.cameras))
+        self._reader = reader
+        self._engine = engine
+        self._options = options
+        self._assembler = SweepAssembler(assembly, profile)
+        self._listeners = self._connect(profile)
+        self._output = _LabelledOutput(writer, assembly, options.map_period_s)
+        self._prompt_changes = sorted(options.prompt_changes, key=lambda change: change[0])
+        self._first_sweep_ns: int | None = None
+        self._now_ns = reader.start_time
+        self.num_clouds = 0
+        self.num_points = 0
+        self.latencies_ms: list[float] = []
+        self.rejections: Counter[str] = Counter()
+        self.reasons: dict[str, str] = {}
+
+    def feed_static_transforms(self) -> None:
+        """Feed all of /tf_static before anything else, as a latched topic would."""
+        static = [c for c in self._reader.connections if _is_static(c)]
+        if static:
+            for connection, _, content in read_messages(self._reader, static):
+                self._assembler.on_tf(_deserialise(connection, content), is_static=True)
+
+    def feed(self, connection: Connection, at_ns: int, content: bytes) -> None:
+        """Copy one message, let the assembler have it, and label what became ready."""
+        if connection.topic in _OWN_TOPICS:
+            return  # of an earlier run
+        self._now_ns = at_ns
+        self._output.copy(connection, at_ns, content)
+        listener = self._listeners.get(connection.topic)
+        if connection.msgtype == _TF_TYPE and not _is_static(connection):
+            self._assembler.on_tf(_deserialise(connection, content), is_static=False)
+        elif listener is not None:
+            listener(_deserialise(connection, content), at_ns)
+        else:
+            return
+        self._label_ready(is_last=False)
+
+    def finish(self) -> None:
+        """Label what still waits, and write the last map."""
+        self._label_ready(is_last=True)
+        self._count_rejections()
+        if self.latencies_ms:
+            self._output.write_map(self._engine, self._now_ns)
+
+    def why_nothing(self) -> str:
+        """Say why no cloud was labelled."""
+        if self.num_clouds == 0:
+            return f"there is no cloud on {self._assembler.profile.cloud_topic}"
+        reasons = "; ".join(
+            f"{count} x {kind}: {self.reasons[kind]}" for kind, count in self.rejections.items()
+        )
+        return f"none of {self.num_clouds} clouds could be labelled: {reasons}"
+
+    def _connect(self, profile: Profile) -> dict[str, Callable[[Any, int], None]]:
+        assembler = self._assembler
+        listeners: dict[str, Callable[[Any, int], None]] = {
+            profile.cloud_topic: self._on_cloud,
+            profile.odometry_topic: _without_time(assembler.on_odometry),
+        }
+        for camera in assembler.options.cameras:
+            topics = profile.cameras[camera]
+            on_camera_info = partial(assembler.on_camera_info, camera)
+            listeners[topics.image] = partial(assembler.on_image, camera)
+            listeners[topics.info] = _without_time(on_camera_info)
+        return listeners
+
+    def _on_cloud(self, message: Any, now_ns: int) -> None:
+        self.num_clouds += 1
+        self._assembler.on_cloud(message, now_ns)
+
+    def _label_ready(self, is_last: bool) -> None:
+        while True:
+            started = time.perf_counter()
+            assembled = self._assembler.next_sweep(self._now_ns, is_last)
+            if assembled is None:
+                break
+            self._label(assembled, started)
+        self._count_rejections()
+
+    def _label(self, assembled: AssembledSweep, started: float) -> None:
+        if assembled.follows_time_jump:
+            self._engine.reset()
+        self._change_prompts(assembled.sweep.stamp_ns)
+        try:
+            cloud = self._engine.add(assembled.sweep, assembled.cameras)
+        except MissingCamerasError as error:
+            self._count(_NO_CAMERAS, str(error))
+            return
+        self._output.write_cloud(cloud, assembled.header, self._now_ns)
+        self.latencies_ms.append(1000 * (time.perf_counter() - started))
+        self.num_points += len(cloud.points)
+        self._output.write_due_map(self._engine, self._now_ns)
+
+    def _change_prompts(self, sweep_ns: int) -> None:
+        if self._first_sweep_ns is None:
+            self._first_sweep_ns = sweep_ns
+        seconds = (sweep_ns - self._first_sweep_ns) / NANOSECONDS
+        while self._prompt_changes and seconds >= self._prompt_changes[0][0]:
+            self._engine.set_prompts(self._prompt_changes.pop(0)[1])
+
+    def _count_rejections(self) -> None:
+        for rejection in self._assembler.take_rejections():
+            self._count(rejection.kind.value, rejection.reason)
+
+    def _count(self, kind: str, reason: str) -> None:
+        self.rejections[kind] += 1
+        self.reasons.setdefault(kind, reason)
+
+
+class _LabelledOutput:
+    """The bag that is written: copies of the input, and the product's three topics."""
+
+    def __init__(self, writer: Writer, assembly: AssemblyOptions, map_period_s: float) -> None:
+        self._writer = writer
+        self._assembly = assembly
+        self._map_period_ns = round(map_period_s * NANOSECONDS)
+        self._copies: dict[tuple[str, str, str], Connection] = {}
+        self._own: dict[str, Connection] = {}
+        self._vocabulary: Vocabulary | None = None
+        self._legend_version = 0
+        self._newest_map_ns: int | None = None
+        self._newest_sweep_ns = 0
+
+    def copy(self, connection: Connection, at_ns: int, content: bytes) -> None:
+        key = (connection.topic, connection.msgtype, repr(connection.ext))
+        if key not in self._copies:
+            self._copies[key] = _add_copy(self._writer, connection)
+        self._writer.write(self._copies[key], at_ns, content)
+
+    def write_cloud(self, cloud: LabelledCloud, header: Any, now_ns: int) -> None:
+        if cloud.vocabulary is not self._vocabulary:
+            self._vocabulary = cloud.vocabulary
+            self._legend_version += 1
+            legend = string_message(legend_json(cloud.vocabulary, self._legend_version))
+            self._write(LEGEND_TOPIC, legend, now_ns, is_latched=True)
+        array = labelled_cloud_array(cloud, self._assembly.intensity_scale)
+        self._newest_sweep_ns = cloud.stamp_ns
+        self._write(POINTS_TOPIC, cloud_message(array, header), now_ns, is_latched=False)
+
+    def write_due_map(self, engine: Engine, now_ns: int) -> None:
+        newest_ns = self._newest_map_ns
+        # A looped or merged bag may go back in time.
+        if newest_ns is None or not 0 <= now_ns - newest_ns < self._map_period_ns:
+            self.write_map(engine, now_ns)
+
+    def write_map(self, engine: Engine, now_ns: int) -> None:
+        if self._assembly.pose_source == "none" or self._vocabulary is None:
+            return
+        self._newest_map_ns = now_ns
+        array: NDArray[np.void] = map_array(engine.map(), self._vocabulary)
+        header = header_message(self._newest_sweep_ns, self._assembly.fixed_frame)
+        self._write(MAP_TOPIC, cloud_message(array, header), now_ns, is_latched=True)
+
+    def _write(self, topic: str, message: Any, now_ns: int, is_latched: bool) -> None:
+        if topic not in self._own:
+            self._own[topic] = self._writer.add_connection(
+                topic,
+                message.__msgtype__,
+                typestore=STORE,
+                offered_qos_profiles=offered_qos(1 if is_latched else 2, is_latched),
+            )
+        content = STORE.serialize_cdr(message, message.__msgtype__)
+        self._writer.write(self._own[topic], now_ns, content)
+
+
+def _choose_profile(bag: Path, reader: Reader, cloud_topic: str | None) -> Profile:
+    types = {connection.topic: connection.msgtype for connection in reader.connections}
+    try:
+        return choose_profile(types, cloud_topic)
+    except ProfileError as error:
+        raise BagError(f"{bag}: {error}") from error
+
+
+def _without_time(listener: Callable[[Any], None]) -> Callable[[Any, int], None]:
+    return lambda message, _: listener(message)
+
+
+def _is_static(connection: Connection) -> bool:
+    return connection.msgtype == _TF_TYPE and connection.topic.endswith("tf_static")
+
+
+def _deserialise(connection: Connection, content: bytes) -> Any:
+    try:
+        return STORE.deserialize_cdr(content, connection.msgtype)
+    except Exception as error:  # its parser raises whatever damage provokes
+        raise BagError(
+            f"{connection.topic}: a {connection.msgtype} of {len(content)} bytes is damaged"
+        ) from error
+
+
+def _add_copy(writer: Writer, connection: Connection) -> Connection:
+    """Declare an input topic in the output with its own type, definition and QoS."""
+    assert isinstance(connection.ext, ConnectionExtRosbag2)
+    definition, digest = connection.msgdef.data, connection.digest
+    if connection.msgtype in STORE.fielddefs:
+        # A bare file carries no hash, an old sqlite3 bag no definition; the type's own will do.
+        definition = definition or STORE.generate_msgdef(connection.msgtype, ros_version=2)[0]
+        digest = digest or STORE.hash_rihs01(connection.msgtype)
+    return writer.add_connection(
+        connection.topic,
+        connection.msgtype,
+        msgdef=definition,
+        rihs01=digest or "RIHS01_" + "0" * 64,
+        serialization_format=connection.ext.serialization_format,
+        offered_qos_profiles=connection.ext.offered_qos_profiles,
+    )

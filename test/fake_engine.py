@@ -1,0 +1,57 @@
+"""An engine that labels a point by its quadrant: values that a test can compute by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from clip2scene_core.geometry import transform_points
+from clip2scene_core.grid import LabelledGrid
+from clip2scene_core.online import LabelledCloud, MissingCamerasError
+from clip2scene_core.vocabulary import make_vocabulary
+
+
+def quadrants(points: np.ndarray) -> np.ndarray:
+    """0 to 3 by the signs of x and y; 255 where a point is not finite."""
+    labels = (points[:, 0] < 0) * 1 + (points[:, 1] < 0) * 2
+    return np.where(np.isfinite(points).all(axis=1), labels, 255).astype(np.uint8)
+
+
+class FakeEngine:
+    """Has the methods of OnlineSegmenter."""
+
+    def __init__(self, needs_cameras: bool = False) -> None:
+        self.needs_cameras = needs_cameras
+        self.num_resets = 0
+        self.sweeps = []
+        self.cameras = []
+        self.grid = LabelledGrid(0.5, 3)
+        self.set_prompts(["car", "tree", "road", "building"])
+
+    def set_prompts(self, prompts, names=None):
+        self.vocabulary = make_vocabulary(prompts, torch.eye(len(prompts)), names)
+        return self.vocabulary
+
+    def add(self, sweep, cameras=()):
+        if self.needs_cameras and not cameras:
+            raise MissingCamerasError("no camera was given")
+        self.sweeps.append(sweep)
+        self.cameras.append(cameras)
+        labels = quadrants(sweep.points)
+        scores = np.where(labels == 255, 0, 0.75).astype(np.float32)
+        finite = labels != 255
+        self.grid.add(
+            transform_points(sweep.T_global_lidar, sweep.points[finite, :3]),
+            labels[finite],
+            scores[finite],
+        )
+        return LabelledCloud(
+            sweep.points, labels, scores, sweep.stamp_ns, sweep.T_global_lidar, self.vocabulary
+        )
+
+    def map(self):
+        return self.grid.extract()
+
+    def reset(self):
+        self.num_resets += 1
+        self.grid.clear()
