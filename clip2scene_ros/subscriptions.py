@@ -1,0 +1,116 @@
+"""Sensor subscriptions that watch themselves and fall back to best effort."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
+
+_IMAGE_TYPES = {
+    "sensor_msgs/msg/CompressedImage": CompressedImage,
+    "sensor_msgs/msg/Image": Image,
+}
+
+
+class SensorSubscription:
+    """One subscription, counted, whose reliability follows its publishers.
+
+    Reliable loses no large cloud between processes, but hears nothing from a best-effort
+    publisher; which of the two is out there shows only when it appears. `maintain` must be called
+    a few times a second: a subscription may not be replaced from its own callback.
+
+    Args:
+        node: Owns the subscription.
+        message_type: A ROS message class; None takes Image or CompressedImage as published.
+        topic: Relative or absolute; remapping applies.
+        callback: Takes each message, on the executor's thread.
+        depth: Messages kept; of raw images it is 1.
+        reliability: "auto", "reliable" or "best_effort".
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        message_type: Any,
+        topic: str,
+        callback: Callable[[Any], None],
+        depth: int,
+        reliability: str,
+    ) -> None:
+        self._node = node
+        self._message_type = message_type
+        self._callback = callback
+        self._depth = depth
+        self._may_fall_back = reliability == "auto"
+        self._has_refused = False
+        self._subscription: Subscription | None = None
+        self.topic = node.resolve_topic_name(topic)
+        self.is_reliable = reliability != "best_effort"
+        self.received = 0
+        self.last_received_s = time.monotonic()
+        self.maintain()
+
+    def maintain(self) -> None:
+        """Subscribe as soon as the type is known; replace a subscription that hears nothing."""
+        if self._subscription is not None and self._has_refused:
+            self._has_refused = False
+            self.is_reliable = False
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+            self._node.get_logger().info(
+                f"{self.topic} is published best effort: subscribed so; large clouds may get lost "
+                f"unless the publisher has a larger Fast DDS segment (dds_profile)"
+            )
+        if self._subscription is None:
+            message_type = self._message_type or self._published_image_type()
+            if message_type is not None:
+                self._subscribe(message_type)
+
+    def silent_s(self) -> float:
+        """Seconds since the last message or, before the first one, since the start."""
+        return time.monotonic() - self.last_received_s
+
+    def num_publishers(self) -> int:
+        """Publishers in the graph, of whatever type and reliability."""
+        return int(self._node.count_publishers(self.topic))
+
+    def describe(self) -> str:
+        """Name the topic and what is out there, for people."""
+        return f"{self.topic} (publishers: {self.num_publishers()})"
+
+    def _subscribe(self, message_type: Any) -> None:
+        reliability = (
+            ReliabilityPolicy.RELIABLE if self.is_reliable else ReliabilityPolicy.BEST_EFFORT
+        )
+        # A queue of raw images of 4 MB each delays the clouds, and only the newest is of use.
+        depth = 1 if message_type is Image else self._depth
+        events = None
+        if self._may_fall_back and self.is_reliable:
+            events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible)
+        self._subscription = self._node.create_subscription(
+            message_type,
+            self.topic,
+            self._on_message,
+            QoSProfile(depth=depth, reliability=reliability),
+            event_callbacks=events,
+        )
+
+    def _on_message(self, message: Any) -> None:
+        self.received += 1
+        self.last_received_s = time.monotonic()
+        self._callback(message)
+
+    def _on_incompatible(self, _event: Any) -> None:
+        self._has_refused = True
+
+    def _published_image_type(self) -> Any:
+        for publisher in self._node.get_publishers_info_by_topic(self.topic):
+            if publisher.topic_type in _IMAGE_TYPES:
+                return _IMAGE_TYPES[publisher.topic_type]
+        return None

@@ -1,0 +1,260 @@
+"""A ROS graph in one process: the node under test, a driver in the robot's place, an executor."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import Odometry
+from rcl_interfaces.srv import SetParameters
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
+from std_msgs.msg import String
+
+from clip2scene_core.grid import LabelledMap
+from clip2scene_core.online import LabelledCloud
+from clip2scene_core.vocabulary import make_vocabulary
+
+QUADRANTS = ("north east", "south east", "north west", "south west")
+POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("intensity", "<f4"), ("ring", "<f4")])
+
+# Two contexts of one process that follow each other closely must not hear each other.
+_DOMAINS = itertools.count(os.getpid() % 90 + 1)
+
+
+class QuadrantEngine:
+    """Stands for OnlineSegmenter: the label of a point is the quadrant that it lies in."""
+
+    def __init__(self):
+        self.vocabulary = _vocabulary(QUADRANTS)
+        self.num_resets = 0
+        self.received = []
+        self.before_add = lambda _sweep: None
+
+    def set_prompts(self, prompts, names=None):
+        if "unknown" in prompts:
+            raise ValueError("prompt 'unknown' holds a word that the small CLIP never saw")
+        self.vocabulary = _vocabulary(prompts, names)
+        return self.vocabulary
+
+    def add(self, sweep, cameras=()):
+        self.before_add(sweep)
+        self.received.append((sweep, tuple(cameras)))
+        x, y = sweep.points[:, 0], sweep.points[:, 1]
+        labels = ((x < 0) + 2 * (y < 0)).astype(np.uint8)
+        labels[~np.isfinite(sweep.points).all(axis=1)] = 255
+        scores = np.where(labels == 255, 0, 0.5).astype(np.float32)
+        return LabelledCloud(
+            sweep.points, labels, scores, sweep.stamp_ns, sweep.T_global_lidar, self.vocabulary
+        )
+
+    def map(self):
+        return LabelledMap(
+            np.ones((1, 3), np.float32), np.zeros(1, np.uint8), np.ones(1, np.float32), np.ones(1)
+        )
+
+    def reset(self):
+        self.num_resets += 1
+
+
+class Graph:
+    """Node, driver and executor; everything the node publishes is kept in `received`."""
+
+    def __init__(self, make_node, is_best_effort=False):
+        self.context = Context()
+        rclpy.init(context=self.context, domain_id=next(_DOMAINS) % 100 + 1)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.node = make_node(self.context)
+        self.driver = rclpy.create_node("driver", context=self.context)
+        for node in (self.node, self.driver):
+            self.executor.add_node(node)
+        reliability = (
+            ReliabilityPolicy.BEST_EFFORT if is_best_effort else ReliabilityPolicy.RELIABLE
+        )
+        qos = QoSProfile(depth=50, reliability=reliability)
+        self.publishers = {
+            "cloud": self.driver.create_publisher(PointCloud2, "/points", qos),
+            "odometry": self.driver.create_publisher(Odometry, "/odom", qos),
+        }
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.received = SimpleNamespace(order=[])
+        # The executor takes waiting messages in this order, so a legend that was published before
+        # its cloud is also kept before it.
+        self._listen("legends", String, "/clip2scene/legend", latched)
+        self._listen("points", PointCloud2, "/clip2scene/points", 50)
+        self._listen("maps", PointCloud2, "/clip2scene/map", latched)
+        self._listen("diagnostics", DiagnosticArray, "/diagnostics", 10)
+
+    def connect(self):
+        """Wait until clouds would arrive; discovery takes a moment even inside one process."""
+        outputs = ("/clip2scene/points", "/clip2scene/legend")
+        self.spin_until(
+            lambda: (
+                self.publishers["cloud"].get_subscription_count()
+                and all(self.node.count_subscribers(topic) for topic in outputs)
+                and self.received.legends
+            )
+        )
+        return self
+
+    def close(self):
+        self.executor.shutdown()
+        self.node.destroy_node()
+        self.driver.destroy_node()
+        self.context.shutdown()
+
+    def spin_until(self, condition, seconds=5.0):
+        end_s = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end_s, "the graph did not get there in time"
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def spin_for(self, seconds):
+        end_s = time.monotonic() + seconds
+        while time.monotonic() < end_s:
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def publish_pose(self, stamp_s):
+        message = Odometry(child_frame_id="base_link")
+        message.header.frame_id = "map"
+        message.header.stamp = stamp(stamp_s)
+        message.pose.pose.position.x = stamp_s
+        message.pose.pose.orientation.w = 1.0
+        self.publishers["odometry"].publish(message)
+
+    def publish_camera(self, camera, image, info=None):
+        """Publish an image and, if given, its CameraInfo, on topics made at their first use."""
+        for kind, message, topic in (
+            ("image", image, f"/{camera}/image_rect_compressed"),
+            ("info", info, f"/{camera}/camera_info"),
+        ):
+            if message is None:
+                continue
+            key = f"{camera} {kind}"
+            if key not in self.publishers:
+                self.publishers[key] = self.driver.create_publisher(type(message), topic, 5)
+                self.spin_until(lambda key=key: self.publishers[key].get_subscription_count())
+            self.publishers[key].publish(message)
+
+    def set_parameters(self, **values):
+        """Set parameters as `ros2 param set` does; returns (successful, reason) of each."""
+        client = self.driver.create_client(SetParameters, "/clip2scene/set_parameters")
+        self.spin_until(client.service_is_ready)
+        parameters = [Parameter(name, value=value) for name, value in values.items()]
+        future = client.call_async(
+            SetParameters.Request(parameters=[p.to_parameter_msg() for p in parameters])
+        )
+        self.spin_until(future.done)
+        return [(result.successful, result.reason) for result in future.result().results]
+
+    def diagnosis(self, name):
+        """The newest diagnostic item of this name."""
+        return next(
+            status
+            for status in self.received.diagnostics[-1].status
+            if status.name == f"clip2scene: {name}"
+        )
+
+    def spin_until_diagnosed(self, name, *fragments):
+        """Wait for a bad item whose message holds all the fragments; return it."""
+
+        def is_there():
+            if not self.received.diagnostics:
+                return False
+            status = self.diagnosis(name)
+            return status.level != b"\0" and all(part in status.message for part in fragments)
+
+        self.spin_until(is_there)
+        return self.diagnosis(name)
+
+    def _listen(self, name, message_type, topic, qos):
+        messages = []
+        setattr(self.received, name, messages)
+
+        def keep(message):
+            messages.append(message)
+            self.received.order.append((name, message))
+
+        self.driver.create_subscription(message_type, topic, keep, qos)
+
+
+@contextlib.contextmanager
+def released(event: threading.Event):
+    """Release a blocked engine however the test ends, or the node could not stop."""
+    try:
+        yield event
+    finally:
+        event.set()
+
+
+def stamp(seconds):
+    nanoseconds = round(seconds * 1e9)
+    return rclpy.time.Time(nanoseconds=nanoseconds).to_msg()
+
+
+def seconds_of(message):
+    return message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
+
+
+def make_cloud(points, stamp_s, frame="lidar_top"):
+    """Build a cloud of nuScenes' 20-byte points; points is (N, 4)."""
+    array = np.zeros(len(points), dtype=POINT)
+    for column, name in enumerate(("x", "y", "z", "intensity")):
+        array[name] = np.asarray(points, dtype=np.float32).reshape(-1, 4)[:, column]
+    message = PointCloud2(height=1, width=len(points), point_step=20, row_step=20 * len(points))
+    message.header.frame_id, message.header.stamp = frame, stamp(stamp_s)
+    message.fields = [
+        PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
+        for index, name in enumerate(POINT.names)
+    ]
+    message.data = array.tobytes()
+    return message
+
+
+def make_image(stamp_s, frame="cam_front"):
+    """Build a raw grey image of 4 x 2 pixels."""
+    message = Image(height=2, width=4, step=12, encoding="rgb8", data=bytes([128] * 24))
+    message.header.frame_id, message.header.stamp = frame, stamp(stamp_s)
+    return message
+
+
+def make_compressed(stamp_s, jpeg, frame="cam_front"):
+    message = CompressedImage(format="jpeg", data=jpeg)
+    message.header.frame_id, message.header.stamp = frame, stamp(stamp_s)
+    return message
+
+
+def make_info(focal_px=2.0):
+    message = CameraInfo(height=2, width=4)
+    message.header.frame_id = "cam_front"
+    message.k = [focal_px, 0.0, 2.0, 0.0, focal_px, 1.0, 0.0, 0.0, 1.0 if focal_px else 0.0]
+    return message
+
+
+def labels_of(cloud):
+    """Read the labels of a published cloud by its own field table."""
+    (field,) = (field for field in cloud.fields if field.name == "label")
+    assert field.datatype == PointField.UINT32
+    rows = np.frombuffer(bytes(cloud.data), np.uint8).reshape(-1, cloud.point_step)
+    return rows[:, field.offset : field.offset + 4].copy().view("<u4")[:, 0].tolist()
+
+
+def names_of(legend):
+    return [entry["name"] for entry in json.loads(legend.data)["classes"]]
+
+
+def _vocabulary(prompts, names=None):
+    import torch
+
+    return make_vocabulary(list(prompts), torch.eye(len(prompts)), names)

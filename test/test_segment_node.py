@@ -1,0 +1,363 @@
+"""The node in a real graph, over the real middleware, with an engine that labels by quadrant."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
+
+import ros_graph
+from rclpy.parameter import Parameter
+from ros_graph import QUADRANTS, Graph, QuadrantEngine, labels_of, make_cloud, seconds_of
+
+from clip2scene_core.online import MissingCamerasError
+from clip2scene_ros import segment_node
+from clip2scene_ros.extrinsics import StaticTransform, save_extrinsics
+from clip2scene_ros.segment_node import SegmentNode
+
+pytestmark = pytest.mark.ros
+
+ONE_PER_QUADRANT = [[5, 5, 0, 10], [-5, 5, 0, 20], [5, -5, 0, 30], [-5, -5, 0, 40]]
+
+
+@pytest.fixture
+def engine():
+    return QuadrantEngine()
+
+
+@pytest.fixture
+def start(engine, tmp_path, monkeypatch):
+    """Start a graph with the given parameters; poses come from odometry, mounts from a file."""
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    monkeypatch.setattr(segment_node, "_DIAGNOSTICS_PERIOD_S", 0.2)
+    extrinsics = tmp_path / "extrinsics.yaml"
+    T_base_sensor = np.eye(4)
+    T_base_sensor[2, 3] = 1.8
+    mounts = [
+        StaticTransform("base_link", name, T_base_sensor) for name in ("lidar_top", "cam_front")
+    ]
+    save_extrinsics(extrinsics, mounts)
+    graphs = []
+
+    def start_graph(is_best_effort=False, **parameters):
+        values = {
+            "pose_source": "odometry",
+            "extrinsics_file": str(extrinsics),
+            "cameras": ["cam_front"],
+            **parameters,
+        }
+        overrides = [Parameter(k.replace("__", "."), value=v) for k, v in values.items()]
+        graphs.append(
+            Graph(lambda context: SegmentNode(lambda _: engine, context, overrides), is_best_effort)
+        )
+        return graphs[-1].connect()
+
+    yield start_graph
+    for graph in graphs:
+        graph.close()
+
+
+def test_every_sweep_comes_back_once_in_order_with_its_own_stamp_frame_and_labels(start):
+    graph = start()
+    graph.publish_pose(0.5)
+    for index in range(5):
+        graph.publish_pose(1.0 + index)
+        graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0 + index))
+        graph.spin_until(lambda index=index: len(graph.received.points) == index + 1)
+    assert [seconds_of(cloud) for cloud in graph.received.points] == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert {cloud.header.frame_id for cloud in graph.received.points} == {"lidar_top"}
+    assert [labels_of(cloud) for cloud in graph.received.points] == [[0, 1, 2, 3]] * 5
+
+
+def test_the_engine_gets_the_pose_of_the_sensor_at_the_sweeps_stamp(start, engine):
+    graph = start()
+    graph.publish_pose(1.0)
+    graph.publish_pose(2.0)
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.25))
+    graph.spin_until(lambda: engine.received)
+    ((sweep, _),) = engine.received
+    np.testing.assert_allclose(sweep.T_global_lidar[:3, 3], [1.25, 0, 1.8])
+    np.testing.assert_allclose(sweep.points[:, 3], np.array([10, 20, 30, 40]) / 255, rtol=1e-6)
+
+
+def test_output_fields_are_pcls(start):
+    graph = start(pose_source="none")
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
+    graph.spin_until(lambda: graph.received.points)
+    (cloud,) = graph.received.points
+    layout = [(field.name, field.offset, field.datatype) for field in cloud.fields]
+    assert layout == [
+        ("x", 0, 7), ("y", 4, 7), ("z", 8, 7), ("intensity", 12, 7),
+        ("rgb", 16, 7), ("label", 20, 6), ("confidence", 24, 7),
+    ]  # fmt: skip
+    assert (cloud.point_step, cloud.width, cloud.row_step, cloud.is_dense) == (28, 4, 112, True)
+
+
+def test_points_that_are_not_finite_stay_in_place_unlabelled(start):
+    graph = start(pose_source="none")
+    points = [ONE_PER_QUADRANT[1], [np.nan, 0, 0, 0], ONE_PER_QUADRANT[2]]
+    graph.publishers["cloud"].publish(make_cloud(points, 1.0))
+    graph.spin_until(lambda: graph.received.points)
+    (cloud,) = graph.received.points
+    assert labels_of(cloud) == [1, 65535, 2]
+    assert not cloud.is_dense
+
+
+def test_an_empty_cloud_comes_back_empty(start):
+    graph = start(pose_source="none")
+    graph.publishers["cloud"].publish(make_cloud(np.zeros((0, 4)), 1.0))
+    graph.spin_until(lambda: graph.received.points)
+    assert graph.received.points[0].width == 0
+    assert seconds_of(graph.received.points[0]) == 1.0
+
+
+def test_a_cloud_without_x_is_refused_by_name_and_the_next_one_is_labelled(start):
+    graph = start(pose_source="none")
+    broken = make_cloud(ONE_PER_QUADRANT, 1.0)
+    broken.fields = broken.fields[1:]
+    graph.publishers["cloud"].publish(broken)
+    status = graph.spin_until_diagnosed("lidar", "no x", "/points")
+    assert status.level == b"\x02"
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 2.0))
+    graph.spin_until(lambda: graph.received.points)
+    assert [seconds_of(cloud) for cloud in graph.received.points] == [2.0]
+
+
+def test_a_zero_stamp_is_refused_with_the_way_out(start):
+    graph = start(pose_source="none")
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 0.0))
+    graph.spin_until_diagnosed("lidar", "stamp 0", "zero_stamp")
+    assert graph.received.points == []
+
+
+def test_a_zero_stamp_is_taken_on_arrival_if_asked_for(start):
+    graph = start(pose_source="none", zero_stamp="arrival")
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 0.0))
+    graph.spin_until(lambda: graph.received.points)
+    assert labels_of(graph.received.points[0]) == [0, 1, 2, 3]
+
+
+def test_without_a_pose_nothing_is_published_and_the_frames_are_named(start):
+    graph = start(tf_timeout=0.1)
+    graph.publish_pose(1.0)
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 5.0))
+    graph.spin_until_diagnosed("tf", "map", "base_link")
+    assert graph.received.points == []
+
+
+def test_without_a_mount_nothing_is_published_and_the_frames_are_named(start):
+    graph = start(tf_timeout=0.1)
+    for stamp_s in (1.0, 2.0):
+        graph.publish_pose(stamp_s)
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.5, frame="velodyne"))
+    graph.spin_until_diagnosed("tf", "velodyne", "base_link", "extrinsics")
+    assert graph.received.points == []
+
+
+def test_silent_inputs_are_named_with_their_topic_and_publishers(start):
+    graph = start(mode="fused", input_timeout=0.2)
+    graph.spin_until_diagnosed("lidar", "no cloud on /points (publishers: 1)")
+    graph.spin_until_diagnosed(
+        "camera cam_front", "no image on /cam_front/image_rect_compressed (publishers: 0)"
+    )
+    graph.spin_until_diagnosed("tf", "no odometry on /odom (publishers: 1)")
+
+
+def test_new_prompts_label_the_next_sweep_after_their_legend(start):
+    graph = start(pose_source="none")
+    words = ["tram", "kerb stone", "person on a scooter", "bin"]
+    assert graph.set_parameters(prompts=words) == [(True, "")]
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
+    graph.spin_until(lambda: graph.received.points)
+    kinds = [kind for kind, _ in graph.received.order if kind in ("legends", "points")]
+    assert kinds == ["legends", "legends", "points"]
+    assert ros_graph.names_of(graph.received.legends[0]) == list(QUADRANTS)
+    assert ros_graph.names_of(graph.received.legends[1]) == words
+
+
+def test_refused_prompts_say_why_and_the_old_ones_stay(start):
+    graph = start(pose_source="none")
+    ((successful, reason),) = graph.set_parameters(prompts=["road", "unknown"])
+    assert not successful
+    assert reason == "prompt 'unknown' holds a word that the small CLIP never saw"
+    assert list(graph.node.get_parameter("prompts").value) == list(QUADRANTS)
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
+    graph.spin_until(lambda: graph.received.points)
+    assert [ros_graph.names_of(legend) for legend in graph.received.legends] == [list(QUADRANTS)]
+
+
+def test_names_go_with_their_prompts(start):
+    graph = start(pose_source="none", prompts=["road", "tree"], prompt_names=["street", "plant"])
+    assert ros_graph.names_of(graph.received.legends[-1]) == ["street", "plant"]
+    assert graph.set_parameters(prompts=["car"]) == [(True, "")]
+    assert list(graph.node.get_parameter("prompt_names").value) == [""]
+    graph.spin_until(lambda: ros_graph.names_of(graph.received.legends[-1]) == ["car"])
+
+
+def test_too_many_names_are_refused(start):
+    graph = start(pose_source="none")
+    ((successful, reason),) = graph.set_parameters(prompt_names=["only one"])
+    assert not successful
+    assert "4 prompts" in reason
+
+
+def test_parameters_that_are_used_at_the_start_only_cannot_be_set(start):
+    graph = start(pose_source="none")
+    ((successful, reason),) = graph.set_parameters(max_range=30.0)
+    assert not successful
+    assert "read-only" in reason
+
+
+def test_a_best_effort_publisher_is_heard(start):
+    graph = start(is_best_effort=True, pose_source="none")
+    graph.spin_until(lambda: not graph.node._inputs["lidar"].is_reliable)
+
+    def is_labelled():
+        graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
+        graph.spin_for(0.05)
+        return graph.received.points
+
+    graph.spin_until(is_labelled)
+
+
+def test_when_the_engine_is_slow_the_newest_sweep_wins_and_drops_are_counted(start, engine):
+    graph = start(pose_source="none", max_drop_ratio=0.1)
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def block(_sweep):
+        has_begun.set()
+        may_end.wait(5)
+
+    engine.before_add = block
+    with ros_graph.released(may_end):
+        graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
+        graph.spin_until(has_begun.is_set)
+        for stamp_s in (1.05, 1.1, 1.15, 1.2):
+            graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, stamp_s))
+        graph.spin_until(lambda: graph.node._inputs["lidar"].received == 5)
+    graph.spin_until(lambda: len(graph.received.points) == 2)
+    assert [seconds_of(cloud) for cloud in graph.received.points] == pytest.approx([1.0, 1.2])
+    status = graph.spin_until_diagnosed("inference", "overtaken")
+    assert values_of(status)["overtaken"] == "3"
+
+
+def test_an_exception_in_the_engine_loses_one_sweep_only(start, engine):
+    graph = start(pose_source="none")
+
+    def fail(sweep):
+        if sweep.stamp_ns < 2_000_000_000:
+            raise RuntimeError("out of memory")
+
+    engine.before_add = fail
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.9))
+    status = graph.spin_until_diagnosed("inference", "RuntimeError: out of memory")
+    assert status.level == b"\x02"
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 2.1))
+    graph.spin_until(lambda: graph.received.points)
+    assert [seconds_of(cloud) for cloud in graph.received.points] == pytest.approx([2.1])
+
+
+def test_time_running_backwards_resets_the_engine(start, engine):
+    graph = start(pose_source="none")
+    for number, stamp_s in enumerate((100.0, 100.05, 3.0), start=1):
+        graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, stamp_s))
+        graph.spin_until(lambda number=number: len(graph.received.points) == number)
+    assert engine.num_resets == 1
+
+
+def test_the_nearest_image_reaches_the_engine(start, engine):
+    graph = start(mode="fused", sync__max_wait=0.5)
+    for stamp_s in (0.9, 1.1):
+        graph.publish_pose(stamp_s)
+    image = graph.node._inputs["cam_front image"]
+    graph.publish_camera("cam_front", ros_graph.make_image(0.96), ros_graph.make_info())
+    graph.spin_until(lambda: image.received == 1)
+    graph.publish_camera("cam_front", ros_graph.make_image(1.01))
+    graph.spin_until(lambda: image.received == 2)
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
+    graph.spin_until(lambda: graph.received.points)
+    ((_, (camera,)),) = engine.received
+    assert (camera.name, camera.stamp_ns) == ("cam_front", 1_010_000_000)
+    assert camera.image.shape == (2, 4, 3)
+
+
+def test_a_compressed_image_is_decoded(start, engine):
+    graph = start(mode="fused", sync__max_wait=0.5)
+    for stamp_s in (0.9, 1.1):
+        graph.publish_pose(stamp_s)
+    jpeg = io.BytesIO()
+    Picture.new("RGB", (4, 2), (200, 30, 30)).save(jpeg, "JPEG")
+    image = ros_graph.make_compressed(1.0, jpeg.getvalue())
+    graph.publish_camera("cam_front", image, ros_graph.make_info())
+    graph.spin_until(lambda: graph.node._inputs["cam_front image"].received)
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
+    graph.spin_until(lambda: graph.received.points)
+    ((_, (camera,)),) = engine.received
+    assert camera.image[0, 0, 0] > 150 > camera.image[0, 0, 1]
+
+
+def test_a_camera_without_calibration_is_left_out_and_named(start, engine):
+    graph = start(mode="fused", input_timeout=0.2)
+    for stamp_s in (0.9, 1.1):
+        graph.publish_pose(stamp_s)
+    graph.publish_camera("cam_front", ros_graph.make_image(1.0))
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
+    graph.spin_until(lambda: graph.received.points)
+    assert engine.received[0][1] == ()
+
+    def is_named():
+        graph.publish_camera("cam_front", ros_graph.make_image(1.0))
+        graph.spin_for(0.05)
+        return graph.received.diagnostics and "no CameraInfo on /cam_front/camera_info" in (
+            graph.diagnosis("camera cam_front").message
+        )
+
+    graph.spin_until(is_named)
+
+
+def test_mode_camera_without_images_publishes_nothing_and_goes_on(start, engine):
+    graph = start(mode="camera", pose_source="none", sync__max_wait=0.0)
+
+    def refuse(_sweep):
+        raise MissingCamerasError("mode 'camera' labels by cameras, but none was given")
+
+    engine.before_add = refuse
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
+    graph.spin_until_diagnosed("camera cam_front", "cam_front")
+    assert graph.received.points == []
+    assert graph.diagnosis("inference").level == b"\0"
+
+
+def test_the_map_is_published_in_the_fixed_frame_with_the_sweeps_stamp(start):
+    graph = start()
+    for stamp_s in (0.9, 1.1):
+        graph.publish_pose(stamp_s)
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
+    graph.spin_until(lambda: graph.received.maps)
+    (cloud,) = graph.received.maps
+    assert (cloud.header.frame_id, seconds_of(cloud), cloud.width) == ("map", 1.0, 1)
+
+
+def test_without_poses_there_is_no_map(start):
+    graph = start(pose_source="none")
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
+    graph.spin_until(lambda: graph.received.points)
+    graph.spin_for(0.3)
+    assert graph.received.maps == []
+
+
+def test_the_node_stops_at_once_while_idle(start):
+    graph = start(pose_source="none")
+    begin_s = time.monotonic()
+    graph.node._worker.stop()
+    assert time.monotonic() - begin_s < 1.0
+
+
+def values_of(status):
+    return {pair.key: pair.value for pair in status.values}

@@ -1,0 +1,95 @@
+"""The node as a process: how it starts, how it refuses to, and how it stops."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
+
+from clip2scene_ros import segment_node
+
+pytestmark = pytest.mark.ros
+
+ROOT = Path(__file__).parent.parent
+WITH_FAKE_ENGINE = """
+import sys
+sys.path.insert(0, "test")
+from clip2scene_ros import segment_node
+from ros_graph import QuadrantEngine
+segment_node.load_engine = lambda values: QuadrantEngine()
+sys.exit(segment_node.main(["--ros-args", "-p", "pose_source:=none"]))
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_graph(monkeypatch):
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(os.getpid() % 100 + 1))
+
+
+@pytest.fixture
+def run_main(capfd):
+    """Run main in this process; returns its exit code and its error lines."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+
+    def run(*arguments):
+        code = segment_node.main(["--ros-args", *arguments])
+        errors = capfd.readouterr().err
+        return code, [line for line in errors.splitlines() if "error:" in line]
+
+    yield run
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["-p", "mod:=fused"], "unknown parameter 'mod'; did you mean 'mode'?"),
+        (["-p", "pose_source:=none", "-p", "weights:=absent.safetensors"], "absent.safetensors"),
+        (["-p", "pose_source:=odometry", "-p", "extrinsics_file:=absent.yaml"], "absent.yaml"),
+        (["--params-file", "absent.yaml"], "absent.yaml"),
+    ],
+)
+def test_what_it_cannot_start_with_ends_it_with_1_and_one_line(run_main, arguments, complaint):
+    code, (line,) = run_main(*arguments)
+    assert code == 1
+    assert line.startswith("segment_node: error: ")
+    assert complaint in line
+
+
+def test_without_tf2_msgs_it_names_the_two_ways_out(run_main, monkeypatch):
+    monkeypatch.setattr(segment_node, "TFMessage", None)
+    code, (line,) = run_main("-p", "pose_source:=tf")
+    assert code == 1
+    assert "tf2_msgs" in line
+    assert "pose_source to 'odometry'" in line
+    assert "extrinsics_file" in line
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGINT, signal.SIGINT], [signal.SIGTERM]])
+def test_it_stops_cleanly_on_a_signal_and_on_an_impatient_second_one(signals):
+    process = subprocess.Popen(
+        [sys.executable, "-c", WITH_FAKE_ENGINE],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        first_lines = iter(process.stderr.readline, "")
+        assert any("will be labelled" in line for line in first_lines)
+        for number in signals:
+            process.send_signal(number)
+        _, errors = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "Traceback" not in errors
