@@ -1,0 +1,109 @@
+"""Starts the node and, if asked for, a bag player, RViz and the Foxglove bridge."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from clip2scene_ros.launch_arguments import (
+    given_parameters,
+    player_command,
+    profile_for,
+    topics_of_bag,
+)
+from launch import LaunchContext, LaunchDescription
+
+SHARE = Path(get_package_share_directory("clip2scene_ros"))
+
+ARGUMENTS = {
+    "bag": ("", "Folder of a ROS 2 bag to play; empty: live topics."),
+    "rate": ("1.0", "Speed of the player."),
+    "loop": ("false", "Play the bag again and again."),
+    "start_paused": ("false", "Start the player paused; the space bar goes on."),
+    "profile": (
+        "auto",
+        "Topic names: nuscenes, nuscenes_upper, robot (the parameter file's), or auto (the bag's).",
+    ),
+    "points_topic": ("", "Cloud to label; empty: the profile's."),
+    "cameras": ("", "Camera names, separated by commas; empty: the profile's."),
+    "prompts": ("", "Texts to look for, separated by commas; empty: the weights' own."),
+    "mode": ("", "lidar, camera or fused; empty: the parameter file's."),
+    "weights": ("", "Student checkpoint, or small; empty: the parameter file's."),
+    "device": ("", "auto, cpu, cuda or cuda:N; empty: the parameter file's."),
+    "pose_source": ("", "tf, odometry or none; empty: the parameter file's."),
+    "extrinsics_file": ("", "YAML file of sensor mounts, for bags without /tf_static."),
+    "params_file": (str(SHARE / "config/segment_node.yaml"), "Parameters of the node."),
+    "use_sim_time": ("auto", "true, false, or auto: true with a bag."),
+    "namespace": ("", "Namespace of the node."),
+    "log_level": ("info", "debug, info, warn or error."),
+    "rviz": ("false", "Start RViz."),
+    "foxglove": ("false", "Start foxglove_bridge."),
+    "dds_profile": (
+        str(SHARE / "config/fastdds_large_cloud.xml"),
+        "Fast DDS profile for all that is started here; none: the environment's.",
+    ),
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare the arguments; everything else needs their values."""
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in ARGUMENTS.items()
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=start)])
+
+
+def start(context: LaunchContext) -> list[ExecuteProcess]:
+    """Turn the arguments into processes."""
+    arguments = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    topics = topics_of_bag(Path(arguments["bag"])) if arguments["bag"] else {}
+    profile = profile_for(arguments["profile"], topics, arguments["points_topic"])
+    parameters = given_parameters(arguments, profile)
+    environment = dds_environment(arguments["dds_profile"])
+    logger = ".".join([*filter(None, arguments["namespace"].split("/")), "clip2scene"])
+    processes = [
+        Node(
+            package="clip2scene_ros",
+            executable="segment_node",
+            name="clip2scene",
+            namespace=arguments["namespace"],
+            # In this order: what was typed wins over the file.
+            parameters=[arguments["params_file"], parameters],
+            remappings=[("points", profile.cloud_topic), ("odom", profile.odometry_topic)],
+            arguments=["--ros-args", "--log-level", f"{logger}:={arguments['log_level']}"],
+            additional_env=environment,
+            output="screen",
+        )
+    ]
+    if arguments["bag"]:
+        player = player_command(arguments)
+        processes.append(ExecuteProcess(cmd=player, additional_env=environment, output="screen"))
+    sim_time = {"use_sim_time": parameters["use_sim_time"]}
+    if arguments["rviz"].lower() == "true":
+        processes.append(
+            Node(
+                package="rviz2",
+                executable="rviz2",
+                arguments=["-d", str(SHARE / "config/segment.rviz")],
+                parameters=[sim_time],
+            )
+        )
+    if arguments["foxglove"].lower() == "true":
+        processes.append(
+            Node(package="foxglove_bridge", executable="foxglove_bridge", parameters=[sim_time])
+        )
+    return processes
+
+
+def dds_environment(profile: str) -> dict[str, str]:
+    """Name the profile as Fast DDS 2 and 3 each want it; the user's own choice wins."""
+    names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+    if profile == "none" or any(name in os.environ for name in names):
+        return {}
+    return dict.fromkeys(names, profile)
