@@ -1,4 +1,4 @@
-"""Fixtures shared by the test files: a hand-written data set, and the real keyframe."""
+"""Fixtures shared by the test files: a tiny data set, a tiny student, the real keyframe."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from clip2scene_core.checkpoint import Checkpoint
+from clip2scene_core.config import NetworkConfig, PretrainConfig
 from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES
+from clip2scene_core.network.student import Student
+from clip2scene_core.vocabulary import make_vocabulary
 
 REAL_KEYFRAME = Path(__file__).parents[2] / "shared" / "data" / "nuscenes_keyframe"
 
@@ -36,6 +41,23 @@ def real_keyframe() -> Path:
     if not REAL_KEYFRAME.is_dir():
         pytest.skip("the real nuScenes keyframe is not beside this repository")
     return REAL_KEYFRAME
+
+
+@pytest.fixture
+def tiny_checkpoint() -> Checkpoint:
+    """An untrained student of the smallest size: 3 classes, 16 embedding dimensions."""
+    torch.manual_seed(0)
+    prompts = ("car", "road", "tree")
+    config = PretrainConfig(
+        classes=prompts, prompts=prompts, network=NetworkConfig(width=0.125, voxel_size_m=0.5)
+    )
+    return Checkpoint(
+        Student(0.125, 0.5, 16).eval().requires_grad_(False),
+        make_vocabulary(prompts, torch.eye(16)[:3]),
+        config,
+        ("a", "b"),
+        {},
+    )
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ class Student(nn.Module):
 
 
 def _describe_points(points: Tensor, voxels: Voxels) -> Tensor:
-    """Intensity, height above the sensor and offset from the voxel's centre, each about 1: (N, 5)."""
+    """Intensity, height over the sensor, offset from the voxel's centre: (N, 5), each about 1."""
     offsets = points[:, :3] / voxels.voxel_size - 0.5
     offsets = offsets - torch.round(offsets)
     return torch.cat([points[:, 3:4], points[:, 2:3] / _HEIGHT_SCALE_M, offsets], dim=1)

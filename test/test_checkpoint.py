@@ -1,0 +1,65 @@
+import dataclasses
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from clip2scene_core.checkpoint import (
+    CheckpointError,
+    load_checkpoint,
+    save_checkpoint,
+    untrained_checkpoint,
+)
+
+
+def test_a_saved_student_comes_back_whole(tmp_path, tiny_checkpoint):
+    path = tmp_path / "student.safetensors"
+    save_checkpoint(path, tiny_checkpoint)
+    loaded = load_checkpoint(path)
+    for key, value in tiny_checkpoint.student.state_dict().items():
+        torch.testing.assert_close(loaded.student.state_dict()[key], value, rtol=0, atol=0)
+    assert loaded.vocabulary.names == tiny_checkpoint.vocabulary.names
+    assert torch.equal(loaded.vocabulary.embeddings, tiny_checkpoint.vocabulary.embeddings)
+    assert loaded.config == tiny_checkpoint.config
+    assert loaded.scene_tokens == ("a", "b")
+    assert not loaded.student.training
+    assert [p.name for p in tmp_path.iterdir()] == ["student.safetensors"]
+
+
+def test_a_missing_weight_is_an_error(tmp_path, tiny_checkpoint):
+    path = tmp_path / "student.safetensors"
+    save_checkpoint(path, tiny_checkpoint)
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    del tensors["student.semantic_head.bias"]
+    save_file(tensors, path, metadata)
+    with pytest.raises(CheckpointError, match=r"do not fit.*semantic_head\.bias"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "foreign", "absent"])
+def test_unusable_files_are_named_in_one_line(tmp_path, tiny_checkpoint, damage):
+    path = tmp_path / "student.safetensors"
+    save_checkpoint(path, tiny_checkpoint)
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:1000])
+    elif damage == "foreign":
+        save_file({"weight": torch.zeros(1)}, path)
+    else:
+        path.unlink()
+    with pytest.raises(CheckpointError, match=r"student\.safetensors: ") as raised:
+        load_checkpoint(path)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_untrained_baseline_differs_only_in_its_weights(tiny_checkpoint):
+    baseline = untrained_checkpoint(tiny_checkpoint, seed=5)
+    assert baseline.config == tiny_checkpoint.config
+    assert baseline.vocabulary is tiny_checkpoint.vocabulary
+    weight = "semantic_head.weight"
+    trained = tiny_checkpoint.student.state_dict()[weight]
+    assert not torch.equal(baseline.student.state_dict()[weight], trained)
+    again = untrained_checkpoint(dataclasses.replace(tiny_checkpoint, record={}), seed=5)
+    assert torch.equal(again.student.state_dict()[weight], baseline.student.state_dict()[weight])

@@ -1,0 +1,174 @@
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from clip2scene_core.datasets.sample import Sweep
+from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.online import MissingCamerasError, OnlineOptions, OnlineSegmenter
+from clip2scene_core.segmenter import Segmenter
+
+KNOWN = {"car": 0, "road": 1, "tree": 2, "wall": 3}
+
+
+def embed(prompts):
+    unknown = [prompt for prompt in prompts if prompt not in KNOWN]
+    if unknown:
+        raise ValueError(f"prompt {unknown[0]!r} holds an unknown word")
+    return torch.eye(16)[[KNOWN[prompt] for prompt in prompts]]
+
+
+class HalfSeen:
+    """Stands in for the cameras: sees points with x > 0 and is sure of the first prompt."""
+
+    def probabilities(self, sweep, cameras, vocabulary):
+        seen = sweep.points[:, 0] > 0
+        probabilities = torch.zeros(len(seen), len(vocabulary))
+        probabilities[torch.from_numpy(seen), 0] = 1.0
+        return probabilities, seen
+
+
+def make_sweep(points=None, x_m: float = 0.0, stamp_ns: int = 1) -> Sweep:
+    if points is None:
+        generator = np.random.default_rng(0)
+        points = (generator.random((400, 4)) * [20, 20, 3, 1] - [10, 10, 2, 0]).astype(np.float32)
+    T_fixed_lidar = np.eye(4)
+    T_fixed_lidar[0, 3] = x_m
+    return Sweep(points, T_fixed_lidar, stamp_ns)
+
+
+def make_engine(tiny_checkpoint, **options) -> OnlineSegmenter:
+    return OnlineSegmenter(
+        OnlineOptions(**options),
+        tiny_checkpoint.vocabulary,
+        embed,
+        Segmenter(tiny_checkpoint),
+        HalfSeen() if options.get("mode", "lidar") != "lidar" else None,
+    )
+
+
+def test_output_keeps_order_count_stamp_and_pose(tiny_checkpoint):
+    engine = make_engine(tiny_checkpoint)
+    sweep = make_sweep(x_m=3.0, stamp_ns=77)
+    cloud = engine.add(sweep)
+    assert cloud.points is sweep.points
+    assert cloud.labels.shape == cloud.scores.shape == (400,)
+    assert (cloud.stamp_ns, cloud.T_fixed_lidar[0, 3]) == (77, 3.0)
+
+
+def test_near_far_and_broken_points_stay_in_place_unlabelled(tiny_checkpoint):
+    sweep = make_sweep()
+    sweep.points[0, :3] = [0.5, 0.5, 0]
+    sweep.points[1, :3] = [99, 0, 0]
+    sweep.points[2, 2] = np.nan
+    cloud = make_engine(tiny_checkpoint, min_range_m=1.0, max_range_m=50.0).add(sweep)
+    assert (cloud.labels[:3] == IGNORE_LABEL).all()
+    assert (cloud.scores[:3] == 0).all()
+    range_m = np.linalg.norm(sweep.points[3:, :3], axis=1)
+    assert ((cloud.labels[3:] == IGNORE_LABEL) == (range_m < 1.0)).all()
+
+
+def test_an_empty_sweep_is_answered(tiny_checkpoint):
+    cloud = make_engine(tiny_checkpoint).add(make_sweep(np.zeros((0, 4), np.float32)))
+    assert cloud.labels.shape == (0,)
+
+
+def test_the_map_stays_where_the_sensor_was(tiny_checkpoint):
+    engine = make_engine(tiny_checkpoint, map_voxel_size_m=0.5, num_sweeps=2)
+    sweep = make_sweep()
+    engine.add(sweep)
+    still = engine.map()
+    engine.add(make_sweep(x_m=10.0, stamp_ns=2))
+    moved = engine.map()
+    assert moved.points[:, 0].max() == pytest.approx(still.points[:, 0].max() + 10.0, abs=1e-4)
+    assert moved.counts.sum() == 2 * still.counts.sum()
+    engine.reset()
+    assert len(engine.map().labels) == 0
+
+
+def test_new_prompts_label_the_next_sweep_and_start_the_map_anew(tiny_checkpoint):
+    engine = make_engine(tiny_checkpoint)
+    engine.add(make_sweep())
+    engine.set_prompts(["tree", "wall"])
+    cloud = engine.add(make_sweep())
+    assert cloud.vocabulary.names == ("tree", "wall")
+    assert set(np.unique(cloud.labels)) <= {0, 1, IGNORE_LABEL}
+    assert set(np.unique(engine.map().labels)) <= {0, 1}
+    assert engine.map().counts.sum() == (cloud.labels != IGNORE_LABEL).sum()
+
+
+def test_refused_prompts_leave_the_old_ones(tiny_checkpoint):
+    engine = make_engine(tiny_checkpoint)
+    before = engine.vocabulary
+    with pytest.raises(ValueError, match="'zebra' holds an unknown word"):
+        engine.set_prompts(["car", "zebra"])
+    with pytest.raises(ValueError, match="names must differ"):
+        engine.set_prompts(["car", "road"], ["thing", "thing"])
+    assert engine.vocabulary is before
+
+
+def test_camera_mode_labels_only_what_cameras_see(tiny_checkpoint):
+    engine = make_engine(tiny_checkpoint, mode="camera", min_range_m=0.0)
+    sweep = make_sweep()
+    with pytest.raises(MissingCamerasError):
+        engine.add(sweep)
+    engine = OnlineSegmenter(
+        OnlineOptions(mode="camera", min_range_m=0.0),
+        tiny_checkpoint.vocabulary,
+        embed,
+        camera_segmenter=HalfSeen(),
+    )
+    cloud = engine.add(sweep, cameras=["view"])
+    seen = sweep.points[:, 0] > 0
+    assert (cloud.labels[seen] == 0).all()
+    assert (cloud.labels[~seen] == IGNORE_LABEL).all()
+
+
+def test_fused_mode_averages_where_a_camera_sees(tiny_checkpoint):
+    lidar = make_engine(tiny_checkpoint, min_range_m=0.0)
+    fused = make_engine(tiny_checkpoint, mode="fused", min_range_m=0.0)
+    sweep = make_sweep()
+    alone, both = lidar.add(sweep), fused.add(sweep, cameras=["view"])
+    seen = sweep.points[:, 0] > 0
+    np.testing.assert_array_equal(alone.labels[~seen], both.labels[~seen])
+    assert (both.labels[seen] == 0).all()
+    assert (both.scores[seen] >= 0.5).all()
+    without_cameras = fused.add(sweep)
+    np.testing.assert_array_equal(without_cameras.labels, alone.labels)
+
+
+def test_a_sweep_is_labelled_with_one_vocabulary_while_words_change(tiny_checkpoint):
+    engine = make_engine(tiny_checkpoint)
+    stop = threading.Event()
+
+    def change_words() -> None:
+        while not stop.is_set():
+            engine.set_prompts(["car"])
+            engine.set_prompts(["car", "road", "tree"])
+
+    changer = threading.Thread(target=change_words)
+    changer.start()
+    try:
+        for _ in range(20):
+            cloud = engine.add(make_sweep())
+            labelled = cloud.labels[cloud.labels != IGNORE_LABEL]
+            assert labelled.max() < len(cloud.vocabulary)
+            engine.map()
+    finally:
+        stop.set()
+        changer.join()
+
+
+def test_options_that_make_no_sense_are_refused(tiny_checkpoint):
+    with pytest.raises(ValueError, match="mode must be one of lidar, camera, fused"):
+        OnlineOptions(mode="radar")
+    with pytest.raises(ValueError, match="0 <= min < max"):
+        OnlineOptions(min_range_m=5, max_range_m=1)
+    with pytest.raises(ValueError, match="needs a teacher"):
+        OnlineSegmenter(
+            OnlineOptions(mode="fused"),
+            tiny_checkpoint.vocabulary,
+            embed,
+            Segmenter(tiny_checkpoint),
+        )
