@@ -1,4 +1,4 @@
-"""Arrays to messages of the rosbags library, for writing bags without ROS."""
+"""Messages of the rosbags library: read from bags, and made of arrays to be written."""
 
 from __future__ import annotations
 
@@ -6,15 +6,31 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from rosbags.interfaces import Connection
 from rosbags.typesys import Stores, get_typestore
 
 from clip2scene_core.geometry import quaternion_from_matrix
+from clip2scene_ros.bag_files import BagError
 from clip2scene_ros.conversions import NANOSECONDS, fields_of, has_only_finite_points
 
 STORE: Final = get_typestore(Stores.ROS2_JAZZY)
 """Definitions of all ROS 2 message types; they serialise to CDR."""
 
 _TYPES: Final[Any] = STORE.types
+
+
+def read_message(connection: Connection, content: bytes) -> Any:
+    """Deserialise a message of a bag.
+
+    Raises:
+        BagError: If its bytes do not make a message of its type.
+    """
+    try:
+        return STORE.deserialize_cdr(content, connection.msgtype)
+    except Exception as error:  # its parser raises whatever damage provokes
+        raise BagError(
+            f"{connection.topic}: a {connection.msgtype} of {len(content)} bytes is damaged"
+        ) from error
 
 
 def header_message(at_ns: int, frame_id: str) -> Any:

@@ -22,7 +22,13 @@ from clip2scene_core.vocabulary import Vocabulary
 from clip2scene_ros.assembler import SweepAssembler
 from clip2scene_ros.assembly import AssembledSweep, AssemblyOptions
 from clip2scene_ros.bag_files import BagError, create_bag, offered_qos, open_bag, read_messages
-from clip2scene_ros.bag_messages import STORE, cloud_message, header_message, string_message
+from clip2scene_ros.bag_messages import (
+    STORE,
+    cloud_message,
+    header_message,
+    read_message,
+    string_message,
+)
 from clip2scene_ros.conversions import (
     NANOSECONDS,
     labelled_cloud_array,
@@ -199,7 +205,7 @@ class _Replay:
         static = [c for c in self._reader.connections if _is_static(c)]
         if static:
             for connection, _, content in read_messages(self._reader, static):
-                self._assembler.on_tf(_deserialise(connection, content), is_static=True)
+                self._assembler.on_tf(read_message(connection, content), is_static=True)
 
     def feed(self, connection: Connection, at_ns: int, content: bytes) -> None:
         """Copy one message, let the assembler have it, and label what became ready."""
@@ -209,9 +215,9 @@ class _Replay:
         self._output.copy(connection, at_ns, content)
         listener = self._listeners.get(connection.topic)
         if connection.msgtype == _TF_TYPE and not _is_static(connection):
-            self._assembler.on_tf(_deserialise(connection, content), is_static=False)
+            self._assembler.on_tf(read_message(connection, content), is_static=False)
         elif listener is not None:
-            listener(_deserialise(connection, content), at_ns)
+            listener(read_message(connection, content), at_ns)
         else:
             return
         self._label_ready(is_last=False)
@@ -358,15 +364,6 @@ def _without_time(listener: Callable[[Any], None]) -> Callable[[Any, int], None]
 
 def _is_static(connection: Connection) -> bool:
     return connection.msgtype == _TF_TYPE and connection.topic.endswith("tf_static")
-
-
-def _deserialise(connection: Connection, content: bytes) -> Any:
-    try:
-        return STORE.deserialize_cdr(content, connection.msgtype)
-    except Exception as error:  # its parser raises whatever damage provokes
-        raise BagError(
-            f"{connection.topic}: a {connection.msgtype} of {len(content)} bytes is damaged"
-        ) from error
 
 
 def _add_copy(writer: Writer, connection: Connection) -> Connection:

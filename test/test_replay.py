@@ -292,6 +292,16 @@ def test_damaged_chunk_is_refused(scene_bag, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bag", "tiny"]
 
 
+def test_damaged_message_is_refused_by_topic(tmp_path):
+    with Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection(
+            "/lidar_top", "sensor_msgs/msg/PointCloud2", typestore=ros_messages.STORE
+        )
+        writer.write(connection, START, bytes(30))
+    with pytest.raises(BagError, match=r"/lidar_top: a .*PointCloud2 of 30 bytes is damaged"):
+        segment_bag(tmp_path / "bag", tmp_path / "out", FakeEngine())
+
+
 @pytest.mark.parametrize("is_bare", [False, True])
 def test_protobuf_is_refused_by_name(tmp_path, is_bare):
     with Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
