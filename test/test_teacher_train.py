@@ -13,13 +13,14 @@ from clip2scene_core.teacher.clip import load_clip
 from clip2scene_core.teacher.maskclip import DenseClip
 from clip2scene_core.teacher.pictures import Augmentation, CaptionedPictures, random_crops
 from clip2scene_core.teacher.score import zero_shot_accuracy
-from clip2scene_core.teacher.small_clip import SmallClipShape
+from clip2scene_core.teacher.small_clip import SmallClipShape, load_small_clip, save_small_clip
 from clip2scene_core.teacher.text import embed_prompts
 from clip2scene_core.teacher.train import (
     TrainingOptions,
     contrastive_loss,
     same_as,
     train_small_clip,
+    with_scores,
 )
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (40, 60, 220)}
@@ -80,6 +81,26 @@ def test_colours_of_new_pictures_are_recognised(trained):
     scores = zero_shot_accuracy(load_clip(f"small:{out}"), held_out, {c: c for c in COLOURS})
     assert scores["accuracy"] > 0.8
     assert set(scores) == {"accuracy", "class_mean", *COLOURS}
+
+
+def test_a_longer_prompt_in_a_caption_hides_the_shorter_one_in_it(trained):
+    image = np.zeros((1, 32, 32, 3), np.uint8)
+    clip = load_clip(f"small:{trained[0]}")
+    table = {"red square": "square", "red": "colour"}
+    only_square = zero_shot_accuracy(clip, CaptionedPictures(image, ("a red square",)), table)
+    assert "colour" not in only_square
+    both = zero_shot_accuracy(clip, CaptionedPictures(image, ("red, a red square",)), table)
+    assert set(both) == {"accuracy"}  # recall of a class is taken where it is named alone
+
+
+def test_scores_join_the_training_record_of_the_file(trained, tmp_path):
+    _, small_clip, _ = trained
+    path = tmp_path / "scored.safetensors"
+    save_small_clip(path, with_scores(small_clip, {"accuracy": 0.5}))
+    record = load_small_clip(path).training
+    assert record["scores"] == {"accuracy": 0.5}
+    assert record["num_pictures"] == 240
+    assert record["options"]["steps"] == 60
 
 
 def test_pixels_of_a_colour_lie_nearest_to_its_word(trained):

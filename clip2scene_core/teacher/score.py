@@ -33,11 +33,7 @@ def zero_shot_accuracy(
         ValueError: If no caption names a class.
     """
     prompts = list(class_of_prompt)
-    phrases = {prompt: f" {' '.join(split_words(prompt))} " for prompt in prompts}
-    named = []
-    for caption in pictures.captions:
-        words = f" {' '.join(split_words(caption))} "
-        named.append({class_of_prompt[p] for p in prompts if phrases[p] in words})
+    named = [_named_classes(caption, class_of_prompt) for caption in pictures.captions]
     kept = [row for row, classes in enumerate(named) if classes]
     if not kept:
         raise ValueError("no held-out caption names a class; check the prompts")
@@ -56,6 +52,18 @@ def zero_shot_accuracy(
     if recalls:
         scores["class_mean"] = sum(recalls.values()) / len(recalls)
     return {**scores, **recalls}
+
+
+def _named_classes(caption: str, class_of_prompt: Mapping[str, str]) -> set[str]:
+    """The classes that a caption names; a "road barrier" does not name a road."""
+    words = f" {' '.join(split_words(caption))} "
+    classes = set()
+    for prompt in sorted(class_of_prompt, key=len, reverse=True):
+        phrase = f" {' '.join(split_words(prompt))} "
+        if phrase in words:
+            classes.add(class_of_prompt[prompt])
+            words = words.replace(phrase, " , ")
+    return classes
 
 
 @torch.no_grad()
