@@ -311,7 +311,7 @@ class _LabelledOutput:
     def copy(self, connection: Connection, at_ns: int, content: bytes) -> None:
         key = (connection.topic, connection.msgtype, repr(connection.ext))
         if key not in self._copies:
-            self._copies[key] = _add_copy(self._writer, connection)
+            self._copies[key] = add_copy(self._writer, connection)
         self._writer.write(self._copies[key], at_ns, content)
 
     def write_cloud(self, cloud: LabelledCloud, header: Any, now_ns: int) -> None:
@@ -366,8 +366,16 @@ def _is_static(connection: Connection) -> bool:
     return connection.msgtype == _TF_TYPE and connection.topic.endswith("tf_static")
 
 
-def _add_copy(writer: Writer, connection: Connection) -> Connection:
-    """Declare an input topic in the output with its own type, definition and QoS."""
+def add_copy(writer: Writer, connection: Connection) -> Connection:
+    """Declare an input topic in another bag with its own type, definition and QoS.
+
+    Args:
+        writer: Open.
+        connection: Of the input.
+
+    Returns:
+        The connection to write the input's serialised messages to.
+    """
     assert isinstance(connection.ext, ConnectionExtRosbag2)
     definition, digest = connection.msgdef.data, connection.digest
     if connection.msgtype in STORE.fielddefs:

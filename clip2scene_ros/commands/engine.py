@@ -1,0 +1,41 @@
+"""The arguments that every labelling command shares, and the engine that they describe."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from clip2scene_core.online import OnlineSegmenter
+
+
+def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare mode, prompts, weights, teacher, device and precision."""
+    parser.add_argument(
+        "--mode",
+        choices=("lidar", "camera", "fused"),
+        default="lidar",
+        help="lidar: the student alone; camera: CLIP projected on the points; fused: both",
+    )
+    parser.add_argument(
+        "--prompts", nargs="+", metavar="WORDS", help='for example: car road "traffic cone"'
+    )
+    parser.add_argument("--weights", default="small", help="student checkpoint, or small")
+    parser.add_argument("--teacher", help="CLIP; by default the one that taught the student")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+
+
+def load_engine(arguments: argparse.Namespace) -> OnlineSegmenter:
+    """Build the engine.
+
+    Raises:
+        ValueError: If weights, teacher or prompts cannot be used.
+    """
+    # Torch and CLIP take seconds to import: `clip2scene --help` must not wait for them.
+    from clip2scene_core.online import OnlineOptions, load_online_segmenter
+
+    options = OnlineOptions(
+        mode=arguments.mode, device=arguments.device, precision=arguments.precision
+    )
+    return load_online_segmenter(arguments.weights, arguments.teacher, options, arguments.prompts)

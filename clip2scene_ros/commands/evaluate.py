@@ -1,0 +1,113 @@
+"""`clip2scene evaluate`: annotation-free evaluation against 3D labels."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clip2scene_core.datasets import NuScenesDataset, Sample
+    from clip2scene_core.evaluation import Report
+
+SUMMARY = "compare labels with 3D labels that no training has seen"
+_MODES = ("lidar", "camera", "fused", "untrained")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("dataset", type=Path, help="data set in nuScenes' format with lidarseg")
+    parser.add_argument("--version", help="version folder, if there are several")
+    parser.add_argument(
+        "--scenes", type=Path, help="text file with the names of the scenes to use, one a line"
+    )
+    parser.add_argument("--weights", default="small", help="student checkpoint, or small")
+    parser.add_argument("--teacher", help="CLIP; by default the one that taught the student")
+    parser.add_argument(
+        "--modes",
+        nargs="+",
+        choices=_MODES,
+        default=list(_MODES),
+        help="what to compare; untrained is the student with random weights",
+    )
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    from clip2scene_core.datasets import NuScenesDataset
+    from clip2scene_core.labels import NUSCENES_CLASSES
+
+    scenes = arguments.scenes.read_text().split() if arguments.scenes else None
+    dataset = NuScenesDataset(arguments.dataset, arguments.version, scenes, with_labels=True)
+    reports = {mode: _evaluate(mode, arguments, dataset) for mode in arguments.modes}
+    names = [c.name for c in NUSCENES_CLASSES]
+    for mode, report in reports.items():
+        print(f"\n{mode}\n{report.format_report(names)}")
+    if len(reports) > 1:
+        print(f"\n{_compare(reports, names)}")
+
+
+def _evaluate(mode: str, arguments: argparse.Namespace, dataset: NuScenesDataset) -> Report:
+    from clip2scene_core.checkpoint import load_checkpoint, untrained_checkpoint
+    from clip2scene_core.evaluation import evaluate
+    from clip2scene_core.labels import NUSCENES_CLASSES
+    from clip2scene_core.online import OnlineOptions, load_online_segmenter
+    from clip2scene_core.segmenter import Segmenter
+
+    checkpoint = load_checkpoint(arguments.weights)
+    if checkpoint.vocabulary.names != tuple(c.name for c in NUSCENES_CLASSES):
+        raise ValueError(
+            f"{arguments.weights} labels {', '.join(checkpoint.vocabulary.names)}; evaluation "
+            f"compares the 16 nuScenes classes"
+        )
+    if mode == "untrained":
+        segmenter = Segmenter(untrained_checkpoint(checkpoint), arguments.device)
+
+        def predict(sample: Sample) -> NDArray[np.uint8]:
+            return segmenter.segment(sample.keyframe.points).labels
+    else:
+        options = OnlineOptions(
+            mode=mode, min_range_m=0.0, max_range_m=1e4, num_sweeps=1, device=arguments.device
+        )
+        engine = load_online_segmenter(arguments.weights, arguments.teacher, options)
+
+        def predict(sample: Sample) -> NDArray[np.uint8]:
+            return engine.add(sample.keyframe, sample.cameras).labels
+
+    with tqdm(desc=mode, unit="keyframe", total=len(dataset)) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.update(done - bar.n)
+
+        return evaluate(
+            predict,
+            dataset,
+            progress,
+            trained_on_scene_tokens=() if mode == "camera" else checkpoint.scene_tokens,
+        )
+
+
+def _compare(reports: dict[str, Report], names: Sequence[str]) -> str:
+    """One line a class, one column a mode, as IoU in percent."""
+    width = max(len("in view of a camera"), *(len(name) for name in names))
+    rows = [("IoU [%]", list(reports))]
+    for index, name in enumerate(names):
+        rows.append((name, [_percent(report.iou[index]) for report in reports.values()]))
+    rows.append(("mean", [_percent(report.mean_iou) for report in reports.values()]))
+    in_view = [_percent(report.seen.mean_iou()) for report in reports.values()]
+    rows.append(("mean in view of a camera", in_view))
+    return "\n".join(
+        f"{title:<{width + 5}}" + "".join(f"{value:>11}" for value in values)
+        for title, values in rows
+    )
+
+
+def _percent(iou: float) -> str:
+    return "absent" if iou != iou else f"{100 * iou:.1f}"  # NaN differs from itself

@@ -1,0 +1,62 @@
+"""`clip2scene segment`: label every cloud of a bag."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from clip2scene_ros.commands.engine import add_engine_arguments, load_engine
+
+SUMMARY = "label the clouds of a ROS 2 bag by words, without ROS"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("bag", type=Path, help="ROS 2 bag: folder, .mcap or .db3")
+    parser.add_argument("--out", type=Path, required=True, help="labelled bag to write")
+    add_engine_arguments(parser)
+    parser.add_argument("--points-topic", help="the cloud to label, if the bag has several")
+    parser.add_argument(
+        "--pose-source", choices=("tf", "odometry", "none"), default="tf", help="where poses are"
+    )
+    parser.add_argument("--fixed-frame", default="map", help="frame of the map")
+    parser.add_argument("--base-frame", default="base_link", help="frame of the robot")
+    parser.add_argument(
+        "--extrinsics", type=Path, help="YAML file of sensor mounts, if the bag has no /tf_static"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    from clip2scene_ros.assembly import AssemblyOptions
+    from clip2scene_ros.replay import ReplayOptions, segment_bag
+
+    options = ReplayOptions(
+        assembly=AssemblyOptions(
+            fixed_frame=arguments.fixed_frame,
+            base_frame=arguments.base_frame,
+            pose_source=arguments.pose_source,
+            extrinsics_file=arguments.extrinsics,
+        ),
+        with_cameras=arguments.mode != "lidar",
+        cloud_topic=arguments.points_topic,
+    )
+    engine = load_engine(arguments)
+    with tqdm(desc="labelling", unit="message") as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        summary = segment_bag(arguments.bag, arguments.out, engine, options, progress)
+    for kind, count in summary.rejections.items():
+        print(f"left out: {count} x {kind}: {summary.reasons[kind]}", file=sys.stderr)
+    print(
+        f"{summary.num_labelled} of {summary.num_clouds} clouds, {summary.num_points} points: "
+        f"{summary.sweeps_per_second:.1f} sweeps/s, latency {summary.latency_median_ms:.0f} ms "
+        f"(95 %: {summary.latency_p95_ms:.0f} ms)"
+    )
+    print(f"labelled bag: {arguments.out}")
