@@ -1,6 +1,7 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -68,7 +69,8 @@ def test_a_labelled_bag_is_scored_and_drawn(tmp_path, bag, student):
     assert confusion.points_per_class.sum() == 2 * (20 + 8)
     assert not math.isnan(confusion.mean_iou())
     for picture in draw_report(sweeps, tmp_path / "pictures"):
-        assert len(set(Image.open(picture).convert("RGB").getdata())) > 10
+        colours = np.unique(np.asarray(Image.open(picture)).reshape(-1, 3), axis=0)
+        assert len(colours) > 10
 
 
 def test_evaluation_prints_every_mode_side_by_side(tiny_nuscenes, student, capsys):
