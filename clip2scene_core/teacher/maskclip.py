@@ -10,7 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from clip2scene_core.teacher.clip import Clip
-from clip2scene_core.teacher.openclip import ModifiedResNet, VisionTransformer
+from clip2scene_core.teacher.openclip import AttentionPool2d, ModifiedResNet, VisionTransformer
+from clip2scene_core.teacher.small_clip import PositionFreeAttentionPool
+
+_KEY_TEMPERATURE = 0.05
 
 
 class DenseClip:
@@ -132,13 +135,26 @@ def value_path_of_resnet(visual: ModifiedResNet, images: Tensor) -> tuple[Tensor
     Returns:
         Embeddings (B, D, h, w), not of unit length, and the pool's keys (B, C, h, w).
     """
-    features = visual.stem(images)
+    features = resnet_features(visual, images)
+    return place_embeddings(visual.attnpool, features), _as_1x1(visual.attnpool.k_proj, features)
+
+
+def resnet_features(visual: ModifiedResNet, images: Tensor) -> Tensor:
+    """Run a ModifiedResNet up to its pool: images (B, 3, H, W) -> features (B, C, h, w)."""
+    features: Tensor = visual.stem(images)
     for stage in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):
         features = stage(features)
-    pool = visual.attnpool
-    features = features.permute(0, 2, 3, 1)  # a Linear on the last axis is a 1x1 convolution
-    embeddings = pool.c_proj(pool.v_proj(features))
-    return embeddings.permute(0, 3, 1, 2), pool.k_proj(features).permute(0, 3, 1, 2)
+    return features
+
+
+def place_embeddings(pool: AttentionPool2d | PositionFreeAttentionPool, features: Tensor) -> Tensor:
+    """Apply the value path of an attention pool: features (B, C, h, w) -> (B, D, h, w)."""
+    return _as_1x1(pool.c_proj, _as_1x1(pool.v_proj, features))
+
+
+def _as_1x1(linear: nn.Linear, features: Tensor) -> Tensor:
+    """Use a linear layer as a 1x1 convolution on (B, C, h, w)."""
+    return F.conv2d(features, linear.weight[:, :, None, None], linear.bias)
 
 
 def smooth_by_keys(embeddings: Tensor, keys: Tensor) -> Tensor:
@@ -151,12 +167,14 @@ def smooth_by_keys(embeddings: Tensor, keys: Tensor) -> Tensor:
     Returns:
         (B, D, h, w) float, unit length.
 
-    Source: MaskCLIP (ECCV 2022), key smoothing, here on embeddings instead of class scores, so
-    that it does not depend on the prompts.
+    Source: MaskCLIP (ECCV 2022), key smoothing. Two changes: it works on embeddings instead of
+    class scores, so it does not depend on the prompts; and likeness is a softmax, because a plain
+    sum of cosines over a wide image drowns each place in the hundreds that are unlike it.
     """
     unit_keys = F.normalize(keys.flatten(2), dim=1)
-    likeness = unit_keys.transpose(1, 2) @ unit_keys  # (B, h * w, h * w)
-    smoothed = embeddings.flatten(2) @ likeness.transpose(1, 2)
+    cosines = unit_keys.transpose(1, 2) @ unit_keys  # (B, h * w, h * w), symmetric
+    weights = torch.softmax(cosines / _KEY_TEMPERATURE, dim=2)
+    smoothed = embeddings.flatten(2) @ weights.transpose(1, 2)
     return F.normalize(smoothed, dim=1).view_as(embeddings)
 
 

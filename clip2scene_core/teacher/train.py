@@ -13,10 +13,16 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from clip2scene_core.teacher.contrast import (
+    contrastive_loss,
+    picture_similarity,
+    place_similarity,
+    same_as,
+)
+from clip2scene_core.teacher.maskclip import place_embeddings, resnet_features
 from clip2scene_core.teacher.openclip import CLIP, open_clip
 from clip2scene_core.teacher.pictures import Augmentation, CaptionedPictures, random_crops
 from clip2scene_core.teacher.small_clip import (
@@ -46,6 +52,8 @@ class TrainingOptions:
         learning_rate: Of AdamW, after the warm-up; falls to 0 along a cosine.
         warmup_steps: Steps over which the learning rate rises.
         weight_decay: Of weight matrices; biases, norms and the logit scale have none.
+        place_weight: Weight of the loss between texts and single places of the pictures; 0 trains
+            as CLIP does, on whole pictures only.
         template_probability: How often a caption is put into one of the 85 templates.
         bfloat16: Multiply matrices in bfloat16; the weights stay float32.
         save_every: Steps between two states on disk.
@@ -59,6 +67,7 @@ class TrainingOptions:
     learning_rate: float = 2e-3
     warmup_steps: int = 100
     weight_decay: float = 0.05
+    place_weight: float = 1.0
     template_probability: float = 0.3
     bfloat16: bool = True
     save_every: int = 500
@@ -159,7 +168,10 @@ class _Training:
             group["lr"] = _learning_rate(self.step, self.options)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.options.bfloat16):
             images = ((crops - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-            image_embeddings = self.model.visual(images)
+            features = resnet_features(self.model.visual, images)
+            pool = self.model.visual.attnpool
+            image_embeddings = pool(features)
+            places = place_embeddings(pool, features)
             # Equal texts are encoded once.
             unique_texts = sorted(set(texts))
             tokens = tokenize(self.vocabulary, unique_texts)
@@ -168,10 +180,18 @@ class _Training:
                 encoded = encode_tokens(self.model, tokens)
         text_row = {text: row for row, text in enumerate(unique_texts)}
         text_embeddings = encoded.float()[[text_row[text] for text in texts]]
-        captions = [self.pictures.captions[picture] for picture in index]
+        is_positive = same_as([self.pictures.captions[picture] for picture in index])
         loss = contrastive_loss(
-            image_embeddings.float(), text_embeddings, self.model.logit_scale, same_as(captions)
+            picture_similarity(image_embeddings.float(), text_embeddings),
+            self.model.logit_scale,
+            is_positive,
         )
+        if self.options.place_weight > 0:
+            loss = loss + self.options.place_weight * contrastive_loss(
+                place_similarity(places.float(), text_embeddings),
+                self.model.logit_scale,
+                is_positive,
+            )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -258,39 +278,6 @@ class _Training:
             std=open_clip.OPENAI_DATASET_STD,
             training=record,
         )
-
-
-def same_as(captions: list[str]) -> Tensor:
-    """Tell which captions of a batch are equal, (B, B) bool."""
-    number = {caption: row for row, caption in enumerate(captions)}
-    numbers = torch.tensor([number[caption] for caption in captions])
-    return numbers[:, None] == numbers[None, :]
-
-
-def contrastive_loss(
-    image_embeddings: Tensor, text_embeddings: Tensor, logit_scale: Tensor, is_positive: Tensor
-) -> Tensor:
-    """Symmetric InfoNCE in which a picture may have several right texts.
-
-    The target of a row is uniform over its positives; with one positive per row it is CLIP's loss.
-
-    Args:
-        image_embeddings: (B, D) float, any length.
-        text_embeddings: (B, D) float, any length.
-        logit_scale: () float, natural logarithm of the inverse temperature.
-        is_positive: (B, B) bool, row image, column text; symmetric, true on the diagonal.
-
-    Returns:
-        () float.
-
-    Source: CLIP (ICML 2021), section 2.3; several positives as in UniCL (CVPR 2022), Eq. (3)-(5).
-    """
-    images = F.normalize(image_embeddings, dim=1)
-    texts = F.normalize(text_embeddings, dim=1)
-    logits = logit_scale.exp() * images @ texts.T
-    targets = is_positive.to(logits.dtype)
-    targets = targets / targets.sum(dim=1, keepdim=True)
-    return (F.cross_entropy(logits, targets) + F.cross_entropy(logits.T, targets)) / 2
 
 
 def _parameter_groups(model: CLIP, weight_decay: float) -> list[dict[str, object]]:

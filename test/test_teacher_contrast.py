@@ -1,0 +1,76 @@
+"""The contrastive losses of the small CLIP, by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from clip2scene_core.teacher.contrast import (
+    contrastive_loss,
+    picture_similarity,
+    place_similarity,
+    same_as,
+)
+
+
+def test_contrastive_loss_by_hand():
+    # Cosines are the identity; scale 2: each row is cross-entropy of (2, 0) against class 0.
+    embeddings = torch.eye(2)
+    scale = torch.tensor(math.log(2.0))
+    loss = contrastive_loss(
+        picture_similarity(3 * embeddings, embeddings), scale, torch.eye(2, dtype=torch.bool)
+    )
+    assert float(loss) == pytest.approx(math.log(1 + math.exp(-2)))
+
+
+def test_equal_captions_are_positives_of_each_other():
+    is_positive = same_as(["a car", "a tree", "a car"])
+    expected = [[True, False, True], [False, True, False], [True, False, True]]
+    assert is_positive.tolist() == expected
+    images = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    scale = torch.tensor(math.log(10.0))
+    several = contrastive_loss(picture_similarity(images, images), scale, is_positive)
+    single = contrastive_loss(
+        picture_similarity(images, images), scale, torch.eye(3, dtype=torch.bool)
+    )
+    # Targets (1/2, 0, 1/2) on logits (10, 0, 10): ln 2 for two of three rows; ln 1 for the other.
+    assert float(several) == pytest.approx(2 / 3 * math.log(2), abs=1e-3)
+    assert float(several) == pytest.approx(float(single), abs=1e-3)
+
+
+def test_losses_have_correct_gradients():
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64, requires_grad=True)
+
+    scale = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
+    is_positive = same_as(["a", "b", "a", "c"])
+    for similarity, pictures in (
+        (picture_similarity, draw(4, 3)),
+        (place_similarity, draw(4, 3, 2, 2)),
+    ):
+        assert torch.autograd.gradcheck(
+            lambda pictures, texts, scale, similarity=similarity: contrastive_loss(
+                similarity(pictures, texts), scale, is_positive
+            ),
+            (pictures, draw(4, 3), scale),
+        )
+
+
+def test_place_similarity_by_hand():
+    # Two places: cosines with the text (1, 0) are 1 and 0, with (0, 1) they are 0 and 1.
+    places = torch.tensor([[5.0, 0.0], [0.0, 2.0]]).reshape(1, 2, 1, 2)
+    similarity = place_similarity(places, torch.eye(2))
+    expected = math.log((math.exp(10) + 1) / 2) / 10
+    torch.testing.assert_close(similarity, torch.full((1, 2), expected))
+
+
+def test_equal_places_are_as_similar_as_the_picture():
+    embedding, texts = torch.randn(3, 4), torch.randn(5, 4)
+    places = embedding[:, :, None, None].expand(3, 4, 2, 6)
+    torch.testing.assert_close(
+        place_similarity(places, texts), picture_similarity(embedding, texts)
+    )
