@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -64,7 +65,7 @@ class BoxTrack:
     def close(self) -> None:
         """Chain the boxes of each thing and append them to the tables."""
         for index, records in self.tracks.items():
-            for before, after in zip(records, records[1:], strict=False):
+            for before, after in itertools.pairwise(records):
                 before["next"], after["prev"] = after["token"], before["token"]
             name = NUSCENES_RAW_CATEGORIES[self.scene.things[index].category]
             self.tables.add(

@@ -59,7 +59,7 @@ def a_trailer(rng: np.random.Generator, style: str) -> Looks:
 def a_machine(rng: np.random.Generator) -> Looks:
     """Draw a construction vehicle."""
     name, colour = pick_colour(rng, MACHINE_COLOURS)
-    word = ("excavator", "excavator", "loader", "road roller")[int(rng.integers(4))]
+    word = ("excavator", "excavator", "excavator", "loader", "road roller")[int(rng.integers(5))]
     build = {
         "excavator": machines.excavator, "loader": machines.loader, "road roller": machines.roller,
     }[word]  # fmt: skip
@@ -142,7 +142,8 @@ def a_pole(rng: np.random.Generator) -> Looks:
         return Looks("manmade", "traffic light", "", (0.4, 0.4, 3.6), structures.traffic_light(rng))
     if choice < 0.78:
         return Looks("manmade", "sign", "", (0.4, 0.8, 2.9), structures.sign(rng))
-    return Looks("manmade", "street furniture", "", (1.6, 0.8, 1.0), structures.furniture(rng))
+    word = ("trash bin", "hydrant", "bench", "cabinet", "planter")[int(rng.integers(5))]
+    return Looks("manmade", word, "", (1.6, 0.8, 1.0), structures.furniture(rng, word))
 
 
 def a_shelter() -> Looks:

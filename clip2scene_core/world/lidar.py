@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from clip2scene_core.world.compiled import njit
 from clip2scene_core.world.parts import (
     BANDS,
     BODY,
@@ -90,10 +90,10 @@ def measure_revolution(
         ),
         axis=-1,
     )
-    rays = np.ascontiguousarray(rays_lidar @ T_scene_lidar[:3, :3].T)
-    azimuth_0 = math.atan2(rays[0, 0, 1], rays[0, 0, 0])
-    ranges = np.full(rays.shape[:2], MAX_RANGE_M)
-    index = np.full(rays.shape[:2], SKY, dtype=np.int64)
+    rays = np.ascontiguousarray((rays_lidar @ T_scene_lidar[:3, :3].T).transpose(2, 0, 1))
+    azimuth_0 = math.atan2(rays[1, 0, 0], rays[0, 0, 0])
+    ranges = np.full(rays.shape[1:], MAX_RANGE_M)
+    index = np.full(rays.shape[1:], SKY, dtype=np.int64)
     origin = np.ascontiguousarray(T_scene_lidar[:3, 3])
     cast_sphere(moment.primitives, origin, rays, azimuth_0, ranges, index)
     category, facing, albedo = _reflect(
@@ -166,28 +166,27 @@ def _collect(
 
 
 @njit(cache=True)
-def _albedo(material: int, colour: NDArray[np.float64]) -> float:
+def _albedo(material: int, grey: float) -> float:
     """Reflectivity at the LiDAR's wavelength; retro-reflectors are above 1."""
-    grey = 0.3 * colour[0] + 0.4 * colour[1] + 0.3 * colour[2]
     if material == GLASS:
         return 0.008
     if material == CABIN:
         return 0.03 + 0.1 * grey
-    if material == SIGN or material == LAMP:
+    if material in (SIGN, LAMP):
         return 2.2
-    if material == BANDS or material == HAZARD:
+    if material in (BANDS, HAZARD):
         return 0.9
     if material == LEAVES:
         return 0.32
-    if material == TYRE or material == TRACK:
+    if material in (TYRE, TRACK):
         return 0.05
     if material == METAL:
         return 0.35
     if material == CLOTH:
         return 0.15 + 0.6 * grey
-    if material == PAINT or material == BODY or material == CORRUGATED:
+    if material in (PAINT, BODY, CORRUGATED):
         return 0.04 + 0.75 * grey
-    if material == FACADE or material == CONCRETE:
+    if material in (FACADE, CONCRETE):
         return 0.14 + 0.5 * grey
     return 0.1 + 0.55 * grey
 
@@ -204,35 +203,37 @@ def _reflect(
     local, normal = np.empty(3), np.empty(3)
     for row in range(ranges.shape[0]):
         for column in range(ranges.shape[1]):
-            ray = rays[row, column]
-            t, is_kerb = ground_hit(plan, origin[0], origin[1], origin[2], ray[0], ray[1], ray[2])
+            rx, ry, rz = rays[0, row, column], rays[1, row, column], rays[2, row, column]
+            t, is_kerb, surface = ground_hit(plan, origin[0], origin[1], origin[2], rx, ry, rz)
             if 0 < t < ranges[row, column]:
                 ranges[row, column] = t
                 index[row, column] = GROUND
-                surface, s, d, along = surface_at(
-                    plan, origin[0] + t * ray[0], origin[1] + t * ray[1]
-                )
+                x, y = origin[0] + t * rx, origin[1] + t * ry
+                _, d, along = surface_at(plan, x, y)
                 category[row, column] = raw[surface]
-                facing[row, column] = 0.7 if is_kerb else -ray[2]
+                facing[row, column] = 0.7 if is_kerb else -rz
                 albedo[row, column] = 0.3 if surface == GRASS else (0.11 if surface == 0 else 0.2)
-                if surface == 0 and paint_cover(plan, s, d, along, 0.03) > 0.5:
+                if surface == 0 and paint_cover(plan, x, y, d, along, 0.03) > 0.5:
                     albedo[row, column] = 0.75
                 continue
             hit = index[row, column]
             if hit < 0:
                 continue
             t = ranges[row, column]
-            relative = origin + t * ray - primitives.centre[hit]
             for axis in range(3):
-                local[axis] = (
-                    np.sum(primitives.axes[hit, axis] * relative) / primitives.half[hit, axis]
-                )
+                total = 0.0
+                for i in range(3):
+                    offset = origin[i] + t * rays[i, row, column] - primitives.centre[hit, i]
+                    total += primitives.axes[hit, axis, i] * offset
+                local[axis] = total / primitives.half[hit, axis]
             face = surface_normal(primitives, hit, local, normal)
             category[row, column] = primitives.category[hit]
-            facing[row, column] = abs(np.sum(normal * ray))
-            albedo[row, column] = _albedo(primitives.material[hit], primitives.colour[hit])
-            if primitives.material[hit] == FACADE and face != 2:
-                # Every other square of a facade is mostly window.
-                if (local[2] * primitives.half[hit, 2] / 3.1) % 1.0 < 0.45:
-                    albedo[row, column] *= 0.35
+            facing[row, column] = abs(normal[0] * rx + normal[1] * ry + normal[2] * rz)
+            grey = 0.3 * primitives.colour[hit, 0] + 0.4 * primitives.colour[hit, 1]
+            grey += 0.3 * primitives.colour[hit, 2]
+            albedo[row, column] = _albedo(primitives.material[hit], grey)
+            # A band of every storey of a facade is mostly window.
+            is_band = (local[2] * primitives.half[hit, 2] / 3.1) % 1.0 < 0.45
+            if primitives.material[hit] == FACADE and face != 2 and is_band:
+                albedo[row, column] *= 0.35
     return category, facing, albedo

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from clip2scene_core.world.compiled import njit
 from clip2scene_core.world.noise import clip01, detail, hash_unit, line_cover, noise2, noise3
 from clip2scene_core.world.parts import (
     BANDS,
@@ -34,29 +34,32 @@ from clip2scene_core.world.parts import (
     SIGN,
     TRACK,
     TYRE,
+    Triple,
 )  # fmt: skip
 
 # Albedo red, green, blue, then gloss (share of mirrored sky) and glow (emission), all in [0, 1].
 Look = tuple[float, float, float, float, float]
+# x, y, z metres along the part's own axes; u, v metres along the face that was hit.
+Place = tuple[float, float, float, float, float]
 
 
 @njit(cache=True)
-def _scaled(colour: NDArray[np.float64], gain: float, gloss: float) -> Look:
+def _scaled(colour: Triple, gain: float, gloss: float) -> Look:
     return colour[0] * gain, colour[1] * gain, colour[2] * gain, gloss, 0.0
 
 
 @njit(cache=True)
 def _glass(u: float, v: float, seed: int) -> Look:
     tint = 0.03 + 0.03 * noise2(u * 0.7, v * 0.7, seed)
-    return tint, tint * 1.1, tint * 1.2, 0.55, 0.0
+    return tint, tint * 1.1, tint * 1.2, 0.42, 0.0
 
 
 @njit(cache=True)
-def _brick(colour: NDArray[np.float64], u: float, v: float, seed: int, footprint: float) -> Look:
+def _brick(colour: Triple, u: float, v: float, seed: int, footprint: float) -> Look:
     keep = detail(0.09, footprint)
     row = math.floor(v / 0.085)
     shift = u / 0.25 + 0.5 * (row % 2)
-    tone = 0.78 + 0.44 * hash_unit(int(math.floor(shift)), int(row), 3, seed)
+    tone = 0.78 + 0.44 * hash_unit(math.floor(shift), int(row), 3, seed)
     mortar = 1.0 if v / 0.085 - row < 0.16 or shift - math.floor(shift) < 0.06 else 0.0
     gain = keep * tone * (1 - mortar) + (1 - keep) * 0.98
     grey = 0.42 * mortar * keep
@@ -68,14 +71,14 @@ def _brick(colour: NDArray[np.float64], u: float, v: float, seed: int, footprint
 
 
 @njit(cache=True)
-def _plaster(colour: NDArray[np.float64], u: float, v: float, seed: int) -> Look:
+def _plaster(colour: Triple, u: float, v: float, seed: int) -> Look:
     stain = 0.82 + 0.22 * noise2(u * 0.4, v * 0.4, seed) + 0.1 * noise2(u * 2.7, v * 1.3, seed + 1)
     return _scaled(colour, stain, 0.0)
 
 
 @njit(cache=True)
 def _facade(
-    colour: NDArray[np.float64], u: float, v: float, height: float, seed: int, footprint: float,
+    colour: Triple, u: float, v: float, height: float, seed: int, footprint: float,
     lamp: float,
 ) -> Look:  # fmt: skip
     """Walls with windows, shop fronts and doors; v metres above the ground."""
@@ -118,7 +121,7 @@ def _facade(
 
 
 @njit(cache=True)
-def _cabin(colour: NDArray[np.float64], face: int, x: float, y: float, z: float, seed: int) -> Look:
+def _cabin(colour: Triple, face: int, x: float, y: float, z: float, seed: int) -> Look:
     """Greenhouse of a car; x, y, z in units of the half extents."""
     if face == 2 or z > 0.86:
         return _scaled(colour, 1.0, 0.16)
@@ -129,9 +132,7 @@ def _cabin(colour: NDArray[np.float64], face: int, x: float, y: float, z: float,
 
 
 @njit(cache=True)
-def _bus_side(
-    colour: NDArray[np.float64], face: int, u: float, v: float, half: NDArray[np.float64], seed: int
-) -> Look:
+def _bus_side(colour: Triple, face: int, u: float, v: float, half: Triple, seed: int) -> Look:
     if face == 2:
         return _scaled(colour, 0.9, 0.08)
     stripe = hash_unit(seed, 2, 2, 2)
@@ -151,16 +152,14 @@ def _bus_side(
 
 
 @njit(cache=True)
-def _body(
-    colour: NDArray[np.float64], face: int, x: float, u: float, z: float, half: NDArray[np.float64]
-) -> Look:
+def _body(colour: Triple, face: int, x: float, u: float, z: float, half: Triple) -> Look:
     """Car body: dark sill, wheel arches, door gaps; x, z in units of the half extents, u metres."""
     if face == 1:
         if half[2] > 0.19 and z < -0.72:
             return 0.05, 0.05, 0.055, 0.05, 0.0
         arch = min(abs(x - 0.63), abs(x + 0.61)) * half[0]
         drop = z * half[2] + 0.42 - 0.31 if half[2] > 0.19 else 9.0
-        if arch * arch + drop * drop < 0.39 * 0.39 and drop < 8:
+        if arch * arch + drop * drop < 0.36 * 0.36 and drop < 8:
             return 0.02, 0.02, 0.02, 0.0, 0.0
         seam = min(abs(x - 0.26), min(abs(x + 0.12), abs(x + 0.45))) * half[0]
         if seam < 0.012:
@@ -169,13 +168,9 @@ def _body(
 
 
 @njit(cache=True)
-def _leaves(
-    colour: NDArray[np.float64], x: float, y: float, z: float, seed: int, footprint: float
-) -> Look:
+def _leaves(colour: Triple, x: float, y: float, z: float, seed: int, footprint: float) -> Look:
     keep = detail(0.09, footprint)
-    leaf = hash_unit(
-        int(math.floor(x * 11)), int(math.floor(y * 11)), int(math.floor(z * 11)), seed
-    )
+    leaf = hash_unit(math.floor(x * 11), math.floor(y * 11), math.floor(z * 11), seed)
     clump = noise3(x * 3.1, y * 3.1, z * 3.1, seed)
     broad = noise3(x * 1.1, y * 1.1, z * 1.1, seed + 5)
     gain = (0.45 + 0.75 * (1 - clump) + 0.25 * broad) * (1 + keep * (leaf - 0.5) * 0.75)
@@ -184,7 +179,7 @@ def _leaves(
 
 
 @njit(cache=True)
-def _hazard(colour: NDArray[np.float64], u: float, v: float, footprint: float) -> Look:
+def _hazard(colour: Triple, u: float, v: float, footprint: float) -> Look:
     keep = detail(0.3, footprint)
     stripe = 1.0 if ((u + v) / 0.32) % 1.0 < 0.5 else 0.0
     stripe = keep * stripe + (1 - keep) * 0.5
@@ -196,11 +191,11 @@ def _hazard(colour: NDArray[np.float64], u: float, v: float, footprint: float) -
 
 
 @njit(cache=True)
-def _sign(colour: NDArray[np.float64], u: float, v: float, reach: float, seed: int) -> Look:
+def _sign(colour: Triple, u: float, v: float, reach: float, seed: int) -> Look:
     """A board with a border and marks like writing."""
     if reach > 0.86:
         return 0.75, 0.75, 0.73, 0.05, 0.0
-    mark = hash_unit(int(math.floor(u / 0.09)), int(math.floor(v / 0.16)), 4, seed)
+    mark = hash_unit(math.floor(u / 0.09), math.floor(v / 0.16), 4, seed)
     if reach < 0.6 and mark > 0.55 and (v / 0.16) % 1.0 > 0.3:
         tone = 0.78 if colour[0] + colour[1] + colour[2] < 1.1 else 0.06
         return tone, tone, tone, 0.05, 0.0
@@ -208,8 +203,65 @@ def _sign(colour: NDArray[np.float64], u: float, v: float, reach: float, seed: i
 
 
 @njit(cache=True)
+def _vehicle_look(
+    material: int, colour: Triple, half: Triple, local: NDArray[np.float64],
+    place: Place, face: int, seed: int, footprint: float,
+) -> Look:  # fmt: skip
+    """Look of the materials that vehicles are made of."""
+    x, y, z, u, v = place
+    if material == PAINT:
+        return _scaled(colour, 0.94 + 0.1 * noise3(x, y, z, seed), 0.13)
+    if material == GLASS:
+        return _glass(u, v, seed)
+    if material == TYRE:
+        radial = math.sqrt(local[0] ** 2 + local[1] ** 2)
+        if face == 2 and radial < 0.62:
+            spoke = math.cos(math.atan2(local[1], local[0]) * 5)
+            tone = 0.34 if radial < 0.2 or spoke > -0.2 else 0.07
+            return tone, tone, tone * 1.03, 0.1, 0.0
+        return 0.035, 0.035, 0.037, 0.0, 0.0
+    if material == CABIN:
+        return _cabin(colour, face, local[0], local[1], local[2], seed)
+    if material == BUS_BODY:
+        return _bus_side(colour, face, u, v, half, seed)
+    if material == BODY:
+        return _body(colour, face, local[0], u, local[2], half)
+    ridge = 0.5 + 0.5 * math.copysign(1.0, math.sin((x + z) * 2 * math.pi / 0.2))
+    tone = 0.05 + 0.08 * ridge * detail(0.2, footprint)
+    return tone, tone * 0.97, tone * 0.92, 0.0, 0.0
+
+
+@njit(cache=True)
+def _wall_look(
+    material: int, colour: Triple, half: Triple, place: Place, face: int, seed: int,
+    footprint: float, lamp: float,
+) -> Look:  # fmt: skip
+    """Look of the materials that buildings are made of."""
+    x, y, _, u, v = place
+    if material == FACADE:
+        if face == 2:
+            return _plaster(colour, u, v, seed)
+        width = half[1] if face == 0 else half[0]
+        return _facade(
+            colour, u + width, v + half[2] - 0.4, 2 * half[2] - 0.4, seed + face, footprint, lamp
+        )
+    if material == BRICK:
+        return _brick(colour, u, v, seed, footprint)
+    if material == CONCRETE:
+        speck = detail(0.05, footprint) * (noise2(u * 23, v * 23, seed) - 0.5) * 0.25
+        return _scaled(colour, 0.8 + 0.35 * noise2(u * 0.9, v * 1.6, seed) + speck, 0.0)
+    keep = detail(0.3, footprint)
+    tile = (
+        0.75
+        + 0.4 * ((y / 0.3) % 1.0)
+        + 0.2 * hash_unit(math.floor(x / 0.25), math.floor(y / 0.3), 1, seed)
+    )
+    return _scaled(colour, keep * tile + (1 - keep) * 1.05, 0.0)
+
+
+@njit(cache=True)
 def part_look(
-    material: int, colour: NDArray[np.float64], half: NDArray[np.float64], local: NDArray[np.float64],
+    material: int, colour: Triple, half: Triple, local: NDArray[np.float64],
     face: int, is_round: bool, seed: int, footprint: float, lamp: float,
 ) -> Look:  # fmt: skip
     """Look of a part at a point.
@@ -235,35 +287,11 @@ def part_look(
         u, v = x, y
     else:
         u, v = (y if face == 0 else x), z
-    radial = math.sqrt(local[0] ** 2 + local[1] ** 2)
-    if material == PAINT:
-        return _scaled(colour, 0.94 + 0.1 * noise3(x, y, z, seed), 0.13)
-    if material == GLASS:
-        return _glass(u, v, seed)
-    if material == TYRE:
-        if face == 2 and radial < 0.62:
-            spoke = math.cos(math.atan2(local[1], local[0]) * 5)
-            tone = 0.34 if radial < 0.2 or spoke > -0.2 else 0.07
-            return tone, tone, tone * 1.03, 0.1, 0.0
-        return 0.035, 0.035, 0.037, 0.0, 0.0
-    if material == CABIN:
-        return _cabin(colour, face, local[0], local[1], local[2], seed)
-    if material == BUS_BODY:
-        return _bus_side(colour, face, u, v, half, seed)
-    if material == BODY:
-        return _body(colour, face, local[0], u, local[2], half)
-    if material == FACADE:
-        if face == 2:
-            return _plaster(colour, u, v, seed)
-        width = half[1] if face == 0 else half[0]
-        return _facade(
-            colour, u + width, v + half[2] - 0.4, 2 * half[2] - 0.4, seed + face, footprint, lamp
-        )
-    if material == BRICK:
-        return _brick(colour, u, v, seed, footprint)
-    if material == CONCRETE:
-        speck = detail(0.05, footprint) * (noise2(u * 23, v * 23, seed) - 0.5) * 0.25
-        return _scaled(colour, 0.8 + 0.35 * noise2(u * 0.9, v * 1.6, seed) + speck, 0.0)
+    place = (x, y, z, u, v)
+    if material in (PAINT, GLASS, TYRE, CABIN, BUS_BODY, BODY, TRACK):
+        return _vehicle_look(material, colour, half, local, place, face, seed, footprint)
+    if material in (FACADE, BRICK, CONCRETE, ROOF):
+        return _wall_look(material, colour, half, place, face, seed, footprint, lamp)
     if material == BARK:
         return _scaled(colour, 0.6 + 0.8 * noise2(u * 22, v * 4, seed), 0.0)
     if material == LEAVES:
@@ -288,35 +316,26 @@ def part_look(
         return _scaled(colour, 0.85 + 0.3 * noise2(u * 3, v * 3, seed), 0.1)
     if material == LAMP:
         return colour[0], colour[1], colour[2], 0.1, 0.25 + 0.75 * lamp
-    if material == ROOF:
-        keep = detail(0.3, footprint)
-        tile = (
-            0.75
-            + 0.4 * ((y / 0.3) % 1.0)
-            + 0.2 * hash_unit(int(math.floor(x / 0.25)), int(math.floor(y / 0.3)), 1, seed)
-        )
-        return _scaled(colour, keep * tile + (1 - keep) * 1.05, 0.0)
     if material == SIGN:
+        radial = math.sqrt(local[0] ** 2 + local[1] ** 2)
         reach = (
             radial
             if is_round
             else max(abs(u) / max(half[1 if face == 0 else 0], 1e-6), abs(local[2]))
         )
         return _sign(colour, u, v, reach, seed)
-    if material == TRACK:
-        ridge = 0.5 + 0.5 * math.copysign(1.0, math.sin((x + z) * 2 * math.pi / 0.2))
-        tone = 0.05 + 0.08 * ridge * detail(0.2, footprint)
-        return tone, tone * 0.97, tone * 0.92, 0.0, 0.0
-    return _scaled(colour, 0.92 + 0.16 * noise3(x * 3, y * 3, z * 3, seed), 0.02)
+    return _scaled(colour, 0.92 + 0.16 * noise3(x * 3, y * 3, z * 3, seed), 0.0)
 
 
 @njit(cache=True)
 def grass_look(x: float, y: float, seed: int, footprint: float) -> Look:
     """Lawn with worn patches and blades."""
     patch = noise2(x * 0.16, y * 0.16, seed) * 0.65 + noise2(x * 0.7, y * 0.7, seed + 1) * 0.35
-    keep = detail(0.05, footprint)
-    blade = 1 + keep * (noise2(x * 31, y * 31, seed + 2) - 0.5) * 0.9
-    blade *= 1 + detail(0.3, footprint) * (noise2(x * 4.5, y * 4.5, seed + 3) - 0.5) * 0.5
+    blade = 1.0
+    if footprint < 0.05:
+        blade += detail(0.05, footprint) * (noise2(x * 31, y * 31, seed + 2) - 0.5) * 0.9
+    if footprint < 0.3:
+        blade *= 1 + detail(0.3, footprint) * (noise2(x * 4.5, y * 4.5, seed + 3) - 0.5) * 0.5
     dry = clip01((patch - 0.5) * 3.2) * (0.4 + 0.6 * hash_unit(seed, 1, 1, 1))
     return (
         (0.105 + 0.18 * dry) * blade, (0.175 + 0.07 * dry) * blade, (0.05 + 0.07 * dry) * blade,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
+from clip2scene_core.world.compiled import njit
 
 
 @njit(cache=True)
@@ -12,7 +12,6 @@ def hash_unit(ix: int, iy: int, iz: int, seed: int) -> float:
     """Hash three lattice indices and a seed to a number in [0, 1)."""
     mixed = (ix * 374761393 + iy * 668265263 + iz * 974634777 + seed * 1274126177) & 0xFFFFFFFF
     mixed = ((mixed ^ (mixed >> 13)) * 1274126177) & 0xFFFFFFFF
-    mixed = ((mixed ^ (mixed >> 15)) * 2246822519) & 0xFFFFFFFF
     mixed ^= mixed >> 16
     return mixed / 4294967296.0
 

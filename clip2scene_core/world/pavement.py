@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from clip2scene_core.world.compiled import njit
 from clip2scene_core.world.materials import Look, grass_look
 from clip2scene_core.world.noise import detail, hash_unit, line_cover, noise2
-from clip2scene_core.world.road import ASPHALT, COBBLES, GRASS, PAVING
+from clip2scene_core.world.road import ASPHALT, COBBLES, GRASS, PAVING, road_coordinates
 
 
 @njit(cache=True)
@@ -18,11 +18,12 @@ def _asphalt(x: float, y: float, seed: int, footprint: float) -> float:
     tone = (
         0.105 + 0.05 * noise2(x * 0.11, y * 0.11, seed) + 0.03 * noise2(x * 0.9, y * 0.9, seed + 1)
     )
-    tone += 0.045 * detail(0.04, footprint) * (noise2(x * 37, y * 37, seed + 2) - 0.5)
-    tone += 0.05 * detail(0.12, footprint) * (noise2(x * 11, y * 11, seed + 3) - 0.5)
-    crack = abs(noise2(x * 0.6, y * 0.6, seed + 4) - 0.5)
-    if crack < 0.012:
-        tone *= 1 - 0.4 * detail(0.06, footprint)
+    if footprint < 0.05:
+        tone += 0.045 * detail(0.04, footprint) * (noise2(x * 37, y * 37, seed + 2) - 0.5)
+    if footprint < 0.15:
+        tone += 0.05 * detail(0.12, footprint) * (noise2(x * 11, y * 11, seed + 3) - 0.5)
+    if footprint < 0.08 and abs(noise2(x * 0.6, y * 0.6, seed + 4) - 0.5) < 0.012:
+        tone *= 1 - 0.4 * detail(0.06, footprint)  # a crack
     if noise2(x * 0.07, y * 0.07, seed + 5) > 0.68:
         tone *= 0.72  # a repaired patch
     return tone * (0.8 + 0.5 * hash_unit(seed, 1, 2, 3))
@@ -30,7 +31,7 @@ def _asphalt(x: float, y: float, seed: int, footprint: float) -> float:
 
 @njit(cache=True)
 def paint_cover(
-    plan: NDArray[np.float64], s: float, d: float, along: float, footprint: float
+    plan: NDArray[np.float64], x: float, y: float, d: float, along: float, footprint: float
 ) -> float:
     """Share of a pixel of carriageway that is covered by lane marks."""
     offset, median, lane, lanes_end = abs(d), plan[1], plan[2], plan[3]
@@ -41,6 +42,9 @@ def paint_cover(
         return line_cover(along - half - 5.0, 0.2, footprint) if offset < lanes_end else 0.0
     if along <= half:
         return 0.0
+    if offset > lanes_end + 0.3 or offset < median - 0.2:
+        return 0.0
+    s = road_coordinates(plan[0], x, y)[0]
     dashes = 1.0 if (s % 9.0) < 3.6 else 0.0
     for k in range(1, int(plan[22])):
         cover = max(cover, dashes * line_cover(offset - median - k * lane, 0.07, footprint))
@@ -63,7 +67,7 @@ def _tiles(s: float, d: float, size: float, seed: int, footprint: float) -> floa
 
 @njit(cache=True)
 def ground_look(
-    plan: NDArray[np.float64], surface: int, x: float, y: float, road: NDArray[np.float64],
+    plan: NDArray[np.float64], surface: int, x: float, y: float, d: float, along: float,
     footprint: float, wetness: float,
 ) -> Look:  # fmt: skip
     """Look of the ground.
@@ -73,7 +77,8 @@ def ground_look(
         surface: Surface number of `road`.
         x: Metres, scene frame.
         y: Metres, scene frame.
-        road: (3,) s, d, distance from the crossing along the road.
+        d: Metres to the left of the centre line.
+        along: Distance from the crossing along the road, metres.
         footprint: Metres that a pixel covers.
         wetness: 0 dry to 1 wet.
 
@@ -81,13 +86,15 @@ def ground_look(
         Red, green, blue, gloss, glow.
     """
     seed = int(plan[23])
-    s, d, along = road
     if surface == ASPHALT:
         tone = _asphalt(x, y, seed, footprint)
-        cover = paint_cover(plan, s, d, along, footprint)
-        cover *= 0.6 + 0.4 * noise2(x * 3, y * 3, seed + 7)
+        cover = paint_cover(plan, x, y, d, along, footprint)
+        if cover > 0:
+            cover *= 0.6 + 0.4 * noise2(x * 3, y * 3, seed + 7)
         yellow = 0.62 if hash_unit(seed, 4, 4, 4) < 0.35 and abs(d) < plan[1] + 0.6 else 1.0
-        puddle = wetness * max(0.0, noise2(x * 0.35, y * 0.35, seed + 8) - 0.25)
+        puddle = 0.0
+        if wetness > 0:
+            puddle = wetness * max(0.0, noise2(x * 0.35, y * 0.35, seed + 8) - 0.25)
         dry = 1 - 0.4 * wetness
         red = tone * dry * (1 - cover) + 0.62 * cover
         green = tone * dry * (1 - cover) + 0.62 * cover * (0.55 + 0.45 * yellow)
@@ -95,6 +102,7 @@ def ground_look(
         return red, green, blue, 0.12 * wetness + 0.55 * puddle, 0.0
     if surface == GRASS:
         return grass_look(x, y, seed, footprint)
+    s = road_coordinates(plan[0], x, y)[0]
     dirt = (0.8 + 0.3 * noise2(x * 0.5, y * 0.5, seed + 9)) * (1 - 0.3 * wetness)
     if surface == COBBLES:
         tone = dirt * _tiles(s + 0.07 * math.floor(d / 0.16), d, 0.16, seed, footprint)

@@ -55,7 +55,7 @@ def _park_vehicles(street: Street, side: int) -> None:
 
 
 def _stand_poles(street: Street, side: int) -> None:
-    parking, verge, sidewalk = street.road.ends(side)
+    parking, _, _ = street.road.ends(side)
     s = street.s_low + street.between(0, 12)
     while s < street.s_high:
         d = side * (parking + 0.55)
@@ -66,7 +66,6 @@ def _stand_poles(street: Street, side: int) -> None:
 
 
 def _build_lots(street: Street, side: int) -> None:
-    _, _, sidewalk = street.road.ends(side)
     s = street.s_low
     while s < street.s_high:
         length = street.between(8, 24)
@@ -124,7 +123,7 @@ def _garden_lot(street: Street, side: int, s: float, length: float) -> None:
 
 def _plant_trees(street: Street, side: int) -> None:
     """Plant street trees whose crowns stay clear of the lanes and of the ego vehicle's cameras."""
-    parking, verge, sidewalk = street.road.ends(side)
+    parking, _, sidewalk = street.road.ends(side)
     if not street.chance(0.75):
         return
     offset = max(parking + 0.9, street.road.lanes_end + CROWN_REACH_M)

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from clip2scene_core.labels import IGNORE_LABEL, nuscenes_label_map
+from clip2scene_core.world.bounds import grid_bounds, sun_bounds
+from clip2scene_core.world.compiled import njit
 from clip2scene_core.world.parts import Primitives
-from clip2scene_core.world.raycast import cast_grid, grid_bounds
-from clip2scene_core.world.road import SURFACE_RAW_CATEGORY, ground_hit, road_pose, surface_at
+from clip2scene_core.world.raycast import cast_grid
+from clip2scene_core.world.road import SURFACE_RAW_CATEGORY, ground_hit, road_pose
 from clip2scene_core.world.scene import Scene
-from clip2scene_core.world.shading import GROUND, SKY, shade, soften_edges
+from clip2scene_core.world.shading import CURVE_END, GROUND, SKY, develop, shade
 from clip2scene_core.world.weather import Light
 
 SUN_TEXEL_M = 0.25
 TOP_M = 34.0
 FAR_M = 400.0
 _LABEL_MAP = nuscenes_label_map()
+
+
+def _display_curve() -> NDArray[np.uint8]:
+    """Filmic curve, which keeps sunlit white walls from burning out, then display gamma."""
+    light = np.linspace(0, CURVE_END, 4096) * 0.62
+    film = light * (2.51 * light + 0.03) / (light * (2.43 * light + 0.59) + 0.14)
+    return np.rint(255 * np.clip(film, 0, 1) ** (1 / 2.2)).astype(np.uint8)
+
+
+_CURVE = _display_curve()
 
 
 @dataclass(frozen=True)
@@ -76,31 +86,6 @@ class Hits:
         return np.where(self.index == SKY, np.uint8(IGNORE_LABEL), labels)
 
 
-@njit(cache=True)
-def _sun_bounds(
-    primitives: Primitives, sun: NDArray[np.float64], frame: NDArray[np.float64],
-    num_rows: int, num_columns: int,
-) -> NDArray[np.int64]:  # fmt: skip
-    """Bound every primitive's shadow on the sun map."""
-    bounds = np.zeros((len(primitives.kind), 4), np.int64)
-    for index in range(len(primitives.kind)):
-        low_u, high_u, low_v, high_v = 1e9, -1e9, 1e9, -1e9
-        for corner in range(8):
-            point = primitives.centre[index].copy()
-            for axis in range(3):
-                sign = 1.0 if (corner >> axis) & 1 else -1.0
-                point += sign * primitives.half[index, axis] * primitives.axes[index, axis]
-            u = (point[0] - sun[0] * point[2] / sun[2] - frame[0]) / frame[2]
-            v = (point[1] - sun[1] * point[2] / sun[2] - frame[1]) / frame[2]
-            low_u, high_u = min(low_u, u), max(high_u, u)
-            low_v, high_v = min(low_v, v), max(high_v, v)
-        bounds[index, 0] = max(0, int(math.floor(low_v)))
-        bounds[index, 1] = min(num_rows, int(math.ceil(high_v)) + 1)
-        bounds[index, 2] = max(0, int(math.floor(low_u)))
-        bounds[index, 3] = min(num_columns, int(math.ceil(high_u)) + 1)
-    return bounds
-
-
 def _sun_rays(light: Light, frame: NDArray[np.float64]) -> NDArray[np.float64]:
     sun = light.sun_direction
     rays = np.zeros((6, 3))
@@ -112,11 +97,12 @@ def _sun_rays(light: Light, frame: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _add_to_sun_map(primitives: Primitives, light: Light, sun_map: SunMap) -> None:
     num_rows, num_columns = sun_map.depth.shape
-    bounds = _sun_bounds(primitives, light.sun_direction, sun_map.frame, num_rows, num_columns)
+    bounds = sun_bounds(primitives, light.sun_direction, sun_map.frame, num_rows, num_columns)
     hits = np.full(sun_map.depth.shape, SKY, dtype=np.int64)
     order = np.argsort(-primitives.centre[:, 2], kind="stable")
     rays = _sun_rays(light, sun_map.frame)
-    cast_grid(primitives, order, bounds, rays, sun_map.depth, hits)
+    nearest = np.zeros(len(order))
+    cast_grid(primitives, order, bounds, nearest, rays, sun_map.depth, hits)
 
 
 def static_sun_map(scene: Scene) -> SunMap:
@@ -165,15 +151,17 @@ def _cast_ground(
     ox, oy, oz = rays[0]
     for row in range(depth.shape[0]):
         for column in range(depth.shape[1]):
-            dx, dy, dz = rays[3] + row * rays[4] + column * rays[5]
+            dx = rays[3, 0] + row * rays[4, 0] + column * rays[5, 0]
+            dy = rays[3, 1] + row * rays[4, 1] + column * rays[5, 1]
+            dz = rays[3, 2] + row * rays[4, 2] + column * rays[5, 2]
             if dz >= 0 or depth[row, column] * dz > -(oz - 0.3):
                 continue
-            t, is_kerb = ground_hit(plan, ox, oy, oz, dx, dy, dz)
+            t, is_kerb, surface = ground_hit(plan, ox, oy, oz, dx, dy, dz)
             if 0 < t < depth[row, column]:
                 depth[row, column] = t
                 hits[row, column] = GROUND
                 kerbs[row, column] = is_kerb
-                category[row, column] = raw[surface_at(plan, ox + t * dx, oy + t * dy)[0]]
+                category[row, column] = raw[surface]
 
 
 def cast_camera(
@@ -206,7 +194,7 @@ def cast_camera(
     bounds, distance = grid_bounds(moment.primitives, rays, *image_size)
     visible = np.flatnonzero((bounds[:, 0] < bounds[:, 1]) & (bounds[:, 2] < bounds[:, 3]))
     order = visible[np.argsort(distance[visible], kind="stable")]
-    cast_grid(moment.primitives, order, bounds, rays, depth, index)
+    cast_grid(moment.primitives, order, bounds, distance, rays, depth, index)
     category = np.where(index >= 0, moment.primitives.category[np.maximum(index, 0)], np.uint8(255))
     kerbs = np.zeros(image_size, dtype=np.bool_)
     _cast_ground(moment.scene.plan, rays, SURFACE_RAW_CATEGORY, depth, index, kerbs, category)
@@ -227,8 +215,4 @@ def paint(moment: Moment, hits: Hits) -> NDArray[np.uint8]:
         moment.primitives, moment.scene.plan, moment.scene.light, hits.rays, hits.depth, hits.index,
         hits.kerbs, moment.sun_map.depth, moment.sun_map.frame,
     )  # fmt: skip
-    image = soften_edges(image, hits.index)
-    # A filmic shoulder keeps sunlit white walls from burning out; then display gamma.
-    image = image * (1 + image / 6.0) / (1 + image)
-    image = np.clip(image * 1.55, 0, 1) ** (1 / 2.2)
-    return np.rint(image * 255).astype(np.uint8)
+    return develop(image, hits.index, _CURVE)

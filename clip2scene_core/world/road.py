@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from clip2scene_core.world.compiled import njit
 
 ASPHALT: Final = 0
 COBBLES: Final = 1
@@ -132,7 +133,17 @@ def road_coordinates(curvature: float, x: float, y: float) -> tuple[float, float
 
 
 @njit(cache=True)
-def surface_at(plan: NDArray[np.float64], x: float, y: float) -> tuple[int, float, float, float]:
+def _lateral(curvature: float, x: float, y: float) -> float:
+    """Road coordinate d alone, which is cheaper than both."""
+    if abs(curvature) < 1e-7:
+        return y
+    radius = 1.0 / curvature
+    reach = math.sqrt(x * x + (y - radius) * (y - radius))
+    return radius - reach if curvature > 0 else radius + reach
+
+
+@njit(cache=True)
+def surface_at(plan: NDArray[np.float64], x: float, y: float) -> tuple[int, float, float]:
     """Find the ground under a point.
 
     Args:
@@ -141,52 +152,54 @@ def surface_at(plan: NDArray[np.float64], x: float, y: float) -> tuple[int, floa
         y: Metres, scene frame.
 
     Returns:
-        The surface, s, d, and the distance along the road from the crossing (large for none).
+        The surface, d, and the distance along the road from the crossing (large for none).
     """
-    s, d = road_coordinates(plan[0], x, y)
-    from_x, from_y = x - plan[16], y - plan[17]
-    along = abs(from_x * plan[18] + from_y * plan[19])
+    d = _lateral(plan[0], x, y)
+    along = abs((x - plan[16]) * plan[18] + (y - plan[17]) * plan[19])
     if along < plan[20]:
-        return ASPHALT, s, d, along
+        return ASPHALT, d, along
     offset = abs(d)
     side = 4 if d > 0 else 10
     if plan[1] <= offset < plan[3]:
-        return ASPHALT, s, d, along
-    if offset < plan[side] and offset >= plan[3]:
-        return int(plan[side + 3]), s, d, along
+        return ASPHALT, d, along
+    if plan[3] <= offset < plan[side]:
+        return int(plan[side + 3]), d, along
     if along < plan[20] + CROSSING_SIDEWALK_M:
-        return (PAVING if offset >= plan[3] else ASPHALT), s, d, along
+        return (PAVING if offset >= plan[3] else ASPHALT), d, along
     if offset < plan[1]:
-        return int(plan[21]), s, d, along
+        return int(plan[21]), d, along
     if offset < plan[side + 1]:
-        return int(plan[side + 4]), s, d, along
+        return int(plan[side + 4]), d, along
     if offset < plan[side + 2]:
-        return PAVING, s, d, along
-    return int(plan[side + 5]), s, d, along
+        return PAVING, d, along
+    return int(plan[side + 5]), d, along
 
 
 @njit(cache=True)
 def ground_hit(
     plan: NDArray[np.float64],
     ox: float, oy: float, oz: float, dx: float, dy: float, dz: float,
-) -> tuple[float, bool]:  # fmt: skip
+) -> tuple[float, bool, int]:  # fmt: skip
     """Cast a ray onto the ground, kerbs included.
 
     Returns:
-        The ray parameter (0 for no hit) and whether the hit is on a kerb's face.
+        The ray parameter (0 for no hit), whether the hit is on a kerb's face, and the surface.
     """
     if dz >= -1e-9 or oz <= KERB_HEIGHT_M:
-        return 0.0, False
+        return 0.0, False, ASPHALT
     upper = (KERB_HEIGHT_M - oz) / dz
-    if surface_at(plan, ox + upper * dx, oy + upper * dy)[0] >= PAVING:
-        return upper, False
+    surface = surface_at(plan, ox + upper * dx, oy + upper * dy)[0]
+    if surface >= PAVING:
+        return upper, False, surface
     lower = -oz / dz
-    if surface_at(plan, ox + lower * dx, oy + lower * dy)[0] < PAVING:
-        return lower, False
+    surface = surface_at(plan, ox + lower * dx, oy + lower * dy)[0]
+    if surface < PAVING:
+        return lower, False, surface
     for _ in range(6):
         middle = 0.5 * (upper + lower)
-        if surface_at(plan, ox + middle * dx, oy + middle * dy)[0] >= PAVING:
-            lower = middle
+        below = surface_at(plan, ox + middle * dx, oy + middle * dy)[0]
+        if below >= PAVING:
+            lower, surface = middle, below
         else:
             upper = middle
-    return lower, True
+    return lower, True, surface

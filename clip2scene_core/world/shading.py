@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from clip2scene_core.world.materials import part_look
+from clip2scene_core.world.compiled import njit
+from clip2scene_core.world.materials import Look, part_look
 from clip2scene_core.world.noise import clip01, noise2
 from clip2scene_core.world.parts import BOX, ELLIPSOID, FRUSTUM, LEAVES, Primitives
 from clip2scene_core.world.pavement import ground_look
@@ -16,18 +16,20 @@ from clip2scene_core.world.road import surface_at
 from clip2scene_core.world.weather import Light
 
 GROUND = -2
-KERB = -3
 SKY = -1
+CURVE_END = 4.0
 
 
 @njit(cache=True)
-def sky_colour(light: Light, dx: float, dy: float, dz: float, out: NDArray[np.float64]) -> None:
-    """Colour of the sky in a unit direction, written to out (3,)."""
+def sky_colour(
+    light: Light, dx: float, dy: float, dz: float, has_clouds: bool, out: NDArray[np.float64]
+) -> None:
+    """Colour of the sky in a unit direction, written to out (3,); mirrors do without clouds."""
     up = clip01(dz)
     blend = (1 - up) ** 4
     for c in range(3):
         out[c] = light.colours[2, c] * (1 - blend) + light.colours[3, c] * blend
-    if dz > 0.015:
+    if has_clouds and dz > 0.015:
         u, v = dx / (dz + 0.12), dy / (dz + 0.12)
         cloud = 0.55 * noise2(u * 0.9, v * 0.9, 7) + 0.3 * noise2(u * 2.3, v * 2.3, 8)
         cloud += 0.15 * noise2(u * 5.1, v * 5.1, 9)
@@ -38,7 +40,7 @@ def sky_colour(light: Light, dx: float, dy: float, dz: float, out: NDArray[np.fl
             out[c] = out[c] * (1 - 0.75 * cover) + 0.75 * cover * white * tone
     sun = dx * light.sun_direction[0] + dy * light.sun_direction[1] + dz * light.sun_direction[2]
     if sun > 0.6 and light.clouds < 0.8:
-        glow = 0.35 * (sun - 0.6) ** 3 * 6 + (2.5 if sun > 0.9994 else 0.0)
+        glow = 0.35 * (sun - 0.6) ** 3 * 6 + (2.5 if sun > 0.99988 else 0.0)
         for c in range(3):
             out[c] += glow * light.colours[0, c]
 
@@ -48,8 +50,8 @@ def surface_normal(
     primitives: Primitives, index: int, local: NDArray[np.float64], normal: NDArray[np.float64]
 ) -> int:
     """Outward normal at a local unit point, written to normal (3,) in the scene frame; the face."""
-    x, y, z = local
-    a, b, c = primitives.shape[index]
+    x, y, z = local[0], local[1], local[2]
+    a, b, c = primitives.shape[index, 0], primitives.shape[index, 1], primitives.shape[index, 2]
     nx, ny, nz = 0.0, 0.0, 0.0
     face = 2
     kind = primitives.kind[index]
@@ -74,16 +76,18 @@ def surface_normal(
         else:
             length = max(math.sqrt(x * x + y * y), 1e-9)
             nx, ny, nz, face = x / length, y / length, 0.5 * a, 0
-    nx, ny, nz = (
-        nx / primitives.half[index, 0], ny / primitives.half[index, 1], nz / primitives.half[index, 2],
-    )  # fmt: skip
+    nx /= primitives.half[index, 0]
+    ny /= primitives.half[index, 1]
+    nz /= primitives.half[index, 2]
     for i in range(3):
         normal[i] = (
             primitives.axes[index, 0, i] * nx
             + primitives.axes[index, 1, i] * ny
             + primitives.axes[index, 2, i] * nz
         )
-    normal /= math.sqrt(normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2)
+    length = math.sqrt(normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2)
+    for i in range(3):
+        normal[i] /= length
     return face
 
 
@@ -105,22 +109,90 @@ def sunlit(
     Returns:
         0 in full shadow to 1.
     """
-    sx, sy, sz = light.sun_direction
+    sx, sy, sz = light.sun_direction[0], light.sun_direction[1], light.sun_direction[2]
     u = (x - sx * z / sz - frame[0]) / frame[2]
     v = (y - sy * z / sz - frame[1]) / frame[2]
     if not (2 < u < sun_depth.shape[1] - 3 and 2 < v < sun_depth.shape[0] - 3):
         return 1.0
-    own = (frame[3] - z) / sz - 0.16
+    own = (frame[3] - z) / sz - 0.22
     spread = light.softness_m / frame[2]
     lit = 0.0
-    for i in range(3):
-        for j in range(3):
-            column = int(u + (i - 1) * spread + 0.5)
-            row = int(v + (j - 1) * spread + 0.5)
-            row = min(max(row, 0), sun_depth.shape[0] - 1)
-            column = min(max(column, 0), sun_depth.shape[1] - 1)
-            lit += 1.0 if sun_depth[row, column] > own else 0.0
+    for i in range(-1, 2):
+        row = min(max(int(v + i * spread + 0.5), 0), sun_depth.shape[0] - 1)
+        for j in range(-1, 2):
+            column = min(max(int(u + j * spread + 0.5), 0), sun_depth.shape[1] - 1)
+            if sun_depth[row, column] > own:
+                lit += 1.0
     return lit / 9.0
+
+
+@njit(cache=True)
+def _ground_look(
+    plan: NDArray[np.float64], light: Light, point: NDArray[np.float64], is_kerb: bool,
+    footprint: float,
+) -> tuple[Look, float]:  # fmt: skip
+    """Look and ambient occlusion of the ground at a point."""
+    if is_kerb:
+        return (0.36, 0.355, 0.34, 0.0, 0.0), 0.75
+    surface, d, along = surface_at(plan, point[0], point[1])
+    look = ground_look(plan, surface, point[0], point[1], d, along, footprint, light.wetness)
+    return look, 1.0
+
+
+@njit(cache=True)
+def _part_look(
+    primitives: Primitives, index: int, light: Light, point: NDArray[np.float64],
+    unit: NDArray[np.float64], footprint: float, local: NDArray[np.float64],
+    normal: NDArray[np.float64],
+) -> tuple[Look, float]:  # fmt: skip
+    """Look and ambient occlusion of a part at a point; writes the normal (3,)."""
+    for axis in range(3):
+        total = 0.0
+        for i in range(3):
+            total += primitives.axes[index, axis, i] * (point[i] - primitives.centre[index, i])
+        local[axis] = total / primitives.half[index, axis]
+    face = surface_normal(primitives, index, local, normal)
+    facing = abs(normal[0] * unit[0] + normal[1] * unit[1] + normal[2] * unit[2])
+    material = primitives.material[index]
+    colour = (
+        primitives.colour[index, 0], primitives.colour[index, 1], primitives.colour[index, 2],
+    )  # fmt: skip
+    half = (primitives.half[index, 0], primitives.half[index, 1], primitives.half[index, 2])
+    seed = index % 97 if material == LEAVES else primitives.instance[index] % 1013
+    is_round = primitives.kind[index] == FRUSTUM
+    footprint /= math.sqrt(max(facing, 0.1))
+    look = part_look(material, colour, half, local, face, is_round, seed, footprint, light.lamp)
+    if material == LEAVES:
+        return look, 0.5 + 0.5 * clip01(0.5 + 0.6 * local[2])
+    occlusion = 0.62 + 0.38 * clip01(point[2] / 0.9)
+    return look, occlusion * (0.6 if normal[2] < -0.3 else 1.0)
+
+
+@njit(cache=True)
+def _illuminate(
+    light: Light, look: Look, occlusion: float, lit: float, unit: NDArray[np.float64],
+    normal: NDArray[np.float64], mirrored: NDArray[np.float64], out: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Light that leaves a point towards the camera, without haze, written to out (3,)."""
+    sun = light.sun_direction
+    cosine = normal[0] * sun[0] + normal[1] * sun[1] + normal[2] * sun[2]
+    direct = lit * max(cosine, 0.0)
+    dome = occlusion * (0.56 + 0.44 * normal[2]) * (0.72 + 0.28 * lit)
+    gloss = look[3]
+    if gloss > 0:
+        along = unit[0] * normal[0] + unit[1] * normal[1] + unit[2] * normal[2]
+        up = unit[2] - 2 * along * normal[2]
+        mx, my = unit[0] - 2 * along * normal[0], unit[1] - 2 * along * normal[1]
+        sky_colour(light, mx, my, max(up, 0.0), False, mirrored)
+        # Near the horizon the street mirrors itself, darker than the sky.
+        dim = (0.3 + 0.7 * clip01(up * 2.5)) * (0.5 + 0.5 * occlusion)
+        gloss = min(1.0, gloss + (1 - gloss) * 0.5 * (1 - abs(along)) ** 4)
+        for c in range(3):
+            mirrored[c] *= dim
+    for c in range(3):
+        shine = light.colours[0, c] * direct + light.colours[1, c] * dome
+        value = look[c] * (shine * (1 - look[4]) + 1.5 * look[4])
+        out[c] = value * (1 - gloss) + mirrored[c] * gloss if gloss > 0 else value
 
 
 @njit(cache=True)
@@ -147,103 +219,73 @@ def shade(
     """
     num_rows, num_columns = depth.shape
     image = np.empty((num_rows, num_columns, 3))
-    local, normal, mirrored, road = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    unit, point, local = np.empty(3), np.empty(3), np.empty(3)
+    normal, mirrored, out = np.empty(3), np.empty(3), np.empty(3)
     pixel = math.sqrt(rays[5, 0] ** 2 + rays[5, 1] ** 2 + rays[5, 2] ** 2)
     for row in range(num_rows):
         for column in range(num_columns):
-            direction = rays[3] + row * rays[4] + column * rays[5]
-            length = math.sqrt(direction[0] ** 2 + direction[1] ** 2 + direction[2] ** 2)
-            unit = direction / length
-            index = hits[row, column]
+            index, t = hits[row, column], depth[row, column]
+            for i in range(3):
+                unit[i] = rays[3, i] + row * rays[4, i] + column * rays[5, i]
+                point[i] = rays[0, i] + t * unit[i]
+            length = math.sqrt(unit[0] ** 2 + unit[1] ** 2 + unit[2] ** 2)
+            for i in range(3):
+                unit[i] /= length
             if index == SKY:
-                sky_colour(light, unit[0], unit[1], unit[2], image[row, column])
+                sky_colour(light, unit[0], unit[1], unit[2], True, out)
+                for c in range(3):
+                    image[row, column, c] = out[c]
                 continue
-            t = depth[row, column]
-            point = rays[0] + t * direction
-            occlusion = 1.0
             if index == GROUND:
-                surface, road[0], road[1], road[2] = surface_at(plan, point[0], point[1])
-                normal[:] = 0.0
-                normal[2] = 1.0
-                steep = max(-unit[2], 0.02)
-                footprint = t * pixel / math.sqrt(steep)
-                if kerbs[row, column]:
-                    look = (0.36, 0.355, 0.34, 0.0, 0.0)
-                    occlusion = 0.75
-                else:
-                    look = ground_look(
-                        plan, surface, point[0], point[1], road, footprint, light.wetness
-                    )
+                normal[0], normal[1], normal[2] = 0.0, 0.0, 1.0
+                footprint = t * pixel / math.sqrt(max(-unit[2], 0.02))
+                look, occlusion = _ground_look(plan, light, point, kerbs[row, column], footprint)
             else:
-                relative = point - primitives.centre[index]
-                for axis in range(3):
-                    a = primitives.axes[index, axis]
-                    local[axis] = a[0] * relative[0] + a[1] * relative[1] + a[2] * relative[2]
-                    local[axis] /= primitives.half[index, axis]
-                face = surface_normal(primitives, index, local, normal)
-                facing = abs(normal[0] * unit[0] + normal[1] * unit[1] + normal[2] * unit[2])
-                footprint = t * pixel / math.sqrt(max(facing, 0.1))
-                material = primitives.material[index]
-                seed = primitives.instance[index] % 1013
-                if material == LEAVES:
-                    seed = index % 97
-                look = part_look(
-                    material, primitives.colour[index], primitives.half[index], local, face,
-                    primitives.kind[index] == FRUSTUM, seed, footprint, light.lamp,
-                )  # fmt: skip
-                occlusion = 0.62 + 0.38 * clip01(point[2] / 0.9)
-                if normal[2] < -0.3:
-                    occlusion *= 0.6
-                if material == LEAVES:
-                    occlusion = 0.55 + 0.45 * clip01(0.5 + 0.6 * local[2])
+                look, occlusion = _part_look(
+                    primitives, index, light, point, unit, t * pixel, local, normal
+                )
             lit = sunlit(
-                sun_depth, sun_frame, light,
-                point[0] + 0.1 * normal[0], point[1] + 0.1 * normal[1], point[2] + 0.05 * normal[2],
+                sun_depth, sun_frame, light, point[0] + 0.2 * normal[0],
+                point[1] + 0.2 * normal[1], point[2] + 0.03 * normal[2],
             )  # fmt: skip
-            cosine = (
-                normal[0] * light.sun_direction[0]
-                + normal[1] * light.sun_direction[1]
-                + normal[2] * light.sun_direction[2]
-            )
-            direct = lit * max(cosine, 0.0)
-            dome = occlusion * (0.56 + 0.44 * normal[2]) * (0.72 + 0.28 * lit)
-            gloss = look[3]
-            if gloss > 0:
-                along = unit[0] * normal[0] + unit[1] * normal[1] + unit[2] * normal[2]
-                mx, my = unit[0] - 2 * along * normal[0], unit[1] - 2 * along * normal[1]
-                mz = unit[2] - 2 * along * normal[2]
-                sky_colour(light, mx, my, max(mz, 0.0), mirrored)
-                if mz < 0:
-                    mirrored *= 0.35  # the street mirrors itself darker than the sky
-                gloss = min(1.0, gloss + (1 - gloss) * 0.6 * (1 - abs(along)) ** 4)
+            _illuminate(light, look, occlusion, lit, unit, normal, mirrored, out)
             haze = 1 - math.exp(-light.fog_density * t * length)
             for c in range(3):
-                shine = light.colours[0, c] * direct + light.colours[1, c] * dome
-                value = look[c] * (shine * (1 - look[4]) + 1.5 * look[4])
-                if gloss > 0:
-                    value = value * (1 - gloss) + mirrored[c] * gloss * (0.5 + 0.5 * occlusion)
-                image[row, column, c] = value * (1 - haze) + light.colours[4, c] * haze
+                image[row, column, c] = out[c] + (light.colours[4, c] - out[c]) * haze
     return image
 
 
 @njit(cache=True)
-def soften_edges(image: NDArray[np.float64], hits: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Blend pixels at outlines with their neighbours, the poor man's anti-aliasing."""
-    result = image.copy()
+def develop(
+    image: NDArray[np.float64], hits: NDArray[np.int64], curve: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Turn linear light into a picture; outlines are blended with their neighbours.
+
+    Args:
+        image: (H, W, 3) float64 linear light.
+        hits: (H, W) int64; where it changes there is an outline to soften.
+        curve: (K,) uint8, the display value of light i / (K - 1) * CURVE_END.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
     num_rows, num_columns = hits.shape
-    for row in range(1, num_rows - 1):
-        for column in range(1, num_columns - 1):
+    picture = np.empty(image.shape, np.uint8)
+    scale = (len(curve) - 1) / CURVE_END
+    for row in range(num_rows):
+        up, down = max(row - 1, 0), min(row + 1, num_rows - 1)
+        for column in range(num_columns):
+            left, right = max(column - 1, 0), min(column + 1, num_columns - 1)
             own = hits[row, column]
-            if (
-                own != hits[row - 1, column]
-                or own != hits[row + 1, column]
-                or own != hits[row, column - 1]
-                or own != hits[row, column + 1]
-            ):
-                for c in range(3):
-                    around = (
-                        image[row - 1, column, c] + image[row + 1, column, c]
-                        + image[row, column - 1, c] + image[row, column + 1, c]
-                    )  # fmt: skip
-                    result[row, column, c] = 0.52 * image[row, column, c] + 0.12 * around
-    return result
+            is_edge = (
+                own != hits[up, column] or own != hits[down, column]
+                or own != hits[row, left] or own != hits[row, right]
+            )  # fmt: skip
+            for c in range(3):
+                value = image[row, column, c]
+                if is_edge:
+                    around = image[up, column, c] + image[down, column, c]
+                    around += image[row, left, c] + image[row, right, c]
+                    value = 0.52 * value + 0.12 * around
+                picture[row, column, c] = curve[int(min(max(value, 0.0), CURVE_END) * scale + 0.5)]
+    return picture

@@ -124,8 +124,8 @@ def traffic_light(rng: np.random.Generator) -> list[Part]:
     ]
     for i, colour in enumerate(glow):
         dim: Triple = (colour[0] * 0.12, colour[1] * 0.12, colour[2] * 0.12)
-        lamp = (LAMP, colour) if i == lit else (PLAIN, dim)
-        parts.append(ball((-0.21, 0, 3.26 - 0.31 * i), (0.05, 0.11, 0.11), *lamp))
+        look = (LAMP, colour) if i == lit else (PLAIN, dim)
+        parts.append(ball((-0.21, 0, 3.26 - 0.31 * i), (0.05, 0.11, 0.11), *look))
     return parts
 
 
@@ -145,26 +145,25 @@ def sign(rng: np.random.Generator) -> list[Part]:
     return [*legs, box((0, 0, 2.6), (0.16, 3.0, 1.7), SIGN, colour)]
 
 
-def furniture(rng: np.random.Generator) -> list[Part]:
-    """Build a bin, hydrant, bench, kiosk cabinet or planter."""
+def furniture(rng: np.random.Generator, word: str) -> list[Part]:
+    """Build a "trash bin", "hydrant", "bench", "cabinet" or "planter"."""
     _, colour = pick_colour(rng, tuple(COLOURS))
-    choice = int(rng.integers(5))
-    if choice == 0:
+    if word == "trash bin":
         return [
             post((0, 0, 0), 0.95, 0.27, PLAIN, colour),
             post((0, 0, 0.95), 0.12, 0.29, METAL, GREY, 0.5),
         ]
-    if choice == 1:
+    if word == "hydrant":
         return [
             post((0, 0, 0), 0.6, 0.11, PAINT, colour),
             ball((0, 0, 0.62), (0.13, 0.13, 0.12), PAINT, colour),
             rod((0, -0.2, 0.42), (0, 0.2, 0.42), 0.06, PAINT, colour),
         ]
-    if choice == 2:
+    if word == "bench":
         legs = [box((x, 0, 0.2), (0.08, 0.45, 0.45), METAL, GREY) for x in (-0.7, 0.7)]
         seat = box((0, 0, 0.45), (1.7, 0.45, 0.07), PLAIN, (0.33, 0.2, 0.11))
         return [*legs, seat, box((0, 0.22, 0.75), (1.7, 0.06, 0.4), PLAIN, (0.33, 0.2, 0.11))]
-    if choice == 3:
+    if word == "cabinet":
         return [box((0, 0, 0.65), (0.9, 0.45, 1.3), PLAIN, muted(rng, colour))]
     return [box((0, 0, 0.3), (1.4, 0.7, 0.6), CONCRETE, (0.42, 0.41, 0.4))]
 
@@ -203,7 +202,7 @@ def cone(rng: np.random.Generator, colour: Triple) -> list[Part]:
 
 
 def barrier(rng: np.random.Generator, style: str, colour: Triple) -> tuple[list[Part], float]:
-    """Build one segment of a "jersey", "plastic", "plank", "crowd" or "rail" barrier; and its length."""
+    """Build a "jersey", "plastic", "plank", "crowd" or "rail" segment; returns its length too."""
     if style == "jersey":
         return [
             box((0, 0, 0.13), (2.4, 0.56, 0.26), CONCRETE, colour, (0.0, 0.0, 0.3)),

@@ -87,7 +87,7 @@ def walk_people(street: Street) -> None:
     """Put walking and standing people on sidewalks, and a few across the road."""
     rng = street.rng
     for side in (-1, 1):
-        parking, verge, sidewalk = street.road.ends(side)
+        _, verge, sidewalk = street.road.ends(side)
         if sidewalk - verge < 0.5:
             verge, sidewalk = sidewalk, sidewalk + 2.0
         count = int((street.length_m + 80) / 100 * (3 + 11 * street.density))

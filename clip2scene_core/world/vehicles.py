@@ -75,7 +75,7 @@ def car(rng: np.random.Generator, colour: Triple, style: str) -> tuple[list[Part
 
 def _axles(positions: tuple[float, ...], width: float, radius: float) -> list[Part]:
     return [
-        wheel((x, side * (width / 2 - 0.16), radius), radius, 0.3)
+        wheel((x, side * (width / 2 - 0.12), radius), radius, 0.3)
         for x in positions
         for side in (-1, 1)
     ]

@@ -43,15 +43,15 @@ def light_of(weather: str, rng: np.random.Generator) -> Light:
     Returns:
         The light.
     """
-    # elevation of the light (degrees), sun, ambient, zenith, horizon, fog 1/m, softness, wet, lamp, clouds
+    # The light's elevation in degrees, then the fields of Light in order.
     elevation, sun, ambient, zenith, horizon, fog, softness, wet, lamp, clouds = {
         "sunny": (rng.uniform(32, 60), (1.75, 1.62, 1.4), (0.52, 0.6, 0.74), (0.22, 0.42, 0.78),
                   (0.68, 0.79, 0.9), 0.0007, 0.12, 0.0, 0.0, rng.uniform(0.1, 0.5)),
-        "overcast": (75.0, (0.62, 0.62, 0.62), (0.86, 0.89, 0.94), (0.62, 0.66, 0.72),
-                     (0.8, 0.82, 0.84), 0.0022, 0.9, 0.1, 0.0, 0.9),
+        "overcast": (75.0, (0.62, 0.62, 0.6), (0.72, 0.75, 0.8), (0.62, 0.66, 0.72),
+                     (0.8, 0.82, 0.84), 0.0013, 0.9, 0.1, 0.0, 0.9),
         "foggy": (75.0, (0.4, 0.4, 0.4), (0.88, 0.9, 0.92), (0.72, 0.74, 0.76),
                   (0.78, 0.79, 0.8), rng.uniform(0.009, 0.016), 0.9, 0.25, 0.3, 1.0),
-        "sunset": (rng.uniform(14, 24), (1.75, 1.02, 0.5), (0.5, 0.47, 0.56), (0.32, 0.38, 0.58),
+        "sunset": (rng.uniform(14, 24), (2.0, 1.2, 0.62), (0.6, 0.55, 0.62), (0.32, 0.38, 0.58),
                    (0.95, 0.66, 0.42), 0.0016, 0.16, 0.0, 0.6, rng.uniform(0.3, 0.6)),
         "rainy": (75.0, (0.3, 0.31, 0.34), (0.6, 0.64, 0.72), (0.38, 0.42, 0.48),
                   (0.55, 0.58, 0.62), 0.0055, 0.9, 1.0, 0.8, 1.0),

@@ -1,4 +1,4 @@
-"""Rare things near the ego path: every scene gets its share, so that scores on them mean something."""
+"""Rare things near the ego path: every scene gets its share, so that scores mean something."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ from clip2scene_core.world.catalogue import (
 )  # fmt: skip
 from clip2scene_core.world.street import Looks, Street
 
-PRESENCE = 0.88
+PRESENCE = 0.92
 """Probability that a scene is given each rare kind near the ego path."""
+
+NUM_TRIES = 18
+"""Places that are tried before a rare thing is given up."""
 
 BARRIER_STYLES = (
     ("jersey", ("grey", "beige", "white", "silver")),
@@ -48,12 +51,12 @@ def place_rare_things(street: Street) -> None:
 def _beside(street: Street, depth: float) -> tuple[float, float, int]:
     """Draw a place beside the lanes: s, d of the middle of a strip of this depth, side."""
     side = 1 if street.chance(0.45) else -1
-    d = side * (street.road.lanes_end + 0.35 + depth / 2)
+    d = side * (street.road.lanes_end + street.between(0.4, 1.2) + depth / 2)
     return street.between(6, street.length_m + 24), d, side
 
 
 def _try_somewhere(street: Street, looks: Looks, depth: float, yaw: float | None = None) -> None:
-    for _ in range(6):
+    for _ in range(NUM_TRIES):
         s, d, side = _beside(street, depth)
         heading = (0.0 if side < 0 else math.pi) if yaw is None else yaw
         if street.try_put(looks, s, d, heading):
@@ -64,7 +67,7 @@ def _work_site(street: Street) -> None:
     """Fence a machine in with cones or barriers, with workers."""
     rng = street.rng
     machine = a_machine(rng)
-    for _ in range(8):
+    for _ in range(NUM_TRIES):
         s, d, side = _beside(street, 4.6)
         if street.is_free(s, d, 13.0, 4.8):
             break
@@ -77,8 +80,8 @@ def _work_site(street: Street) -> None:
         street.between(-0.5, 0.5) + (math.pi if street.chance(0.5) else 0),
     )
     for _ in range(int(rng.integers(1, 3))):
-        street.put(a_person(rng, "worker"), s + street.between(4.2, 6.0), d + street.between(-1.3, 1.6),
-                   street.between(0, 6.28))  # fmt: skip
+        where = s + street.between(4.2, 6.0), d + street.between(-1.3, 1.6)
+        street.put(a_person(rng, "worker"), *where, street.between(0, 6.28))
     edge = d - side * 2.55
     if street.chance(0.5):
         _row(street, (s, edge), 12.0, street.between(1.8, 3.0))
@@ -118,7 +121,7 @@ def _barrier_row(street: Street) -> None:
             _segments(street, (s, 0.0), length)
             street.occupy(s, 0.0, length, 0.9)
         return
-    for _ in range(6):
+    for _ in range(NUM_TRIES):
         s, d, _ = _beside(street, 0.6)
         if street.is_free(s, d, length, 0.9):
             _segments(street, (s, d), length)
@@ -128,7 +131,7 @@ def _barrier_row(street: Street) -> None:
 
 def _cone_row(street: Street) -> None:
     length = street.between(6, 16)
-    for _ in range(6):
+    for _ in range(NUM_TRIES):
         s, d, _ = _beside(street, 0.5)
         if street.is_free(s, d, length, 0.6):
             _row(street, (s, d), length, street.between(1.5, 3.5))
@@ -138,7 +141,7 @@ def _cone_row(street: Street) -> None:
 
 def _bus_stop(street: Street) -> None:
     rng = street.rng
-    for _ in range(8):
+    for _ in range(NUM_TRIES):
         s, d, side = _beside(street, 2.9)
         if not street.is_free(s, d, 13.5, 3.0):
             continue
@@ -149,8 +152,8 @@ def _bus_stop(street: Street) -> None:
             street.put(a_shelter(), s, behind, 0.0 if side > 0 else math.pi)
             street.occupy(s, behind, 5.0, 1.8)
             for _ in range(int(rng.integers(1, 5))):
-                street.put(a_person(rng), s + street.between(-3, 3), behind - side * street.between(0.8, 1.3),
-                           street.between(0, 6.28))  # fmt: skip
+                where = s + street.between(-3, 3), behind - side * street.between(0.8, 1.3)
+                street.put(a_person(rng), *where, street.between(0, 6.28))
         return
 
 
@@ -163,7 +166,7 @@ def _trailer_place(street: Street) -> None:
     if street.chance(0.5):
         _try_somewhere(street, looks, 2.9)
         return
-    for _ in range(6):
+    for _ in range(NUM_TRIES):
         s, d, side = _beside(street, 2.9)
         if street.is_free(s, d, 18.5, 3.0):
             sign, yaw = (1, 0.0) if side < 0 else (-1, math.pi)

@@ -1,0 +1,256 @@
+"""Pictures with captions for training a small CLIP, from scenes that no drive ever shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from clip2scene_core.labels import IGNORE_LABEL, nuscenes_label_map
+from clip2scene_core.world.captions import SKY_LABEL, Shown, caption_of
+from clip2scene_core.world.layout import PICTURE_STREAM, build_scene
+from clip2scene_core.world.render import Hits, Moment, cast_camera, moment_of, paint, static_sun_map
+from clip2scene_core.world.road import road_pose, surface_at
+from clip2scene_core.world.scene import Scene
+
+PICTURES_PER_SCENE: Final = 20
+SCENE_SECONDS: Final = 4.0
+NUM_TARGETS: Final = SKY_LABEL + 1
+NUM_TRIES: Final = 6
+GROUND_LABELS: Final = {10: (0,), 11: (1, 4), 12: (2,), 13: (3,)}
+"""Ground classes and the surfaces that show them."""
+
+SALIENCE: Final = {0: 2.5, 1: 4.0, 2: 1.5, 3: 1.5, 4: 1.7, 5: 3.5, 6: 4.0, 7: 5.0, 8: 1.5, 9: 1.5}
+"""How much more people notice a thing than a surface of the same area; 1 for the rest."""
+
+WANTED_SHARE: Final = {0: 0.25, 1: 0.2, 5: 0.22, 6: 0.17, 7: 0.15}
+"""Share of a tight crop that a class must fill; narrow things cannot fill 0.4."""
+
+_LABEL_MAP = nuscenes_label_map()
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a free camera is pointed at.
+
+    Attributes:
+        point: (3,) float64, scene frame, metres.
+        extent_m: Size of what should fill the picture.
+    """
+
+    point: NDArray[np.float64]
+    extent_m: float
+
+
+def caption_pictures(
+    num_pictures: int, seed: int, size: int = 96
+) -> Iterator[tuple[NDArray[np.uint8], str]]:
+    """Render pictures with captions.
+
+    The dominating class is drawn uniformly, so that rare classes occur as often as common ones.
+    Two thirds are tight crops of one thing or one patch of stuff, at the scales at which a
+    surround camera shows it; the rest are wider.
+
+    Args:
+        num_pictures: How many.
+        seed: Same seed, same pictures.
+        size: Height and width in pixels.
+
+    Yields:
+        A picture (size, size, 3) uint8 RGB and its caption.
+
+    Raises:
+        ValueError: If num_pictures is negative or size is below 16.
+    """
+    if num_pictures < 0 or size < 16:
+        raise ValueError(
+            f"need num_pictures >= 0 and size >= 16, got num_pictures={num_pictures}, size={size}"
+        )
+    for first in range(0, num_pictures, PICTURES_PER_SCENE):
+        scene_index = first // PICTURES_PER_SCENE
+        rng = np.random.default_rng([seed, PICTURE_STREAM, scene_index, 1])
+        scene = build_scene(seed, scene_index, SCENE_SECONDS, PICTURE_STREAM)
+        seconds = float(rng.uniform(0, SCENE_SECONDS))
+        moment = moment_of(scene, static_sun_map(scene), seconds)
+        photographer = _Photographer(moment, seconds, size, rng)
+        for _ in range(min(PICTURES_PER_SCENE, num_pictures - first)):
+            yield photographer.take()
+
+
+class _Photographer:
+    """Takes pictures of one moment."""
+
+    def __init__(self, moment: Moment, seconds: float, size: int, rng: np.random.Generator) -> None:
+        self.moment, self.seconds, self.size, self.rng = moment, seconds, size, rng
+        self.scene: Scene = moment.scene
+        self.reach_m = self.scene.road.lanes_end + 2.5
+        self.by_label: dict[int, list[int]] = {}
+        for index, thing in enumerate(self.scene.things):
+            if -45 < thing.s < self.scene.length_m + 60:
+                self.by_label.setdefault(int(_LABEL_MAP[thing.category]), []).append(index)
+
+    def take(self) -> tuple[NDArray[np.uint8], str]:
+        """Take one picture."""
+        available = [
+            label
+            for label in range(NUM_TARGETS)
+            if label in self.by_label or label in GROUND_LABELS
+        ]
+        available.append(SKY_LABEL)
+        for attempt in range(NUM_TRIES * 4):
+            if attempt % NUM_TRIES == 0:
+                target = available[int(self.rng.integers(len(available)))]
+            is_tight = self.rng.random() < 0.67
+            hits = self._frame(target, is_tight)
+            if hits is None:
+                continue
+            labels = self._visible_labels(hits)
+            share = float((labels == target).mean())
+            shown = self._shown(hits, labels)
+            wanted = WANTED_SHARE.get(target, 0.4) * (1.0 if is_tight else 0.3)
+            if shown and (share > wanted or attempt >= NUM_TRIES * 3):
+                break
+        else:
+            raise AssertionError("no free view in a scene; the layout left no room for a camera")
+        picture = paint(self.moment, hits)
+        if picture.shape[0] != self.size:
+            resized = Image.fromarray(picture).resize(
+                (self.size, self.size), Image.Resampling.BILINEAR
+            )
+            picture = np.asarray(resized)
+        return picture, caption_of(shown, self.scene.weather, self.rng)
+
+    def _frame(self, target: int, is_tight: bool) -> Hits | None:
+        """Point a camera at the target and cast its rays; None where there is no place for it."""
+        rng = self.rng
+        focal = math.exp(rng.uniform(math.log(95), math.log(420)))
+        aim = self._aim(target)
+        if aim is None:
+            return None
+        fill = float(rng.uniform(0.6, 1.35) if is_tight else rng.uniform(0.2, 0.5))
+        distance = focal * aim.extent_m / (96 * fill)
+        off_road = abs(surface_at(self.scene.plan, aim.point[0], aim.point[1])[1]) - self.reach_m
+        nearest = max(2.2 + 0.35 * aim.extent_m, 1.15 * off_road + 1.0)
+        if not nearest < distance < 45:
+            distance = max(min(distance, 45.0), nearest)
+            focal = min(max(distance * 96 * fill / aim.extent_m, 80.0), 700.0)
+        camera = self._stand(aim, distance)
+        if camera is None:
+            return None
+        # A quarter of the pictures is rendered small and enlarged, as training crops will be.
+        pixels = self.size if rng.random() < 0.75 else int(rng.integers(self.size // 2, self.size))
+        focal_px = focal * pixels / 96
+        jitter = rng.normal(0, 0.1 * pixels, 2)
+        middle = (pixels - 1) / 2
+        intrinsics = np.array(
+            [[focal_px, 0, middle + jitter[0]], [0, focal_px, middle + jitter[1]], [0, 0, 1.0]]
+        )
+        return cast_camera(self.moment, intrinsics, _look_at(camera, aim.point), (pixels, pixels))
+
+    def _aim(self, target: int) -> Aim | None:
+        rng, scene = self.rng, self.scene
+        if target == SKY_LABEL:
+            x, y, _ = road_pose(
+                scene.road.curvature, float(rng.uniform(0, 60)), float(rng.normal(0, 12))
+            )
+            return Aim(np.array([x, y, rng.uniform(14, 40)]), float(rng.uniform(8, 30)))
+        if target in GROUND_LABELS:
+            return self._aim_at_ground(GROUND_LABELS[target])
+        choices = self.by_label[target]
+        index = choices[int(rng.integers(len(choices)))]
+        length, width, height = scene.things[index].size
+        x, y, z, heading = scene.pose_of(index, self.seconds)
+        along, across, up = rng.uniform(-0.2, 0.2) * length, 0.0, float(rng.uniform(0.35, 0.65))
+        extent = max(0.72 * length, width, height)
+        if scene.things[index].word == "building":
+            along, across, up = (
+                rng.uniform(-0.4, 0.4) * length,
+                -width / 2,
+                float(rng.uniform(0.1, 0.8)),
+            )
+            height, extent = min(height, 12.0), float(rng.uniform(2.0, 9.0))
+        elif scene.things[index].word in ("tree", "wall", "fence", "hedge"):
+            along = rng.uniform(-0.3, 0.3) * length
+            up = float(rng.uniform(0.5, 0.85)) if height > 3 else up
+            extent = float(rng.uniform(0.3, 1.0)) * max(height, 2.0)
+        elif target == 6:
+            extent, up = height * float(rng.uniform(0.45, 1.0)), float(rng.uniform(0.45, 0.75))
+        elif height > 3 and width < 0.9:
+            extent, up = float(rng.uniform(1.0, 3.0)), float(rng.uniform(0.3, 0.95))
+        point = np.array(
+            [
+                x + along * math.cos(heading) - across * math.sin(heading),
+                y + along * math.sin(heading) + across * math.cos(heading),
+                z + up * height,
+            ]
+        )
+        return Aim(point, extent)
+
+    def _aim_at_ground(self, surfaces: tuple[int, ...]) -> Aim | None:
+        reach = max(*self.scene.road.ends(1), *self.scene.road.ends(-1)) + 5
+        for _ in range(40):
+            s, d = float(self.rng.uniform(-30, 80)), float(self.rng.uniform(-reach, reach))
+            x, y, _ = road_pose(self.scene.road.curvature, s, d)
+            if surface_at(self.scene.plan, x, y)[0] in surfaces:
+                return Aim(np.array([x, y, 0.05]), float(self.rng.uniform(1.0, 4.5)))
+        return None
+
+    def _stand(self, aim: Aim, distance: float) -> NDArray[np.float64] | None:
+        """Find a place for the camera on the street, clear of everything."""
+        rng, primitives = self.rng, self.moment.primitives
+        height = float(rng.uniform(1.3, 1.85) if rng.random() < 0.85 else rng.uniform(0.8, 3.0))
+        for _ in range(20):
+            turn = float(rng.uniform(0, 2 * math.pi))
+            level = math.sqrt(max(distance**2 - (aim.point[2] - height) ** 2, 1.0))
+            x, y = aim.point[0] + level * math.cos(turn), aim.point[1] + level * math.sin(turn)
+            _, d, _ = surface_at(self.scene.plan, x, y)
+            if abs(d) > self.reach_m:
+                continue
+            offset = np.array([x, y, height]) - primitives.centre
+            inside = (
+                np.abs(np.einsum("pij,pj->pi", primitives.axes, offset)) < primitives.half + 0.7
+            )
+            if not inside.all(axis=1).any():
+                return np.array([x, y, height])
+        return None
+
+    def _visible_labels(self, hits: Hits) -> NDArray[np.uint8]:
+        """Labels (H, W), the sky as SKY_LABEL; what haze hides is IGNORE_LABEL."""
+        labels = np.where(hits.labels == IGNORE_LABEL, np.uint8(SKY_LABEL), hits.labels)
+        hidden = (labels != SKY_LABEL) & (hits.depth * self.scene.light.fog_density > 1.6)
+        return np.where(hidden, np.uint8(IGNORE_LABEL), labels)
+
+    def _shown(self, hits: Hits, labels: NDArray[np.uint8]) -> list[Shown]:
+        """List what the picture shows, the largest area first."""
+        counts = np.bincount(labels[labels != IGNORE_LABEL], minlength=NUM_TARGETS) / labels.size
+        shown = []
+        salience = np.array([SALIENCE.get(label, 1.0) for label in range(NUM_TARGETS)])
+        for label in np.argsort(-counts * salience, kind="stable").tolist():
+            is_thing = label < 10
+            if counts[label] < (0.04 if is_thing else 0.13):
+                continue
+            primitive = hits.index[(labels == label) & (hits.index >= 0)]
+            word = colour = ""
+            if len(primitive):
+                owner = np.bincount(self.moment.primitives.instance[primitive])
+                largest = self.scene.things[int(owner.argmax())]
+                word, colour = largest.word, largest.colour_name
+            shown.append(Shown(label, word, colour, float(counts[label])))
+        return shown
+
+
+def _look_at(camera: NDArray[np.float64], point: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pose (4, 4) of an optical frame at `camera` that looks at `point`, upright."""
+    forward = point - camera
+    forward = forward / np.linalg.norm(forward)
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    right = right / np.linalg.norm(right)
+    transform = np.eye(4)
+    transform[:3, :3] = np.column_stack([right, np.cross(forward, right), forward])
+    transform[:3, 3] = camera
+    return transform
