@@ -236,26 +236,33 @@ def main(args: list[str] | None = None) -> int:
     Returns:
         0 after SIGINT or SIGTERM, 1 if the node cannot start; one line on stderr says why.
     """
-    stop_signals: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        # A second signal must not break the shutdown that the first one began.
-        signal.signal(number, lambda received, _frame: stop_signals.append(received))
+        signal.signal(number, _interrupt)
+    node = None
     try:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-        node = SegmentNode(load_engine)
-    except (ValueError, OSError, RuntimeError) as error:
-        print(f"segment_node: error: {_one_line(error)}", file=sys.stderr)  # noqa: T201
+        try:
+            rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+            node = SegmentNode(load_engine)
+        except (ValueError, OSError, RuntimeError) as error:
+            print(f"segment_node: error: {_one_line(error)}", file=sys.stderr)  # noqa: T201
+            return 1
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        while True:
+            executor.spin_once(timeout_sec=_SPIN_S)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        if node is not None:
+            node.destroy_node()
         try_shutdown()
-        return 1
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    while not stop_signals:
-        executor.spin_once(timeout_sec=_SPIN_S)
-    executor.remove_node(node)
-    node.destroy_node()
-    executor.shutdown()
-    try_shutdown()
-    return 0
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    # A second signal must not break the shutdown that the first one begins.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _assembly_options(values: NodeParameters) -> AssemblyOptions:

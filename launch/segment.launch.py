@@ -6,7 +6,15 @@ import os
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    OpaqueFunction,
+    RegisterEventHandler,
+)
+from launch.event_handlers import OnProcessIO
+from launch.events.process import ProcessIO
+from launch.launch_description_entity import LaunchDescriptionEntity
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
@@ -17,6 +25,9 @@ from clip2scene_ros.launch_arguments import (
     topics_of_bag,
 )
 from launch import LaunchContext, LaunchDescription
+
+READY = "will be labelled by"
+"""Part of the line that the node logs once it listens."""
 
 SHARE = Path(get_package_share_directory("clip2scene_ros"))
 
@@ -40,7 +51,7 @@ ARGUMENTS = {
     "params_file": (str(SHARE / "config/segment_node.yaml"), "Parameters of the node."),
     "use_sim_time": ("auto", "true, false, or auto: true with a bag."),
     "namespace": ("", "Namespace of the node."),
-    "log_level": ("info", "debug, info, warn or error."),
+    "log_level": ("info", "debug or info; above, the bag does not wait for the node."),
     "rviz": ("false", "Start RViz."),
     "foxglove": ("false", "Start foxglove_bridge."),
     "dds_profile": (
@@ -59,7 +70,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription([*declared, OpaqueFunction(function=start)])
 
 
-def start(context: LaunchContext) -> list[ExecuteProcess]:
+def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Turn the arguments into processes."""
     arguments = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     topics = topics_of_bag(Path(arguments["bag"])) if arguments["bag"] else {}
@@ -67,23 +78,24 @@ def start(context: LaunchContext) -> list[ExecuteProcess]:
     parameters = given_parameters(arguments, profile)
     environment = dds_environment(arguments["dds_profile"])
     logger = ".".join([*filter(None, arguments["namespace"].split("/")), "clip2scene"])
-    processes = [
-        Node(
-            package="clip2scene_ros",
-            executable="segment_node",
-            name="clip2scene",
-            namespace=arguments["namespace"],
-            # In this order: what was typed wins over the file.
-            parameters=[arguments["params_file"], parameters],
-            remappings=[("points", profile.cloud_topic), ("odom", profile.odometry_topic)],
-            arguments=["--ros-args", "--log-level", f"{logger}:={arguments['log_level']}"],
-            additional_env=environment,
-            output="screen",
-        )
-    ]
+    node = Node(
+        package="clip2scene_ros",
+        executable="segment_node",
+        name="clip2scene",
+        namespace=arguments["namespace"],
+        # In this order: what was typed wins over the file.
+        parameters=[arguments["params_file"], parameters],
+        remappings=[("points", profile.cloud_topic), ("odom", profile.odometry_topic)],
+        arguments=["--ros-args", "--log-level", f"{logger}:={arguments['log_level']}"],
+        additional_env=environment,
+        output="screen",
+    )
+    processes: list[LaunchDescriptionEntity] = [node]
     if arguments["bag"]:
-        player = player_command(arguments)
-        processes.append(ExecuteProcess(cmd=player, additional_env=environment, output="screen"))
+        command = player_command(arguments)
+        player = ExecuteProcess(cmd=command, additional_env=environment, output="screen")
+        is_ready_logged = arguments["log_level"] in ("debug", "info")
+        processes.append(start_when_ready(player, node) if is_ready_logged else player)
     sim_time = {"use_sim_time": parameters["use_sim_time"]}
     if arguments["rviz"].lower() == "true":
         processes.append(
@@ -99,6 +111,23 @@ def start(context: LaunchContext) -> list[ExecuteProcess]:
             Node(package="foxglove_bridge", executable="foxglove_bridge", parameters=[sim_time])
         )
     return processes
+
+
+def start_when_ready(player: ExecuteProcess, node: Node) -> RegisterEventHandler:
+    """Start the player once the node has loaded its weights, so that it hears the whole bag."""
+    has_started = False
+
+    def on_output(event: ProcessIO) -> ExecuteProcess | None:
+        nonlocal has_started
+        if has_started or READY.encode() not in event.text:
+            return None
+        has_started = True
+        return player
+
+    # rclpy logs to stderr or stdout, as the user's environment says.
+    return RegisterEventHandler(
+        OnProcessIO(target_action=node, on_stdout=on_output, on_stderr=on_output)
+    )
 
 
 def dds_environment(profile: str) -> dict[str, str]:

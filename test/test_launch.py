@@ -170,6 +170,15 @@ def test_the_launch_file_describes_every_argument(defaults):
     assert all(argument.description for argument in declared.values())
 
 
+def test_the_launch_file_waits_for_a_line_that_the_node_logs():
+    (ready,) = (
+        node.value.value
+        for node in ast.parse(LAUNCH_FILE.read_text()).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "READY"
+    )
+    assert ready in (ROOT / "clip2scene_ros/segment_node.py").read_text()
+
+
 def test_rviz_shows_topics_that_the_node_publishes():
     content = yaml.safe_load((ROOT / "config/segment.rviz").read_text())
     displays = content["Visualization Manager"]["Displays"]

@@ -17,12 +17,18 @@ from clip2scene_ros import segment_node
 pytestmark = pytest.mark.ros
 
 ROOT = Path(__file__).parent.parent
-WITH_FAKE_ENGINE = """
-import sys
+SCRIPT = """
+import sys, time
 sys.path.insert(0, "test")
 from clip2scene_ros import segment_node
 from ros_graph import QuadrantEngine
-segment_node.load_engine = lambda values: QuadrantEngine()
+
+def load_engine(values):
+    print("loads", file=sys.stderr, flush=True)
+    time.sleep({loading_s})
+    return QuadrantEngine()
+
+segment_node.load_engine = load_engine
 sys.exit(segment_node.main(["--ros-args", "-p", "pose_source:=none"]))
 """
 
@@ -74,18 +80,23 @@ def test_without_tf2_msgs_it_names_the_two_ways_out(run_main, monkeypatch):
     assert "extrinsics_file" in line
 
 
-@pytest.mark.parametrize("signals", [[signal.SIGINT, signal.SIGINT], [signal.SIGTERM]])
-def test_it_stops_cleanly_on_a_signal_and_on_an_impatient_second_one(signals):
+@pytest.mark.parametrize(
+    ("loading_s", "awaited", "signals"),
+    [
+        pytest.param(0, "will be labelled", [signal.SIGINT] * 2, id="impatient second SIGINT"),
+        pytest.param(60, "loads", [signal.SIGTERM], id="SIGTERM while it loads"),
+    ],
+)
+def test_it_stops_cleanly_on_signals(loading_s, awaited, signals):
     process = subprocess.Popen(
-        [sys.executable, "-c", WITH_FAKE_ENGINE],
+        [sys.executable, "-c", SCRIPT.format(loading_s=loading_s)],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
         assert process.stderr is not None
-        first_lines = iter(process.stderr.readline, "")
-        assert any("will be labelled" in line for line in first_lines)
+        assert any(awaited in line for line in iter(process.stderr.readline, ""))
         for number in signals:
             process.send_signal(number)
         _, errors = process.communicate(timeout=10)
