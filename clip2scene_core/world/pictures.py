@@ -21,14 +21,24 @@ from clip2scene_core.world.scene import Scene
 PICTURES_PER_SCENE: Final = 20
 SCENE_SECONDS: Final = 4.0
 NUM_TARGETS: Final = SKY_LABEL + 1
-NUM_TRIES: Final = 6
+NUM_TRIES: Final = 10
 GROUND_LABELS: Final = {10: (0,), 11: (1, 4), 12: (2,), 13: (3,)}
 """Ground classes and the surfaces that show them."""
 
 SALIENCE: Final = {0: 2.5, 1: 4.0, 2: 1.5, 3: 1.5, 4: 1.7, 5: 3.5, 6: 4.0, 7: 5.0, 8: 1.5, 9: 1.5}
 """How much more people notice a thing than a surface of the same area; 1 for the rest."""
 
-WANTED_SHARE: Final = {0: 0.25, 1: 0.2, 5: 0.22, 6: 0.17, 7: 0.15}
+WANTED_SHARE: Final = {
+    0: 0.25,
+    1: 0.2,
+    2: 0.32,
+    5: 0.22,
+    6: 0.17,
+    7: 0.15,
+    8: 0.32,
+    11: 0.3,
+    15: 0.28,
+}
 """Share of a tight crop that a class must fill; narrow things cannot fill 0.4."""
 
 _LABEL_MAP = nuscenes_label_map()
@@ -102,7 +112,7 @@ class _Photographer:
             if label in self.by_label or label in GROUND_LABELS
         ]
         available.append(SKY_LABEL)
-        for attempt in range(NUM_TRIES * 4):
+        for attempt in range(NUM_TRIES * 40):
             if attempt % NUM_TRIES == 0:
                 target = available[int(self.rng.integers(len(available)))]
             is_tight = self.rng.random() < 0.67
