@@ -39,7 +39,7 @@ CONE_COLOURS = ("orange", "orange", "orange", "red", "yellow", "green")
 def place_rare_things(street: Street) -> None:
     """Place work sites, bus stops, parked two-wheelers and trailers beside the ego path."""
     placers: tuple[Callable[[Street], None], ...] = (
-        _work_site, _bus_stop, _trailer_place, _motorcycles, _bicycles, _barrier_row, _cone_row,
+        _barrier_row, _bicycles, _cone_row, _work_site, _bus_stop, _trailer_place, _motorcycles,
     )  # fmt: skip
     repeats = 1 + int(street.length_m / 90)
     for placer in placers:
@@ -52,7 +52,9 @@ def _beside(street: Street, depth: float) -> tuple[float, float, int]:
     """Draw a place beside the lanes: s, d of the middle of a strip of this depth, side."""
     side = 1 if street.chance(0.45) else -1
     d = side * (street.road.lanes_end + street.between(0.4, 1.2) + depth / 2)
-    return street.between(6, street.length_m + 24), d, side
+    # Large things are seen from afar, and leave the near places to small ones.
+    reach = 36.0 if depth > 2.5 else 20.0
+    return street.between(2, street.length_m + reach), d, side
 
 
 def _try_somewhere(street: Street, looks: Looks, depth: float, yaw: float | None = None) -> None:
@@ -114,13 +116,13 @@ def _segments(street: Street, place: tuple[float, float], length: float) -> None
 
 
 def _barrier_row(street: Street) -> None:
-    length = street.between(8, 26)
+    length = street.between(6, 13)
     if street.road.median_half_m > 0.6 and street.chance(0.4):
         s = street.between(5, street.length_m + 20)
         if street.is_free(s, 0.0, length, 0.8):
             _segments(street, (s, 0.0), length)
             street.occupy(s, 0.0, length, 0.9)
-        return
+            return
     for _ in range(NUM_TRIES):
         s, d, _ = _beside(street, 0.6)
         if street.is_free(s, d, length, 0.9):
@@ -130,7 +132,7 @@ def _barrier_row(street: Street) -> None:
 
 
 def _cone_row(street: Street) -> None:
-    length = street.between(6, 16)
+    length = street.between(5, 11)
     for _ in range(NUM_TRIES):
         s, d, _ = _beside(street, 0.5)
         if street.is_free(s, d, length, 0.6):
@@ -189,7 +191,12 @@ def _bicycles(street: Street) -> None:
         s, d, side = _beside(street, street.between(1.0, 3.0))
         street.put(a_bicycle(rng, ridden=True), s, d, 0.0 if side < 0 else math.pi,
                    (street.between(3, 5) * -side, 0.0))  # fmt: skip
-    s, d, _ = _beside(street, 2.2)
-    yaw = math.pi / 2 + street.between(-0.4, 0.4)
-    for k in range(int(rng.integers(2, 6))):
-        street.try_put(a_bicycle(rng, ridden=False), s + 0.85 * k, d, yaw, margin=-0.1)
+    count = int(rng.integers(2, 6))
+    for _ in range(NUM_TRIES):
+        s, d, _ = _beside(street, 2.2)
+        if street.is_free(s + 0.4 * count, d, 0.9 * count + 1.0, 2.0):
+            yaw = math.pi / 2 + street.between(-0.4, 0.4)
+            for k in range(count):
+                street.put(a_bicycle(rng, ridden=False), s + 0.85 * k, d, yaw)
+            street.occupy(s + 0.4 * count, d, 0.9 * count + 1.0, 2.0)
+            return
