@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from fake_engine import FakeEngine
 from nav_msgs.msg import Odometry
 from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
@@ -22,50 +23,27 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import String
 
-from clip2scene_core.grid import LabelledMap
-from clip2scene_core.online import LabelledCloud
-from clip2scene_core.vocabulary import make_vocabulary
-
-QUADRANTS = ("north east", "south east", "north west", "south west")
 POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("intensity", "<f4"), ("ring", "<f4")])
 
 # Two contexts of one process that follow each other closely must not hear each other.
 _DOMAINS = itertools.count(os.getpid() % 90 + 1)
 
 
-class QuadrantEngine:
-    """Stands for OnlineSegmenter: the label of a point is the quadrant that it lies in."""
+class QuadrantEngine(FakeEngine):
+    """A fake engine that knows no "unknown" prompt and can be held up by `before_add`."""
 
     def __init__(self):
-        self.vocabulary = _vocabulary(QUADRANTS)
-        self.num_resets = 0
-        self.received = []
+        super().__init__()
         self.before_add = lambda _sweep: None
 
     def set_prompts(self, prompts, names=None):
         if "unknown" in prompts:
             raise ValueError("prompt 'unknown' holds a word that the small CLIP never saw")
-        self.vocabulary = _vocabulary(prompts, names)
-        return self.vocabulary
+        return super().set_prompts(prompts, names)
 
     def add(self, sweep, cameras=()):
         self.before_add(sweep)
-        self.received.append((sweep, tuple(cameras)))
-        x, y = sweep.points[:, 0], sweep.points[:, 1]
-        labels = ((x < 0) + 2 * (y < 0)).astype(np.uint8)
-        labels[~np.isfinite(sweep.points).all(axis=1)] = 255
-        scores = np.where(labels == 255, 0, 0.5).astype(np.float32)
-        return LabelledCloud(
-            sweep.points, labels, scores, sweep.stamp_ns, sweep.T_global_lidar, self.vocabulary
-        )
-
-    def map(self):
-        return LabelledMap(
-            np.ones((1, 3), np.float32), np.zeros(1, np.uint8), np.ones(1, np.float32), np.ones(1)
-        )
-
-    def reset(self):
-        self.num_resets += 1
+        return super().add(sweep, cameras)
 
 
 class Graph:
@@ -252,9 +230,3 @@ def labels_of(cloud):
 
 def names_of(legend):
     return [entry["name"] for entry in json.loads(legend.data)["classes"]]
-
-
-def _vocabulary(prompts, names=None):
-    import torch
-
-    return make_vocabulary(list(prompts), torch.eye(len(prompts)), names)

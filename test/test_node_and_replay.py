@@ -1,0 +1,106 @@
+"""A bag through the node and the same bag through the offline replay: one answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
+
+from fake_engine import FakeEngine
+from rclpy.parameter import Parameter
+from ros_graph import Graph, QuadrantEngine, labels_of
+from sensor_msgs.msg import CameraInfo, CompressedImage
+
+from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_ros.assembly import AssemblyOptions
+from clip2scene_ros.bag_extrinsics import read_bag_extrinsics
+from clip2scene_ros.bag_files import open_bag, read_messages
+from clip2scene_ros.bag_messages import read_message
+from clip2scene_ros.bags import write_scene_bag
+from clip2scene_ros.extrinsics import save_extrinsics
+from clip2scene_ros.replay import ReplayOptions, segment_bag
+from clip2scene_ros.segment_node import SegmentNode
+
+pytestmark = pytest.mark.ros
+
+CAMERAS = ("cam_front", "cam_back")
+
+
+@pytest.fixture
+def bag(tiny_nuscenes, tmp_path):
+    write_scene_bag(NuScenesDataset(tiny_nuscenes), "scene-0001", tmp_path / "bag")
+    return tmp_path / "bag"
+
+
+@pytest.fixture
+def live_graph(bag, tmp_path, monkeypatch):
+    """The node with waits so long that a slow test machine does not cut them short."""
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    save_extrinsics(tmp_path / "extrinsics.yaml", read_bag_extrinsics(bag))
+    values = {
+        "mode": "fused",
+        "pose_source": "odometry",
+        "extrinsics_file": str(tmp_path / "extrinsics.yaml"),
+        "cameras": list(CAMERAS),
+        "sync.max_wait": 0.5,
+        "tf_timeout": 10.0,
+    }
+    overrides = [Parameter(name, value=value) for name, value in values.items()]
+    engine = QuadrantEngine()
+    graph = Graph(lambda context: SegmentNode(lambda _: engine, context, overrides))
+    graph.engine = engine
+    for camera in CAMERAS:
+        for kind, message_type in (
+            ("image_rect_compressed", CompressedImage),
+            ("camera_info", CameraInfo),
+        ):
+            topic = f"/{camera}/{kind}"
+            graph.publishers[topic] = graph.driver.create_publisher(message_type, topic, 5)
+    graph.connect()
+    graph.spin_until(lambda: all(p.get_subscription_count() for p in graph.publishers.values()))
+    yield graph
+    graph.close()
+
+
+def play(bag, graph):
+    """Publish the bag's bytes: first all but the clouds, then each cloud once the last is answered.
+
+    In the bag's own order, several clouds would wait for one image, and the newest would win.
+    """
+    names = {"/lidar_top": "cloud", "/odom": "odometry"}
+    with open_bag(bag) as reader:
+        messages = [(names.get(c.topic, c.topic), raw) for c, _, raw in read_messages(reader)]
+    for name, content in messages:
+        if name in graph.publishers and name != "cloud":
+            graph.publishers[name].publish(bytes(content))
+            graph.spin_for(0.005)
+    clouds = [content for name, content in messages if name == "cloud"]
+    for number, content in enumerate(clouds, start=1):
+        graph.publishers["cloud"].publish(bytes(content))
+        graph.spin_until(lambda number=number: len(graph.received.points) == number)
+
+
+def test_node_and_replay_label_alike_point_for_point(bag, live_graph, tmp_path):
+    offline = FakeEngine()
+    assembly = AssemblyOptions(pose_source="odometry", cameras=CAMERAS)
+    segment_bag(bag, tmp_path / "labelled", offline, ReplayOptions(assembly))
+    play(bag, live_graph)
+    live = live_graph.engine
+    assert [sweep.stamp_ns for sweep in live.sweeps] == [s.stamp_ns for s in offline.sweeps]
+    for ours, theirs in zip(live.sweeps, offline.sweeps, strict=True):
+        np.testing.assert_array_equal(ours.points, theirs.points)
+        np.testing.assert_array_equal(ours.T_global_lidar, theirs.T_global_lidar)
+    for ours, theirs in zip(live.cameras, offline.cameras, strict=True):
+        assert [(c.name, c.stamp_ns) for c in ours] == [(c.name, c.stamp_ns) for c in theirs]
+        for our_camera, their_camera in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(our_camera.image, their_camera.image)
+    assert any(offline.cameras), "without cameras half of the comparison is empty"
+    published = [labels_of(cloud) for cloud in live_graph.received.points]
+    assert published == read_labels(tmp_path / "labelled")
+
+
+def read_labels(bag):
+    with open_bag(bag) as reader:
+        wanted = [c for c in reader.connections if c.topic == "/clip2scene/points"]
+        return [labels_of(read_message(c, raw)) for c, _, raw in read_messages(reader, wanted)]
