@@ -14,33 +14,35 @@ from clip2scene_core.projection import pair_pixels_with_points
 from clip2scene_core.vocabulary import Vocabulary
 
 _BACKGROUND = (24, 26, 31)
+_FADE = 0.75
+_POINTS_ACROSS = 160
 _FOREGROUND = (235, 235, 235)
 _MARGIN_PX = 10
 
 
 def draw_bird_eye(
-    points_ego: NDArray[np.float32],
+    points: NDArray[np.floating],
     colours: NDArray[np.uint8],
     size_px: int = 720,
-    reach_m: float = 40.0,
+    reach_m: float = 35.0,
 ) -> Image.Image:
     """Draw points from above; higher points cover lower ones.
 
     Args:
-        points_ego: (N, 3) float, metres, x forward and y left of the picture's centre.
+        points: (N, 3) float, metres; the sensor is the origin, x is forward, y left, z up.
         colours: (N, 3) uint8.
         size_px: Edge of the square picture.
         reach_m: Metres from the centre to an edge.
 
     Returns:
-        RGB picture; forward is up.
+        RGB picture; forward is up, the arrow is the sensor.
     """
     canvas = np.empty((size_px, size_px, 3), dtype=np.uint8)
     canvas[:] = _BACKGROUND
     scale = size_px / (2 * reach_m)
-    rows = np.floor(size_px / 2 - points_ego[:, 0] * scale).astype(np.int64)
-    columns = np.floor(size_px / 2 - points_ego[:, 1] * scale).astype(np.int64)
-    order = np.argsort(points_ego[:, 2], kind="stable")
+    rows = np.floor(size_px / 2 - points[:, 0] * scale).astype(np.int64)
+    columns = np.floor(size_px / 2 - points[:, 1] * scale).astype(np.int64)
+    order = np.argsort(points[:, 2], kind="stable")
     for row_step in (0, 1):  # 2 x 2 pixels a point: one alone is hard to see
         for column_step in (0, 1):
             r, c = rows[order] + row_step, columns[order] + column_step
@@ -65,7 +67,7 @@ def draw_overlay(
     sweep: Sweep,
     labels: NDArray[np.uint8],
     vocabulary: Vocabulary,
-    radius_px: float | None = None,
+    width_px: int,
 ) -> Image.Image:
     """Draw the labelled points that a camera sees over its image.
 
@@ -74,19 +76,21 @@ def draw_overlay(
         sweep: N points.
         labels: (N,) uint8; IGNORE_LABEL is not drawn.
         vocabulary: Gives the colours.
-        radius_px: Of a point; by default it grows with the image.
+        width_px: Width of the picture.
 
     Returns:
-        RGB picture of the image's size.
+        RGB picture with the image's proportions.
     """
     pairs = pair_pixels_with_points([sweep], [camera], occlusion_margin_m=0.5)
     drawn = labels[pairs.point_index] != IGNORE_LABEL
-    pixels = pairs.pixels[drawn]
+    height, width = camera.image.shape[:2]
+    scale = width_px / width
+    pixels = (pairs.pixels[drawn] + 0.5) * scale
     colours = vocabulary.colourise(labels[pairs.point_index[drawn]])
-    faded = (camera.image * 0.65).astype(np.uint8)
-    picture = Image.fromarray(faded)
+    faded = Image.fromarray((camera.image * _FADE).astype(np.uint8))
+    picture = faded.resize((width_px, round(height * scale)))
     draw = ImageDraw.Draw(picture)
-    radius = max(1.0, camera.image.shape[1] / 500) if radius_px is None else radius_px
+    radius = width_px / _POINTS_ACROSS / 2
     for (u, v), colour in zip(pixels.tolist(), colours.tolist(), strict=True):
         draw.ellipse([u - radius, v - radius, u + radius, v + radius], fill=tuple(colour))
     return picture

@@ -69,8 +69,8 @@ def make_vocabulary(
 ) -> Vocabulary:
     """Name and colour embedded prompts.
 
-    Words that mean a nuScenes class keep its usual colour; the others get hues that differ from
-    their neighbours'.
+    Words that name a nuScenes class keep its usual colour; each other word gets the hue that lies
+    farthest from the colours that are taken. Beyond 72 words hues repeat.
 
     Args:
         prompts: C texts.
@@ -84,23 +84,31 @@ def make_vocabulary(
         ValueError: If the counts differ, a name occurs twice, or there are none or over 254.
     """
     names = tuple(prompts) if names is None else tuple(names)
-    known = {word: c.colour for c in NUSCENES_CLASSES for word in (c.name, c.prompt)}
-    taken: set[tuple[int, int, int]] = set()
-    colours = []
-    for index, (name, prompt) in enumerate(zip(names, prompts, strict=False)):
-        colour = known.get(prompt, known.get(name))
-        if colour is None or colour in taken:
-            # Steps of the golden ratio keep any number of hues apart.
-            red, green, blue = colorsys.hsv_to_rgb((0.07 + index * 0.618034) % 1, 0.75, 1.0)
-            colour = (round(255 * red), round(255 * green), round(255 * blue))
-        taken.add(colour)
-        colours.append(colour)
     return Vocabulary(
         names,
         tuple(prompts),
-        np.array(colours, dtype=np.uint8).reshape(-1, 3),
+        _choose_colours(names, tuple(prompts)),
         embeddings.detach().to("cpu", torch.float32),
     )
+
+
+def _choose_colours(names: tuple[str, ...], prompts: tuple[str, ...]) -> NDArray[np.uint8]:
+    known = {word: c.colour for c in NUSCENES_CLASSES for word in (c.name, c.prompt)}
+    colours: dict[int, tuple[int, int, int]] = {}
+    for index, words in enumerate(zip(prompts, names, strict=False)):
+        colour = next((known[word] for word in words if word in known), None)
+        if colour is not None and colour not in colours.values():
+            colours[index] = colour
+    hues = [colorsys.hsv_to_rgb(step / 36, 0.75, value) for step in range(36) for value in (1, 0.6)]
+    candidates = np.round(255 * np.array(hues))
+    for index in range(len(prompts)):
+        if index not in colours:
+            taken = np.array([IGNORE_COLOUR, *colours.values()])
+            apart = np.linalg.norm(candidates[:, None] - taken, axis=2).min(axis=1)
+            red, green, blue = candidates[apart.argmax()].astype(int).tolist()
+            colours[index] = (red, green, blue)
+    ordered = [colours[index] for index in range(len(prompts))]
+    return np.array(ordered, dtype=np.uint8).reshape(-1, 3)
 
 
 def classify(

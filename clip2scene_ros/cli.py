@@ -8,11 +8,12 @@ import sys
 from collections.abc import Sequence
 
 from clip2scene_core import __version__
-from clip2scene_ros.commands import bag, demo, evaluate, pretrain, segment, train_clip, world
+from clip2scene_ros.commands import bag, demo, evaluate, pretrain, segment, train_clip, words, world
 
 _COMMANDS = {
     "demo": demo,
     "segment": segment,
+    "words": words,
     "bag": bag,
     "world": world,
     "train-clip": train_clip,

@@ -14,6 +14,7 @@ from PIL import Image
 
 from clip2scene_core.datasets.sample import CameraView, Sweep
 from clip2scene_core.evaluation import ConfusionMatrix
+from clip2scene_core.geometry import transform_points
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.outputs import (
     draw_bird_eye,
@@ -32,6 +33,20 @@ from clip2scene_ros.profiles import choose_profile
 from clip2scene_ros.replay import LEGEND_TOPIC, POINTS_TOPIC
 
 _CAMERA_WIDTH_PX = 480
+_PLACES = {
+    name: place
+    for place, name in enumerate(
+        (
+            "cam_front_left",
+            "cam_front",
+            "cam_front_right",
+            "cam_back_left",
+            "cam_back",
+            "cam_back_right",
+        )
+    )
+}
+_MOVED_M = 0.5
 
 
 @dataclass(frozen=True)
@@ -132,20 +147,21 @@ def draw_report(sweeps: list[LabelledSweep], out: Path) -> list[Path]:
         out: Folder for PNG files.
 
     Returns:
-        Paths: bird's-eye view, camera overlays and, after a change, both words beside each other.
+        Paths: bird's-eye view, camera overlays if there are cameras and, after a change, both
+        words beside each other.
     """
     out.mkdir(parents=True, exist_ok=True)
     first_words, last_words = sweeps[0].vocabulary.names, sweeps[-1].vocabulary.names
     before = [sweep for sweep in sweeps if sweep.vocabulary.names == first_words]
     with_truth = [sweep for sweep in before if sweep.sweep.labels is not None]
     shown = (with_truth or before)[-1]
-    pictures = {
-        "birds_eye_view.png": _draw_from_above(shown),
-        "cameras.png": _draw_cameras(shown),
-    }
+    turn = _turn_by_travel(sweeps)
+    pictures = {"birds_eye_view.png": _draw_from_above(shown, turn)}
+    if shown.cameras:
+        pictures["cameras.png"] = _draw_cameras(shown)
     if last_words != first_words:
         after = next(sweep for sweep in sweeps if sweep.vocabulary.names == last_words)
-        pictures["prompt_change.png"] = _draw_change(before[-1], after)
+        pictures["prompt_change.png"] = _draw_change(before[-1], after, turn)
     paths = []
     for name, picture in pictures.items():
         picture.save(out / name)
@@ -153,8 +169,8 @@ def draw_report(sweeps: list[LabelledSweep], out: Path) -> list[Path]:
     return paths
 
 
-def _draw_from_above(labelled: LabelledSweep) -> Image.Image:
-    points = _points_in_heading(labelled.sweep)
+def _draw_from_above(labelled: LabelledSweep, turn: NDArray[np.float64]) -> Image.Image:
+    points = _points_along(labelled.sweep, turn)
     colours = labelled.vocabulary.colourise(labelled.labels)
     predicted = draw_bird_eye(points, colours)
     legend = draw_legend(labelled.vocabulary, labelled.labels, predicted.height)
@@ -169,14 +185,16 @@ def _draw_from_above(labelled: LabelledSweep) -> Image.Image:
 
 
 def _draw_cameras(labelled: LabelledSweep) -> Image.Image:
-    if not labelled.cameras:
-        return _draw_from_above(labelled)
+    # What looks left stands on the left, as in nuScenes' own pictures.
+    cameras = sorted(labelled.cameras, key=lambda camera: _PLACES.get(camera.name, len(_PLACES)))
     overlays = []
-    for camera in labelled.cameras:
-        overlay = draw_overlay(camera, labelled.sweep, labelled.labels, labelled.vocabulary)
-        height = round(overlay.height * _CAMERA_WIDTH_PX / overlay.width)
-        overlays.append(overlay.resize((_CAMERA_WIDTH_PX, height)))
-    names = [camera.name for camera in labelled.cameras]
+    for camera in cameras:
+        overlays.append(
+            draw_overlay(
+                camera, labelled.sweep, labelled.labels, labelled.vocabulary, _CAMERA_WIDTH_PX
+            )
+        )
+    names = [camera.name for camera in cameras]
     rows = [
         place_side_by_side(overlays[start : start + 3], names[start : start + 3])
         for start in range(0, len(overlays), 3)
@@ -184,10 +202,12 @@ def _draw_cameras(labelled: LabelledSweep) -> Image.Image:
     return stack(rows)
 
 
-def _draw_change(before: LabelledSweep, after: LabelledSweep) -> Image.Image:
+def _draw_change(
+    before: LabelledSweep, after: LabelledSweep, turn: NDArray[np.float64]
+) -> Image.Image:
     sides = []
     for labelled in (before, after):
-        points = _points_in_heading(labelled.sweep)
+        points = _points_along(labelled.sweep, turn)
         colours = labelled.vocabulary.colourise(labelled.labels)
         view = draw_bird_eye(points, colours, size_px=560)
         legend = draw_legend(labelled.vocabulary, labelled.labels, view.height)
@@ -195,14 +215,21 @@ def _draw_change(before: LabelledSweep, after: LabelledSweep) -> Image.Image:
     return place_side_by_side(sides, ["before the prompts changed", "after"])
 
 
-def _points_in_heading(sweep: Sweep) -> NDArray[np.float32]:
-    """Points (N, 3) with x forward and y left, whatever way the LiDAR is mounted.
+def _turn_by_travel(sweeps: list[LabelledSweep]) -> NDArray[np.float64]:
+    """Rotation (2, 2) from the fixed frame to x along the way travelled, if there was any."""
+    first, last = (sweeps[index].sweep.T_global_lidar[:2, 3] for index in (0, -1))
+    way = last - first
+    distance_m = float(np.linalg.norm(way))
+    cosine, sine = way / distance_m if distance_m > _MOVED_M else (1.0, 0.0)
+    return np.array([[cosine, sine], [-sine, cosine]])
 
-    The fixed frame says where up is but not where forward is; cameras do not either. nuScenes'
-    LiDAR looks along y, so the picture is turned by that.
-    """
-    points = sweep.points[:, :3]
-    return np.stack([points[:, 1], -points[:, 0], points[:, 2]], axis=1)
+
+def _points_along(sweep: Sweep, turn: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points (N, 3) around the sensor: z up as in the fixed frame, x and y turned by `turn`."""
+    points = transform_points(sweep.T_global_lidar, sweep.points[:, :3])
+    points -= sweep.T_global_lidar[:3, 3]
+    points[:, :2] = points[:, :2] @ turn.T
+    return points
 
 
 def _labels_of(message: Any) -> NDArray[np.uint8]:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from pathlib import Path
 
 _PACKAGE = "clip2scene_ros"
 
 
 def share_directory() -> Path:
-    """Find share/clip2scene_ros, or the root of the checkout for an editable install.
+    """Find share/clip2scene_ros of the prefix this runs from, or the root of the checkout.
 
     Raises:
-        FileNotFoundError: If the distribution's files are gone.
+        FileNotFoundError: If the files are not there.
     """
-    for file in metadata.files(_PACKAGE) or ():
-        if file.parts[-3:] == ("share", _PACKAGE, "package.xml"):
-            return Path(str(file.locate())).resolve().parent
-    checkout = Path(__file__).resolve().parents[1]
-    if (checkout / "package.xml").is_file():
-        return checkout
+    site_packages = Path(__file__).resolve().parents[1]
+    if (site_packages / "package.xml").is_file():
+        return site_packages  # a checkout
+    for prefix in site_packages.parents:
+        share = prefix / "share" / _PACKAGE
+        if (share / "package.xml").is_file():
+            return share
     raise FileNotFoundError(
-        f"the files of {_PACKAGE} are not installed; install it again with pip or colcon"
+        f"no share/{_PACKAGE} above {site_packages}; install {_PACKAGE} again with pip or colcon"
     )

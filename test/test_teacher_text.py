@@ -133,7 +133,7 @@ def test_an_unknown_word_is_named_with_the_closest_known_ones(small):
     message = str(refusal.value)
     assert "prompt 'trafik cone'" in message
     assert "never saw the word 'trafik'; closest known words: traffic" in message
-    assert "known_words" in message
+    assert "clip2scene words" in message
     assert "\n" not in message
 
 

@@ -100,7 +100,7 @@ class WordVocabulary:
             )
             raise PromptError(
                 f"prompt {prompt!r}: the small CLIP never saw the word {word!r}; {closest}; "
-                f"load_clip('small').known_words lists all {len(self.prompt_words)} that it knows"
+                f"'clip2scene words' lists all {len(self.prompt_words)} that it knows"
             )
 
     def encode(self, text: str) -> list[int]:

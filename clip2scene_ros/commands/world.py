@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
         lidar_columns=arguments.columns,
         is_every_frame=not arguments.keyframes_only,
     )
-    with tqdm(desc="rendering", unit="keyframe") as bar:
+    with tqdm(desc="rendering", unit="scene") as bar:
 
         def report(done: int, total: int) -> None:
             bar.total = total

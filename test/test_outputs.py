@@ -1,0 +1,66 @@
+import numpy as np
+import torch
+
+from clip2scene_core.datasets.sample import CameraView, Sweep
+from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.outputs import (
+    draw_bird_eye,
+    draw_legend,
+    draw_overlay,
+    place_side_by_side,
+    stack,
+)
+from clip2scene_core.vocabulary import make_vocabulary
+
+RED, GREEN = (255, 0, 0), (0, 255, 0)
+
+
+def find(picture, colour) -> np.ndarray:
+    """(K, 2) rows and columns of a colour."""
+    return np.argwhere((np.asarray(picture) == colour).all(axis=2))
+
+
+def test_ahead_is_up_and_left_is_left():
+    points = np.array([[10.0, 0, 0], [0, 10.0, 0]])
+    colours = np.array([RED, GREEN], dtype=np.uint8)
+    picture = draw_bird_eye(points, colours, size_px=200, reach_m=20.0)
+    np.testing.assert_allclose(find(picture, RED).mean(axis=0), [50.5, 100.5])
+    np.testing.assert_allclose(find(picture, GREEN).mean(axis=0), [100.5, 50.5])
+
+
+def test_higher_points_cover_lower_ones_and_far_ones_are_left_out():
+    points = np.array([[5.0, 5.0, 2.0], [5.0, 5.0, 0.0], [500.0, 0.0, 0.0]])
+    colours = np.array([RED, GREEN, GREEN], dtype=np.uint8)
+    picture = draw_bird_eye(points, colours, size_px=200, reach_m=20.0)
+    assert len(find(picture, RED)) == 4
+    assert len(find(picture, GREEN)) == 0
+
+
+def test_overlay_draws_labelled_points_where_the_camera_sees_them():
+    intrinsics = np.array([[50.0, 0, 49.5], [0, 50.0, 24.5], [0, 0, 1]])
+    camera = CameraView("c", np.zeros((50, 100, 3), np.uint8), intrinsics, np.eye(4), 0)
+    points = np.array([[0, 0, 10, 0], [-5, 0, 10, 0], [0, 0, -10, 0]], dtype=np.float32)
+    sweep = Sweep(points, np.eye(4), 0)  # the LiDAR frame is the camera's own here
+    vocabulary = make_vocabulary(["pedestrian"], torch.eye(1))
+    labels = np.array([0, IGNORE_LABEL, 0], dtype=np.uint8)
+    picture = draw_overlay(camera, sweep, labels, vocabulary, width_px=200)
+    assert picture.size == (200, 100)
+    drawn = find(picture, RED)
+    assert len(drawn) > 0
+    np.testing.assert_allclose(drawn.mean(axis=0), [50, 100], atol=1)
+
+
+def test_legend_lists_the_most_frequent_first():
+    vocabulary = make_vocabulary(["car", "pedestrian"], torch.eye(2))
+    legend = draw_legend(vocabulary, np.array([1, 1, 0], dtype=np.uint8), height_px=200)
+    pedestrian = find(legend, tuple(vocabulary.colours[1]))[:, 0].mean()
+    car = find(legend, tuple(vocabulary.colours[0]))[:, 0].mean()
+    assert pedestrian < car
+
+
+def test_pictures_are_placed_without_overlap():
+    vocabulary = make_vocabulary(["car"], torch.eye(1))
+    legend = draw_legend(vocabulary, np.zeros(0, np.uint8), height_px=100)
+    row = place_side_by_side([legend, legend], ["a", "b"])
+    assert row.size == (2 * legend.width + 10, 100 + 26)
+    assert stack([row, row]).size == (row.width, 2 * row.height + 10)
