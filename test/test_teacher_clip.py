@@ -22,19 +22,19 @@ from clip2scene_core.teacher.small_clip import (
     save_small_clip,
 )
 from clip2scene_core.teacher.text import embed_prompts
-from clip2scene_core.teacher.vocabulary import WordVocabulary
+from clip2scene_core.teacher.tokenizer import WordTokenizer
 
 SHAPE = SmallClipShape(width=4, embedding_size=16, text_width=16, text_heads=2, image_height=40)
 PHOTO = Path(__file__).parents[2] / "shared" / "data" / "clip_preprocessing"
 
 
 def small_clip_file(shape=SHAPE):
-    vocabulary = WordVocabulary.of_captions(["a car"], ["a photo of a {}."], shape.context_length)
+    tokenizer = WordTokenizer.of_captions(["a car"], ["a photo of a {}."], shape.context_length)
     torch.manual_seed(0)
     return SmallClipFile(
-        model=build_small_clip(shape, vocabulary.size).eval(),
+        model=build_small_clip(shape, tokenizer.size).eval(),
         shape=shape,
-        vocabulary=vocabulary,
+        tokenizer=tokenizer,
         mean=(0.4, 0.5, 0.6),
         std=(0.1, 0.2, 0.3),
         training={"num_pictures": 7},
@@ -53,7 +53,7 @@ def test_a_small_clip_comes_back_as_it_was_saved(saved):
     path, small_clip = saved
     loaded = load_small_clip(path)
     assert loaded.shape == small_clip.shape
-    assert loaded.vocabulary == small_clip.vocabulary
+    assert loaded.tokenizer == small_clip.tokenizer
     assert (loaded.mean, loaded.std) == (small_clip.mean, small_clip.std)
     assert loaded.training == {"num_pictures": 7}
     images = torch.rand(2, 3, 48, 80)

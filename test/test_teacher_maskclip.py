@@ -162,7 +162,7 @@ def test_image_height_below_one_patch_is_refused(tiny_vit):
 def test_other_towers_are_refused(tiny_vit):
     model = torch.nn.Module()
     model.visual = torch.nn.Linear(1, 1)
-    foreign = type(tiny_vit)("foreign", model, tiny_vit.vocabulary, (0, 0, 0), (1, 1, 1), 64)
+    foreign = type(tiny_vit)("foreign", model, tiny_vit.tokenizer, (0, 0, 0), (1, 1, 1), 64)
     with pytest.raises(ValueError, match="has a Linear"):
         DenseClip(foreign)
 

@@ -16,7 +16,7 @@ from clip2scene_core.teacher.text import (
     encode_tokens,
     tokenize,
 )
-from clip2scene_core.teacher.vocabulary import PromptError, WordVocabulary
+from clip2scene_core.teacher.tokenizer import PromptError, WordTokenizer
 
 CAPTIONS = ("a red car", "a traffic cone", "a green tree", "grass and a sidewalk")
 
@@ -24,10 +24,10 @@ CAPTIONS = ("a red car", "a traffic cone", "a green tree", "grass and a sidewalk
 @pytest.fixture(scope="module")
 def small():
     shape = SmallClipShape(width=4, embedding_size=16, text_width=16, text_heads=2)
-    vocabulary = WordVocabulary.of_captions(CAPTIONS, PROMPT_TEMPLATES, shape.context_length)
+    tokenizer = WordTokenizer.of_captions(CAPTIONS, PROMPT_TEMPLATES, shape.context_length)
     torch.manual_seed(0)
-    model = build_small_clip(shape, vocabulary.size)
-    return Clip("small", model, vocabulary, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2), 112)
+    model = build_small_clip(shape, tokenizer.size)
+    return Clip("small", model, tokenizer, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2), 112)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_embedding_is_the_normalised_mean_of_normalised_sentences(name, request)
     sentences = [template.format("traffic cone") for template in PROMPT_TEMPLATES]
     tokens = torch.zeros(85, clip.model.context_length, dtype=torch.int64)
     for row, sentence in enumerate(sentences):
-        sentence_tokens = tokenize(clip.vocabulary, [sentence])[0]
+        sentence_tokens = tokenize(clip.tokenizer, [sentence])[0]
         tokens[row, : len(sentence_tokens)] = sentence_tokens
     with torch.no_grad():
         by_sentence = clip.model.encode_text(tokens, normalize=True)
@@ -69,7 +69,7 @@ def test_embedding_is_the_normalised_mean_of_normalised_sentences(name, request)
 
 def test_byte_pair_tokens_are_open_clip_s(byte_pair):
     texts = ["a photo of a traffic cone.", "Straßenbahn", "a very_odd  text!"]
-    ours = tokenize(byte_pair.vocabulary, texts)
+    ours = tokenize(byte_pair.tokenizer, texts)
     theirs = open_clip.tokenize(texts)
     assert torch.equal(ours, theirs[:, : ours.shape[1]])
     assert theirs[:, ours.shape[1] :].eq(0).all()
@@ -77,8 +77,8 @@ def test_byte_pair_tokens_are_open_clip_s(byte_pair):
 
 @torch.no_grad()
 def test_padding_never_changes_an_embedding(byte_pair):
-    tokens = tokenize(byte_pair.vocabulary, ["a car", "a photo of two traffic cones on a road"])
-    alone = tokenize(byte_pair.vocabulary, ["a car"])
+    tokens = tokenize(byte_pair.tokenizer, ["a car", "a photo of two traffic cones on a road"])
+    alone = tokenize(byte_pair.tokenizer, ["a car"])
     padded = encode_tokens(byte_pair.model, tokens)[0]
     torch.testing.assert_close(encode_tokens(byte_pair.model, alone)[0], padded)
 
@@ -138,7 +138,7 @@ def test_an_unknown_word_is_named_with_the_closest_known_ones(small):
 
 
 def test_a_word_of_a_template_alone_is_unknown(small):
-    assert "origami" in small.vocabulary.words
+    assert "origami" in small.tokenizer.words
     with pytest.raises(PromptError, match="'origami'"):
         embed_prompts(small, ["origami"])
     assert "origami" not in small.known_words
@@ -154,7 +154,7 @@ def test_a_long_prompt_is_refused_not_cut(small, byte_pair):
 
 def test_the_longest_prompt_that_fits_is_read(byte_pair):
     # 77 tokens less start, end and the longest template ("a photo of ... ." without the prompt).
-    longest = max(len(byte_pair.vocabulary.encode(t.format(""))) for t in PROMPT_TEMPLATES)
+    longest = max(len(byte_pair.tokenizer.encode(t.format(""))) for t in PROMPT_TEMPLATES)
     prompt = " ".join(["car"] * (75 - longest))
     assert embed_prompts(byte_pair, [prompt]).shape == (1, 16)
     with pytest.raises(PromptError, match="too long"):

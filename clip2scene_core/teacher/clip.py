@@ -13,7 +13,7 @@ from torch import Tensor
 
 from clip2scene_core.teacher.openclip import CLIP, open_clip
 from clip2scene_core.teacher.small_clip import load_small_clip
-from clip2scene_core.teacher.vocabulary import BytePairVocabulary, TokenVocabulary, WordVocabulary
+from clip2scene_core.teacher.tokenizer import BytePairTokenizer, Tokenizer, WordTokenizer
 
 _LOG = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class Clip:
     Attributes:
         name: The name it was loaded by.
         model: open_clip.CLIP in evaluation mode, no gradients.
-        vocabulary: Its tokens.
+        tokenizer: Its tokens.
         mean: (red, green, blue) that is subtracted from images in [0, 1].
         std: (red, green, blue) that images are divided by afterwards.
         image_height: Height in pixels to which images are resized for dense embeddings.
@@ -36,7 +36,7 @@ class Clip:
 
     name: str
     model: CLIP
-    vocabulary: TokenVocabulary
+    tokenizer: Tokenizer
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     image_height: int
@@ -62,8 +62,8 @@ class Clip:
     @property
     def known_words(self) -> tuple[str, ...]:
         """The words that prompts may use, sorted; empty if every word may be used."""
-        if isinstance(self.vocabulary, WordVocabulary):
-            return tuple(sorted(self.vocabulary.prompt_words))
+        if isinstance(self.tokenizer, WordTokenizer):
+            return tuple(sorted(self.tokenizer.prompt_words))
         return ()
 
 
@@ -109,7 +109,7 @@ def _load_small(name: str, path: Path, device: torch.device | str) -> Clip:
     return Clip(
         name=name,
         model=small_clip.model.to(device),
-        vocabulary=small_clip.vocabulary,
+        tokenizer=small_clip.tokenizer,
         mean=small_clip.mean,
         std=small_clip.std,
         image_height=small_clip.shape.image_height,
@@ -183,7 +183,7 @@ def clip_of_model(name: str, model: CLIP) -> Clip:
     return Clip(
         name=name,
         model=model,
-        vocabulary=BytePairVocabulary(model.context_length),
+        tokenizer=BytePairTokenizer(model.context_length),
         mean=(red_mean, green_mean, blue_mean),
         std=(red_std, green_std, blue_std),
         image_height=size if isinstance(size, int) else size[0],

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from clip2scene_core.teacher.clip import Clip
 from clip2scene_core.teacher.pictures import CaptionedPictures
 from clip2scene_core.teacher.text import embed_prompts
-from clip2scene_core.teacher.vocabulary import split_words
+from clip2scene_core.teacher.tokenizer import split_words
 
 _PICTURES_PER_PASS = 256
 

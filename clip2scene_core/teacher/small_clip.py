@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from clip2scene_core.teacher.openclip import CLIP, AttentionPool2d, ModifiedResNet
-from clip2scene_core.teacher.vocabulary import WordVocabulary
+from clip2scene_core.teacher.tokenizer import WordTokenizer
 
 _FILE_FORMAT = "clip2scene small CLIP 1"
 _STOCK_STRIDE = 32
@@ -136,7 +136,7 @@ class SmallClipFile:
     Attributes:
         model: The CLIP, in evaluation mode.
         shape: Its shape.
-        vocabulary: The words that it was trained with.
+        tokenizer: The words that it was trained with.
         mean: (red, green, blue) that is subtracted from images in [0, 1].
         std: (red, green, blue) that images are divided by afterwards.
         training: How it was made and how good it is, for the model card.
@@ -144,7 +144,7 @@ class SmallClipFile:
 
     model: CLIP
     shape: SmallClipShape
-    vocabulary: WordVocabulary
+    tokenizer: WordTokenizer
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     training: Mapping[str, object]
@@ -155,8 +155,8 @@ def save_small_clip(path: Path, small_clip: SmallClipFile) -> None:
     metadata = {
         "format": _FILE_FORMAT,
         "shape": json.dumps(asdict(small_clip.shape)),
-        "words": json.dumps(small_clip.vocabulary.words),
-        "prompt_words": json.dumps(sorted(small_clip.vocabulary.prompt_words)),
+        "words": json.dumps(small_clip.tokenizer.words),
+        "prompt_words": json.dumps(sorted(small_clip.tokenizer.prompt_words)),
         "mean": json.dumps(small_clip.mean),
         "std": json.dumps(small_clip.std),
         "training": json.dumps(dict(small_clip.training)),
@@ -189,12 +189,12 @@ def load_small_clip(path: Path) -> SmallClipFile:
         )
     fields = json.loads(metadata["shape"])
     shape = SmallClipShape(**{**fields, "layers": tuple(fields["layers"])})
-    vocabulary = WordVocabulary(
+    tokenizer = WordTokenizer(
         tuple(json.loads(metadata["words"])),
         frozenset(json.loads(metadata["prompt_words"])),
         shape.context_length,
     )
-    model = build_small_clip(shape, vocabulary.size)
+    model = build_small_clip(shape, tokenizer.size)
     try:
         model.load_state_dict(weights, strict=True)
     except RuntimeError as error:
@@ -204,7 +204,7 @@ def load_small_clip(path: Path) -> SmallClipFile:
     return SmallClipFile(
         model=model.eval(),
         shape=shape,
-        vocabulary=vocabulary,
+        tokenizer=tokenizer,
         mean=(red_mean, green_mean, blue_mean),
         std=(red_std, green_std, blue_std),
         training=json.loads(metadata["training"]),

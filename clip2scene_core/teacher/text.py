@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from clip2scene_core.teacher.clip import Clip
 from clip2scene_core.teacher.openclip import CLIP, open_clip
-from clip2scene_core.teacher.vocabulary import PromptError, TokenVocabulary, split_words
+from clip2scene_core.teacher.tokenizer import PromptError, Tokenizer, split_words
 
 IN_THE_SCENE_TEMPLATES: Final = (
     "there is a {} in the scene.",
@@ -80,11 +80,11 @@ def check_prompt(clip: Clip, prompt: str, templates: Sequence[str] = PROMPT_TEMP
     """
     if not split_words(prompt):
         raise PromptError(f"prompt {prompt!r} holds no word; name a thing, such as 'traffic cone'")
-    vocabulary = clip.vocabulary
-    vocabulary.check_prompt(prompt)
-    template_tokens = max(len(vocabulary.encode(template.format(""))) for template in templates)
-    room = vocabulary.context_length - 2 - template_tokens
-    num_tokens = len(vocabulary.encode(prompt))
+    tokenizer = clip.tokenizer
+    tokenizer.check_prompt(prompt)
+    template_tokens = max(len(tokenizer.encode(template.format(""))) for template in templates)
+    room = tokenizer.context_length - 2 - template_tokens
+    num_tokens = len(tokenizer.encode(prompt))
     if num_tokens > room:
         raise PromptError(
             f"prompt {_shortened(prompt)!r} is too long: {num_tokens} tokens, and CLIP {clip.name} "
@@ -101,17 +101,17 @@ def _shortened(prompt: str) -> str:
 def _average_over_templates(clip: Clip, prompts: list[str], templates: Sequence[str]) -> Tensor:
     """Prompts (C) -> unit-length embeddings (C, D)."""
     texts = [template.format(prompt) for prompt in prompts for template in templates]
-    tokens = tokenize(clip.vocabulary, texts).to(clip.device)
+    tokens = tokenize(clip.tokenizer, texts).to(clip.device)
     embeddings = F.normalize(encode_tokens(clip.model, tokens), dim=1)
     averaged = embeddings.reshape(len(prompts), len(templates), -1).mean(dim=1)
     return F.normalize(averaged, dim=1)
 
 
-def tokenize(vocabulary: TokenVocabulary, texts: Sequence[str]) -> Tensor:
+def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> Tensor:
     """Turn texts into tokens, padded to the longest of them.
 
     Args:
-        vocabulary: The CLIP's tokens.
+        tokenizer: The CLIP's tokens.
         texts: T texts.
 
     Returns:
@@ -120,15 +120,13 @@ def tokenize(vocabulary: TokenVocabulary, texts: Sequence[str]) -> Tensor:
     Raises:
         PromptError: If a text is longer than the context.
     """
-    rows = [
-        [vocabulary.start_token, *vocabulary.encode(text), vocabulary.end_token] for text in texts
-    ]
+    rows = [[tokenizer.start_token, *tokenizer.encode(text), tokenizer.end_token] for text in texts]
     longest = max(range(len(rows)), key=lambda row: len(rows[row]))
     length = len(rows[longest])
-    if length > vocabulary.context_length:
+    if length > tokenizer.context_length:
         raise PromptError(
             f"text {_shortened(texts[longest])!r} is too long: {length} tokens, the text tower "
-            f"reads {vocabulary.context_length}"
+            f"reads {tokenizer.context_length}"
         )
     return torch.tensor([row + [0] * (length - len(row)) for row in rows])
 

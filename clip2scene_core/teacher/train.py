@@ -32,7 +32,7 @@ from clip2scene_core.teacher.small_clip import (
     save_small_clip,
 )
 from clip2scene_core.teacher.text import PROMPT_TEMPLATES, encode_tokens, tokenize
-from clip2scene_core.teacher.vocabulary import WordVocabulary
+from clip2scene_core.teacher.tokenizer import WordTokenizer
 
 _LOG = logging.getLogger(__name__)
 
@@ -143,12 +143,12 @@ class _Training:
         self.pictures = pictures
         self.options = options
         self.step = 0
-        self.vocabulary = WordVocabulary.of_captions(
+        self.tokenizer = WordTokenizer.of_captions(
             pictures.captions, PROMPT_TEMPLATES, options.shape.context_length
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(options.seed)
-            self.model = build_small_clip(options.shape, self.vocabulary.size)
+            self.model = build_small_clip(options.shape, self.tokenizer.size)
         self.model.to(memory_format=torch.channels_last).train()
         self.optimizer = torch.optim.AdamW(
             _parameter_groups(self.model, options.weight_decay),
@@ -174,7 +174,7 @@ class _Training:
             places = place_embeddings(pool, features)
             # Equal texts are encoded once.
             unique_texts = sorted(set(texts))
-            tokens = tokenize(self.vocabulary, unique_texts)
+            tokens = tokenize(self.tokenizer, unique_texts)
             # Fused attention in bfloat16 is ten times slower backwards on a CPU.
             with sdpa_kernel(SDPBackend.MATH):
                 encoded = encode_tokens(self.model, tokens)
@@ -264,16 +264,14 @@ class _Training:
 
     def _fingerprint(self) -> str:
         """What a state depends on, as text."""
-        return json.dumps(
-            [asdict(self.options), len(self.pictures.captions), self.vocabulary.words]
-        )
+        return json.dumps([asdict(self.options), len(self.pictures.captions), self.tokenizer.words])
 
     def finished(self, record: dict[str, object]) -> SmallClipFile:
         """The model as it is now, with the record of its training."""
         return SmallClipFile(
             model=self.model.eval(),
             shape=self.options.shape,
-            vocabulary=self.vocabulary,
+            tokenizer=self.tokenizer,
             mean=open_clip.OPENAI_DATASET_MEAN,
             std=open_clip.OPENAI_DATASET_STD,
             training=record,

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from clip2scene_core.teacher.pictures import CaptionedPictures
 
 SUMMARY = "train a small CLIP on captioned pictures of the embedded world"
 
@@ -13,31 +17,36 @@ SUMMARY = "train a small CLIP on captioned pictures of the embedded world"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--out", type=Path, required=True, help="CLIP to write (.safetensors)")
-    parser.add_argument("--pictures", type=int, default=16000, help="pictures to train on")
+    parser.add_argument("--pictures", type=int, default=24000, help="pictures to train on")
     parser.add_argument("--held-out", type=int, default=2000, help="pictures to score on")
-    parser.add_argument("--steps", type=int, default=3000, help="batches of 128 pictures")
-    parser.add_argument("--width", type=int, default=16, help="channels of the image tower's stem")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=3600, help="batches of 128 pictures")
+    parser.add_argument(
+        "--image-height", type=int, default=224, help="height at which images are labelled, pixels"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of pictures, weights and order")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    from clip2scene_core.teacher.pictures import CaptionedPictures
-    from clip2scene_core.teacher.small_clip import SmallClipShape
-    from clip2scene_core.teacher.train import Progress, TrainingOptions, train_small_clip
-    from clip2scene_core.world.pictures import caption_pictures
-
-    if arguments.out.exists():
-        raise ValueError(f"{arguments.out} exists; choose another --out or remove it")
-    pictures = CaptionedPictures.collect(
-        tqdm(
-            caption_pictures(arguments.pictures, arguments.seed),
-            total=arguments.pictures,
-            desc="pictures",
-        )
+    from clip2scene_core.teacher.clip import load_clip
+    from clip2scene_core.teacher.score import zero_shot_accuracy
+    from clip2scene_core.teacher.small_clip import SmallClipShape, save_small_clip
+    from clip2scene_core.teacher.train import (
+        Progress,
+        TrainingOptions,
+        train_small_clip,
+        with_scores,
     )
+    from clip2scene_core.world.captions import SYNONYMS
+
+    out = arguments.out
+    if out.exists():
+        raise ValueError(f"{out} exists; choose another --out or remove it")
+    pictures = _take_pictures(arguments.pictures, arguments.seed, "pictures")
     options = TrainingOptions(
-        shape=SmallClipShape(width=arguments.width), steps=arguments.steps, seed=arguments.seed
+        shape=SmallClipShape(image_height=arguments.image_height),
+        steps=arguments.steps,
+        seed=arguments.seed,
     )
     with tqdm(desc="training", total=options.steps, unit="step") as bar:
 
@@ -45,5 +54,20 @@ def run(arguments: argparse.Namespace) -> None:
             bar.set_postfix(loss=f"{progress.loss:.3f}", refresh=False)
             bar.update(progress.step - bar.n)
 
-        train_small_clip(pictures, options, arguments.out, report)
-    print(f"small CLIP: {arguments.out}")
+        small_clip = train_small_clip(pictures, options, out, report)
+    # Another seed is another set of scenes: nothing in these pictures was trained on.
+    held_out = _take_pictures(arguments.held_out, arguments.seed + 1, "held-out pictures")
+    class_of_prompt = {word: name for name, *words in SYNONYMS for word in words}
+    scores = zero_shot_accuracy(load_clip(f"small:{out}"), held_out, class_of_prompt)
+    save_small_clip(out, with_scores(small_clip, scores))
+    for name, score in scores.items():
+        print(f"{name}: {100 * score:.1f} %")
+    print(f"small CLIP: {out}")
+
+
+def _take_pictures(count: int, seed: int, description: str) -> CaptionedPictures:
+    from clip2scene_core.teacher.pictures import CaptionedPictures
+    from clip2scene_core.world.pictures import caption_pictures
+
+    pairs = caption_pictures(count, seed)
+    return CaptionedPictures.collect(tqdm(pairs, total=count, desc=description))

@@ -17,7 +17,7 @@ class PromptError(ValueError):
     """A prompt that the text tower cannot read; the message is one line for the user."""
 
 
-class TokenVocabulary(Protocol):
+class Tokenizer(Protocol):
     """What the text tower needs to know of its tokens."""
 
     @property
@@ -45,7 +45,7 @@ def split_words(text: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class WordVocabulary:
+class WordTokenizer:
     """One token per word, and only words that were trained.
 
     Attributes:
@@ -62,7 +62,7 @@ class WordVocabulary:
     @classmethod
     def of_captions(
         cls, captions: Iterable[str], templates: Iterable[str], context_length: int
-    ) -> WordVocabulary:
+    ) -> WordTokenizer:
         """Collect the words of the captions and of the templates around them."""
         prompt_words = {word for caption in captions for word in split_words(caption)}
         other_words = {word for template in templates for word in split_words(template)}
@@ -113,7 +113,7 @@ class WordVocabulary:
         return [tokens[word] for word in split_words(text)]
 
 
-class BytePairVocabulary:
+class BytePairTokenizer:
     """CLIP's own tokens (byte pairs), from open_clip's tokenizer; every text can be encoded."""
 
     def __init__(self, context_length: int) -> None:
