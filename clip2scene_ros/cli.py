@@ -8,11 +8,22 @@ import sys
 from collections.abc import Sequence
 
 from clip2scene_core import __version__
-from clip2scene_ros.commands import bag, demo, evaluate, pretrain, segment, train_clip, words, world
+from clip2scene_ros.commands import (
+    bag,
+    demo,
+    evaluate,
+    pretrain,
+    segment,
+    train_clip,
+    view,
+    words,
+    world,
+)
 
 _COMMANDS = {
     "demo": demo,
     "segment": segment,
+    "view": view,
     "words": words,
     "bag": bag,
     "world": world,

@@ -1,3 +1,4 @@
+import importlib.util
 import math
 from pathlib import Path
 
@@ -129,3 +130,13 @@ def test_unknown_words_exit_with_2_and_help_with_0(capsys):
             main(arguments)
         assert raised.value.code == status
     assert "label the clouds of a ROS 2 bag" in capsys.readouterr().out
+
+
+def test_a_labelled_bag_is_recorded_for_rerun_or_the_extra_is_named(tmp_path, bag, student, capsys):
+    out, recording = tmp_path / "labelled", tmp_path / "drive.rrd"
+    assert main(["segment", str(bag), "--out", str(out), "--weights", str(student)]) == 0
+    if importlib.util.find_spec("rerun") is None:
+        assert "clip2scene_ros[viz]" in error_of(capsys, "view", out, "--save", recording)
+    else:
+        assert main(["view", str(out), "--save", str(recording)]) == 0
+        assert recording.stat().st_size > 1000
