@@ -140,3 +140,24 @@ def test_a_labelled_bag_is_recorded_for_rerun_or_the_extra_is_named(tmp_path, ba
     else:
         assert main(["view", str(out), "--save", str(recording)]) == 0
         assert recording.stat().st_size > 1000
+
+
+def test_a_world_is_written_and_read_like_any_data_set(tmp_path, student, capsys):
+    out = tmp_path / "world"
+    size = ["--image-size", "64x36", "--columns", "60", "--seconds", "0.5"]
+    assert main(["world", "--out", str(out), "--scenes", "1", *size, "--keyframes-only"]) == 0
+    assert "1 keyframes" in capsys.readouterr().out
+    arguments = ["evaluate", str(out), "--weights", str(student), "--modes", "untrained"]
+    assert main(arguments) == 0
+    assert "mean IoU" in capsys.readouterr().out
+    assert "not empty" in error_of(capsys, "world", "--out", out, "--scenes", "1", *size)
+
+
+def test_a_small_clip_is_trained_scored_and_knows_its_words(tmp_path, capsys):
+    out = tmp_path / "clip.safetensors"
+    counts = ["--pictures", "60", "--held-out", "30", "--steps", "2"]
+    assert main(["train-clip", "--out", str(out), *counts]) == 0
+    assert "class_mean: " in capsys.readouterr().out
+    assert main(["words", "--teacher", f"small:{out}"]) == 0
+    assert "road" in capsys.readouterr().out.split()
+    assert "exists" in error_of(capsys, "train-clip", "--out", out, *counts)

@@ -31,6 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_core.teacher.clip import load_clip
     from clip2scene_core.teacher.score import zero_shot_accuracy
     from clip2scene_core.teacher.small_clip import SmallClipShape, save_small_clip
+    from clip2scene_core.teacher.tokenizer import split_words
     from clip2scene_core.teacher.train import (
         Progress,
         TrainingOptions,
@@ -57,8 +58,14 @@ def run(arguments: argparse.Namespace) -> None:
         small_clip = train_small_clip(pictures, options, out, report)
     # Another seed is another set of scenes: nothing in these pictures was trained on.
     held_out = _take_pictures(arguments.held_out, arguments.seed + 1, "held-out pictures")
-    class_of_prompt = {word: name for name, *words in SYNONYMS for word in words}
-    scores = zero_shot_accuracy(load_clip(f"small:{out}"), held_out, class_of_prompt)
+    clip = load_clip(f"small:{out}")
+    class_of_prompt = {
+        synonym: name
+        for name, *synonyms in SYNONYMS
+        for synonym in synonyms
+        if set(split_words(synonym)) <= set(clip.known_words)
+    }
+    scores = zero_shot_accuracy(clip, held_out, class_of_prompt)
     save_small_clip(out, with_scores(small_clip, scores))
     for name, score in scores.items():
         print(f"{name}: {100 * score:.1f} %")
