@@ -45,6 +45,8 @@ class OnlineOptions:
         min_range_m: Nearer points stay unlabelled (the ego vehicle).
         max_range_m: Points farther away stay unlabelled.
         min_confidence: Labels with a lower score become unlabelled.
+        key_smoothing: MaskCLIP's smoothing of pixel embeddings by key similarity; doubles the time
+            of the cameras.
         device: For example "cpu" or "cuda".
         precision: "fp32" or "bf16".
     """
@@ -55,6 +57,7 @@ class OnlineOptions:
     min_range_m: float = 1.5
     max_range_m: float = 80.0
     min_confidence: float = 0.0
+    key_smoothing: bool = True
     device: str = "cpu"
     precision: str = "fp32"
 
@@ -283,5 +286,6 @@ def load_online_segmenter(
         vocabulary = make_vocabulary(words, encoder(words), names)
     camera_segmenter = None
     if options.mode != "lidar":
-        camera_segmenter = CameraSegmenter(DenseClip(encoder.clip))
+        dense_clip = DenseClip(encoder.clip, key_smoothing=options.key_smoothing)
+        camera_segmenter = CameraSegmenter(dense_clip)
     return OnlineSegmenter(options, vocabulary, encoder, segmenter, camera_segmenter)

@@ -68,6 +68,11 @@ class NodeParameters:
     precision: str = _parameter(
         "precision", "fp32", "Arithmetic of the student.", choices=("fp32", "bf16")
     )
+    key_smoothing: bool = _parameter(
+        "key_smoothing",
+        True,
+        "Smooth what CLIP sees by key similarity: better labels, twice the time of the cameras.",
+    )
     min_confidence: float = _parameter(
         "min_confidence", 0.0, "Labels with a lower score become unlabelled.", within=(0.0, 1.0)
     )

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare mode, prompts, weights, teacher, device and precision."""
+    """Declare everything that decides how points are labelled."""
     parser.add_argument(
         "--mode",
         choices=("lidar", "camera", "fused"),
@@ -22,6 +22,11 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--weights", default="small", help="student checkpoint, or small")
     parser.add_argument("--teacher", help="CLIP; by default the one that taught the student")
+    parser.add_argument(
+        "--no-key-smoothing",
+        action="store_true",
+        help="label by cameras in half the time, less well",
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
 
@@ -36,6 +41,9 @@ def load_engine(arguments: argparse.Namespace) -> OnlineSegmenter:
     from clip2scene_core.online import OnlineOptions, load_online_segmenter
 
     options = OnlineOptions(
-        mode=arguments.mode, device=arguments.device, precision=arguments.precision
+        mode=arguments.mode,
+        key_smoothing=not arguments.no_key_smoothing,
+        device=arguments.device,
+        precision=arguments.precision,
     )
     return load_online_segmenter(arguments.weights, arguments.teacher, options, arguments.prompts)
