@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     ExecuteProcess,
@@ -24,7 +25,6 @@ from clip2scene_ros.launch_arguments import (
     profile_for,
     topics_of_bag,
 )
-from launch import LaunchContext, LaunchDescription
 
 READY = "will be labelled by"
 """Part of the line that the node logs once it listens."""
