@@ -278,6 +278,8 @@ def load_online_segmenter(
         vocabulary = checkpoint.vocabulary
         clip_name = teacher or checkpoint.config.teacher.clip
         encoder = PromptEncoder(clip_name, options.device, taught_with=vocabulary)
+    if teacher is not None:
+        _ = encoder.clip  # a CLIP that was asked for by name is not found missing half-way
     if prompts is not None:
         vocabulary = make_vocabulary(prompts, encoder(prompts))
     elif vocabulary is None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from clip2scene_core.device import find_device
 from clip2scene_core.teacher.clip import Clip, load_clip
 from clip2scene_core.teacher.text import embed_prompts
 from clip2scene_core.vocabulary import Vocabulary
@@ -29,7 +30,7 @@ class PromptEncoder:
         self, clip_name: str, device: str = "cpu", taught_with: Vocabulary | None = None
     ) -> None:
         self._clip_name = clip_name
-        self._device = device
+        self._device = find_device(device)
         self._taught_with = taught_with
         self._clip: Clip | None = None
         self._lock = threading.Lock()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2scene_core.checkpoint import Checkpoint, load_checkpoint
+from clip2scene_core.device import find_device
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.vocabulary import Vocabulary, classify
 
@@ -47,7 +48,7 @@ class Segmenter:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
         self.checkpoint = checkpoint
         self.vocabulary = checkpoint.vocabulary
-        self._device = torch.device(device)
+        self._device = find_device(device)
         self._dtype = PRECISIONS[precision]
         self._student = checkpoint.student.to(self._device)
 
