@@ -10,6 +10,8 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 
+from clip2scene_ros.profiles import NUSCENES_CAMERAS
+
 PROMPTS: Final = "prompts"
 PROMPT_NAMES: Final = "prompt_names"
 
@@ -109,14 +111,7 @@ class NodeParameters:
     )
     cameras: tuple[str, ...] = _parameter(
         "cameras",
-        (
-            "cam_front",
-            "cam_front_right",
-            "cam_back_right",
-            "cam_back",
-            "cam_back_left",
-            "cam_front_left",
-        ),
+        NUSCENES_CAMERAS,
         "Camera names for the two topic templates; not used in mode lidar. [''] means none.",
     )
     camera_image_topic: str = _parameter(
