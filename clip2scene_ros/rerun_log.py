@@ -14,7 +14,7 @@ from clip2scene_ros.report import LabelledSweep
 try:
     import rerun as rr
 except ImportError as error:
-    raise ImportError('viewing needs Rerun; pip install "clip2scene_ros[viz]"') from error
+    raise ImportError('viewing needs Rerun; pip install -c constraints.txt ".[viz]"') from error
 
 _POINT_RADIUS_M = 0.05
 _OVERLAY_WIDTH_PX = 640

@@ -9,7 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-pytest.importorskip("numba", reason='the world needs numba: pip install "clip2scene_ros[train]"')
+pytest.importorskip(
+    "numba", reason='the world needs numba: pip install -c constraints.txt ".[train]"'
+)
 
 from clip2scene_core.geometry import invert, transform_points
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES, nuscenes_label_map
@@ -305,4 +307,4 @@ def test_missing_numba_is_one_clear_line(module):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.count("\n") == 1
-    assert 'pip install "clip2scene_ros[train]"' in done.stdout
+    assert 'pip install -c constraints.txt ".[train]"' in done.stdout

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("numba", reason='the world needs numba: pip install "clip2scene_ros[train]"')
+pytest.importorskip(
+    "numba", reason='the world needs numba: pip install -c constraints.txt ".[train]"'
+)
 
 from clip2scene_core.labels import NUSCENES_CLASSES
 from clip2scene_core.world.captions import SKY_LABEL, SYNONYMS, Shown, caption_of

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytest.importorskip("numba", reason='the world needs numba: pip install "clip2scene_ros[train]"')
+pytest.importorskip(
+    "numba", reason='the world needs numba: pip install -c constraints.txt ".[train]"'
+)
 
 from clip2scene_core.world.tables import TABLES
 from clip2scene_core.world.writer import WorldOptions, WorldSummary, write_world

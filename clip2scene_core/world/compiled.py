@@ -10,7 +10,7 @@ try:
     from numba import njit
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
-        'the embedded world is rendered with numba: pip install "clip2scene_ros[train]"',
+        'the embedded world is rendered with numba: pip install -c constraints.txt ".[train]"',
         name="numba",
     ) from error
 
