@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SUMMARY = "label the shipped street by words, change the words, and draw what came of it"
 
 _BAG = Path("rosbags") / "embedded_street"
-_NEW_PROMPTS = ("vehicle", "road", "pavement", "house", "bush", "lawn", "man", "sign")
+_NEW_PROMPTS = ("vehicle", "person", "road", "pavement", "house", "bush", "lawn")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
