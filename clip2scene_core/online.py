@@ -39,12 +39,15 @@ class OnlineOptions:
 
     Attributes:
         mode: "lidar": the student alone. "camera": MaskCLIP projected on the points; what no camera
-            sees stays unlabelled. "fused": both, averaged where a camera sees the point.
+            sees stays unlabelled. "fused": both where a camera sees the point, else the student.
         num_sweeps: Labelled sweeps kept in the map.
         map_voxel_size_m: Edge of the map's voxels.
         min_range_m: Nearer points stay unlabelled (the ego vehicle).
         max_range_m: Points farther away stay unlabelled.
         min_confidence: Labels with a lower score become unlabelled.
+        camera_weight: In mode "fused", the cameras' share in the weighted geometric mean of both
+            probabilities. The student is steadier than the teacher that it learned from: with the
+            shipped models a fifth beats the student alone, and a half does worse than it.
         key_smoothing: MaskCLIP's smoothing of pixel embeddings by key similarity; doubles the time
             of the cameras.
         device: For example "cpu" or "cuda".
@@ -57,6 +60,7 @@ class OnlineOptions:
     min_range_m: float = 1.5
     max_range_m: float = 80.0
     min_confidence: float = 0.0
+    camera_weight: float = 0.2
     key_smoothing: bool = True
     device: str = "cpu"
     precision: str = "fp32"
@@ -68,8 +72,9 @@ class OnlineOptions:
             raise ValueError(
                 f"ranges must be 0 <= min < max, got {self.min_range_m} and {self.max_range_m} m"
             )
-        if not 0 <= self.min_confidence <= 1:
-            raise ValueError(f"min_confidence must be in [0, 1], got {self.min_confidence}")
+        for name in ("min_confidence", "camera_weight"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -213,8 +218,9 @@ class OnlineSegmenter:
         else:
             probabilities = self._segmenter.probabilities(sweep.points, vocabulary).cpu()
             camera_probabilities, in_view = self._see(sweep, cameras, vocabulary)
-            weight = 0.5 * torch.from_numpy(in_view)[:, None]
-            probabilities = (1 - weight) * probabilities + weight * camera_probabilities
+            weight = self.options.camera_weight * torch.from_numpy(in_view)[:, None]
+            logits = (1 - weight) * _log(probabilities) + weight * _log(camera_probabilities)
+            probabilities = torch.softmax(logits, dim=1)
             seen = np.ones(len(sweep.points), dtype=bool)
         labels, scores = classify(probabilities, self.options.min_confidence)
         labels[~seen] = IGNORE_LABEL
@@ -291,3 +297,8 @@ def load_online_segmenter(
         dense_clip = DenseClip(encoder.clip, key_smoothing=options.key_smoothing)
         camera_segmenter = CameraSegmenter(dense_clip)
     return OnlineSegmenter(options, vocabulary, encoder, segmenter, camera_segmenter)
+
+
+def _log(probabilities: Tensor) -> Tensor:
+    """Logarithm that no single zero can decide."""
+    return probabilities.clamp(min=1e-6).log()

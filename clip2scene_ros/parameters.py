@@ -70,6 +70,12 @@ class NodeParameters:
     precision: str = _parameter(
         "precision", "fp32", "Arithmetic of the student.", choices=("fp32", "bf16")
     )
+    camera_weight: float = _parameter(
+        "camera_weight",
+        0.2,
+        "Share of the cameras in mode fused; the rest is the student's.",
+        within=(0.0, 1.0),
+    )
     key_smoothing: bool = _parameter(
         "key_smoothing",
         True,

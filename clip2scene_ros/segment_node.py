@@ -226,6 +226,7 @@ def load_engine(values: NodeParameters) -> OnlineSegmenter:
         min_confidence=values.min_confidence,
         device=device,
         precision=values.precision,
+        camera_weight=values.camera_weight,
         key_smoothing=values.key_smoothing,
     )
     return load_online_segmenter(values.weights, values.teacher or None, options)

@@ -125,15 +125,26 @@ def test_camera_mode_labels_only_what_cameras_see(tiny_checkpoint):
     assert (cloud.labels[~seen] == IGNORE_LABEL).all()
 
 
-def test_fused_mode_averages_where_a_camera_sees(tiny_checkpoint):
+def test_fused_mode_weighs_both_where_a_camera_sees(tiny_checkpoint):
     lidar = make_engine(tiny_checkpoint, min_range_m=0.0)
     fused = make_engine(tiny_checkpoint, mode="fused", min_range_m=0.0)
     sweep = make_sweep()
     alone, both = lidar.add(sweep), fused.add(sweep, cameras=["view"])
     seen = sweep.points[:, 0] > 0
     np.testing.assert_array_equal(alone.labels[~seen], both.labels[~seen])
-    assert (both.labels[seen] == 0).all()
-    assert (both.scores[seen] >= 0.5).all()
+    probabilities = Segmenter(tiny_checkpoint).probabilities(
+        sweep.points, tiny_checkpoint.vocabulary
+    )
+    # Weighted geometric mean, by hand: the camera is sure of prompt 0, the others have 1e-6.
+    camera = torch.tensor([1.0, 1e-6, 1e-6])
+    expected = probabilities**0.8 * camera**0.2
+    expected = expected / expected.sum(dim=1, keepdim=True)
+    np.testing.assert_array_equal(both.labels[seen], expected.argmax(dim=1).numpy()[seen])
+    np.testing.assert_allclose(
+        both.scores[seen], expected.max(dim=1).values.numpy()[seen], rtol=1e-4
+    )
+    cameras = make_engine(tiny_checkpoint, mode="fused", min_range_m=0.0, camera_weight=1.0)
+    assert (cameras.add(sweep, cameras=["view"]).labels[seen] == 0).all()
     without_cameras = fused.add(sweep)
     np.testing.assert_array_equal(without_cameras.labels, alone.labels)
 
