@@ -81,6 +81,13 @@ class NodeParameters:
         True,
         "Smooth what CLIP sees by key similarity: better labels, twice the time of the cameras.",
     )
+    num_threads: int = _parameter(
+        "num_threads",
+        0,
+        "Threads of the CPU arithmetic; 0 takes half of the processors and leaves the rest to "
+        "the middleware.",
+        within=(0, 256),
+    )
     min_confidence: float = _parameter(
         "min_confidence", 0.0, "Labels with a lower score become unlabelled.", within=(0.0, 1.0)
     )

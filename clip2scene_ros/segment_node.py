@@ -25,6 +25,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import try_shutdown
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
+from clip2scene_core.device import use_threads
 from clip2scene_core.online import OnlineOptions, OnlineSegmenter, load_online_segmenter
 from clip2scene_ros.assembler import SweepAssembler
 from clip2scene_ros.assembly import AssemblyOptions
@@ -214,6 +215,7 @@ def load_engine(values: NodeParameters) -> OnlineSegmenter:
         ValueError: If they cannot be used; one line says why.
         FileNotFoundError: If a file is missing.
     """
+    use_threads(values.num_threads)
     device = values.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -82,10 +82,12 @@ def run(arguments: argparse.Namespace) -> None:
 def _run_through_engine(
     bag: Path, out: Path, change: PromptChange, progress: Callable[[int, int], None]
 ) -> DemoRun:
+    from clip2scene_core.device import use_threads
     from clip2scene_core.online import load_online_segmenter
     from clip2scene_ros.demo_run import DemoRun
     from clip2scene_ros.replay import ReplayOptions, segment_bag
 
+    use_threads()
     options = ReplayOptions(prompt_changes=[(change.after_s, change.prompts)])
     summary = segment_bag(bag, out, load_online_segmenter(), options, progress)
     return DemoRun(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from clip2scene_ros.commands.threads import add_threads_argument
+
 if TYPE_CHECKING:
     from clip2scene_core.online import OnlineSegmenter
 
@@ -29,6 +31,7 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    add_threads_argument(parser)
 
 
 def load_engine(arguments: argparse.Namespace) -> OnlineSegmenter:
@@ -38,8 +41,10 @@ def load_engine(arguments: argparse.Namespace) -> OnlineSegmenter:
         ValueError: If weights, teacher or prompts cannot be used.
     """
     # Torch and CLIP take seconds to import: `clip2scene --help` must not wait for them.
+    from clip2scene_core.device import use_threads
     from clip2scene_core.online import OnlineOptions, load_online_segmenter
 
+    use_threads(arguments.threads)
     options = OnlineOptions(
         mode=arguments.mode,
         key_smoothing=not arguments.no_key_smoothing,

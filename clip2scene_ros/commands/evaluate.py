@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from clip2scene_ros.commands.threads import add_threads_argument
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -37,13 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to compare; untrained is the student with random weights",
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    add_threads_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     from clip2scene_core.datasets import NuScenesDataset
+    from clip2scene_core.device import use_threads
     from clip2scene_core.labels import NUSCENES_CLASSES
 
+    use_threads(arguments.threads)
     scenes = arguments.scenes.read_text().split() if arguments.scenes else None
     dataset = NuScenesDataset(arguments.dataset, arguments.version, scenes, with_labels=True)
     reports = {mode: _evaluate(mode, arguments, dataset) for mode in arguments.modes}

@@ -8,6 +8,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from clip2scene_ros.commands.threads import add_threads_argument
+
 SUMMARY = "pre-train a student from a frozen CLIP; reads no 3D label"
 
 
@@ -21,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, help="YAML file that overrides the defaults")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint (.safetensors)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    add_threads_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -28,8 +31,10 @@ def run(arguments: argparse.Namespace) -> None:
     # Torch and CLIP take seconds to import: `clip2scene --help` must not wait for them.
     from clip2scene_core.config import PretrainConfig, load_config
     from clip2scene_core.datasets import NuScenesDataset
+    from clip2scene_core.device import use_threads
     from clip2scene_core.training.pretrain import PretrainProgress, pretrain
 
+    use_threads(arguments.threads)
     config = load_config(arguments.config) if arguments.config else PretrainConfig()
     if arguments.out.suffix != ".safetensors":
         raise ValueError(f"--out must end in .safetensors, got {arguments.out}")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from clip2scene_ros.commands.threads import add_threads_argument
+
 if TYPE_CHECKING:
     from clip2scene_core.teacher.pictures import CaptionedPictures
 
@@ -24,10 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--image-height", type=int, default=224, help="height at which images are labelled, pixels"
     )
     parser.add_argument("--seed", type=int, default=0, help="of pictures, weights and order")
+    add_threads_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
+    from clip2scene_core.device import use_threads
     from clip2scene_core.teacher.clip import load_clip
     from clip2scene_core.teacher.score import zero_shot_accuracy
     from clip2scene_core.teacher.small_clip import SmallClipShape, save_small_clip
@@ -40,6 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     from clip2scene_core.world.captions import SYNONYMS
 
+    use_threads(arguments.threads)
     out = arguments.out
     if out.exists():
         raise ValueError(f"{out} exists; choose another --out or remove it")
