@@ -45,7 +45,8 @@ class LabelledGrid:
     """The last `num_sweeps` labelled sweeps as per-voxel, per-label evidence.
 
     A point votes for its label with its score, so many sure looks outweigh a glimpse. Old sweeps
-    leave as a whole; a moving car does not leave a trail longer than the window.
+    leave as a whole; a moving car does not leave a trail longer than the window. A sweep that lies
+    beyond the reach of the others (26 km with voxels of 0.2 m) starts the grid anew.
 
     Args:
         voxel_size_m: Edge of a voxel in metres.
@@ -60,6 +61,7 @@ class LabelledGrid:
             )
         self._voxel_size_m = voxel_size_m
         self._sweeps: deque[_Votes] = deque(maxlen=num_sweeps)
+        self._anchor: NDArray[np.int64] = np.zeros(3, dtype=np.int64)
 
     def add(
         self,
@@ -75,16 +77,20 @@ class LabelledGrid:
             scores: (N,) float32 in [0, 1].
 
         Raises:
-            ValueError: If a labelled point lies beyond the grid's 18 bits per axis.
+            ValueError: If one sweep spans more than 18 bits of voxels along an axis.
         """
         voting = labels != IGNORE_LABEL
-        cells = np.floor(points_fixed[voting] / self._voxel_size_m).astype(np.int64) + _AXIS_OFFSET
-        if cells.size and (cells.min() < 0 or cells.max() >= 1 << _AXIS_BITS):
-            reach_m = _AXIS_OFFSET * self._voxel_size_m
+        cells = np.floor(points_fixed[voting] / self._voxel_size_m).astype(np.int64)
+        # Keys count from an anchor near the sweeps: maps in UTM lie thousands of kilometres out.
+        if not self._reaches(cells):
+            self._sweeps.clear()
+            self._anchor = np.median(cells, axis=0).astype(np.int64)
+        if not self._reaches(cells):
             raise ValueError(
-                f"points reach {np.abs(points_fixed[voting]).max():.0f} m from the fixed frame's "
-                f"origin, the grid only {reach_m:.0f} m; use larger voxels or a nearer fixed frame"
+                f"one sweep spans {np.ptp(points_fixed[voting], axis=0).max():.0f} m, the grid "
+                f"{2 * _AXIS_OFFSET * self._voxel_size_m:.0f} m; use larger voxels"
             )
+        cells += _AXIS_OFFSET - self._anchor
         voxels = (cells[:, 0] << _AXIS_BITS | cells[:, 1]) << _AXIS_BITS | cells[:, 2]
         keys, inverse, counts = np.unique(
             voxels << _LABEL_BITS | labels[voting], return_inverse=True, return_counts=True
@@ -129,7 +135,12 @@ class LabelledGrid:
         """Forget all sweeps."""
         self._sweeps.clear()
 
+    def _reaches(self, cells: NDArray[np.int64]) -> bool:
+        """Tell whether all cells (N, 3) lie within the keys' 18 bits around the anchor."""
+        return not cells.size or bool(np.abs(cells - self._anchor).max() < _AXIS_OFFSET)
+
     def _centres(self, voxels: NDArray[np.int64]) -> NDArray[np.float32]:
         mask = (1 << _AXIS_BITS) - 1
         cells = np.stack([voxels >> 2 * _AXIS_BITS, voxels >> _AXIS_BITS & mask, voxels & mask], 1)
-        return ((cells - _AXIS_OFFSET + 0.5) * self._voxel_size_m).astype(np.float32)
+        cells += self._anchor - _AXIS_OFFSET
+        return ((cells + 0.5) * self._voxel_size_m).astype(np.float32)
