@@ -69,7 +69,7 @@ class CameraSegmenter:
             rows = torch.from_numpy(np.flatnonzero(pairs.camera_index == index))
             if len(rows) == 0:
                 continue
-            image = torch.from_numpy(camera.image).permute(2, 0, 1)[None].float() / 255
+            image = torch.tensor(camera.image).permute(2, 0, 1)[None].float() / 255
             embeddings[rows] = sample_at(
                 self._dense_clip.embed_pixels(image),
                 torch.zeros(len(rows), dtype=torch.int64),

@@ -187,7 +187,6 @@ class _Replay:
             assembly = replace(assembly, cameras=tuple(profile.cameras))
         self._reader = reader
         self._engine = engine
-        self._options = options
         self._assembler = SweepAssembler(assembly, profile)
         self._listeners = self._connect(profile)
         self._output = _LabelledOutput(writer, assembly, options.map_period_s)
