@@ -44,7 +44,7 @@ _SPIN_S: Final = 0.05
 _LAST_MAP_S: Final = 1.5  # the node publishes its map at most once a second
 
 
-class GraphError(RuntimeError, ValueError):
+class GraphError(ConnectionError):
     """The node did not start, or did not answer."""
 
 
