@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -127,12 +127,14 @@ class Report:
         seen: Those in view of a camera; empty where the samples carry no cameras.
         unseen: Those that no camera has in view; empty where the samples carry no cameras.
         num_keyframes: How many keyframes were evaluated.
+        scenes: The same for each scene alone, by its token; empty in the report of one scene.
     """
 
     confusion: ConfusionMatrix
     seen: ConfusionMatrix
     unseen: ConfusionMatrix
     num_keyframes: int
+    scenes: Mapping[str, Report] = field(default_factory=dict)
 
     @property
     def mean_iou(self) -> float:
@@ -178,30 +180,62 @@ def evaluate(
             with the training.
         ValueError: If a prediction does not fit its points.
     """
-    _check_dataset(dataset, trained_on_scene_tokens)
-    num_classes = len(NUSCENES_CLASSES)
-    report = Report(
-        confusion=ConfusionMatrix(num_classes),
-        seen=ConfusionMatrix(num_classes),
-        unseen=ConfusionMatrix(num_classes),
-        num_keyframes=len(dataset),
+    reports = evaluate_together(
+        lambda sample: {"": predict(sample)}, dataset, progress, trained_on_scene_tokens
     )
+    return reports[""]
+
+
+def evaluate_together(
+    predict: Callable[[Sample], Mapping[str, NDArray[np.uint8]]],
+    dataset: LabelledDataset,
+    progress: Callable[[int, int], None] | None = None,
+    trained_on_scene_tokens: Collection[str] = (),
+) -> dict[str, Report]:
+    """Evaluate several labellers in one pass, so that they can share what is dear.
+
+    Args:
+        predict: Gives labels (N,) uint8 of each labeller by its name; the same names every time.
+        dataset: See `evaluate`.
+        progress: See `evaluate`.
+        trained_on_scene_tokens: See `evaluate`.
+
+    Returns:
+        The report of each labeller, by its name.
+
+    Raises:
+        EvaluationError: See `evaluate`.
+        ValueError: See `evaluate`.
+    """
+    _check_dataset(dataset, trained_on_scene_tokens)
+    reports: dict[str, Report] = {}
     for index in range(len(dataset)):
         sample = dataset[index]
         truth = sample.keyframe.labels
         if truth is None:
             raise EvaluationError(f"keyframe {sample.token} has no labels; open the labelled part")
+        is_seen = np.zeros(len(truth), dtype=np.bool_)
+        is_seen[pair_pixels_with_points([sample.keyframe], sample.cameras).point_index] = True
         # The truth stays here: what is predicted cannot depend on it.
-        predicted = predict(_without_labels(sample))
-        report.confusion.add(truth, predicted)
-        if sample.cameras:
-            is_seen = np.zeros(len(truth), dtype=np.bool_)
-            is_seen[pair_pixels_with_points([sample.keyframe], sample.cameras).point_index] = True
-            report.seen.add(truth[is_seen], predicted[is_seen])
-            report.unseen.add(truth[~is_seen], predicted[~is_seen])
+        for name, predicted in predict(_without_labels(sample)).items():
+            report = reports.setdefault(name, _empty_report(dataset))
+            for counted in (report, report.scenes[sample.scene_token]):
+                counted.confusion.add(truth, predicted)
+                if sample.cameras:
+                    counted.seen.add(truth[is_seen], predicted[is_seen])
+                    counted.unseen.add(truth[~is_seen], predicted[~is_seen])
         if progress is not None:
             progress(index + 1, len(dataset))
-    return report
+    return reports
+
+
+def _empty_report(dataset: LabelledDataset) -> Report:
+    def make(num_keyframes: int) -> Report:
+        confusion, seen, unseen = (ConfusionMatrix(len(NUSCENES_CLASSES)) for _ in range(3))
+        return Report(confusion, seen, unseen, num_keyframes)
+
+    scenes = {scene.token: make(scene.num_keyframes) for scene in dataset.scenes}
+    return replace(make(len(dataset)), scenes=scenes)
 
 
 def _check_dataset(dataset: LabelledDataset, trained_on_scene_tokens: Collection[str]) -> None:

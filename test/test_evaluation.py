@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from clip2scene_core.datasets import NuScenesDataset
-from clip2scene_core.evaluation import ConfusionMatrix, EvaluationError, evaluate
+from clip2scene_core.evaluation import ConfusionMatrix, EvaluationError, evaluate, evaluate_together
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES, nuscenes_label_map
+from clip2scene_core.world.writer import WorldOptions, write_world
 
 NAMES = [scene_class.name for scene_class in NUSCENES_CLASSES]
 # The raw labels of the hand-written data set count up: 0 to 31, then 0 to 15.
@@ -158,3 +159,29 @@ def test_a_prediction_that_does_not_fit_the_points_is_refused(tiny_nuscenes):
     dataset = NuScenesDataset(tiny_nuscenes, with_labels=True)
     with pytest.raises(ValueError, match=r"got \(48,\) and \(47,\)"):
         evaluate(lambda sample: TRUTH[:47], dataset)
+
+
+def test_labellers_that_share_a_pass_get_the_reports_they_would_get_alone(tiny_nuscenes):
+    dataset = NuScenesDataset(tiny_nuscenes, with_labels=True)
+    wrong = np.roll(TRUTH, 1)
+    reports = evaluate_together(lambda sample: {"right": TRUTH, "wrong": wrong}, dataset)
+    assert reports["right"].mean_iou == 1.0
+    alone = evaluate(lambda sample: wrong, dataset)
+    np.testing.assert_array_equal(reports["wrong"].confusion.counts, alone.confusion.counts)
+    np.testing.assert_array_equal(reports["wrong"].seen.counts, alone.seen.counts)
+
+
+def test_scenes_are_also_reported_one_by_one(tmp_path):
+    options = WorldOptions(
+        num_scenes=2, seed=3, seconds=0.5, image_size=(32, 56), lidar_columns=90,
+        is_every_frame=False,
+    )  # fmt: skip
+    write_world(tmp_path / "world", options)
+    dataset = NuScenesDataset(tmp_path / "world", with_labels=True)
+    report = evaluate(lambda sample: np.full(len(sample.keyframe.points), 10, np.uint8), dataset)
+    assert list(report.scenes) == [scene.token for scene in dataset.scenes]
+    for part in ("confusion", "seen", "unseen"):
+        alone = [getattr(scene, part).counts for scene in report.scenes.values()]
+        assert all(counts.any() for counts in alone)
+        np.testing.assert_array_equal(sum(alone), getattr(report, part).counts)
+    assert [scene.num_keyframes for scene in report.scenes.values()] == [1, 1]
