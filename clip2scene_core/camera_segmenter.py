@@ -93,12 +93,27 @@ class CameraSegmenter:
             (N, C) float32 probabilities, averaged over the cameras that see a point, zero rows
             elsewhere; and (N,) bool, whether any camera sees the point.
         """
-        paired = self.embed_pairs([sweep], cameras)
+        return self.compare(self.embed_pairs([sweep], cameras), len(sweep.points), vocabulary)
+
+    @torch.inference_mode()
+    def compare(
+        self, paired: PairedEmbeddings, num_points: int, vocabulary: Vocabulary
+    ) -> tuple[Tensor, NDArray[np.bool_]]:
+        """Compare the pixels of one sweep's points with every prompt.
+
+        Args:
+            paired: Of one sweep.
+            num_points: N, how many points the sweep has.
+            vocabulary: C prompts.
+
+        Returns:
+            As `probabilities`.
+        """
         pixel_probabilities = torch.softmax(
             self._logit_scale * paired.embeddings @ vocabulary.embeddings.T, dim=1
         )  # (P, C)
         point_index = torch.from_numpy(paired.pairs.point_index)
-        total = torch.zeros(len(sweep.points), len(vocabulary))
+        total = torch.zeros(num_points, len(vocabulary))
         total.index_add_(0, point_index, pixel_probabilities)
-        views = torch.bincount(point_index, minlength=len(sweep.points))
+        views = torch.bincount(point_index, minlength=num_points)
         return total / views.clamp(min=1)[:, None], (views > 0).numpy()

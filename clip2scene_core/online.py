@@ -218,9 +218,9 @@ class OnlineSegmenter:
         else:
             probabilities = self._segmenter.probabilities(sweep.points, vocabulary).cpu()
             camera_probabilities, in_view = self._see(sweep, cameras, vocabulary)
-            weight = self.options.camera_weight * torch.from_numpy(in_view)[:, None]
-            logits = (1 - weight) * _log(probabilities) + weight * _log(camera_probabilities)
-            probabilities = torch.softmax(logits, dim=1)
+            probabilities = fuse(
+                probabilities, camera_probabilities, in_view, self.options.camera_weight
+            )
             seen = np.ones(len(sweep.points), dtype=bool)
         labels, scores = classify(probabilities, self.options.min_confidence)
         labels[~seen] = IGNORE_LABEL
@@ -247,6 +247,28 @@ class OnlineSegmenter:
                 self._grid.clear()
                 self._grid_vocabulary = vocabulary
             self._grid.add(points_fixed, labels, scores)
+
+
+def fuse(
+    probabilities: Tensor,
+    camera_probabilities: Tensor,
+    in_view: NDArray[np.bool_],
+    camera_weight: float,
+) -> Tensor:
+    """Take the weighted geometric mean of student and cameras.
+
+    Args:
+        probabilities: (N, C) float, the student's.
+        camera_probabilities: (N, C) float, the cameras'.
+        in_view: (N,) bool; elsewhere the student decides alone.
+        camera_weight: The cameras' share, in [0, 1].
+
+    Returns:
+        (N, C) float, rows that sum to one.
+    """
+    weight = camera_weight * torch.from_numpy(in_view)[:, None]
+    logits = (1 - weight) * _log(probabilities) + weight * _log(camera_probabilities)
+    return torch.softmax(logits, dim=1)
 
 
 def load_online_segmenter(

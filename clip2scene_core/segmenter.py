@@ -78,7 +78,6 @@ class Segmenter:
         labels[finite], scores[finite] = classify(probabilities)
         return Segmentation(labels, scores)
 
-    @torch.inference_mode()
     def probabilities(self, points: NDArray[np.float32], vocabulary: Vocabulary) -> Tensor:
         """Compare every point with every prompt.
 
@@ -87,8 +86,19 @@ class Segmenter:
             vocabulary: C prompts embedded by the CLIP that taught the student.
 
         Returns:
-            (N, C) float32, rows that sum to one: softmax of cosine similarity over the temperature
-            of training.
+            (N, C) float32, rows that sum to one.
+        """
+        return self.compare(self.embed(points), vocabulary)
+
+    @torch.inference_mode()
+    def embed(self, points: NDArray[np.float32]) -> Tensor:
+        """Place every point in CLIP's space; this is what takes the time.
+
+        Args:
+            points: (N, 4) float32, finite.
+
+        Returns:
+            (N, D) float32 of unit length.
         """
         sweep = torch.from_numpy(np.ascontiguousarray(points)).to(self._device)
         batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
@@ -96,8 +106,21 @@ class Segmenter:
             self._device.type, torch.bfloat16, enabled=self._dtype is torch.bfloat16
         ):
             embeddings = self._student.embed_semantics(sweep, batch_index)
-        text = vocabulary.embeddings.to(self._device)
-        cosine = F.normalize(embeddings.float(), dim=1) @ text.T  # (N, C)
+        return F.normalize(embeddings.float(), dim=1)
+
+    @torch.inference_mode()
+    def compare(self, embeddings: Tensor, vocabulary: Vocabulary) -> Tensor:
+        """Compare embedded points with every prompt.
+
+        Args:
+            embeddings: (N, D) float32 of unit length.
+            vocabulary: C prompts embedded by the CLIP that taught the student.
+
+        Returns:
+            (N, C) float32, rows that sum to one: softmax of cosine similarity over the temperature
+            of training.
+        """
+        cosine = embeddings @ vocabulary.embeddings.to(self._device).T
         return torch.softmax(cosine / self.checkpoint.config.training.temperature, dim=1)
 
 

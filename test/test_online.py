@@ -6,7 +6,7 @@ import torch
 
 from clip2scene_core.datasets.sample import Sweep
 from clip2scene_core.labels import IGNORE_LABEL
-from clip2scene_core.online import MissingCamerasError, OnlineOptions, OnlineSegmenter
+from clip2scene_core.online import MissingCamerasError, OnlineOptions, OnlineSegmenter, fuse
 from clip2scene_core.segmenter import Segmenter
 
 KNOWN = {"car": 0, "road": 1, "tree": 2, "wall": 3}
@@ -183,3 +183,10 @@ def test_options_that_make_no_sense_are_refused(tiny_checkpoint):
             embed,
             Segmenter(tiny_checkpoint),
         )
+
+
+def test_fusing_is_the_weighted_geometric_mean_where_cameras_see():
+    student, camera = torch.tensor([[0.8, 0.2], [0.8, 0.2]]), torch.tensor([[0.2, 0.8], [0.0, 0.0]])
+    fused = fuse(student, camera, np.array([True, False]), camera_weight=0.5)
+    # (0.8 * 0.2) ** 0.5 on both sides of the first row; nothing to add to the second.
+    torch.testing.assert_close(fused, torch.tensor([[0.5, 0.5], [0.8, 0.2]]))

@@ -59,3 +59,14 @@ def test_bad_arguments_say_what_came(tiny_checkpoint):
         Segmenter(tiny_checkpoint).segment(np.zeros((5, 3), np.float32))
     with pytest.raises(ValueError, match="precision must be one of fp32, bf16"):
         Segmenter(tiny_checkpoint, precision="int8")
+
+
+def test_points_are_embedded_once_for_any_words(tiny_checkpoint):
+    segmenter = Segmenter(tiny_checkpoint)
+    points = np.random.default_rng(0).random((50, 4), dtype=np.float32)
+    embeddings = segmenter.embed(points)
+    torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(50))
+    vocabulary = tiny_checkpoint.vocabulary
+    torch.testing.assert_close(
+        segmenter.compare(embeddings, vocabulary), segmenter.probabilities(points, vocabulary)
+    )
