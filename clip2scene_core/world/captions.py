@@ -119,6 +119,7 @@ def caption_of(shown: list[Shown], weather: str, rng: np.random.Generator) -> st
         text += {
             "sunny": " on a sunny day", "overcast": " under a grey sky", "foggy": " in fog",
             "sunset": " at sunset", "rainy": " in the rain",
+            "night": " at night",
         }[weather]  # fmt: skip
     return text
 

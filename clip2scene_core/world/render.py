@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from clip2scene_core.labels import IGNORE_LABEL, nuscenes_label_map
 from clip2scene_core.world.bounds import grid_bounds, sun_bounds
 from clip2scene_core.world.compiled import njit
+from clip2scene_core.world.lamplight import NO_LAMPLIGHT, Lamplight, lamplight_of
 from clip2scene_core.world.parts import Primitives
 from clip2scene_core.world.raycast import cast_grid
 from clip2scene_core.world.road import SURFACE_RAW_CATEGORY, ground_hit, road_pose
@@ -54,11 +55,13 @@ class Moment:
         scene: The scene.
         primitives: All of its primitives at that moment.
         sun_map: Shadows at that moment.
+        lamplight: Light of lamps at that moment.
     """
 
     scene: Scene
     primitives: Primitives
     sun_map: SunMap
+    lamplight: Lamplight
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,13 @@ def moment_of(scene: Scene, static_map: SunMap, seconds: float) -> Moment:
     moving = scene.moving_at(seconds)
     if len(moving.kind):
         _add_to_sun_map(moving, scene.light, sun_map)
-    return Moment(scene, scene.primitives_at(seconds), sun_map)
+    primitives, lamplight = scene.primitives_at(seconds), NO_LAMPLIGHT
+    if scene.weather == "night":
+        num_rows, num_columns = sun_map.depth.shape
+        size = np.array([num_columns, num_rows]) * SUN_TEXEL_M
+        frame = np.concatenate([sun_map.frame[:2], size])
+        lamplight = lamplight_of(scene, primitives, seconds, frame)
+    return Moment(scene, primitives, sun_map, lamplight)
 
 
 @njit(cache=True)
@@ -213,6 +222,9 @@ def paint(moment: Moment, hits: Hits) -> NDArray[np.uint8]:
     """
     image = shade(
         moment.primitives, moment.scene.plan, moment.scene.light, hits.rays, hits.depth, hits.index,
-        hits.kerbs, moment.sun_map.depth, moment.sun_map.frame,
+        hits.kerbs, moment.sun_map.depth, moment.sun_map.frame, moment.lamplight.light,
+        moment.lamplight.frame,
     )  # fmt: skip
-    return develop(image, hits.index, _CURVE)
+    # Pictures of a street differ in how much sky they show, and so in their noise.
+    seed = int(moment.scene.road.texture_seed + np.count_nonzero(hits.index == SKY))
+    return develop(image, hits.index, _CURVE, moment.scene.light.grain, seed)

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.world.compiled import njit
+from clip2scene_core.world.lamplight import lamplight_at
 from clip2scene_core.world.materials import Look, part_look
-from clip2scene_core.world.noise import clip01, noise2
+from clip2scene_core.world.noise import clip01, hash_unit, noise2
 from clip2scene_core.world.parts import BOX, ELLIPSOID, FRUSTUM, LEAVES, Primitives
 from clip2scene_core.world.pavement import ground_look
 from clip2scene_core.world.road import surface_at
@@ -171,13 +172,15 @@ def _part_look(
 @njit(cache=True)
 def _illuminate(
     light: Light, look: Look, occlusion: float, lit: float, unit: NDArray[np.float64],
-    normal: NDArray[np.float64], mirrored: NDArray[np.float64], out: NDArray[np.float64],
+    normal: NDArray[np.float64], lamps: NDArray[np.float64], mirrored: NDArray[np.float64],
+    out: NDArray[np.float64],
 ) -> None:  # fmt: skip
     """Light that leaves a point towards the camera, without haze, written to out (3,)."""
     sun = light.sun_direction
     cosine = normal[0] * sun[0] + normal[1] * sun[1] + normal[2] * sun[2]
     direct = lit * max(cosine, 0.0)
     dome = occlusion * (0.56 + 0.44 * normal[2]) * (0.72 + 0.28 * lit)
+    near = occlusion * (0.75 + 0.25 * normal[2])
     gloss = look[3]
     if gloss > 0:
         along = unit[0] * normal[0] + unit[1] * normal[1] + unit[2] * normal[2]
@@ -190,7 +193,7 @@ def _illuminate(
         for c in range(3):
             mirrored[c] *= dim
     for c in range(3):
-        shine = light.colours[0, c] * direct + light.colours[1, c] * dome
+        shine = light.colours[0, c] * direct + light.colours[1, c] * dome + near * lamps[c]
         value = look[c] * (shine * (1 - look[4]) + 1.5 * look[4])
         out[c] = value * (1 - gloss) + mirrored[c] * gloss if gloss > 0 else value
 
@@ -200,6 +203,7 @@ def shade(
     primitives: Primitives, plan: NDArray[np.float64], light: Light, rays: NDArray[np.float64],
     depth: NDArray[np.float64], hits: NDArray[np.int64], kerbs: NDArray[np.bool_],
     sun_depth: NDArray[np.float64], sun_frame: NDArray[np.float64],
+    lamplight: NDArray[np.float64], lamp_frame: NDArray[np.float64],
 ) -> NDArray[np.float64]:  # fmt: skip
     """Colour every pixel of a pinhole image.
 
@@ -213,6 +217,8 @@ def shade(
         kerbs: (H, W) True where the ground hit is a kerb's face.
         sun_depth: (H, W) as `sunlit` takes it.
         sun_frame: (4,) as `sunlit` takes it.
+        lamplight: (H, W, 3) as `lamplight_at` takes it.
+        lamp_frame: (3,) as `lamplight_at` takes it.
 
     Returns:
         (H, W, 3) float64 linear light, 1 is white.
@@ -220,7 +226,7 @@ def shade(
     num_rows, num_columns = depth.shape
     image = np.empty((num_rows, num_columns, 3))
     unit, point, local = np.empty(3), np.empty(3), np.empty(3)
-    normal, mirrored, out = np.empty(3), np.empty(3), np.empty(3)
+    normal, mirrored, lamps, out = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     pixel = math.sqrt(rays[5, 0] ** 2 + rays[5, 1] ** 2 + rays[5, 2] ** 2)
     for row in range(num_rows):
         for column in range(num_columns):
@@ -248,7 +254,8 @@ def shade(
                 sun_depth, sun_frame, light, point[0] + 0.2 * normal[0],
                 point[1] + 0.2 * normal[1], point[2] + 0.03 * normal[2],
             )  # fmt: skip
-            _illuminate(light, look, occlusion, lit, unit, normal, mirrored, out)
+            lamplight_at(lamplight, lamp_frame, point, lamps)
+            _illuminate(light, look, occlusion, lit, unit, normal, lamps, mirrored, out)
             haze = 1 - math.exp(-light.fog_density * t * length)
             for c in range(3):
                 image[row, column, c] = out[c] + (light.colours[4, c] - out[c]) * haze
@@ -257,14 +264,17 @@ def shade(
 
 @njit(cache=True)
 def develop(
-    image: NDArray[np.float64], hits: NDArray[np.int64], curve: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
+    image: NDArray[np.float64], hits: NDArray[np.int64], curve: NDArray[np.uint8], grain: float,
+    seed: int,
+) -> NDArray[np.uint8]:  # fmt: skip
     """Turn linear light into a picture; outlines are blended with their neighbours.
 
     Args:
         image: (H, W, 3) float64 linear light.
         hits: (H, W) int64; where it changes there is an outline to soften.
         curve: (K,) uint8, the display value of light i / (K - 1) * CURVE_END.
+        grain: Standard deviation of the noise, in display values.
+        seed: Varies the noise.
 
     Returns:
         (H, W, 3) uint8.
@@ -287,5 +297,11 @@ def develop(
                     around = image[up, column, c] + image[down, column, c]
                     around += image[row, left, c] + image[row, right, c]
                     value = 0.52 * value + 0.12 * around
-                picture[row, column, c] = curve[int(min(max(value, 0.0), CURVE_END) * scale + 0.5)]
+                shown = curve[int(min(max(value, 0.0), CURVE_END) * scale + 0.5)]
+                if grain > 0:
+                    # The sum of three uniform numbers is near enough to a normal one.
+                    noise = hash_unit(row, column, c, seed) + hash_unit(row, column, c + 3, seed)
+                    noise += hash_unit(row, column, c + 6, seed) - 1.5
+                    shown = min(max(shown + 2.0 * grain * noise + 0.5, 0.0), 255.0)
+                picture[row, column, c] = shown
     return picture

@@ -1,4 +1,4 @@
-"""Five kinds of weather and light."""
+"""Six kinds of weather and light."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-WEATHER_NAMES: Final = ("sunny", "overcast", "foggy", "sunset", "rainy")
+WEATHER_NAMES: Final = ("sunny", "overcast", "foggy", "sunset", "rainy", "night")
+NIGHT_GRAIN: Final = 4.0
 
 
 class Light(NamedTuple):
@@ -22,6 +23,7 @@ class Light(NamedTuple):
         wetness: 0 dry to 1 wet ground.
         lamp: 0 lamps off to 1 lamps and windows lit.
         clouds: 0 clear to 1 covered.
+        grain: Standard deviation of the camera's noise, in display values of 255.
     """
 
     sun_direction: NDArray[np.float64]
@@ -31,6 +33,7 @@ class Light(NamedTuple):
     wetness: float
     lamp: float
     clouds: float
+    grain: float
 
 
 def light_of(weather: str, rng: np.random.Generator) -> Light:
@@ -55,6 +58,10 @@ def light_of(weather: str, rng: np.random.Generator) -> Light:
                    (0.95, 0.66, 0.42), 0.0016, 0.16, 0.0, 0.6, rng.uniform(0.3, 0.6)),
         "rainy": (75.0, (0.3, 0.31, 0.34), (0.6, 0.64, 0.72), (0.38, 0.42, 0.48),
                   (0.55, 0.58, 0.62), 0.0055, 0.9, 1.0, 0.8, 1.0),
+        # The moon, and the glow of a town in the sky; most of the light comes from lamps.
+        "night": (rng.uniform(35, 60), (0.14, 0.15, 0.2), (0.11, 0.115, 0.155),
+                  (0.008, 0.011, 0.028), (0.045, 0.04, 0.045), 0.0012, 0.12, 0.0, 1.0,
+                  rng.uniform(0.1, 0.7)),
     }[weather]  # fmt: skip
     azimuth = float(rng.uniform(0, 2 * math.pi))
     tilt = math.radians(float(elevation))
@@ -74,4 +81,5 @@ def light_of(weather: str, rng: np.random.Generator) -> Light:
         wetness=float(wet),
         lamp=float(lamp),
         clouds=float(clouds),
+        grain=NIGHT_GRAIN if weather == "night" else 0.0,
     )
