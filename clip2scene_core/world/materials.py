@@ -32,6 +32,7 @@ from clip2scene_core.world.parts import (
     PAINT,
     ROOF,
     SIGN,
+    SILL_HALF_M,
     TRACK,
     TYRE,
     Triple,
@@ -155,11 +156,12 @@ def _bus_side(colour: Triple, face: int, u: float, v: float, half: Triple, seed:
 def _body(colour: Triple, face: int, x: float, u: float, z: float, half: Triple) -> Look:
     """Car body: dark sill, wheel arches, door gaps; x, z in units of the half extents, u metres."""
     if face == 1:
-        if half[2] > 0.19 and z < -0.72:
+        is_sill = abs(half[2] - SILL_HALF_M) < 1e-6
+        if is_sill and z < -0.72:
             return 0.05, 0.05, 0.055, 0.05, 0.0
         arch = min(abs(x - 0.63), abs(x + 0.61)) * half[0]
-        drop = z * half[2] + 0.42 - 0.31 if half[2] > 0.19 else 9.0
-        if arch * arch + drop * drop < 0.36 * 0.36 and drop < 8:
+        drop = z * half[2] + 0.42 - 0.31
+        if is_sill and arch * arch + drop * drop < 0.36 * 0.36:
             return 0.02, 0.02, 0.02, 0.0, 0.0
         seam = min(abs(x - 0.26), min(abs(x + 0.12), abs(x + 0.45))) * half[0]
         if seam < 0.012:

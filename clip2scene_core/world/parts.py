@@ -38,6 +38,9 @@ TRACK: Final = 21
 GRASS_MOUND: Final = 22
 BODY: Final = 23
 
+SILL_HALF_M: Final = 0.21
+"""Half the height of a car body's lower box, which has the wheel arches."""
+
 Triple = tuple[float, float, float]
 
 

@@ -16,6 +16,7 @@ from clip2scene_core.world.parts import (
     PAINT,
     PLAIN,
     SIGN,
+    SILL_HALF_M,
     Part,
     Triple,
     ball,
@@ -45,7 +46,7 @@ def car(rng: np.random.Generator, colour: Triple, style: str) -> tuple[list[Part
     half = length / 2
     cabin_middle, cabin_length = half * (front + back) / 2, half * (front - back)
     parts = [
-        box((0, 0, 0.42), (length, width, 0.42), BODY, colour, (0.03, 0.03, 0.0)),
+        box((0, 0, 0.42), (length, width, 2 * SILL_HALF_M), BODY, colour, (0.03, 0.03, 0.0)),
         box((-0.01 * length, 0, (0.6 + belt) / 2), (length * 0.985, width, belt - 0.58), BODY,
             colour, (0.10 if style != "van" else 0.3, 0.05, 0.06)),
         box((cabin_middle, 0, (belt + height) / 2), (cabin_length, width * 0.94, height - belt),
