@@ -160,13 +160,16 @@ def a_tree(rng: np.random.Generator, height: float, autumn: bool) -> Looks:
 
 def a_bush(rng: np.random.Generator, autumn: bool) -> Looks:
     """Draw a bush or a hedge."""
-    leaves = plants.leaf_colour(rng, autumn)
     if rng.random() < 0.3:
-        length = float(rng.uniform(3.0, 9.0))
-        return Looks(
-            "vegetation", "hedge", "", (length, 0.9, 1.3), plants.hedge(rng, length, leaves)
-        )
+        return a_hedge(rng, float(rng.uniform(3.0, 9.0)), autumn)
+    leaves = plants.leaf_colour(rng, autumn)
     size = float(rng.uniform(0.6, 1.7))
     return Looks(
         "vegetation", "bush", "", (size * 1.6, size * 1.6, size), plants.bush(rng, size, leaves)
     )
+
+
+def a_hedge(rng: np.random.Generator, length: float, autumn: bool) -> Looks:
+    """Draw a clipped hedge of this length."""
+    parts = plants.hedge(rng, length, plants.leaf_colour(rng, autumn))
+    return Looks("vegetation", "hedge", "", (length, 0.9, 1.3), parts)

@@ -67,16 +67,18 @@ def build_scene(seed: int, scene_index: int, seconds: float, stream: int = DRIVE
 def _draw_road(rng: np.random.Generator, length_m: float, density: float) -> Road:
     sharpest = min(1 / 110, 2.2 / (length_m + 220))
     curvature = 0.0 if rng.random() < 0.3 else float(rng.uniform(-sharpest, sharpest))
-    has_median = rng.random() < 0.45
+    has_median = rng.random() < 0.65
+    is_lawn = has_median and rng.random() < 0.15
+    widest = 1.9 if is_lawn else 0.32
     has_crossing = rng.random() < 0.45
     return Road(
         curvature=curvature,
-        median_half_m=float(rng.uniform(0.7, 1.9)) if has_median else 0.0,
+        median_half_m=float(rng.uniform(0.2, widest)) if has_median else 0.0,
         lane_m=float(rng.uniform(3.2, 3.7)),
         num_lanes=int(rng.integers(1, 3)),
         left=_draw_side(rng, density),
         right=_draw_side(rng, density),
-        median_surface=ISLAND if rng.random() < 0.7 else GRASS,
+        median_surface=GRASS if is_lawn else ISLAND,
         crossing_s=float(rng.uniform(12, length_m + 45)) if has_crossing else NO_CROSSING,
         crossing_half_m=float(rng.uniform(3.3, 7.0)),
         texture_seed=int(rng.integers(1, 1000)),
@@ -84,12 +86,15 @@ def _draw_road(rng: np.random.Generator, length_m: float, density: float) -> Roa
 
 
 def _draw_side(rng: np.random.Generator, density: float) -> Side:
-    has_parking, has_verge = rng.random() < 0.6, rng.random() < 0.5
+    has_parking, has_verge = rng.random() < 0.6, rng.random() < 0.55
+    is_lawn = rng.random() < 0.82
     return Side(
         parking_m=float(rng.uniform(2.1, 2.6)) if has_parking else 0.0,
-        verge_m=float(rng.uniform(1.0, 2.4)) if has_verge else 0.0,
+        verge_m=float(rng.uniform(1.0, 2.4) if is_lawn else rng.uniform(0.3, 0.6))
+        if has_verge
+        else 0.0,
         sidewalk_m=float(rng.uniform(1.8, 4.2)) if rng.random() < 0.88 else 0.0,
-        parking_surface=COBBLES if rng.random() < 0.4 else ASPHALT,
-        verge_surface=GRASS if rng.random() < 0.65 else ISLAND,
+        parking_surface=COBBLES if rng.random() < 0.02 else ASPHALT,
+        verge_surface=GRASS if is_lawn else ISLAND,
         outer_surface=PAVING if rng.random() < 0.45 * density else GRASS,
     )

@@ -8,6 +8,7 @@ from clip2scene_core.world.catalogue import (
     a_building,
     a_bush,
     a_car,
+    a_hedge,
     a_motorcycle,
     a_pole,
     a_trailer,
@@ -38,16 +39,16 @@ def _park_vehicles(street: Street, side: int) -> None:
         return
     d = side * (street.road.lanes_end + parking) / 2
     s = street.s_low
-    fill = street.between(0.3, 0.8)
+    fill = street.between(0.08, 0.34)
     while s < street.s_high:
         if street.chance(fill):
             choice = street.rng.random()
             looks = a_car(street.rng)
-            if choice > 0.93:
+            if choice > 0.96 and not -12 < s < street.length_m + 8:
                 looks = a_truck(street.rng)
-            elif choice > 0.89:
+            elif choice > 0.94:
                 looks = a_trailer(street.rng, "car")
-            elif choice > 0.83:
+            elif choice > 0.91:
                 looks = a_motorcycle(street.rng, ridden=False)
             flip = math.pi if (side > 0) != street.chance(0.1) else 0.0
             street.try_put(looks, s, d + street.between(-0.1, 0.1), flip, margin=0.25)
@@ -86,9 +87,11 @@ def _building_lot(street: Street, side: int, s: float, length: float) -> None:
     looks = a_building(street.rng, length, depth, storeys)
     if street.try_put(looks, s, d, 0.0 if side > 0 else math.pi, margin=0.0) and setback > 3.5:
         front = side * (sidewalk + 0.8)
-        if street.chance(0.5):
+        if street.chance(0.4):
             street.try_put(a_wall(street.rng, length * 0.7), s, front, margin=0.0)
-        for _ in range(2):
+        elif street.chance(0.6):
+            street.try_put(a_hedge(street.rng, length * 0.7, street.autumn), s, front, margin=0.0)
+        for _ in range(3):
             where = s + street.between(-0.4, 0.4) * length
             street.try_put(
                 a_bush(street.rng, street.autumn), where, front + side * street.between(0.8, 2.0)
@@ -98,10 +101,12 @@ def _building_lot(street: Street, side: int, s: float, length: float) -> None:
 def _garden_lot(street: Street, side: int, s: float, length: float) -> None:
     _, _, sidewalk = street.road.ends(side)
     rng = street.rng
-    if street.chance(0.45):
-        street.try_put(
-            a_wall(rng, length), s, side * (sidewalk + street.between(0.8, 1.6)), margin=0.0
-        )
+    edge = side * (sidewalk + street.between(0.8, 1.6))
+    choice = rng.random()
+    if choice < 0.25:
+        street.try_put(a_wall(rng, length), s, edge, margin=0.0)
+    elif choice < 0.7:
+        street.try_put(a_hedge(rng, length, street.autumn), s, edge, margin=0.0)
     outer = street.road.left.outer_surface if side > 0 else street.road.right.outer_surface
     if outer == GRASS and street.chance(0.6):
         wide, high = street.between(5, 11), street.between(0.5, 1.6)
@@ -110,9 +115,9 @@ def _garden_lot(street: Street, side: int, s: float, length: float) -> None:
         )
         looks = Looks("terrain", "hill", "", (wide * 2, wide * 1.4, high), [mound])
         street.put(looks, s, side * (sidewalk + wide * 0.75 + 3))
-    for _ in range(int(rng.integers(2, 6))):
+    for _ in range(int(rng.integers(5, 12))):
         where = s + street.between(-0.5, 0.5) * length
-        d = side * (sidewalk + street.between(3.0, 22.0))
+        d = side * (sidewalk + street.between(2.5, 16.0))
         if street.chance(0.55):
             street.try_put(
                 a_tree(rng, street.between(4.5, 11), street.autumn), where, d, margin=0.8
@@ -124,17 +129,17 @@ def _garden_lot(street: Street, side: int, s: float, length: float) -> None:
 def _plant_trees(street: Street, side: int) -> None:
     """Plant street trees whose crowns stay clear of the lanes and of the ego vehicle's cameras."""
     parking, _, sidewalk = street.road.ends(side)
-    if not street.chance(0.75):
+    if not street.chance(0.95):
         return
     offset = max(parking + 0.9, street.road.lanes_end + CROWN_REACH_M)
     s = street.s_low + street.between(0, 8)
-    height, step = street.between(5.5, 8.5), street.between(8, 16)
+    height, step = street.between(5.5, 8.5), street.between(6, 11)
     while s < street.s_high:
         if street.chance(0.8):
             tall = height * street.between(0.9, 1.1)
             street.try_put(a_tree(street.rng, tall, street.autumn), s, side * offset, margin=0.0)
         s += step + street.between(-1.5, 1.5)
-    while street.chance(0.7):
+    while street.chance(0.88):
         where = street.between(street.s_low, street.s_high)
         street.try_put(a_bush(street.rng, street.autumn), where, side * (sidewalk + 1.0))
 

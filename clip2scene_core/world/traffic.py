@@ -18,6 +18,7 @@ from clip2scene_core.world.catalogue import (
 from clip2scene_core.world.street import Looks, Street
 
 EGO_GAP_M = 13.0
+NEAR_M = 16.0
 
 
 def lane_centre(street: Street, direction: int, lane: int) -> float:
@@ -41,12 +42,16 @@ def _fill_lane(street: Street, lane: tuple[int, int], speed: float, is_ego: bool
     yaw = 0.0 if direction > 0 else math.pi
     s = street.s_low + street.between(0, 20)
     while s < street.s_high:
-        convoy = _draw_vehicle(street)
+        if abs(s) < NEAR_M and street.chance(0.6):
+            s += street.between(6, 14)
+            continue
+        # A truck beside the ego vehicle would hide the street from it for the whole drive.
+        convoy = [a_car(street.rng)] if abs(s) < NEAR_M else _draw_vehicle(street)
         total = sum(looks.size[0] for looks in convoy)
         s += total / 2
         if not (is_ego and abs(s) < EGO_GAP_M + total / 2):
             _put_convoy(street, convoy, (s, d, yaw), speed * direction)
-        s += total / 2 + street.between(8, 16 + 34 * (1 - street.density))
+        s += total / 2 + street.between(12, 24 + 40 * (1 - street.density))
 
 
 def _put_convoy(
@@ -68,17 +73,17 @@ def _put_convoy(
 def _draw_vehicle(street: Street) -> list[Looks]:
     rng = street.rng
     choice = rng.random()
-    if choice < 0.55:
+    if choice < 0.79:
         return [a_car(rng)]
-    if choice < 0.68:
+    if choice < 0.90:
         return [a_truck(rng)]
-    if choice < 0.77:
+    if choice < 0.91:
         return [a_bus(rng)]
-    if choice < 0.85:
+    if choice < 0.95:
         return [a_motorcycle(rng, ridden=True)]
-    if choice < 0.92:
+    if choice < 0.975:
         return [a_bicycle(rng, ridden=True)]
-    if choice < 0.98:
+    if choice < 0.997:
         return [a_tractor(rng), a_trailer(rng, "semi")]
     return [a_machine(rng)]
 

@@ -20,10 +20,10 @@ from clip2scene_core.world.catalogue import (
 )  # fmt: skip
 from clip2scene_core.world.street import Looks, Street
 
-PRESENCE = 0.92
+PRESENCE = 0.95
 """Probability that a scene is given each rare kind near the ego path."""
 
-NUM_TRIES = 18
+NUM_TRIES = 30
 """Places that are tried before a rare thing is given up."""
 
 BARRIER_STYLES = (
@@ -39,7 +39,7 @@ CONE_COLOURS = ("orange", "orange", "orange", "red", "yellow", "green")
 def place_rare_things(street: Street) -> None:
     """Place work sites, bus stops, parked two-wheelers and trailers beside the ego path."""
     placers: tuple[Callable[[Street], None], ...] = (
-        _barrier_row, _bicycles, _cone_row, _work_site, _bus_stop, _trailer_place, _motorcycles,
+        _work_site, _bus_stop, _trailer_place, _barrier_row, _bicycles, _cone_row, _motorcycles,
     )  # fmt: skip
     repeats = 1 + int(street.length_m / 90)
     for placer in placers:
@@ -52,9 +52,11 @@ def _beside(street: Street, depth: float) -> tuple[float, float, int]:
     """Draw a place beside the lanes: s, d of the middle of a strip of this depth, side."""
     side = 1 if street.chance(0.45) else -1
     d = side * (street.road.lanes_end + street.between(0.4, 1.2) + depth / 2)
-    # Large things are seen from afar, and leave the near places to small ones.
-    reach = 36.0 if depth > 2.5 else 20.0
-    return street.between(2, street.length_m + reach), d, side
+    # Large things are seen from afar, and leave the near places to small ones; nearer, they would
+    # fill the LiDAR's view, and their shares of the points be far above nuScenes' own.
+    if depth > 2.5:
+        return street.length_m + street.between(11, 36), d, side
+    return street.between(2, street.length_m + 20), d, side
 
 
 def _try_somewhere(street: Street, looks: Looks, depth: float, yaw: float | None = None) -> None:
@@ -116,7 +118,7 @@ def _segments(street: Street, place: tuple[float, float], length: float) -> None
 
 
 def _barrier_row(street: Street) -> None:
-    length = street.between(6, 13)
+    length = street.between(3.5, 7.5)
     if street.road.median_half_m > 0.6 and street.chance(0.4):
         s = street.between(5, street.length_m + 20)
         if street.is_free(s, 0.0, length, 0.8):
@@ -136,7 +138,7 @@ def _cone_row(street: Street) -> None:
     for _ in range(NUM_TRIES):
         s, d, _ = _beside(street, 0.5)
         if street.is_free(s, d, length, 0.6):
-            _row(street, (s, d), length, street.between(1.5, 3.5))
+            _row(street, (s, d), length, street.between(2.2, 4.0))
             street.occupy(s, d, length + 0.5, 0.7)
             return
 
@@ -161,11 +163,11 @@ def _bus_stop(street: Street) -> None:
 
 def _trailer_place(street: Street) -> None:
     rng = street.rng
-    if street.chance(0.35):
+    if street.chance(0.45):
         _try_somewhere(street, a_trailer(rng, "car"), 2.2)
         return
     looks = a_trailer(rng, "semi")
-    if street.chance(0.5):
+    if street.chance(0.6):
         _try_somewhere(street, looks, 2.9)
         return
     for _ in range(NUM_TRIES):
@@ -179,7 +181,7 @@ def _trailer_place(street: Street) -> None:
 
 
 def _motorcycles(street: Street) -> None:
-    for _ in range(int(street.rng.integers(1, 5))):
+    for _ in range(int(street.rng.integers(1, 3))):
         looks = a_motorcycle(street.rng, ridden=street.chance(0.25))
         _try_somewhere(street, looks, street.between(1.2, 3.5), street.between(0, 2 * math.pi))
 
@@ -187,11 +189,11 @@ def _motorcycles(street: Street) -> None:
 def _bicycles(street: Street) -> None:
     """Park bicycles side by side, or let one ride on the sidewalk."""
     rng = street.rng
-    if street.chance(0.4):
-        s, d, side = _beside(street, street.between(1.0, 3.0))
+    if street.chance(0.25):
+        s, d, side = _beside(street, street.between(1.0, 2.5))
         street.put(a_bicycle(rng, ridden=True), s, d, 0.0 if side < 0 else math.pi,
                    (street.between(3, 5) * -side, 0.0))  # fmt: skip
-    count = int(rng.integers(2, 6))
+    count = int(rng.integers(1, 3))
     for _ in range(NUM_TRIES):
         s, d, _ = _beside(street, 2.2)
         if street.is_free(s + 0.4 * count, d, 0.9 * count + 1.0, 2.0):
