@@ -21,7 +21,10 @@ class EvaluationError(ValueError):
 class LabelledDataset(Protocol):
     """What evaluation needs of a data set; NuScenesDataset has it."""
 
-    with_labels: bool
+    @property
+    def with_labels(self) -> bool:
+        """Whether keyframes carry labels."""
+        ...
 
     @property
     def scenes(self) -> tuple[SceneRecord, ...]:

@@ -1,0 +1,106 @@
+"""Student and teacher look at a sample once; any words then label it in every mode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clip2scene_core.camera_segmenter import (
+    DEFAULT_OCCLUSION_MARGIN_M,
+    CameraSegmenter,
+    PairedEmbeddings,
+)
+from clip2scene_core.checkpoint import Checkpoint
+from clip2scene_core.datasets import Sample, Sweep
+from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.online import OnlineOptions, fuse
+from clip2scene_core.prompt_encoder import PromptEncoder
+from clip2scene_core.segmenter import Segmenter
+from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.vocabulary import Vocabulary, classify, make_vocabulary
+
+
+@dataclass(frozen=True)
+class Look:
+    """What student and teacher make of one sample before they are given words.
+
+    Attributes:
+        finite: (N,) bool, the M points that can be labelled.
+        embeddings: (M, D) float32 of unit length, the student's.
+        paired: The teacher's pixels of the M points.
+    """
+
+    finite: NDArray[np.bool_]
+    embeddings: Tensor
+    paired: PairedEmbeddings
+
+
+class Labeller:
+    """A student beside the teacher that taught it, as the engine runs them.
+
+    Args:
+        checkpoint: The student; its configuration names the teacher and how it looks at pictures.
+
+    Raises:
+        ValueError: If the teacher cannot be loaded or did not teach this student.
+        FileNotFoundError: If the teacher's file is missing.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        teacher = checkpoint.config.teacher
+        self.vocabulary = checkpoint.vocabulary
+        self._embed_prompts = PromptEncoder(teacher.clip, taught_with=checkpoint.vocabulary)
+        self._segmenter = Segmenter(checkpoint)
+        margin_m = teacher.occlusion_margin_m
+        self._camera_segmenter = CameraSegmenter(
+            DenseClip(self._embed_prompts.clip, teacher.image_height, teacher.key_smoothing),
+            DEFAULT_OCCLUSION_MARGIN_M if margin_m is None else margin_m,
+        )
+        self._camera_weight = OnlineOptions().camera_weight
+
+    def embed(self, prompts: tuple[str, ...]) -> Vocabulary:
+        """Make a vocabulary of prompts, which need not differ.
+
+        Raises:
+            ValueError: If the CLIP does not know a prompt.
+        """
+        names = tuple(f"{number} {prompt}" for number, prompt in enumerate(prompts))
+        return make_vocabulary(prompts, self._embed_prompts(prompts), names)
+
+    def look(self, sample: Sample) -> Look:
+        """Embed the points of a sample's keyframe and the pixels that show them."""
+        points = sample.keyframe.points
+        finite = np.asarray(np.isfinite(points).all(axis=1))
+        keyframe = Sweep(points[finite], sample.keyframe.T_global_lidar, sample.keyframe.stamp_ns)
+        return Look(
+            finite,
+            self._segmenter.embed(keyframe.points),
+            self._camera_segmenter.embed_pairs([keyframe], sample.cameras),
+        )
+
+    def label(self, look: Look, vocabulary: Vocabulary) -> dict[str, NDArray[np.uint8]]:
+        """Label with a vocabulary in each mode of the engine.
+
+        Args:
+            look: Of a sample with N points.
+            vocabulary: C prompts.
+
+        Returns:
+            For "lidar", "camera" and "fused", labels (N,) uint8; IGNORE_LABEL where a point is not
+            finite and, in mode "camera", where no camera sees it.
+        """
+        student = self._segmenter.compare(look.embeddings, vocabulary).cpu()
+        camera, in_view = self._camera_segmenter.compare(look.paired, len(student), vocabulary)
+        probabilities = {
+            "lidar": student,
+            "camera": camera,
+            "fused": fuse(student, camera, in_view, self._camera_weight),
+        }
+        labels = {mode: np.full(len(look.finite), IGNORE_LABEL, np.uint8) for mode in probabilities}
+        for mode, of_mode in probabilities.items():
+            labels[mode][look.finite] = classify(of_mode)[0]
+        labels["camera"][np.flatnonzero(look.finite)[~in_view]] = IGNORE_LABEL
+        return labels

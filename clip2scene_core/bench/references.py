@@ -1,0 +1,113 @@
+"""What every result is read against: rules, perfect pictures, and full supervision."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2scene_core.camera_segmenter import DEFAULT_OCCLUSION_MARGIN_M
+from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
+from clip2scene_core.config import PretrainConfig, TrainingConfig
+from clip2scene_core.datasets import NuScenesDataset, Sample
+from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
+from clip2scene_core.projection import pair_pixels_with_points
+from clip2scene_core.prompt_encoder import PromptEncoder
+from clip2scene_core.training.batch import PseudoLabelledSweep
+from clip2scene_core.training.pretrain import train_student
+from clip2scene_core.vocabulary import make_vocabulary
+
+
+def majority_class(dataset: NuScenesDataset) -> int:
+    """Find the class that most points of a labelled data set have.
+
+    Args:
+        dataset: The training split, opened with labels.
+
+    Raises:
+        ValueError: If no point has a class.
+    """
+    counts = np.zeros(len(NUSCENES_CLASSES), dtype=np.int64)
+    for index in range(len(dataset)):
+        labels = dataset[index].keyframe.labels
+        assert labels is not None  # the data set was opened with labels
+        counts += np.bincount(labels[labels != IGNORE_LABEL], minlength=len(counts))
+    if not counts.any():
+        raise ValueError("no point of the training split has a class; check its labels")
+    return int(counts.argmax())
+
+
+def label_by_class_images(
+    sample: Sample, class_images: Sequence[NDArray[np.uint8]]
+) -> NDArray[np.uint8]:
+    """Give each point the true class of its nearest pixel: the best that a 2D teacher could do.
+
+    Points and pixels are paired as the teacher's are; what is left of errors is the projection's:
+    parallax, hidden points, things that move between the stamps, and points in no view.
+
+    Args:
+        sample: N points and V cameras.
+        class_images: V images (H, W) uint8 in the order of the cameras; IGNORE_LABEL has no class.
+
+    Returns:
+        (N,) uint8, IGNORE_LABEL where no pixel with a class shows the point. Where two cameras do,
+        the first one speaks.
+
+    Raises:
+        ValueError: If the images do not fit the cameras.
+    """
+    sizes = [image.shape for image in class_images]
+    wanted = [camera.image.shape[:2] for camera in sample.cameras]
+    if sizes != wanted:
+        raise ValueError(f"class images must be as large as the pictures {wanted}, got {sizes}")
+    pairs = pair_pixels_with_points(
+        [sample.keyframe], sample.cameras, occlusion_margin_m=DEFAULT_OCCLUSION_MARGIN_M
+    )
+    columns, rows = np.rint(pairs.pixels).astype(np.int64).T
+    labels = np.full(len(sample.keyframe.points), IGNORE_LABEL, dtype=np.uint8)
+    for index in reversed(range(len(class_images))):
+        here = pairs.camera_index == index
+        classes = class_images[index][rows[here], columns[here]]
+        known = classes != IGNORE_LABEL
+        labels[pairs.point_index[here][known]] = classes[known]
+    return labels
+
+
+def supervise(dataset: NuScenesDataset, config: PretrainConfig, out: Path) -> Path:
+    """Train the student's network on the true label of every point, with the student's schedule.
+
+    Args:
+        dataset: The training split, opened with labels; pictures are not read.
+        config: The student's; its seed decides this run too.
+        out: Checkpoint to write, .safetensors.
+
+    Returns:
+        `out`.
+    """
+    started = time.monotonic()
+    embed_prompts = PromptEncoder(config.teacher.clip)
+    vocabulary = make_vocabulary(config.prompts, embed_prompts(config.prompts), config.classes)
+    sweeps = [_supervised_sweep(dataset[index], config.training) for index in range(len(dataset))]
+    student, loss = train_student(sweeps, vocabulary, config, out)
+    record = {
+        "supervision": "3D labels of every point",
+        "num_keyframes": len(dataset),
+        "seconds": round(time.monotonic() - started),
+        "last_loss": round(loss, 4),
+    }
+    scene_tokens = tuple(scene.token for scene in dataset.scenes)
+    save_checkpoint(out, Checkpoint(student.cpu().eval(), vocabulary, config, scene_tokens, record))
+    return out
+
+
+def _supervised_sweep(sample: Sample, training: TrainingConfig) -> PseudoLabelledSweep:
+    keyframe = sample.keyframe
+    assert keyframe.labels is not None  # the data set was opened with labels
+    range_m = np.linalg.norm(keyframe.points[:, :3], axis=1)
+    used = (range_m >= training.min_range_m) & (range_m <= training.max_range_m)
+    labels = keyframe.labels[used]
+    labelled = np.flatnonzero(labels != IGNORE_LABEL)
+    return PseudoLabelledSweep(keyframe.points[used], labelled.astype(np.int32), labels[labelled])

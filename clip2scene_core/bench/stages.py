@@ -1,0 +1,160 @@
+"""The stages of a bench: each is computed once, kept as JSON, and not computed again."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clip2scene_core.bench.machine import current_commit
+
+
+class BenchError(ValueError):
+    """A bench that cannot go on; the message names the stage or the folder."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a bench.
+
+    Attributes:
+        name: File name of its result, without the ending.
+        compute: Gives the result, which JSON can hold. Other processes must be able to unpickle it.
+    """
+
+    name: str
+    compute: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage gave.
+
+    Attributes:
+        name: The stage's.
+        seconds: How long it took when it was computed.
+        commit: The code that computed it.
+        value: What `compute` gave.
+    """
+
+    name: str
+    seconds: float
+    commit: str
+    value: Any
+
+
+class WorkFolder:
+    """A folder that keeps the results of stages, so that an interrupted bench goes on.
+
+    Args:
+        root: Created if it is not there.
+        setup: Everything that decides the results; a folder belongs to one setup.
+
+    Raises:
+        BenchError: If the folder belongs to another setup.
+    """
+
+    def __init__(self, root: Path, setup: dict[str, Any]) -> None:
+        self.root = root
+        root.mkdir(parents=True, exist_ok=True)
+        wanted = json.dumps(setup, indent=1, sort_keys=True)
+        path = root / "setup.json"
+        if not path.exists():
+            _write(path, wanted)
+        elif path.read_text() != wanted:
+            raise BenchError(
+                f"{root} belongs to a bench with another setup; choose another --work folder, or "
+                f"remove it (see {path})"
+            )
+
+    def run(
+        self, stages: Sequence[Stage], workers: int, report: Callable[[StageResult], None]
+    ) -> list[StageResult]:
+        """Give the results of stages that do not need each other, computing those that are missing.
+
+        Args:
+            stages: In the order wanted.
+            workers: Processes, each with one thread; with 1 this process computes.
+            report: Called with each result, those that were there first.
+
+        Returns:
+            The results in the order of the stages.
+
+        Raises:
+            BenchError: If a stage fails; what others computed is kept.
+        """
+        missing = []
+        for stage in stages:
+            if self._path(stage.name).exists():
+                report(self._read(stage.name))
+            else:
+                missing.append(stage)
+        if workers > 1 and len(missing) > 1:
+            self._run_in_processes(missing, workers, report)
+        else:
+            for stage in missing:
+                with _named(stage.name):
+                    _compute(stage, self._path(stage.name))
+                report(self._read(stage.name))
+        return [self._read(stage.name) for stage in stages]
+
+    def _run_in_processes(
+        self, stages: Sequence[Stage], workers: int, report: Callable[[StageResult], None]
+    ) -> None:
+        # Torch's threads do not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, context, torch.set_num_threads, (1,)) as pool:
+            running = {
+                pool.submit(_compute, stage, self._path(stage.name)): stage.name for stage in stages
+            }
+            try:
+                for future in as_completed(running):
+                    with _named(running[future]):
+                        future.result()
+                    report(self._read(running[future]))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _path(self, name: str) -> Path:
+        return self.root / "results" / f"{name}.json"
+
+    def _read(self, name: str) -> StageResult:
+        return StageResult(**json.loads(self._path(name).read_text()))
+
+
+def _compute(stage: Stage, path: Path) -> None:
+    started = time.monotonic()
+    value = stage.compute()
+    result = {
+        "name": stage.name,
+        "seconds": round(time.monotonic() - started, 1),
+        "commit": current_commit(),
+        "value": value,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, json.dumps(result))
+
+
+@contextmanager
+def _named(stage: str) -> Iterator[None]:
+    """Say in which stage an error came up."""
+    try:
+        yield
+    except (ValueError, OSError, LookupError, ImportError) as error:
+        raise BenchError(f"stage {stage}: {error}") from error
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that appears only when it is complete."""
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(text)
+    unfinished.replace(path)

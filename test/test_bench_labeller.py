@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from clip2scene_core.bench.labeller import Labeller
+from clip2scene_core.checkpoint import load_checkpoint
+from clip2scene_core.datasets import NuScenesDataset, Sample, Sweep
+from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.online import MODES, OnlineOptions, load_online_segmenter
+
+
+@pytest.fixture(scope="module")
+def labeller() -> Labeller:
+    return Labeller(load_checkpoint("small"))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_bench_labels_as_the_engine_does(tiny_nuscenes, labeller, mode):
+    sample = NuScenesDataset(tiny_nuscenes)[0]
+    options = OnlineOptions(mode=mode, min_range_m=0, max_range_m=1e4)
+    cloud = load_online_segmenter(options=options).add(sample.keyframe, sample.cameras)
+    labels = labeller.label(labeller.look(sample), labeller.vocabulary)
+    np.testing.assert_array_equal(labels[mode], cloud.labels)
+
+
+def test_points_that_are_not_finite_stay_in_place_unlabelled(tiny_nuscenes, labeller):
+    sample = NuScenesDataset(tiny_nuscenes)[0]
+    whole = labeller.label(labeller.look(sample), labeller.vocabulary)
+    points = np.insert(sample.keyframe.points, 7, np.nan, axis=0)
+    keyframe = Sweep(points, sample.keyframe.T_global_lidar, sample.keyframe.stamp_ns)
+    broken = Sample(sample.token, sample.scene_token, (keyframe,), sample.cameras)
+    labels = labeller.label(labeller.look(broken), labeller.vocabulary)
+    for mode in MODES:
+        assert labels[mode][7] == IGNORE_LABEL
+        np.testing.assert_array_equal(np.delete(labels[mode], 7), whole[mode])
+
+
+def test_a_prompt_may_come_twice_and_an_unknown_one_is_refused(labeller):
+    vocabulary = labeller.embed(("car", "car", "road"))
+    assert len(vocabulary) == 3
+    with pytest.raises(ValueError, match="giraffe"):
+        labeller.embed(("car", "giraffe"))
