@@ -1,6 +1,6 @@
 """Data sets on disk as samples."""
 
-from clip2scene_core.datasets.nuscenes import NuScenesDataset, read_points
+from clip2scene_core.datasets.nuscenes import NuScenesDataset, read_camera, read_points, read_sweep
 from clip2scene_core.datasets.nuscenes_tables import SceneRecord, SensorRecord
 from clip2scene_core.datasets.sample import CameraView, DatasetError, Sample, Sweep
 
@@ -12,5 +12,7 @@ __all__ = [
     "SceneRecord",
     "SensorRecord",
     "Sweep",
+    "read_camera",
     "read_points",
+    "read_sweep",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ class NuScenesDataset:
             token=sample_token,
             scene_token=self._tables.scene_token(sample_token),
             sweeps=tuple(self._read_sweeps(lidar)),
-            cameras=tuple(_read_camera(record) for record in cameras),
+            cameras=tuple(read_camera(record) for record in cameras),
         )
 
     def scene_records(self, scene_name: str) -> Iterator[SensorRecord]:
@@ -102,14 +103,10 @@ class NuScenesDataset:
         for _ in range(self._num_sweeps):
             if record is None:
                 return
-            points = read_points(record.path)[:, :4]
-            points[:, 3] = np.clip(points[:, 3] / 255, 0, 1)
-            yield Sweep(
-                points=np.ascontiguousarray(points),
-                T_global_lidar=record.T_global_sensor,
-                stamp_ns=record.stamp_ns,
-                labels=self._read_labels(record, len(points)) if record is keyframe else None,
-            )
+            sweep = read_sweep(record)
+            if record is keyframe:
+                sweep = replace(sweep, labels=self._read_labels(record, len(sweep.points)))
+            yield sweep
             record = self._tables.previous_record(record)
 
     def _read_labels(self, record: SensorRecord, num_points: int) -> NDArray[np.uint8] | None:
@@ -184,7 +181,28 @@ def read_points(path: Path) -> NDArray[np.float32]:
     return points
 
 
-def _read_camera(record: SensorRecord) -> CameraView:
+def read_sweep(record: SensorRecord) -> Sweep:
+    """Read one reading of the LiDAR, without labels.
+
+    Raises:
+        DatasetError: If the file is missing or is no whole number of points.
+    """
+    points = read_points(record.path)[:, :4]
+    points[:, 3] = np.clip(points[:, 3] / 255, 0, 1)
+    return Sweep(
+        points=np.ascontiguousarray(points),
+        T_global_lidar=record.T_global_sensor,
+        stamp_ns=record.stamp_ns,
+    )
+
+
+def read_camera(record: SensorRecord) -> CameraView:
+    """Read one reading of a camera.
+
+    Raises:
+        DatasetError: If the file is missing, is no picture, has another size than the table says,
+            or if the camera has no intrinsics.
+    """
     if record.intrinsics is None:
         raise DatasetError(
             f"{record.channel} of {record.path.name} has no camera_intrinsic in calibrated_sensor"
