@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from clip2scene_core import __version__
 from clip2scene_ros.commands import (
     bag,
+    corrupt,
     demo,
     evaluate,
     pretrain,
@@ -27,6 +28,7 @@ _COMMANDS = {
     "words": words,
     "bag": bag,
     "world": world,
+    "corrupt": corrupt,
     "train-clip": train_clip,
     "pretrain": pretrain,
     "evaluate": evaluate,

@@ -1,0 +1,1 @@
+"""Graded corruptions of sweeps and camera views, in memory and as whole data sets."""

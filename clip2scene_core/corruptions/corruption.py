@@ -1,0 +1,196 @@
+"""What can go wrong with a recording, in five strengths each, as physical numbers."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Fog:
+    """Droplets that dim what lies behind them and shine back themselves.
+
+    Attributes:
+        visibility_m: Meteorological visibility: where 5 % of the contrast is left.
+    """
+
+    visibility_m: float
+
+    def __str__(self) -> str:
+        return f"visibility {self.visibility_m:g} m"
+
+
+@dataclass(frozen=True)
+class Rain:
+    """Drops in front of the sensors and water on every surface.
+
+    Attributes:
+        rate_mm_h: Rainfall.
+        wet_reflectivity: Reflectivity of a wet surface as a share of the dry one's.
+    """
+
+    rate_mm_h: float
+    wet_reflectivity: float
+
+    def __str__(self) -> str:
+        return f"{self.rate_mm_h:g} mm/h, surfaces reflect {100 * self.wet_reflectivity:g} %"
+
+
+@dataclass(frozen=True)
+class BeamLoss:
+    """Lasers that no longer fire.
+
+    Attributes:
+        share: Share of the LiDAR's rings without points, 0 to 1.
+    """
+
+    share: float
+
+    def __str__(self) -> str:
+        return f"{100 * self.share:g} % of the rings"
+
+
+@dataclass(frozen=True)
+class MotionSmear:
+    """Motion during a revolution that nobody compensated.
+
+    Attributes:
+        speed_mps: Forward speed, metres per second.
+        yaw_rate_deg_s: Rate of turn, degrees per second, to either side.
+    """
+
+    speed_mps: float
+    yaw_rate_deg_s: float
+
+    def __str__(self) -> str:
+        return f"{self.speed_mps:g} m/s and {self.yaw_rate_deg_s:g} deg/s"
+
+
+@dataclass(frozen=True)
+class CrossTalk:
+    """Pulses of another LiDAR, taken for the own ones.
+
+    Attributes:
+        share: Share of the points that stand at a false range, 0 to 1.
+    """
+
+    share: float
+
+    def __str__(self) -> str:
+        return f"{100 * self.share:g} % of the points"
+
+
+@dataclass(frozen=True)
+class CalibrationError:
+    """Cameras that are not where the calibration says.
+
+    Attributes:
+        angle_deg: Angle of the rotation, about a random axis, degrees.
+        distance_m: Length of the translation, in a random direction, metres.
+    """
+
+    angle_deg: float
+    distance_m: float
+
+    def __str__(self) -> str:
+        return f"{self.angle_deg:g} deg and {100 * self.distance_m:g} cm"
+
+
+@dataclass(frozen=True)
+class TimeOffset:
+    """Cameras whose clock runs ahead of the LiDAR's.
+
+    Attributes:
+        offset_ms: How much later than the truth an image is stamped, milliseconds.
+    """
+
+    offset_ms: float
+
+    def __str__(self) -> str:
+        return f"{self.offset_ms:g} ms"
+
+
+@dataclass(frozen=True)
+class CameraLoss:
+    """Cameras that deliver nothing.
+
+    Attributes:
+        num_cameras: How many, at most all that there are.
+    """
+
+    num_cameras: int
+
+    def __str__(self) -> str:
+        return f"{self.num_cameras}"
+
+
+Parameters = (
+    Fog | Rain | BeamLoss | MotionSmear | CrossTalk | CalibrationError | TimeOffset | CameraLoss
+)
+
+NUM_STRENGTHS: Final = 5
+STRENGTHS: Final[dict[str, tuple[Parameters, ...]]] = {
+    "fog": tuple(Fog(visibility) for visibility in (300, 150, 100, 50, 30)),
+    "rain": (Rain(10, 0.8), Rain(20, 0.65), Rain(35, 0.5), Rain(60, 0.35), Rain(100, 0.2)),
+    "beam_loss": tuple(BeamLoss(share) for share in (0.125, 0.25, 0.375, 0.5, 0.75)),
+    "motion_smear": (
+        MotionSmear(5, 10), MotionSmear(10, 20), MotionSmear(15, 30), MotionSmear(20, 45),
+        MotionSmear(30, 60),
+    ),
+    "cross_talk": tuple(CrossTalk(share) for share in (0.005, 0.01, 0.02, 0.04, 0.08)),
+    "calibration": (
+        CalibrationError(0.5, 0.02), CalibrationError(1, 0.05), CalibrationError(2, 0.1),
+        CalibrationError(3, 0.15), CalibrationError(5, 0.2),
+    ),
+    "time_offset": tuple(TimeOffset(offset) for offset in (20, 50, 100, 200, 400)),
+    "camera_loss": tuple(CameraLoss(count) for count in (1, 2, 3, 4, 5)),
+}  # fmt: skip
+"""Parameters of strength 1 to 5 by kind."""
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """One corruption of a whole recording.
+
+    Attributes:
+        kind: A key of STRENGTHS.
+        strength: 1 (slight) to 5 (severe).
+        seed: Decides all that is random. The same reading is always corrupted alike, in whichever
+            order and sample it is read, and a lost beam or camera stays lost for the scene.
+
+    Raises:
+        ValueError: If the kind or the strength is unknown.
+
+    Source: the idea of graded corruptions is Robo3D's (Kong et al., ICCV 2023).
+    """
+
+    kind: str
+    strength: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in STRENGTHS:
+            raise ValueError(f"kind must be one of {', '.join(STRENGTHS)}; got {self.kind!r}")
+        if self.strength not in range(1, NUM_STRENGTHS + 1):
+            raise ValueError(f"strength must be 1 to {NUM_STRENGTHS}, got {self.strength!r}")
+
+    @property
+    def parameters(self) -> Parameters:
+        """The physical numbers behind kind and strength."""
+        return STRENGTHS[self.kind][self.strength - 1]
+
+    def stream(self, *parts: object) -> np.random.Generator:
+        """Random numbers for one purpose; all strengths draw the same ones.
+
+        Args:
+            parts: Name the purpose: scene, stamp, sensor.
+        """
+        # `clip2scene --help` lists the strengths and must not wait for NumPy.
+        import numpy as np
+
+        name = "/".join(map(str, (self.seed, *parts)))
+        return np.random.default_rng(list(hashlib.sha256(name.encode()).digest()))

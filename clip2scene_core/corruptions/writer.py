@@ -1,0 +1,270 @@
+"""Write a corrupted copy of a data set in nuScenes' format, embedded or real."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zipfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from clip2scene_core.corruptions.apply import corrupt_image, corrupt_points
+from clip2scene_core.corruptions.corruption import (
+    CalibrationError,
+    CameraLoss,
+    Corruption,
+    Fog,
+    Rain,
+    TimeOffset,
+)
+from clip2scene_core.corruptions.echoes import Echoes
+from clip2scene_core.corruptions.rig import Motion, delay, lost_cameras, misplace
+from clip2scene_core.corruptions.tables import Readings, write_tables
+from clip2scene_core.datasets import (
+    DatasetError,
+    SceneRecord,
+    SensorRecord,
+    Sweep,
+    read_camera,
+    read_points,
+    read_sweep,
+)
+from clip2scene_core.datasets.nuscenes_tables import LIDAR_CHANNEL, NuScenesTables
+
+_RAW_NOISE: Final = 0
+_NO_THING: Final = -1
+_JPEG_QUALITY: Final = 95
+_LINKED_FOLDERS: Final = ("maps", "class_images")
+
+
+@dataclass(frozen=True)
+class CorruptedSummary:
+    """What was written.
+
+    Attributes:
+        num_keyframes: Samples.
+        num_sweeps: LiDAR files.
+        num_images: Camera files.
+        num_points: Points of all sweeps before the corruption.
+        num_kept: Points that are still on the thing that they were on.
+        num_false: Points on no thing: fog, drops, cross talk.
+    """
+
+    num_keyframes: int
+    num_sweeps: int
+    num_images: int
+    num_points: int
+    num_kept: int
+    num_false: int
+
+
+def write_corrupted(
+    tables: NuScenesTables,
+    out: Path,
+    corruption: Corruption,
+    progress: Callable[[int, int], None] | None = None,
+) -> CorruptedSummary:
+    """Write the open scenes of a data set as a new one, corrupted.
+
+    Every sweep of the LiDAR and every image of the cameras is written, keyframe or not; radars are
+    left out. lidarseg labels and `things/` go along with their points: points on no thing are raw
+    category 0 and thing -1. Files that do not change are hard-linked where the file system can,
+    so is all of `maps/` and `class_images/`, lost cameras' included. `corruption.json` in the new
+    folder says what was done. Tables come last: what was interrupted does not open.
+
+    Args:
+        tables: The original with the scenes to write.
+        out: Folder to create; it may exist if it is empty.
+        corruption: What goes wrong.
+        progress: Called with (keyframes done, keyframes).
+
+    Returns:
+        Counts of what was written.
+
+    Raises:
+        FileExistsError: If `out` is a file or a folder that is not empty.
+        DatasetError: If a file is missing or damaged.
+        ValueError: If beams shall be lost and the points lie on no rings.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileExistsError(f"{out} exists and is not empty; choose a new folder")
+    writer = _Writer(tables, out, corruption)
+    num_done = 0
+    for scene in tables.scenes:
+        for _ in writer.write_scene(scene):
+            num_done += 1
+            if progress is not None:
+                progress(num_done, len(tables.keyframes))
+    for name in _LINKED_FOLDERS:
+        if (tables.root / name).is_dir():
+            shutil.copytree(
+                tables.root / name, out / name, copy_function=lambda a, b: _link(Path(a), Path(b))
+            )
+    (out / "corruption.json").write_text(json.dumps(asdict(corruption)))
+    write_tables(tables, writer.readings, out / tables.version)
+    return writer.summary()
+
+
+class _Writer:
+    """Writes the files, and remembers what the tables must say."""
+
+    def __init__(self, tables: NuScenesTables, out: Path, corruption: Corruption) -> None:
+        self._tables, self._out, self._corruption = tables, out, corruption
+        self._label_paths = _read_label_paths(tables)
+        self._num_sweeps = self._num_images = 0
+        self._num_points = self._num_kept = self._num_false = 0
+        self.readings = Readings()
+
+    def write_scene(self, scene: SceneRecord) -> Iterator[str]:
+        """Write the files of a scene; yields the token of each keyframe that is done."""
+        records = list(self._tables.scene_records(scene.name))
+        lost = self._lost_channels(scene, records)
+        of_keyframe: defaultdict[str, list[SensorRecord]] = defaultdict(list)
+        for record in records:
+            if record.channel not in lost:
+                of_keyframe[record.sample_token].append(record)
+                self.readings.written.add(record.token)
+        self._move_cameras(scene, records)
+        for sample_token, group in of_keyframe.items():
+            clear_sweep = self._clear_sweep(sample_token)
+            for record in group:
+                if record.channel == LIDAR_CHANNEL:
+                    self._write_sweep(record, scene)
+                else:
+                    self._write_image(record, clear_sweep, scene)
+            yield sample_token
+
+    def summary(self) -> CorruptedSummary:
+        """Count what was written."""
+        return CorruptedSummary(
+            num_keyframes=len(self._tables.keyframes),
+            num_sweeps=self._num_sweeps,
+            num_images=self._num_images,
+            num_points=self._num_points,
+            num_kept=self._num_kept,
+            num_false=self._num_false,
+        )
+
+    def _lost_channels(self, scene: SceneRecord, records: Sequence[SensorRecord]) -> set[str]:
+        loss = self._corruption.parameters
+        if not isinstance(loss, CameraLoss):
+            return set()
+        # By the names that samples use, so that the same cameras are lost in memory.
+        channels = {r.channel.lower(): r.channel for r in records if r.channel != LIDAR_CHANNEL}
+        rng = self._corruption.stream(scene.token, "cameras")
+        return {channels[name] for name in lost_cameras(channels, loss, rng)}
+
+    def _move_cameras(self, scene: SceneRecord, records: Sequence[SensorRecord]) -> None:
+        parameters = self._corruption.parameters
+        cameras = [record for record in records if record.channel != LIDAR_CHANNEL]
+        if isinstance(parameters, CalibrationError):
+            for record in cameras:
+                rng = self._corruption.stream(scene.token, record.channel.lower())
+                T_ego_camera = misplace(record.T_ego_sensor, parameters, rng)
+                moved = replace(record, T_ego_sensor=T_ego_camera)
+                self.readings.moved[record.token] = record, moved
+        if isinstance(parameters, TimeOffset):
+            motion = Motion([r.stamp_ns for r in records], [r.T_global_ego for r in records])
+            for record in cameras:
+                pose, stamp_ns = delay(record.T_global_ego, record.stamp_ns, parameters, motion)
+                moved = replace(record, T_global_ego=pose, stamp_ns=stamp_ns)
+                self.readings.moved[record.token] = record, moved
+
+    def _clear_sweep(self, sample_token: str) -> Sweep | None:
+        """The keyframe's sweep, where images need its distances."""
+        if not isinstance(self._corruption.parameters, Fog | Rain):
+            return None
+        return read_sweep(self._tables.keyframe_records(sample_token)[LIDAR_CHANNEL])
+
+    def _write_sweep(self, record: SensorRecord, scene: SceneRecord) -> None:
+        sweep = read_sweep(record)
+        echoes = corrupt_points(sweep.points, self._corruption, scene.token, sweep.stamp_ns)
+        num_false = int(echoes.is_false.sum())
+        self._num_sweeps += 1
+        self._num_points += len(sweep.points)
+        self._num_kept += len(echoes.points) - num_false
+        self._num_false += num_false
+        sidecars = [
+            (self._label_paths.get(record.token), _write_labels),
+            (self._things_path(record), _write_things),
+        ]
+        if echoes.points is sweep.points:
+            for unchanged in (record.path, *(path for path, _ in sidecars if path is not None)):
+                _link(unchanged, self._target(unchanged))
+            return
+        ring = read_points(record.path)[echoes.beam, 4]
+        stored = np.column_stack([echoes.points[:, :3], 255 * echoes.points[:, 3], ring])
+        stored.astype("<f4").tofile(self._target(record.path))
+        for path, write in sidecars:
+            if path is not None:
+                write(path, self._target(path), echoes, len(sweep.points))
+
+    def _write_image(
+        self, record: SensorRecord, clear_sweep: Sweep | None, scene: SceneRecord
+    ) -> None:
+        self._num_images += 1
+        target = self._target(record.path)
+        if clear_sweep is None:
+            _link(record.path, target)
+            return
+        view = corrupt_image(read_camera(record), clear_sweep, self._corruption, scene.token)
+        Image.fromarray(view.image).save(target, quality=_JPEG_QUALITY)
+
+    def _things_path(self, record: SensorRecord) -> Path | None:
+        path = self._tables.root / "things" / f"{record.sample_token}.npz"
+        return path if record.is_key_frame and path.exists() else None
+
+    def _target(self, path: Path) -> Path:
+        """Where a file of the original goes; makes its folder."""
+        target = self._out / path.relative_to(self._tables.root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+
+def _read_label_paths(tables: NuScenesTables) -> dict[str, Path]:
+    """Files of lidarseg by the token of their sweep; none without the table."""
+    if not tables.table("lidarseg").exists():
+        return {}
+    rows = tables.read_table("lidarseg", lambda row: (row["sample_data_token"], row["filename"]))
+    return {token: tables.root / filename for token, filename in rows}
+
+
+def _write_labels(source: Path, target: Path, echoes: Echoes, num_points: int) -> None:
+    try:
+        raw = np.fromfile(source, dtype=np.uint8)
+    except FileNotFoundError:
+        raise DatasetError(f"{source} is missing; the labels are incomplete") from None
+    _check_length(source, len(raw), num_points)
+    echoes.carry(raw, _RAW_NOISE).tofile(target)
+
+
+def _write_things(source: Path, target: Path, echoes: Echoes, num_points: int) -> None:
+    try:
+        with np.load(source, allow_pickle=False) as archive:
+            arrays = dict(archive)
+        index = arrays["index"]
+    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise DatasetError(f"{source} holds no index of things: {error}") from None
+    _check_length(source, len(index), num_points)
+    np.savez_compressed(target, **{**arrays, "index": echoes.carry(index, _NO_THING)})
+
+
+def _check_length(path: Path, num_values: int, num_points: int) -> None:
+    if num_values != num_points:
+        raise DatasetError(f"{path} has {num_values} values, but the sweep has {num_points} points")
+
+
+def _link(source: Path, target: Path) -> None:
+    if not source.exists():
+        raise DatasetError(f"{source} is missing; the data set is incomplete")
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or a file system without links
+        shutil.copyfile(source, target)

@@ -1,0 +1,28 @@
+"""A LiDAR sweep of a flat street with a round wall, by formula."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+NUM_RINGS = 32
+NUM_COLUMNS = 180
+HEIGHT_M = 1.8
+WALL_M = 60.0
+ELEVATIONS_DEG = np.linspace(-30.67, 10.67, NUM_RINGS)
+
+
+def street_points(seed: int = 0) -> NDArray[np.float32]:
+    """(5760, 4) float32: ring by ring, the lowest first; clockwise, from the left."""
+    elevation = np.radians(np.repeat(ELEVATIONS_DEG, NUM_COLUMNS))
+    turned = 2 * np.pi * (np.arange(NUM_COLUMNS) + 0.5) / NUM_COLUMNS
+    azimuth = np.pi - np.tile(turned, NUM_RINGS)
+    to_ground = np.where(elevation < 0, HEIGHT_M / np.maximum(np.tan(-elevation), 1e-9), np.inf)
+    flat_range = np.minimum(to_ground, WALL_M)
+    intensity = np.random.default_rng(seed).uniform(0.02, 0.4, len(elevation))
+    return np.column_stack(
+        [
+            flat_range * np.cos(azimuth),
+            flat_range * np.sin(azimuth),
+            flat_range * np.tan(elevation),
+            intensity,
+        ]
+    ).astype(np.float32)
