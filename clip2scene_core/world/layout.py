@@ -69,11 +69,11 @@ def _draw_road(rng: np.random.Generator, length_m: float, density: float) -> Roa
     curvature = 0.0 if rng.random() < 0.3 else float(rng.uniform(-sharpest, sharpest))
     has_median = rng.random() < 0.65
     is_lawn = has_median and rng.random() < 0.15
-    widest = 1.9 if is_lawn else 0.32
+    narrowest, widest = (0.7, 1.9) if is_lawn else (0.32, 0.55)
     has_crossing = rng.random() < 0.45
     return Road(
         curvature=curvature,
-        median_half_m=float(rng.uniform(0.2, widest)) if has_median else 0.0,
+        median_half_m=float(rng.uniform(narrowest, widest)) if has_median else 0.0,
         lane_m=float(rng.uniform(3.2, 3.7)),
         num_lanes=int(rng.integers(1, 3)),
         left=_draw_side(rng, density),
@@ -90,7 +90,7 @@ def _draw_side(rng: np.random.Generator, density: float) -> Side:
     is_lawn = rng.random() < 0.82
     return Side(
         parking_m=float(rng.uniform(2.1, 2.6)) if has_parking else 0.0,
-        verge_m=float(rng.uniform(1.0, 2.4) if is_lawn else rng.uniform(0.3, 0.6))
+        verge_m=float(rng.uniform(1.0, 2.4) if is_lawn else rng.uniform(0.5, 0.9))
         if has_verge
         else 0.0,
         sidewalk_m=float(rng.uniform(1.8, 4.2)) if rng.random() < 0.88 else 0.0,
