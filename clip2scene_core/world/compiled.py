@@ -6,12 +6,24 @@ other files: after editing, delete `__pycache__/*.nb*`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+Function = TypeVar("Function")
+
 try:
-    from numba import njit
+    import numba
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         'the embedded world is rendered with numba: pip install -c constraints.txt ".[train]"',
         name="numba",
     ) from error
 
-__all__ = ["njit"]
+
+def njit(cache: bool) -> Callable[[Function], Function]:
+    """Compile a function when it is first called.
+
+    Divisions by zero give infinity, as in NumPy: Python's exception would cost a test for each.
+    """
+    compiler = numba.njit(cache=cache, error_model="numpy")
+    return cast("Callable[[Function], Function]", compiler)

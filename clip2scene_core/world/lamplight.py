@@ -123,6 +123,8 @@ def _add_beam(
             if along <= 0:
                 continue
             across = (x * ahead[1] - y * ahead[0]) / (0.9 + 0.22 * along)
+            if abs(across) > 2.5:
+                continue
             fade = clip01(0.4 * along) * clip01(2.0 - 2.0 * along / BEAM_REACH_M)
             gain = fade * math.exp(-across * across) / (1 + (along / 13.0) ** 2)
             for c in range(3):

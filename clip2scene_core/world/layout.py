@@ -15,7 +15,7 @@ from clip2scene_core.world.road import (
     Road,
     Side,
 )  # fmt: skip
-from clip2scene_core.world.scene import Scene, primitives_of
+from clip2scene_core.world.scene import Scene, assemble, place
 from clip2scene_core.world.street import Street
 from clip2scene_core.world.traffic import fill_lanes, lane_centre, walk_people
 from clip2scene_core.world.weather import WEATHER_NAMES, light_of
@@ -51,13 +51,15 @@ def build_scene(seed: int, scene_index: int, seconds: float, stream: int = DRIVE
     fill_lanes(street, ego_lane, speed)
     things, plan = tuple(street.things), road.as_array()
     still = [i for i, thing in enumerate(things) if not thing.is_moving]
+    moving = [i for i, thing in enumerate(things) if thing.is_moving]
     return Scene(
         road=road,
         plan=plan,
         weather=weather,
         light=light_of(weather, rng),
         things=things,
-        static=primitives_of(road, plan, things, still, 0.0),
+        static=place(road, plan, things, assemble(things, still), 0.0),
+        moving=assemble(things, moving),
         ego_d=lane_centre(street, 1, ego_lane),
         ego_speed=speed,
         length_m=length_m,

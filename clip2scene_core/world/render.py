@@ -141,7 +141,7 @@ def moment_of(scene: Scene, static_map: SunMap, seconds: float) -> Moment:
     moving = scene.moving_at(seconds)
     if len(moving.kind):
         _add_to_sun_map(moving, scene.light, sun_map)
-    primitives, lamplight = scene.primitives_at(seconds), NO_LAMPLIGHT
+    primitives, lamplight = scene.with_static(moving), NO_LAMPLIGHT
     if scene.weather == "night":
         num_rows, num_columns = sun_map.depth.shape
         size = np.array([num_columns, num_rows]) * SUN_TEXEL_M

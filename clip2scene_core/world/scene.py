@@ -62,6 +62,7 @@ class Scene:
         light: Light of that weather.
         things: All objects; `Primitives.instance` indexes them.
         static: Primitives of what stands still.
+        moving: Primitives of what moves, each in the frame of its thing.
         ego_d: d of the ego vehicle's lane, metres.
         ego_speed: Metres per second.
         length_m: How far the ego vehicle drives.
@@ -73,6 +74,7 @@ class Scene:
     light: Light
     things: tuple[Thing, ...]
     static: Primitives
+    moving: Primitives
     ego_d: float
     ego_speed: float
     length_m: float
@@ -84,12 +86,10 @@ class Scene:
 
     def moving_at(self, seconds: float) -> Primitives:
         """Primitives of what moves, at a moment."""
-        indices = [i for i, thing in enumerate(self.things) if thing.is_moving]
-        return primitives_of(self.road, self.plan, self.things, indices, seconds)
+        return place(self.road, self.plan, self.things, self.moving, seconds)
 
-    def primitives_at(self, seconds: float) -> Primitives:
-        """All primitives at a moment; the static ones come first."""
-        moving = self.moving_at(seconds)
+    def with_static(self, moving: Primitives) -> Primitives:
+        """All primitives; the static ones come first."""
         return Primitives(
             *(np.concatenate([a, b]) for a, b in zip(self.static, moving, strict=True))
         )
@@ -104,44 +104,61 @@ def _pose(
     return x, y, z, heading + thing.yaw
 
 
-def primitives_of(
-    road: Road,
-    plan: NDArray[np.float64],
-    things: tuple[Thing, ...],
-    indices: list[int],
-    seconds: float,
-) -> Primitives:
-    """Place the parts of some things in the scene's frame.
+def assemble(things: tuple[Thing, ...], indices: list[int]) -> Primitives:
+    """Gather the parts of some things, each in the frame of its thing.
 
     Args:
-        road: Ground plan.
-        plan: The packed ground plan.
         things: All objects of the scene.
         indices: Which of them.
-        seconds: Time since the start of the scene.
 
     Returns:
-        Their primitives.
+        Their primitives, thing by thing.
     """
     parts = [part for i in indices for part in things[i].parts]
     if not parts:
         return _NOTHING
     owner = np.repeat(np.array(indices), [len(things[i].parts) for i in indices])
-    poses = np.array([_pose(road, plan, things[i], seconds) for i in indices])
-    poses = np.repeat(poses, [len(things[i].parts) for i in indices], axis=0)
-    cosine, sine = np.cos(poses[:, 3]), np.sin(poses[:, 3])
-    centre = np.array([part.centre for part in parts], dtype=np.float64)
-    axes = rotations(parts)
     return Primitives(
         kind=np.array([part.kind for part in parts], dtype=np.int64),
-        centre=np.stack(_turn(centre.T, cosine, sine), axis=1) + poses[:, :3],
-        axes=np.stack(_turn(axes.transpose(2, 0, 1), cosine[:, None], sine[:, None]), axis=2),
+        centre=np.array([part.centre for part in parts], dtype=np.float64),
+        axes=rotations(parts),
         half=np.array([part.half for part in parts], dtype=np.float64),
         shape=np.array([part.shape for part in parts], dtype=np.float64),
         material=np.array([part.material for part in parts], dtype=np.int64),
         colour=np.array([part.colour for part in parts], dtype=np.float64),
         category=np.array([things[i].category for i in owner], dtype=np.uint8),
         instance=owner.astype(np.int64),
+    )
+
+
+def place(
+    road: Road,
+    plan: NDArray[np.float64],
+    things: tuple[Thing, ...],
+    assembled: Primitives,
+    seconds: float,
+) -> Primitives:
+    """Move primitives from the frames of their things into the scene's.
+
+    Args:
+        road: Ground plan.
+        plan: The packed ground plan.
+        things: All objects of the scene.
+        assembled: From `assemble`.
+        seconds: Time since the start of the scene.
+
+    Returns:
+        The same primitives in the scene's frame.
+    """
+    owners, inverse = np.unique(assembled.instance, return_inverse=True)
+    if not len(owners):
+        return assembled
+    poses = np.array([_pose(road, plan, things[i], seconds) for i in owners])[inverse]
+    cosine, sine = np.cos(poses[:, 3]), np.sin(poses[:, 3])
+    axes = _turn(assembled.axes.transpose(2, 0, 1), cosine[:, None], sine[:, None])
+    return assembled._replace(
+        centre=np.stack(_turn(assembled.centre.T, cosine, sine), axis=1) + poses[:, :3],
+        axes=np.stack(axes, axis=2),
     )
 
 
