@@ -13,6 +13,7 @@ from clip2scene_ros.commands import (
     corrupt,
     demo,
     evaluate,
+    models,
     pretrain,
     segment,
     train_clip,
@@ -32,6 +33,7 @@ _COMMANDS = {
     "train-clip": train_clip,
     "pretrain": pretrain,
     "evaluate": evaluate,
+    "models": models,
 }
 
 

@@ -1,7 +1,8 @@
-"""Where and with what a result was computed."""
+"""Where, with what and of which file a result was computed."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -31,6 +32,11 @@ def describe_machine() -> str:
         f"{_processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, "
         f"torch {torch.__version__}"
     )
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file as hexadecimal text."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _processor() -> str:

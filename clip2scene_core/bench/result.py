@@ -1,0 +1,308 @@
+"""What a bench found, as nouns that JSON can hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from clip2scene_core.bench.statistics import Measurement, PairedDifference
+
+FORMAT: Final = "clip2scene-bench-world-1"
+
+
+class ResultError(ValueError):
+    """A file that does not hold a bench's result."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Scenes that were used.
+
+    Attributes:
+        name: "train" or "test".
+        num_scenes: How many drives.
+        num_keyframes: How many keyframes in them.
+        points_per_class: (16,) labelled points by class.
+    """
+
+    name: str
+    num_scenes: int
+    num_keyframes: int
+    points_per_class: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TextGroup:
+    """Texts that a CLIP had to find the pictures of.
+
+    Attributes:
+        name: For example "held-out synonyms".
+        recall: Mean over the texts of the share of pictures to which the right text was nearest.
+        chance: The same for guessing.
+        num_texts: How many texts.
+    """
+
+    name: str
+    recall: float
+    chance: float
+    num_texts: int
+
+
+@dataclass(frozen=True)
+class ClipResult:
+    """What the teacher knows of the test split, in [0, 1].
+
+    Attributes:
+        name: As configurations name it.
+        digest: SHA-256 of its file; "" if it is not the project's own.
+        num_pictures: Whole pictures that it named by 16 classes and the sky.
+        accuracy: Share of them that it named rightly.
+        recall: (16,) the same by class.
+        mean_iou: Of labelled pixels, over 16 classes.
+        iou: (16,) the same by class.
+        groups: Other texts.
+        unread: Texts that it could not read.
+    """
+
+    name: str
+    digest: str
+    num_pictures: int
+    accuracy: float
+    recall: tuple[float, ...]
+    mean_iou: float
+    iou: tuple[float, ...]
+    groups: tuple[TextGroup, ...]
+    unread: tuple[str, ...]
+
+    @property
+    def accuracy_error(self) -> float:
+        """Standard error of the accuracy, from the number of pictures (binomial)."""
+        return math.sqrt(self.accuracy * (1 - self.accuracy) / self.num_pictures)
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one labeller is worth on the test split, in [0, 1].
+
+    Attributes:
+        labeller: Its name.
+        mean_iou: Over all labelled points.
+        mean_iou_in_view: Over the points that a camera has in view.
+        iou: (16,) over all labelled points.
+    """
+
+    labeller: str
+    mean_iou: Measurement
+    mean_iou_in_view: Measurement
+    iou: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean IoU of one labeller minus that of another.
+
+    Attributes:
+        one: Name of a labeller.
+        other: Name of the one that is subtracted.
+        points: "all points" or "points in view".
+        paired: The difference.
+    """
+
+    one: str
+    other: str
+    points: str
+    paired: PairedDifference
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One number of open vocabulary.
+
+    Attributes:
+        probe: Which prompts were given.
+        prompts: The prompts.
+        question: What is measured.
+        mode: "lidar", "camera" or "fused".
+        measured: The number.
+        chance: What knowing nothing about it scores; None where that means nothing.
+        against: The probe with the prompts of training that answers the same; None if there is not.
+        difference: From `against`.
+        picture: File of a picture of the answers in mode "lidar", "" if nothing was asked.
+    """
+
+    probe: str
+    prompts: tuple[str, ...]
+    question: str
+    mode: str
+    measured: Measurement
+    chance: float | None
+    against: str | None
+    difference: PairedDifference | None
+    picture: str
+
+
+@dataclass(frozen=True)
+class Corrupted:
+    """Mean IoU under one corruption.
+
+    Attributes:
+        kind: What fails; "none" for the same keyframes as they are.
+        strength: 1 (slight) to 5 (severe); 0 for "none".
+        parameters: The physical numbers, in words.
+        mode: "lidar", "camera" or "fused".
+        mean_iou: Over the points that are left.
+        difference: From the same keyframes as they are; None for "none".
+    """
+
+    kind: str
+    strength: int
+    parameters: str
+    mode: str
+    mean_iou: Measurement
+    difference: PairedDifference | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A class that the student does badly on.
+
+    Attributes:
+        name: The class.
+        iou: Its IoU on the test split.
+        keyframe: Where most of its points are wrong.
+        file: The picture.
+    """
+
+    name: str
+    iou: float
+    keyframe: str
+    file: str
+
+
+@dataclass(frozen=True)
+class StudentResult:
+    """Students of one configuration, beside their references.
+
+    Attributes:
+        name: Of the configuration.
+        digests: SHA-256 of each seed's checkpoint.
+        seeds: Of training.
+        config: The configuration as nested JSON text; the seed in it is the first one's.
+        scores: Student, fused, teacher, references.
+        differences: Between them.
+        answers: Open vocabulary, over all seeds.
+        corruptions: Of the first seed.
+        failures: Of the first seed, worst first.
+    """
+
+    name: str
+    digests: tuple[str, ...]
+    seeds: tuple[int, ...]
+    config: str
+    scores: tuple[Score, ...]
+    differences: tuple[Difference, ...]
+    answers: tuple[Answer, ...]
+    corruptions: tuple[Corrupted, ...]
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """How long one stage took, and the code that ran it."""
+
+    name: str
+    seconds: float
+    commit: str
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """Everything that a bench found.
+
+    Attributes:
+        command: What was typed.
+        date: When it was finished, ISO 8601, UTC.
+        machine: Processor and versions.
+        is_quick: A tiny run, whose numbers say nothing.
+        classes: Names of the 16 classes.
+        splits: Train and test.
+        clip: The teacher.
+        students: One for each configuration.
+        between: Differences between the students of two configurations.
+        stages: In the order of the work.
+    """
+
+    command: str
+    date: str
+    machine: str
+    is_quick: bool
+    classes: tuple[str, ...]
+    splits: tuple[Split, ...]
+    clip: ClipResult
+    students: tuple[StudentResult, ...]
+    between: tuple[Difference, ...]
+    stages: tuple[StageTime, ...]
+
+
+def save_result(path: Path, result: BenchResult) -> None:
+    """Write JSON; besides the fields it holds what they imply: mean, spread, is_resolved."""
+    text = json.dumps({"format": FORMAT, **_to_json(result)}, indent=1, allow_nan=False)
+    path.write_text(text + "\n")
+
+
+def load_result(path: Path) -> BenchResult:
+    """Read JSON that `save_result` wrote.
+
+    Raises:
+        ResultError: If the file is missing or holds something else.
+    """
+    try:
+        values = json.loads(path.read_text())
+        if values["format"] != FORMAT:
+            raise ResultError(f"{path}: format {values['format']!r}, expected {FORMAT!r}")
+        return _from_json(BenchResult, values)
+    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ResultError(f"{path}: no result of a bench ({error})") from error
+
+
+_T = TypeVar("_T")
+
+
+def _to_json(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        implied = [
+            name for name, member in vars(type(value)).items() if isinstance(member, property)
+        ]
+        names = [field.name for field in dataclasses.fields(value)] + implied
+        return {name: _to_json(getattr(value, name)) for name in names}
+    if isinstance(value, tuple):
+        return [_to_json(item) for item in value]
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(value, 6)
+    return value
+
+
+def _from_json(kind: type[_T], values: dict[str, Any]) -> _T:
+    hints = typing.get_type_hints(kind)
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    return kind(**{field.name: _fit(hints[field.name], values[field.name]) for field in fields})
+
+
+def _fit(hint: Any, value: Any) -> Any:
+    """Turn what JSON gave into what the type asks for; null is NaN where a number belongs."""
+    choices = typing.get_args(hint)
+    if type(None) in choices:
+        return None if value is None else _fit(choices[0], value)
+    if hint is float:
+        return math.nan if value is None else float(value)
+    if dataclasses.is_dataclass(hint):
+        return _from_json(typing.cast(type[Any], hint), value)
+    if typing.get_origin(hint) is tuple:
+        kinds = choices[:1] * len(value) if choices[-1] is Ellipsis else choices
+        return tuple(_fit(inner, item) for inner, item in zip(kinds, value, strict=True))
+    return value
