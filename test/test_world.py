@@ -49,7 +49,8 @@ def moment() -> Moment:
 @pytest.fixture(scope="module")
 def revolution(moment: Moment) -> Revolution:
     T_scene_lidar = ego_pose(moment.scene, SECONDS) @ LIDAR_MOUNT.T_ego_sensor
-    return measure_revolution(moment, T_scene_lidar, 1084, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    return measure_revolution(moment.primitives, moment.scene.plan, T_scene_lidar, 1084, rng)
 
 
 def straight_road() -> Road:

@@ -14,7 +14,10 @@ pytest.importorskip(
     "numba", reason='the world needs numba: pip install -c constraints.txt ".[train]"'
 )
 
+from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.world.tables import TABLES
+from clip2scene_core.world.truth import read_class_images, read_things
 from clip2scene_core.world.writer import WorldOptions, WorldSummary, write_world
 
 SMALL = WorldOptions(
@@ -150,6 +153,29 @@ def test_same_options_give_the_same_bytes(tmp_path):
     assert fingerprint(first.out) == fingerprint(second.out)
 
 
+def test_any_number_of_processes_writes_the_same_bytes(tmp_path):
+    options = WorldOptions(3, 7, 0.5, (28, 50), 60, is_every_frame=False, with_truth=True)
+    calls: list[tuple[int, int]] = []
+    one = write_world(tmp_path / "a", options)
+    two = write_world(
+        tmp_path / "b", options, lambda done, total: calls.append((done, total)), workers=2
+    )
+    assert fingerprint(one.out) == fingerprint(two.out)
+    assert (one.num_keyframes, one.num_points) == (two.num_keyframes, two.num_points)
+    assert calls == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_failure_of_the_caller_ends_the_processes(tmp_path):
+    out = tmp_path / "a"
+
+    def fail(done: int, total: int) -> None:
+        raise OSError("the disk is full")
+
+    options = WorldOptions(3, 7, 0.5, (28, 50), 60, is_every_frame=False)
+    with pytest.raises(OSError, match="the disk is full"):
+        write_world(out, options, fail, workers=2)
+
+
 def test_worlds_of_different_seeds_share_no_scene_tokens(tmp_path, tables):
     other = write_world(tmp_path / "a", WorldOptions(1, 7, 0.5, (28, 50), 60, is_every_frame=False))
     scenes = json.loads((other.out / other.version / "scene.json").read_text())
@@ -161,6 +187,33 @@ def test_training_form_writes_keyframes_with_two_previous_sweeps(tmp_path):
     options = WorldOptions(1, 1, 1.0, (28, 50), 60, is_every_frame=False)
     world = write_world(tmp_path / "a", options)
     assert (world.num_keyframes, world.num_sweeps, world.num_images) == (2, 6, 12)
+
+
+def test_truth_agrees_with_labels_and_pictures(tmp_path):
+    options = WorldOptions(1, 5, 0.5, (56, 100), 120, is_every_frame=False, with_truth=True)
+    root = write_world(tmp_path / "a", options).out
+    sample = NuScenesDataset(root, with_labels=True)[0]
+    images = read_class_images(root, sample)
+    assert [image.shape for image in images] == [(56, 100)] * 6
+    seen = set(np.unique(np.stack(images)).tolist())
+    assert seen <= {*range(len(NUSCENES_CLASSES)), IGNORE_LABEL}
+    assert len(seen) > 6
+    things, labels = read_things(root, sample), sample.keyframe.labels
+    assert labels is not None
+    by_word = {word: labels[things.index == k] for k, word in enumerate(things.words)}
+    assert set(by_word["tree"].tolist()) <= {15}
+    is_ground = np.isin(labels, [10, 11, 12])
+    assert (things.index[is_ground] == -1).all()
+    is_vehicle = np.isin(labels, [2, 3, 9])
+    assert (things.index[is_vehicle] >= 0).all()
+    assert is_vehicle.any()
+    coloured = [things.colours[k] for k in np.unique(things.index[is_vehicle])]
+    assert all(coloured)
+
+
+def test_world_without_truth_has_none(world):
+    assert not (world.out / "class_images").exists()
+    assert not (world.out / "things").exists()
 
 
 def test_progress_counts_scenes(tmp_path):
@@ -189,3 +242,8 @@ def test_folder_that_is_not_empty_is_refused(tmp_path):
 def test_options_out_of_range_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         WorldOptions(**{"num_scenes": 1, **changes})
+
+
+def test_no_processes_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="workers must be 1 or more, got 0"):
+        write_world(tmp_path / "a", SMALL, workers=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -77,6 +77,31 @@ CAMERA_MOUNTS: Final = (
     _camera("CAM_BACK_LEFT", 110.0, (1.0357, 0.4848, 1.591), 0.79),
     _camera("CAM_FRONT_LEFT", 55.0, (1.5239, 0.4946, 1.5093), 0.79),
 )
+
+
+def misaligned(mount: Mount, angle_deg: float, shift_m: float, rng: np.random.Generator) -> Mount:
+    """Disturb the extrinsics of a sensor.
+
+    Args:
+        mount: The true one.
+        angle_deg: By how much it is turned, about a random axis.
+        shift_m: By how much it is shifted, in a random direction.
+        rng: Draws axis and direction.
+
+    Returns:
+        The disturbed one; the true one itself where both sizes are 0.
+    """
+    axis, direction = (vector / np.linalg.norm(vector) for vector in rng.normal(size=(2, 3)))
+    if angle_deg == 0 and shift_m == 0:
+        return mount
+    x, y, z = axis
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    angle = math.radians(angle_deg)
+    error = np.eye(4)
+    # Rodrigues' formula.
+    error[:3, :3] += math.sin(angle) * cross + (1 - math.cos(angle)) * (cross @ cross)
+    error[:3, 3] = shift_m * direction
+    return replace(mount, T_ego_sensor=mount.T_ego_sensor @ error)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A spinning 32-beam LiDAR: ranges, intensities, dropouts, ego returns and stray points.
 
-A revolution is measured at one instant: the motion during its 50 ms is left out.
+A revolution is measured at one instant, or from a pose for each of its firings; things that move
+stand still during its 50 ms in both cases.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.world.compiled import njit
+from clip2scene_core.world.drive import LIDAR_HZ
 from clip2scene_core.world.parts import (
     BANDS,
     BODY,
@@ -34,7 +36,6 @@ from clip2scene_core.world.parts import (
 )  # fmt: skip
 from clip2scene_core.world.pavement import paint_cover
 from clip2scene_core.world.raycast import cast_sphere
-from clip2scene_core.world.render import Moment
 from clip2scene_core.world.road import GRASS, SURFACE_RAW_CATEGORY, ground_hit, surface_at
 from clip2scene_core.world.shading import GROUND, SKY, surface_normal
 
@@ -60,26 +61,43 @@ class Revolution:
             intensity 0-255, ring 0-31 from the lowest.
         categories: (N,) uint8 raw lidarseg category.
         instances: (N,) int64 index of the thing that was hit, -1 for none.
+        columns: (N,) int64 firing of each point.
     """
 
     points: NDArray[np.float32]
     categories: NDArray[np.uint8]
     instances: NDArray[np.int64]
+    columns: NDArray[np.int64]
+
+
+def firing_times(num_columns: int) -> NDArray[np.float64]:
+    """When each column of a revolution fires, (num_columns,) seconds before its stamp, <= 0.
+
+    The stamp is the end of the revolution, as in nuScenes.
+    """
+    return (np.arange(num_columns) / num_columns - 1.0) / LIDAR_HZ
 
 
 def measure_revolution(
-    moment: Moment, T_scene_lidar: NDArray[np.float64], num_columns: int, rng: np.random.Generator
+    primitives: Primitives,
+    plan: NDArray[np.float64],
+    T_scene_lidar: NDArray[np.float64],
+    num_columns: int,
+    rng: np.random.Generator,
 ) -> Revolution:
     """Measure one revolution.
 
     Args:
-        moment: The scene at the sweep's stamp.
-        T_scene_lidar: (4, 4) float64; the LiDAR stands upright.
+        primitives: The scene at the sweep's stamp; what moves stays where it is then.
+        plan: The packed ground plan.
+        T_scene_lidar: (4, 4) float64 for a revolution at one instant, or (num_columns, 4, 4), one
+            pose for each column; the LiDAR stands upright.
         num_columns: Firings per revolution.
         rng: Source of noise and dropouts.
 
     Returns:
-        The points that came back, firing by firing, ring 0 first.
+        The points that came back, firing by firing, ring 0 first. Each is in the LiDAR's frame at
+        its own firing: the motion of the sensor smears the sweep.
     """
     elevation = np.radians(np.linspace(LOWEST_DEGREES, HIGHEST_DEGREES, NUM_RINGS))[:, None]
     # Column 0 looks to the left of the vehicle (-x); the sensor turns clockwise.
@@ -90,16 +108,17 @@ def measure_revolution(
         ),
         axis=-1,
     )
-    rays = np.ascontiguousarray((rays_lidar @ T_scene_lidar[:3, :3].T).transpose(2, 0, 1))
-    azimuth_0 = math.atan2(rays[1, 0, 0], rays[0, 0, 0])
+    poses = np.broadcast_to(T_scene_lidar, (num_columns, 4, 4))
+    rays = np.ascontiguousarray(np.einsum("cij,rcj->irc", poses[:, :3, :3], rays_lidar))
+    origins = np.ascontiguousarray(poses[:, :3, 3])
     ranges = np.full(rays.shape[1:], MAX_RANGE_M)
     index = np.full(rays.shape[1:], SKY, dtype=np.int64)
-    origin = np.ascontiguousarray(T_scene_lidar[:3, 3])
-    cast_sphere(moment.primitives, origin, rays, azimuth_0, ranges, index)
+    azimuth_0, swing = _azimuths(poses)
+    cast_sphere(primitives, origins, rays, azimuth_0, swing, ranges, index)
     category, facing, albedo = _reflect(
-        moment.primitives, moment.scene.plan, SURFACE_RAW_CATEGORY, origin, rays, ranges, index
+        primitives, plan, SURFACE_RAW_CATEGORY, origins, rays, ranges, index
     )
-    instance = np.where(index >= 0, moment.primitives.instance[np.maximum(index, 0)], -1)
+    instance = np.where(index >= 0, primitives.instance[np.maximum(index, 0)], -1)
     _add_ego_roof(rays_lidar, ranges, category, albedo, instance)
     signal = albedo * (0.25 + 0.75 * facing)
     returned = rng.random(ranges.shape) < 1 - np.exp(-40.0 * signal * (40.0 / ranges) ** 2)
@@ -107,6 +126,14 @@ def measure_revolution(
     noise = rng.normal(0, 0.013, ranges.shape) * np.where(category == 27, 2.5, 1.0)
     intensity = 255 * 0.42 * signal * np.exp(rng.normal(0, 0.18, ranges.shape))
     return _collect(rays_lidar, ranges + noise, (category, instance, intensity, returned), rng)
+
+
+def _azimuths(poses: NDArray[np.float64]) -> tuple[float, float]:
+    """Azimuth of column 0 by the last pose, and how far the sensor turns from it, radians."""
+    # Column 0 looks along -x of the LiDAR.
+    azimuths = np.arctan2(-poses[:, 1, 0], -poses[:, 0, 0])
+    turned = (azimuths - azimuths[-1] + math.pi) % (2 * math.pi) - math.pi
+    return float(azimuths[-1]), float(np.abs(turned).max())
 
 
 def _add_ego_roof(
@@ -137,6 +164,7 @@ def _collect(
     """Keep what came back, in the order of firing, and add stray points."""
     category, instance, intensity, returned = (array.T for array in returns)
     ring = np.broadcast_to(np.arange(NUM_RINGS), returned.shape)
+    column = np.broadcast_to(np.arange(len(returned))[:, None], returned.shape)
     xyz = (rays_lidar * ranges[..., None]).transpose(1, 0, 2)[returned]
     points = np.column_stack(
         [
@@ -146,9 +174,9 @@ def _collect(
         ]
     )
     stray_range = rng.uniform(1.5, 35.0, NUM_STRAYS)
-    stray_ray = rays_lidar[
-        rng.integers(0, NUM_RINGS, NUM_STRAYS), rng.integers(0, rays_lidar.shape[1], NUM_STRAYS)
-    ]
+    stray_ring = rng.integers(0, NUM_RINGS, NUM_STRAYS)
+    stray_column = rng.integers(0, rays_lidar.shape[1], NUM_STRAYS)
+    stray_ray = rays_lidar[stray_ring, stray_column]
     above = np.maximum(stray_ray[:, 2] * stray_range, -1.5)
     strays = np.column_stack(
         [
@@ -162,6 +190,7 @@ def _collect(
         points=np.concatenate([points, strays]).astype(np.float32),
         categories=np.append(category[returned], np.full(NUM_STRAYS, RAW_NOISE, dtype=np.uint8)),
         instances=np.append(instance[returned], np.full(NUM_STRAYS, -1)),
+        columns=np.append(column[returned], stray_column),
     )
 
 
@@ -194,7 +223,7 @@ def _albedo(material: int, grey: float) -> float:
 @njit(cache=True)
 def _reflect(
     primitives: Primitives, plan: NDArray[np.float64], raw: NDArray[np.uint8],
-    origin: NDArray[np.float64], rays: NDArray[np.float64], ranges: NDArray[np.float64],
+    origins: NDArray[np.float64], rays: NDArray[np.float64], ranges: NDArray[np.float64],
     index: NDArray[np.int64],
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
     """Cast onto the ground what no primitive stopped; category, |cosine|, reflectivity of hits."""
@@ -204,11 +233,12 @@ def _reflect(
     for row in range(ranges.shape[0]):
         for column in range(ranges.shape[1]):
             rx, ry, rz = rays[0, row, column], rays[1, row, column], rays[2, row, column]
-            t, is_kerb, surface = ground_hit(plan, origin[0], origin[1], origin[2], rx, ry, rz)
+            ox, oy, oz = origins[column]
+            t, is_kerb, surface = ground_hit(plan, ox, oy, oz, rx, ry, rz)
             if 0 < t < ranges[row, column]:
                 ranges[row, column] = t
                 index[row, column] = GROUND
-                x, y = origin[0] + t * rx, origin[1] + t * ry
+                x, y = ox + t * rx, oy + t * ry
                 _, d, along = surface_at(plan, x, y)
                 category[row, column] = raw[surface]
                 facing[row, column] = 0.7 if is_kerb else -rz
@@ -223,7 +253,9 @@ def _reflect(
             for axis in range(3):
                 total = 0.0
                 for i in range(3):
-                    offset = origin[i] + t * rays[i, row, column] - primitives.centre[hit, i]
+                    offset = (
+                        origins[column, i] + t * rays[i, row, column] - primitives.centre[hit, i]
+                    )
                     total += primitives.axes[hit, axis, i] * offset
                 local[axis] = total / primitives.half[hit, axis]
             face = surface_normal(primitives, hit, local, normal)

@@ -235,9 +235,10 @@ def cast_grid(
 @njit(cache=True)
 def cast_sphere(
     primitives: Primitives,
-    origin: NDArray[np.float64],
+    origins: NDArray[np.float64],
     rays: NDArray[np.float64],
     azimuth_0: float,
+    swing: float,
     ranges: NDArray[np.float64],
     hits: NDArray[np.int64],
 ) -> None:
@@ -245,46 +246,56 @@ def cast_sphere(
 
     Args:
         primitives: The scene.
-        origin: (3,) float64, scene frame.
+        origins: (W, 3) float64, scene frame; where the sensor is when each column fires.
         rays: (3, H, W) float64 unit rays; column c looks clockwise by c/W of a turn.
-        azimuth_0: Azimuth of column 0 in the scene frame, radians.
+        azimuth_0: Azimuth of column 0 in the scene frame, radians, if the sensor did not turn.
+        swing: No column's azimuth is farther than this from what azimuth_0 says, radians.
         ranges: (H, W) float64, in and out: range of the nearest hit so far.
         hits: (H, W) int64, in and out.
     """
     num_rows, num_columns = ranges.shape
-    matrix = np.empty((3, 3))
+    matrix, local = np.empty((3, 3)), np.empty((num_columns, 3))
+    origin = origins[num_columns - 1]
+    travel = math.sqrt(np.sum((origins[0] - origin) ** 2))
     elevation = np.arcsin(rays[2, :, 0])
     for index in range(len(primitives.kind)):
         hx, hy, hz = primitives.half[index]
         relative = primitives.centre[index] - origin
         radius = math.sqrt(hx * hx + hy * hy + hz * hz)
         distance = math.sqrt(np.sum(relative**2))
-        closest = distance - radius
+        closest = distance - radius - travel
         if closest > 100:
             continue
         first, last = azimuth_span(primitives, index, origin, azimuth_0)
-        start = math.floor(first * num_columns / (2 * math.pi)) - 1
-        end = math.ceil(last * num_columns / (2 * math.pi)) + 2
+        slack = swing
+        if travel > 0:
+            slack += math.asin(travel / closest) if travel < closest else math.pi
+        start = math.floor((first - slack) * num_columns / (2 * math.pi)) - 1
+        end = math.ceil((last + slack) * num_columns / (2 * math.pi)) + 2
         end = min(end, start + num_columns)
         spread = math.asin(radius / distance) if radius < distance else math.pi
         middle = math.asin(relative[2] / max(distance, 1e-9))
         for axis in range(3):
             matrix[axis] = primitives.axes[index, axis] / primitives.half[index, axis]
-        ox, oy, oz = (
-            -np.sum(matrix[0] * relative),
-            -np.sum(matrix[1] * relative),
-            -np.sum(matrix[2] * relative),
-        )
+        for unwrapped in range(start, end):
+            column = unwrapped % num_columns
+            for axis in range(3):
+                total = 0.0
+                for i in range(3):
+                    offset = origins[column, i] - primitives.centre[index, i]
+                    total += matrix[axis, i] * offset
+                local[column, axis] = total
         kind, material = primitives.kind[index], primitives.material[index]
         a, b, c = primitives.shape[index]
         for row in range(num_rows):
-            if abs(elevation[row] - middle) > spread + 0.02:
+            if abs(elevation[row] - middle) > spread + slack + 0.02:
                 continue
             for unwrapped in range(start, end):
                 column = unwrapped % num_columns
                 limit = ranges[row, column]
                 if limit <= closest:
                     continue
+                ox, oy, oz = local[column]
                 rx, ry, rz = rays[0, row, column], rays[1, row, column], rays[2, row, column]
                 dx = matrix[0, 0] * rx + matrix[0, 1] * ry + matrix[0, 2] * rz
                 dy = matrix[1, 0] * rx + matrix[1, 1] * ry + matrix[1, 2] * rz

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from clip2scene_core.geometry import quaternion_from_matrix
 from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES
-from clip2scene_core.world.drive import CAMERA_MOUNTS, LIDAR_MOUNT
+from clip2scene_core.world.drive import CAMERA_MOUNTS, LIDAR_MOUNT, Mount, misaligned
+from clip2scene_core.world.options import WorldOptions
 
 VERSION: Final = "v1.0-mini"
+CALIBRATION_STREAM: Final = 3
 TABLES: Final = (
     "attribute", "calibrated_sensor", "category", "ego_pose", "instance", "lidarseg", "log", "map",
     "sample", "sample_annotation", "sample_data", "scene", "sensor", "visibility",
@@ -35,19 +37,16 @@ def token_of(*parts: object) -> str:
 
 
 class Tables:
-    """All tables of one world.
+    """Tables of one world, or of some of its scenes.
 
     Attributes:
         records: Table name to its records.
-        seed: Seed of the world; it is part of every token that belongs to a scene.
-        image_size: (height, width) of the cameras.
+        options: Options of the world; the seed is part of every token that belongs to a scene.
     """
 
-    def __init__(self, seed: int, image_size: tuple[int, int]) -> None:
-        self.seed = seed
-        self.image_size = image_size
+    def __init__(self, options: WorldOptions) -> None:
+        self.options = options
         self.records: dict[str, list[Record]] = {name: [] for name in TABLES}
-        self._add_constants()
 
     def add(self, table: str, **fields: Any) -> str:
         """Append a record; returns its token."""
@@ -56,7 +55,7 @@ class Tables:
 
     def token(self, *parts: object) -> str:
         """Make a token of this world."""
-        return token_of("clip2scene world", self.seed, *parts)
+        return token_of("clip2scene world", self.options.seed, *parts)
 
     def add_pose(self, token: str, T_global_ego: NDArray[np.float64], stamp_us: int) -> str:
         """Append an ego pose; returns its token."""
@@ -78,7 +77,13 @@ class Tables:
         for name, records in self.records.items():
             (folder / f"{name}.json").write_text(json.dumps(records, indent=0))
 
-    def _add_constants(self) -> None:
+    def add_all(self, others: Tables) -> None:
+        """Append all records of other tables."""
+        for name, records in others.records.items():
+            self.records[name] += records
+
+    def add_constants(self) -> None:
+        """Append what no scene adds to: categories, attributes, sensors, calibrations."""
         for raw, name in enumerate(NUSCENES_RAW_CATEGORIES):
             self.add(
                 "category", token=token_of("category", name), name=name, description="", index=raw
@@ -87,14 +92,16 @@ class Tables:
             self.add("attribute", token=token_of("attribute", name), name=name, description="")
         for token, level in VISIBILITIES:
             self.add("visibility", token=token, level=level, description="")
-        for mount in (*CAMERA_MOUNTS, LIDAR_MOUNT):
+        for mount in self._recorded_mounts():
             self.add(
                 "sensor",
                 token=token_of("sensor", mount.channel),
                 channel=mount.channel,
                 modality="camera" if mount.is_camera else "lidar",
             )
-            camera_matrix = mount.intrinsics(self.image_size).tolist() if mount.is_camera else []
+            camera_matrix = (
+                mount.intrinsics(self.options.image_size).tolist() if mount.is_camera else []
+            )
             self.add(
                 "calibrated_sensor",
                 token=self.token("calibrated_sensor", mount.channel),
@@ -103,3 +110,11 @@ class Tables:
                 rotation=quaternion_from_matrix(mount.T_ego_sensor).tolist(),
                 camera_intrinsic=camera_matrix,
             )
+
+    def _recorded_mounts(self) -> tuple[Mount, ...]:
+        """The mounts as the tables state them: cameras with the calibration error, if any."""
+        options = self.options
+        rng = np.random.default_rng([options.seed, CALIBRATION_STREAM])
+        angle_deg, shift_m = options.calibration_error_deg, options.calibration_error_m
+        cameras = (misaligned(mount, angle_deg, shift_m, rng) for mount in CAMERA_MOUNTS)
+        return (*cameras, LIDAR_MOUNT)
