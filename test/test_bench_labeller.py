@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from clip2scene_core.bench.labeller import Labeller
-from clip2scene_core.checkpoint import load_checkpoint
+from clip2scene_core.bench.labeller import Labeller, mode_of
+from clip2scene_core.checkpoint import load_checkpoint, untrained_checkpoint
 from clip2scene_core.datasets import NuScenesDataset, Sample, Sweep
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.online import MODES, OnlineOptions, load_online_segmenter
@@ -10,7 +10,9 @@ from clip2scene_core.online import MODES, OnlineOptions, load_online_segmenter
 
 @pytest.fixture(scope="module")
 def labeller() -> Labeller:
-    return Labeller(load_checkpoint("small"))
+    """The shipped student, and the same with random weights."""
+    checkpoint = load_checkpoint("small")
+    return Labeller([checkpoint, untrained_checkpoint(checkpoint)])
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -19,7 +21,9 @@ def test_the_bench_labels_as_the_engine_does(tiny_nuscenes, labeller, mode):
     options = OnlineOptions(mode=mode, min_range_m=0, max_range_m=1e4)
     cloud = load_online_segmenter(options=options).add(sample.keyframe, sample.cameras)
     labels = labeller.label(labeller.look(sample), labeller.vocabulary)
-    np.testing.assert_array_equal(labels[mode], cloud.labels)
+    np.testing.assert_array_equal(labels[mode_of(mode, 0)], cloud.labels)
+    assert set(labels) == {"camera", "lidar 0", "fused 0", "lidar 1", "fused 1"}
+    assert (labels["lidar 0"] != labels["lidar 1"]).any()
 
 
 def test_points_that_are_not_finite_stay_in_place_unlabelled(tiny_nuscenes, labeller):
@@ -29,7 +33,7 @@ def test_points_that_are_not_finite_stay_in_place_unlabelled(tiny_nuscenes, labe
     keyframe = Sweep(points, sample.keyframe.T_global_lidar, sample.keyframe.stamp_ns)
     broken = Sample(sample.token, sample.scene_token, (keyframe,), sample.cameras)
     labels = labeller.label(labeller.look(broken), labeller.vocabulary)
-    for mode in MODES:
+    for mode in labels:
         assert labels[mode][7] == IGNORE_LABEL
         np.testing.assert_array_equal(np.delete(labels[mode], 7), whole[mode])
 

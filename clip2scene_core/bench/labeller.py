@@ -1,7 +1,8 @@
-"""Student and teacher look at a sample once; any words then label it in every mode."""
+"""Students and teacher look at a sample once; any words then label it in every mode."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,35 +26,37 @@ from clip2scene_core.vocabulary import Vocabulary, classify, make_vocabulary
 
 @dataclass(frozen=True)
 class Look:
-    """What student and teacher make of one sample before they are given words.
+    """What students and teacher make of one sample before they are given words.
 
     Attributes:
         finite: (N,) bool, the M points that can be labelled.
-        embeddings: (M, D) float32 of unit length, the student's.
+        embeddings: (M, D) float32 of unit length from each student.
         paired: The teacher's pixels of the M points.
     """
 
     finite: NDArray[np.bool_]
-    embeddings: Tensor
+    embeddings: tuple[Tensor, ...]
     paired: PairedEmbeddings
 
 
 class Labeller:
-    """A student beside the teacher that taught it, as the engine runs them.
+    """Students beside the teacher that taught them all, as the engine runs each of them.
 
     Args:
-        checkpoint: The student; its configuration names the teacher and how it looks at pictures.
+        checkpoints: Students of one configuration but for the seed; it names the teacher and how
+            the teacher looks at pictures.
 
     Raises:
-        ValueError: If the teacher cannot be loaded or did not teach this student.
+        ValueError: If the teacher cannot be loaded or did not teach the first student.
         FileNotFoundError: If the teacher's file is missing.
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        teacher = checkpoint.config.teacher
-        self.vocabulary = checkpoint.vocabulary
-        self._embed_prompts = PromptEncoder(teacher.clip, taught_with=checkpoint.vocabulary)
-        self._segmenter = Segmenter(checkpoint)
+    def __init__(self, checkpoints: Sequence[Checkpoint]) -> None:
+        first = checkpoints[0]
+        teacher = first.config.teacher
+        self.vocabulary = first.vocabulary
+        self._embed_prompts = PromptEncoder(teacher.clip, taught_with=first.vocabulary)
+        self._segmenters = [Segmenter(checkpoint) for checkpoint in checkpoints]
         margin_m = teacher.occlusion_margin_m
         self._camera_segmenter = CameraSegmenter(
             DenseClip(self._embed_prompts.clip, teacher.image_height, teacher.key_smoothing),
@@ -77,7 +80,7 @@ class Labeller:
         keyframe = Sweep(points[finite], sample.keyframe.T_global_lidar, sample.keyframe.stamp_ns)
         return Look(
             finite,
-            self._segmenter.embed(keyframe.points),
+            tuple(segmenter.embed(keyframe.points) for segmenter in self._segmenters),
             self._camera_segmenter.embed_pairs([keyframe], sample.cameras),
         )
 
@@ -89,18 +92,24 @@ class Labeller:
             vocabulary: C prompts.
 
         Returns:
-            For "lidar", "camera" and "fused", labels (N,) uint8; IGNORE_LABEL where a point is not
-            finite and, in mode "camera", where no camera sees it.
+            Labels (N,) uint8 of "camera", and of "lidar" and "fused" with each student's number as
+            `mode_of` names them; IGNORE_LABEL where a point is not finite and, in mode "camera",
+            where no camera sees it.
         """
-        student = self._segmenter.compare(look.embeddings, vocabulary).cpu()
-        camera, in_view = self._camera_segmenter.compare(look.paired, len(student), vocabulary)
-        probabilities = {
-            "lidar": student,
-            "camera": camera,
-            "fused": fuse(student, camera, in_view, self._camera_weight),
-        }
+        num_points = int(look.finite.sum())
+        camera, in_view = self._camera_segmenter.compare(look.paired, num_points, vocabulary)
+        probabilities = {"camera": camera}
+        for number, embeddings in enumerate(look.embeddings):
+            student = self._segmenters[number].compare(embeddings, vocabulary)
+            fused = fuse(student, camera, in_view, self._camera_weight)
+            probabilities |= {mode_of("lidar", number): student, mode_of("fused", number): fused}
         labels = {mode: np.full(len(look.finite), IGNORE_LABEL, np.uint8) for mode in probabilities}
         for mode, of_mode in probabilities.items():
             labels[mode][look.finite] = classify(of_mode)[0]
         labels["camera"][np.flatnonzero(look.finite)[~in_view]] = IGNORE_LABEL
         return labels
+
+
+def mode_of(mode: str, number: int) -> str:
+    """Name a mode with a student's number; the cameras alone need no student."""
+    return mode if mode == "camera" else f"{mode} {number}"

@@ -1,0 +1,111 @@
+"""Pictures of where a student fails most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from clip2scene_core.checkpoint import load_checkpoint
+from clip2scene_core.datasets import NuScenesDataset, Sample
+from clip2scene_core.evaluation import ConfusionMatrix
+from clip2scene_core.labels import IGNORE_COLOUR, IGNORE_LABEL, NUSCENES_CLASSES
+from clip2scene_core.outputs import draw_bird_eye, place_side_by_side
+from clip2scene_core.segmenter import Segmenter
+from clip2scene_core.vocabulary import Vocabulary
+
+_SIZE_PX = 300
+_REACH_M = 30.0
+_WRONG = (255, 64, 64)
+_RIGHT = (64, 200, 96)
+
+
+def draw_failures(weights: Path, test: Path, out: Path, num_classes: int = 4) -> list[Any]:
+    """Draw the classes with the least IoU, each on the keyframe with most errors of it.
+
+    Args:
+        weights: The student's checkpoint.
+        test: Root of the test split.
+        out: Folder for the pictures.
+        num_classes: How many classes.
+
+    Returns:
+        For each picture, worst first: {"name", "iou", "keyframe", "file"}.
+    """
+    segmenter = Segmenter(load_checkpoint(weights))
+    dataset = NuScenesDataset(test, with_labels=True, with_images=False)
+    confusion = ConfusionMatrix(len(NUSCENES_CLASSES))
+    worst: list[_Failure | None] = [None] * len(NUSCENES_CLASSES)
+    for index in range(len(dataset)):
+        sample = dataset[index]
+        truth = sample.keyframe.labels
+        assert truth is not None  # the data set was opened with labels
+        predicted = segmenter.segment(sample.keyframe.points).labels
+        confusion.add(truth, predicted)
+        for label in range(len(worst)):
+            failure = _Failure(label, sample, truth, predicted)
+            best = worst[label]
+            if best is None or failure.num_errors > best.num_errors:
+                worst[label] = failure
+    iou = confusion.iou()
+    out.mkdir(parents=True, exist_ok=True)
+    drawn = []
+    for label in np.argsort(iou)[:num_classes].tolist():  # NaN, absent classes, come last
+        failure = worst[label]
+        if failure is None or np.isnan(iou[label]):
+            continue
+        name = NUSCENES_CLASSES[label].name
+        file = f"{name.replace(' ', '_')}.png"
+        failure.draw(segmenter.vocabulary).save(out / file)
+        drawn.append(
+            {"name": name, "iou": iou[label], "keyframe": failure.sample.token, "file": file}
+        )
+    return drawn
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """One class on one keyframe."""
+
+    label: int
+    sample: Sample
+    truth: NDArray[np.uint8]
+    predicted: NDArray[np.uint8]
+
+    @property
+    def is_wrong(self) -> NDArray[np.bool_]:
+        """(N,) bool, points of the class that are missed and others that are taken for it."""
+        about = (self.truth == self.label) | (self.predicted == self.label)
+        wrong: NDArray[np.bool_] = (
+            about & (self.truth != self.predicted) & (self.truth != IGNORE_LABEL)
+        )
+        return wrong
+
+    @property
+    def num_errors(self) -> int:
+        """How many points are wrong about the class."""
+        return int(self.is_wrong.sum())
+
+    def draw(self, vocabulary: Vocabulary) -> Image.Image:
+        """Draw truth, prediction and errors from above."""
+        x_right, y_forward, z_up = self.sample.keyframe.points[:, :3].T  # nuScenes' LiDAR frame
+        points = np.stack([y_forward, -x_right, z_up], axis=1)
+        errors = np.tile(np.array(IGNORE_COLOUR, dtype=np.uint8), (len(points), 1))
+        errors[(self.truth == self.label) & ~self.is_wrong] = _RIGHT
+        errors[self.is_wrong] = _WRONG
+        name = vocabulary.names[self.label]
+        return place_side_by_side(
+            [
+                draw_bird_eye(points, colours, _SIZE_PX, _REACH_M)
+                for colours in (
+                    vocabulary.colourise(self.truth),
+                    vocabulary.colourise(self.predicted),
+                    errors,
+                )
+            ],
+            ["truth", "student", f"{name}: right green, wrong red"],
+        )

@@ -1,0 +1,189 @@
+"""What a bench computes: students, their references, and the stages that measure them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from clip2scene_core.bench.evaluations import (
+    evaluate_networks,
+    evaluate_rules,
+    evaluate_students,
+    evaluate_untrained,
+)
+from clip2scene_core.bench.failures import draw_failures
+from clip2scene_core.bench.machine import digest_of
+from clip2scene_core.bench.open_vocabulary import answer_probes
+from clip2scene_core.bench.references import supervise
+from clip2scene_core.bench.robustness import evaluate_corrupted
+from clip2scene_core.bench.stages import Stage
+from clip2scene_core.checkpoint import load_checkpoint
+from clip2scene_core.config import NetworkConfig, PretrainConfig
+from clip2scene_core.corruptions.corruption import Corruption
+from clip2scene_core.datasets import NuScenesDataset
+from clip2scene_core.training.pretrain import pretrain
+
+_QUICK_NETWORK: Final = NetworkConfig(width=0.125, voxel_size_m=0.5)
+_QUICK_IMAGE_HEIGHT: Final = 64
+
+
+@dataclass(frozen=True)
+class Run:
+    """One student of one seed.
+
+    Attributes:
+        group: Name of its configuration.
+        config: With its seed.
+        weights: Its checkpoint.
+        is_given: Whether it was trained before.
+    """
+
+    group: str
+    config: PretrainConfig
+    weights: Path
+    is_given: bool
+
+    @property
+    def name(self) -> str:
+        """Name of the run, for files."""
+        return f"{self.group}-{self.config.training.seed}"
+
+
+def trained_runs(configs: Mapping[str, PretrainConfig], num_seeds: int, work: Path) -> list[Run]:
+    """Plan to train each configuration with the seeds 0, 1, ...
+
+    Args:
+        configs: By name.
+        num_seeds: How many seeds.
+        work: The bench's folder; checkpoints go to `students/` in it.
+    """
+    runs = []
+    for group, config in configs.items():
+        for seed in range(num_seeds):
+            seeded = replace(config, training=replace(config.training, seed=seed))
+            weights = work / "students" / f"{group}-{seed}.safetensors"
+            runs.append(Run(group, seeded, weights, is_given=False))
+    return runs
+
+
+def quick_config(config: PretrainConfig) -> PretrainConfig:
+    """Make a configuration whose training takes seconds and is worth nothing."""
+    return replace(
+        config,
+        network=_QUICK_NETWORK,
+        teacher=replace(config.teacher, image_height=_QUICK_IMAGE_HEIGHT),
+        training=replace(config.training, epochs=1),
+    )
+
+
+def given_runs(students: Sequence[Path]) -> list[Run]:
+    """Plan to measure checkpoints as they are; those of one configuration are its seeds.
+
+    Args:
+        students: Checkpoints, in the order wanted.
+
+    Raises:
+        CheckpointError: If one cannot be used.
+        ValueError: If two have one configuration and one seed, or two configurations one name.
+    """
+    groups: dict[str, list[tuple[Path, PretrainConfig]]] = {}
+    for path in students:
+        config = load_checkpoint(path).config
+        without_seed = replace(config, training=replace(config.training, seed=0))
+        groups.setdefault(repr(without_seed), []).append((path, config))
+    runs = []
+    for members in groups.values():
+        name = re.sub(r"-\d+$", "", members[0][0].stem)  # "embedded-0" is a seed of "embedded"
+        runs += [Run(name, config, path, True) for path, config in members]
+    names = [run.name for run in runs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"two students are both {twice[0]}; give each configuration's files a name of their "
+            f"own, and each seed once"
+        )
+    return runs
+
+
+def groups_of(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Sort runs by their configuration, in order; those of one differ by their seeds."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.group, []).append(run)
+    return groups
+
+
+def corruption_name(corruption: Corruption | None) -> str:
+    """Name of a corruption, for files."""
+    return f"{corruption.kind}-{corruption.strength}" if corruption else "none"
+
+
+def training_stages(work: Path, runs: Sequence[Run]) -> list[Stage]:
+    """Stages that train each student, and each network with full supervision.
+
+    Args:
+        work: Folder that holds `train/`.
+        runs: All of them.
+    """
+    train = work / "train"
+    stages = []
+    for run in runs:
+        learn = partial(_digest_of_given if run.is_given else _pretrain, train, run)
+        stages.append(Stage(f"student-{run.name}", learn))
+        supervised = partial(_supervise, train, run, _supervised(work, run))
+        stages.append(Stage(f"supervised-{run.name}", supervised))
+    return stages
+
+
+def measuring_stages(
+    work: Path, runs: Sequence[Run], corruptions: Sequence[Corruption]
+) -> list[Stage]:
+    """Stages that measure what was trained on the test split.
+
+    Args:
+        work: Folder that holds `train/` and `test/`; gets `pictures/`.
+        runs: All of them.
+        corruptions: Measured with the first seed of each configuration.
+    """
+    test = work / "test"
+    stages = [Stage("rules", partial(evaluate_rules, work / "train", test))]
+    for group, members in groups_of(runs).items():
+        weights = [run.weights for run in members]
+        first = weights[0]
+        supervised = [_supervised(work, run) for run in members]
+        seeds = [run.config.training.seed for run in members]
+        pictures = work / "pictures" / group
+        stages += [
+            Stage(f"score-{group}", partial(evaluate_students, weights, test)),
+            Stage(f"probes-{group}", partial(answer_probes, weights, test, pictures)),
+            Stage(f"score-supervised-{group}", partial(evaluate_networks, supervised, test)),
+            Stage(f"score-untrained-{group}", partial(evaluate_untrained, first, seeds, test)),
+            Stage(f"failures-{group}", partial(draw_failures, first, test, pictures)),
+        ]
+        for corruption in (None, *corruptions):
+            name = f"corrupted-{group}-{corruption_name(corruption)}"
+            stages.append(Stage(name, partial(evaluate_corrupted, first, test, corruption)))
+    return stages
+
+
+def _supervised(work: Path, run: Run) -> Path:
+    return work / "supervised" / f"{run.name}.safetensors"
+
+
+def _pretrain(train: Path, run: Run) -> str:
+    """Train a student; gives the digest of its checkpoint."""
+    return digest_of(pretrain(NuScenesDataset(train), run.config, run.weights))
+
+
+def _digest_of_given(train: Path, run: Run) -> str:
+    return digest_of(run.weights)
+
+
+def _supervise(train: Path, run: Run, out: Path) -> str:
+    """Train its network with 3D labels; gives the digest of its checkpoint."""
+    dataset = NuScenesDataset(train, with_labels=True, with_images=False)
+    return digest_of(supervise(dataset, run.config, out))

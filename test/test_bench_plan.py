@@ -1,0 +1,67 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from clip2scene_core.bench.plan import (
+    given_runs,
+    groups_of,
+    measuring_stages,
+    quick_config,
+    trained_runs,
+    training_stages,
+)
+from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
+from clip2scene_core.config import PretrainConfig, TrainingConfig
+from clip2scene_core.corruptions.corruption import Corruption
+
+
+def save(path: Path, checkpoint: Checkpoint, seed: int = 0, epochs: int = 20) -> Path:
+    training = TrainingConfig(seed=seed, epochs=epochs)
+    config = replace(checkpoint.config, training=training)
+    save_checkpoint(path, replace(checkpoint, config=config))
+    return path
+
+
+def test_each_configuration_is_trained_with_each_seed():
+    configs = {"a": PretrainConfig(), "b": quick_config(PretrainConfig())}
+    runs = trained_runs(configs, 2, Path("work"))
+    assert [run.name for run in runs] == ["a-0", "a-1", "b-0", "b-1"]
+    assert [run.config.training.seed for run in runs] == [0, 1, 0, 1]
+    assert runs[3].config.training.epochs == 1
+    assert runs[1].weights == Path("work/students/a-1.safetensors")
+    assert [list(map(str, groups_of(runs)))] == [["a", "b"]]
+
+
+def test_given_students_of_one_configuration_are_its_seeds(tmp_path, tiny_checkpoint):
+    paths = [
+        save(tmp_path / "one-0.safetensors", tiny_checkpoint, seed=0),
+        save(tmp_path / "other.safetensors", tiny_checkpoint, seed=0, epochs=7),
+        save(tmp_path / "one-5.safetensors", tiny_checkpoint, seed=5),
+    ]
+    runs = given_runs(paths)
+    assert [run.name for run in runs] == ["one-0", "one-5", "other-0"]
+    assert [run.weights for run in runs] == [paths[0], paths[2], paths[1]]
+    assert all(run.is_given for run in runs)
+    names = [stage.name for stage in training_stages(tmp_path, runs)]
+    assert names[:2] == ["student-one-0", "supervised-one-0"]
+
+
+def test_two_students_with_one_name_are_refused(tmp_path, tiny_checkpoint):
+    (tmp_path / "b").mkdir()
+    first = save(tmp_path / "one-0.safetensors", tiny_checkpoint)
+    for second in (
+        save(tmp_path / "one-1.safetensors", tiny_checkpoint),  # the same seed
+        save(tmp_path / "b" / "one.safetensors", tiny_checkpoint, epochs=7),
+    ):
+        with pytest.raises(ValueError, match="two students are both one-0"):
+            given_runs([first, second])
+
+
+def test_stages_have_names_of_their_own(tmp_path):
+    runs = trained_runs({"a": PretrainConfig(), "b": PretrainConfig()}, 2, tmp_path)
+    corruptions = [Corruption("fog", 1), Corruption("fog", 3)]
+    stages = training_stages(tmp_path, runs) + measuring_stages(tmp_path, runs, corruptions)
+    names = [stage.name for stage in stages]
+    assert len(set(names)) == len(names)
+    assert {"student-b-1", "score-a", "corrupted-b-none", "corrupted-b-fog-3"} <= set(names)
