@@ -47,15 +47,14 @@ def test_given_students_of_one_configuration_are_its_seeds(tmp_path, tiny_checkp
     assert names[:2] == ["student-one-0", "supervised-one-0"]
 
 
-def test_two_students_with_one_name_are_refused(tmp_path, tiny_checkpoint):
-    (tmp_path / "b").mkdir()
+def test_students_that_cannot_be_told_apart_are_refused(tmp_path, tiny_checkpoint):
     first = save(tmp_path / "one-0.safetensors", tiny_checkpoint)
-    for second in (
-        save(tmp_path / "one-1.safetensors", tiny_checkpoint),  # the same seed
-        save(tmp_path / "b" / "one.safetensors", tiny_checkpoint, epochs=7),
-    ):
-        with pytest.raises(ValueError, match="two students are both one-0"):
-            given_runs([first, second])
+    again = save(tmp_path / "one-1.safetensors", tiny_checkpoint)
+    other = save(tmp_path / "one-2.safetensors", tiny_checkpoint, seed=2, epochs=7)
+    with pytest.raises(ValueError, match="differ in nothing but weights"):
+        given_runs([first, again])
+    with pytest.raises(ValueError, match="2 configurations are called one, one"):
+        given_runs([first, other])
 
 
 def test_stages_have_names_of_their_own(tmp_path):

@@ -90,23 +90,25 @@ def given_runs(students: Sequence[Path]) -> list[Run]:
         CheckpointError: If one cannot be used.
         ValueError: If two have one configuration and one seed, or two configurations one name.
     """
-    groups: dict[str, list[tuple[Path, PretrainConfig]]] = {}
+    groups: dict[str, dict[int, Run]] = {}  # by configuration, then by seed
     for path in students:
         config = load_checkpoint(path).config
-        without_seed = replace(config, training=replace(config.training, seed=0))
-        groups.setdefault(repr(without_seed), []).append((path, config))
-    runs = []
-    for members in groups.values():
-        name = re.sub(r"-\d+$", "", members[0][0].stem)  # "embedded-0" is a seed of "embedded"
-        runs += [Run(name, config, path, True) for path, config in members]
-    names = [run.name for run in runs]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
+        seed = config.training.seed
+        without_seed = repr(replace(config, training=replace(config.training, seed=0)))
+        members = groups.setdefault(without_seed, {})
+        if seed in members:
+            raise ValueError(f"{path} and {members[seed].weights} differ in nothing but weights")
+        first = next(iter(members.values()), None)
+        # "embedded-0" is a seed of "embedded".
+        name = first.group if first else re.sub(r"-\d+$", "", path.stem)
+        members[seed] = Run(name, config, path, is_given=True)
+    names = [next(iter(members.values())).group for members in groups.values()]
+    if len(set(names)) < len(names):
         raise ValueError(
-            f"two students are both {twice[0]}; give each configuration's files a name of their "
-            f"own, and each seed once"
+            f"students of {len(names)} configurations are called {', '.join(names)}; give the "
+            f"files of each configuration a name of their own"
         )
-    return runs
+    return [run for members in groups.values() for run in members.values()]
 
 
 def groups_of(runs: Sequence[Run]) -> dict[str, list[Run]]:
