@@ -20,10 +20,18 @@ except ModuleNotFoundError as error:
     ) from error
 
 
-def njit(cache: bool) -> Callable[[Function], Function]:
+def njit(cache: bool, inline: str = "never") -> Callable[[Function], Function]:
     """Compile a function when it is first called.
 
     Divisions by zero give infinity, as in NumPy: Python's exception would cost a test for each.
+
+    Args:
+        cache: Whether to keep the compiled code on disk.
+        inline: "always" copies the function into its callers. It pays where a call for each pixel
+            passes many arrays, since numba counts a reference to each of them.
+
+    Returns:
+        The decorator.
     """
-    compiler = numba.njit(cache=cache, error_model="numpy")
+    compiler = numba.njit(cache=cache, error_model="numpy", inline=inline)
     return cast("Callable[[Function], Function]", compiler)

@@ -46,7 +46,7 @@ def sky_colour(
             out[c] += glow * light.colours[0, c]
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def surface_normal(
     primitives: Primitives, index: int, local: NDArray[np.float64], normal: NDArray[np.float64]
 ) -> int:
@@ -92,7 +92,7 @@ def surface_normal(
     return face
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def sunlit(
     sun_depth: NDArray[np.float64], frame: NDArray[np.float64], light: Light,
     x: float, y: float, z: float,
@@ -140,7 +140,7 @@ def _ground_look(
     return look, 1.0
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _part_look(
     primitives: Primitives, index: int, light: Light, point: NDArray[np.float64],
     unit: NDArray[np.float64], footprint: float, local: NDArray[np.float64],
@@ -169,7 +169,7 @@ def _part_look(
     return look, occlusion * (0.6 if normal[2] < -0.3 else 1.0)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _illuminate(
     light: Light, look: Look, occlusion: float, lit: float, unit: NDArray[np.float64],
     normal: NDArray[np.float64], lamps: NDArray[np.float64], mirrored: NDArray[np.float64],
