@@ -7,7 +7,7 @@ other files: after editing, delete `__pycache__/*.nb*`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 Function = TypeVar("Function")
 
@@ -20,7 +20,9 @@ except ModuleNotFoundError as error:
     ) from error
 
 
-def njit(cache: bool, inline: str = "never") -> Callable[[Function], Function]:
+def njit(
+    cache: bool, inline: Literal["never", "always"] = "never"
+) -> Callable[[Function], Function]:
     """Compile a function when it is first called.
 
     Divisions by zero give infinity, as in NumPy: Python's exception would cost a test for each.
