@@ -64,7 +64,10 @@ def make_result(digests=("aa", "bb"), clip_digest: str = "cc") -> BenchResult:
         machine="A processor, 2 cores",
         is_quick=False,
         classes=CLASSES,
-        splits=(Split("train", 4, 12, (900, 2100)), Split("test", 2, 6, (250, 750))),
+        splits=(
+            Split("train", 4, 12, (900, 2100), (4, 3)),
+            Split("test", 2, 6, (250, 750), (2, 1)),
+        ),
         clip=ClipResult(
             "small",
             clip_digest,

@@ -54,7 +54,7 @@ def test_the_report_holds_means_spreads_differences_and_what_is_not_resolved():
     assert ["held-out synonyms", "60.0", "10.0", "7"] in rows
     assert "cannot read them: giraffe." in document
     assert ["test", "2", "6", "1,000"] in rows
-    assert ["car", "30.00 %", "25.00 %"] in rows
+    assert ["car", "30.00 % (4)", "25.00 % (2)"] in rows
     mode = "40.0 ± 14.1 (2 seeds)"
     assert ["synonyms", "mean IoU", mode, mode, mode, "", "-10.0 ± 2.2"] in rows
     assert ["car split by colour", "which colour", "62.5", "62.5", "62.5", "50.0", ""] in rows

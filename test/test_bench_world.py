@@ -14,6 +14,7 @@ from clip2scene_core.bench.evaluations import evaluate_rules, evaluate_students,
 from clip2scene_core.bench.failures import draw_failures
 from clip2scene_core.bench.open_vocabulary import answer_probes
 from clip2scene_core.bench.robustness import MAX_SCENES, SomeKeyframes, evaluate_corrupted
+from clip2scene_core.bench.splits import quick_world, split_result, write_split
 from clip2scene_core.checkpoint import SMALL_STUDENT
 from clip2scene_core.corruptions.corruption import Corruption
 from clip2scene_core.datasets import NuScenesDataset, SceneRecord
@@ -31,6 +32,23 @@ def world(tmp_path_factory) -> Path:
     )  # fmt: skip
     write_world(root, options)
     return root
+
+
+def test_a_split_is_written_once_and_measured(tmp_path):
+    options = quick_world(WorldOptions(num_scenes=9, seed=903, is_every_frame=False))
+    left_over = tmp_path / "test.unfinished" / "samples"
+    left_over.mkdir(parents=True)
+    scenes = []
+    value = write_split(tmp_path / "test", options, lambda *done: scenes.append(done), workers=1)
+    assert scenes == [(1, 2), (2, 2)]
+    split = split_result("test", value)
+    assert (split.num_scenes, split.num_keyframes) == (2, 2)
+    assert max(split.scenes_per_class) == 2
+    labels = NuScenesDataset(tmp_path / "test", with_labels=True)[0].keyframe.labels
+    assert 0 < (labels != IGNORE_LABEL).sum() < sum(split.points_per_class)
+    assert not left_over.exists()
+    assert write_split(tmp_path / "test", options, lambda *done: scenes.append(done), 1) == value
+    assert len(scenes) == 2
 
 
 def test_students_are_counted_in_every_mode_and_scene(world):

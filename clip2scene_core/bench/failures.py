@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.datasets import NuScenesDataset, Sample
@@ -94,18 +94,26 @@ class _Failure:
         """Draw truth, prediction and errors from above."""
         x_right, y_forward, z_up = self.sample.keyframe.points[:, :3].T  # nuScenes' LiDAR frame
         points = np.stack([y_forward, -x_right, z_up], axis=1)
-        errors = np.tile(np.array(IGNORE_COLOUR, dtype=np.uint8), (len(points), 1))
-        errors[(self.truth == self.label) & ~self.is_wrong] = _RIGHT
-        errors[self.is_wrong] = _WRONG
+        grey = np.tile(np.array(IGNORE_COLOUR, dtype=np.uint8), (len(points), 1))
+        errors = draw_bird_eye(points, grey, _SIZE_PX, _REACH_M)
+        is_right = (self.truth == self.label) & ~self.is_wrong
+        _mark(errors, points[is_right], _RIGHT)
+        _mark(errors, points[self.is_wrong], _WRONG)
+        true_picture, predicted_picture = (
+            draw_bird_eye(points, vocabulary.colourise(labels), _SIZE_PX, _REACH_M)
+            for labels in (self.truth, self.predicted)
+        )
         name = vocabulary.names[self.label]
         return place_side_by_side(
-            [
-                draw_bird_eye(points, colours, _SIZE_PX, _REACH_M)
-                for colours in (
-                    vocabulary.colourise(self.truth),
-                    vocabulary.colourise(self.predicted),
-                    errors,
-                )
-            ],
+            [true_picture, predicted_picture, errors],
             ["truth", "student", f"{name}: right green, wrong red"],
         )
+
+
+def _mark(picture: Image.Image, points: NDArray[np.floating], colour: tuple[int, int, int]) -> None:
+    """Draw points large; a few of them would not be seen among thousands."""
+    draw = ImageDraw.Draw(picture)
+    scale = _SIZE_PX / (2 * _REACH_M)
+    for x_forward, y_left in points[:, :2].tolist():
+        column, row = _SIZE_PX / 2 - y_left * scale, _SIZE_PX / 2 - x_forward * scale
+        draw.ellipse([column - 2, row - 2, column + 2, row + 2], fill=colour)

@@ -23,7 +23,7 @@ from clip2scene_core.projection import pair_pixels_with_points
 from clip2scene_core.vocabulary import Vocabulary, make_vocabulary
 from clip2scene_core.world.truth import read_things
 
-_WIDTH_PX = 480
+_WIDTH_PX = 400
 _COLOURS = {"red": (230, 50, 40), "white": (245, 245, 245)}
 """An answer that names a colour is drawn in it."""
 
@@ -62,7 +62,8 @@ def answer_probes(weights: Sequence[Path], test: Path, pictures: Path) -> dict[s
                 empty = [ConfusionMatrix(len(probe.answers)) for _ in row_of_scene]
                 by_scene = counts[number].setdefault(mode, empty)
                 by_scene[row_of_scene[sample.scene_token]].add(truth, answered)
-            views[number] = _better(views[number], sample, truth, answers[mode_of("lidar", 0)])
+            of_student = answers[mode_of("lidar", 0)]
+            views[number] = _better(views[number], sample, probe, truth, of_student)
     pictures.mkdir(parents=True, exist_ok=True)
     files = {}
     before = {probe.against for probe in probes}
@@ -90,41 +91,70 @@ def _answer(
 
 @dataclass(frozen=True)
 class _View:
-    """The camera picture that shows a probe's answers best so far."""
+    """The camera picture that shows a probe's answers best so far.
+
+    Attributes:
+        value: How well.
+        camera: The picture.
+        sample: Its keyframe, N points.
+        truth: (N,) uint8 true answers; IGNORE_LABEL is not drawn.
+        answers: (N,) uint8.
+        seen: Indices of the points in view.
+    """
 
     value: float
     camera: CameraView
     sample: Sample
     truth: NDArray[np.uint8]
     answers: NDArray[np.uint8]
+    seen: NDArray[np.int64]
 
     def draw(self, probe: Probe) -> Image.Image:
         """Draw the points that were asked, with their true and their given answers."""
+        answers = np.where(self.truth == IGNORE_LABEL, IGNORE_LABEL, self.answers).astype(np.uint8)
         vocabulary = _colours(probe.answers)
-        shown = np.where(self.truth == IGNORE_LABEL, IGNORE_LABEL, self.answers).astype(np.uint8)
-        keyframe = self.sample.keyframe
-        truth, answers = (
-            draw_overlay(self.camera, keyframe, labels, vocabulary, _WIDTH_PX)
-            for labels in (self.truth, shown)
+        true_picture, answered_picture = (
+            draw_overlay(self.camera, self.sample.keyframe, labels, vocabulary, _WIDTH_PX)
+            for labels in (self.truth, answers)
         )
-        legend = draw_legend(vocabulary, self.truth[self.truth != IGNORE_LABEL], truth.height)
+        drawn = self.seen[self.truth[self.seen] != IGNORE_LABEL]
+        height = true_picture.height
+        legends = (_legend(vocabulary, labels[drawn], height) for labels in (self.truth, answers))
+        true_legend, answered_legend = legends
         return place_side_by_side(
-            [truth, answers, legend],
-            ["truth", f"student, LiDAR alone: {probe.name}", "share of the truth"],
+            [true_picture, true_legend, answered_picture, answered_legend],
+            ["truth", "", f"student, LiDAR alone: {probe.name}", ""],
         )
 
 
 def _better(
-    best: _View | None, sample: Sample, truth: NDArray[np.uint8], answers: NDArray[np.uint8]
+    best: _View | None,
+    sample: Sample,
+    probe: Probe,
+    truth: NDArray[np.uint8],
+    answers: NDArray[np.uint8],
 ) -> _View | None:
     """Keep the view with many points of many answers: the logarithms of their numbers added up."""
+    shown = np.where(truth < probe.first_drawn, IGNORE_LABEL, truth).astype(np.uint8)
     for camera in sample.cameras:
         seen = pair_pixels_with_points([sample.keyframe], [camera]).point_index
-        asked = truth[seen]
+        asked = shown[seen]
         value = float(np.log1p(np.bincount(asked[asked != IGNORE_LABEL])).sum())
         if value > (best.value if best else 0.0):
-            best = _View(value, camera, sample, truth, answers)
+            best = _View(value, camera, sample, shown, answers, seen)
     return best
+
+
+def _legend(vocabulary: Vocabulary, labels: NDArray[np.uint8], height_px: int) -> Image.Image:
+    """Draw the legend of the labels that occur."""
+    present, compact = np.unique(labels, return_inverse=True)
+    occurring = Vocabulary(
+        tuple(vocabulary.names[label] for label in present),
+        tuple(vocabulary.prompts[label] for label in present),
+        vocabulary.colours[present],
+        vocabulary.embeddings[torch.from_numpy(present.astype(np.int64))],
+    )
+    return draw_legend(occurring, compact.astype(np.uint8), height_px)
 
 
 def _colours(answers: Sequence[str]) -> Vocabulary:

@@ -98,6 +98,7 @@ class Probe:
         truth: Gives the true answers.
         questions: What is measured.
         against: Name of the probe whose prompts answered the same before the change, if there is.
+        first_drawn: Pictures show the points whose true answer is this one or a later one.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Probe:
     truth: Truth
     questions: tuple[Question, ...]
     against: str | None = None
+    first_drawn: int = 0
 
 
 def make_probes(trained_prompts: Sequence[str]) -> tuple[Probe, ...]:
@@ -233,6 +235,7 @@ def _unnamed(trained: tuple[str, ...]) -> Probe:
             Question(f'IoU of "{prompt}"', *_iou_and_chance(first + number, manmade))
             for number, prompt in enumerate(UNNAMED)
         ),
+        first_drawn=first,
     )
 
 

@@ -11,6 +11,7 @@ from clip2scene_core.bench.result import (
     ClipResult,
     Corrupted,
     Difference,
+    Split,
     StudentResult,
 )
 from clip2scene_core.online import MODES
@@ -47,17 +48,19 @@ def format_result(result: BenchResult) -> str:
 
 
 def format_splits(result: BenchResult) -> str:
-    """Write how large the splits are, and the share of each class."""
-    rows = [
-        (s.name, f"{s.num_scenes}", f"{s.num_keyframes}", f"{sum(s.points_per_class):,}")
-        for s in result.splits
-    ]
-    sizes = format_table(("split", "scenes", "keyframes", "labelled points"), rows)
+    """Write how large the splits are, and the share of each class and in how many scenes it is."""
+    sizes = format_table(
+        ("split", "scenes", "keyframes", "labelled points"),
+        [
+            (s.name, f"{s.num_scenes}", f"{s.num_keyframes}", f"{sum(s.points_per_class):,}")
+            for s in result.splits
+        ],
+    )
     shares = [
-        (name, *(_share(split.points_per_class, k) for split in result.splits))
+        (name, *(_share(split, k) for split in result.splits))
         for k, name in enumerate(result.classes)
     ]
-    header = ("share of points", *(split.name for split in result.splits))
+    header = ("share of points (scenes)", *(split.name for split in result.splits))
     return f"{sizes}\n\n{format_table(header, shares)}"
 
 
@@ -194,8 +197,9 @@ def _times(result: BenchResult) -> str:
     return format_table(("stage", "seconds"), rows)
 
 
-def _share(points_per_class: Sequence[int], label: int) -> str:
-    return f"{100 * points_per_class[label] / max(1, sum(points_per_class)):.2f} %"
+def _share(split: Split, label: int) -> str:
+    share = split.points_per_class[label] / max(1, sum(split.points_per_class))
+    return f"{100 * share:.2f} % ({split.scenes_per_class[label]})"
 
 
 def format_percent(value: float) -> str:

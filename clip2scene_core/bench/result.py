@@ -28,12 +28,14 @@ class Split:
         num_scenes: How many drives.
         num_keyframes: How many keyframes in them.
         points_per_class: (16,) labelled points by class.
+        scenes_per_class: (16,) scenes that show the class.
     """
 
     name: str
     num_scenes: int
     num_keyframes: int
     points_per_class: tuple[int, ...]
+    scenes_per_class: tuple[int, ...]
 
 
 @dataclass(frozen=True)
