@@ -15,7 +15,7 @@ from clip2scene_core.teacher.small_clip import (
     save_small_clip,
 )
 from clip2scene_core.teacher.text import PROMPT_TEMPLATES
-from clip2scene_core.teacher.tokenizer import WordTokenizer
+from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 from clip2scene_core.training.augmentation import rotate_and_flip
 from clip2scene_core.training.batch import PseudoLabelledSweep, collate_pretrain
 from clip2scene_core.training.pretrain import class_weights, one_cycle, pretrain, train_student
@@ -35,7 +35,7 @@ def tiny_clip(tmp_path: Path) -> Path:
         width=8, head_width=32, embedding_size=16, text_width=16, text_layers=1, text_heads=1,
         image_height=32,
     )  # fmt: skip
-    words = WordTokenizer.of_captions(CLASSES, PROMPT_TEMPLATES, shape.context_length)
+    words = CompactBytePairTokenizer.of_captions(CLASSES, PROMPT_TEMPLATES, shape.context_length)
     torch.manual_seed(0)
     model = build_small_clip(shape, words.size)
     path = tmp_path / "clip.safetensors"

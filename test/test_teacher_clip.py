@@ -22,14 +22,16 @@ from clip2scene_core.teacher.small_clip import (
     save_small_clip,
 )
 from clip2scene_core.teacher.text import embed_prompts
-from clip2scene_core.teacher.tokenizer import WordTokenizer
+from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 
 SHAPE = SmallClipShape(width=4, embedding_size=16, text_width=16, text_heads=2, image_height=40)
 PHOTO = Path(__file__).parents[2] / "shared" / "data" / "clip_preprocessing"
 
 
 def small_clip_file(shape=SHAPE):
-    tokenizer = WordTokenizer.of_captions(["a car"], ["a photo of a {}."], shape.context_length)
+    tokenizer = CompactBytePairTokenizer.of_captions(
+        ["a car"], ["a photo of a {}."], shape.context_length
+    )
     torch.manual_seed(0)
     return SmallClipFile(
         model=build_small_clip(shape, tokenizer.size).eval(),
@@ -129,6 +131,9 @@ def test_other_files_are_refused(tmp_path):
     weights = tmp_path / "weights.safetensors"
     save_file({"x": torch.zeros(1)}, weights)
     with pytest.raises(ValueError, match="is not a small CLIP"):
+        load_clip(f"small:{weights}")
+    save_file({"x": torch.zeros(1)}, weights, {"format": "clip2scene small CLIP 1"})
+    with pytest.raises(ValueError, match=r"older clip2scene .* `clip2scene clip train`"):
         load_clip(f"small:{weights}")
     with pytest.raises(FileNotFoundError, match="no small CLIP at"):
         load_clip(f"small:{tmp_path / 'absent.safetensors'}")

@@ -13,7 +13,11 @@ from torch import Tensor
 
 from clip2scene_core.teacher.openclip import CLIP, open_clip
 from clip2scene_core.teacher.small_clip import load_small_clip
-from clip2scene_core.teacher.tokenizer import BytePairTokenizer, Tokenizer, WordTokenizer
+from clip2scene_core.teacher.tokenizer import (
+    BytePairTokenizer,
+    CompactBytePairTokenizer,
+    Tokenizer,
+)
 
 _LOG = logging.getLogger(__name__)
 
@@ -61,9 +65,12 @@ class Clip:
 
     @property
     def known_words(self) -> tuple[str, ...]:
-        """The words that prompts may use, sorted; empty if every word may be used."""
-        if isinstance(self.tokenizer, WordTokenizer):
-            return tuple(sorted(self.tokenizer.prompt_words))
+        """The words of the captions that it learned from, sorted; empty if they are not known.
+
+        Prompts may also use other words whose byte pairs all occur in these.
+        """
+        if isinstance(self.tokenizer, CompactBytePairTokenizer):
+            return self.tokenizer.words
         return ()
 
 

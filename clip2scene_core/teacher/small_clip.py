@@ -13,9 +13,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from clip2scene_core.teacher.openclip import CLIP, AttentionPool2d, ModifiedResNet
-from clip2scene_core.teacher.tokenizer import WordTokenizer
+from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 
-_FILE_FORMAT = "clip2scene small CLIP 1"
+_FILE_FORMAT = "clip2scene small CLIP 2"
+_FORMER_FORMATS = ("clip2scene small CLIP 1",)
 _STOCK_STRIDE = 32
 
 
@@ -45,7 +46,7 @@ class SmallClipShape:
     text_width: int = 128
     text_layers: int = 2
     text_heads: int = 4
-    context_length: int = 32
+    context_length: int = 56
     image_height: int = 112
 
     def __post_init__(self) -> None:
@@ -136,7 +137,7 @@ class SmallClipFile:
     Attributes:
         model: The CLIP, in evaluation mode.
         shape: Its shape.
-        tokenizer: The words that it was trained with.
+        tokenizer: The byte pairs that it was trained with.
         mean: (red, green, blue) that is subtracted from images in [0, 1].
         std: (red, green, blue) that images are divided by afterwards.
         training: How it was made and how good it is, for the model card.
@@ -144,7 +145,7 @@ class SmallClipFile:
 
     model: CLIP
     shape: SmallClipShape
-    tokenizer: WordTokenizer
+    tokenizer: CompactBytePairTokenizer
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     training: Mapping[str, object]
@@ -155,8 +156,9 @@ def save_small_clip(path: Path, small_clip: SmallClipFile) -> None:
     metadata = {
         "format": _FILE_FORMAT,
         "shape": json.dumps(asdict(small_clip.shape)),
+        "pieces": json.dumps(small_clip.tokenizer.pieces),
+        "prompt_pieces": json.dumps(sorted(small_clip.tokenizer.prompt_pieces)),
         "words": json.dumps(small_clip.tokenizer.words),
-        "prompt_words": json.dumps(sorted(small_clip.tokenizer.prompt_words)),
         "mean": json.dumps(small_clip.mean),
         "std": json.dumps(small_clip.std),
         "training": json.dumps(dict(small_clip.training)),
@@ -182,6 +184,11 @@ def load_small_clip(path: Path) -> SmallClipFile:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file: {error}") from error
+    if metadata.get("format") in _FORMER_FORMATS:
+        raise ValueError(
+            f"{path} was written by an older clip2scene ({metadata['format']!r}, this one reads "
+            f"{_FILE_FORMAT!r}); train it again with `clip2scene clip train`"
+        )
     if metadata.get("format") != _FILE_FORMAT:
         raise ValueError(
             f"{path} is not a small CLIP (format {metadata.get('format')!r}, wanted "
@@ -189,9 +196,10 @@ def load_small_clip(path: Path) -> SmallClipFile:
         )
     fields = json.loads(metadata["shape"])
     shape = SmallClipShape(**{**fields, "layers": tuple(fields["layers"])})
-    tokenizer = WordTokenizer(
+    tokenizer = CompactBytePairTokenizer(
+        tuple(json.loads(metadata["pieces"])),
+        frozenset(json.loads(metadata["prompt_pieces"])),
         tuple(json.loads(metadata["words"])),
-        frozenset(json.loads(metadata["prompt_words"])),
         shape.context_length,
     )
     model = build_small_clip(shape, tokenizer.size)

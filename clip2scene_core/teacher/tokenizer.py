@@ -1,4 +1,4 @@
-"""Text to token numbers: whole words for the small CLIP, CLIP's byte pairs for all others."""
+"""Text to token numbers by CLIP's byte pairs: all of them, or only those that were trained."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 from clip2scene_core.teacher.openclip import open_clip
@@ -45,79 +46,98 @@ def split_words(text: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class WordTokenizer:
-    """One token per word, and only words that were trained.
+class CompactBytePairTokenizer:
+    """CLIP's byte pairs, numbered anew so that only those that were trained need a row.
+
+    A word is read if all its pieces were trained in captions, so words may be put together in new
+    ways, and some words that no caption held are read from their pieces ("minibus" from "minivan"
+    and "bus"). Punctuation, hyphens and underscores separate words and have no token.
 
     Attributes:
-        words: All words, sorted; word i is token i + 1 (token 0 pads).
-        prompt_words: The words that stood for something in the pictures. Words that occur in
+        pieces: Trained byte pairs, as numbers in CLIP's own vocabulary, sorted; pieces[i] is token
+            i + 1 (token 0 pads).
+        prompt_pieces: Those that stood for something in the pictures. Pieces that occur in
             templates only ("origami") have a token, but no prompt may use them.
+        words: The words of the captions, sorted; what is listed to users.
         context_length: Number of tokens that the text tower reads, start and end included.
     """
 
+    pieces: tuple[int, ...]
+    prompt_pieces: frozenset[int]
     words: tuple[str, ...]
-    prompt_words: frozenset[str]
     context_length: int
 
     @classmethod
     def of_captions(
         cls, captions: Iterable[str], templates: Iterable[str], context_length: int
-    ) -> WordTokenizer:
-        """Collect the words of the captions and of the templates around them."""
-        prompt_words = {word for caption in captions for word in split_words(caption)}
+    ) -> CompactBytePairTokenizer:
+        """Collect the byte pairs of the captions and of the templates around them."""
+        byte_pairs = BytePairTokenizer(context_length)
+        words = {word for caption in captions for word in split_words(caption)}
         other_words = {word for template in templates for word in split_words(template)}
+        prompt_pieces = {piece for word in words for piece in byte_pairs.encode(word)}
+        other_pieces = {piece for word in other_words for piece in byte_pairs.encode(word)}
         return cls(
-            tuple(sorted(prompt_words | other_words)), frozenset(prompt_words), context_length
+            tuple(sorted(prompt_pieces | other_pieces)),
+            frozenset(prompt_pieces),
+            tuple(sorted(words)),
+            context_length,
         )
 
     def __post_init__(self) -> None:
-        tokens = {word: token for token, word in enumerate(self.words, start=1)}
+        tokens = {piece: token for token, piece in enumerate(self.pieces, start=1)}
         object.__setattr__(self, "_tokens", tokens)
+        object.__setattr__(self, "_byte_pairs", BytePairTokenizer(self.context_length))
 
     @property
     def start_token(self) -> int:
         """The token in front of every text."""
-        return len(self.words) + 1
+        return len(self.pieces) + 1
 
     @property
     def end_token(self) -> int:
         """The token behind every text, the largest of all."""
-        return len(self.words) + 2
+        return len(self.pieces) + 2
 
     @property
     def size(self) -> int:
-        """Number of tokens: padding, words, start, end."""
-        return len(self.words) + 3
+        """Number of tokens: padding, pieces, start, end."""
+        return len(self.pieces) + 3
 
     def check_prompt(self, prompt: str) -> None:
-        """Raise PromptError for the first word of the prompt that no picture showed."""
+        """Raise PromptError for the first word of the prompt that holds an untrained piece."""
         for word in split_words(prompt):
-            if word in self.prompt_words:
+            if self.prompt_pieces.issuperset(self._split(word)):
                 continue
-            close = difflib.get_close_matches(word, sorted(self.prompt_words), n=3)
+            close = difflib.get_close_matches(word, self.words, n=3)
             closest = (
                 f"closest known words: {', '.join(close)}" if close else "no known word is close"
             )
             raise PromptError(
                 f"prompt {prompt!r}: the small CLIP never saw the word {word!r}; {closest}; "
-                f"'clip2scene words' lists all {len(self.prompt_words)} that it knows"
+                f"'clip2scene words' lists all {len(self.words)} that it knows"
             )
 
     def encode(self, text: str) -> list[int]:
         """Turn a text into tokens, start and end not included.
 
         Raises:
-            KeyError: For a word without a token; check_prompt says it to users beforehand.
+            KeyError: For a piece without a token; check_prompt says it to users beforehand.
         """
-        tokens: dict[str, int] = object.__getattribute__(self, "_tokens")
-        return [tokens[word] for word in split_words(text)]
+        tokens: dict[int, int] = object.__getattribute__(self, "_tokens")
+        return [tokens[piece] for word in split_words(text) for piece in self._split(word)]
+
+    def _split(self, word: str) -> list[int]:
+        """The byte pairs of a word, as numbers in CLIP's own vocabulary."""
+        byte_pairs: BytePairTokenizer = object.__getattribute__(self, "_byte_pairs")
+        return byte_pairs.encode(word)
 
 
 class BytePairTokenizer:
     """CLIP's own tokens (byte pairs), from open_clip's tokenizer; every text can be encoded."""
 
     def __init__(self, context_length: int) -> None:
-        self._tokenizer = open_clip.SimpleTokenizer(context_length=context_length)
+        self._tokenizer = _clip_byte_pairs()
         self.context_length = context_length
         self.start_token: int = self._tokenizer.sot_token_id
         self.end_token: int = self._tokenizer.eot_token_id
@@ -129,3 +149,9 @@ class BytePairTokenizer:
         """Turn a text into tokens, start and end not included."""
         tokens: list[int] = self._tokenizer.encode(text)
         return tokens
+
+
+@cache
+def _clip_byte_pairs() -> open_clip.SimpleTokenizer:
+    """CLIP's 49,408 byte pairs, from the file in open_clip's package; reading it takes a while."""
+    return open_clip.SimpleTokenizer()

@@ -32,7 +32,7 @@ from clip2scene_core.teacher.small_clip import (
     save_small_clip,
 )
 from clip2scene_core.teacher.text import PROMPT_TEMPLATES, encode_tokens, tokenize
-from clip2scene_core.teacher.tokenizer import WordTokenizer
+from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 
 _LOG = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ class _Training:
         self.pictures = pictures
         self.options = options
         self.step = 0
-        self.tokenizer = WordTokenizer.of_captions(
+        self.tokenizer = CompactBytePairTokenizer.of_captions(
             pictures.captions, PROMPT_TEMPLATES, options.shape.context_length
         )
         with torch.random.fork_rng(devices=[]):
@@ -264,7 +264,9 @@ class _Training:
 
     def _fingerprint(self) -> str:
         """What a state depends on, as text."""
-        return json.dumps([asdict(self.options), len(self.pictures.captions), self.tokenizer.words])
+        return json.dumps(
+            [asdict(self.options), len(self.pictures.captions), self.tokenizer.pieces]
+        )
 
     def finished(self, record: dict[str, object]) -> SmallClipFile:
         """The model as it is now, with the record of its training."""
