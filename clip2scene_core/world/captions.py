@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,13 +13,11 @@ from clip2scene_core.labels import NUSCENES_CLASSES
 SKY_LABEL: Final = len(NUSCENES_CLASSES)
 """Index of the sky, behind the 16 classes."""
 
-_PEDESTRIAN: Final = 6
-
 SYNONYMS: Final[tuple[tuple[str, ...], ...]] = (
     ("barrier", "barrier", "road barrier", "traffic barrier", "barricade"),
     ("bicycle", "bicycle", "bike"),
     ("bus", "bus", "city bus", "coach"),
-    ("car", "car", "vehicle", "automobile"),
+    ("car", "car", "vehicle", "automobile", "motorcar"),
     ("construction vehicle", "construction vehicle", "construction machine", "digger"),
     ("motorcycle", "motorcycle", "motorbike"),
     ("pedestrian", "pedestrian", "person", "man", "woman", "human"),
@@ -48,9 +47,9 @@ WORD_SYNONYMS: Final = {
     "building": ("building", "building", "facade of a building", "house", "wall of a building"),
     "wall": ("wall", "wall", "brick wall", "manmade wall"),
     "fence": ("fence", "fence", "manmade fence"),
-    "street lamp": ("pole", "street lamp", "lamp post"),
+    "street lamp": ("pole", "street lamp", "lamp post", "streetlamp"),
     "traffic light": ("traffic light", "pole"),
-    "sign": ("sign", "traffic sign", "billboard"),
+    "sign": ("sign", "traffic sign", "billboard", "signboard"),
     "trash bin": ("trash bin", "trash can"),
     "hydrant": ("hydrant",),
     "bench": ("bench",),
@@ -61,11 +60,54 @@ WORD_SYNONYMS: Final = {
     "bush": ("bush", "shrub", "green bush"),
     "hedge": ("hedge", "bush", "hedge"),
 }
+HELD_OUT_SYNONYMS: Final[tuple[tuple[str, ...], ...]] = (
+    ("barrier", "construction barrier"),
+    ("bicycle", "bike with a rider"),
+    ("bus", "minibus", "motorcoach"),
+    ("construction vehicle", "digger machine"),
+    ("motorcycle", "person riding a motorbike"),
+    ("traffic cone", "construction cone"),
+    ("trailer", "truck trailer"),
+    ("truck", "motortruck"),
+    ("driveable surface", "city street"),
+    ("other flat", "median island"),
+    ("sidewalk", "paved footpath"),
+    ("terrain", "grass lawn"),
+    ("manmade", "streetlight", "signpost", "brick building"),
+    ("vegetation", "bush with leaves"),
+)
+"""Names that no caption uses, by class; their byte pairs all occur in captions.
+
+"minibus" is read from "minivan" and "bus", "motorcoach" and "motortruck" from "motorcar", "coach"
+and "truck", "streetlight" and "signpost" from "streetlamp", "traffic light", "signboard" and "lamp
+post"; the others are known words that never stand together.
+"""
+
+HELD_OUT_COMPOSITIONS: Final = (
+    ("yellow", "excavator"),
+    ("white", "van"),
+    ("red", "bus"),
+    ("green", "truck"),
+    ("black", "motorcycle"),
+    ("orange", "trailer"),
+    ("silver", "sedan"),
+    ("white", "person"),
+)
+"""Colours and kinds of things that no caption names together, though it names each with others.
+
+Captions leave out the colour of such a thing whatever noun they choose: a white van is never
+called a white car either.
+"""
+
 UNCOUNTED: Final = frozenset(
     {"vegetation", "grass", "terrain", "asphalt", "grassland", "foliage", "driveable surface",
      "other flat", "manmade", "pavement"}
 )  # fmt: skip
 THE: Final = frozenset({"road", "street", "sidewalk", "sky", "cloudy sky", "lawn"})
+UNCOLOURED: Final = frozenset(
+    {"cyclist", "motorcyclist", "person riding a bicycle", "person riding a motorcycle"}
+)
+"""Riders: the colour that is known is that of what they ride."""
 ALONE: Final = (
     "{a}", "{a}", "a photo of {a}", "a picture of {a}", "a close-up photo of {a}",
     "{a} in the scene", "there is {a} in the scene", "a photo of {a} in a street scene",
@@ -75,9 +117,33 @@ PAIRED: Final = (
     "{a} and {b}", "{a} next to {b}", "{a} in front of {b}", "a photo of {a} and {b}",
     "a photo of {a} with {b}", "{a} beside {b}", "a street with {a} and {b}",
 )  # fmt: skip
-CROWDED: Final = (
-    "{a}, {b} and {c}", "a photo of {a}, {b} and {c}", "a street scene with {a}, {b} and {c}",
+LISTED: Final = (
+    "{first} and {last}", "a photo of {first} and {last}", "a street scene with {first} and {last}",
 )  # fmt: skip
+WEATHER: Final = {
+    "sunny": " on a sunny day", "overcast": " under a grey sky", "foggy": " in fog",
+    "sunset": " at sunset", "rainy": " in the rain", "night": " at night",
+}  # fmt: skip
+
+MOST_PHRASES: Final = 5
+ALONE_SHARE: Final = 0.25
+"""Captions that name one thing only, of pictures that show several."""
+COMPLETE_SHARE: Final = 0.4
+"""Captions that name everything, up to MOST_PHRASES; the rest name two to all, evenly."""
+FILLED: Final = 0.7
+"""Where one class fills more of the picture than this, nothing else is named."""
+
+OTHER_PICTURE_SHARE: Final = 0.015
+"""Captions that belong to another picture."""
+MISTAKEN_SHARE: Final = 0.015
+"""Captions that name a class that is not shown in the place of one that is."""
+OVERLOOKED_SHARE: Final = 0.1
+"""Chance that a class is overlooked while another is shown."""
+COLOUR_SHARE: Final = 0.3
+WEATHER_SHARE: Final = 0.08
+
+_PEDESTRIAN: Final = 6
+_OF_RIDDEN: Final = {"cyclist": "bicycle", "motorcyclist": "motorcycle"}
 
 
 @dataclass(frozen=True)
@@ -97,42 +163,93 @@ class Shown:
     share: float
 
 
-def caption_of(shown: list[Shown], weather: str, rng: np.random.Generator) -> str:
-    """Say what a picture shows.
+@dataclass(frozen=True)
+class Caption:
+    """What somebody wrote under a picture.
+
+    Attributes:
+        text: The caption, lower case.
+        phrases: The parts of the text that name things, such as "a red car", "the road"; they
+            say nothing that the text does not.
+    """
+
+    text: str
+    phrases: tuple[str, ...]
+
+
+def web_caption(shown: Sequence[Shown], weather: str, rng: np.random.Generator) -> Caption:
+    """Say what a picture shows as carelessly as on the web: often incomplete, sometimes wrong.
 
     Args:
         shown: What it shows, the most important first; at least one.
-        weather: Weather of the scene, mentioned now and then.
-        rng: Chooses words and templates.
-
-    Returns:
-        The caption, lower case.
+        weather: Weather of the scene, one of WEATHER; mentioned now and then.
+        rng: Chooses mistakes, words and templates.
     """
-    phrases = [_phrase(one, rng) for one in shown[:3]]
-    if len(phrases) == 1 or shown[0].share > 0.7 or rng.random() < 0.3:
-        text = _pick(ALONE, rng).format(a=phrases[0])
-    elif len(phrases) == 2 or rng.random() < 0.6:
-        text = _pick(PAIRED, rng).format(a=phrases[0], b=phrases[1])
+    return caption_of(_noticed(shown, rng), weather, rng)
+
+
+def caption_of(shown: Sequence[Shown], weather: str, rng: np.random.Generator) -> Caption:
+    """Say what a picture shows, without a mistake; the arguments are those of web_caption."""
+    phrases = tuple(_phrase(one, rng) for one in shown[: _num_phrases(shown, rng)])
+    *first, last = phrases
+    if len(phrases) == 1:
+        text = _pick(ALONE, rng).format(a=last)
+    elif len(phrases) == 2:
+        text = _pick(PAIRED, rng).format(a=first[0], b=last)
     else:
-        text = _pick(CROWDED, rng).format(a=phrases[0], b=phrases[1], c=phrases[2])
-    if rng.random() < 0.08:
-        text += {
-            "sunny": " on a sunny day", "overcast": " under a grey sky", "foggy": " in fog",
-            "sunset": " at sunset", "rainy": " in the rain",
-            "night": " at night",
-        }[weather]  # fmt: skip
-    return text
+        text = _pick(LISTED, rng).format(first=", ".join(first), last=last)
+    if rng.random() < WEATHER_SHARE:
+        text += WEATHER[weather]
+    return Caption(text, phrases)
+
+
+def coloured(noun: str, colour_name: str) -> str:
+    """Put a colour to a noun: "red car"; people are named by their clothes."""
+    if noun in SYNONYMS[_PEDESTRIAN]:
+        return f"{noun} in {colour_name} clothes"
+    return f"{colour_name} {noun}"
+
+
+def _noticed(shown: Sequence[Shown], rng: np.random.Generator) -> list[Shown]:
+    """What the writer of a caption takes a picture to show."""
+    chance = rng.random()
+    if chance < OTHER_PICTURE_SHARE:
+        labels = rng.choice(len(SYNONYMS), min(len(shown), MOST_PHRASES), replace=False)
+        return [Shown(int(label), "", "", 0.0) for label in labels]
+    noticed = [one for one in shown if rng.random() >= OVERLOOKED_SHARE] or list(shown[:1])
+    if chance < OTHER_PICTURE_SHARE + MISTAKEN_SHARE:
+        absent = sorted(set(range(len(SYNONYMS))) - {one.label for one in shown})
+        mistaken = Shown(absent[int(rng.integers(len(absent)))], "", "", 0.0)
+        noticed[int(rng.integers(len(noticed)))] = mistaken
+    return noticed
+
+
+def _num_phrases(shown: Sequence[Shown], rng: np.random.Generator) -> int:
+    """How many of the things that are shown a caption names."""
+    most = min(len(shown), MOST_PHRASES)
+    chance = rng.random()
+    if most == 1 or shown[0].share > FILLED or chance < ALONE_SHARE:
+        return 1
+    if chance < ALONE_SHARE + COMPLETE_SHARE:
+        return most
+    return int(rng.integers(2, most + 1))
 
 
 def _phrase(one: Shown, rng: np.random.Generator) -> str:
+    """Name one thing with its article, and its colour now and then."""
     words = SYNONYMS[one.label]
     if one.word in WORD_SYNONYMS and rng.random() < 0.5:
         words = WORD_SYNONYMS[one.word]
     noun = _pick(words, rng)
-    if one.colour_name and noun not in UNCOUNTED and rng.random() < 0.3:
-        if one.label == _PEDESTRIAN:
-            return f"a {noun} in {one.colour_name} clothes"
-        noun = f"{one.colour_name} {noun}"
+    kind = _OF_RIDDEN.get(one.word, one.word)
+    may_be_coloured = (
+        one.colour_name
+        and noun not in UNCOUNTED
+        and noun not in UNCOLOURED
+        and (one.colour_name, kind) not in HELD_OUT_COMPOSITIONS
+    )
+    if may_be_coloured and rng.random() < COLOUR_SHARE:
+        noun = coloured(noun, one.colour_name)
     if noun in UNCOUNTED:
         return noun
     if noun in THE:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clip2scene_core.labels import IGNORE_LABEL, nuscenes_label_map
-from clip2scene_core.world.captions import SKY_LABEL, Shown, caption_of
+from clip2scene_core.world.captions import SKY_LABEL, Caption, Shown, web_caption
 from clip2scene_core.world.layout import PICTURE_STREAM, build_scene
 from clip2scene_core.world.render import Hits, Moment, cast_camera, moment_of, paint, static_sun_map
 from clip2scene_core.world.road import road_pose, surface_at
@@ -45,6 +45,21 @@ _LABEL_MAP = nuscenes_label_map()
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture with its caption.
+
+    Attributes:
+        image: (size, size, 3) uint8, red green blue.
+        caption: What a training may know of it.
+        shown: What it really shows, the most important first. For scoring only.
+    """
+
+    image: NDArray[np.uint8]
+    caption: Caption
+    shown: tuple[Shown, ...]
+
+
+@dataclass(frozen=True)
 class Aim:
     """What a free camera is pointed at.
 
@@ -57,9 +72,7 @@ class Aim:
     extent_m: float
 
 
-def caption_pictures(
-    num_pictures: int, seed: int, size: int = 96
-) -> Iterator[tuple[NDArray[np.uint8], str]]:
+def caption_pictures(num_pictures: int, seed: int, size: int = 96) -> Iterator[Picture]:
     """Render pictures with captions.
 
     The dominating class is drawn uniformly, so that rare classes occur as often as common ones.
@@ -72,7 +85,7 @@ def caption_pictures(
         size: Height and width in pixels.
 
     Yields:
-        A picture (size, size, 3) uint8 RGB and its caption.
+        Pictures with captions, some of them careless.
 
     Raises:
         ValueError: If num_pictures is negative or size is below 16.
@@ -104,7 +117,7 @@ class _Photographer:
             if -45 < thing.s < self.scene.length_m + 60:
                 self.by_label.setdefault(int(_LABEL_MAP[thing.category]), []).append(index)
 
-    def take(self) -> tuple[NDArray[np.uint8], str]:
+    def take(self) -> Picture:
         """Take one picture."""
         available = [
             label
@@ -133,7 +146,8 @@ class _Photographer:
                 (self.size, self.size), Image.Resampling.BILINEAR
             )
             picture = np.asarray(resized)
-        return picture, caption_of(shown, self.scene.weather, self.rng)
+        caption = web_caption(shown, self.scene.weather, self.rng)
+        return Picture(picture, caption, tuple(shown))
 
     def _frame(self, target: int, is_tight: bool) -> Hits | None:
         """Point a camera at the target and cast its rays; None where there is no place for it."""

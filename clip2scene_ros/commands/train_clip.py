@@ -81,5 +81,6 @@ def _take_pictures(count: int, seed: int, description: str) -> CaptionedPictures
     from clip2scene_core.teacher.pictures import CaptionedPictures
     from clip2scene_core.world.pictures import caption_pictures
 
-    pairs = caption_pictures(count, seed)
+    pictures = caption_pictures(count, seed)
+    pairs = ((picture.image, picture.caption.text) for picture in pictures)
     return CaptionedPictures.collect(tqdm(pairs, total=count, desc=description))
