@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Protocol
 
 from clip2scene_core.teacher.openclip import open_clip
@@ -72,11 +72,10 @@ class CompactBytePairTokenizer:
         cls, captions: Iterable[str], templates: Iterable[str], context_length: int
     ) -> CompactBytePairTokenizer:
         """Collect the byte pairs of the captions and of the templates around them."""
-        byte_pairs = BytePairTokenizer(context_length)
         words = {word for caption in captions for word in split_words(caption)}
         other_words = {word for template in templates for word in split_words(template)}
-        prompt_pieces = {piece for word in words for piece in byte_pairs.encode(word)}
-        other_pieces = {piece for word in other_words for piece in byte_pairs.encode(word)}
+        prompt_pieces = {piece for word in words for piece in _pieces_of(word)}
+        other_pieces = {piece for word in other_words for piece in _pieces_of(word)}
         return cls(
             tuple(sorted(prompt_pieces | other_pieces)),
             frozenset(prompt_pieces),
@@ -87,7 +86,6 @@ class CompactBytePairTokenizer:
     def __post_init__(self) -> None:
         tokens = {piece: token for token, piece in enumerate(self.pieces, start=1)}
         object.__setattr__(self, "_tokens", tokens)
-        object.__setattr__(self, "_byte_pairs", BytePairTokenizer(self.context_length))
 
     @property
     def start_token(self) -> int:
@@ -107,7 +105,7 @@ class CompactBytePairTokenizer:
     def check_prompt(self, prompt: str) -> None:
         """Raise PromptError for the first word of the prompt that holds an untrained piece."""
         for word in split_words(prompt):
-            if self.prompt_pieces.issuperset(self._split(word)):
+            if self.prompt_pieces.issuperset(_pieces_of(word)):
                 continue
             close = difflib.get_close_matches(word, self.words, n=3)
             closest = (
@@ -125,12 +123,7 @@ class CompactBytePairTokenizer:
             KeyError: For a piece without a token; check_prompt says it to users beforehand.
         """
         tokens: dict[int, int] = object.__getattribute__(self, "_tokens")
-        return [tokens[piece] for word in split_words(text) for piece in self._split(word)]
-
-    def _split(self, word: str) -> list[int]:
-        """The byte pairs of a word, as numbers in CLIP's own vocabulary."""
-        byte_pairs: BytePairTokenizer = object.__getattribute__(self, "_byte_pairs")
-        return byte_pairs.encode(word)
+        return [tokens[piece] for word in split_words(text) for piece in _pieces_of(word)]
 
 
 class BytePairTokenizer:
@@ -155,3 +148,9 @@ class BytePairTokenizer:
 def _clip_byte_pairs() -> open_clip.SimpleTokenizer:
     """CLIP's 49,408 byte pairs, from the file in open_clip's package; reading it takes a while."""
     return open_clip.SimpleTokenizer()
+
+
+@lru_cache(maxsize=4096)  # templates and captions repeat few words
+def _pieces_of(word: str) -> tuple[int, ...]:
+    """The byte pairs of a word, as numbers in CLIP's own vocabulary."""
+    return tuple(_clip_byte_pairs().encode(word))
