@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from clip2scene_core import __version__
 from clip2scene_ros.commands import (
     bag,
+    clip,
     corrupt,
     demo,
     evaluate,
     models,
     pretrain,
     segment,
-    train_clip,
     view,
     words,
     world,
@@ -30,7 +30,7 @@ _COMMANDS = {
     "bag": bag,
     "world": world,
     "corrupt": corrupt,
-    "train-clip": train_clip,
+    "clip": clip,
     "pretrain": pretrain,
     "evaluate": evaluate,
     "models": models,

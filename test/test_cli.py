@@ -1,4 +1,5 @@
 import importlib.util
+import json
 import math
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from clip2scene_core.checkpoint import Checkpoint, load_checkpoint, save_checkpo
 from clip2scene_core.config import NetworkConfig, PretrainConfig
 from clip2scene_core.labels import NUSCENES_CLASSES
 from clip2scene_core.network.student import Student
+from clip2scene_core.teacher.small_clip import load_small_clip
 from clip2scene_core.vocabulary import make_vocabulary
 from clip2scene_ros.bag_files import open_bag
 from clip2scene_ros.cli import main
@@ -154,10 +156,18 @@ def test_a_world_is_written_and_read_like_any_data_set(tmp_path, student, capsys
 
 
 def test_a_small_clip_is_trained_scored_and_knows_its_words(tmp_path, capsys):
-    out = tmp_path / "clip.safetensors"
+    out, scores = tmp_path / "clip.safetensors", tmp_path / "scores.json"
     counts = ["--pictures", "60", "--held-out", "30", "--steps", "2"]
-    assert main(["train-clip", "--out", str(out), *counts]) == 0
-    assert "class_mean: " in capsys.readouterr().out
+    assert main(["clip", "train", "--out", str(out), *counts]) == 0
+    assert "class mean" in capsys.readouterr().out
     assert main(["words", "--teacher", f"small:{out}"]) == 0
     assert "road" in capsys.readouterr().out.split()
-    assert "exists" in error_of(capsys, "train-clip", "--out", out, *counts)
+    assert "exists" in error_of(capsys, "clip", "train", "--out", out, *counts)
+    arguments = ["--pictures", "30", "--json", str(scores)]
+    assert main(["clip", "score", str(out), *arguments]) == 0
+    # The same pictures and weights as at the end of the training.
+    record = json.loads(scores.read_text())["pictures"]
+    assert record == load_small_clip(out).training["scores"]
+    capsys.readouterr()
+    assert main(["clip", "score", str(out), "--split", "test", "--pictures", "5"]) == 0
+    assert "looks at the test split" in capsys.readouterr().out

@@ -1,83 +1,101 @@
-"""How good a CLIP is on pictures that it was not trained on."""
+"""Name pictures and pixels by prompts: what every score of a CLIP is made of."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional as F
 
 from clip2scene_core.teacher.clip import Clip
-from clip2scene_core.teacher.pictures import CaptionedPictures
-from clip2scene_core.teacher.text import embed_prompts
-from clip2scene_core.teacher.tokenizer import split_words
+from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.teacher.text import check_prompt, embed_prompts
+from clip2scene_core.teacher.tokenizer import PromptError
 
 _PICTURES_PER_PASS = 256
 
 
-def zero_shot_accuracy(
-    clip: Clip, pictures: CaptionedPictures, class_of_prompt: Mapping[str, str]
-) -> dict[str, float]:
-    """Classify whole pictures by prompts; a guess is right if the caption names its class.
+@torch.no_grad()
+def embed_pictures(clip: Clip, images: NDArray[np.uint8]) -> Tensor:
+    """Embed whole pictures, as CLIP's image tower pools them.
 
     Args:
-        clip: A CLIP.
-        pictures: Held-out pictures. Pictures whose caption names no class are left out.
-        class_of_prompt: The class that each prompt stands for; a class may have several.
+        clip: A CLIP that takes pictures of this size.
+        images: (N, S, S, 3) uint8, red green blue.
 
     Returns:
-        `accuracy` over all pictures, `class_mean` over the classes, and the recall of each class
-        by its name, all in [0, 1].
+        (N, D) float32 on the CLIP's device, unit length.
+    """
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (clip.mean, clip.std))
+    embeddings = [torch.zeros(0, clip.embedding_size, device=clip.device)]
+    for start in range(0, len(images), _PICTURES_PER_PASS):
+        chunk = torch.from_numpy(images[start : start + _PICTURES_PER_PASS])
+        pixels = chunk.permute(0, 3, 1, 2).float() / 255
+        embedded = clip.model.visual(((pixels - mean) / std).to(clip.device))
+        embeddings.append(F.normalize(embedded, dim=1))
+    return torch.cat(embeddings)
+
+
+def nearest_prompt(
+    clip: Clip, picture_embeddings: Tensor, prompts: Sequence[str]
+) -> NDArray[np.int64]:
+    """Find the prompt that fits each picture best.
+
+    Args:
+        clip: The CLIP that embedded the pictures.
+        picture_embeddings: (N, D) float of unit length.
+        prompts: C prompts; one that the CLIP cannot read fits no picture.
+
+    Returns:
+        (N,) int64, indices into prompts.
 
     Raises:
-        ValueError: If no caption names a class.
+        PromptError: If the CLIP can read none of them.
     """
-    prompts = list(class_of_prompt)
-    named = [_named_classes(caption, class_of_prompt) for caption in pictures.captions]
-    kept = [row for row, classes in enumerate(named) if classes]
-    if not kept:
-        raise ValueError("no held-out caption names a class; check the prompts")
-    guesses = _classify(clip, pictures, kept, prompts)
-    right = [class_of_prompt[guess] in named[row] for row, guess in zip(kept, guesses, strict=True)]
-    scores = {"accuracy": sum(right) / len(right)}
-    recalls = {}
-    for name in sorted(set(class_of_prompt.values())):
-        hits = [
-            class_of_prompt[guess] == name
-            for row, guess in zip(kept, guesses, strict=True)
-            if named[row] == {name}
-        ]
-        if hits:
-            recalls[name] = sum(hits) / len(hits)
-    if recalls:
-        scores["class_mean"] = sum(recalls.values()) / len(recalls)
-    return {**scores, **recalls}
+    unread = unreadable(clip, prompts)
+    read = [index for index, prompt in enumerate(prompts) if prompt not in unread]
+    if not read:
+        raise PromptError(f"CLIP {clip.name!r} can read none of {', '.join(prompts)}")
+    cosines = picture_embeddings @ embed_prompts(clip, [prompts[index] for index in read]).T
+    nearest: NDArray[np.int64] = np.array(read)[cosines.argmax(dim=1).cpu().numpy()]
+    return nearest
 
 
-def _named_classes(caption: str, class_of_prompt: Mapping[str, str]) -> set[str]:
-    """The classes that a caption names; a "road barrier" does not name a road."""
-    words = f" {' '.join(split_words(caption))} "
-    classes = set()
-    for prompt in sorted(class_of_prompt, key=len, reverse=True):
-        phrase = f" {' '.join(split_words(prompt))} "
-        if phrase in words:
-            classes.add(class_of_prompt[prompt])
-            words = words.replace(phrase, " , ")
-    return classes
+def unreadable(clip: Clip, prompts: Sequence[str]) -> list[str]:
+    """List the prompts that a CLIP cannot read, such as words that it never saw."""
+    unread = []
+    for prompt in prompts:
+        try:
+            check_prompt(clip, prompt)
+        except PromptError:
+            unread.append(prompt)
+    return unread
 
 
 @torch.no_grad()
-def _classify(
-    clip: Clip, pictures: CaptionedPictures, rows: list[int], prompts: list[str]
-) -> list[str]:
-    """The prompt nearest to each picture."""
-    text_embeddings = embed_prompts(clip, prompts)
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (clip.mean, clip.std))
-    guesses: list[str] = []
-    for start in range(0, len(rows), _PICTURES_PER_PASS):
-        chunk = pictures.images[rows[start : start + _PICTURES_PER_PASS]]
-        images = torch.from_numpy(chunk).permute(0, 3, 1, 2).float() / 255
-        embeddings = clip.model.visual(((images - mean) / std).to(clip.device))
-        best = (F.normalize(embeddings, dim=1) @ text_embeddings.T).argmax(dim=1)
-        guesses += [prompts[int(prompt)] for prompt in best]
-    return guesses
+def label_pixels(
+    dense_clip: DenseClip, image: NDArray[np.uint8], text_embeddings: Tensor
+) -> NDArray[np.uint8]:
+    """Give each pixel of an image the class whose text is nearest.
+
+    The scores are bilinear between the places of the embedding, as `sample_at` reads them for
+    points: a sum of embeddings has the sum of their scores.
+
+    Args:
+        dense_clip: The teacher.
+        image: (H, W, 3) uint8, red green blue.
+        text_embeddings: (C, D) float of unit length, C at most 254.
+
+    Returns:
+        (H, W) uint8, indices into text_embeddings.
+    """
+    # A copy: images are read-only where they come from messages or files.
+    pixels = torch.tensor(image).permute(2, 0, 1)[None].float() / 255
+    embeddings = dense_clip.embed_pixels(pixels)  # (1, D, h, w)
+    scores = torch.einsum("bdhw,cd->bchw", embeddings, text_embeddings)
+    scores = F.interpolate(scores, image.shape[:2], mode="bilinear", align_corners=False)
+    labels: NDArray[np.uint8] = scores.argmax(dim=1)[0].to("cpu", torch.uint8).numpy()
+    return labels

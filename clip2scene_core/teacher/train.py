@@ -131,7 +131,7 @@ def train_small_clip(
     return small_clip
 
 
-def with_scores(small_clip: SmallClipFile, scores: dict[str, float]) -> SmallClipFile:
+def with_scores(small_clip: SmallClipFile, scores: dict[str, object]) -> SmallClipFile:
     """Put held-out scores into the training record, for the model card."""
     return replace(small_clip, training={**small_clip.training, "scores": scores})
 

@@ -61,22 +61,24 @@ WORD_SYNONYMS: Final = {
     "hedge": ("hedge", "bush", "hedge"),
 }
 HELD_OUT_SYNONYMS: Final[tuple[tuple[str, ...], ...]] = (
-    ("barrier", "construction barrier"),
-    ("bicycle", "bike with a rider"),
-    ("bus", "minibus", "motorcoach"),
-    ("construction vehicle", "digger machine"),
-    ("motorcycle", "person riding a motorbike"),
-    ("traffic cone", "construction cone"),
-    ("trailer", "truck trailer"),
-    ("truck", "motortruck"),
-    ("driveable surface", "city street"),
-    ("other flat", "median island"),
-    ("sidewalk", "paved footpath"),
-    ("terrain", "grass lawn"),
-    ("manmade", "streetlight", "signpost", "brick building"),
-    ("vegetation", "bush with leaves"),
+    ("barrier", "", "construction barrier"),
+    ("bicycle", "cyclist", "bike with a rider"),
+    ("bus", "", "minibus", "motorcoach"),
+    ("construction vehicle", "excavator", "digger machine"),
+    ("motorcycle", "motorcyclist", "person riding a motorbike"),
+    ("traffic cone", "", "construction cone"),
+    ("trailer", "", "truck trailer"),
+    ("truck", "", "motortruck"),
+    ("driveable surface", "", "city street"),
+    ("other flat", "", "median island"),
+    ("sidewalk", "", "paved footpath"),
+    ("terrain", "", "grass lawn"),
+    ("manmade", "street lamp", "streetlight"),
+    ("manmade", "sign", "signpost"),
+    ("manmade", "building", "brick building"),
+    ("vegetation", "bush", "bush with leaves"),
 )
-"""Names that no caption uses, by class; their byte pairs all occur in captions.
+"""Class, kind of thing or "", and names that no caption uses; their byte pairs all occur there.
 
 "minibus" is read from "minivan" and "bus", "motorcoach" and "motortruck" from "motorcar", "coach"
 and "truck", "streetlight" and "signpost" from "streetlamp", "traffic light", "signboard" and "lamp

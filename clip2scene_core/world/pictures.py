@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from clip2scene_core.world.scene import Scene
 PICTURES_PER_SCENE: Final = 20
 SCENE_SECONDS: Final = 4.0
 NUM_TARGETS: Final = SKY_LABEL + 1
+Split = Literal["train", "val", "test"]
+STREAMS: Final[dict[Split, int]] = {"train": PICTURE_STREAM, "val": 3, "test": 4}
+"""Streams of scenes; no two splits share a scene, whatever their seeds."""
 NUM_TRIES: Final = 10
 GROUND_LABELS: Final = {10: (0,), 11: (1, 4), 12: (2,), 13: (3,)}
 """Ground classes and the surfaces that show them."""
@@ -72,7 +75,9 @@ class Aim:
     extent_m: float
 
 
-def caption_pictures(num_pictures: int, seed: int, size: int = 96) -> Iterator[Picture]:
+def caption_pictures(
+    num_pictures: int, seed: int, size: int = 96, split: Split = "train"
+) -> Iterator[Picture]:
     """Render pictures with captions.
 
     The dominating class is drawn uniformly, so that rare classes occur as often as common ones.
@@ -83,6 +88,7 @@ def caption_pictures(num_pictures: int, seed: int, size: int = 96) -> Iterator[P
         num_pictures: How many.
         seed: Same seed, same pictures.
         size: Height and width in pixels.
+        split: Pictures to train on, to choose by, or to report on.
 
     Yields:
         Pictures with captions, some of them careless.
@@ -96,8 +102,8 @@ def caption_pictures(num_pictures: int, seed: int, size: int = 96) -> Iterator[P
         )
     for first in range(0, num_pictures, PICTURES_PER_SCENE):
         scene_index = first // PICTURES_PER_SCENE
-        rng = np.random.default_rng([seed, PICTURE_STREAM, scene_index, 1])
-        scene = build_scene(seed, scene_index, SCENE_SECONDS, PICTURE_STREAM)
+        rng = np.random.default_rng([seed, STREAMS[split], scene_index, 1])
+        scene = build_scene(seed, scene_index, SCENE_SECONDS, STREAMS[split])
         seconds = float(rng.uniform(0, SCENE_SECONDS))
         moment = moment_of(scene, static_sun_map(scene), seconds)
         photographer = _Photographer(moment, seconds, size, rng)

@@ -1,0 +1,174 @@
+"""`clip2scene clip`: train a small CLIP on the embedded world's pictures, or score any CLIP."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from clip2scene_ros.commands.threads import add_threads_argument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from clip2scene_core.evaluation import ConfusionMatrix
+    from clip2scene_core.teacher.clip import Clip
+    from clip2scene_core.world.pictures import Picture, Split
+
+SUMMARY = "train a small CLIP on captioned pictures of the embedded world, or score a CLIP there"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    jobs = parser.add_subparsers(dest="job", required=True, metavar="JOB")
+    formatter = argparse.ArgumentDefaultsHelpFormatter
+    for name, help_text, add in (
+        ("train", "train a small CLIP and score it", _add_train_arguments),
+        ("score", "how well a CLIP names pictures, words and pixels", _add_score_arguments),
+    ):
+        job = jobs.add_parser(
+            name, help=help_text, description=help_text, formatter_class=formatter
+        )
+        add(job)
+        add_threads_argument(job)
+
+
+def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, help="CLIP to write (.safetensors)")
+    parser.add_argument("--pictures", type=int, default=24000, help="pictures to train on")
+    parser.add_argument("--held-out", type=int, default=2000, help="pictures to score on")
+    parser.add_argument("--steps", type=int, default=3600, help="batches of 128 pictures")
+    parser.add_argument(
+        "--image-height", type=int, default=224, help="height at which images are labelled, pixels"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of pictures, weights and order")
+
+
+def _add_score_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("clip", nargs="?", default="small", help="CLIP, or a small CLIP's file")
+    parser.add_argument("--pictures", type=int, default=2000, help="pictures to score on")
+    parser.add_argument(
+        "--split", choices=("val", "test"), default="val", help="val to choose by, test to report"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the pictures")
+    parser.add_argument(
+        "--dataset", type=Path, help="embedded data set with truth, for dense scores as well"
+    )
+    parser.add_argument("--image-height", type=int, help="of dense scores; the CLIP's by default")
+    parser.add_argument(
+        "--no-key-smoothing", action="store_true", help="label pixels without key smoothing"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores there as well")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    from clip2scene_core.device import use_threads
+
+    use_threads(arguments.threads)
+    if arguments.job == "train":
+        _train(arguments)
+    else:
+        _score(arguments)
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from clip2scene_core.clip_evaluation import evaluate_pictures
+    from clip2scene_core.teacher.clip import load_clip
+    from clip2scene_core.teacher.pictures import CaptionedPictures
+    from clip2scene_core.teacher.small_clip import SmallClipShape, save_small_clip
+    from clip2scene_core.teacher.train import (
+        Progress,
+        TrainingOptions,
+        train_small_clip,
+        with_scores,
+    )
+
+    out = arguments.out
+    if out.exists():
+        raise ValueError(f"{out} exists; choose another --out or remove it")
+    pictures = CaptionedPictures.collect(
+        (picture.image, picture.caption.text)
+        for picture in _take_pictures(arguments.pictures, arguments.seed, "train")
+    )
+    options = TrainingOptions(
+        shape=SmallClipShape(image_height=arguments.image_height),
+        steps=arguments.steps,
+        seed=arguments.seed,
+    )
+    with tqdm(desc="training", total=options.steps, unit="step") as bar:
+
+        def report(progress: Progress) -> None:
+            bar.set_postfix(loss=f"{progress.loss:.3f}", refresh=False)
+            bar.update(progress.step - bar.n)
+
+        small_clip = train_small_clip(pictures, options, out, report)
+    held_out = _take_pictures(arguments.held_out, arguments.seed, "val")
+    scores = evaluate_pictures(load_clip(f"small:{out}"), held_out)
+    save_small_clip(out, with_scores(small_clip, scores.as_dict()))
+    print(scores.format_report())
+    print(f"small CLIP: {out}")
+
+
+def _score(arguments: argparse.Namespace) -> None:
+    from clip2scene_core.clip_evaluation import evaluate_pictures
+    from clip2scene_core.device import find_device
+    from clip2scene_core.labels import NUSCENES_CLASSES
+    from clip2scene_core.teacher.clip import load_clip
+
+    name = f"small:{arguments.clip}" if Path(arguments.clip).is_file() else arguments.clip
+    clip = load_clip(name, find_device(arguments.device))
+    if arguments.split == "test":
+        print("This looks at the test split. Tune nothing by what it says.")
+    pictures = _take_pictures(arguments.pictures, arguments.seed, arguments.split)
+    scores = evaluate_pictures(clip, pictures)
+    print(scores.format_report())
+    record: dict[str, object] = {
+        "clip": arguments.clip,
+        "split": arguments.split,
+        "seed": arguments.seed,
+        "pictures": scores.as_dict(),
+    }
+    if arguments.dataset is not None:
+        confusion = _score_pixels(clip, arguments)
+        names = [c.name for c in NUSCENES_CLASSES]
+        print(f"\npixels\n{confusion.format_report(names)}")
+        record["pixels"] = {
+            "image_height": arguments.image_height or clip.image_height,
+            "key_smoothing": not arguments.no_key_smoothing,
+            "num_pixels": int(confusion.counts.sum()),
+            "mean_iou": confusion.mean_iou(),
+            "iou": {
+                name: None if iou != iou else float(iou)  # JSON has no NaN
+                for name, iou in zip(names, confusion.iou(), strict=True)
+            },
+        }
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def _score_pixels(clip: Clip, arguments: argparse.Namespace) -> ConfusionMatrix:
+    from clip2scene_core.clip_evaluation import evaluate_pixels
+    from clip2scene_core.teacher.maskclip import DenseClip
+
+    dense_clip = DenseClip(clip, arguments.image_height, not arguments.no_key_smoothing)
+    with tqdm(desc="pixels", unit="keyframe") as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        return evaluate_pixels(dense_clip, arguments.dataset, progress=report)
+
+
+def _take_pictures(count: int, seed: int, split: Split) -> Iterable[Picture]:
+    from clip2scene_core.world.pictures import caption_pictures
+
+    pictures: Iterable[Picture] = tqdm(
+        caption_pictures(count, seed, split=split), total=count, desc=f"{split} pictures"
+    )
+    return pictures
