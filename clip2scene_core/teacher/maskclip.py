@@ -149,7 +149,10 @@ def resnet_features(visual: ModifiedResNet, images: Tensor) -> Tensor:
 
 def place_embeddings(pool: AttentionPool2d | PositionFreeAttentionPool, features: Tensor) -> Tensor:
     """Apply the value path of an attention pool: features (B, C, h, w) -> (B, D, h, w)."""
-    return _as_1x1(pool.c_proj, _as_1x1(pool.v_proj, features))
+    # Two linear layers in a row are one, and D is smaller than C.
+    weight = pool.c_proj.weight @ pool.v_proj.weight
+    bias = pool.c_proj.weight @ pool.v_proj.bias + pool.c_proj.bias
+    return F.conv2d(features, weight[:, :, None, None], bias)
 
 
 def _as_1x1(linear: nn.Linear, features: Tensor) -> Tensor:

@@ -73,21 +73,30 @@ class PositionFreeAttentionPool(nn.Module):
         self.num_heads = pool.num_heads
 
     def forward(self, features: Tensor) -> Tensor:
-        """Pool a feature map (B, C, h, w) into embeddings (B, D)."""
+        """Pool a feature map (B, C, h, w) into embeddings (B, D).
+
+        There is one query, so keys and values need not be computed for every place: the query is
+        taken back through the keys' weights, and places are mixed before the values' weights. The
+        result is the same for a tenth of the work; the keys' bias moves all logits alike and drops
+        out.
+        """
         tokens = features.flatten(2).transpose(1, 2)  # (B, h * w, C)
-        tokens = torch.cat([tokens.mean(dim=1, keepdim=True), tokens], dim=1)
-        query = self._split_heads(self.q_proj(tokens[:, :1]))
-        key = self._split_heads(self.k_proj(tokens))
-        value = self._split_heads(self.v_proj(tokens))
-        # By hand: for a single query torch's fused attention takes longer to train on a CPU.
-        weights = torch.softmax(query @ key.transpose(2, 3) * query.shape[3] ** -0.5, dim=3)
-        pooled = weights @ value  # (B, heads, 1, head width)
-        embeddings: Tensor = self.c_proj(pooled.transpose(1, 2).flatten(1))
+        mean = tokens.mean(dim=1, keepdim=True)
+        tokens = torch.cat([mean, tokens], dim=1)
+        query = self._split_heads(self.q_proj(mean[:, 0]))  # (B, heads, C / heads)
+        head_width = query.shape[2]
+        key_weight = self.k_proj.weight.view(self.num_heads, head_width, -1)
+        value_weight = self.v_proj.weight.view(self.num_heads, head_width, -1)
+        query = torch.einsum("bhd,hdc->bhc", query, key_weight)
+        weights = torch.softmax(query @ tokens.transpose(1, 2) * head_width**-0.5, dim=2)
+        mixed = torch.einsum("bhc,hdc->bhd", weights @ tokens, value_weight)
+        values = mixed + self._split_heads(self.v_proj.bias)
+        embeddings: Tensor = self.c_proj(values.flatten(1))
         return embeddings
 
-    def _split_heads(self, tokens: Tensor) -> Tensor:
-        """(B, T, C) -> (B, heads, T, C / heads)."""
-        return tokens.reshape(*tokens.shape[:2], self.num_heads, -1).transpose(1, 2)
+    def _split_heads(self, rows: Tensor) -> Tensor:
+        """(..., C) -> (..., heads, C / heads)."""
+        return rows.unflatten(-1, (self.num_heads, -1))
 
 
 def build_small_clip(shape: SmallClipShape, vocabulary_size: int) -> CLIP:
