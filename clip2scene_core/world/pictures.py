@@ -39,11 +39,12 @@ WANTED_SHARE: Final = {
     6: 0.17,
     7: 0.15,
     8: 0.32,
-    11: 0.3,
+    11: 0.2,
     15: 0.28,
 }
 """Share of a tight crop that a class must fill; narrow things cannot fill 0.4."""
 
+_OTHER_FLAT = 11
 _LABEL_MAP = nuscenes_label_map()
 
 
@@ -190,7 +191,7 @@ class _Photographer:
             )
             return Aim(np.array([x, y, rng.uniform(14, 40)]), float(rng.uniform(8, 30)))
         if target in GROUND_LABELS:
-            return self._aim_at_ground(GROUND_LABELS[target])
+            return self._aim_at_ground(GROUND_LABELS[target], 2.0 if target == _OTHER_FLAT else 4.5)
         choices = self.by_label[target]
         index = choices[int(rng.integers(len(choices)))]
         length, width, height = scene.things[index].size
@@ -221,13 +222,13 @@ class _Photographer:
         )
         return Aim(point, extent)
 
-    def _aim_at_ground(self, surfaces: tuple[int, ...]) -> Aim | None:
+    def _aim_at_ground(self, surfaces: tuple[int, ...], largest_m: float) -> Aim | None:
         reach = max(*self.scene.road.ends(1), *self.scene.road.ends(-1)) + 5
-        for _ in range(40):
+        for _ in range(400):  # an island is a narrow target
             s, d = float(self.rng.uniform(-30, 80)), float(self.rng.uniform(-reach, reach))
             x, y, _ = road_pose(self.scene.road.curvature, s, d)
             if surface_at(self.scene.plan, x, y)[0] in surfaces:
-                return Aim(np.array([x, y, 0.05]), float(self.rng.uniform(1.0, 4.5)))
+                return Aim(np.array([x, y, 0.05]), float(self.rng.uniform(1.0, largest_m)))
         return None
 
     def _stand(self, aim: Aim, distance: float) -> NDArray[np.float64] | None:
@@ -262,7 +263,7 @@ class _Photographer:
         salience = np.array([SALIENCE.get(label, 1.0) for label in range(NUM_TARGETS)])
         for label in np.argsort(-counts * salience, kind="stable").tolist():
             is_thing = label < 10
-            if counts[label] < (0.04 if is_thing else 0.13):
+            if counts[label] < (0.04 if is_thing else 0.08):
                 continue
             primitive = hits.index[(labels == label) & (hits.index >= 0)]
             word = colour = ""
