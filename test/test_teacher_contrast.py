@@ -1,4 +1,4 @@
-"""The contrastive losses of the small CLIP, by hand."""
+"""The losses of the small CLIP, by hand."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from clip2scene_core.teacher.contrast import (
+    are_named,
     contrastive_loss,
     picture_similarity,
+    place_choice_loss,
     place_similarity,
     same_as,
 )
@@ -73,4 +75,52 @@ def test_equal_places_are_as_similar_as_the_picture():
     places = embedding[:, :, None, None].expand(3, 4, 2, 6)
     torch.testing.assert_close(
         place_similarity(places, texts), picture_similarity(embedding, texts)
+    )
+
+
+def test_phrases_are_named_by_the_captions_that_hold_them():
+    captions = [("a car", "the road"), ("a tree",), ("the road",)]
+    expected = [[True, True, False], [False, False, True], [False, True, False]]
+    assert are_named(captions, ["a car", "the road", "a tree"]).tolist() == expected
+
+
+def test_contrastive_loss_of_more_texts_than_pictures_by_hand():
+    # Both cosines of the one picture are positives: ln 2 along the row, 0 down each column.
+    is_positive = torch.ones(1, 2, dtype=torch.bool)
+    loss = contrastive_loss(torch.ones(1, 2), torch.tensor(0.0), is_positive)
+    assert float(loss) == pytest.approx(math.log(2) / 2)
+
+
+def test_place_choice_by_hand():
+    # Four places of one picture with cosines (1, 0, 0), (0, 1, 0), (0, 0, 1) and (1, 0, 0) to
+    # three texts, of which the caption names the first two.
+    places = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]]).T.reshape(1, 3, 2, 2)
+    is_named = torch.tensor([[True, True, False]])
+    scale = torch.tensor(math.log(2.0))
+    named, other = math.exp(2), 1.0
+    fits = -math.log((named + other) / (named + 2 * other))
+    fits_not = -math.log(2 * other / (named + 2 * other))
+    for share, expected in ((1.0, (3 * fits + fits_not) / 4), (0.75, fits), (0.01, fits)):
+        loss = place_choice_loss(places, torch.eye(3), scale, is_named, share)
+        assert float(loss) == pytest.approx(expected)
+
+
+def test_a_caption_that_names_every_text_leaves_nothing_to_choose():
+    loss = place_choice_loss(
+        torch.randn(2, 4, 3, 3), torch.randn(5, 4), torch.tensor(2.0), torch.ones(2, 5).bool()
+    )
+    assert float(loss) == pytest.approx(0, abs=1e-6)
+
+
+def test_place_choice_has_correct_gradients():
+    generator = torch.Generator().manual_seed(1)
+    places, texts = (
+        torch.randn(*shape, generator=generator, dtype=torch.float64, requires_grad=True)
+        for shape in ((2, 3, 2, 2), (4, 3))
+    )
+    is_named = torch.tensor([[True, False, True, False], [False, True, False, False]])
+    scale = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda places, texts, scale: place_choice_loss(places, texts, scale, is_named, 0.75),
+        (places, texts, scale),
     )

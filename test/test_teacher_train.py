@@ -46,7 +46,7 @@ def coloured_shapes(num_pictures, seed):
         else:
             inside = np.hypot(rows - row, columns - column) < size
         image[inside] = COLOURS[colour]
-        yield image, f"a {colour} {shape}"
+        yield image, f"a photo of a {colour} {shape}", (f"a {colour} {shape}",)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Contrastive losses between pictures and captions, for whole pictures and for their places."""
+"""Contrastive losses between pictures and captions, and between places and phrases."""
 
 from __future__ import annotations
 
@@ -24,11 +24,20 @@ def picture_similarity(image_embeddings: Tensor, text_embeddings: Tensor) -> Ten
     return F.normalize(image_embeddings, dim=1) @ F.normalize(text_embeddings, dim=1).T
 
 
+def are_named(phrases_of_pictures: Sequence[Sequence[str]], phrases: Sequence[str]) -> Tensor:
+    """Tell which phrases the caption of which picture holds, (B, T) bool."""
+    number = {phrase: row for row, phrase in enumerate(phrases)}
+    named = torch.zeros(len(phrases_of_pictures), len(phrases), dtype=torch.bool)
+    for row, own in enumerate(phrases_of_pictures):
+        named[row, [number[phrase] for phrase in own]] = True
+    return named
+
+
 def place_similarity(place_embeddings: Tensor, text_embeddings: Tensor) -> Tensor:
     """How well some places of each picture fit each text: a soft maximum of cosines.
 
-    A caption names things that fill a part of the picture; asking that part alone to fit keeps
-    the dense embeddings, which nobody pools in MaskCLIP, in the space of the texts.
+    A phrase of a caption names something that fills a part of the picture; asking that part alone
+    to fit keeps the dense embeddings, which nobody pools in MaskCLIP, in the space of the texts.
 
     Args:
         place_embeddings: (B, D, h, w) float, any length: the value path, not pooled.
@@ -46,15 +55,50 @@ def place_similarity(place_embeddings: Tensor, text_embeddings: Tensor) -> Tenso
     return (soft_sum - math.log(cosines.shape[1])) / _SHARPNESS
 
 
-def contrastive_loss(similarity: Tensor, logit_scale: Tensor, is_positive: Tensor) -> Tensor:
-    """Symmetric InfoNCE in which a picture may have several right texts.
+def place_choice_loss(
+    place_embeddings: Tensor,
+    text_embeddings: Tensor,
+    logit_scale: Tensor,
+    is_named: Tensor,
+    share: float = 1.0,
+) -> Tensor:
+    """Every place shows one of the things that its picture's caption names.
 
-    The target of a row is uniform over its positives; with one positive per row it is CLIP's loss.
+    Which one is left open: the loss of a place is -log of the probability, among all texts of the
+    batch, of any text that is named. Captions are incomplete, so only the share of each picture's
+    places that fit best takes part.
 
     Args:
-        similarity: (B, B) float, row picture, column text.
+        place_embeddings: (B, D, h, w) float, any length.
+        text_embeddings: (T, D) float, any length.
         logit_scale: () float, natural logarithm of the inverse temperature.
-        is_positive: (B, B) bool; symmetric, true on the diagonal.
+        is_named: (B, T) bool; at least one in every row.
+        share: In (0, 1].
+
+    Returns:
+        () float.
+
+    Source: learning from candidate labels (Cour, Sapp, Taskar: Learning from Partial Labels, JMLR
+    2011), with the phrases of a caption as the candidates of its picture's places.
+    """
+    places = F.normalize(place_embeddings.flatten(2), dim=1).transpose(1, 2)  # (B, h * w, D)
+    logits = logit_scale.exp() * (places @ F.normalize(text_embeddings, dim=1).T)
+    of_named = logits.masked_fill(~is_named[:, None, :], -torch.inf)
+    losses = torch.logsumexp(logits, dim=2) - torch.logsumexp(of_named, dim=2)  # (B, h * w)
+    kept = max(1, round(share * losses.shape[1]))
+    return losses.topk(kept, dim=1, largest=False).values.mean()
+
+
+def contrastive_loss(similarity: Tensor, logit_scale: Tensor, is_positive: Tensor) -> Tensor:
+    """Symmetric InfoNCE in which a picture may have several right texts, and a text pictures.
+
+    The target of a row is uniform over its positives, and so is that of a column; with one
+    positive each it is CLIP's loss.
+
+    Args:
+        similarity: (B, T) float, row picture, column text.
+        logit_scale: () float, natural logarithm of the inverse temperature.
+        is_positive: (B, T) bool; at least one in every row and every column.
 
     Returns:
         () float.
@@ -62,6 +106,10 @@ def contrastive_loss(similarity: Tensor, logit_scale: Tensor, is_positive: Tenso
     Source: CLIP (ICML 2021), section 2.3; several positives as in UniCL (CVPR 2022), Eq. (3)-(5).
     """
     logits = logit_scale.exp() * similarity
+    return (_towards(logits, is_positive) + _towards(logits.T, is_positive.T)) / 2
+
+
+def _towards(logits: Tensor, is_positive: Tensor) -> Tensor:
+    """Cross-entropy of every row against the uniform distribution over its positives."""
     targets = is_positive.to(logits.dtype)
-    targets = targets / targets.sum(dim=1, keepdim=True)
-    return (F.cross_entropy(logits, targets) + F.cross_entropy(logits.T, targets)) / 2
+    return F.cross_entropy(logits, targets / targets.sum(dim=1, keepdim=True))

@@ -19,10 +19,12 @@ class CaptionedPictures:
     Attributes:
         images: (N, S, S, 3) uint8, red green blue.
         captions: N texts.
+        phrases: For each caption the parts of it that name things, at least one.
     """
 
     images: NDArray[np.uint8]
     captions: tuple[str, ...]
+    phrases: tuple[tuple[str, ...], ...]
 
     def __post_init__(self) -> None:
         shape = self.images.shape
@@ -35,26 +37,31 @@ class CaptionedPictures:
             raise ValueError(
                 f"images must be (N, S, S, 3) uint8, got {shape} {self.images.dtype}; crop squares"
             )
-        if len(self.captions) != len(self.images):
+        if not len(self.captions) == len(self.phrases) == len(self.images):
             raise ValueError(
-                f"every picture needs a caption, got {len(self.images)} pictures and "
-                f"{len(self.captions)} captions"
+                f"every picture needs a caption and its phrases, got {len(self.images)} pictures, "
+                f"{len(self.captions)} captions and {len(self.phrases)} lists of phrases"
+            )
+        if not all(self.phrases):
+            raise ValueError(
+                f"caption {self.captions[self.phrases.index(())]!r} has no phrase; a caption that "
+                "names nothing teaches nothing, leave its picture out"
             )
 
     @classmethod
-    def collect(cls, pairs: Iterable[tuple[NDArray[np.uint8], str]]) -> CaptionedPictures:
-        """Keep pairs of picture (S, S, 3) uint8 and caption in memory.
+    def collect(
+        cls, pictures: Iterable[tuple[NDArray[np.uint8], str, tuple[str, ...]]]
+    ) -> CaptionedPictures:
+        """Keep pictures (S, S, 3) uint8, their captions and the captions' phrases in memory.
 
         Raises:
-            ValueError: If there is no pair.
+            ValueError: If there is no picture.
         """
-        images, captions = [], []
-        for image, caption in pairs:
-            images.append(image)
-            captions.append(caption)
-        if not images:
+        collected = list(pictures)
+        if not collected:
             raise ValueError("no pictures to train on; generate some first")
-        return cls(np.stack(images), tuple(captions))
+        images, captions, phrases = zip(*collected, strict=True)
+        return cls(np.stack(images), captions, phrases)
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,14 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from clip2scene_core.teacher.contrast import (
+    are_named,
     contrastive_loss,
     picture_similarity,
+    place_choice_loss,
     place_similarity,
     same_as,
 )
@@ -52,24 +54,30 @@ class TrainingOptions:
         learning_rate: Of AdamW, after the warm-up; falls to 0 along a cosine.
         warmup_steps: Steps over which the learning rate rises.
         weight_decay: Of weight matrices; biases, norms and the logit scale have none.
-        place_weight: Weight of the loss between texts and single places of the pictures; 0 trains
-            as CLIP does, on whole pictures only.
+        place_weight: Weight of InfoNCE between the phrases of captions and the places of pictures.
+        choice_weight: Weight of the loss that lets every place choose among its caption's phrases.
+            With both weights 0 training is CLIP's, on whole pictures and captions only.
+        choice_share: Share of a picture's places that must choose, those that fit best; the rest
+            may show what the caption leaves out.
         template_probability: How often a caption is put into one of the 85 templates.
-        bfloat16: Multiply matrices in bfloat16; the weights stay float32.
+        bfloat16: Multiply matrices in bfloat16; the weights stay float32. Faster only on CPUs that
+            have instructions for it; others take ten times as long.
         save_every: Steps between two states on disk.
         seed: Decides the first weights, the order of pictures and every crop.
     """
 
     shape: SmallClipShape = field(default_factory=SmallClipShape)
     augmentation: Augmentation = field(default_factory=Augmentation)
-    steps: int = 3000
-    batch_size: int = 128
-    learning_rate: float = 2e-3
-    warmup_steps: int = 100
+    steps: int = 4600
+    batch_size: int = 64
+    learning_rate: float = 1.5e-3
+    warmup_steps: int = 200
     weight_decay: float = 0.05
     place_weight: float = 1.0
+    choice_weight: float = 1.0
+    choice_share: float = 0.8
     template_probability: float = 0.3
-    bfloat16: bool = True
+    bfloat16: bool = False
     save_every: int = 500
     seed: int = 0
 
@@ -163,34 +171,30 @@ class _Training:
         generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + self.step)
         index = self._picture_index()
         crops = random_crops(self.pictures.images[index], self.options.augmentation, generator)
-        texts = self._texts(index, generator)
         for group in self.optimizer.param_groups:
             group["lr"] = _learning_rate(self.step, self.options)
+        captions = [self.pictures.captions[picture] for picture in index]
+        phrases = [self.pictures.phrases[picture] for picture in index]
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.options.bfloat16):
             images = ((crops - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
             features = resnet_features(self.model.visual, images)
             pool = self.model.visual.attnpool
-            image_embeddings = pool(features)
-            places = place_embeddings(pool, features)
-            # Equal texts are encoded once.
-            unique_texts = sorted(set(texts))
-            tokens = tokenize(self.tokenizer, unique_texts)
-            # Fused attention in bfloat16 is ten times slower backwards on a CPU.
-            with sdpa_kernel(SDPBackend.MATH):
-                encoded = encode_tokens(self.model, tokens)
-        text_row = {text: row for row, text in enumerate(unique_texts)}
-        text_embeddings = encoded.float()[[text_row[text] for text in texts]]
-        is_positive = same_as([self.pictures.captions[picture] for picture in index])
+            image_embeddings = pool(features).float()
+            places = place_embeddings(pool, features).float()
+            text_embeddings = self._embed(self._texts(captions, generator))
+            unique_phrases = sorted({phrase for own in phrases for phrase in own})
+            phrase_embeddings = self._embed(unique_phrases)
+        scale = self.model.logit_scale
         loss = contrastive_loss(
-            picture_similarity(image_embeddings.float(), text_embeddings),
-            self.model.logit_scale,
-            is_positive,
+            picture_similarity(image_embeddings, text_embeddings), scale, same_as(captions)
         )
+        is_named = are_named(phrases, unique_phrases)
         if self.options.place_weight > 0:
-            loss = loss + self.options.place_weight * contrastive_loss(
-                place_similarity(places.float(), text_embeddings),
-                self.model.logit_scale,
-                is_positive,
+            similarity = place_similarity(places, phrase_embeddings)
+            loss = loss + self.options.place_weight * contrastive_loss(similarity, scale, is_named)
+        if self.options.choice_weight > 0:
+            loss = loss + self.options.choice_weight * place_choice_loss(
+                places, phrase_embeddings, scale, is_named, self.options.choice_share
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -211,18 +215,26 @@ class _Training:
         batch: list[int] = order[step * batch_size : (step + 1) * batch_size].tolist()
         return batch
 
-    def _texts(self, index: list[int], generator: torch.Generator) -> list[str]:
+    def _texts(self, captions: list[str], generator: torch.Generator) -> list[str]:
         """The captions of a batch, some of them inside a template."""
         in_template = (
-            torch.rand(len(index), generator=generator) < self.options.template_probability
+            torch.rand(len(captions), generator=generator) < self.options.template_probability
         )
-        template = torch.randint(len(PROMPT_TEMPLATES), (len(index),), generator=generator)
+        template = torch.randint(len(PROMPT_TEMPLATES), (len(captions),), generator=generator)
         return [
-            PROMPT_TEMPLATES[int(template[row])].format(self.pictures.captions[picture])
-            if in_template[row]
-            else self.pictures.captions[picture]
-            for row, picture in enumerate(index)
+            PROMPT_TEMPLATES[int(template[row])].format(caption) if in_template[row] else caption
+            for row, caption in enumerate(captions)
         ]
+
+    def _embed(self, texts: list[str]) -> Tensor:
+        """Embed texts, equal ones once: (T, D)."""
+        unique_texts = sorted(set(texts))
+        tokens = tokenize(self.tokenizer, unique_texts)
+        # Fused attention in bfloat16 is ten times slower backwards on a CPU.
+        with sdpa_kernel(SDPBackend.MATH):
+            embeddings = encode_tokens(self.model, tokens).float()
+        row = {text: number for number, text in enumerate(unique_texts)}
+        return embeddings[[row[text] for text in texts]]
 
     def save(self, path: Path) -> None:
         """Write everything that the next step depends on."""
