@@ -166,6 +166,9 @@ def test_pictures_and_captions_are_checked():
     with pytest.raises(ValueError, match="no pictures"):
         CaptionedPictures.collect([])
     with pytest.raises(ValueError, match=r"images must be \(N, S, S, 3\) uint8"):
-        CaptionedPictures(np.zeros((1, 8, 9, 3), np.uint8), ("a",))
-    with pytest.raises(ValueError, match="1 pictures and 2 captions"):
-        CaptionedPictures(np.zeros((1, 8, 8, 3), np.uint8), ("a", "b"))
+        CaptionedPictures(np.zeros((1, 8, 9, 3), np.uint8), ("a",), (("a",),))
+    images = np.zeros((1, 8, 8, 3), np.uint8)
+    with pytest.raises(ValueError, match="1 pictures, 2 captions and 1 lists of phrases"):
+        CaptionedPictures(images, ("a", "b"), (("a",),))
+    with pytest.raises(ValueError, match="caption 'a' has no phrase"):
+        CaptionedPictures(images, ("a",), ((),))

@@ -40,7 +40,7 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="CLIP to write (.safetensors)")
     parser.add_argument("--pictures", type=int, default=24000, help="pictures to train on")
     parser.add_argument("--held-out", type=int, default=2000, help="pictures to score on")
-    parser.add_argument("--steps", type=int, default=3600, help="batches of 128 pictures")
+    parser.add_argument("--steps", type=int, default=4600, help="batches of 64 pictures")
     parser.add_argument(
         "--image-height", type=int, default=224, help="height at which images are labelled, pixels"
     )
@@ -92,7 +92,7 @@ def _train(arguments: argparse.Namespace) -> None:
     if out.exists():
         raise ValueError(f"{out} exists; choose another --out or remove it")
     pictures = CaptionedPictures.collect(
-        (picture.image, picture.caption.text)
+        (picture.image, picture.caption.text, picture.caption.phrases)
         for picture in _take_pictures(arguments.pictures, arguments.seed, "train")
     )
     options = TrainingOptions(
