@@ -13,15 +13,16 @@ from safetensors.torch import load_file, save_file
 
 from clip2scene_core.teacher.clip import load_clip
 from clip2scene_core.teacher.maskclip import DenseClip
-from clip2scene_core.teacher.openclip import open_clip
+from clip2scene_core.teacher.openclip import VisionTransformer, open_clip
 from clip2scene_core.teacher.small_clip import (
+    SMALL_VIT,
     SmallClipFile,
     SmallClipShape,
     build_small_clip,
     load_small_clip,
     save_small_clip,
 )
-from clip2scene_core.teacher.text import embed_prompts
+from clip2scene_core.teacher.text import PROMPT_TEMPLATES, embed_prompts
 from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 
 SHAPE = SmallClipShape(width=4, embedding_size=16, text_width=16, text_heads=2, image_height=40)
@@ -86,6 +87,35 @@ def test_the_small_clip_has_the_wanted_stride(stride):
 
 
 @torch.no_grad()
+def test_the_tower_may_be_a_vision_transformer(tmp_path):
+    shape = SmallClipShape(
+        layers=2, width=32, head_width=16, embedding_size=16, text_width=16, text_heads=2,
+        image_height=40,
+    )  # fmt: skip
+    path = tmp_path / "clip.safetensors"
+    small_clip = small_clip_file(shape)
+    save_small_clip(path, small_clip)
+    clip = load_clip(f"small:{path}")
+    assert load_small_clip(path).shape == shape
+    assert isinstance(clip.model.visual, VisionTransformer)
+    dense = DenseClip(clip).embed_pixels(torch.rand(1, 3, 80, 160))
+    assert dense.shape == (1, 16, 5, 10)
+    images = torch.rand(2, 3, 96, 96)
+    assert torch.equal(clip.model.visual(images), small_clip.model.visual(images))
+
+
+@pytest.mark.parametrize("shape", [SmallClipShape(), SMALL_VIT])
+def test_a_small_clip_s_file_is_small(shape, tmp_path):
+    path = tmp_path / "clip.safetensors"
+    words = " ".join(open_clip.IMAGENET_CLASSNAMES)  # many more than any caption of ours
+    tokenizer = CompactBytePairTokenizer.of_captions([words], PROMPT_TEMPLATES, 56)
+    model = build_small_clip(shape, tokenizer.size)
+    save_small_clip(path, SmallClipFile(model, shape, tokenizer, (0.5,) * 3, (0.5,) * 3, {}))
+    assert len(tokenizer.words) > 1000
+    assert path.stat().st_size < 10e6
+
+
+@torch.no_grad()
 def test_pooling_mixes_exactly_the_dense_embeddings(saved):
     # One colour everywhere but at the border: with equal places, pooled = dense at each place.
     model = saved[1].model
@@ -142,8 +172,10 @@ def test_other_files_are_refused(tmp_path):
 def test_impossible_shapes_are_refused():
     with pytest.raises(ValueError, match="stride must be 4, 8, 16 or 32, got 7"):
         SmallClipShape(stride=7)
-    with pytest.raises(ValueError, match="multiple of head_width"):
+    with pytest.raises(ValueError, match=r"width \* 32 must be a multiple of head_width"):
         SmallClipShape(width=5, head_width=64)
+    with pytest.raises(ValueError, match="width must be a multiple of head_width, got 16 and 64"):
+        SmallClipShape(layers=3, width=16, head_width=64)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from clip2scene_core.teacher.clip import clip_of_model
 from clip2scene_core.teacher.maskclip import (
     DenseClip,
+    pooled_and_dense,
     sample_at,
     smooth_by_keys,
     value_path_of_resnet,
@@ -81,6 +82,17 @@ def test_vit_equals_the_closed_form_token_by_token(tiny_vit):
     assert embeddings.shape == (1, 24, 4, 4)
     assert keys.shape == (1, 32, 4, 4)
     torch.testing.assert_close(embeddings[0].flatten(1), expected, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["tiny_vit", "tiny_resnet"])
+def test_one_pass_gives_what_the_tower_pools_and_the_value_path(name, request):
+    visual = request.getfixturevalue(name).model.visual
+    images = torch.rand(2, 3, 64, 64)
+    pooled, dense = pooled_and_dense(visual, images)
+    value_path = value_path_of_vit if name == "tiny_vit" else value_path_of_resnet
+    torch.testing.assert_close(pooled, visual(images), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(dense, value_path(visual, images)[0])
 
 
 @torch.no_grad()

@@ -46,6 +46,19 @@ def test_pictures_are_embedded_as_the_tower_pools_them(clip):
     assert embed_pictures(clip, images[:0]).shape == (0, 16)
 
 
+def test_pictures_are_resized_for_a_tower_with_positions(clip):
+    torch.manual_seed(0)
+    vit = SmallClipShape(layers=1, width=32, head_width=16, embedding_size=16)
+    model = build_small_clip(vit, clip.tokenizer.size)
+    with_positions = Clip("vit", model, clip.tokenizer, (0.0,) * 3, (1.0,) * 3, 32)
+    images = np.repeat(np.array([10, 240, 90], np.uint8), 48 * 48).reshape(3, 48, 48)
+    images = np.repeat(images[..., None], 3, axis=3)
+    at_96 = images.repeat(2, axis=1).repeat(2, axis=2)
+    torch.testing.assert_close(
+        embed_pictures(with_positions, images), embed_pictures(with_positions, at_96)
+    )
+
+
 def test_the_nearest_prompt_has_the_largest_cosine(clip):
     texts = embed_prompts(clip, PROMPTS)
     assert nearest_prompt(clip, texts[[2, 0, 1, 1]], PROMPTS).tolist() == [2, 0, 1, 1]

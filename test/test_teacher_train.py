@@ -84,6 +84,16 @@ def test_colours_of_new_pictures_are_recognised(trained):
     assert np.mean(is_right) > 0.8
 
 
+def test_a_vision_transformer_is_trained_too(pictures, tmp_path):
+    shape = replace(OPTIONS.shape, layers=2, width=32, head_width=16)
+    options = replace(OPTIONS, shape=shape, steps=30, learning_rate=3e-3)
+    losses = []
+    out = tmp_path / "clip.safetensors"
+    train_small_clip(pictures, options, out, lambda progress: losses.append(progress.loss))
+    assert np.mean(losses[-3:]) < np.mean(losses[:3]) - 0.5
+    assert load_small_clip(out).training["options"]["shape"]["layers"] == 2
+
+
 def test_scores_join_the_training_record_of_the_file(trained, tmp_path):
     _, small_clip, _ = trained
     path = tmp_path / "scored.safetensors"

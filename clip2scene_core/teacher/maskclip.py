@@ -100,15 +100,30 @@ def value_path_of_vit(visual: VisionTransformer, images: Tensor) -> tuple[Tensor
     Returns:
         Embeddings (B, D, h, w), not of unit length, and the last attention's keys (B, C, h, w).
     """
+    tokens, map_size = _tokens_before_last_block(visual, images)
+    return _value_path_of_last_block(visual, tokens, map_size)
+
+
+def _tokens_before_last_block(
+    visual: VisionTransformer, images: Tensor
+) -> tuple[Tensor, tuple[int, int]]:
+    """Images (B, 3, H, W) -> tokens (B, 1 + h * w, C), the class token first, and (h, w)."""
     tokens = visual.conv1(images)  # (B, C, h, w)
     rows, columns = tokens.shape[2:]
     tokens = tokens.flatten(2).transpose(1, 2)
     class_token = visual.class_embedding.expand(len(images), 1, -1)
     positions = _resized_positions(visual, rows, columns)
     tokens = visual.ln_pre(torch.cat([class_token, tokens], dim=1) + positions)
-    *earlier_blocks, last_block = visual.transformer.resblocks
-    for block in earlier_blocks:
+    for block in visual.transformer.resblocks[:-1]:
         tokens = block(tokens)
+    return tokens, (rows, columns)
+
+
+def _value_path_of_last_block(
+    visual: VisionTransformer, tokens: Tensor, map_size: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Tokens (B, 1 + h * w, C) -> embeddings (B, D, h, w) and keys (B, C, h, w)."""
+    last_block = visual.transformer.resblocks[-1]
     normed = last_block.ln_1(tokens)
     attention = last_block.attn
     _, key_weight, value_weight = attention.in_proj_weight.chunk(3)
@@ -118,7 +133,7 @@ def value_path_of_vit(visual: VisionTransformer, images: Tensor) -> tuple[Tensor
     tokens = tokens + last_block.ls_2(last_block.mlp(last_block.ln_2(tokens)))
     embeddings = visual.ln_post(tokens[:, 1:]) @ visual.proj  # the class token is dropped
     keys = F.linear(normed[:, 1:], key_weight, key_bias)
-    map_shape = (len(images), -1, rows, columns)
+    map_shape = (len(tokens), -1, *map_size)
     return (
         embeddings.transpose(1, 2).reshape(map_shape),
         keys.transpose(1, 2).reshape(map_shape),
@@ -158,6 +173,28 @@ def place_embeddings(pool: AttentionPool2d | PositionFreeAttentionPool, features
 def _as_1x1(linear: nn.Linear, features: Tensor) -> Tensor:
     """Use a linear layer as a 1x1 convolution on (B, C, h, w)."""
     return F.conv2d(features, linear.weight[:, :, None, None], linear.bias)
+
+
+def pooled_and_dense(
+    visual: VisionTransformer | ModifiedResNet, images: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Run an image tower once for both of its readings, as training needs them.
+
+    Args:
+        visual: Image tower.
+        images: (B, 3, H, W) float, normalised.
+
+    Returns:
+        Embeddings of the images (B, D), as the tower pools them, and of their places (B, D, h, w)
+        on the value path; neither of unit length.
+    """
+    if isinstance(visual, VisionTransformer):
+        tokens, map_size = _tokens_before_last_block(visual, images)
+        class_token = visual.transformer.resblocks[-1](tokens)[:, 0]
+        dense, _ = _value_path_of_last_block(visual, tokens, map_size)
+        return visual.ln_post(class_token) @ visual.proj, dense
+    features = resnet_features(visual, images)
+    return visual.attnpool(features), place_embeddings(visual.attnpool, features)
 
 
 def smooth_by_keys(embeddings: Tensor, keys: Tensor) -> Tensor:

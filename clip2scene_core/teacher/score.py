@@ -12,6 +12,8 @@ from torch.nn import functional as F
 
 from clip2scene_core.teacher.clip import Clip
 from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.teacher.openclip import ModifiedResNet
+from clip2scene_core.teacher.small_clip import PositionFreeAttentionPool
 from clip2scene_core.teacher.text import check_prompt, embed_prompts
 from clip2scene_core.teacher.tokenizer import PromptError
 
@@ -23,20 +25,34 @@ def embed_pictures(clip: Clip, images: NDArray[np.uint8]) -> Tensor:
     """Embed whole pictures, as CLIP's image tower pools them.
 
     Args:
-        clip: A CLIP that takes pictures of this size.
+        clip: A CLIP. Pictures are resized to the size that its position embeddings ask for.
         images: (N, S, S, 3) uint8, red green blue.
 
     Returns:
         (N, D) float32 on the CLIP's device, unit length.
     """
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (clip.mean, clip.std))
+    size = _fixed_size(clip)
     embeddings = [torch.zeros(0, clip.embedding_size, device=clip.device)]
     for start in range(0, len(images), _PICTURES_PER_PASS):
         chunk = torch.from_numpy(images[start : start + _PICTURES_PER_PASS])
         pixels = chunk.permute(0, 3, 1, 2).float() / 255
+        if size is not None and size != tuple(pixels.shape[2:]):
+            pixels = F.interpolate(pixels, size, mode="bilinear", antialias=True)
         embedded = clip.model.visual(((pixels - mean) / std).to(clip.device))
         embeddings.append(F.normalize(embedded, dim=1))
     return torch.cat(embeddings)
+
+
+def _fixed_size(clip: Clip) -> tuple[int, int] | None:
+    """Height and width that the tower pools, None where it takes any."""
+    visual = clip.model.visual
+    if isinstance(visual, ModifiedResNet) and isinstance(
+        visual.attnpool, PositionFreeAttentionPool
+    ):
+        return None
+    size: int | tuple[int, int] = visual.image_size
+    return (size, size) if isinstance(size, int) else size
 
 
 def nearest_prompt(

@@ -18,6 +18,7 @@ from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 _FILE_FORMAT = "clip2scene small CLIP 2"
 _FORMER_FORMATS = ("clip2scene small CLIP 1",)
 _STOCK_STRIDE = 32
+_VIT_IMAGE_SIZE = 96  # of the training pictures; positions are resized for other sizes
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,12 @@ class SmallClipShape:
     """The shape of a small CLIP.
 
     Attributes:
-        layers: Residual blocks in each of the four stages of the image tower.
-        width: Channels of the stem; the last stage has 32 times as many.
+        layers: Four numbers: residual blocks in each of the four stages of a ModifiedResNet. One
+            number: blocks of a VisionTransformer.
+        width: Channels of a ModifiedResNet's stem (its last stage has 32 times as many), or of
+            every block of a VisionTransformer.
         stride: Pixels per embedding along each axis: 4, 8, 16 or 32.
-        head_width: Channels per head of the attention pool.
+        head_width: Channels per head of the attention pool, or of a VisionTransformer's blocks.
         embedding_size: D, the width of the space shared by images and text.
         text_width: Width of the text tower.
         text_layers: Transformer blocks of the text tower.
@@ -38,7 +41,7 @@ class SmallClipShape:
             so that things appear as large as in the training pictures.
     """
 
-    layers: tuple[int, int, int, int] = (1, 1, 1, 1)
+    layers: tuple[int, int, int, int] | int = (1, 1, 1, 1)
     width: int = 16
     stride: int = 8
     head_width: int = 64
@@ -52,11 +55,20 @@ class SmallClipShape:
     def __post_init__(self) -> None:
         if self.stride not in (4, 8, 16, 32):
             raise ValueError(f"stride must be 4, 8, 16 or 32, got {self.stride}")
-        if self.width * 32 % self.head_width:
+        widest, name = (
+            (self.width, "width")
+            if isinstance(self.layers, int)
+            else (self.width * 32, "width * 32")
+        )
+        if widest % self.head_width:
             raise ValueError(
-                f"width * 32 must be a multiple of head_width, got {self.width} and "
+                f"{name} must be a multiple of head_width, got {self.width} and "
                 f"{self.head_width}; change one of them"
             )
+
+
+SMALL_VIT = SmallClipShape(layers=6, width=128, head_width=32)
+"""A VisionTransformer about as large as the ModifiedResNet that is the default."""
 
 
 class PositionFreeAttentionPool(nn.Module):
@@ -96,7 +108,7 @@ class PositionFreeAttentionPool(nn.Module):
 
     def _split_heads(self, rows: Tensor) -> Tensor:
         """(..., C) -> (..., heads, C / heads)."""
-        return rows.unflatten(-1, (self.num_heads, -1))
+        return rows.reshape(*rows.shape[:-1], self.num_heads, -1)
 
 
 def build_small_clip(shape: SmallClipShape, vocabulary_size: int) -> CLIP:
@@ -107,15 +119,18 @@ def build_small_clip(shape: SmallClipShape, vocabulary_size: int) -> CLIP:
         vocabulary_size: Number of tokens.
 
     Returns:
-        An open_clip.CLIP whose image tower is an open_clip ModifiedResNet of the wanted stride.
+        An open_clip.CLIP whose image tower is an open_clip ModifiedResNet of the wanted stride, or
+        an open_clip VisionTransformer whose patch is the stride.
     """
+    is_vit = isinstance(shape.layers, int)
     model = CLIP(
         embed_dim=shape.embedding_size,
         vision_cfg={
-            "layers": list(shape.layers),
+            "layers": shape.layers if isinstance(shape.layers, int) else list(shape.layers),
             "width": shape.width,
             "head_width": shape.head_width,
-            "image_size": _STOCK_STRIDE,
+            "patch_size": shape.stride,
+            "image_size": _VIT_IMAGE_SIZE if is_vit else _STOCK_STRIDE,
         },
         text_cfg={
             "context_length": shape.context_length,
@@ -125,6 +140,8 @@ def build_small_clip(shape: SmallClipShape, vocabulary_size: int) -> CLIP:
             "layers": shape.text_layers,
         },
     )
+    if is_vit:
+        return model
     model.visual.attnpool = PositionFreeAttentionPool(model.visual.attnpool)
     _reduce_stride(model.visual, shape.stride)
     return model
@@ -204,7 +221,10 @@ def load_small_clip(path: Path) -> SmallClipFile:
             f"{_FILE_FORMAT!r}); name an open_clip architecture before the colon for other weights"
         )
     fields = json.loads(metadata["shape"])
-    shape = SmallClipShape(**{**fields, "layers": tuple(fields["layers"])})
+    layers = fields["layers"]
+    shape = SmallClipShape(
+        **{**fields, "layers": layers if isinstance(layers, int) else tuple(layers)}
+    )
     tokenizer = CompactBytePairTokenizer(
         tuple(json.loads(metadata["pieces"])),
         frozenset(json.loads(metadata["prompt_pieces"])),

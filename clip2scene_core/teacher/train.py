@@ -24,7 +24,7 @@ from clip2scene_core.teacher.contrast import (
     place_similarity,
     same_as,
 )
-from clip2scene_core.teacher.maskclip import place_embeddings, resnet_features
+from clip2scene_core.teacher.maskclip import pooled_and_dense
 from clip2scene_core.teacher.openclip import CLIP, open_clip
 from clip2scene_core.teacher.pictures import Augmentation, CaptionedPictures, random_crops
 from clip2scene_core.teacher.small_clip import (
@@ -177,10 +177,8 @@ class _Training:
         phrases = [self.pictures.phrases[picture] for picture in index]
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.options.bfloat16):
             images = ((crops - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-            features = resnet_features(self.model.visual, images)
-            pool = self.model.visual.attnpool
-            image_embeddings = pool(features).float()
-            places = place_embeddings(pool, features).float()
+            pooled, dense = pooled_and_dense(self.model.visual, images)
+            image_embeddings, places = pooled.float(), dense.float()
             text_embeddings = self._embed(self._texts(captions, generator))
             unique_phrases = sorted({phrase for own in phrases for phrase in own})
             phrase_embeddings = self._embed(unique_phrases)

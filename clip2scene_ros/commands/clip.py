@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pictures", type=int, default=24000, help="pictures to train on")
     parser.add_argument("--held-out", type=int, default=2000, help="pictures to score on")
     parser.add_argument("--steps", type=int, default=4600, help="batches of 64 pictures")
+    parser.add_argument("--tower", choices=("resnet", "vit"), default="resnet", help="for images")
     parser.add_argument(
         "--image-height", type=int, default=224, help="height at which images are labelled, pixels"
     )
@@ -80,7 +82,7 @@ def _train(arguments: argparse.Namespace) -> None:
     from clip2scene_core.clip_evaluation import evaluate_pictures
     from clip2scene_core.teacher.clip import load_clip
     from clip2scene_core.teacher.pictures import CaptionedPictures
-    from clip2scene_core.teacher.small_clip import SmallClipShape, save_small_clip
+    from clip2scene_core.teacher.small_clip import SMALL_VIT, SmallClipShape, save_small_clip
     from clip2scene_core.teacher.train import (
         Progress,
         TrainingOptions,
@@ -95,8 +97,9 @@ def _train(arguments: argparse.Namespace) -> None:
         (picture.image, picture.caption.text, picture.caption.phrases)
         for picture in _take_pictures(arguments.pictures, arguments.seed, "train")
     )
+    shape = SMALL_VIT if arguments.tower == "vit" else SmallClipShape()
     options = TrainingOptions(
-        shape=SmallClipShape(image_height=arguments.image_height),
+        shape=replace(shape, image_height=arguments.image_height),
         steps=arguments.steps,
         seed=arguments.seed,
     )
