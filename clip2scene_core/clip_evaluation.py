@@ -67,18 +67,21 @@ class PictureScores:
         return recall
 
     def group_recall(self) -> dict[str, tuple[float, float, int]]:
-        """Mean recall over a group's questions, mean chance, and number of questions, by group."""
+        """Recall and chance over all pictures of a group's questions, and how many texts it has.
+
+        Every picture counts once for each text that it is asked about: some texts have few
+        pictures, and a mean over texts would be theirs.
+        """
         groups: dict[str, list[Answer]] = {}
         for answer in self.answers:
             groups.setdefault(answer.question.group, []).append(answer)
-        return {
-            group: (
-                float(np.mean([answer.recall for answer in answers])),
-                float(np.mean([answer.chance for answer in answers])),
-                len(answers),
-            )
-            for group, answers in groups.items()
-        }
+        recalls = {}
+        for group, answers in groups.items():
+            pictures = [len(answer.question.pictures) for answer in answers]
+            recall = np.average([answer.recall for answer in answers], weights=pictures)
+            chance = np.average([answer.chance for answer in answers], weights=pictures)
+            recalls[group] = (float(recall), float(chance), len(answers))
+        return recalls
 
     def as_dict(self) -> dict[str, object]:
         """Everything as JSON holds it."""

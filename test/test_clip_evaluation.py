@@ -79,6 +79,19 @@ def test_answers_are_the_share_of_pictures_nearest_to_the_right_text(clip, pictu
     assert scores.group_recall()["held-out synonyms"] == (np.mean(nearest == 0), 1 / 17, 1)
 
 
+def test_every_picture_counts_once_for_each_text(clip, pictures):
+    # Bicycles of which three are ridden: "bike" is asked about all, the rest about these three.
+    label = CLASS_PROMPTS.index("bicycle")
+    shown = [Shown(label, "cyclist" if row < 3 else "bicycle", "", 1.0) for row in range(12)]
+    bicycles = [Picture(p.image, p.caption, (one,)) for p, one in zip(pictures, shown, strict=True)]
+    scores = evaluate_pictures(clip, bicycles)
+    asked = [answer for answer in scores.answers if answer.question.group == "synonyms"]
+    assert {len(answer.question.pictures) for answer in asked} == {3, 12}
+    hits = sum(answer.recall * len(answer.question.pictures) for answer in asked)
+    total = sum(len(answer.question.pictures) for answer in asked)
+    assert scores.group_recall()["synonyms"][0] == pytest.approx(hits / total)
+
+
 def test_a_text_that_cannot_be_read_is_never_found_and_said(clip, pictures):
     label = CLASS_PROMPTS.index("sidewalk")
     walks = [Picture(p.image, p.caption, (Shown(label, "", "", 1.0),)) for p in pictures]
