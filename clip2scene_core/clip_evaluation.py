@@ -165,12 +165,16 @@ def evaluate_pictures(clip: Clip, pictures: Iterable[Picture]) -> PictureScores:
         np.array([shown[0].label for shown in truth], dtype=np.uint8),
         nearest_prompt(clip, embeddings, CLASS_PROMPTS).astype(np.uint8),
     )
+    questions = questions_about(truth)
+    unread = unreadable(clip, [*CLASS_PROMPTS, *(question.texts[0] for question in questions)])
     answers = []
-    for question in questions_about(truth):
-        nearest = nearest_prompt(clip, embeddings[list(question.pictures)], question.texts)
-        answers.append(Answer(question, float(np.mean(nearest == 0))))
-    texts = [*CLASS_PROMPTS, *(answer.question.texts[0] for answer in answers)]
-    return PictureScores(confusion, tuple(answers), tuple(unreadable(clip, texts)))
+    for question in questions:
+        recall = 0.0
+        if question.texts[0] not in unread:
+            nearest = nearest_prompt(clip, embeddings[list(question.pictures)], question.texts)
+            recall = float(np.mean(nearest == 0))
+        answers.append(Answer(question, recall))
+    return PictureScores(confusion, tuple(answers), tuple(unread))
 
 
 def evaluate_pixels(
