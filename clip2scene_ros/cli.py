@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from clip2scene_core import __version__
 from clip2scene_ros.commands import (
     bag,
+    bench,
     clip,
     corrupt,
     demo,
@@ -34,6 +35,7 @@ _COMMANDS = {
     "pretrain": pretrain,
     "evaluate": evaluate,
     "models": models,
+    "bench": bench,
 }
 
 

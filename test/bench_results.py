@@ -81,5 +81,5 @@ def make_result(digests=("aa", "bb"), clip_digest: str = "cc") -> BenchResult:
         ),
         students=(student,),
         between=(),
-        stages=(StageTime("rules", 2.5, "abc"), StageTime("student-embedded-0", 60.0, "abd")),
+        stages=(StageTime("rules", 2.5, "abc"), StageTime("student-embedded-0", 60.0, "def")),
     )

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from random_student import random_student, save_random_student
 
 from clip2scene_core.bench.labeller import Labeller, mode_of
-from clip2scene_core.checkpoint import load_checkpoint, untrained_checkpoint
 from clip2scene_core.datasets import NuScenesDataset, Sample, Sweep
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.online import MODES, OnlineOptions, load_online_segmenter
@@ -10,16 +10,15 @@ from clip2scene_core.online import MODES, OnlineOptions, load_online_segmenter
 
 @pytest.fixture(scope="module")
 def labeller() -> Labeller:
-    """The shipped student, and the same with random weights."""
-    checkpoint = load_checkpoint("small")
-    return Labeller([checkpoint, untrained_checkpoint(checkpoint)])
+    return Labeller([random_student(0), random_student(1)])
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_bench_labels_as_the_engine_does(tiny_nuscenes, labeller, mode):
+def test_the_bench_labels_as_the_engine_does(tiny_nuscenes, tmp_path, labeller, mode):
     sample = NuScenesDataset(tiny_nuscenes)[0]
     options = OnlineOptions(mode=mode, min_range_m=0, max_range_m=1e4)
-    cloud = load_online_segmenter(options=options).add(sample.keyframe, sample.cameras)
+    engine = load_online_segmenter(save_random_student(tmp_path), options=options)
+    cloud = engine.add(sample.keyframe, sample.cameras)
     labels = labeller.label(labeller.look(sample), labeller.vocabulary)
     np.testing.assert_array_equal(labels[mode_of(mode, 0)], cloud.labels)
     assert set(labels) == {"camera", "lidar 0", "fused 0", "lidar 1", "fused 1"}

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from clip2scene_core.bench.probes import GROUPS, SYNONYMS, UNNAMED, make_probes
+from clip2scene_core.bench.probes import GROUPS, HELD_OUT, SYNONYMS, UNNAMED, make_probes
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.teacher.clip import load_clip
 from clip2scene_core.teacher.text import embed_prompts
+from clip2scene_core.world.captions import HELD_OUT_SYNONYMS
 from clip2scene_core.world.truth import Things
 
 NAMES = [c.name for c in NUSCENES_CLASSES]
@@ -42,6 +43,14 @@ def test_synonyms_are_new_words_for_the_same_classes():
     for name, prompt in zip(NAMES, PROMPTS, strict=True):
         assert SYNONYMS[name] not in (name, prompt)
     assert truth("synonyms") == LABELS.tolist()
+
+
+def test_held_out_synonyms_are_those_of_the_captions():
+    held_out = {(name, text) for name, _, *texts in HELD_OUT_SYNONYMS for text in texts}
+    assert set(HELD_OUT.items()) <= held_out
+    prompts = PROBES["synonyms that no caption used"].prompts
+    kept = {name for name, prompt in zip(NAMES, prompts, strict=True) if prompt in PROMPTS}
+    assert kept == set(NAMES) - {name for name, _ in held_out} == {"car", "pedestrian"}
 
 
 def test_groups_gather_classes():

@@ -117,6 +117,8 @@ def test_two_standard_errors_are_the_border():
     assert not PairedDifference(0.099, 0.03, 0.04).is_resolved
     assert PairedDifference(0.099, 0.03, 0.04).format() == "not resolved (+9.9 ± 5.0)"
     assert not PairedDifference(0.0, 0.0, 0.0).is_resolved
+    assert PairedDifference(0.0, 0.0, 0.0).format() == "equal"
+    assert PairedDifference(math.nan, 0.0, math.nan).format() == "absent"
 
 
 def test_what_cannot_be_paired_is_refused():

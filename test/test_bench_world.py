@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from random_student import save_random_student
 
 pytest.importorskip(
     "numba", reason='the world needs numba: pip install -c constraints.txt ".[train]"'
@@ -15,7 +16,6 @@ from clip2scene_core.bench.failures import draw_failures
 from clip2scene_core.bench.open_vocabulary import answer_probes
 from clip2scene_core.bench.robustness import MAX_SCENES, SomeKeyframes, evaluate_corrupted
 from clip2scene_core.bench.splits import quick_world, split_result, write_split
-from clip2scene_core.checkpoint import SMALL_STUDENT
 from clip2scene_core.corruptions.corruption import Corruption
 from clip2scene_core.datasets import NuScenesDataset, SceneRecord
 from clip2scene_core.labels import IGNORE_LABEL
@@ -32,6 +32,11 @@ def world(tmp_path_factory) -> Path:
     )  # fmt: skip
     write_world(root, options)
     return root
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory) -> Path:
+    return save_random_student(tmp_path_factory.mktemp("student"))
 
 
 def test_a_split_is_written_once_and_measured(tmp_path):
@@ -51,8 +56,8 @@ def test_a_split_is_written_once_and_measured(tmp_path):
     assert len(scenes) == 2
 
 
-def test_students_are_counted_in_every_mode_and_scene(world):
-    counts = evaluate_students([SMALL_STUDENT, SMALL_STUDENT], world)
+def test_students_are_counted_in_every_mode_and_scene(world, student):
+    counts = evaluate_students([student, student], world)
     assert set(counts) == {"camera", "lidar 0", "fused 0", "lidar 1", "fused 1"}
     assert counts["lidar 0"] == counts["lidar 1"]
     labels = [sample.keyframe.labels for sample in NuScenesDataset(world, with_labels=True)]
@@ -74,15 +79,15 @@ def test_perfect_pictures_beat_the_majority_by_far(world):
     assert (np.array(counts["majority"]["all"]).sum(axis=(0, 1)) > 0).sum() == 1
 
 
-def test_untrained_networks_differ_by_seed(world):
-    counts = evaluate_untrained(SMALL_STUDENT, [0, 1], world)
+def test_untrained_networks_differ_by_seed(world, student):
+    counts = evaluate_untrained(student, [0, 1], world)
     assert counts["lidar 0"] != counts["lidar 1"]
 
 
-def test_probes_are_counted_and_drawn(world, tmp_path):
-    answers = answer_probes([SMALL_STUDENT], world, tmp_path)
+def test_probes_are_counted_and_drawn(world, student, tmp_path):
+    answers = answer_probes([student], world, tmp_path)
     counts = answers["counts"]
-    score = evaluate_students([SMALL_STUDENT], world)
+    score = evaluate_students([student], world)
     for mode in ("camera", "lidar 0", "fused 0"):
         assert counts["trained prompts"][mode] == score[mode]["all"]
     grouped = np.array(counts["trained prompts, grouped"]["lidar 0"])
@@ -92,8 +97,8 @@ def test_probes_are_counted_and_drawn(world, tmp_path):
         assert Image.open(tmp_path / file).width > 700
 
 
-def test_failures_are_drawn_worst_first(world, tmp_path):
-    failures = draw_failures(SMALL_STUDENT, world, tmp_path, num_classes=3)
+def test_failures_are_drawn_worst_first(world, student, tmp_path):
+    failures = draw_failures(student, world, tmp_path, num_classes=3)
     assert len(failures) == 3
     iou = [failure["iou"] for failure in failures]
     assert iou == sorted(iou)
@@ -101,14 +106,14 @@ def test_failures_are_drawn_worst_first(world, tmp_path):
         assert Image.open(tmp_path / failure["file"]).height > 200
 
 
-def test_corruptions_are_measured_on_one_keyframe_a_scene(world):
+def test_corruptions_are_measured_on_one_keyframe_a_scene(world, student):
     dataset = NuScenesDataset(world, num_sweeps=3, with_labels=True)
     some = SomeKeyframes(dataset, None)
     assert len(some) == 2
     assert [some[k].token for k in range(2)] == [dataset[1].token, dataset[3].token]
     fewer = SomeKeyframes(dataset, Corruption("beam_loss", 5))
     assert 0 < len(fewer[0].keyframe.points) < len(some[0].keyframe.points)
-    counts = evaluate_corrupted(SMALL_STUDENT, world, Corruption("camera_loss", 5))
+    counts = evaluate_corrupted(student, world, Corruption("camera_loss", 5))
     assert set(counts) == {"camera", "lidar 0", "fused 0"}
 
 

@@ -33,6 +33,25 @@ SYNONYMS: Final = {
 }
 """For each class a word that is neither its name nor its prompt in training."""
 
+HELD_OUT: Final = {
+    "barrier": "construction barrier",
+    "bicycle": "bike with a rider",
+    "bus": "motorcoach",
+    "construction vehicle": "digger machine",
+    "motorcycle": "person riding a motorbike",
+    "traffic cone": "construction cone",
+    "trailer": "truck trailer",
+    "truck": "motortruck",
+    "driveable surface": "city street",
+    "other flat": "median island",
+    "sidewalk": "paved footpath",
+    "terrain": "grass lawn",
+    "manmade": "brick building",
+    "vegetation": "bush with leaves",
+}
+"""Synonyms that no caption of the small CLIP's training used either; the other classes have none
+and keep their prompt."""
+
 GROUPS: Final = {
     "vehicle": ("car", "van", "bus", "truck", "trailer", "excavator"),
     "two-wheeler": ("bicycle", "motorcycle", "cyclist", "motorcyclist"),
@@ -125,6 +144,7 @@ def make_probes(trained_prompts: Sequence[str]) -> tuple[Probe, ...]:
     return (
         _classes("trained prompts", trained, None),
         _classes("synonyms", tuple(SYNONYMS[name] for name in _NAMES), "trained prompts"),
+        _classes("synonyms that no caption used", _held_out(trained), "trained prompts"),
         _groups("trained prompts, grouped", trained, _group_of_class(), None),
         _grouped_prompts(),
         _car_colours(),
@@ -143,6 +163,10 @@ def _classes(name: str, prompts: tuple[str, ...], against: str | None) -> Probe:
         (Question("mean IoU of the 16 classes", mean_iou),),
         against,
     )
+
+
+def _held_out(trained: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(HELD_OUT.get(name, prompt) for name, prompt in zip(_NAMES, trained, strict=True))
 
 
 def _grouped_prompts() -> Probe:

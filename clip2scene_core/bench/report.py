@@ -23,6 +23,9 @@ seeds of training. "±" after a difference is its standard error, from seeds and
 "not resolved"."""
 
 
+_COMPARED_MODES = ("lidar", "fused")
+
+
 def format_result(result: BenchResult) -> str:
     """Write a whole result as a Markdown document."""
     sections = [
@@ -135,22 +138,23 @@ def format_answers(answers: Sequence[Answer]) -> str:
 
 
 def format_corruptions(corruptions: Sequence[Corrupted]) -> str:
-    """Write the mean IoU under each corruption, and what it costs the student."""
+    """Write the mean IoU under each corruption, and what it costs without and with cameras."""
     by_case: dict[tuple[str, int, str], dict[str, Corrupted]] = {}
     for one in corruptions:
         by_case.setdefault((one.kind, one.strength, one.parameters), {})[one.mode] = one
     rows = []
     for (kind, strength, parameters), by_mode in by_case.items():
-        difference = by_mode["lidar"].difference
+        lost = (by_mode[mode].difference for mode in _COMPARED_MODES)
         rows.append(
             (
                 f"{kind.replace('_', ' ')} {strength}" if strength else kind,
                 parameters,
                 *(format_percent(by_mode[mode].mean_iou.mean) for mode in MODES),
-                difference.format() if difference else "",
+                *(difference.format() if difference else "" for difference in lost),
             )
         )
-    return format_table(("corruption", "", *MODES, "lidar - none"), rows)
+    compared = (f"{mode} - none" for mode in _COMPARED_MODES)
+    return format_table(("corruption", "", *MODES, *compared), rows)
 
 
 def format_failures(student: StudentResult) -> str:

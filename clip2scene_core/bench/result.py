@@ -44,7 +44,7 @@ class TextGroup:
 
     Attributes:
         name: For example "held-out synonyms".
-        recall: Mean over the texts of the share of pictures to which the right text was nearest.
+        recall: Share of the pictures to which the right text was nearest.
         chance: The same for guessing.
         num_texts: How many texts.
     """

@@ -111,6 +111,8 @@ class PairedDifference:
         """Write the difference in points of a percentage, or that it is not resolved."""
         if math.isnan(self.difference):
             return "absent"
+        if self.difference == 0 and self.standard_error == 0:
+            return "equal"
         numbers = f"{100 * self.difference:+.1f} ± {100 * self.standard_error:.1f}"
         if self.is_resolved:
             return numbers
