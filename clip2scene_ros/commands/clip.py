@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="CLIP to write (.safetensors)")
-    parser.add_argument("--pictures", type=int, default=24000, help="pictures to train on")
+    parser.add_argument("--pictures", type=int, default=32000, help="pictures to train on")
     parser.add_argument("--held-out", type=int, default=2000, help="pictures to score on")
     parser.add_argument("--steps", type=int, default=4600, help="batches of 64 pictures")
     parser.add_argument("--tower", choices=("resnet", "vit"), default="resnet", help="for images")
