@@ -1,3 +1,4 @@
+import os
 from functools import partial
 
 import pytest
@@ -44,6 +45,12 @@ def test_a_failed_stage_is_named_and_the_others_results_stay(tmp_path, workers):
         folder.run(stages, workers, ignore)
     assert folder.run(stages[:1], workers, ignore)[0].value == {"value": 1}
     assert trace.read_text() == "1\n"
+
+
+def test_a_process_that_dies_is_one_line(tmp_path):
+    stages = [Stage("dead", partial(os._exit, 3)), Stage("other", partial(note, tmp_path / "t", 1))]
+    with pytest.raises(BenchError, match=r"its process died, .* fewer workers"):
+        WorkFolder(tmp_path / "work", {}).run(stages, 2, ignore)
 
 
 def test_a_folder_belongs_to_one_setup(tmp_path):

@@ -105,7 +105,7 @@ def test_a_trained_model_against_a_rule_keeps_the_error_of_its_seeds():
 def test_a_single_seed_or_scene_resolves_nothing():
     difference = compare(seeds_of(9), one_class(1, 1))
     assert not difference.is_resolved
-    assert difference.format() == "not resolved (+80.0, one seed)"
+    assert difference.format() == "not resolved (+80.0, one seed; ± 0.0 by scenes)"
     difference = compare(one_class(9), one_class(1))
     assert difference.format() == "not resolved (+80.0, one scene)"
 

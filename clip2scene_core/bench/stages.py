@@ -7,6 +7,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,6 +150,11 @@ def _named(stage: str) -> Iterator[None]:
     """Say in which stage an error came up."""
     try:
         yield
+    except BrokenProcessPool as error:
+        raise BenchError(
+            f"stage {stage}, or one beside it: its process died, as when memory is short; run "
+            f"again with fewer workers"
+        ) from error
     except (ValueError, OSError, LookupError, ImportError) as error:
         raise BenchError(f"stage {stage}: {error}") from error
 

@@ -113,13 +113,13 @@ class PairedDifference:
             return "absent"
         if self.difference == 0 and self.standard_error == 0:
             return "equal"
-        numbers = f"{100 * self.difference:+.1f} ± {100 * self.standard_error:.1f}"
-        if self.is_resolved:
-            return numbers
-        if math.isnan(self.standard_error):
-            what = "one seed" if math.isnan(self.seed_error) else "one scene"
-            return f"not resolved ({100 * self.difference:+.1f}, {what})"
-        return f"not resolved ({numbers})"
+        difference = f"{100 * self.difference:+.1f}"
+        if not math.isnan(self.standard_error):
+            numbers = f"{difference} ± {100 * self.standard_error:.1f}"
+            return numbers if self.is_resolved else f"not resolved ({numbers})"
+        if math.isnan(self.scene_error):
+            return f"not resolved ({difference}, one scene)"
+        return f"not resolved ({difference}, one seed; ± {100 * self.scene_error:.1f} by scenes)"
 
 
 def class_iou(counts: NDArray[np.int64]) -> NDArray[np.float64]:
