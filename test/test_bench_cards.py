@@ -61,5 +61,7 @@ def test_all_shipped_cards_are_written_from_one_result(tmp_path):
         assert (models / name).stat().st_size > 0
     (models / "other.safetensors").write_text("other")
     (models / "other.md").write_text(f"{BEGIN}\n{END}\n")
+    (models / "clip.md").write_text(f"{BEGIN}\n{END}\n")
     with pytest.raises(CardError, match="did not measure other"):
         update_shipped(result, tmp_path / "pictures", models)
+    assert (models / "clip.md").read_text() == f"{BEGIN}\n{END}\n"  # all or none

@@ -35,42 +35,23 @@ def update_shipped(result: BenchResult, pictures: Path, folder: Path = MODELS) -
     """Write a bench's numbers into the cards of all models that ship, and beside them.
 
     Args:
-        result: Of a bench that measured every student of the folder.
-        pictures: The bench's.
-        folder: Holds the models and their cards.
+        result: Of a bench that measured these very files.
+        pictures: The bench's pictures, a folder for each configuration; beside each student come
+            two files of them.
+        folder: Holds the models; the card of each has its name and ends in .md.
 
     Raises:
-        CardError: See `update_card`.
+        CardError: If the bench measured other files, or a card has no place for the numbers; no
+            card is changed then.
     """
-    for model in sorted(folder.glob("*.safetensors")):
-        update_card(model, result, pictures)
+    models = sorted(folder.glob("*.safetensors"))
+    cards = [_updated_card(model, result) for model in models]
+    for model, text in zip(models, cards, strict=True):
+        model.with_suffix(".md").write_text(text)
+        found = _find_student(digest_of(model), result)
+        if found is not None:
+            _copy_pictures(model, found[0], pictures / found[0].name)
     save_result(folder / RESULT, result)
-
-
-def update_card(model: Path, result: BenchResult, pictures: Path) -> None:
-    """Write what a bench measured of one model into the card beside it.
-
-    Args:
-        model: A shipped model; the card has its name and ends in .md.
-        result: Of a bench that measured this very file.
-        pictures: The bench's pictures, a folder for each configuration; a student's card gets
-            copies, stacked into one file beside the model.
-
-    Raises:
-        CardError: If the bench measured another file, or the card has no place for the numbers.
-    """
-    digest = digest_of(model)
-    card = model.with_suffix(".md")
-    text = card.read_text()
-    section = format_section(digest, model.stem, result)
-    card.write_text(replace_section(text, section, str(card)))
-    found = _find_student(digest, result)
-    if found is not None:
-        student = found[0]
-        probes = dict.fromkeys(answer.picture for answer in student.answers)
-        failures = [pictures / student.name / one.file for one in student.failures]
-        _stack(failures, failures_picture(model))
-        _stack([pictures / student.name / p for p in probes if p], words_picture(model))
 
 
 def format_section(digest: str, name: str, result: BenchResult) -> str:
@@ -144,6 +125,18 @@ def failures_picture(model: Path) -> Path:
 def words_picture(model: Path) -> Path:
     """Where the picture of a model under other words is."""
     return model.with_name(f"{model.stem}_words.png")
+
+
+def _updated_card(model: Path, result: BenchResult) -> str:
+    card = model.with_suffix(".md")
+    section = format_section(digest_of(model), model.stem, result)
+    return replace_section(card.read_text(), section, str(card))
+
+
+def _copy_pictures(model: Path, student: StudentResult, pictures: Path) -> None:
+    probes = dict.fromkeys(answer.picture for answer in student.answers if answer.picture)
+    _stack([pictures / file for file in probes], words_picture(model))
+    _stack([pictures / failure.file for failure in student.failures], failures_picture(model))
 
 
 def _find_student(digest: str, result: BenchResult) -> tuple[StudentResult, int] | None:
