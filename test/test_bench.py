@@ -45,6 +45,10 @@ def test_a_quick_bench_runs_every_stage_once(tmp_path, capsys):
     assert len(computed) == len(result.stages)
     assert main(arguments) == 0
     assert ages(work / "results") == computed
+    kept = work / "results" / "probes-embedded.json"
+    kept.write_text(kept.read_text().replace('"synonyms"', '"antonyms"'))
+    assert main(arguments) == 1
+    assert "a kept stage lacks 'synonyms'" in capsys.readouterr().err
     assert main([*arguments[:-3], "1", "--workers", "1"]) == 1
     assert "another setup" in capsys.readouterr().err
 

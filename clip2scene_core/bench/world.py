@@ -15,7 +15,7 @@ from clip2scene_core.bench.machine import describe_machine, digest_of
 from clip2scene_core.bench.plan import Run, groups_of, measuring_stages, training_stages
 from clip2scene_core.bench.result import BenchResult, StageTime
 from clip2scene_core.bench.splits import quick_world, split_result, write_split
-from clip2scene_core.bench.stages import Stage, StageResult, WorkFolder
+from clip2scene_core.bench.stages import BenchError, Stage, StageResult, WorkFolder
 from clip2scene_core.config import TeacherConfig, config_to_dict
 from clip2scene_core.corruptions.corruption import STRENGTHS, Corruption
 from clip2scene_core.labels import NUSCENES_CLASSES
@@ -119,7 +119,13 @@ def run_world_bench(
     for stages, workers in phases:
         for result in folder.run(stages, workers, lambda result: report(result, total)):
             results[result.name] = result
-    return _assemble(options, results)
+    try:
+        return _assemble(options, results)
+    except KeyError as error:
+        raise BenchError(
+            f"a kept stage lacks {error}: other code computed it; remove the stage's file from "
+            f"{options.work / 'results'} and run again"
+        ) from error
 
 
 def _assemble(options: BenchOptions, results: dict[str, StageResult]) -> BenchResult:
