@@ -13,7 +13,6 @@ from torch import Tensor
 from clip2scene_core.datasets.sample import CameraView, Sweep
 from clip2scene_core.projection import PixelPointPairs, pair_pixels_with_points
 from clip2scene_core.teacher.maskclip import DenseClip, sample_at
-from clip2scene_core.vocabulary import Vocabulary
 
 DEFAULT_OCCLUSION_MARGIN_M = 0.5
 
@@ -79,41 +78,25 @@ class CameraSegmenter:
         return PairedEmbeddings(pairs, embeddings)
 
     @torch.inference_mode()
-    def probabilities(
-        self, sweep: Sweep, cameras: Sequence[CameraView], vocabulary: Vocabulary
+    def compare(
+        self, paired: PairedEmbeddings, num_points: int, text_embeddings: Tensor
     ) -> tuple[Tensor, NDArray[np.bool_]]:
-        """Compare every point that a camera sees with every prompt.
+        """Compare the pixels of one sweep's points with every text.
 
         Args:
-            sweep: N points.
-            cameras: Views around the sweep's stamp.
-            vocabulary: C prompts.
+            paired: Of one sweep.
+            num_points: N, how many points the sweep has.
+            text_embeddings: (C, D) float32 of unit length, by the same CLIP.
 
         Returns:
             (N, C) float32 probabilities, averaged over the cameras that see a point, zero rows
             elsewhere; and (N,) bool, whether any camera sees the point.
         """
-        return self.compare(self.embed_pairs([sweep], cameras), len(sweep.points), vocabulary)
-
-    @torch.inference_mode()
-    def compare(
-        self, paired: PairedEmbeddings, num_points: int, vocabulary: Vocabulary
-    ) -> tuple[Tensor, NDArray[np.bool_]]:
-        """Compare the pixels of one sweep's points with every prompt.
-
-        Args:
-            paired: Of one sweep.
-            num_points: N, how many points the sweep has.
-            vocabulary: C prompts.
-
-        Returns:
-            As `probabilities`.
-        """
         pixel_probabilities = torch.softmax(
-            self._logit_scale * paired.embeddings @ vocabulary.embeddings.T, dim=1
+            self._logit_scale * paired.embeddings @ text_embeddings.T, dim=1
         )  # (P, C)
         point_index = torch.from_numpy(paired.pairs.point_index)
-        total = torch.zeros(num_points, len(vocabulary))
+        total = torch.zeros(num_points, len(text_embeddings))
         total.index_add_(0, point_index, pixel_probabilities)
         views = torch.bincount(point_index, minlength=num_points)
         return total / views.clamp(min=1)[:, None], (views > 0).numpy()

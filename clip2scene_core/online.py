@@ -8,20 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2scene_core.camera_segmenter import CameraSegmenter
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.datasets.sample import CameraView, Sweep
+from clip2scene_core.fusion import Fusion
 from clip2scene_core.geometry import transform_points
 from clip2scene_core.grid import LabelledGrid, LabelledMap
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.prompt_encoder import PromptEncoder
+from clip2scene_core.query import Query, rivals_and_query
 from clip2scene_core.segmenter import Segmenter
 from clip2scene_core.teacher.maskclip import DenseClip
-from clip2scene_core.vocabulary import Vocabulary, classify, make_vocabulary
+from clip2scene_core.vocabulary import Vocabulary, classify, entropies_of, make_vocabulary
 
 MODES = ("lidar", "camera", "fused")
 
@@ -88,6 +89,10 @@ class LabelledCloud:
         stamp_ns: The sweep's.
         T_fixed_lidar: (4, 4) float64, the sweep's.
         vocabulary: The words it was labelled with.
+        entropies: (N,) float32, nats, how undecided the label is; see `entropies_of`.
+        query: The text that was asked; None without one.
+        similarities: (N,) float32 in [0, 1] with the query, see `rivals_and_query`; 0 for points
+            that were not labelled, None without a query.
     """
 
     points: NDArray[np.float32]
@@ -96,6 +101,9 @@ class LabelledCloud:
     stamp_ns: int
     T_fixed_lidar: NDArray[np.float64]
     vocabulary: Vocabulary
+    entropies: NDArray[np.float32]
+    query: str | None = None
+    similarities: NDArray[np.float32] | None = None
 
 
 class OnlineSegmenter:
@@ -129,9 +137,9 @@ class OnlineSegmenter:
             raise ValueError(f"mode {options.mode!r} needs a teacher; give `camera_segmenter`")
         self.options = options
         self._vocabulary = vocabulary
+        self._query: Query | None = None
         self._embed_prompts = embed_prompts
-        self._segmenter = segmenter
-        self._camera_segmenter = camera_segmenter
+        self._fusion = Fusion(segmenter, camera_segmenter, options.camera_weight)
         self._grid = LabelledGrid(options.map_voxel_size_m, options.num_sweeps)
         self._grid_vocabulary = vocabulary
         self._grid_lock = threading.Lock()
@@ -160,6 +168,15 @@ class OnlineSegmenter:
         self._vocabulary = make_vocabulary(prompts, embeddings, names)
         return self._vocabulary
 
+    def set_query(self, text: str) -> None:
+        """Compare the points of the next sweeps with a text, too; an empty one ends that.
+
+        Raises:
+            ValueError: If the text is too long or unknown to the CLIP. The old query stays.
+        """
+        text = text.strip()
+        self._query = Query(text, self._embed_prompts([text])[0]) if text else None
+
     def add(self, sweep: Sweep, cameras: Sequence[CameraView] = ()) -> LabelledCloud:
         """Label one sweep and add it to the map.
 
@@ -177,14 +194,31 @@ class OnlineSegmenter:
         """
         if self.options.mode == "camera" and not cameras:
             raise MissingCamerasError("mode 'camera' labels by cameras, but none was given")
-        vocabulary = self._vocabulary
+        vocabulary, query = self._vocabulary, self._query
         usable = self._usable(sweep.points)
         inside = Sweep(sweep.points[usable], sweep.T_global_lidar, sweep.stamp_ns)
+        embedded = self._fusion.embed(inside, cameras)
+        probabilities, seen = self._fusion.compare(embedded, vocabulary.embeddings)
         labels = np.full(len(sweep.points), IGNORE_LABEL, dtype=np.uint8)
         scores = np.zeros(len(sweep.points), dtype=np.float32)
-        labels[usable], scores[usable] = self._label(inside, cameras, vocabulary)
+        entropies = np.full(len(sweep.points), np.log(len(vocabulary)), dtype=np.float32)
+        labels[usable], scores[usable] = self._decide(probabilities, seen)
+        entropies[usable] = entropies_of(probabilities)
+        similarities = None
+        if query is not None:
+            similarities = np.zeros(len(sweep.points), dtype=np.float32)
+            answer, _ = self._fusion.compare(embedded, rivals_and_query(vocabulary, query))
+            similarities[usable] = answer[:, -1].float().cpu().numpy()
         cloud = LabelledCloud(
-            sweep.points, labels, scores, sweep.stamp_ns, sweep.T_global_lidar, vocabulary
+            sweep.points,
+            labels,
+            scores,
+            sweep.stamp_ns,
+            sweep.T_global_lidar,
+            vocabulary,
+            entropies,
+            None if query is None else query.text,
+            similarities,
         )
         self._remember(inside, labels[usable], scores[usable], vocabulary)
         return cloud
@@ -207,31 +241,13 @@ class OnlineSegmenter:
             )
         return inside & np.isfinite(points).all(axis=1)
 
-    def _label(
-        self, sweep: Sweep, cameras: Sequence[CameraView], vocabulary: Vocabulary
+    def _decide(
+        self, probabilities: Tensor, seen: NDArray[np.bool_]
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        if self._segmenter is None:
-            probabilities, seen = self._see(sweep, cameras, vocabulary)
-        elif self._camera_segmenter is None or not cameras:
-            probabilities = self._segmenter.probabilities(sweep.points, vocabulary)
-            seen = np.ones(len(sweep.points), dtype=bool)
-        else:
-            probabilities = self._segmenter.probabilities(sweep.points, vocabulary).cpu()
-            camera_probabilities, in_view = self._see(sweep, cameras, vocabulary)
-            probabilities = fuse(
-                probabilities, camera_probabilities, in_view, self.options.camera_weight
-            )
-            seen = np.ones(len(sweep.points), dtype=bool)
         labels, scores = classify(probabilities, self.options.min_confidence)
         labels[~seen] = IGNORE_LABEL
         scores[labels == IGNORE_LABEL] = 0.0
         return labels, scores
-
-    def _see(
-        self, sweep: Sweep, cameras: Sequence[CameraView], vocabulary: Vocabulary
-    ) -> tuple[Tensor, NDArray[np.bool_]]:
-        assert self._camera_segmenter is not None  # the constructor saw to it
-        return self._camera_segmenter.probabilities(sweep, cameras, vocabulary)
 
     def _remember(
         self,
@@ -247,28 +263,6 @@ class OnlineSegmenter:
                 self._grid.clear()
                 self._grid_vocabulary = vocabulary
             self._grid.add(points_fixed, labels, scores)
-
-
-def fuse(
-    probabilities: Tensor,
-    camera_probabilities: Tensor,
-    in_view: NDArray[np.bool_],
-    camera_weight: float,
-) -> Tensor:
-    """Take the weighted geometric mean of student and cameras.
-
-    Args:
-        probabilities: (N, C) float, the student's.
-        camera_probabilities: (N, C) float, the cameras'.
-        in_view: (N,) bool; elsewhere the student decides alone.
-        camera_weight: The cameras' share, in [0, 1].
-
-    Returns:
-        (N, C) float, rows that sum to one.
-    """
-    weight = camera_weight * torch.from_numpy(in_view)[:, None]
-    logits = (1 - weight) * _log(probabilities) + weight * _log(camera_probabilities)
-    return torch.softmax(logits, dim=1)
 
 
 def load_online_segmenter(
@@ -319,8 +313,3 @@ def load_online_segmenter(
         dense_clip = DenseClip(encoder.clip, key_smoothing=options.key_smoothing)
         camera_segmenter = CameraSegmenter(dense_clip)
     return OnlineSegmenter(options, vocabulary, encoder, segmenter, camera_segmenter)
-
-
-def _log(probabilities: Tensor) -> Tensor:
-    """Logarithm that no single zero can decide."""
-    return probabilities.clamp(min=1e-6).log()

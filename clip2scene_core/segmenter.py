@@ -88,7 +88,7 @@ class Segmenter:
         Returns:
             (N, C) float32, rows that sum to one.
         """
-        return self.compare(self.embed(points), vocabulary)
+        return self.compare(self.embed(points), vocabulary.embeddings)
 
     @torch.inference_mode()
     def embed(self, points: NDArray[np.float32]) -> Tensor:
@@ -109,18 +109,18 @@ class Segmenter:
         return F.normalize(embeddings.float(), dim=1)
 
     @torch.inference_mode()
-    def compare(self, embeddings: Tensor, vocabulary: Vocabulary) -> Tensor:
-        """Compare embedded points with every prompt.
+    def compare(self, embeddings: Tensor, text_embeddings: Tensor) -> Tensor:
+        """Compare embedded points with every text.
 
         Args:
             embeddings: (N, D) float32 of unit length.
-            vocabulary: C prompts embedded by the CLIP that taught the student.
+            text_embeddings: (C, D) float32 of unit length, by the CLIP that taught the student.
 
         Returns:
             (N, C) float32, rows that sum to one: softmax of cosine similarity over the temperature
             of training.
         """
-        cosine = embeddings @ vocabulary.embeddings.to(self._device).T
+        cosine = embeddings @ text_embeddings.to(self._device).T
         return torch.softmax(cosine / self.checkpoint.config.training.temperature, dim=1)
 
 

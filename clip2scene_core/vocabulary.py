@@ -131,3 +131,20 @@ def classify(
         labels.to("cpu", torch.uint8).numpy(),
         scores.to("cpu", torch.float32).numpy(),
     )
+
+
+def entropies_of(probabilities: Tensor) -> NDArray[np.float32]:
+    """Say how undecided each point is.
+
+    Args:
+        probabilities: (N, C) float, rows that sum to one, or to zero for points that nothing is
+            known about.
+
+    Returns:
+        (N,) float32 Shannon entropy in nats: 0 where one class is certain, ln C where all are
+        equally probable or nothing is known.
+    """
+    undecided = float(np.log(probabilities.shape[1]))
+    known = probabilities.sum(dim=1) > 0
+    entropies = torch.special.entr(probabilities.float()).sum(dim=1)
+    return torch.where(known, entropies, undecided).to("cpu", torch.float32).numpy()

@@ -26,11 +26,16 @@ class FakeEngine:
         self.sweeps = []
         self.cameras = []
         self.grid = LabelledGrid(0.5, 3)
+        self.query = None
         self.set_prompts(["car", "tree", "road", "building"])
 
     def set_prompts(self, prompts, names=None):
         self.vocabulary = make_vocabulary(prompts, torch.eye(len(prompts)), names)
         return self.vocabulary
+
+    def set_query(self, text):
+        """A query is as similar to a point as its quadrant's quarter: 0, 0.25, 0.5, 0.75."""
+        self.query = text or None
 
     def add(self, sweep, cameras=()):
         if self.needs_cameras and not cameras:
@@ -46,7 +51,15 @@ class FakeEngine:
             scores[finite],
         )
         return LabelledCloud(
-            sweep.points, labels, scores, sweep.stamp_ns, sweep.T_global_lidar, self.vocabulary
+            sweep.points,
+            labels,
+            scores,
+            sweep.stamp_ns,
+            sweep.T_global_lidar,
+            self.vocabulary,
+            np.where(finite, 0.5, np.log(4)).astype(np.float32),
+            self.query,
+            np.where(finite, labels / 4, 0).astype(np.float32) if self.query else None,
         )
 
     def map(self):

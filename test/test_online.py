@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from clip2scene_core.datasets.sample import Sweep
+from clip2scene_core.fusion import fuse
 from clip2scene_core.labels import IGNORE_LABEL
-from clip2scene_core.online import MissingCamerasError, OnlineOptions, OnlineSegmenter, fuse
+from clip2scene_core.online import MissingCamerasError, OnlineOptions, OnlineSegmenter
 from clip2scene_core.segmenter import Segmenter
 
 KNOWN = {"car": 0, "road": 1, "tree": 2, "wall": 3}
@@ -22,9 +23,11 @@ def embed(prompts):
 class HalfSeen:
     """Stands in for the cameras: sees points with x > 0 and is sure of the first prompt."""
 
-    def probabilities(self, sweep, cameras, vocabulary):
-        seen = sweep.points[:, 0] > 0
-        probabilities = torch.zeros(len(seen), len(vocabulary))
+    def embed_pairs(self, sweeps, cameras):
+        return sweeps[0].points[:, 0] > 0
+
+    def compare(self, seen, num_points, text_embeddings):
+        probabilities = torch.zeros(num_points, len(text_embeddings))
         probabilities[torch.from_numpy(seen), 0] = 1.0
         return probabilities, seen
 
@@ -190,3 +193,52 @@ def test_fusing_is_the_weighted_geometric_mean_where_cameras_see():
     fused = fuse(student, camera, np.array([True, False]), camera_weight=0.5)
     # (0.8 * 0.2) ** 0.5 on both sides of the first row; nothing to add to the second.
     torch.testing.assert_close(fused, torch.tensor([[0.5, 0.5], [0.8, 0.2]]))
+
+
+def test_a_query_changes_no_label_and_scores_every_labelled_point(tiny_checkpoint):
+    sweep = make_sweep()
+    sweep.points[0, 0] = np.nan
+    engine = make_engine(tiny_checkpoint, mode="fused", min_range_m=0.0)
+    plain = engine.add(sweep, cameras=["view"])
+    assert (plain.query, plain.similarities) == (None, None)
+    engine.set_query(" wall ")
+    asked = engine.add(sweep, cameras=["view"])
+    np.testing.assert_array_equal(asked.labels, plain.labels)
+    np.testing.assert_array_equal(asked.scores, plain.scores)
+    assert asked.query == "wall"
+    assert asked.similarities.shape == (400,)
+    assert asked.similarities[0] == 0
+    assert (asked.similarities[1:] > 0).all()
+    engine.set_query("")
+    assert engine.add(sweep).similarities is None
+
+
+def test_a_refused_query_leaves_the_old_one(tiny_checkpoint):
+    engine = make_engine(tiny_checkpoint)
+    engine.set_query("wall")
+    with pytest.raises(ValueError, match="zebra"):
+        engine.set_query("zebra")
+    assert engine.add(make_sweep()).query == "wall"
+
+
+def test_a_query_that_is_a_prompt_is_as_similar_as_its_own_probability(tiny_checkpoint):
+    engine = make_engine(tiny_checkpoint, min_range_m=0.0)
+    engine.set_prompts(["car", "road", "tree"])
+    engine.set_query("road")
+    cloud = engine.add(make_sweep())
+    probabilities = Segmenter(tiny_checkpoint).compare(
+        Segmenter(tiny_checkpoint).embed(cloud.points), engine.vocabulary.embeddings
+    )
+    np.testing.assert_allclose(cloud.similarities, probabilities[:, 1].numpy(), rtol=1e-5)
+
+
+def test_entropy_is_that_of_the_probabilities_and_largest_where_nothing_is_known(tiny_checkpoint):
+    sweep = make_sweep()
+    sweep.points[0, 0] = np.nan
+    engine = make_engine(tiny_checkpoint, min_range_m=0.0)
+    cloud = engine.add(sweep)
+    p = Segmenter(tiny_checkpoint).probabilities(sweep.points[1:], tiny_checkpoint.vocabulary)
+    np.testing.assert_allclose(
+        cloud.entropies[1:], -(p * p.log()).sum(dim=1).numpy(), rtol=1e-4, atol=1e-6
+    )
+    assert cloud.entropies[0] == pytest.approx(np.log(len(tiny_checkpoint.vocabulary)))

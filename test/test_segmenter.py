@@ -68,5 +68,6 @@ def test_points_are_embedded_once_for_any_words(tiny_checkpoint):
     torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(50))
     vocabulary = tiny_checkpoint.vocabulary
     torch.testing.assert_close(
-        segmenter.compare(embeddings, vocabulary), segmenter.probabilities(points, vocabulary)
+        segmenter.compare(embeddings, vocabulary.embeddings),
+        segmenter.probabilities(points, vocabulary),
     )

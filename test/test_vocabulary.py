@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from clip2scene_core.labels import IGNORE_COLOUR, IGNORE_LABEL, NUSCENES_CLASSES
-from clip2scene_core.vocabulary import classify, make_vocabulary
+from clip2scene_core.vocabulary import classify, entropies_of, make_vocabulary
 
 
 def test_known_words_keep_their_colour_and_no_colour_repeats():
@@ -41,3 +41,9 @@ def test_classify_takes_the_best_and_ignores_the_unsure():
     assert labels.tolist() == [1, IGNORE_LABEL]
     np.testing.assert_allclose(scores, [0.9, 0.6], rtol=1e-6)
     assert classify(torch.zeros(0, 3))[0].shape == (0,)
+
+
+def test_entropy_of_a_sure_an_even_and_an_unknown_point():
+    probabilities = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 0.0]])
+    np.testing.assert_allclose(entropies_of(probabilities), [0, np.log(2), np.log(2)], rtol=1e-6)
+    assert entropies_of(torch.zeros(0, 2)).shape == (0,)

@@ -16,8 +16,9 @@ from clip2scene_core.camera_segmenter import (
 )
 from clip2scene_core.checkpoint import Checkpoint
 from clip2scene_core.datasets import Sample, Sweep
+from clip2scene_core.fusion import fuse
 from clip2scene_core.labels import IGNORE_LABEL
-from clip2scene_core.online import OnlineOptions, fuse
+from clip2scene_core.online import OnlineOptions
 from clip2scene_core.prompt_encoder import PromptEncoder
 from clip2scene_core.segmenter import Segmenter
 from clip2scene_core.teacher.maskclip import DenseClip
@@ -97,10 +98,12 @@ class Labeller:
             where no camera sees it.
         """
         num_points = int(look.finite.sum())
-        camera, in_view = self._camera_segmenter.compare(look.paired, num_points, vocabulary)
+        camera, in_view = self._camera_segmenter.compare(
+            look.paired, num_points, vocabulary.embeddings
+        )
         probabilities = {"camera": camera}
         for number, embeddings in enumerate(look.embeddings):
-            student = self._segmenters[number].compare(embeddings, vocabulary)
+            student = self._segmenters[number].compare(embeddings, vocabulary.embeddings)
             fused = fuse(student, camera, in_view, self._camera_weight)
             probabilities |= {mode_of("lidar", number): student, mode_of("fused", number): fused}
         labels = {mode: np.full(len(look.finite), IGNORE_LABEL, np.uint8) for mode in probabilities}
