@@ -37,6 +37,8 @@ class TeacherConfig:
     Attributes:
         clip: "small", or an open_clip model with its weights.
         image_height: Height in pixels that images are resized to; null takes the CLIP's own.
+        scales: Multiples of image_height at which every image is read; their embeddings are
+            averaged.
         key_smoothing: MaskCLIP's smoothing of pixel embeddings by key similarity.
         occlusion_margin_m: A point is not paired with a pixel that shows something nearer by more
             than this; null pairs every point that projects into the image, as the paper does.
@@ -44,6 +46,7 @@ class TeacherConfig:
 
     clip: str = "ViT-B-16/openai"
     image_height: int | None = None
+    scales: tuple[float, ...] = (1.0,)
     key_smoothing: bool = False
     occlusion_margin_m: float | None = None
 

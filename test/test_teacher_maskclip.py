@@ -133,6 +133,16 @@ def test_wide_images_keep_their_shape_and_unit_length(tiny_vit, tiny_resnet):
         torch.testing.assert_close(dense.norm(dim=1), torch.ones(dense[:, 0].shape))
 
 
+@torch.no_grad()
+def test_scales_average_the_unit_embeddings_of_every_size(tiny_resnet):
+    images = torch.rand(2, 3, 90, 160)
+    large = DenseClip(tiny_resnet, image_height=128).embed_pixels(images)
+    small = DenseClip(tiny_resnet, image_height=64).embed_pixels(images)
+    small = F.interpolate(small, large.shape[2:], mode="bilinear", align_corners=False)
+    both = DenseClip(tiny_resnet, image_height=128, scales=(0.5, 1.0)).embed_pixels(images)
+    torch.testing.assert_close(both, F.normalize(large + small, dim=1))
+
+
 def test_key_smoothing_keeps_shape_and_changes_embeddings(tiny_vit):
     images = torch.rand(1, 3, 64, 64)
     plain = DenseClip(tiny_vit).embed_pixels(images)
@@ -167,8 +177,12 @@ def test_uint8_images_are_refused(tiny_vit):
 
 
 def test_image_height_below_one_patch_is_refused(tiny_vit):
-    with pytest.raises(ValueError, match="image_height must be at least 16"):
+    with pytest.raises(ValueError, match="at least 16"):
         DenseClip(tiny_vit, image_height=8)
+    with pytest.raises(ValueError, match="scale"):
+        DenseClip(tiny_vit, image_height=16, scales=(1.0, 0.5))
+    with pytest.raises(ValueError, match="scale"):
+        DenseClip(tiny_vit, scales=())
 
 
 def test_other_towers_are_refused(tiny_vit):

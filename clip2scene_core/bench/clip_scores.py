@@ -30,7 +30,7 @@ def score_clip(teacher: TeacherConfig, test: Path, num_pictures: int) -> dict[st
     """
     clip = load_clip(teacher.clip)
     pictures = evaluate_pictures(clip, caption_pictures(num_pictures, seed=0, split="test"))
-    dense_clip = DenseClip(clip, teacher.image_height, teacher.key_smoothing)
+    dense_clip = DenseClip(clip, teacher.image_height, teacher.key_smoothing, teacher.scales)
     pixels = evaluate_pixels(dense_clip, test)
     return {
         "num_pictures": int(pictures.confusion.counts.sum()),

@@ -60,7 +60,12 @@ class Labeller:
         self._segmenters = [Segmenter(checkpoint) for checkpoint in checkpoints]
         margin_m = teacher.occlusion_margin_m
         self._camera_segmenter = CameraSegmenter(
-            DenseClip(self._embed_prompts.clip, teacher.image_height, teacher.key_smoothing),
+            DenseClip(
+                self._embed_prompts.clip,
+                teacher.image_height,
+                teacher.key_smoothing,
+                teacher.scales,
+            ),
             DEFAULT_OCCLUSION_MARGIN_M if margin_m is None else margin_m,
         )
         self._camera_weight = OnlineOptions().camera_weight

@@ -5,6 +5,8 @@ Source: MaskCLIP (ECCV 2022), section 3.2: the last attention is replaced by its
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,13 +26,21 @@ class DenseClip:
         image_height: Height in pixels to which images are resized; the CLIP's own by default.
         key_smoothing: Mix each place's embedding with those of places whose attention keys
             resemble its own. Costs a product of all places with all places.
+        scales: Every image is read at each of these multiples of image_height, and the unit
+            embeddings of a place are averaged: near things look as large as CLIP knows them in a
+            small image, far ones in a large one. Averaging embeddings averages cosines too.
 
     Raises:
-        ValueError: If the CLIP has another kind of image tower, or image_height is too small.
+        ValueError: If the CLIP has another kind of image tower, there is no scale, or the smallest
+            height is below one patch.
     """
 
     def __init__(
-        self, clip: Clip, image_height: int | None = None, key_smoothing: bool = False
+        self,
+        clip: Clip,
+        image_height: int | None = None,
+        key_smoothing: bool = False,
+        scales: Sequence[float] = (1.0,),
     ) -> None:
         visual = clip.model.visual
         if not isinstance(visual, (VisionTransformer, ModifiedResNet)):
@@ -41,9 +51,11 @@ class DenseClip:
         self.clip = clip
         self.stride = _stride(visual)
         self.image_height = clip.image_height if image_height is None else image_height
-        if self.image_height < self.stride:
+        self.scales = tuple(scales)
+        if not self.scales or self.image_height * min(self.scales) < self.stride:
             raise ValueError(
-                f"image_height must be at least {self.stride} (one patch), got {self.image_height}"
+                f"there must be a scale, and image_height times each at least {self.stride} (one "
+                f"patch), got image_height {self.image_height} and scales {self.scales}"
             )
         self.key_smoothing = key_smoothing
 
@@ -65,8 +77,20 @@ class DenseClip:
                 f"images must be (B, 3, H, W) float in [0, 1], got {tuple(images.shape)} "
                 f"{images.dtype}; divide uint8 by 255 and move channels to the front"
             )
+        images = images.to(self.clip.device)
+        if len(self.scales) == 1:
+            return self._embed_at(images, self.scales[0])
+        # The finest first, so that the others are brought to its places.
+        finest, *others = (self._embed_at(images, s) for s in sorted(self.scales, reverse=True))
+        for other in others:
+            size = (finest.shape[2], finest.shape[3])
+            finest += F.interpolate(other, size, mode="bilinear", align_corners=False)
+        return F.normalize(finest, dim=1)
+
+    def _embed_at(self, images: Tensor, scale: float) -> Tensor:
+        """Images (B, 3, H, W) -> unit embeddings (B, D, h, w), read at one scale."""
         visual = self.clip.model.visual
-        pixels = self._preprocess(images.to(self.clip.device))
+        pixels = self._preprocess(images, scale)
         if isinstance(visual, VisionTransformer):
             values, keys = value_path_of_vit(visual, pixels)
         else:
@@ -74,15 +98,15 @@ class DenseClip:
         embeddings = F.normalize(values, dim=1)
         return smooth_by_keys(embeddings, keys) if self.key_smoothing else embeddings
 
-    def input_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
+    def input_size(self, image_size: tuple[int, int], scale: float = 1.0) -> tuple[int, int]:
         """Size (height, width) that images of a size are resized to: a whole number of patches."""
-        scale = self.image_height / image_size[0]
+        scale *= self.image_height / image_size[0]
         height, width = (max(1, round(side * scale / self.stride)) for side in image_size)
         return height * self.stride, width * self.stride
 
-    def _preprocess(self, images: Tensor) -> Tensor:
+    def _preprocess(self, images: Tensor, scale: float = 1.0) -> Tensor:
         """Resize and normalise (B, 3, H, W) as this CLIP was trained."""
-        size = self.input_size((images.shape[2], images.shape[3]))
+        size = self.input_size((images.shape[2], images.shape[3]), scale)
         if size != tuple(images.shape[2:]):
             images = F.interpolate(images, size, mode="bilinear", antialias=True)
         mean = images.new_tensor(self.clip.mean).view(1, 3, 1, 1)

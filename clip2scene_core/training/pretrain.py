@@ -87,7 +87,12 @@ def pretrain(
     encoder = PromptEncoder(config.teacher.clip, device)
     vocabulary = make_vocabulary(config.prompts, encoder(config.prompts), config.classes)
     teacher = CameraSegmenter(
-        DenseClip(encoder.clip, config.teacher.image_height, config.teacher.key_smoothing),
+        DenseClip(
+            encoder.clip,
+            config.teacher.image_height,
+            config.teacher.key_smoothing,
+            config.teacher.scales,
+        ),
         config.teacher.occlusion_margin_m,
     )
     sweeps = label_keyframes(dataset, teacher, vocabulary, config.training, report)

@@ -61,6 +61,14 @@ def _add_score_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--image-height", type=int, help="of dense scores; the CLIP's by default")
     parser.add_argument(
+        "--scales",
+        type=float,
+        nargs="+",
+        default=[1.0],
+        metavar="S",
+        help="multiples of the image height whose dense scores are averaged (default: 1)",
+    )
+    parser.add_argument(
         "--no-key-smoothing", action="store_true", help="label pixels without key smoothing"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores there as well")
@@ -142,6 +150,7 @@ def _score(arguments: argparse.Namespace) -> None:
         print(f"\npixels\n{confusion.format_report(names)}")
         record["pixels"] = {
             "image_height": arguments.image_height or clip.image_height,
+            "scales": arguments.scales,
             "key_smoothing": not arguments.no_key_smoothing,
             "num_pixels": int(confusion.counts.sum()),
             "mean_iou": confusion.mean_iou(),
@@ -158,7 +167,9 @@ def _score_pixels(clip: Clip, arguments: argparse.Namespace) -> ConfusionMatrix:
     from clip2scene_core.clip_evaluation import evaluate_pixels
     from clip2scene_core.teacher.maskclip import DenseClip
 
-    dense_clip = DenseClip(clip, arguments.image_height, not arguments.no_key_smoothing)
+    dense_clip = DenseClip(
+        clip, arguments.image_height, not arguments.no_key_smoothing, arguments.scales
+    )
     with tqdm(desc="pixels", unit="keyframe") as bar:
 
         def report(done: int, total: int) -> None:
