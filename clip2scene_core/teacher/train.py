@@ -31,6 +31,7 @@ from clip2scene_core.teacher.small_clip import (
     SmallClipFile,
     SmallClipShape,
     build_small_clip,
+    load_small_clip,
     save_small_clip,
 )
 from clip2scene_core.teacher.text import PROMPT_TEMPLATES, encode_tokens, tokenize
@@ -68,7 +69,7 @@ class TrainingOptions:
 
     shape: SmallClipShape = field(default_factory=SmallClipShape)
     augmentation: Augmentation = field(default_factory=Augmentation)
-    steps: int = 4600
+    steps: int = 8000
     batch_size: int = 64
     learning_rate: float = 1.5e-3
     warmup_steps: int = 200
@@ -133,10 +134,9 @@ def train_small_clip(
         "options": asdict(options),
         "last_loss": loss,
     }
-    small_clip = training.finished(record)
-    save_small_clip(out, small_clip)
+    save_small_clip(out, training.finished(record))
     state_path.unlink(missing_ok=True)
-    return small_clip
+    return load_small_clip(out)
 
 
 def with_scores(small_clip: SmallClipFile, scores: dict[str, object]) -> SmallClipFile:
