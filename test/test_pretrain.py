@@ -17,8 +17,9 @@ from clip2scene_core.teacher.small_clip import (
 from clip2scene_core.teacher.text import PROMPT_TEMPLATES
 from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 from clip2scene_core.training.augmentation import rotate_and_flip
-from clip2scene_core.training.batch import PseudoLabelledSweep, collate_pretrain
+from clip2scene_core.training.batch import collate_pretrain
 from clip2scene_core.training.pretrain import class_weights, one_cycle, pretrain, train_student
+from clip2scene_core.training.pseudo_labels import PseudoLabelledSweep
 from clip2scene_core.vocabulary import make_vocabulary
 
 CLASSES = ("car", "road", "tree")
@@ -86,6 +87,29 @@ def test_pretraining_writes_a_checkpoint_that_names_its_scenes(tmp_path, tiny_nu
     ]
     assert all(p.num_pairs > 0 for p in seen)
     assert not (tmp_path / "s.state.safetensors").exists()
+    assert not (tmp_path / "s.labels.safetensors").exists()
+
+
+def test_runs_of_one_teacher_share_its_pseudo_labels(tmp_path, tiny_nuscenes, tiny_clip):
+    dataset, config = NuScenesDataset(tiny_nuscenes), make_config(tiny_clip)
+    alone = pretrain(dataset, config, tmp_path / "a.safetensors")
+    shared, stages = tmp_path / "labels.safetensors", []
+    for name in ("b", "c"):
+        pretrain(
+            dataset, config, tmp_path / f"{name}.safetensors",
+            lambda progress: stages.append(progress.stage), pseudo_labels=shared,
+        )  # fmt: skip
+    assert stages.count("teacher") == 2  # of the first run alone
+    for name in ("b", "c"):
+        weights = weights_of(tmp_path / f"{name}.safetensors")
+        assert all(torch.equal(weights[key], v) for key, v in weights_of(alone).items())
+
+    nearer = make_config(tiny_clip, max_range_m=20.0)
+    with pytest.raises(ValueError, match="pseudo labels of another teacher, range"):
+        pretrain(dataset, nearer, tmp_path / "d.safetensors", pseudo_labels=shared)
+    shared.write_bytes(b"no tensors")
+    with pytest.raises(ValueError, match="damaged pseudo labels"):
+        pretrain(dataset, config, tmp_path / "d.safetensors", pseudo_labels=shared)
 
 
 def test_pretraining_cannot_see_labels(tmp_path, tiny_nuscenes, tiny_clip):

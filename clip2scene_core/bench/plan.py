@@ -25,7 +25,10 @@ from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.config import NetworkConfig, PretrainConfig
 from clip2scene_core.corruptions.corruption import Corruption
 from clip2scene_core.datasets import NuScenesDataset
+from clip2scene_core.prompt_encoder import PromptEncoder
 from clip2scene_core.training.pretrain import pretrain
+from clip2scene_core.training.pseudo_labels import pseudo_labels_of
+from clip2scene_core.vocabulary import make_vocabulary
 
 _QUICK_NETWORK: Final = NetworkConfig(width=0.125, voxel_size_m=0.5)
 _QUICK_IMAGE_HEIGHT: Final = 64
@@ -124,17 +127,36 @@ def corruption_name(corruption: Corruption | None) -> str:
     return f"{corruption.kind}-{corruption.strength}" if corruption else "none"
 
 
+def labelling_stages(work: Path, runs: Sequence[Run]) -> list[Stage]:
+    """Stages in which each configuration's teacher speaks, once for all seeds.
+
+    Args:
+        work: Folder that holds `train/`; gets `labels/`.
+        runs: All of them; those that are given need no labels.
+    """
+    stages = []
+    for group, members in groups_of(runs).items():
+        if not members[0].is_given:
+            labels = _pseudo_labels(work, members[0])
+            label = partial(_label, work / "train", members[0].config, labels)
+            stages.append(Stage(f"labels-{group}", label))
+    return stages
+
+
 def training_stages(work: Path, runs: Sequence[Run]) -> list[Stage]:
     """Stages that train each student, and each network with full supervision.
 
     Args:
-        work: Folder that holds `train/`.
+        work: Folder that holds `train/`, and `labels/` by `labelling_stages`.
         runs: All of them.
     """
     train = work / "train"
     stages = []
     for run in runs:
-        learn = partial(_digest_of_given if run.is_given else _pretrain, train, run)
+        if run.is_given:
+            learn = partial(digest_of, run.weights)
+        else:
+            learn = partial(_pretrain, train, run, _pseudo_labels(work, run))
         stages.append(Stage(f"student-{run.name}", learn))
         supervised = partial(_supervise, train, run, _supervised(work, run))
         stages.append(Stage(f"supervised-{run.name}", supervised))
@@ -176,13 +198,22 @@ def _supervised(work: Path, run: Run) -> Path:
     return work / "supervised" / f"{run.name}.safetensors"
 
 
-def _pretrain(train: Path, run: Run) -> str:
+def _pseudo_labels(work: Path, run: Run) -> Path:
+    return work / "labels" / f"{run.group}.safetensors"
+
+
+def _label(train: Path, config: PretrainConfig, labels: Path) -> str:
+    """Write the teacher's pseudo labels; gives the digest of the file."""
+    encoder = PromptEncoder(config.teacher.clip)
+    vocabulary = make_vocabulary(config.prompts, encoder(config.prompts), config.classes)
+    pseudo_labels_of(NuScenesDataset(train), config, encoder.clip, vocabulary, labels)
+    return digest_of(labels)
+
+
+def _pretrain(train: Path, run: Run, labels: Path) -> str:
     """Train a student; gives the digest of its checkpoint."""
-    return digest_of(pretrain(NuScenesDataset(train), run.config, run.weights))
-
-
-def _digest_of_given(train: Path, run: Run) -> str:
-    return digest_of(run.weights)
+    dataset = NuScenesDataset(train)
+    return digest_of(pretrain(dataset, run.config, run.weights, pseudo_labels=labels))
 
 
 def _supervise(train: Path, run: Run, out: Path) -> str:

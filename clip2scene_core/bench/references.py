@@ -16,8 +16,8 @@ from clip2scene_core.datasets import NuScenesDataset, Sample
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.projection import pair_pixels_with_points
 from clip2scene_core.prompt_encoder import PromptEncoder
-from clip2scene_core.training.batch import PseudoLabelledSweep
 from clip2scene_core.training.pretrain import train_student
+from clip2scene_core.training.pseudo_labels import PseudoLabelledSweep
 from clip2scene_core.vocabulary import make_vocabulary
 
 

@@ -12,7 +12,13 @@ from typing import Any, Final
 from clip2scene_core.bench.assembly import assemble_student, compare_groups
 from clip2scene_core.bench.clip_scores import clip_digest, clip_result, score_clip
 from clip2scene_core.bench.machine import describe_machine, digest_of
-from clip2scene_core.bench.plan import Run, groups_of, measuring_stages, training_stages
+from clip2scene_core.bench.plan import (
+    Run,
+    groups_of,
+    labelling_stages,
+    measuring_stages,
+    training_stages,
+)
 from clip2scene_core.bench.result import BenchResult, StageTime
 from clip2scene_core.bench.splits import quick_world, split_result, write_split
 from clip2scene_core.bench.stages import BenchError, Stage, StageResult, WorkFolder
@@ -111,6 +117,7 @@ def run_world_bench(
     measuring = measuring_stages(options.work, options.runs, options.corruptions)
     phases = (
         ([write(name) for name in _SPLITS], 1),
+        (labelling_stages(options.work, options.runs), options.workers),
         (training_stages(options.work, options.runs), options.workers),
         ([clip, *measuring], options.workers),
     )

@@ -1,4 +1,4 @@
-"""Pseudo-labelled keyframes, and batches of them."""
+"""Batches of pseudo-labelled keyframes."""
 
 from __future__ import annotations
 
@@ -7,25 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2scene_core.training.augmentation import rotate_and_flip
-
-
-@dataclass(frozen=True)
-class PseudoLabelledSweep:
-    """One sweep with the teacher's word on the points that cameras see.
-
-    Attributes:
-        points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity.
-        point_index: (P,) int32 point of each pixel-point pair.
-        pseudo_labels: (P,) uint8 class of each pair's pixel.
-    """
-
-    points: NDArray[np.float32]
-    point_index: NDArray[np.int32]
-    pseudo_labels: NDArray[np.uint8]
+from clip2scene_core.training.pseudo_labels import PseudoLabelledSweep
 
 
 @dataclass(frozen=True)

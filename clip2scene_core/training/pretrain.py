@@ -13,19 +13,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip2scene_core.camera_segmenter import CameraSegmenter
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
 from clip2scene_core.config import PretrainConfig, TrainingConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
-from clip2scene_core.datasets.sample import Sweep
 from clip2scene_core.losses.semantic_consistency import (
     paper_semantic_consistency_loss,
     semantic_consistency_loss,
 )
 from clip2scene_core.network.student import Student
 from clip2scene_core.prompt_encoder import PromptEncoder
-from clip2scene_core.teacher.maskclip import DenseClip
-from clip2scene_core.training.batch import PretrainBatch, PseudoLabelledSweep, collate_pretrain
+from clip2scene_core.training.batch import PretrainBatch, collate_pretrain
+from clip2scene_core.training.pseudo_labels import PseudoLabelledSweep, pseudo_labels_of
 from clip2scene_core.training.state import load_state, save_state
 from clip2scene_core.vocabulary import Vocabulary, make_vocabulary
 
@@ -58,12 +56,13 @@ def pretrain(
     out: Path,
     report: ReportProgress = lambda progress: None,
     device: str = "cpu",
+    pseudo_labels: Path | None = None,
 ) -> Path:
     """Distil the frozen CLIP into a student, without a single 3D label.
 
     The teacher labels the pixels that points fall on, once; the student learns to put each point's
-    embedding near the text of its pseudo label. After each epoch the state is written beside `out`;
-    a run that finds it there goes on from it and ends with the same weights.
+    embedding near the text of its pseudo label. Pseudo labels, and after each epoch the state, are
+    written beside `out`; a run that finds them goes on from there and ends with the same weights.
 
     Args:
         dataset: Keyframes with images, opened without labels.
@@ -71,6 +70,8 @@ def pretrain(
         out: Checkpoint to write, .safetensors.
         report: Called after each keyframe and step.
         device: For example "cpu" or "cuda".
+        pseudo_labels: A file of pseudo labels that stays, for other runs with this teacher; see
+            `pseudo_labels_of`.
 
     Returns:
         `out`.
@@ -86,16 +87,14 @@ def pretrain(
     started = time.monotonic()
     encoder = PromptEncoder(config.teacher.clip, device)
     vocabulary = make_vocabulary(config.prompts, encoder(config.prompts), config.classes)
-    teacher = CameraSegmenter(
-        DenseClip(
-            encoder.clip,
-            config.teacher.image_height,
-            config.teacher.key_smoothing,
-            config.teacher.scales,
-        ),
-        config.teacher.occlusion_margin_m,
+    labels_path = pseudo_labels or out.with_suffix(".labels.safetensors")
+
+    def report_labelled(done: int, num_pairs: int) -> None:
+        report(PretrainProgress("teacher", done, len(dataset), math.nan, num_pairs))
+
+    sweeps = pseudo_labels_of(
+        dataset, config, encoder.clip, vocabulary, labels_path, report_labelled
     )
-    sweeps = label_keyframes(dataset, teacher, vocabulary, config.training, report)
     student, loss = train_student(sweeps, vocabulary, config, out, report, device)
     record = {
         "num_keyframes": len(dataset),
@@ -104,57 +103,9 @@ def pretrain(
     }
     scene_tokens = tuple(scene.token for scene in dataset.scenes)
     save_checkpoint(out, Checkpoint(student.cpu().eval(), vocabulary, config, scene_tokens, record))
+    if pseudo_labels is None:
+        labels_path.unlink()
     return out
-
-
-def label_keyframes(
-    dataset: NuScenesDataset,
-    teacher: CameraSegmenter,
-    vocabulary: Vocabulary,
-    training: TrainingConfig,
-    report: ReportProgress = lambda progress: None,
-) -> list[PseudoLabelledSweep]:
-    """Let the teacher label every point of every keyframe that a camera sees.
-
-    The teacher is frozen and images are not augmented, so once is enough.
-
-    Args:
-        dataset: S keyframes with images.
-        teacher: The frozen CLIP.
-        vocabulary: C classes.
-        training: Gives the range of the points that are used.
-        report: Called after each keyframe.
-
-    Returns:
-        S sweeps.
-
-    Raises:
-        ValueError: If no point of the whole data set is seen by a camera.
-    """
-    text = vocabulary.embeddings
-    sweeps = []
-    for index in range(len(dataset)):
-        sample = dataset[index]
-        range_m = np.linalg.norm(sample.keyframe.points[:, :3], axis=1)
-        used = (range_m >= training.min_range_m) & (range_m <= training.max_range_m)
-        keyframe = sample.keyframe
-        keyframe = Sweep(keyframe.points[used], keyframe.T_global_lidar, keyframe.stamp_ns)
-        paired = teacher.embed_pairs([keyframe], sample.cameras)
-        pseudo_labels = (paired.embeddings @ text.T).argmax(dim=1)  # (P,)
-        sweeps.append(
-            PseudoLabelledSweep(
-                keyframe.points,
-                paired.pairs.point_index.astype(np.int32),
-                pseudo_labels.numpy().astype(np.uint8),
-            )
-        )
-        num_pairs = len(pseudo_labels)
-        report(PretrainProgress("teacher", index + 1, len(dataset), math.nan, num_pairs))
-    if not any(len(sweep.point_index) for sweep in sweeps):
-        raise ValueError(
-            "no camera sees any point of the data set; check its calibration and that it has images"
-        )
-    return sweeps
 
 
 def train_student(

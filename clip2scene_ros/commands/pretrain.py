@@ -22,6 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--config", type=Path, help="YAML file that overrides the defaults")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint (.safetensors)")
+    parser.add_argument(
+        "--pseudo-labels",
+        type=Path,
+        metavar="FILE",
+        help="keep the teacher's labels in this file (.safetensors), or take them from it",
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     add_threads_argument(parser)
 
@@ -55,7 +61,14 @@ def run(arguments: argparse.Namespace) -> None:
         bar.update()
 
     try:
-        pretrain(dataset, config, arguments.out, report, arguments.device)
+        pretrain(
+            dataset,
+            config,
+            arguments.out,
+            report,
+            arguments.device,
+            pseudo_labels=arguments.pseudo_labels,
+        )
     finally:
         for bar in bars.values():
             bar.close()
