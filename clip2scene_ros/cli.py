@@ -16,6 +16,7 @@ from clip2scene_ros.commands import (
     demo,
     evaluate,
     models,
+    parameters,
     pretrain,
     segment,
     view,
@@ -35,6 +36,7 @@ _COMMANDS = {
     "pretrain": pretrain,
     "evaluate": evaluate,
     "models": models,
+    "parameters": parameters,
     "bench": bench,
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import rclpy
 import torch
 from nav_msgs.msg import Odometry
-from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.context import Context
@@ -30,16 +29,9 @@ from clip2scene_core.online import OnlineOptions, OnlineSegmenter, load_online_s
 from clip2scene_ros.assembler import SweepAssembler
 from clip2scene_ros.assembly import AssemblyOptions
 from clip2scene_ros.diagnostics import DiagnosticsReporter, SweepRecord
+from clip2scene_ros.live_parameters import LiveParameters
 from clip2scene_ros.node_health import NodeHealth
-from clip2scene_ros.parameters import (
-    PROMPT_NAMES,
-    PROMPTS,
-    NodeParameters,
-    ParameterError,
-    declare_parameters,
-    declare_words,
-    given_names,
-)
+from clip2scene_ros.parameters import NodeParameters, ParameterError
 from clip2scene_ros.profiles import CameraTopics, Profile
 from clip2scene_ros.publishers import SegmentPublishers
 from clip2scene_ros.ros_logging import RosLogHandler
@@ -82,11 +74,12 @@ class SegmentNode(Node):
     ) -> None:
         super().__init__("clip2scene", context=context, parameter_overrides=parameter_overrides)
         self._log_handler = RosLogHandler(self.get_logger())
-        self.values = declare_parameters(self)
+        self.parameters = LiveParameters(self, self._change_prompts, lambda _values, _none: None)
         _check_pose_source(self.values)
         self._profile = self._resolve_topics()
         self._assembler = SweepAssembler(_assembly_options(self.values), self._profile)
         self._engine = load_engine(self.values)
+        self._own_prompts = self._engine.vocabulary.prompts
         self._start_prompts()
         self._record = SweepRecord()
         self._worker = SegmentWorker(
@@ -118,6 +111,11 @@ class SegmentNode(Node):
             logging.getLogger(library).removeHandler(self._log_handler)
         super().destroy_node()
 
+    @property
+    def values(self) -> NodeParameters:
+        """The parameters as they are now."""
+        return self.parameters.values
+
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
 
@@ -132,23 +130,19 @@ class SegmentNode(Node):
         return Profile("node", resolve("points"), cameras, resolve("odom"))
 
     def _start_prompts(self) -> None:
-        prompts, names = declare_words(self, self._engine.vocabulary.prompts)
-        if names is not None or tuple(prompts) != self._engine.vocabulary.prompts:
-            self._engine.set_prompts(prompts, names)
-        self.add_pre_set_parameters_callback(_drop_names_of_old_prompts)
-        self.add_on_set_parameters_callback(self._change_prompts)
+        """Label by the given words, or say in the parameters which ones the weights brought."""
+        if self.values.prompts or self.values.prompt_names:
+            self._change_prompts(NodeParameters(), self.values)
+        else:
+            self.parameters.set(prompts=self._own_prompts)
 
-    def _change_prompts(self, parameters: Sequence[Parameter]) -> SetParametersResult:
-        """Check and take new prompts; a refusal says why, and the old ones stay."""
-        given = {parameter.name: parameter.value for parameter in parameters}
-        if PROMPTS in given or PROMPT_NAMES in given:
-            prompts = given.get(PROMPTS) or self.get_parameter(PROMPTS).value
-            names = given_names(given.get(PROMPT_NAMES) or [""])
-            try:
-                self._engine.set_prompts(prompts, names)
-            except (ValueError, OSError) as error:
-                return SetParametersResult(successful=False, reason=_one_line(error))
-        return SetParametersResult(successful=True)
+    def _change_prompts(self, old: NodeParameters, new: NodeParameters) -> None:
+        """Check and take new words; where they cannot be used, the old ones stay."""
+        if (new.prompts, new.prompt_names) == (old.prompts, old.prompt_names):
+            return
+        prompts = new.prompts or self._own_prompts
+        if new.prompt_names or prompts != self._engine.vocabulary.prompts:
+            self._engine.set_prompts(prompts, new.prompt_names or None)
 
     def _subscribe(self) -> dict[str, SensorSubscription]:
         """Open every input; the key says which sensor or camera it belongs to."""
@@ -294,13 +288,6 @@ def _check_pose_source(values: NodeParameters) -> None:
             "pose_source is 'tf', but the package tf2_msgs is not installed; set pose_source to "
             "'odometry' and extrinsics_file to a file of sensor mounts, or install tf2_msgs"
         )
-
-
-def _drop_names_of_old_prompts(parameters: list[Parameter]) -> list[Parameter]:
-    given = {parameter.name for parameter in parameters}
-    if PROMPTS in given and PROMPT_NAMES not in given:
-        return [*parameters, Parameter(PROMPT_NAMES, value=[""])]
-    return parameters
 
 
 def _one_line(error: Exception) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,21 @@ import rclpy
 from rclpy.context import Context
 from rclpy.parameter import Parameter
 
-from clip2scene_ros.parameters import (
-    WORDS,
-    NodeParameters,
-    ParameterError,
-    declare_parameters,
-    declare_words,
-)
+from clip2scene_ros.live_parameters import LiveParameters
+from clip2scene_ros.parameter_files import parameters_markdown, parameters_yaml
+from clip2scene_ros.parameters import ROWS, NodeParameters, ParameterError
 
 pytestmark = pytest.mark.ros
 
 ROOT = Path(__file__).parent.parent
-ROWS = {row.metadata["name"]: row for row in fields(NodeParameters)}
+
+
+def declare_parameters(node):
+    return follow(node).values
+
+
+def follow(node, prepare=lambda old, new: None, take=lambda values, prepared: None):
+    return LiveParameters(node, prepare, take)
 
 
 @pytest.fixture
@@ -58,19 +60,13 @@ def test_defaults_are_those_of_the_table(make_node):
     assert declare_parameters(make_node()) == NodeParameters()
 
 
-def test_every_parameter_is_described_and_read_only(make_node):
+def test_every_parameter_is_described_and_read_only_unless_it_may_change(make_node):
     node = make_node()
     declare_parameters(node)
-    for name in ROWS:
-        descriptor = node.describe_parameter(name)
-        assert descriptor.description.endswith((".", "].")), name
-        assert descriptor.read_only, name
-
-
-def test_words_may_change(make_node):
-    node = make_node()
-    assert declare_words(node, ("road", "tree")) == (["road", "tree"], None)
-    assert not any(node.describe_parameter(name).read_only for name in WORDS)
+    for row in ROWS:
+        descriptor = node.describe_parameter(row.name)
+        assert descriptor.description.endswith((".", "].")), row.name
+        assert descriptor.read_only == (not row.dynamic), row.name
 
 
 def test_given_values_replace_defaults(make_node):
@@ -82,7 +78,7 @@ def test_given_values_replace_defaults(make_node):
     assert values.image_topic("rear") == "/rear/image_rect_compressed"
 
 
-def test_an_empty_string_in_a_list_means_an_empty_list(make_node):
+def test_an_empty_string_alone_in_a_list_means_an_empty_list(make_node):
     assert declare_parameters(make_node(cameras=[""])).cameras == ()
 
 
@@ -99,9 +95,11 @@ def test_a_template_may_ask_for_capitals():
         ({"mode": "radar"}, "'mode' must be one of lidar, camera, fused, got 'radar'"),
         ({"min_confidence": 1.5}, r"'min_confidence' must be in \[0.0, 1.0\], got 1.5"),
         ({"num_sweeps": 0}, r"'num_sweeps' must be in \[1, 1000\], got 0"),
-        ({"max_range": 80}, "'max_range' must be a float, such as 80.0; got 80"),
+        ({"range__max": 80}, "'range.max' must be a float, such as 80.0; got 80"),
         ({"cameras": "front"}, "'cameras' must be a list of str; got 'front'"),
-        ({"min_range": 20.0, "max_range": 10.0}, "'max_range' must be greater than 'min_range'"),
+        ({"range__min": 20.0, "range__max": 10.0}, "'range.max' must be greater than 'range.min'"),
+        ({"cameras": ["front", ""]}, "'cameras' holds an empty text beside others"),
+        ({"tf_timeout": float("nan")}, r"'tf_timeout' must be in \[0.0, 10.0\], got nan"),
         ({"camera_image_topic": "/image"}, "'camera_image_topic' must contain {camera}"),
         ({"cameras": ["front", "front"]}, "'cameras' names one twice"),
     ],
@@ -123,21 +121,73 @@ def test_use_sim_time_and_qos_overrides_are_no_unknown_parameters(make_node):
     assert declare_parameters(node) == NodeParameters()
 
 
+def test_files_are_what_the_table_makes():
+    remedy = "write it again: clip2scene parameters"
+    yaml_file, table = ROOT / "config/segment_node.yaml", ROOT / "docs/parameters.md"
+    assert yaml_file.read_text() == parameters_yaml(), f"{remedy} --yaml > {yaml_file}"
+    assert table.read_text() == parameters_markdown(), f"{remedy} > {table}"
+
+
 def test_the_yaml_file_lists_every_parameter_with_its_default(make_node):
-    file = ROOT / "config/segment_node.yaml"
-    listed = flat(yaml.safe_load(file.read_text())["/**"]["ros__parameters"])
-    defaults = {
-        name: list(row.default) if isinstance(row.default, tuple) else row.default
-        for name, row in ROWS.items()
-    }
-    assert listed == {**defaults, "prompt_names": [""]}
-    assert declare_parameters(make_node(["--params-file", str(file)])) == NodeParameters()
+    listed = flat(yaml.safe_load(parameters_yaml())["/**"]["ros__parameters"])
+    assert listed == {row.name: row.ros_default for row in ROWS}
+    file = str(ROOT / "config/segment_node.yaml")
+    assert declare_parameters(make_node(["--params-file", file])) == NodeParameters()
 
 
-def test_the_yaml_file_explains_every_parameter_in_the_tables_words():
-    text = " ".join((ROOT / "config/segment_node.yaml").read_text().replace("#", " ").split())
-    descriptions = [row.metadata["description"] for row in ROWS.values()] + list(WORDS.values())
-    assert [words for words in descriptions if words not in text] == []
+def test_the_markdown_table_has_one_line_for_each_parameter():
+    lines = [line for line in parameters_markdown().splitlines() if line.startswith("| `")]
+    assert [line.split("`")[1] for line in lines] == [row.name for row in ROWS]
+    (line,) = (line for line in lines if "`sync.tolerance`" in line)
+    assert line.split(" | ")[1:3] == ["`0.06`", "0 to 0.5"]
+
+
+def test_a_change_is_prepared_then_taken(make_node):
+    node, steps = make_node(), []
+
+    def prepare(old, new):
+        steps.append(("prepare", old.prompts, new.prompts))
+        return len(new.prompts)
+
+    parameters = follow(node, prepare, lambda values, n: steps.append((values.prompts, n)))
+    parameters.set(prompts=("road", "tree"))
+    assert steps == [("prepare", (), ("road", "tree")), (("road", "tree"), 2)]
+    assert parameters.values.prompts == ("road", "tree")
+
+
+def test_a_change_that_cannot_be_prepared_is_answered_with_the_reason(make_node):
+    node, taken = make_node(), []
+
+    def prepare(old, new):
+        raise {"a": ValueError("no\nsuch word"), "b": KeyError("b")}[new.prompts[0]]
+
+    parameters = follow(node, prepare, lambda values, prepared: taken.append(values))
+    results = node.set_parameters([Parameter("prompts", value=[word]) for word in "ab"])
+    assert [(r.successful, r.reason) for r in results] == [
+        (False, "no such word"),
+        (False, "KeyError: 'b'"),
+    ]
+    assert (taken, parameters.values) == ([], NodeParameters())
+    assert node.get_parameter("prompts").value == [""]
+
+
+def test_new_prompts_alone_set_their_names_back(make_node):
+    node = make_node(prompts=["road"], prompt_names=["street"])
+    parameters = follow(node)
+    parameters.set(prompts=("tree",), prompt_names=("plant",))
+    assert parameters.values.prompt_names == ("plant",)
+    parameters.set(prompts=("car",))
+    assert parameters.values.prompt_names == ()
+    assert node.get_parameter("prompt_names").value == [""]
+
+
+@pytest.mark.parametrize("empty", [[], [""]], ids=str)
+def test_an_empty_list_is_taken_at_run_time_whatever_its_type(make_node, empty):
+    node = make_node(prompts=["road"])
+    parameters = follow(node)
+    (result,) = node.set_parameters([Parameter("prompts", value=empty)])
+    assert (result.successful, parameters.values.prompts) == (True, ())
+    assert node.get_parameter("prompts").value == [""]
 
 
 def flat(tree, prefix=""):

@@ -209,7 +209,7 @@ def test_too_many_names_are_refused(start):
 
 def test_parameters_that_are_used_at_the_start_only_cannot_be_set(start):
     graph = start(pose_source="none")
-    ((successful, reason),) = graph.set_parameters(max_range=30.0)
+    ((successful, reason),) = graph.set_parameters(**{"range.max": 30.0})
     assert not successful
     assert "read-only" in reason
 

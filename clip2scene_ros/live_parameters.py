@@ -1,0 +1,177 @@
+"""The table in a running node: declared once, each change checked, then taken as a whole."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from clip2scene_ros.parameter_row import Row
+from clip2scene_ros.parameters import DEPENDENT, ROWS, NodeParameters, ParameterError
+
+Prepared = TypeVar("Prepared")
+
+_ROW_OF = {row.name: row for row in ROWS}
+
+
+class LiveParameters(Generic[Prepared]):
+    """Declares every row of the table and follows the changes of the dynamic ones.
+
+    A change has two phases. First the values that would result are checked as a whole and whatever
+    they need is prepared, which may fail: the answer then holds the reason and nothing has changed.
+    Then values and what was prepared are taken at once, which cannot fail.
+
+    Args:
+        node: Started without `automatically_declare_parameters_from_overrides`.
+        prepare: Old values, new values -> what `take` needs; may raise.
+        take: Takes new values and what was prepared for them, on the executor's thread.
+
+    Raises:
+        ParameterError: If a value has the wrong type, is out of range or contradicts another, or
+            the user named a parameter that does not exist.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        prepare: Callable[[NodeParameters, NodeParameters], Prepared],
+        take: Callable[[NodeParameters, Prepared], None],
+    ) -> None:
+        _refuse_unknown(node)
+        self.values = NodeParameters(**{row.field: _declare(node, row) for row in ROWS})
+        self._node = node
+        self._prepare = prepare
+        self._take = take
+        self._pending: tuple[NodeParameters, Prepared] | None = None
+        node.add_pre_set_parameters_callback(_complete)
+        node.add_on_set_parameters_callback(self._check)
+        node.add_post_set_parameters_callback(self._swap)
+
+    def set(self, **values: Any) -> None:
+        """Change some values from inside the node, all or none of them.
+
+        Args:
+            values: By their names in NodeParameters.
+
+        Raises:
+            ParameterError: If they are refused.
+        """
+        rows = [row for row in ROWS if row.field in values]
+        result = self._node.set_parameters_atomically(
+            [Parameter(row.name, value=row.to_ros(values[row.field])) for row in rows]
+        )
+        if not result.successful:
+            raise ParameterError(result.reason)
+
+    def _check(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        given = [(_ROW_OF[p.name], p.value) for p in parameters if p.name in _ROW_OF]
+        self._pending = None
+        if given:
+            try:
+                changes = {row.field: row.from_ros(value) for row, value in given}
+                values = replace(self.values, **changes)
+                self._pending = values, self._prepare(self.values, values)
+            except Exception as error:  # noqa: BLE001  no change of a parameter may end the node
+                return SetParametersResult(successful=False, reason=_reason(error))
+        return SetParametersResult(successful=True)
+
+    def _swap(self, _parameters: Sequence[Parameter]) -> None:
+        if self._pending is not None:
+            self.values, prepared = self._pending
+            self._pending = None
+            self._take(self.values, prepared)
+
+
+def _complete(parameters: list[Parameter]) -> list[Parameter]:
+    """Give empty lists their type, and set back what new values leave without meaning."""
+    completed = {p.name: _typed(p) for p in parameters}
+    for name in list(completed):
+        for dependent in DEPENDENT.get(name, ()):
+            unset = Parameter(dependent, value=_ROW_OF[dependent].ros_default)
+            completed.setdefault(dependent, unset)
+    return list(completed.values())
+
+
+def _typed(parameter: Parameter) -> Parameter:
+    """An empty list arrives with a type of its own choice: take it for what stands for it."""
+    row = _ROW_OF.get(parameter.name)
+    if row is None or row.nothing is None or _length(parameter.value) != 0:
+        return parameter
+    return Parameter(parameter.name, value=row.nothing)
+
+
+def _length(value: Any) -> int | None:
+    return len(value) if hasattr(value, "__len__") and not isinstance(value, str) else None
+
+
+def _refuse_unknown(node: Node) -> None:
+    # rclpy keeps what the user gave in a private attribute only; without this look a mistyped key
+    # would leave the default in force and say nothing.
+    for name in node._parameter_overrides:
+        if name in _ROW_OF or node.has_parameter(name) or name.startswith("qos_overrides."):
+            continue
+        nearest = difflib.get_close_matches(name, _ROW_OF, n=1, cutoff=0.0)[0]
+        raise ParameterError(f"unknown parameter '{name}'; did you mean '{nearest}'?")
+
+
+def _declare(node: Node, row: Row) -> Any:
+    """Declare a row and read its value back as NodeParameters takes it."""
+    descriptor = _descriptor(row)
+    try:
+        value = node.declare_parameter(row.name, row.ros_default, descriptor).value
+    except InvalidParameterTypeException as error:
+        given = node._parameter_overrides[row.name].value
+        raise ParameterError(
+            f"parameter '{row.name}' must be {_wanted(row)}; got {given!r}"
+        ) from error
+    except InvalidParameterValueException as error:
+        limits = (descriptor.floating_point_range or descriptor.integer_range)[0]
+        raise ParameterError(
+            f"parameter '{row.name}' must be in [{limits.from_value}, {limits.to_value}], "
+            f"got {node._parameter_overrides[row.name].value}"
+        ) from error
+    if value is None:
+        raise ParameterError(
+            f"parameter '{row.name}' got an empty list, which has no type in ROS; write "
+            f"{row.nothing} for none"
+        )
+    return row.from_ros(value)
+
+
+def _wanted(row: Row) -> str:
+    if row.nothing is not None:
+        return f"a list of {type(row.nothing[0]).__name__}"
+    return f"a {type(row.default).__name__}, such as {row.default!r}"
+
+
+def _descriptor(row: Row) -> ParameterDescriptor:
+    descriptor = ParameterDescriptor(description=row.description, read_only=not row.dynamic)
+    if row.choices:
+        descriptor.additional_constraints = f"One of {row.limits}."
+    if row.within:
+        low, high = row.within
+        if isinstance(row.default, int):
+            descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
+        else:
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=float(low), to_value=float(high))
+            ]
+    return descriptor
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, (ValueError, OSError)) and text:
+        return text
+    return f"{type(error).__name__}: {text}"
