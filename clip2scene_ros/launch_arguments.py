@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
-from clip2scene_ros.profiles import PROFILES, Profile, ProfileError, choose_profile
+from clip2scene_ros.profiles import PROFILES, ROBOT, Profile, ProfileError, choose_profile
+
+TEXT_PARAMETERS: Final = ("weights", "device", "mode", "pose_source", "extrinsics_file")
+"""Arguments that are parameters of the node of the same name."""
+
+_DDS_VARIABLES: Final = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+_OWN_TOPIC: Final = re.compile(r"/clip2scene/[\w/]+")
 
 
 class LaunchError(ValueError):
@@ -33,7 +41,8 @@ def topics_of_bag(bag: Path) -> dict[str, str]:
         entries = content["rosbag2_bagfile_information"]["topics_with_message_count"]
         topics = [entry["topic_metadata"] for entry in entries]
         formats = {topic["serialization_format"] for topic in topics}
-        types = {topic["name"]: topic["type"] for topic in topics}
+        # Converted bags keep ROS 1's relative names; the player resolves them like this.
+        types = {f"/{topic['name'].lstrip('/')}": topic["type"] for topic in topics}
     except OSError as error:
         raise LaunchError(
             f"bag: {metadata} cannot be read ({error.strerror}); give the folder of a ROS 2 bag"
@@ -49,44 +58,170 @@ def topics_of_bag(bag: Path) -> dict[str, str]:
     return types
 
 
-def profile_for(profile: str, topics: Mapping[str, str], points_topic: str) -> Profile:
+def profile_for(
+    profile: str, topics: Mapping[str, str], points_topic: str, is_calibrated: bool = False
+) -> Profile | None:
     """Choose the topics.
 
     Args:
-        profile: A name of PROFILES; "robot" leaves the node's own parameters alone; "auto" looks at
-            the bag's topics, and is "robot" without a bag.
+        profile: A name of PROFILES; "auto" recognises the bag's topics; "robot" finds them by their
+            types.
         topics: Of the bag, empty without one.
         points_topic: The cloud, where the user named it.
+        is_calibrated: Calibrations come from files: cameras without CameraInfo are used, too.
 
     Returns:
-        The profile; that of "robot" has no cameras.
+        The profile; None leaves the topics to the parameter file, where there is neither a bag nor
+        a name.
 
     Raises:
         LaunchError: If the name is unknown or the bag leaves a choice.
     """
-    if profile == "robot" or (profile == "auto" and not topics):
-        return Profile("robot", points_topic or "points", {}, "odom")
-    if profile != "auto":
-        if profile not in PROFILES:
-            known = ", ".join(["auto", "robot", *PROFILES])
-            raise LaunchError(f"profile must be one of {known}; got '{profile}'")
+    if profile in PROFILES:
         chosen = PROFILES[profile]
-        cloud = points_topic or chosen.cloud_topic
-        return Profile(chosen.name, cloud, chosen.cameras, chosen.odometry_topic)
+        return replace(chosen, cloud_topic=points_topic or chosen.cloud_topic)
+    if profile not in ("auto", ROBOT):
+        known = ", ".join(["auto", ROBOT, *PROFILES])
+        raise LaunchError(f"profile must be one of {known}; got '{profile}'")
+    if not topics:
+        return None
     try:
-        return choose_profile(topics, points_topic or None)
+        found = choose_profile(topics, points_topic or None, is_calibrated)
     except ProfileError as error:
         raise LaunchError(f"points_topic: {error}") from error
+    if profile == ROBOT:  # the topics, without what is known of their layout
+        return Profile(ROBOT, found.cloud_topic, found.cameras, found.odometry_topic)
+    return found
 
 
-def camera_parameters(profile: Profile) -> dict[str, Any]:
-    """Express a profile's camera topics as the node's parameters.
+def remappings(profile: Profile | None, points_topic: str) -> list[tuple[str, str]]:
+    """Say where the node's two relative inputs are; without a profile they keep their names."""
+    if profile is not None:
+        return [("points", profile.cloud_topic), ("odom", profile.odometry_topic)]
+    return [("points", points_topic)] if points_topic else []
+
+
+def given_parameters(arguments: Mapping[str, str], profile: Profile | None) -> dict[str, Any]:
+    """Collect the node's parameters that launch arguments set; the others keep the file's values.
+
+    Args:
+        arguments: Launch arguments by name; an empty one was not given.
+        profile: The topics; None leaves them to the parameter file.
+
+    Returns:
+        Parameters by name, stronger than the parameter file.
 
     Raises:
         LaunchError: If the cameras' topics do not follow one template.
     """
+    wanted = _listed(arguments["cameras"])
+    parameters: dict[str, Any] = {"cameras": wanted} if wanted else {}
+    if profile is not None:
+        parameters = _camera_parameters(_kept_cameras(profile, wanted))
+        for name in ("fixed_frame", "intensity_scale"):
+            if (value := getattr(profile, name)) is not None:
+                parameters[name] = value
+    if arguments["prompts"]:
+        parameters["prompts"] = _listed(arguments["prompts"])
+    for name in TEXT_PARAMETERS:
+        if arguments[name]:
+            parameters[name] = arguments[name]
+    parameters["use_sim_time"] = is_true(
+        "use_sim_time", arguments["use_sim_time"], default=bool(arguments["bag"])
+    )
+    return parameters
+
+
+def player_command(arguments: Mapping[str, str]) -> list[str]:
+    """Write the command that plays the bag and its clock.
+
+    Raises:
+        LaunchError: If `loop` or `start_paused` is neither true nor false.
+    """
+    command = ["ros2", "bag", "play", arguments["bag"], "--clock", "100"]
+    command += ["--rate", arguments["rate"]]
+    if is_true("loop", arguments["loop"]):
+        command.append("--loop")
+    if is_true("start_paused", arguments["start_paused"]):
+        command.append("--start-paused")
+    return command
+
+
+def rviz_remappings(config: Path, namespace: str) -> list[tuple[str, str]]:
+    """Point the configuration's topics of the node at the namespace in which the node runs.
+
+    Args:
+        config: RViz configuration for a node without namespace.
+        namespace: The node's, empty for none.
+    """
+    prefix = namespace.strip("/")
+    if not prefix:
+        return []
+    topics = sorted(set(_OWN_TOPIC.findall(config.read_text(encoding="utf-8"))))
+    return [(topic, f"/{prefix}{topic}") for topic in topics]
+
+
+def existing_file(name: str, path: str) -> str:
+    """Check that an argument names a file: what reads it would only warn and go on.
+
+    Raises:
+        LaunchError: If there is none.
+    """
+    if not Path(path).is_file():
+        raise LaunchError(f"{name}: there is no file '{path}'")
+    return path
+
+
+def dds_environment(profile: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Name the DDS profile as Fast DDS 2 and 3 each want it; the user's own choice wins.
+
+    Args:
+        profile: Path of an XML file, or "none".
+        environment: Of this process.
+
+    Returns:
+        Variables to add.
+
+    Raises:
+        LaunchError: If the file is missing.
+    """
+    if profile == "none" or any(name in environment for name in _DDS_VARIABLES):
+        return {}
+    return dict.fromkeys(_DDS_VARIABLES, existing_file("dds_profile", profile))
+
+
+def is_true(name: str, text: str, default: bool = False) -> bool:
+    """Read a switch.
+
+    Args:
+        name: Of the argument.
+        text: "true" or "false"; empty or "auto" takes the default.
+        default: Used where the user did not say.
+
+    Raises:
+        LaunchError: If it is something else.
+    """
+    if text in ("", "auto"):
+        return default
+    if text.lower() not in ("true", "false"):
+        raise LaunchError(f"{name} must be true or false, got '{text}'")
+    return text.lower() == "true"
+
+
+def _kept_cameras(profile: Profile, wanted: list[str]) -> Profile:
+    unknown = [camera for camera in wanted if camera not in profile.cameras]
+    if unknown:
+        known = ", ".join(profile.cameras) or "none"
+        raise LaunchError(f"cameras: there is no {', '.join(unknown)}; there are {known}")
+    if not wanted:
+        return profile
+    return replace(profile, cameras={camera: profile.cameras[camera] for camera in wanted})
+
+
+def _camera_parameters(profile: Profile) -> dict[str, Any]:
+    """Express a profile's camera topics as the node's parameters."""
     if not profile.cameras:
-        return {} if profile.name == "robot" else {"cameras": [""]}
+        return {"cameras": [""]}
     templates = {
         (_template(topics.image, camera), _template(topics.info, camera))
         for camera, topics in profile.cameras.items()
@@ -102,71 +237,12 @@ def camera_parameters(profile: Profile) -> dict[str, Any]:
     }
 
 
-def given_parameters(arguments: Mapping[str, str], profile: Profile) -> dict[str, Any]:
-    """Collect the node's parameters that launch arguments set; the others keep the file's values.
-
-    Args:
-        arguments: Launch arguments by name; an empty one was not given.
-        profile: The topics.
-
-    Returns:
-        Parameters by name, stronger than the parameter file.
-
-    Raises:
-        LaunchError: If the cameras' topics do not follow one template.
-    """
-    wanted = _listed(arguments["cameras"])
-    if wanted and profile.cameras:
-        unknown = [camera for camera in wanted if camera not in profile.cameras]
-        if unknown:
-            raise LaunchError(
-                f"cameras: there is no {', '.join(unknown)}; there are {', '.join(profile.cameras)}"
-            )
-        kept = {camera: profile.cameras[camera] for camera in wanted}
-        profile = Profile(profile.name, profile.cloud_topic, kept, profile.odometry_topic)
-    parameters = camera_parameters(profile)
-    if wanted:
-        parameters["cameras"] = wanted
-    if arguments["prompts"]:
-        parameters["prompts"] = _listed(arguments["prompts"])
-    for name in ("weights", "device", "mode", "pose_source", "extrinsics_file"):
-        if arguments[name]:
-            parameters[name] = arguments[name]
-    parameters["use_sim_time"] = _is_true(
-        "use_sim_time", arguments["use_sim_time"], default=bool(arguments["bag"])
-    )
-    return parameters
-
-
-def player_command(arguments: Mapping[str, str]) -> list[str]:
-    """Write the command that plays the bag and its clock.
-
-    Raises:
-        LaunchError: If `loop` or `start_paused` is neither true nor false.
-    """
-    command = ["ros2", "bag", "play", arguments["bag"], "--clock", "100"]
-    command += ["--rate", arguments["rate"]]
-    if _is_true("loop", arguments["loop"]):
-        command.append("--loop")
-    if _is_true("start_paused", arguments["start_paused"]):
-        command.append("--start-paused")
-    return command
-
-
-def _is_true(name: str, text: str, default: bool = False) -> bool:
-    if text in ("", "auto"):
-        return default
-    if text.lower() not in ("true", "false"):
-        raise LaunchError(f"{name} must be true or false, got '{text}'")
-    return text.lower() == "true"
-
-
 def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.strip("[]").split(",") if part.strip()]
+    return [part.strip().strip("'\"") for part in text.strip("[]").split(",") if part.strip()]
 
 
 def _template(topic: str, camera: str) -> str:
     for name, placeholder in ((camera, "{camera}"), (camera.upper(), "{CAMERA}")):
-        if name in topic.split("/"):
-            return "/".join(placeholder if part == name else part for part in topic.split("/"))
+        if f"/{name}/" in topic:
+            return topic.replace(f"/{name}/", f"/{placeholder}/")
     return topic

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 CLOUD_TYPE: Final = "sensor_msgs/msg/PointCloud2"
@@ -34,11 +34,6 @@ _IMAGE_SUFFIXES: Final = (
 )
 """Endings of image topics, best first; a camera that has several is read from the first."""
 
-_NUSCENES_CLOUDS: Final = {
-    "/lidar_top": "nuscenes",
-    "/LIDAR_TOP": "nuscenes_upper",
-    "/LIDAR_TOP/points": "nuscenes_upper",
-}
 _OWN_PREFIX: Final = "/clip2scene/"
 _TRUTH_SUFFIX: Final = "/lidarseg"
 
@@ -64,19 +59,23 @@ class CameraTopics:
 
 @dataclass(frozen=True)
 class Profile:
-    """The topics that are segmented.
+    """The topics that are segmented, and what else is special about their layout.
 
     Attributes:
-        name: "nuscenes", "nuscenes_upper", or "guessed".
+        name: A key of PROFILES, "robot" for topics found by their types, "node" for a node's own.
         cloud_topic: PointCloud2.
         cameras: Topics by camera name, for example "cam_front"; may be empty.
         odometry_topic: nav_msgs/Odometry, read when poses come from odometry.
+        fixed_frame: Frame in which the vehicle moves; None: the layout does not say.
+        intensity_scale: The LiDAR's largest intensity; None: the layout does not say.
     """
 
     name: str
     cloud_topic: str
     cameras: Mapping[str, CameraTopics] = field(default_factory=dict)
     odometry_topic: str = "/odom"
+    fixed_frame: str | None = None
+    intensity_scale: float | None = None
 
 
 NUSCENES: Final = Profile(
@@ -89,8 +88,8 @@ NUSCENES: Final = Profile(
 )
 """nuscenes2mcap's lower-case names, which `clip2scene bag` writes."""
 
-NUSCENES_UPPER: Final = Profile(
-    "nuscenes_upper",
+NUSCENES_ROS2BAG: Final = Profile(
+    "nuscenes_ros2bag",
     "/LIDAR_TOP",
     {
         name: CameraTopics(f"/{name.upper()}/image_rect_compressed", f"/{name.upper()}/camera_info")
@@ -99,20 +98,45 @@ NUSCENES_UPPER: Final = Profile(
 )
 """nuscenes_to_ros2bag's upper-case names."""
 
+NUSCENES2BAG: Final = Profile(
+    "nuscenes2bag",
+    "/lidar_top",
+    {name: CameraTopics(f"/{name}/raw", f"/{name}/camera_info") for name in NUSCENES_CAMERAS},
+)
+"""nuscenes2bag's, after rosbags-convert: raw images, and nobody publishes the CameraInfo."""
+
+KITTI: Final = Profile(
+    "kitti",
+    "/kitti/velo/pointcloud",
+    {
+        "kitti/camera_color_left": CameraTopics(
+            "/kitti/camera_color_left/image_raw", "/kitti/camera_color_left/camera_info"
+        )
+    },
+    fixed_frame="world",
+    intensity_scale=1.0,
+)
+"""kitti2bag's, after rosbags-convert: the left colour camera alone."""
+
 PROFILES: Final[Mapping[str, Profile]] = {
-    profile.name: profile for profile in (NUSCENES, NUSCENES_UPPER)
+    profile.name: profile for profile in (NUSCENES, NUSCENES_ROS2BAG, NUSCENES2BAG, KITTI)
 }
+ROBOT: Final = "robot"
+"""Name of the profile of topics that are found by their types."""
 
 
-def choose_profile(topics: Mapping[str, str], cloud_topic: str | None = None) -> Profile:
+def choose_profile(
+    topics: Mapping[str, str], cloud_topic: str | None = None, is_calibrated: bool = False
+) -> Profile:
     """Find the cloud and the cameras in a bag or a graph.
 
-    Ground truth, radar and the product's own outputs are not candidates. A camera needs both an
-    image and a CameraInfo topic.
+    Ground truth, radar and the product's own outputs are not candidates. A camera needs an image
+    topic, and a CameraInfo topic unless its calibration comes from a file.
 
     Args:
         topics: Type by topic name, for example {"/lidar_top": "sensor_msgs/msg/PointCloud2"}.
         cloud_topic: The cloud to use where there are several.
+        is_calibrated: Calibrations come from files: cameras without CameraInfo are used, too.
 
     Returns:
         The profile; cameras in the order of nuScenes, others by name.
@@ -121,13 +145,25 @@ def choose_profile(topics: Mapping[str, str], cloud_topic: str | None = None) ->
         ProfileError: If no topic or more than one could be the cloud, or `cloud_topic` is not one.
     """
     cloud_topic = _choose_cloud(topics, cloud_topic)
-    cameras = _find_cameras(topics)
+    cameras = _find_cameras(topics, is_calibrated)
     odometry = sorted(name for name, kind in topics.items() if kind == "nav_msgs/msg/Odometry")
-    return Profile(
-        _NUSCENES_CLOUDS.get(cloud_topic, "guessed"),
-        cloud_topic,
-        cameras,
-        odometry[0] if len(odometry) == 1 else "/odom",
+    layout = _recognise(topics, cloud_topic)
+    if layout is None:
+        layout = Profile(ROBOT, cloud_topic)
+    elif layout is KITTI:  # its other three cameras show the same from beside it
+        cameras = {camera: cameras[camera] for camera in KITTI.cameras if camera in cameras}
+    return replace(
+        layout, cameras=cameras, odometry_topic=odometry[0] if len(odometry) == 1 else "/odom"
+    )
+
+
+def _recognise(topics: Mapping[str, str], cloud_topic: str) -> Profile | None:
+    """The known layout with this cloud and the most of its image topics."""
+    candidates = [p for p in PROFILES.values() if p.cloud_topic == cloud_topic]
+    return max(
+        candidates,
+        key=lambda profile: sum(camera.image in topics for camera in profile.cameras.values()),
+        default=None,
     )
 
 
@@ -146,7 +182,7 @@ def _choose_cloud(topics: Mapping[str, str], cloud_topic: str | None) -> str:
         and not name.startswith(_OWN_PREFIX)
         and "radar" not in name.lower()
     ]
-    known = [name for name in candidates if name in _NUSCENES_CLOUDS]
+    known = [name for name in candidates if any(name == p.cloud_topic for p in PROFILES.values())]
     if len(known) == 1:
         return known[0]
     if len(candidates) == 1:
@@ -157,7 +193,7 @@ def _choose_cloud(topics: Mapping[str, str], cloud_topic: str | None) -> str:
     raise ProfileError(f"no {CLOUD_TYPE} topic to segment; there are {listed or 'no topics'}")
 
 
-def _find_cameras(topics: Mapping[str, str]) -> dict[str, CameraTopics]:
+def _find_cameras(topics: Mapping[str, str], is_calibrated: bool) -> dict[str, CameraTopics]:
     found: dict[str, CameraTopics] = {}
     for suffix in _IMAGE_SUFFIXES:
         for image in sorted(topics):
@@ -168,8 +204,12 @@ def _find_cameras(topics: Mapping[str, str]) -> dict[str, CameraTopics]:
             if camera in found:
                 continue
             info = f"{root}/camera_info"
-            if topics.get(info) != INFO_TYPE:
-                _LOGGER.warning("%s is not used: there is no %s", image, info)
+            if topics.get(info) != INFO_TYPE and not is_calibrated:
+                _LOGGER.warning(
+                    "%s is not used: there is no %s; name calibration files (camera_info_url)",
+                    image,
+                    info,
+                )
                 continue
             found[camera] = CameraTopics(image, info)
     known = [camera for camera in NUSCENES_CAMERAS if camera in found]

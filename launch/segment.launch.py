@@ -12,6 +12,7 @@ from launch.actions import (
     ExecuteProcess,
     OpaqueFunction,
     RegisterEventHandler,
+    Shutdown,
 )
 from launch.event_handlers import OnProcessIO
 from launch.events.process import ProcessIO
@@ -20,9 +21,14 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from clip2scene_ros.launch_arguments import (
+    dds_environment,
+    existing_file,
     given_parameters,
+    is_true,
     player_command,
     profile_for,
+    remappings,
+    rviz_remappings,
     topics_of_bag,
 )
 
@@ -38,7 +44,8 @@ ARGUMENTS = {
     "start_paused": ("false", "Start the player paused; the space bar goes on."),
     "profile": (
         "auto",
-        "Topic names: nuscenes, nuscenes_upper, robot (the parameter file's), or auto (the bag's).",
+        "nuscenes, nuscenes_ros2bag, nuscenes2bag, kitti, robot (the bag's topics by their types), "
+        "or auto (recognised from the bag); without a bag, auto and robot take the file's topics.",
     ),
     "points_topic": ("", "Cloud to label; empty: the profile's."),
     "cameras": ("", "Camera names, separated by commas; empty: the profile's."),
@@ -52,6 +59,7 @@ ARGUMENTS = {
     "use_sim_time": ("auto", "true, false, or auto: true with a bag."),
     "namespace": ("", "Namespace of the node."),
     "log_level": ("info", "debug or info; above, the bag does not wait for the node."),
+    "python": ("", "Python that runs the node, such as venv/bin/python; empty: the installed one."),
     "rviz": ("false", "Start RViz."),
     "foxglove": ("false", "Start foxglove_bridge."),
     "dds_profile": (
@@ -76,19 +84,23 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     topics = topics_of_bag(Path(arguments["bag"])) if arguments["bag"] else {}
     profile = profile_for(arguments["profile"], topics, arguments["points_topic"])
     parameters = given_parameters(arguments, profile)
-    environment = dds_environment(arguments["dds_profile"])
+    environment = dds_environment(arguments["dds_profile"], os.environ)
     logger = ".".join([*filter(None, arguments["namespace"].split("/")), "clip2scene"])
     node = Node(
         package="clip2scene_ros",
         executable="segment_node",
         name="clip2scene",
+        # Passed on even if it is empty: launch_ros then files the parameters below under the node's
+        # full name, and not under /**, over which a full name in the parameter file would win.
         namespace=arguments["namespace"],
         # In this order: what was typed wins over the file.
-        parameters=[arguments["params_file"], parameters],
-        remappings=[("points", profile.cloud_topic), ("odom", profile.odometry_topic)],
+        parameters=[existing_file("params_file", arguments["params_file"]), parameters],
+        remappings=remappings(profile, arguments["points_topic"]),
         arguments=["--ros-args", "--log-level", f"{logger}:={arguments['log_level']}"],
+        prefix=arguments["python"] or None,
         additional_env=environment,
         output="screen",
+        on_exit=Shutdown(reason="the node has ended"),
     )
     processes: list[LaunchDescriptionEntity] = [node]
     if arguments["bag"]:
@@ -97,16 +109,18 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         is_ready_logged = arguments["log_level"] in ("debug", "info")
         processes.append(start_when_ready(player, node) if is_ready_logged else player)
     sim_time = {"use_sim_time": parameters["use_sim_time"]}
-    if arguments["rviz"].lower() == "true":
+    if is_true("rviz", arguments["rviz"]):
+        config = SHARE / "config/segment.rviz"
         processes.append(
             Node(
                 package="rviz2",
                 executable="rviz2",
-                arguments=["-d", str(SHARE / "config/segment.rviz")],
+                arguments=["-d", str(config)],
                 parameters=[sim_time],
+                remappings=rviz_remappings(config, arguments["namespace"]),
             )
         )
-    if arguments["foxglove"].lower() == "true":
+    if is_true("foxglove", arguments["foxglove"]):
         processes.append(
             Node(package="foxglove_bridge", executable="foxglove_bridge", parameters=[sim_time])
         )
@@ -128,11 +142,3 @@ def start_when_ready(player: ExecuteProcess, node: Node) -> RegisterEventHandler
     return RegisterEventHandler(
         OnProcessIO(target_action=node, on_stdout=on_output, on_stderr=on_output)
     )
-
-
-def dds_environment(profile: str) -> dict[str, str]:
-    """Name the profile as Fast DDS 2 and 3 each want it; the user's own choice wins."""
-    names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-    if profile == "none" or any(name in os.environ for name in names):
-        return {}
-    return dict.fromkeys(names, profile)

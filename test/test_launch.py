@@ -3,44 +3,44 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import fake_launch
 import pytest
 import yaml
+from fake_launch import LAUNCH_FILE
 
 from clip2scene_ros.launch_arguments import (
     LaunchError,
+    dds_environment,
     given_parameters,
     player_command,
     profile_for,
+    remappings,
+    rviz_remappings,
     topics_of_bag,
 )
-from clip2scene_ros.profiles import NUSCENES, NUSCENES_CAMERAS, CameraTopics, Profile
+from clip2scene_ros.profiles import KITTI, NUSCENES, NUSCENES_CAMERAS, CameraTopics, Profile
 
 ROOT = Path(__file__).parent.parent
-LAUNCH_FILE = ROOT / "launch/segment.launch.py"
 REAL_BAG = ROOT.parent / "shared/data/nuscenes_keyframe_bag"
 
 CLOUD = "sensor_msgs/msg/PointCloud2"
 
 
 @pytest.fixture
-def defaults():
-    """The launch arguments with their defaults, read without importing `launch`."""
-    tree = ast.parse(LAUNCH_FILE.read_text())
-    (table,) = (
-        node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ARGUMENTS"
-    )
-    assert isinstance(table, ast.Dict)
-    values = {}
-    for key, row in zip(table.keys, table.values, strict=True):
-        default = row.elts[0]
-        values[key.value] = default.value if isinstance(default, ast.Constant) else "a file"
-    return values
+def launch_file(monkeypatch):
+    """The launch file, imported without ROS."""
+    for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    return fake_launch.load_launch_file(monkeypatch, ROOT)
+
+
+@pytest.fixture
+def defaults(launch_file):
+    """The launch arguments with their defaults."""
+    return {name: default for name, (default, _) in launch_file.ARGUMENTS.items()}
 
 
 @pytest.fixture
@@ -84,8 +84,10 @@ def test_a_protobuf_bag_is_refused_with_the_way_out(make_bag):
 
 def test_without_a_bag_the_parameter_files_topics_stay(defaults):
     profile = profile_for("auto", {}, "")
-    assert profile.cloud_topic == "points"
+    assert profile is None
     assert given_parameters(defaults, profile) == {"use_sim_time": False}
+    assert remappings(profile, "") == []
+    assert remappings(profile, "/velodyne") == [("points", "/velodyne")]
 
 
 def test_a_bag_brings_its_topics_and_its_clock(defaults):
@@ -132,12 +134,30 @@ def test_a_camera_that_the_bag_does_not_have_is_refused(defaults):
 def test_cameras_of_several_patterns_are_refused(defaults):
     cameras = {"a": CameraTopics("/a/image", "/a/info"), "b": CameraTopics("/b/raw", "/b/info")}
     with pytest.raises(LaunchError, match=r"several patterns \(/{camera}/image, /{camera}/raw\)"):
-        given_parameters(defaults, Profile("guessed", "/points", cameras))
+        given_parameters(defaults, Profile("robot", "/points", cameras))
 
 
 def test_an_unknown_profile_is_refused():
-    with pytest.raises(LaunchError, match="must be one of auto, robot, nuscenes, nuscenes_upper"):
-        profile_for("kitti", {}, "")
+    with pytest.raises(LaunchError, match="must be one of auto, robot, nuscenes, nuscenes_ros2bag"):
+        profile_for("waymo", {}, "")
+
+
+def test_a_layout_brings_its_frame_and_its_intensity(defaults):
+    assert given_parameters(defaults, KITTI) == {
+        "cameras": ["kitti/camera_color_left"],
+        "camera_image_topic": "/{camera}/image_raw",
+        "camera_info_topic": "/{camera}/camera_info",
+        "fixed_frame": "world",
+        "intensity_scale": 1.0,
+        "use_sim_time": False,
+    }
+
+
+def test_profile_robot_takes_the_topics_of_a_bag_and_nothing_else(defaults):
+    profile = profile_for("robot", {"/kitti/velo/pointcloud": CLOUD}, "")
+    assert profile is not None
+    assert profile.cloud_topic == "/kitti/velo/pointcloud"
+    assert given_parameters(defaults, profile) == {"cameras": [""], "use_sim_time": False}
 
 
 def test_several_clouds_leave_the_choice_to_the_user():
@@ -156,18 +176,91 @@ def test_a_switch_is_true_or_false(defaults):
         player_command({**defaults, "bag": "drive", "loop": "yes"})
 
 
-def test_the_launch_file_describes_every_argument(defaults):
-    pytest.importorskip("launch.actions", reason="needs ROS 2's launch")
-    pytest.importorskip("launch_ros.actions", reason="needs launch_ros")
-    spec = importlib.util.spec_from_file_location("segment_launch", LAUNCH_FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    description = module.generate_launch_description()
-    declared = {argument.name: argument for argument in description.get_launch_arguments()}
-    assert set(declared) == set(defaults)
-    assert all(argument.description for argument in declared.values())
+def test_the_launch_file_describes_every_argument_of_the_interface(launch_file):
+    *declared, started = launch_file.generate_launch_description().positional[0]
+    described = {argument.positional[0]: argument.description for argument in declared}
+    assert all(described.values())
+    assert set(described) >= {
+        "profile", "bag", "rate", "loop", "start_paused", "rviz", "foxglove", "params_file",
+        "use_sim_time", "namespace", "log_level", "weights", "device", "mode", "points_topic",
+        "cameras", "dds_profile", "python",
+    }  # fmt: skip
+    assert started.function is launch_file.start
+
+
+def test_the_node_alone_is_started_by_default(launch_file, defaults):
+    (node,) = launch_file.start(defaults)
+    assert (node.package, node.executable, node.name) == (
+        "clip2scene_ros", "segment_node", "clip2scene",
+    )  # fmt: skip
+    assert node.namespace == ""
+    assert node.parameters == [str(ROOT / "config/segment_node.yaml"), {"use_sim_time": False}]
+    assert node.remappings == []
+    assert node.prefix is None
+    assert "ended" in node.on_exit.reason
+
+
+def test_a_bag_starts_a_player_once_the_node_listens(launch_file, defaults, make_bag):
+    bag = make_bag({"/velodyne": CLOUD})
+    node, handler = launch_file.start({**defaults, "bag": str(bag), "rate": "0.5"})
+    assert node.parameters[1]["use_sim_time"] is True
+    assert node.remappings == [("points", "/velodyne"), ("odom", "/odom")]
+    (on_output,) = handler.positional
+    assert on_output.target_action is node
+    assert on_output.on_stderr(fake_launch.Noted(text=b"loading")) is None
+    line = b"/clip2scene/points will be labelled by 16 prompts from /velodyne"
+    player = on_output.on_stderr(fake_launch.Noted(text=line))
+    assert player.cmd == f"ros2 bag play {bag} --clock 100 --rate 0.5".split()
+    assert on_output.on_stdout(fake_launch.Noted(text=line)) is None
+
+
+def test_node_and_player_get_the_dds_profile_under_both_names(launch_file, defaults, make_bag):
+    arguments = {**defaults, "bag": str(make_bag({"/velodyne": CLOUD})), "log_level": "warn"}
+    node, player = launch_file.start(arguments)
+    profile = str(ROOT / "config/fastdds_large_cloud.xml")
+    assert (
+        node.additional_env
+        == player.additional_env
+        == {
+            "FASTRTPS_DEFAULT_PROFILES_FILE": profile,
+            "FASTDDS_DEFAULT_PROFILES_FILE": profile,
+        }
+    )
+
+
+def test_the_users_own_dds_profile_wins_and_a_missing_one_is_refused():
+    assert dds_environment("x.xml", {"FASTDDS_DEFAULT_PROFILES_FILE": "mine.xml"}) == {}
+    assert dds_environment("none", {}) == {}
+    with pytest.raises(LaunchError, match=r"dds_profile: there is no file 'x\.xml'"):
+        dds_environment("x.xml", {})
+
+
+def test_a_missing_parameter_file_is_refused(launch_file, defaults):
+    with pytest.raises(LaunchError, match=r"params_file: there is no file 'mine\.yaml'"):
+        launch_file.start({**defaults, "params_file": "mine.yaml"})
+
+
+def test_rviz_and_foxglove_are_started_on_the_nodes_clock(launch_file, defaults):
+    arguments = {**defaults, "rviz": "true", "foxglove": "True", "use_sim_time": "true"}
+    _, rviz, bridge = launch_file.start(arguments)
+    assert (rviz.package, rviz.executable) == ("rviz2", "rviz2")
+    assert rviz.arguments == ["-d", str(ROOT / "config/segment.rviz")]
+    assert (bridge.package, bridge.executable) == ("foxglove_bridge", "foxglove_bridge")
+    assert rviz.parameters == bridge.parameters == [{"use_sim_time": True}]
+    with pytest.raises(LaunchError, match="rviz must be true or false, got 'yes'"):
+        launch_file.start({**defaults, "rviz": "yes"})
+
+
+def test_rviz_follows_the_node_into_its_namespace():
+    config = ROOT / "config/segment.rviz"
+    assert rviz_remappings(config, "") == rviz_remappings(config, "/") == []
+    assert ("/clip2scene/points", "/van/clip2scene/points") in rviz_remappings(config, "/van")
+
+
+def test_python_runs_the_node(launch_file, defaults):
+    (node,) = launch_file.start({**defaults, "python": "/venv/bin/python", "namespace": "van"})
+    assert (node.prefix, node.namespace) == ("/venv/bin/python", "van")
+    assert node.arguments == ["--ros-args", "--log-level", "van.clip2scene:=info"]
 
 
 def test_the_launch_file_waits_for_a_line_that_the_node_logs():
