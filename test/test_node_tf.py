@@ -1,0 +1,174 @@
+"""The node on the true /tf and /tf_static, over the true middleware."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
+
+import rclpy
+import ros_graph
+from geometry_msgs.msg import TransformStamped
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from ros_graph import Graph, QuadrantEngine, labels_of, make_cloud, seconds_of
+from sensor_msgs.msg import PointCloud2
+
+from clip2scene_ros import segment_node
+from clip2scene_ros.segment_node import SegmentNode
+
+pytestmark = pytest.mark.ros
+
+ROOT = Path(__file__).parent.parent
+ONE_PER_QUADRANT = [[5, 5, 0, 10], [-5, 5, 0, 20], [5, -5, 0, 30], [-5, -5, 0, 40]]
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+SCRIPT = """
+import sys
+sys.path.insert(0, "test")
+from clip2scene_ros import segment_node
+from ros_graph import QuadrantEngine
+
+segment_node.load_engine = lambda values: QuadrantEngine()
+sys.exit(segment_node.main(["--ros-args", "-p", "pose_source:=tf"]))
+"""
+
+
+def edge(parent, child, stamp_s=0.0, x=0.0, z=0.0):
+    transform = TransformStamped(child_frame_id=child)
+    transform.header.frame_id, transform.header.stamp = parent, ros_graph.stamp(stamp_s)
+    transform.transform.translation.x, transform.transform.translation.z = float(x), float(z)
+    return transform
+
+
+@pytest.fixture
+def start(tf2_msgs, monkeypatch):
+    """Start a graph whose mounts were latched before the node came up."""
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    monkeypatch.setattr(segment_node, "TFMessage", tf2_msgs.message)
+    monkeypatch.setattr(segment_node, "_DIAGNOSTICS_PERIOD_S", 0.2)
+    tf_message = tf2_msgs.message
+    engine = QuadrantEngine()
+    graphs = []
+
+    def start_graph(**parameters):
+        overrides = [
+            Parameter(name, value=value)
+            for name, value in {"pose_source": "tf", "cameras": ["cam_front"], **parameters}.items()
+        ]
+
+        def make_node(context):
+            mounts = rclpy.create_node("mounts", context=context)
+            latched = mounts.create_publisher(tf_message, "/tf_static", LATCHED)
+            latched.publish(tf_message(transforms=[edge("base_link", "lidar_top", z=1.8)]))
+            return SegmentNode(lambda _: engine, context, overrides)
+
+        graph = Graph(make_node)
+        graphs.append(graph)
+        graph.engine = engine
+        tf = graph.driver.create_publisher(tf_message, "/tf", 100)
+        graph.publish_tf = lambda *edges: tf.publish(tf_message(transforms=list(edges)))
+        graph.connect()
+        graph.spin_until(tf.get_subscription_count)
+        return graph
+
+    yield start_graph
+    for graph in graphs:
+        graph.close()
+
+
+def test_the_pose_is_interpolated_on_tf_and_the_mount_comes_from_tf_static(start):
+    graph = start()
+    graph.publish_tf(edge("map", "odom", 1.0, x=100), edge("odom", "base_link", 1.0, x=0))
+    graph.publish_tf(edge("map", "odom", 2.0, x=100), edge("odom", "base_link", 2.0, x=8))
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.25))
+    graph.spin_until(lambda: graph.received.points)
+    (sweep,) = graph.engine.sweeps
+    np.testing.assert_allclose(sweep.T_global_lidar[:3, 3], [102.0, 0, 1.8])
+    assert labels_of(graph.received.points[0]) == [0, 1, 2, 3]
+
+
+def test_a_sweep_waits_for_the_transform_after_its_stamp(start):
+    graph = start(tf_timeout=5.0)
+    graph.publish_tf(edge("map", "base_link", 1.0, x=1))
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.5))
+    graph.spin_until(lambda: graph.node._inputs["lidar"].received)
+    graph.spin_for(0.2)
+    assert graph.received.points == []
+    graph.publish_tf(edge("map", "base_link", 2.0, x=3))
+    graph.spin_until(lambda: graph.received.points)
+    np.testing.assert_allclose(graph.engine.sweeps[0].T_global_lidar[:3, 3], [2.0, 0, 1.8])
+
+
+def test_the_newest_transform_does_not_stand_in_for_the_one_at_the_stamp(start):
+    graph = start(tf_timeout=0.1)
+    graph.publish_tf(edge("map", "base_link", 1.0))
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.05))
+    graph.spin_until_diagnosed("tf", "'map' <- 'base_link'", "0.050 s after")
+    assert graph.received.points == []
+
+
+def test_a_node_in_its_own_process_hears_tf(tf2_msgs):
+    own_graph = {
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "ROS_DOMAIN_ID": str(os.getpid() % 100 + 1),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in own_graph.items():
+            patch.setenv(name, value)
+        driver = Driver(tf2_msgs.message)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT], cwd=ROOT, env={**tf2_msgs.environment, **own_graph}
+    )
+    try:
+        driver.spin_until(lambda: driver.received or process.poll() is not None, seconds=60)
+        assert process.poll() is None, "the node ended"
+    finally:
+        process.terminate()
+        process.wait(10)
+        driver.close()
+    assert seconds_of(driver.received[0]) == 1.5
+    assert labels_of(driver.received[0]) == [0, 1, 2, 3]
+
+
+class Driver:
+    """A robot that sends its mount, its pose around 1.5 s and a cloud, twenty times a second."""
+
+    def __init__(self, tf_message):
+        self.tf_message = tf_message
+        self.context = Context()
+        rclpy.init(context=self.context)
+        self.node = rclpy.create_node("driver", context=self.context)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+        self.received = []
+        self.node.create_subscription(PointCloud2, "/clip2scene/points", self.received.append, 10)
+        self.mounts = self.node.create_publisher(tf_message, "/tf_static", LATCHED)
+        self.poses = self.node.create_publisher(tf_message, "/tf", 10)
+        self.clouds = self.node.create_publisher(PointCloud2, "/points", 5)
+        self.mounts.publish(tf_message(transforms=[edge("base_link", "lidar_top")]))
+
+    def spin_until(self, condition, seconds):
+        end_s = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end_s, "no labelled cloud came in time"
+            if self.clouds.get_subscription_count() and self.poses.get_subscription_count():
+                for stamp_s in (1.0, 2.0):
+                    self.poses.publish(
+                        self.tf_message(transforms=[edge("map", "base_link", stamp_s)])
+                    )
+                self.clouds.publish(make_cloud(ONE_PER_QUADRANT, 1.5))
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def close(self):
+        self.executor.shutdown()
+        self.node.destroy_node()
+        self.context.shutdown()
