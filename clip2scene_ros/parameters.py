@@ -40,6 +40,11 @@ class NodeParameters:
         "alone set it back.",
         dynamic=True,
     )
+    autostart: bool = parameter(
+        "autostart",
+        True,
+        "Configure and activate at the start; without it a lifecycle manager does.",
+    )
     mode: str = parameter(
         "mode",
         "lidar",

@@ -42,6 +42,7 @@ class SegmentPublishers:
     """
 
     def __init__(self, node: Node, fixed_frame: str, intensity_scale: float) -> None:
+        self._node = node
         self._fixed_frame = fixed_frame
         self._intensity_scale = intensity_scale
         self._points = node.create_publisher(PointCloud2, "~/points", _CLOUD_QOS)
@@ -49,6 +50,11 @@ class SegmentPublishers:
         self._legend = node.create_publisher(String, "~/legend", _LATCHED_QOS)
         self._announced: Vocabulary | None = None
         self.legend_version = 0
+
+    def close(self) -> None:
+        """Take all topics off the graph."""
+        for publisher in (self._points, self._map, self._legend):
+            self._node.destroy_publisher(publisher)
 
     def announce(self, vocabulary: Vocabulary) -> None:
         """Publish the legend if these words are new; call it before their first cloud."""

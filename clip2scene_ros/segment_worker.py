@@ -107,6 +107,8 @@ class SegmentWorker:
             self._record.add_rejections([reason])
             return
         inference_s = time.monotonic() - begin_s
+        if self._stopping.is_set():
+            return  # who stopped the worker must not hear of it again
         self._publishers.announce(cloud.vocabulary)
         self._publishers.publish_cloud(cloud, assembled.header)
         latency_s = (self._now_ns() - stamp_ns(assembled.header)) * 1e-9

@@ -72,6 +72,12 @@ class SensorSubscription:
             if message_type is not None:
                 self._subscribe(message_type)
 
+    def close(self) -> None:
+        """Leave the topic."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
     def silent_s(self) -> float:
         """Seconds since the last message or, before the first one, since the start."""
         return time.monotonic() - self.last_received_s

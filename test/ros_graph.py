@@ -92,6 +92,11 @@ class Graph:
         self.driver.destroy_node()
         self.context.shutdown()
 
+    @property
+    def inputs(self):
+        """The active node's subscriptions by what they feed."""
+        return self.node.inputs.subscriptions
+
     def spin_until(self, condition, seconds=5.0):
         end_s = time.monotonic() + seconds
         while not condition():
@@ -125,16 +130,22 @@ class Graph:
                 self.spin_until(lambda key=key: self.publishers[key].get_subscription_count())
             self.publishers[key].publish(message)
 
+    def call(self, service_type, name, **request):
+        """Call a service of the node; returns its response."""
+        client = self.driver.create_client(service_type, f"/clip2scene/{name}")
+        self.spin_until(client.service_is_ready)
+        future = client.call_async(service_type.Request(**request))
+        self.spin_until(future.done)
+        self.driver.destroy_client(client)
+        return future.result()
+
     def set_parameters(self, **values):
         """Set parameters as `ros2 param set` does; returns (successful, reason) of each."""
-        client = self.driver.create_client(SetParameters, "/clip2scene/set_parameters")
-        self.spin_until(client.service_is_ready)
-        parameters = [Parameter(name, value=value) for name, value in values.items()]
-        future = client.call_async(
-            SetParameters.Request(parameters=[p.to_parameter_msg() for p in parameters])
-        )
-        self.spin_until(future.done)
-        return [(result.successful, result.reason) for result in future.result().results]
+        parameters = [
+            Parameter(name, value=value).to_parameter_msg() for name, value in values.items()
+        ]
+        answer = self.call(SetParameters, "set_parameters", parameters=parameters)
+        return [(result.successful, result.reason) for result in answer.results]
 
     def diagnosis(self, name):
         """The newest diagnostic item of this name."""

@@ -216,7 +216,7 @@ def test_parameters_that_are_used_at_the_start_only_cannot_be_set(start):
 
 def test_a_best_effort_publisher_is_heard(start):
     graph = start(is_best_effort=True, pose_source="none")
-    graph.spin_until(lambda: not graph.node._inputs["lidar"].is_reliable)
+    graph.spin_until(lambda: not graph.inputs["lidar"].is_reliable)
 
     def is_labelled():
         graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
@@ -240,7 +240,7 @@ def test_when_the_engine_is_slow_the_newest_sweep_wins_and_drops_are_counted(sta
         graph.spin_until(has_begun.is_set)
         for stamp_s in (1.05, 1.1, 1.15, 1.2):
             graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, stamp_s))
-        graph.spin_until(lambda: graph.node._inputs["lidar"].received == 5)
+        graph.spin_until(lambda: graph.inputs["lidar"].received == 5)
     graph.spin_until(lambda: len(graph.received.points) == 2)
     assert [seconds_of(cloud) for cloud in graph.received.points] == pytest.approx([1.0, 1.2])
     status = graph.spin_until_diagnosed("inference", "overtaken")
@@ -275,7 +275,7 @@ def test_the_nearest_image_reaches_the_engine(start, engine):
     graph = start(mode="fused", sync__max_wait=0.5)
     for stamp_s in (0.9, 1.1):
         graph.publish_pose(stamp_s)
-    image = graph.node._inputs["cam_front image"]
+    image = graph.inputs["cam_front image"]
     graph.publish_camera("cam_front", ros_graph.make_image(0.96), ros_graph.make_info())
     graph.spin_until(lambda: image.received == 1)
     graph.publish_camera("cam_front", ros_graph.make_image(1.01))
@@ -295,7 +295,7 @@ def test_a_compressed_image_is_decoded(start, engine):
     Picture.new("RGB", (4, 2), (200, 30, 30)).save(jpeg, "JPEG")
     image = ros_graph.make_compressed(1.0, jpeg.getvalue())
     graph.publish_camera("cam_front", image, ros_graph.make_info())
-    graph.spin_until(lambda: graph.node._inputs["cam_front image"].received)
+    graph.spin_until(lambda: graph.inputs["cam_front image"].received)
     graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
     graph.spin_until(lambda: graph.received.points)
     ((camera,),) = engine.cameras
@@ -351,7 +351,7 @@ def test_without_poses_there_is_no_map(start):
 def test_the_node_stops_at_once_while_idle(start):
     graph = start(pose_source="none")
     begin_s = time.monotonic()
-    graph.node._worker.stop()
+    graph.node.destroy_node()
     assert time.monotonic() - begin_s < 1.0
 
 

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 
-from clip2scene_ros import segment_node
+from clip2scene_ros import segment_node, sensor_inputs
 
 pytestmark = pytest.mark.ros
 
@@ -72,7 +72,7 @@ def test_what_it_cannot_start_with_ends_it_with_1_and_one_line(run_main, argumen
 
 
 def test_without_tf2_msgs_it_names_the_two_ways_out(run_main, monkeypatch):
-    monkeypatch.setattr(segment_node, "TFMessage", None)
+    monkeypatch.setattr(sensor_inputs, "TFMessage", None)
     code, (line,) = run_main("-p", "pose_source:=tf")
     assert code == 1
     assert "tf2_msgs" in line

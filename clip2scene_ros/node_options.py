@@ -1,0 +1,78 @@
+"""What the node's parameters mean to the engine and to the assembler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from clip2scene_core.device import use_threads
+from clip2scene_core.online import OnlineOptions, OnlineSegmenter, load_online_segmenter
+from clip2scene_ros.assembly import AssemblyOptions
+from clip2scene_ros.parameters import NodeParameters
+from clip2scene_ros.profiles import CameraTopics, Profile
+
+
+def load_engine(values: NodeParameters) -> OnlineSegmenter:
+    """Load the weights that the parameters name.
+
+    Raises:
+        ValueError: If they cannot be used; one line says why.
+        FileNotFoundError: If a file is missing.
+    """
+    use_threads(values.num_threads)
+    return load_online_segmenter(values.weights, values.teacher or None, online_options(values))
+
+
+def online_options(values: NodeParameters) -> OnlineOptions:
+    """Say how sweeps are labelled."""
+    device = values.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return OnlineOptions(
+        mode=values.mode,
+        num_sweeps=values.num_sweeps,
+        map_voxel_size_m=values.map_voxel_size_m,
+        min_range_m=values.min_range_m,
+        max_range_m=values.max_range_m,
+        min_confidence=values.min_confidence,
+        device=device,
+        precision=values.precision,
+        camera_weight=values.camera_weight,
+        key_smoothing=values.key_smoothing,
+    )
+
+
+def assembly_options(values: NodeParameters) -> AssemblyOptions:
+    """Say how messages become sweeps."""
+    return AssemblyOptions(
+        fixed_frame=values.fixed_frame,
+        base_frame=values.base_frame,
+        pose_source=values.pose_source,
+        cameras=() if values.mode == "lidar" else values.cameras,
+        tolerance_s=values.sync_tolerance_s,
+        max_wait_s=values.sync_max_wait_s,
+        pose_wait_s=values.tf_timeout_s,
+        intensity_scale=values.intensity_scale,
+        zero_stamp=values.zero_stamp,
+        extrinsics_file=Path(values.extrinsics_file) if values.extrinsics_file else None,
+    )
+
+
+def resolved_topics(values: NodeParameters, resolve: Callable[[str], str]) -> Profile:
+    """Name the topics as the graph knows them; `resolve` applies namespace and remapping."""
+    cameras = {
+        camera: CameraTopics(
+            resolve(values.image_topic(camera)), resolve(values.info_topic(camera))
+        )
+        for camera in values.cameras
+    }
+    return Profile("node", resolve("points"), cameras, resolve("odom"))
+
+
+def map_period_s(values: NodeParameters) -> float | None:
+    """Least time between two maps in seconds; None where there is no map."""
+    if not values.map_enabled or values.pose_source == "none":
+        return None
+    return 1 / values.map_publish_rate_hz
