@@ -23,7 +23,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_graph import Graph, QuadrantEngine, labels_of, make_cloud, seconds_of
 from sensor_msgs.msg import PointCloud2
 
-from clip2scene_ros import segment_node
+from clip2scene_ros import segment_node, sensor_inputs
 from clip2scene_ros.segment_node import SegmentNode
 
 pytestmark = pytest.mark.ros
@@ -53,7 +53,7 @@ def edge(parent, child, stamp_s=0.0, x=0.0, z=0.0):
 def start(tf2_msgs, monkeypatch):
     """Start a graph whose mounts were latched before the node came up."""
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    monkeypatch.setattr(segment_node, "TFMessage", tf2_msgs.message)
+    monkeypatch.setattr(sensor_inputs, "TFMessage", tf2_msgs.message)
     monkeypatch.setattr(segment_node, "_DIAGNOSTICS_PERIOD_S", 0.2)
     tf_message = tf2_msgs.message
     engine = QuadrantEngine()
@@ -100,7 +100,7 @@ def test_a_sweep_waits_for_the_transform_after_its_stamp(start):
     graph = start(tf_timeout=5.0)
     graph.publish_tf(edge("map", "base_link", 1.0, x=1))
     graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.5))
-    graph.spin_until(lambda: graph.node._inputs["lidar"].received)
+    graph.spin_until(lambda: graph.inputs["lidar"].received)
     graph.spin_for(0.2)
     assert graph.received.points == []
     graph.publish_tf(edge("map", "base_link", 2.0, x=3))
