@@ -82,7 +82,7 @@ setup(
     extras_require={
         "ros": ROS_PINS,
         "train": ["numba>=0.59"],
-        "viz": ["rerun-sdk>=0.22"],
+        "viz": ["rerun-sdk>=0.39,<0.42"],
         "gpu": ["spconv-triton"],
         "test": [
             *TF2_MSGS_BUILD_PINS,

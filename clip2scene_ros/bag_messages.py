@@ -1,4 +1,4 @@
-"""Messages of the rosbags library: read from bags, and made of arrays to be written."""
+"""Messages of the rosbags library: read from bags, made of arrays, and copied to other bags."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from rosbags.interfaces import Connection
+from rosbags.interfaces import Connection, ConnectionExtRosbag2
+from rosbags.rosbag2 import Writer
 from rosbags.typesys import Stores, get_typestore
 
 from clip2scene_core.geometry import quaternion_from_matrix
@@ -140,6 +141,32 @@ def odometry_message(T_parent_child: NDArray[np.float64], header: Any, child: st
 def string_message(text: str) -> Any:
     """Make a std_msgs/String."""
     return _TYPES["std_msgs/msg/String"](data=text)
+
+
+def add_copy(writer: Writer, connection: Connection) -> Connection:
+    """Declare an input topic in another bag with its own type, definition and QoS.
+
+    Args:
+        writer: Open.
+        connection: Of the input.
+
+    Returns:
+        The connection to write the input's serialised messages to.
+    """
+    assert isinstance(connection.ext, ConnectionExtRosbag2)
+    definition, digest = connection.msgdef.data, connection.digest
+    if connection.msgtype in STORE.fielddefs:
+        # A bare file carries no hash, an old sqlite3 bag no definition; the type's own will do.
+        definition = definition or STORE.generate_msgdef(connection.msgtype, ros_version=2)[0]
+        digest = digest or STORE.hash_rihs01(connection.msgtype)
+    return writer.add_connection(
+        connection.topic,
+        connection.msgtype,
+        msgdef=definition,
+        rihs01=digest or "RIHS01_" + "0" * 64,
+        serialization_format=connection.ext.serialization_format,
+        offered_qos_profiles=connection.ext.offered_qos_profiles,
+    )
 
 
 def _quaternion(transform: NDArray[np.float64]) -> Any:

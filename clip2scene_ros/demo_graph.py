@@ -31,11 +31,11 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import String
 
 from clip2scene_ros.bag_files import create_bag, open_bag, read_messages
-from clip2scene_ros.bag_messages import STORE, read_message
+from clip2scene_ros.bag_messages import STORE, add_copy, read_message
 from clip2scene_ros.conversions import NANOSECONDS, stamp_ns
 from clip2scene_ros.demo_run import DemoRun, PromptChange
+from clip2scene_ros.labelled_output import LEGEND_TOPIC, MAP_TOPIC, POINTS_TOPIC
 from clip2scene_ros.profiles import choose_profile
-from clip2scene_ros.replay import LEGEND_TOPIC, MAP_TOPIC, POINTS_TOPIC, add_copy
 
 _NODE_NAME: Final = "clip2scene"
 _STARTUP_S: Final = 60.0

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
-from rosbags.interfaces import Connection, ConnectionExtRosbag2
+from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, Writer
 
 from clip2scene_core.datasets.sample import CameraView, Sweep
@@ -21,27 +20,12 @@ from clip2scene_core.online import LabelledCloud, MissingCamerasError
 from clip2scene_core.vocabulary import Vocabulary
 from clip2scene_ros.assembler import SweepAssembler
 from clip2scene_ros.assembly import AssembledSweep, AssemblyOptions
-from clip2scene_ros.bag_files import BagError, create_bag, offered_qos, open_bag, read_messages
-from clip2scene_ros.bag_messages import (
-    STORE,
-    cloud_message,
-    header_message,
-    read_message,
-    string_message,
-)
-from clip2scene_ros.conversions import (
-    NANOSECONDS,
-    labelled_cloud_array,
-    legend_json,
-    map_array,
-)
+from clip2scene_ros.bag_files import BagError, create_bag, open_bag, read_messages
+from clip2scene_ros.bag_messages import read_message
+from clip2scene_ros.conversions import NANOSECONDS
+from clip2scene_ros.labelled_output import OWN_TOPICS, LabelledOutput, Viewer
 from clip2scene_ros.profiles import Profile, ProfileError, choose_profile
 
-POINTS_TOPIC: Final = "/clip2scene/points"
-MAP_TOPIC: Final = "/clip2scene/map"
-LEGEND_TOPIC: Final = "/clip2scene/legend"
-
-_OWN_TOPICS: Final = (POINTS_TOPIC, MAP_TOPIC, LEGEND_TOPIC)
 _NO_CAMERAS: Final = "no camera for a mode that needs one"
 _TF_TYPE: Final = "tf2_msgs/msg/TFMessage"
 
@@ -123,6 +107,7 @@ def segment_bag(
     engine: Engine,
     options: ReplayOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
+    viewer: Viewer | None = None,
 ) -> ReplaySummary:
     """Label every cloud of a bag and write a bag with the results beside the input's topics.
 
@@ -135,6 +120,7 @@ def segment_bag(
         engine: Labels the sweeps.
         options: How; by default LiDAR alone, poses from /tf.
         progress: Told the number of messages read and their total.
+        viewer: Shown every labelled sweep and every map.
 
     Returns:
         Counts and times.
@@ -149,7 +135,7 @@ def segment_bag(
     with open_bag(bag) as reader:
         profile = options.profile or _choose_profile(bag, reader, options.cloud_topic)
         with create_bag(out) as writer:
-            replay = _Replay(reader, writer, engine, profile, options)
+            replay = _Replay(reader, writer, engine, profile, options, viewer)
             replay.feed_static_transforms()
             total = reader.message_count
             for index, (connection, at_ns, content) in enumerate(read_messages(reader)):
@@ -181,6 +167,7 @@ class _Replay:
         engine: Engine,
         profile: Profile,
         options: ReplayOptions,
+        viewer: Viewer | None,
     ) -> None:
         assembly = options.assembly
         if options.with_cameras and not assembly.cameras:
@@ -189,7 +176,7 @@ class _Replay:
         self._engine = engine
         self._assembler = SweepAssembler(assembly, profile)
         self._listeners = self._connect(profile)
-        self._output = _LabelledOutput(writer, assembly, options.map_period_s)
+        self._output = LabelledOutput(writer, assembly, options.map_period_s, viewer)
         self._prompt_changes = sorted(options.prompt_changes, key=lambda change: change[0])
         self._first_sweep_ns: int | None = None
         self._now_ns = reader.start_time
@@ -208,7 +195,7 @@ class _Replay:
 
     def feed(self, connection: Connection, at_ns: int, content: bytes) -> None:
         """Copy one message, let the assembler have it, and label what became ready."""
-        if connection.topic in _OWN_TOPICS:
+        if connection.topic in OWN_TOPICS:
             return  # of an earlier run
         self._now_ns = at_ns
         self._output.copy(connection, at_ns, content)
@@ -226,7 +213,7 @@ class _Replay:
         self._label_ready(is_last=True)
         self._count_rejections()
         if self.latencies_ms:
-            self._output.write_map(self._engine, self._now_ns)
+            self._output.write_map(self._engine.map, self._now_ns)
 
     def why_nothing(self) -> str:
         """Say why no cloud was labelled."""
@@ -272,10 +259,10 @@ class _Replay:
         except MissingCamerasError as error:
             self._count(_NO_CAMERAS, str(error))
             return
-        self._output.write_cloud(cloud, assembled.header, self._now_ns)
+        self._output.write_cloud(cloud, assembled, self._now_ns)
         self.latencies_ms.append(1000 * (time.perf_counter() - started))
         self.num_points += len(cloud.points)
-        self._output.write_due_map(self._engine, self._now_ns)
+        self._output.write_due_map(self._engine.map, self._now_ns)
 
     def _change_prompts(self, sweep_ns: int) -> None:
         if self._first_sweep_ns is None:
@@ -293,62 +280,6 @@ class _Replay:
         self.reasons.setdefault(kind, reason)
 
 
-class _LabelledOutput:
-    """The bag that is written: copies of the input, and the product's three topics."""
-
-    def __init__(self, writer: Writer, assembly: AssemblyOptions, map_period_s: float) -> None:
-        self._writer = writer
-        self._assembly = assembly
-        self._map_period_ns = round(map_period_s * NANOSECONDS)
-        self._copies: dict[tuple[str, str, str], Connection] = {}
-        self._own: dict[str, Connection] = {}
-        self._vocabulary: Vocabulary | None = None
-        self._legend_version = 0
-        self._newest_map_ns: int | None = None
-        self._newest_sweep_ns = 0
-
-    def copy(self, connection: Connection, at_ns: int, content: bytes) -> None:
-        key = (connection.topic, connection.msgtype, repr(connection.ext))
-        if key not in self._copies:
-            self._copies[key] = add_copy(self._writer, connection)
-        self._writer.write(self._copies[key], at_ns, content)
-
-    def write_cloud(self, cloud: LabelledCloud, header: Any, now_ns: int) -> None:
-        if cloud.vocabulary is not self._vocabulary:
-            self._vocabulary = cloud.vocabulary
-            self._legend_version += 1
-            legend = string_message(legend_json(cloud.vocabulary, self._legend_version))
-            self._write(LEGEND_TOPIC, legend, now_ns, is_latched=True)
-        array = labelled_cloud_array(cloud, self._assembly.intensity_scale)
-        self._newest_sweep_ns = cloud.stamp_ns
-        self._write(POINTS_TOPIC, cloud_message(array, header), now_ns, is_latched=False)
-
-    def write_due_map(self, engine: Engine, now_ns: int) -> None:
-        newest_ns = self._newest_map_ns
-        # A looped or merged bag may go back in time.
-        if newest_ns is None or not 0 <= now_ns - newest_ns < self._map_period_ns:
-            self.write_map(engine, now_ns)
-
-    def write_map(self, engine: Engine, now_ns: int) -> None:
-        if self._assembly.pose_source == "none" or self._vocabulary is None:
-            return
-        self._newest_map_ns = now_ns
-        array: NDArray[np.void] = map_array(engine.map(), self._vocabulary)
-        header = header_message(self._newest_sweep_ns, self._assembly.fixed_frame)
-        self._write(MAP_TOPIC, cloud_message(array, header), now_ns, is_latched=True)
-
-    def _write(self, topic: str, message: Any, now_ns: int, is_latched: bool) -> None:
-        if topic not in self._own:
-            self._own[topic] = self._writer.add_connection(
-                topic,
-                message.__msgtype__,
-                typestore=STORE,
-                offered_qos_profiles=offered_qos(1 if is_latched else 2, is_latched),
-            )
-        content = STORE.serialize_cdr(message, message.__msgtype__)
-        self._writer.write(self._own[topic], now_ns, content)
-
-
 def _choose_profile(bag: Path, reader: Reader, cloud_topic: str | None) -> Profile:
     types = {connection.topic: connection.msgtype for connection in reader.connections}
     try:
@@ -363,29 +294,3 @@ def _without_time(listener: Callable[[Any], None]) -> Callable[[Any, int], None]
 
 def _is_static(connection: Connection) -> bool:
     return connection.msgtype == _TF_TYPE and connection.topic.endswith("tf_static")
-
-
-def add_copy(writer: Writer, connection: Connection) -> Connection:
-    """Declare an input topic in another bag with its own type, definition and QoS.
-
-    Args:
-        writer: Open.
-        connection: Of the input.
-
-    Returns:
-        The connection to write the input's serialised messages to.
-    """
-    assert isinstance(connection.ext, ConnectionExtRosbag2)
-    definition, digest = connection.msgdef.data, connection.digest
-    if connection.msgtype in STORE.fielddefs:
-        # A bare file carries no hash, an old sqlite3 bag no definition; the type's own will do.
-        definition = definition or STORE.generate_msgdef(connection.msgtype, ros_version=2)[0]
-        digest = digest or STORE.hash_rihs01(connection.msgtype)
-    return writer.add_connection(
-        connection.topic,
-        connection.msgtype,
-        msgdef=definition,
-        rihs01=digest or "RIHS01_" + "0" * 64,
-        serialization_format=connection.ext.serialization_format,
-        offered_qos_profiles=connection.ext.offered_qos_profiles,
-    )

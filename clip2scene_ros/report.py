@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from PIL import Image
 from clip2scene_core.datasets.sample import CameraView, Sweep
 from clip2scene_core.evaluation import ConfusionMatrix
 from clip2scene_core.geometry import transform_points
+from clip2scene_core.grid import LabelledMap
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.outputs import (
     draw_bird_eye,
@@ -28,9 +30,9 @@ from clip2scene_ros.assembler import SweepAssembler
 from clip2scene_ros.assembly import AssemblyOptions
 from clip2scene_ros.bag_files import BagError, open_bag, read_messages
 from clip2scene_ros.bag_messages import read_message
-from clip2scene_ros.conversions import PCL_DTYPE, UNLABELLED_ID, stamp_ns
+from clip2scene_ros.conversions import MAP_DTYPE, PCL_DTYPE, UNLABELLED_ID, stamp_ns
+from clip2scene_ros.labelled_output import LEGEND_TOPIC, MAP_TOPIC, POINTS_TOPIC
 from clip2scene_ros.profiles import choose_profile
-from clip2scene_ros.replay import LEGEND_TOPIC, POINTS_TOPIC
 
 _CAMERA_WIDTH_PX = 480
 _PLACES = {
@@ -123,6 +125,33 @@ def read_labelled_bag(bag: Path) -> list[LabelledSweep]:
     if not sweeps:
         raise BagError(f"{bag}: no cloud on {POINTS_TOPIC} belongs to a cloud of the bag")
     return sweeps
+
+
+def read_maps(bag: Path) -> Iterator[tuple[LabelledMap, int]]:
+    """Read the maps of a bag that `segment`, the demo or a recording of the node wrote.
+
+    Args:
+        bag: Labelled bag.
+
+    Yields:
+        A map, whose `counts` are not in a bag and 0, and the stamp of the newest sweep in it.
+
+    Raises:
+        BagError: If the bag cannot be read.
+    """
+    with open_bag(bag) as reader:
+        wanted = [c for c in reader.connections if c.topic == MAP_TOPIC]
+        for connection, _, content in read_messages(reader, wanted) if wanted else ():
+            message = read_message(connection, content)
+            array = np.frombuffer(message.data, MAP_DTYPE)
+            points = np.stack([array[name] for name in "xyz"], axis=1)
+            labelled_map = LabelledMap(
+                points,
+                _labels_of_ids(array["label"]),
+                array["confidence"],
+                np.zeros(len(points), np.int64),
+            )
+            yield labelled_map, stamp_ns(message.header)
 
 
 def score(sweeps: list[LabelledSweep]) -> ConfusionMatrix:
@@ -233,7 +262,10 @@ def _points_along(sweep: Sweep, turn: NDArray[np.float64]) -> NDArray[np.float64
 
 
 def _labels_of(message: Any) -> NDArray[np.uint8]:
-    ids = np.frombuffer(message.data, PCL_DTYPE)["label"]
+    return _labels_of_ids(np.frombuffer(message.data, PCL_DTYPE)["label"])
+
+
+def _labels_of_ids(ids: NDArray[np.uint32]) -> NDArray[np.uint8]:
     return np.where(ids == UNLABELLED_ID, IGNORE_LABEL, ids).astype(np.uint8)
 
 

@@ -144,6 +144,17 @@ def test_a_labelled_bag_is_recorded_for_rerun_or_the_extra_is_named(tmp_path, ba
         assert recording.stat().st_size > 1000
 
 
+def test_labelling_is_recorded_for_rerun_or_the_extra_is_named(tmp_path, bag, student, capsys):
+    out, recording = tmp_path / "labelled", tmp_path / "drive.rrd"
+    arguments = ["segment", bag, "--out", out, "--weights", student, "--rrd", recording]
+    if importlib.util.find_spec("rerun") is None:
+        assert ".[viz]" in error_of(capsys, *arguments)
+        assert not out.exists()
+    else:
+        assert main([str(argument) for argument in arguments]) == 0
+        assert recording.stat().st_size > 1000
+
+
 def test_a_world_is_written_and_read_like_any_data_set(tmp_path, student, capsys):
     out = tmp_path / "world"
     size = ["--image-size", "64x36", "--columns", "60", "--seconds", "0.5"]

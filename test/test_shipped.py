@@ -18,7 +18,8 @@ from clip2scene_core.teacher.clip import load_clip, shipped_small_clip
 from clip2scene_core.teacher.text import embed_prompts
 from clip2scene_ros.bag_files import open_bag
 from clip2scene_ros.cli import main
-from clip2scene_ros.replay import POINTS_TOPIC, ReplayOptions, segment_bag
+from clip2scene_ros.labelled_output import POINTS_TOPIC
+from clip2scene_ros.replay import ReplayOptions, segment_bag
 from clip2scene_ros.report import LabelledSweep, read_labelled_bag, score
 from clip2scene_ros.share import share_directory
 

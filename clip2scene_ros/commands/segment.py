@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from clip2scene_ros.commands.engine import add_engine_arguments, load_engine
+
+if TYPE_CHECKING:
+    from clip2scene_ros.rerun_log import RerunLog
 
 SUMMARY = "label the clouds of a ROS 2 bag by words, without ROS"
 
@@ -27,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--extrinsics", type=Path, help="YAML file of sensor mounts, if the bag has no /tf_static"
     )
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--view", action="store_true", help="show it in Rerun while it is made")
+    shown.add_argument("--rrd", type=Path, help="write a Rerun recording of it")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -34,6 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_ros.assembly import AssemblyOptions
     from clip2scene_ros.replay import ReplayOptions, segment_bag
 
+    viewer = _make_viewer(arguments)
     options = ReplayOptions(
         assembly=AssemblyOptions(
             fixed_frame=arguments.fixed_frame,
@@ -41,17 +50,17 @@ def run(arguments: argparse.Namespace) -> None:
             pose_source=arguments.pose_source,
             extrinsics_file=arguments.extrinsics,
         ),
-        with_cameras=arguments.mode != "lidar",
+        with_cameras=arguments.mode != "lidar" or viewer is not None,
         cloud_topic=arguments.points_topic,
     )
     engine = load_engine(arguments)
-    with tqdm(desc="labelling", unit="message") as bar:
+    with tqdm(desc="labelling", unit="message") as bar, viewer or nullcontext():
 
         def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        summary = segment_bag(arguments.bag, arguments.out, engine, options, progress)
+        summary = segment_bag(arguments.bag, arguments.out, engine, options, progress, viewer)
     for kind, count in summary.rejections.items():
         print(f"left out: {count} x {kind}: {summary.reasons[kind]}", file=sys.stderr)
     print(
@@ -60,3 +69,13 @@ def run(arguments: argparse.Namespace) -> None:
         f"(95 %: {summary.latency_p95_ms:.0f} ms)"
     )
     print(f"labelled bag: {arguments.out}")
+    if arguments.rrd is not None:
+        print(f"recording: {arguments.rrd} (open it with 'rerun')")
+
+
+def _make_viewer(arguments: argparse.Namespace) -> RerunLog | None:
+    if not arguments.view and arguments.rrd is None:
+        return None
+    from clip2scene_ros.rerun_log import RerunLog
+
+    return RerunLog(arguments.rrd)

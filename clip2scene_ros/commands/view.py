@@ -16,12 +16,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    from clip2scene_ros.report import read_labelled_bag
-    from clip2scene_ros.rerun_log import log_sweeps
+    from clip2scene_ros.report import read_labelled_bag, read_maps
+    from clip2scene_ros.rerun_log import RerunLog
 
-    if arguments.save is not None and arguments.save.exists():
-        raise ValueError(f"{arguments.save} exists; choose another --save or remove it")
+    viewer = RerunLog(arguments.save)
     sweeps = read_labelled_bag(arguments.bag)
-    log_sweeps(sweeps, arguments.save)
+    with viewer:
+        for labelled in sweeps:
+            viewer.show_sweep(
+                labelled.sweep, labelled.cameras, labelled.labels, labelled.vocabulary
+            )
+        for labelled_map, at_ns in read_maps(arguments.bag):
+            viewer.show_map(labelled_map, at_ns)
     if arguments.save is not None:
         print(f"recording: {arguments.save} ({len(sweeps)} sweeps; open it with 'rerun')")
