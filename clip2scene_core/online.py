@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +22,11 @@ from clip2scene_core.prompt_encoder import PromptEncoder
 from clip2scene_core.query import Query, rivals_and_query
 from clip2scene_core.segmenter import Segmenter
 from clip2scene_core.teacher.maskclip import DenseClip
-from clip2scene_core.vocabulary import Vocabulary, classify, entropies_of, make_vocabulary
+from clip2scene_core.teacher.text import ENSEMBLE
+from clip2scene_core.vocabulary import Vocabulary, classify, entropies_of
+from clip2scene_core.wording import EmbedPrompts, Wording, Words, make_words
 
 MODES = ("lidar", "camera", "fused")
-
-EmbedPrompts = Callable[[Sequence[str]], Tensor]
-"""Prompts -> (C, D) text embeddings of unit length; ValueError for a prompt CLIP can't take."""
 
 
 class MissingCamerasError(ValueError):
@@ -112,8 +111,8 @@ class OnlineSegmenter:
     Each sweep is labelled on its own: feeding merged sweeps to the network scores lower than single
     ones (CLIP2Scene, CVPR 2023, Table 1), so time enters through the map.
 
-    `set_prompts` may be called from another thread while `add` runs; a sweep is labelled with one
-    vocabulary from beginning to end.
+    Words and options may be changed from another thread while `add` runs; a sweep is labelled with
+    the same ones from beginning to end.
 
     Args:
         options: How to label.
@@ -135,9 +134,9 @@ class OnlineSegmenter:
             raise ValueError(f"mode {options.mode!r} needs a student; give `segmenter`")
         if options.mode != "lidar" and camera_segmenter is None:
             raise ValueError(f"mode {options.mode!r} needs a teacher; give `camera_segmenter`")
-        self.options = options
-        self._vocabulary = vocabulary
-        self._query: Query | None = None
+        # One tuple, so that a sweep never sees new words with old options.
+        self._setting = (Words(vocabulary), options)
+        self._own = vocabulary
         self._embed_prompts = embed_prompts
         self._fusion = Fusion(segmenter, camera_segmenter, options.camera_weight)
         self._grid = LabelledGrid(options.map_voxel_size_m, options.num_sweeps)
@@ -147,7 +146,33 @@ class OnlineSegmenter:
     @property
     def vocabulary(self) -> Vocabulary:
         """The words that the next sweep is labelled with."""
-        return self._vocabulary
+        return self._setting[0].vocabulary
+
+    @property
+    def options(self) -> OnlineOptions:
+        """How the next sweep is labelled."""
+        return self._setting[1]
+
+    def read(self, wording: Wording) -> Words:
+        """Let CLIP read a wording, and change nothing yet.
+
+        The engine's first words cost nothing: their embeddings are at hand without CLIP.
+
+        Raises:
+            ValueError: If a text is empty, too long or unknown to the CLIP, or names occur twice.
+            OSError: If the CLIP's file is missing.
+        """
+        return make_words(wording, self._embed)
+
+    def use(self, words: Words, options: OnlineOptions | None = None) -> None:
+        """Label from the next sweep on with these words and options, both at once.
+
+        Args:
+            words: From `read`.
+            options: By default those in use. Mode, device, precision, key smoothing, camera weight
+                and what the map was built with count at the construction only.
+        """
+        self._setting = (words, options or self.options)
 
     def set_prompts(self, prompts: Sequence[str], names: Sequence[str] | None = None) -> Vocabulary:
         """Change the words; the next sweep is labelled with them, and the map starts anew.
@@ -163,10 +188,9 @@ class OnlineSegmenter:
             ValueError: If a prompt is empty, too long or unknown to the CLIP, or names do not fit.
                 The old words stay.
         """
-        prompts = [prompt.strip() for prompt in prompts]
-        embeddings = self._embed_prompts(prompts)
-        self._vocabulary = make_vocabulary(prompts, embeddings, names)
-        return self._vocabulary
+        words = self.read(Wording(tuple(prompts), tuple(names or ())))
+        self.use(replace(words, query=self._setting[0].query))
+        return words.vocabulary
 
     def set_query(self, text: str) -> None:
         """Compare the points of the next sweeps with a text, too; an empty one ends that.
@@ -175,7 +199,8 @@ class OnlineSegmenter:
             ValueError: If the text is too long or unknown to the CLIP. The old query stays.
         """
         text = text.strip()
-        self._query = Query(text, self._embed_prompts([text])[0]) if text else None
+        query = Query(text, self._embed([text])[0]) if text else None
+        self.use(Words(self.vocabulary, query))
 
     def add(self, sweep: Sweep, cameras: Sequence[CameraView] = ()) -> LabelledCloud:
         """Label one sweep and add it to the map.
@@ -192,17 +217,19 @@ class OnlineSegmenter:
         Raises:
             MissingCamerasError: In mode "camera" without cameras.
         """
-        if self.options.mode == "camera" and not cameras:
+        words, options = self._setting
+        vocabulary, query = words.vocabulary, words.query
+        if options.mode == "camera" and not cameras:
             raise MissingCamerasError("mode 'camera' labels by cameras, but none was given")
-        vocabulary, query = self._vocabulary, self._query
-        usable = self._usable(sweep.points)
+        usable = _usable(sweep.points, options)
         inside = Sweep(sweep.points[usable], sweep.T_global_lidar, sweep.stamp_ns)
         embedded = self._fusion.embed(inside, cameras)
-        probabilities, seen = self._fusion.compare(embedded, vocabulary.embeddings)
+        text_probabilities, seen = self._fusion.compare(embedded, vocabulary.embeddings)
+        probabilities = vocabulary.merge(text_probabilities)
         labels = np.full(len(sweep.points), IGNORE_LABEL, dtype=np.uint8)
         scores = np.zeros(len(sweep.points), dtype=np.float32)
         entropies = np.full(len(sweep.points), np.log(len(vocabulary)), dtype=np.float32)
-        labels[usable], scores[usable] = self._decide(probabilities, seen)
+        labels[usable], scores[usable] = _decide(probabilities, seen, options.min_confidence)
         entropies[usable] = entropies_of(probabilities)
         similarities = None
         if query is not None:
@@ -233,21 +260,12 @@ class OnlineSegmenter:
         with self._grid_lock:
             self._grid.clear()
 
-    def _usable(self, points: NDArray[np.float32]) -> NDArray[np.bool_]:
-        with np.errstate(invalid="ignore", over="ignore"):
-            range_m = np.linalg.norm(points[:, :3], axis=1)
-            inside: NDArray[np.bool_] = (range_m >= self.options.min_range_m) & (
-                range_m <= self.options.max_range_m
-            )
-        return inside & np.isfinite(points).all(axis=1)
-
-    def _decide(
-        self, probabilities: Tensor, seen: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        labels, scores = classify(probabilities, self.options.min_confidence)
-        labels[~seen] = IGNORE_LABEL
-        scores[labels == IGNORE_LABEL] = 0.0
-        return labels, scores
+    def _embed(self, prompts: Sequence[str], template: str = ENSEMBLE) -> Tensor:
+        """Embed prompts as the CLIP does, the engine's first ones from memory."""
+        own = {text: row for row, text in enumerate(self._own.texts)}
+        if template == ENSEMBLE and prompts and all(prompt in own for prompt in prompts):
+            return self._own.embeddings[[own[prompt] for prompt in prompts]]
+        return self._embed_prompts(prompts, template)
 
     def _remember(
         self,
@@ -263,6 +281,26 @@ class OnlineSegmenter:
                 self._grid.clear()
                 self._grid_vocabulary = vocabulary
             self._grid.add(points_fixed, labels, scores)
+
+
+def _usable(points: NDArray[np.float32], options: OnlineOptions) -> NDArray[np.bool_]:
+    """Tell which points (N, 4) are finite and in range."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        range_m = np.linalg.norm(points[:, :3], axis=1)
+        inside: NDArray[np.bool_] = (range_m >= options.min_range_m) & (
+            range_m <= options.max_range_m
+        )
+    return inside & np.isfinite(points).all(axis=1)
+
+
+def _decide(
+    probabilities: Tensor, seen: NDArray[np.bool_], min_confidence: float
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Take the most probable label of each point that was seen."""
+    labels, scores = classify(probabilities, min_confidence)
+    labels[~seen] = IGNORE_LABEL
+    scores[labels == IGNORE_LABEL] = 0.0
+    return labels, scores
 
 
 def load_online_segmenter(
@@ -303,11 +341,11 @@ def load_online_segmenter(
     if teacher is not None:
         _ = encoder.clip  # a CLIP that was asked for by name is not found missing half-way
     if prompts is not None:
-        vocabulary = make_vocabulary(prompts, encoder(prompts))
+        vocabulary = make_words(Wording(tuple(prompts)), encoder).vocabulary
     elif vocabulary is None:
-        names = [c.name for c in NUSCENES_CLASSES]
-        words = [c.prompt for c in NUSCENES_CLASSES]
-        vocabulary = make_vocabulary(words, encoder(words), names)
+        names = tuple(c.name for c in NUSCENES_CLASSES)
+        texts = tuple(c.prompt for c in NUSCENES_CLASSES)
+        vocabulary = make_words(Wording(texts, names), encoder).vocabulary
     camera_segmenter = None
     if options.mode != "lidar":
         dense_clip = DenseClip(encoder.clip, key_smoothing=options.key_smoothing)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clip2scene_core.device import find_device
 from clip2scene_core.teacher.clip import Clip, load_clip
-from clip2scene_core.teacher.text import embed_prompts
+from clip2scene_core.teacher.text import ENSEMBLE, embed_prompts, templates_of
 from clip2scene_core.vocabulary import Vocabulary
 
 _MIN_COSINE = 0.99
@@ -50,9 +50,14 @@ class PromptEncoder:
                 self._clip = clip
             return self._clip
 
-    def __call__(self, prompts: Sequence[str]) -> Tensor:
-        """Embed prompts: C texts -> (C, D) float32 of unit length; see `embed_prompts`."""
-        return embed_prompts(self.clip, prompts)
+    def __call__(self, prompts: Sequence[str], template: str = ENSEMBLE) -> Tensor:
+        """Embed prompts: P texts -> (P, D) float32 of unit length; see `embed_prompts`.
+
+        Args:
+            prompts: P texts.
+            template: One sentence with {} in the prompt's place, or "ensemble" for all 85.
+        """
+        return embed_prompts(self.clip, prompts, templates_of(self.clip, template))
 
     def _check(self, clip: Clip) -> None:
         if self._taught_with is None:

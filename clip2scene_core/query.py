@@ -44,5 +44,5 @@ def rivals_and_query(vocabulary: Vocabulary, query: Query) -> Tensor:
         (R + 1, D) float32 text embeddings, R of rivals and then the query's.
     """
     asked = query.text.strip().casefold()
-    rivals = [row for row, prompt in enumerate(vocabulary.prompts) if prompt.casefold() != asked]
+    rivals = [row for row, text in enumerate(vocabulary.texts) if text.casefold() != asked]
     return torch.cat([vocabulary.embeddings[rivals], query.embedding[None].to("cpu")])

@@ -23,15 +23,19 @@ class Vocabulary:
 
     Attributes:
         names: C distinct names, shown to people.
-        prompts: C texts, given to CLIP.
+        prompts: C texts, given to CLIP, or lists of them with bars between.
         colours: (C, 3) uint8 red, green, blue.
-        embeddings: (C, D) float32 text embeddings of unit length.
+        embeddings: (P, D) float32 text embeddings of unit length; P is C unless a label has several
+            texts.
+        texts_of_label: For each label the texts that were embedded, in the order of `embeddings`;
+            () where they are the prompts.
     """
 
     names: tuple[str, ...]
     prompts: tuple[str, ...]
     colours: NDArray[np.uint8]
     embeddings: Tensor
+    texts_of_label: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.names)
@@ -42,13 +46,41 @@ class Vocabulary:
         twice = sorted({name for name in self.names if self.names.count(name) > 1})
         if twice:
             raise ValueError(f"names must differ, got {', '.join(twice)} more than once")
-        if self.embeddings.ndim != 2 or len(self.embeddings) != count:
-            raise ValueError(f"embeddings must be ({count}, D), got {tuple(self.embeddings.shape)}")
+        if self.texts_of_label and len(self.texts_of_label) != count:
+            raise ValueError(f"{count} names but texts of {len(self.texts_of_label)} labels")
+        num_texts = len(self.texts)
+        if self.embeddings.ndim != 2 or len(self.embeddings) != num_texts:
+            raise ValueError(
+                f"embeddings must be ({num_texts}, D), got {tuple(self.embeddings.shape)}"
+            )
         if self.colours.shape != (count, 3) or self.colours.dtype != np.uint8:
             raise ValueError(f"colours must be ({count}, 3) uint8, got {self.colours.shape}")
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The P texts that were embedded."""
+        return tuple(text for texts in self.texts_of_label for text in texts) or self.prompts
+
+    def merge(self, probabilities: Tensor) -> Tensor:
+        """Add up the probabilities of each label's texts.
+
+        In logits this is their log-sum-exp: what was split between "car" and "bus" is a vehicle's.
+
+        Args:
+            probabilities: (N, P) float.
+
+        Returns:
+            (N, C) float.
+        """
+        if len(self.embeddings) == len(self):
+            return probabilities
+        sizes = torch.tensor([len(texts) for texts in self.texts_of_label])
+        labels = torch.repeat_interleave(torch.arange(len(self)), sizes).to(probabilities.device)
+        merged = probabilities.new_zeros(len(probabilities), len(self))
+        return merged.index_add(1, labels, probabilities)
 
     def colourise(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Look up the colour of each label.
@@ -65,7 +97,11 @@ class Vocabulary:
 
 
 def make_vocabulary(
-    prompts: Sequence[str], embeddings: Tensor, names: Sequence[str] | None = None
+    prompts: Sequence[str],
+    embeddings: Tensor,
+    names: Sequence[str] | None = None,
+    texts_of_label: Sequence[tuple[str, ...]] = (),
+    palette: Sequence[int] = (),
 ) -> Vocabulary:
     """Name and colour embedded prompts.
 
@@ -74,8 +110,10 @@ def make_vocabulary(
 
     Args:
         prompts: C texts.
-        embeddings: (C, D) float32 of unit length.
+        embeddings: (P, D) float32 of unit length.
         names: C names, by default the prompts themselves.
+        texts_of_label: See Vocabulary; by default the prompts, and P is C.
+        palette: 3 C values, 0 to 255, red, green, blue of each label; by default as said above.
 
     Returns:
         The vocabulary.
@@ -84,11 +122,16 @@ def make_vocabulary(
         ValueError: If the counts differ, a name occurs twice, or there are none or over 254.
     """
     names = tuple(prompts) if names is None else tuple(names)
+    if palette:
+        colours = np.array(palette, dtype=np.uint8).reshape(-1, 3)
+    else:
+        colours = _choose_colours(names, tuple(prompts))
     return Vocabulary(
         names,
         tuple(prompts),
-        _choose_colours(names, tuple(prompts)),
+        colours,
         embeddings.detach().to("cpu", torch.float32),
+        tuple(texts_of_label),
     )
 
 

@@ -8,7 +8,7 @@ import torch
 from clip2scene_core.geometry import transform_points
 from clip2scene_core.grid import LabelledGrid
 from clip2scene_core.online import LabelledCloud, MissingCamerasError
-from clip2scene_core.vocabulary import make_vocabulary
+from clip2scene_core.wording import Wording, make_words
 
 
 def quadrants(points: np.ndarray) -> np.ndarray:
@@ -26,22 +26,33 @@ class FakeEngine:
         self.sweeps = []
         self.cameras = []
         self.grid = LabelledGrid(0.5, 3)
-        self.query = None
+        self.options = None
         self.set_prompts(["car", "tree", "road", "building"])
 
-    def set_prompts(self, prompts, names=None):
-        self.vocabulary = make_vocabulary(prompts, torch.eye(len(prompts)), names)
-        return self.vocabulary
+    @property
+    def vocabulary(self):
+        return self.words.vocabulary
 
-    def set_query(self, text):
-        """A query is as similar to a point as its quadrant's quarter: 0, 0.25, 0.5, 0.75."""
-        self.query = text or None
+    def embed(self, prompts, template="ensemble"):
+        return torch.eye(len(prompts))
+
+    def read(self, wording):
+        return make_words(wording, self.embed)
+
+    def use(self, words, options=None):
+        self.words, self.options = words, options or self.options
+
+    def set_prompts(self, prompts, names=None):
+        self.use(self.read(Wording(tuple(prompts), tuple(names or ()))))
+        return self.vocabulary
 
     def add(self, sweep, cameras=()):
         if self.needs_cameras and not cameras:
             raise MissingCamerasError("no camera was given")
         self.sweeps.append(sweep)
         self.cameras.append(cameras)
+        # A query is as similar to a point as its quadrant's quarter: 0, 0.25, 0.5, 0.75.
+        query = self.words.query
         labels = quadrants(sweep.points)
         scores = np.where(labels == 255, 0, 0.75).astype(np.float32)
         finite = labels != 255
@@ -58,8 +69,8 @@ class FakeEngine:
             sweep.T_global_lidar,
             self.vocabulary,
             np.where(finite, 0.5, np.log(4)).astype(np.float32),
-            self.query,
-            np.where(finite, labels / 4, 0).astype(np.float32) if self.query else None,
+            query.text if query else None,
+            np.where(finite, labels / 4, 0).astype(np.float32) if query else None,
         )
 
     def map(self):

@@ -36,10 +36,10 @@ class QuadrantEngine(FakeEngine):
         super().__init__()
         self.before_add = lambda _sweep: None
 
-    def set_prompts(self, prompts, names=None):
+    def embed(self, prompts, template="ensemble"):
         if "unknown" in prompts:
             raise ValueError("prompt 'unknown' holds a word that the small CLIP never saw")
-        return super().set_prompts(prompts, names)
+        return super().embed(prompts, template)
 
     def add(self, sweep, cameras=()):
         self.before_add(sweep)

@@ -9,11 +9,12 @@ from clip2scene_core.fusion import fuse
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.online import MissingCamerasError, OnlineOptions, OnlineSegmenter
 from clip2scene_core.segmenter import Segmenter
+from clip2scene_core.wording import Wording
 
 KNOWN = {"car": 0, "road": 1, "tree": 2, "wall": 3}
 
 
-def embed(prompts):
+def embed(prompts, template="ensemble"):
     unknown = [prompt for prompt in prompts if prompt not in KNOWN]
     if unknown:
         raise ValueError(f"prompt {unknown[0]!r} holds an unknown word")
@@ -242,3 +243,34 @@ def test_entropy_is_that_of_the_probabilities_and_largest_where_nothing_is_known
         cloud.entropies[1:], -(p * p.log()).sum(dim=1).numpy(), rtol=1e-4, atol=1e-6
     )
     assert cloud.entropies[0] == pytest.approx(np.log(len(tiny_checkpoint.vocabulary)))
+
+
+def test_a_group_is_labelled_where_its_texts_together_are_most_probable(tiny_checkpoint):
+    engine = make_engine(tiny_checkpoint, min_range_m=0.0)
+    sweep = make_sweep()
+    engine.use(engine.read(Wording(("car", "road", "tree"), groups=("thing: car | tree",))))
+    cloud = engine.add(sweep)
+    p = Segmenter(tiny_checkpoint).probabilities(sweep.points, tiny_checkpoint.vocabulary)
+    merged = torch.stack([p[:, 0] + p[:, 2], p[:, 1]], dim=1)
+    np.testing.assert_array_equal(cloud.labels, merged.argmax(dim=1).numpy())
+    np.testing.assert_allclose(cloud.scores, merged.max(dim=1).values.numpy(), rtol=1e-5)
+    assert cloud.vocabulary.names == ("thing", "road")
+
+
+def test_reading_changes_nothing_and_using_changes_words_and_options_at_once(tiny_checkpoint):
+    engine = make_engine(tiny_checkpoint)
+    before = engine.vocabulary
+    words = engine.read(Wording(("tree", "wall")))
+    assert engine.vocabulary is before
+    engine.use(words, OnlineOptions(min_confidence=1.0))
+    cloud = engine.add(make_sweep())
+    assert cloud.vocabulary.names == ("tree", "wall")
+    assert (cloud.labels == IGNORE_LABEL).all()
+
+
+def test_the_first_words_are_read_without_a_clip(tiny_checkpoint):
+    engine = make_engine(tiny_checkpoint)
+    engine._embed_prompts = None
+    words = engine.read(Wording(("tree",), groups=("thing: car | road",)))
+    own = tiny_checkpoint.vocabulary.embeddings
+    torch.testing.assert_close(words.vocabulary.embeddings, own[[2, 0, 1]])

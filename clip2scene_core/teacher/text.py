@@ -30,6 +30,9 @@ PROMPT_TEMPLATES: Final = (
 Source: CLIP2Scene (CVPR 2023), section 4.1 (85 templates, averaged).
 """
 
+ENSEMBLE: Final = "ensemble"
+"""Stands for PROMPT_TEMPLATES where one template is asked for."""
+
 _CACHED_PROMPTS = 512
 _PROMPTS_PER_PASS = 4
 
@@ -90,6 +93,42 @@ def check_prompt(clip: Clip, prompt: str, templates: Sequence[str] = PROMPT_TEMP
             f"prompt {_shortened(prompt)!r} is too long: {num_tokens} tokens, and CLIP {clip.name} "
             f"reads {room} beside the longest template; say it in fewer words"
         )
+
+
+def check_template(template: str) -> None:
+    """Check the form of a template that a user gave.
+
+    Raises:
+        PromptError: If it is neither "ensemble" nor a sentence with one {}.
+    """
+    braces = template.replace("{}", "", 1)
+    if template != ENSEMBLE and (braces == template or "{" in braces or "}" in braces):
+        raise PromptError(
+            f"prompt template {template!r} must hold one {{}}, where the prompt goes, or be "
+            f"{ENSEMBLE!r}"
+        )
+
+
+def templates_of(clip: Clip, template: str) -> tuple[str, ...]:
+    """Give the sentences that a template stands for.
+
+    Args:
+        clip: Reads them.
+        template: One sentence with {}, or "ensemble".
+
+    Raises:
+        PromptError: If it is neither, or holds a word that the CLIP never saw.
+    """
+    check_template(template)
+    if template == ENSEMBLE:
+        return PROMPT_TEMPLATES
+    try:
+        clip.tokenizer.encode(template.format(""))
+    except KeyError as error:
+        raise PromptError(
+            f"prompt template {template!r} holds a word that CLIP {clip.name} never saw"
+        ) from error
+    return (template,)
 
 
 def _shortened(prompt: str) -> str:
