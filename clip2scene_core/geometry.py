@@ -1,4 +1,4 @@
-"""Rigid transforms in float64: compose with @, invert, apply, interpolate, and from quaternions."""
+"""Rigid transforms in float64: compose with @, invert, apply, compare, interpolate."""
 
 from __future__ import annotations
 
@@ -86,6 +86,24 @@ def transform_points(
         (N, 3) float64, metres, in the target frame.
     """
     return points_source @ T_target_source[:3, :3].T + T_target_source[:3, 3]
+
+
+def displacement(
+    T_parent_before: NDArray[np.float64], T_parent_after: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Measure how far two places of one frame are apart.
+
+    Args:
+        T_parent_before: (4, 4) float64.
+        T_parent_after: (4, 4) float64.
+
+    Returns:
+        Distance of the origins in metres, and the angle between the axes in radians.
+    """
+    distance_m = float(np.linalg.norm(T_parent_after[:3, 3] - T_parent_before[:3, 3]))
+    # The arc sine of the chord is exact for small angles, where the trace says nothing.
+    chord = float(np.linalg.norm(T_parent_after[:3, :3] - T_parent_before[:3, :3]))
+    return distance_m, 2 * float(np.arcsin(min(chord / np.sqrt(8), 1.0)))
 
 
 def interpolate(

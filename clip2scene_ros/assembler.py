@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.datasets.sample import CameraView, Sweep
-from clip2scene_core.geometry import invert
 from clip2scene_core.transforms import TransformError
 from clip2scene_ros.assembly import AssembledSweep, AssemblyOptions, Rejection, RejectionKind
 from clip2scene_ros.conversions import (
@@ -38,6 +37,15 @@ class _WaitingCloud:
     message: Any
     at_ns: int
     arrival_ns: int
+
+
+@dataclass(frozen=True)
+class _Wait:
+    """How long a cloud has waited: whether images, or poses too, are waited for no longer."""
+
+    now_ns: int
+    is_over: bool
+    is_over_for_poses: bool
 
 
 @dataclass(frozen=True)
@@ -87,7 +95,9 @@ class SweepAssembler:
         self.options = options
         self.profile = profile
         self._lock = threading.Lock()
-        self._poses = SensorPoses(options.fixed_frame, options.base_frame, options.pose_source)
+        self._poses = SensorPoses(
+            options.fixed_frame, options.base_frame, options.pose_source, options.rigid_extrinsics
+        )
         if options.extrinsics_file is not None:
             self._poses.add_static(load_extrinsics(options.extrinsics_file))
         self._waiting: deque[_WaitingCloud] = deque()
@@ -204,6 +214,8 @@ class SweepAssembler:
     def take_rejections(self) -> list[Rejection]:
         """Hand over what was left out since the last call."""
         with self._lock:
+            moves = self._poses.take_moves()
+            self._rejections += [Rejection(RejectionKind.EXTRINSICS_MOVED, move) for move in moves]
             rejections, self._rejections = self._rejections, []
             return rejections
 
@@ -278,22 +290,27 @@ class SweepAssembler:
     def _match(self, cloud: _WaitingCloud, now_ns: int, is_last: bool) -> _Match | Rejection | None:
         """Match a cloud with its pose and images; None while it has to wait."""
         waited_s = (now_ns - cloud.arrival_ns) / NANOSECONDS
-        is_wait_over = is_last or waited_s > self.options.max_wait_s
-        is_pose_wait_over = is_last or waited_s > self.options.pose_wait_s
+        wait = _Wait(
+            now_ns,
+            is_last or waited_s > self.options.max_wait_s,
+            is_last or waited_s > self.options.pose_wait_s,
+        )
         lidar_frame = cloud.message.header.frame_id
         try:
-            T_fixed_lidar = self._locate(lidar_frame, lidar_frame, cloud.at_ns)
+            T_fixed_lidar = self._poses.T_fixed_sensor(
+                lidar_frame, lidar_frame, cloud.at_ns, now_ns
+            )
         except NoExtrinsicsError as error:
-            if not is_pose_wait_over:
+            if not wait.is_over_for_poses:
                 return None
             return Rejection(RejectionKind.NO_EXTRINSICS, f"{self._where(cloud)}: {error}")
         except TransformError as error:
-            if not is_pose_wait_over and error.kind != "past":
+            if not wait.is_over_for_poses and error.kind != "past":
                 return None
             return Rejection(RejectionKind.NO_POSE, f"{self._where(cloud)}: {error}")
         images, left_out = [], []
         for camera in self.options.cameras:
-            image = self._match_image(camera, cloud, is_wait_over, is_pose_wait_over)
+            image = self._match_image(camera, cloud, wait)
             if image is None:
                 return None
             if isinstance(image, str):
@@ -303,12 +320,12 @@ class SweepAssembler:
         return _Match(cloud, T_fixed_lidar, tuple(images), tuple(left_out), self._num_time_jumps)
 
     def _match_image(
-        self, camera: str, cloud: _WaitingCloud, is_wait_over: bool, is_pose_wait_over: bool
+        self, camera: str, cloud: _WaitingCloud, wait: _Wait
     ) -> _MatchedImage | str | None:
         """Find the camera's nearest image; a reason if it has none, None while it may come."""
         images, info = self._images[camera], self._infos.get(camera)
         has_later_image = bool(images) and images[-1][0] >= cloud.at_ns
-        if not is_wait_over and not (has_later_image and info is not None):
+        if not wait.is_over and not (has_later_image and info is not None):
             return None
         topics = self.profile.cameras[camera]
         if info is None:
@@ -324,21 +341,14 @@ class SweepAssembler:
             )
         camera_frame = message.header.frame_id or info.header.frame_id
         try:
-            T_fixed_camera = self._locate(camera_frame, cloud.message.header.frame_id, at_ns)
+            T_fixed_camera = self._poses.T_fixed_sensor(
+                camera_frame, cloud.message.header.frame_id, at_ns, wait.now_ns
+            )
         except NoExtrinsicsError as error:
-            return str(error) if is_wait_over else None
+            return str(error) if wait.is_over else None
         except TransformError as error:
-            return None if error.kind == "future" and not is_pose_wait_over else str(error)
+            return None if error.kind == "future" and not wait.is_over_for_poses else str(error)
         return _MatchedImage(camera, message, info, T_fixed_camera, at_ns)
-
-    def _locate(self, sensor_frame: str, lidar_frame: str, at_ns: int) -> NDArray[np.float64]:
-        """Give T_fixed_sensor at the stamp."""
-        if self.options.pose_source != "none":
-            return self._poses.T_fixed_base(at_ns) @ self._poses.T_base_sensor(sensor_frame)
-        if sensor_frame == lidar_frame:
-            return np.eye(4)
-        T_lidar_base = invert(self._poses.T_base_sensor(lidar_frame))
-        return T_lidar_base @ self._poses.T_base_sensor(sensor_frame)
 
     def _decode(self, match: _Match) -> AssembledSweep | None:
         """Decode points and images, outside the lock; None if the cloud cannot be read."""

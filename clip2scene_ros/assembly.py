@@ -21,6 +21,7 @@ class RejectionKind(str, Enum):
     NO_POSE = "no pose"
     NO_EXTRINSICS = "no extrinsics"
     CAMERA = "camera left out"
+    EXTRINSICS_MOVED = "extrinsics moved"
     BAD_TRANSFORM = "bad transform"
     TIME_JUMP = "time jump"
     OVERTAKEN = "overtaken by a newer sweep"
@@ -55,6 +56,8 @@ class AssemblyOptions:
         intensity_scale: The LiDAR's largest intensity.
         zero_stamp: "reject" or "arrival": what to do with a stamp of 0.
         extrinsics_file: Rigid transforms for when there is no /tf_static.
+        rigid_extrinsics: Sensors don't move on the robot: their mounts are looked up once, at the
+            newest transform, and watched. False looks them up at the stamps.
     """
 
     fixed_frame: str = "map"
@@ -67,6 +70,7 @@ class AssemblyOptions:
     intensity_scale: float = 255.0
     zero_stamp: str = "reject"
     extrinsics_file: Path | None = None
+    rigid_extrinsics: bool = True
 
     def __post_init__(self) -> None:
         if self.pose_source not in POSE_SOURCES:

@@ -18,6 +18,7 @@ _CLOUD_FAULTS = (RejectionKind.BAD_CLOUD, RejectionKind.ZERO_STAMP)
 _POSE_FAULTS = (
     RejectionKind.NO_POSE,
     RejectionKind.NO_EXTRINSICS,
+    RejectionKind.EXTRINSICS_MOVED,
     RejectionKind.BAD_TRANSFORM,
 )
 

@@ -57,6 +57,7 @@ def assembly_options(values: NodeParameters) -> AssemblyOptions:
         intensity_scale=values.intensity_scale,
         zero_stamp=values.zero_stamp,
         extrinsics_file=Path(values.extrinsics_file) if values.extrinsics_file else None,
+        rigid_extrinsics=values.rigid_extrinsics,
     )
 
 

@@ -112,6 +112,12 @@ class NodeParameters:
     extrinsics_file: str = parameter(
         "extrinsics_file", "", "YAML file of sensor mounts, for robots without /tf_static."
     )
+    rigid_extrinsics: bool = parameter(
+        "rigid_extrinsics",
+        True,
+        "Sensors do not move on the vehicle: look their mounts up once and warn if one moved. "
+        "false looks them up at the stamps.",
+    )
     zero_stamp: str = parameter(
         "zero_stamp",
         "reject",

@@ -150,6 +150,47 @@ def test_mounts_sent_on_moving_tf_count_as_rigid():
     assert next_sweep(assembler, 400) is not None
 
 
+def test_a_mount_that_moved_is_told_once_and_no_sweep_is_lost():
+    assembler = make_assembler()
+    for at_ms in (0, 50):
+        send_pose(assembler, at_ms)
+        send_cloud(assembler, at_ms)
+    assert next_sweep(assembler, 0) is not None
+    moved = ros_messages.transforms((0, "base_link", "lidar_top", (0.0, 0.0, 2.5)))
+    assembler.on_tf(moved, is_static=True)
+    assert next_sweep(assembler, 50).sweep.T_global_lidar[2, 3] == 2.5
+    (rejection,) = assembler.take_rejections()
+    assert rejection.kind is RejectionKind.EXTRINSICS_MOVED
+    assert "base_link <- lidar_top moved by 500.0 mm" in rejection.reason
+    assert assembler.take_rejections() == []
+
+
+def test_a_mount_that_is_not_rigid_is_waited_for_like_a_pose():
+    assembler = make_assembler(has_mounts=False, rigid_extrinsics=False)
+
+    def send_mount(at_ms, x):
+        mount = (START + at_ms * MS, "base_link", "lidar_top", (x, 0, 2))
+        assembler.on_tf(ros_messages.transforms(mount), is_static=False)
+
+    for at_ms in (0, 100):
+        send_pose(assembler, at_ms)
+    send_mount(0, x=0.0)
+    send_cloud(assembler, 50)
+    assert next_sweep(assembler, 60) is None
+    send_mount(100, x=2.0)
+    np.testing.assert_allclose(next_sweep(assembler, 100).sweep.T_global_lidar[:3, 3], [1.0, 0, 2])
+
+
+def test_odometry_in_other_frames_is_rejected_by_name():
+    assembler = make_assembler(pose_source="odometry")
+    assembler.on_odometry(ros_messages.odometry(START, "odom", "base_link", (5, 0, 0)))
+    send_cloud(assembler, 0)
+    assert next_sweep(assembler, 0, is_last=True) is None
+    (rejection,) = assembler.take_rejections()
+    assert rejection.kind is RejectionKind.NO_POSE
+    assert "odometry is odom <- base_link, and fixed_frame is map" in rejection.reason
+
+
 def test_odometry_gives_the_pose_and_tf_does_not():
     assembler = make_assembler(pose_source="odometry")
     send_pose(assembler, 0, x=99)

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from clip2scene_core.geometry import (
+    displacement,
     interpolate,
     invert,
     matrix_from_quaternion,
@@ -98,3 +101,17 @@ def test_interpolation_between_equal_transforms_is_that_transform():
 def yawed(yaw_deg: float, x: float) -> np.ndarray:
     half = np.radians(yaw_deg) / 2
     return matrix_from_quaternion([np.cos(half), 0, 0, np.sin(half)], [x, 0, 0])
+
+
+def test_displacement_measures_millimetres_and_hundredths_of_a_degree():
+    half = math.radians(0.02) / 2
+    before = matrix_from_quaternion([1, 0, 0, 0], [1, 2, 3])
+    after = matrix_from_quaternion([math.cos(half), 0, math.sin(half), 0], [1, 2.003, 3.004])
+    distance_m, angle_rad = displacement(before, after)
+    assert distance_m == pytest.approx(0.005)
+    assert math.degrees(angle_rad) == pytest.approx(0.02, rel=1e-6)
+
+
+def test_displacement_of_half_a_turn_is_pi():
+    half_turn = matrix_from_quaternion([0, 0, 0, 1], [0, 0, 0])
+    assert displacement(np.eye(4), half_turn) == (0.0, pytest.approx(math.pi))
