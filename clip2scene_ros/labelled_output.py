@@ -49,7 +49,7 @@ class Viewer(Protocol):
     ) -> None:
         """Show one labelled sweep."""
 
-    def show_map(self, labelled_map: LabelledMap, at_ns: int) -> None:
+    def show_map(self, labelled_map: LabelledMap, vocabulary: Vocabulary, at_ns: int) -> None:
         """Show the labelled voxels as they are after the sweep of that stamp."""
 
 
@@ -117,7 +117,7 @@ class LabelledOutput:
         self._newest_map_ns = now_ns
         labelled_map = read_map()
         if self._viewer is not None:
-            self._viewer.show_map(labelled_map, self._newest_sweep_ns)
+            self._viewer.show_map(labelled_map, self._vocabulary, self._newest_sweep_ns)
         array: NDArray[np.void] = map_array(labelled_map, self._vocabulary)
         header = header_message(self._newest_sweep_ns, self._assembly.fixed_frame)
         self._write(MAP_TOPIC, cloud_message(array, header), now_ns, is_latched=True)

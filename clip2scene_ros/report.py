@@ -127,31 +127,33 @@ def read_labelled_bag(bag: Path) -> list[LabelledSweep]:
     return sweeps
 
 
-def read_maps(bag: Path) -> Iterator[tuple[LabelledMap, int]]:
+def read_maps(bag: Path) -> Iterator[tuple[LabelledMap, Vocabulary, int]]:
     """Read the maps of a bag that `segment`, the demo or a recording of the node wrote.
 
     Args:
         bag: Labelled bag.
 
     Yields:
-        A map, whose `counts` are not in a bag and 0, and the stamp of the newest sweep in it.
+        A map (its `counts` are not in a bag, and 0), its words as in `LabelledSweep`, and the stamp
+        of the newest sweep in it.
 
     Raises:
         BagError: If the bag cannot be read.
     """
+    vocabulary: Vocabulary | None = None
     with open_bag(bag) as reader:
-        wanted = [c for c in reader.connections if c.topic == MAP_TOPIC]
+        wanted = [c for c in reader.connections if c.topic in (MAP_TOPIC, LEGEND_TOPIC)]
         for connection, _, content in read_messages(reader, wanted) if wanted else ():
             message = read_message(connection, content)
-            array = np.frombuffer(message.data, MAP_DTYPE)
-            points = np.stack([array[name] for name in "xyz"], axis=1)
-            labelled_map = LabelledMap(
-                points,
-                _labels_of_ids(array["label"]),
-                array["confidence"],
-                np.zeros(len(points), np.int64),
-            )
-            yield labelled_map, stamp_ns(message.header)
+            if connection.topic == LEGEND_TOPIC:
+                vocabulary = _vocabulary_of(message.data)
+            elif vocabulary is not None:
+                array = np.frombuffer(message.data, MAP_DTYPE)
+                points = np.stack([array[name] for name in "xyz"], axis=1)
+                counts = np.zeros(len(points), np.int64)
+                labels = _labels_of_ids(array["label"])
+                labelled_map = LabelledMap(points, labels, array["confidence"], counts)
+                yield labelled_map, vocabulary, stamp_ns(message.header)
 
 
 def score(sweeps: list[LabelledSweep]) -> ConfusionMatrix:

@@ -55,7 +55,8 @@ class RerunLog:
         self._recording = rr.RecordingStream("clip2scene")
         self._start_ns: int | None = None
         self._origin = np.zeros(3)
-        self._announced: Vocabulary | None = None
+        self._classes: list[rr.AnnotationInfo] = []
+        self._first_ids: dict[tuple[tuple[str, ...], tuple[str, ...]], int] = {}
         self._cameras: set[str] = set()
 
     def __enter__(self) -> RerunLog:
@@ -94,9 +95,7 @@ class RerunLog:
         if self._start_ns is None:
             self._start_ns, self._origin = sweep.stamp_ns, sweep.T_global_lidar[:3, 3]
         self._set_time(sweep.stamp_ns)
-        if vocabulary is not self._announced:
-            self._announced = vocabulary
-            self._recording.log("/", _annotations(vocabulary))
+        class_ids = self._class_ids(labels, vocabulary)
         legend = draw_legend(vocabulary, labels, _LEGEND_HEIGHT_PX)
         self._recording.log("legend", rr.Image(legend).compress(_JPEG_QUALITY))
         # The points stay in the sensor's frame; its pose is one transform.
@@ -106,30 +105,49 @@ class RerunLog:
         self._recording.log(
             "world/lidar/points",
             rr.Points3D(
-                sweep.points[finite, :3], class_ids=labels[finite], radii=[_POINT_RADIUS_M]
+                sweep.points[finite, :3], class_ids=class_ids[finite], radii=[_POINT_RADIUS_M]
             ),
         )
         if not self._cameras.issuperset(camera.name for camera in cameras):
             self._cameras.update(camera.name for camera in cameras)
             self._recording.send_blueprint(_layout([camera.name for camera in cameras]))
         for camera in cameras:
-            self._show_camera(camera, sweep, labels)
+            self._show_camera(camera, sweep, class_ids, labels != IGNORE_LABEL)
 
-    def show_map(self, labelled_map: LabelledMap, at_ns: int) -> None:
+    def show_map(self, labelled_map: LabelledMap, vocabulary: Vocabulary, at_ns: int) -> None:
         """Log the map of the last sweeps; it follows the first sweep.
 
         Args:
             labelled_map: V voxels in the fixed frame.
+            vocabulary: The words of its labels.
             at_ns: Stamp of the newest sweep in it.
         """
         self._set_time(at_ns)
         centres = (labelled_map.points - self._origin).astype(np.float32)
+        class_ids = self._class_ids(labelled_map.labels, vocabulary)
         self._recording.log(
-            "world/map",
-            rr.Points3D(centres, class_ids=labelled_map.labels, radii=[_VOXEL_RADIUS_M]),
+            "world/map", rr.Points3D(centres, class_ids=class_ids, radii=[_VOXEL_RADIUS_M])
         )
 
-    def _show_camera(self, camera: CameraView, sweep: Sweep, labels: NDArray[np.uint8]) -> None:
+    def _class_ids(self, labels: NDArray[np.uint8], vocabulary: Vocabulary) -> NDArray[np.uint16]:
+        """Number the classes of all vocabularies through: Rerun's annotations hold for all times.
+
+        (An AnnotationContext on a timeline is not shown by Rerun 0.41.)
+        """
+        words = (vocabulary.prompts, vocabulary.names)
+        if words not in self._first_ids:
+            first = self._first_ids[words] = 256 * len(self._first_ids)
+            self._classes += _annotations(vocabulary, first)
+            self._recording.log("/", rr.AnnotationContext(self._classes), static=True)
+        return labels.astype(np.uint16) + np.uint16(self._first_ids[words])
+
+    def _show_camera(
+        self,
+        camera: CameraView,
+        sweep: Sweep,
+        class_ids: NDArray[np.uint16],
+        is_labelled: NDArray[np.bool_],
+    ) -> None:
         height, width = camera.image.shape[:2]
         scale = min(1.0, _IMAGE_WIDTH_PX / width)
         size = (round(width * scale), round(height * scale))
@@ -141,13 +159,12 @@ class RerunLog:
         self._recording.log(entity, rr.Pinhole(image_from_camera=intrinsics, resolution=size))
         self._recording.log(f"{entity}/image", rr.Image(small).compress(_JPEG_QUALITY))
         pairs = pair_pixels_with_points([sweep], [camera], occlusion_margin_m=0.5)
-        seen = labels[pairs.point_index]
-        drawn = seen != IGNORE_LABEL
+        drawn = is_labelled[pairs.point_index]
         self._recording.log(
             f"{entity}/image/points",
             rr.Points2D(
                 (pairs.pixels[drawn] + 0.5).astype(np.float32) * np.float32(scale),
-                class_ids=seen[drawn],
+                class_ids=class_ids[pairs.point_index[drawn]],
                 radii=[_PIXEL_RADIUS_PX],
             ),
         )
@@ -166,16 +183,12 @@ def _transform(T_parent_child: NDArray[np.float64]) -> rr.Transform3D:
     return rr.Transform3D(translation=T_parent_child[:3, 3], mat3x3=T_parent_child[:3, :3])
 
 
-def _annotations(vocabulary: Vocabulary) -> rr.AnnotationContext:
-    classes = [
-        rr.AnnotationInfo(index, name, tuple(colour))
-        for index, (name, colour) in enumerate(
-            zip(vocabulary.names, vocabulary.colours.tolist(), strict=True)
-        )
+def _annotations(vocabulary: Vocabulary, first_id: int) -> list[rr.AnnotationInfo]:
+    rows = zip(vocabulary.names, vocabulary.colours.tolist(), strict=True)
+    return [
+        *(rr.AnnotationInfo(first_id + i, name, tuple(rgb)) for i, (name, rgb) in enumerate(rows)),
+        rr.AnnotationInfo(first_id + IGNORE_LABEL, "unlabelled", IGNORE_COLOUR),
     ]
-    return rr.AnnotationContext(
-        [*classes, rr.AnnotationInfo(IGNORE_LABEL, "unlabelled", IGNORE_COLOUR)]
-    )
 
 
 def _layout(cameras: Sequence[str]) -> rrb.Blueprint:
