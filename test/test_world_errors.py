@@ -13,7 +13,8 @@ pytest.importorskip(
     "numba", reason='the world needs numba: pip install -c constraints.txt ".[train]"'
 )
 
-from clip2scene_core.geometry import matrix_from_quaternion, transform_points
+from clip2scene_core.deskew import SweepMotion, deskew
+from clip2scene_core.geometry import invert, matrix_from_quaternion, transform_points
 from clip2scene_core.world.drive import CAMERA_MOUNTS, LIDAR_MOUNT, firings, misaligned
 from clip2scene_core.world.layout import build_scene
 from clip2scene_core.world.lidar import Revolution, firing_times, measure_revolution
@@ -89,6 +90,31 @@ def test_unsmeared_by_its_times_a_wall_is_where_an_instant_measures_it():
     assert ends[1] == pytest.approx(ends[0], abs=0.2)
     # What looks left at the start of the turn is 50 ms, 0.6 m, old.
     assert ends[2] - ends[1] > 0.4
+
+
+def test_deskewed_a_rolling_sweep_is_where_things_are():
+    scene = build_scene(3, 1, 2.0)
+    times = firing_times(NUM_COLUMNS)
+    mount, moments = LIDAR_MOUNT.T_ego_sensor, np.linspace(times[0], 0.0, 6)
+    T_scene_column = np.array([ego_pose(scene, SECONDS + time) for time in times]) @ mount
+    T_scene_moment = np.array([ego_pose(scene, SECONDS + moment) for moment in moments]) @ mount
+    T_scene_stamp = ego_pose(scene, SECONDS) @ mount
+    rng = np.random.default_rng(0)
+    revolution = measure_revolution(scene.static, scene.plan, T_scene_column, NUM_COLUMNS, rng)
+    points = np.ascontiguousarray(revolution.points[:, :4])
+    T_scene_point = T_scene_column[revolution.columns]
+    truth = np.einsum("nij,nj->ni", T_scene_point[:, :3, :3], points[:, :3].astype(float))
+    truth += T_scene_point[:, :3, 3]
+
+    def error_m(points):
+        in_scene = transform_points(T_scene_stamp, points[:, :3])
+        return np.linalg.norm(in_scene - truth, axis=1)
+
+    motion = SweepMotion(moments, invert(T_scene_stamp) @ T_scene_moment)
+    deskewed = deskew(points, times[revolution.columns], motion)
+    # On average a point is half a revolution old: 25 ms of driving.
+    assert error_m(points).mean() > 0.02 * scene.ego_speed
+    assert error_m(deskewed).max() < 1e-3
 
 
 def test_rolling_without_motion_is_an_instant():
