@@ -20,6 +20,7 @@ from rosbags.interfaces import (
 )
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 
+_STORAGES: Final = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
 _SNIFFED_BYTES: Final = 1 << 18
 _BAG_VERSION: Final = 9
 _PROTOBUF: Final = (
@@ -83,15 +84,18 @@ def read_messages(
 
 
 @contextmanager
-def create_bag(out: Path) -> Iterator[Writer]:
-    """Create an MCAP bag with compressed chunks; nothing is left at `out` if the body raises.
+def create_bag(out: Path, storage: str = "mcap") -> Iterator[Writer]:
+    """Create a bag; nothing is left at `out` if the body raises.
 
     Args:
         out: Folder to make.
+        storage: "mcap", with compressed chunks, or "sqlite3".
 
     Raises:
-        BagError: If it exists or cannot be made.
+        BagError: If it exists, cannot be made, or the storage is unknown.
     """
+    if storage not in _STORAGES:
+        raise BagError(f"storage must be one of {', '.join(_STORAGES)}, got '{storage}'")
     if out.exists():
         raise BagError(f"{out} exists already; remove it or name another")
     try:
@@ -101,8 +105,10 @@ def create_bag(out: Path) -> Iterator[Writer]:
         raise BagError(f"{out} cannot be made ({error.strerror})") from error
     try:
         # The folder keeps its name: the file inside is named after it.
-        writer = Writer(staging / out.name, version=_BAG_VERSION, storage_plugin=StoragePlugin.MCAP)
-        writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        plugin = _STORAGES[storage]
+        writer = Writer(staging / out.name, version=_BAG_VERSION, storage_plugin=plugin)
+        if plugin is StoragePlugin.MCAP:
+            writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         with writer:
             yield writer
         (staging / out.name).rename(out)

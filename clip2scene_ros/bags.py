@@ -55,12 +55,14 @@ class BagOptions:
         duration_s: Seconds; None takes the rest.
         max_sweep_rate_hz: Leaves out sweeps between keyframes above this rate; None keeps all.
         with_labels: Write ground truth where the data set was opened with labels.
+        storage: "mcap", or "sqlite3", which every ROS 2 reads without a further package.
     """
 
     start_s: float = 0.0
     duration_s: float | None = None
     max_sweep_rate_hz: float | None = None
     with_labels: bool = True
+    storage: str = "mcap"
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def write_scene_bag(
     options: BagOptions | None = None,
     progress: Progress | None = None,
 ) -> BagSummary:
-    """Write one scene as an MCAP bag that `ros2 bag play` and viewers read.
+    """Write one scene as a bag that `ros2 bag play` and viewers read.
 
     Stamps are each sensor's own, and so is the bag time: replay keeps the true order. The pose goes
     to /tf and /odom at the stamp of every reading, so each stamp in the bag has its exact pose.
@@ -110,7 +112,7 @@ def write_scene_bag(
     in_scene = list(dataset.scene_records(scene_name))
     records = _choose_records(in_scene, scene_name, options)
     truth = _read_truth(dataset, scene_name, in_scene) if options.with_labels else {}
-    with create_bag(out) as writer:
+    with create_bag(out, options.storage) as writer:
         scene_bag = _SceneBag(writer)
         scene_bag.write_mounts(in_scene, records[0].stamp_ns)
         for index, record in enumerate(records):

@@ -167,6 +167,18 @@ def test_chunks_are_compressed(dataset, tmp_path):
     assert b"zstd" in (tmp_path / "bag" / "bag.mcap").read_bytes()
 
 
+def test_sqlite3_holds_the_same_messages(dataset, tmp_path):
+    write_scene_bag(dataset, SCENE, tmp_path / "mcap")
+    write_scene_bag(dataset, SCENE, tmp_path / "sqlite3", BagOptions(storage="sqlite3"))
+    assert (tmp_path / "sqlite3" / "sqlite3.db3").is_file()
+
+    def raw_messages(path):
+        with Reader(path) as reader:
+            return [(c.topic, at_ns, bytes(raw)) for c, at_ns, raw in reader.messages()]
+
+    assert sorted(raw_messages(tmp_path / "sqlite3")) == sorted(raw_messages(tmp_path / "mcap"))
+
+
 def test_part_of_a_scene_is_cut_by_stamp(dataset, tmp_path):
     options = BagOptions(start_s=0.1, duration_s=0.2)
     summary = write_scene_bag(dataset, SCENE, tmp_path / "bag", options)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-SUMMARY = "write a scene of a data set in nuScenes' format as a ROS 2 bag (MCAP)"
+SUMMARY = "write a scene of a data set in nuScenes' format as a ROS 2 bag"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", help="version folder, if there are several")
     parser.add_argument("--scene", required=True, help="name of the scene, such as scene-0061")
     parser.add_argument("--out", type=Path, required=True, help="bag to write")
+    parser.add_argument("--storage", choices=("mcap", "sqlite3"), default="mcap", help="of the bag")
     parser.add_argument("--start", type=float, default=0.0, help="seconds to leave out")
     parser.add_argument("--duration", type=float, help="seconds to write; all if not given")
     parser.add_argument("--max-sweep-rate", type=float, help="leave out sweeps above this rate, Hz")
@@ -37,7 +38,11 @@ def run(arguments: argparse.Namespace) -> None:
         with_images=False,
     )
     options = BagOptions(
-        arguments.start, arguments.duration, arguments.max_sweep_rate, arguments.labels
+        arguments.start,
+        arguments.duration,
+        arguments.max_sweep_rate,
+        arguments.labels,
+        arguments.storage,
     )
     with tqdm(desc="writing", unit="reading") as bar:
 
