@@ -104,7 +104,8 @@ def _slerp(
         np.sin((1 - fraction) * angle) * quaternions[before]
         + np.sin(fraction * angle) * quaternions[after]
     )
-    return turn / np.linalg.norm(turn, axis=1, keepdims=True)
+    turn /= np.linalg.norm(turn, axis=1, keepdims=True)
+    return turn
 
 
 def _rotate(quaternions: NDArray[np.float64], vectors: NDArray[np.float64]) -> NDArray[np.float64]:
