@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +19,8 @@ _FADE = 0.75
 _POINTS_ACROSS = 160
 _FOREGROUND = (235, 235, 235)
 _MARGIN_PX = 10
+_WORD_PX = 18
+_WORDS_PER_COLUMN = 20
 
 
 def draw_bird_eye(
@@ -125,6 +128,35 @@ def draw_legend(vocabulary: Vocabulary, labels: NDArray[np.uint8], height_px: in
     return picture
 
 
+def draw_words(vocabulary: Vocabulary) -> Image.Image:
+    """Draw every label's colour, number and name, in the order of the labels.
+
+    Args:
+        vocabulary: Its words stand in columns of up to 20.
+
+    Returns:
+        RGB picture, as large as the words need.
+    """
+    font = _font(_WORD_PX)
+    line_px = _WORD_PX + 8
+    rows = [f"{label}  {name}" for label, name in enumerate(vocabulary.names)]
+    text_left = _MARGIN_PX + _WORD_PX + 8
+    widest = max(font.getbbox(row)[2] for row in rows)
+    column_px = text_left + math.ceil(widest) + _MARGIN_PX
+    num_columns = math.ceil(len(rows) / _WORDS_PER_COLUMN)
+    height = 2 * _MARGIN_PX + line_px * min(len(rows), _WORDS_PER_COLUMN)
+    picture = Image.new("RGB", (num_columns * column_px, height), _BACKGROUND)
+    draw = ImageDraw.Draw(picture)
+    for label, row in enumerate(rows):
+        column, line = divmod(label, _WORDS_PER_COLUMN)
+        left, top = column * column_px, _MARGIN_PX + line * line_px
+        colour = tuple(vocabulary.colours[label].tolist())
+        swatch = [left + _MARGIN_PX, top + 2, left + _MARGIN_PX + _WORD_PX, top + 2 + _WORD_PX]
+        draw.rectangle(swatch, fill=colour)
+        draw.text((left + text_left, top), row, fill=_FOREGROUND, font=font)
+    return picture
+
+
 def place_side_by_side(
     pictures: Sequence[Image.Image], captions: Sequence[str] | None = None
 ) -> Image.Image:
@@ -153,5 +185,5 @@ def stack(pictures: Sequence[Image.Image]) -> Image.Image:
     return column
 
 
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size=13)
+def _font(size_px: int = 13) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=size_px)

@@ -7,6 +7,7 @@ from clip2scene_core.outputs import (
     draw_bird_eye,
     draw_legend,
     draw_overlay,
+    draw_words,
     place_side_by_side,
     stack,
 )
@@ -64,3 +65,23 @@ def test_pictures_are_placed_without_overlap():
     row = place_side_by_side([legend, legend], ["a", "b"])
     assert row.size == (2 * legend.width + 10, 100 + 26)
     assert stack([row, row]).size == (row.width, 2 * row.height + 10)
+
+
+def test_words_stand_in_the_order_of_the_labels_and_in_columns():
+    vocabulary = make_vocabulary([f"word {i}" for i in range(23)], torch.eye(23))
+    picture = draw_words(vocabulary)
+    swatches = [find(picture, tuple(colour)) for colour in vocabulary.colours]
+    assert all(len(swatch) == 19 * 19 for swatch in swatches)
+    rows, columns = np.array([swatch.min(axis=0) for swatch in swatches]).T
+    assert len(set(columns[:20])) == 1
+    assert (np.diff(rows[:20]) == 26).all()
+    assert (rows[20], columns[20]) == (rows[0], picture.width // 2 + columns[0])
+
+
+def test_a_long_word_fits_the_picture():
+    short, long = (
+        draw_words(make_vocabulary([word], torch.eye(1))) for word in ("tram", "tram " * 20)
+    )
+    assert long.width > 8 * short.width
+    right_edge = np.asarray(long)[:, -5:]
+    assert (right_edge == right_edge[0, 0]).all()
