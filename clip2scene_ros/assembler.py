@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2scene_core.datasets.sample import CameraView, Sweep
+from clip2scene_core.datasets.sample import Sweep
 from clip2scene_core.transforms import TransformError
 from clip2scene_ros.assembly import AssembledSweep, AssemblyOptions, Rejection, RejectionKind
 from clip2scene_ros.conversions import (
@@ -18,12 +19,11 @@ from clip2scene_ros.conversions import (
     CalibrationError,
     CloudError,
     ImageError,
-    image_from_message,
-    intrinsics_from_camera_info,
     points_from_cloud,
     stamp_ns,
 )
 from clip2scene_ros.extrinsics import load_extrinsics
+from clip2scene_ros.matched_image import MatchedImage
 from clip2scene_ros.poses import NoExtrinsicsError, SensorPoses
 from clip2scene_ros.profiles import Profile
 
@@ -37,6 +37,7 @@ class _WaitingCloud:
     message: Any
     at_ns: int
     arrival_ns: int
+    arrived_s: float  # by a steady clock
 
 
 @dataclass(frozen=True)
@@ -49,20 +50,11 @@ class _Wait:
 
 
 @dataclass(frozen=True)
-class _MatchedImage:
-    camera: str
-    message: Any
-    info: Any
-    T_fixed_camera: NDArray[np.float64]
-    at_ns: int
-
-
-@dataclass(frozen=True)
 class _Match:
     cloud: _WaitingCloud
     T_fixed_lidar: NDArray[np.float64]
-    images: tuple[_MatchedImage, ...]
-    left_out: tuple[str, ...]
+    images: tuple[MatchedImage, ...]
+    left_out: tuple[Rejection, ...]
     num_time_jumps: int
 
 
@@ -116,7 +108,7 @@ class SweepAssembler:
             if at_ns is None:
                 return
             self._watch_time(topic, at_ns)
-            self._waiting.append(_WaitingCloud(message, at_ns, now_ns))
+            self._waiting.append(_WaitingCloud(message, at_ns, now_ns, time.monotonic()))
             if len(self._waiting) > _MAX_WAITING:
                 oldest = self._waiting.popleft()
                 self._reject(
@@ -210,6 +202,11 @@ class SweepAssembler:
             sweep = self._decode(match)
             if sweep is not None:
                 return sweep
+
+    def skip_newest(self, now_ns: int) -> bool:
+        """Drop what `newest_sweep` would release, undecoded; False if there is nothing."""
+        with self._lock:
+            return self._take_newest(now_ns) is not None
 
     def take_rejections(self) -> list[Rejection]:
         """Hand over what was left out since the last call."""
@@ -314,14 +311,15 @@ class SweepAssembler:
             if image is None:
                 return None
             if isinstance(image, str):
-                left_out.append(f"{self._where(cloud)}: {camera}: {image}")
+                reason = f"{self._where(cloud)}: {camera}: {image}"
+                left_out.append(Rejection(RejectionKind.CAMERA, reason))
             else:
                 images.append(image)
         return _Match(cloud, T_fixed_lidar, tuple(images), tuple(left_out), self._num_time_jumps)
 
     def _match_image(
         self, camera: str, cloud: _WaitingCloud, wait: _Wait
-    ) -> _MatchedImage | str | None:
+    ) -> MatchedImage | str | None:
         """Find the camera's nearest image; a reason if it has none, None while it may come."""
         images, info = self._images[camera], self._infos.get(camera)
         has_later_image = bool(images) and images[-1][0] >= cloud.at_ns
@@ -348,10 +346,11 @@ class SweepAssembler:
             return str(error) if wait.is_over else None
         except TransformError as error:
             return None if error.kind == "future" and not wait.is_over_for_poses else str(error)
-        return _MatchedImage(camera, message, info, T_fixed_camera, at_ns)
+        return MatchedImage(camera, message, info, camera_frame, T_fixed_camera, at_ns)
 
     def _decode(self, match: _Match) -> AssembledSweep | None:
         """Decode points and images, outside the lock; None if the cloud cannot be read."""
+        begin_s = time.monotonic()
         message = match.cloud.message
         try:
             points = points_from_cloud(message, self.options.intensity_scale)
@@ -359,25 +358,30 @@ class SweepAssembler:
             with self._lock:
                 self._reject(RejectionKind.BAD_CLOUD, f"{self._where(match.cloud)}: {error}")
             return None
-        views, left_out = [], list(match.left_out)
+        views, frames, left_out = [], [], list(match.left_out)
         for image in match.images:
             try:
-                views.append(_decode_view(image))
+                views.append(image.view())
+                frames.append(image.frame_id)
             except (ImageError, CalibrationError) as error:
-                left_out.append(f"{self._where(match.cloud)}: {image.camera}: {error}")
+                is_undecoded = isinstance(error, ImageError)
+                kind = RejectionKind.CAMERA if is_undecoded else RejectionKind.UNCALIBRATED
+                where = f"{self._where(match.cloud)}: {image.camera}"
+                left_out.append(Rejection(kind, f"{where}: {error}"))
         with self._lock:
-            for reason in left_out:
-                self._reject(RejectionKind.CAMERA, reason)
+            self._rejections += left_out
             follows_time_jump = match.num_time_jumps != self._num_time_jumps_released
             self._num_time_jumps_released = match.num_time_jumps
         sweep = Sweep(points, match.T_fixed_lidar, match.cloud.at_ns)
-        return AssembledSweep(sweep, tuple(views), message.header, follows_time_jump)
+        return AssembledSweep(
+            sweep=sweep,
+            cameras=tuple(views),
+            camera_frames=tuple(frames),
+            header=message.header,
+            follows_time_jump=follows_time_jump,
+            wait_s=begin_s - match.cloud.arrived_s,
+            decode_s=time.monotonic() - begin_s,
+        )
 
     def _where(self, cloud: _WaitingCloud) -> str:
         return f"{self.profile.cloud_topic} at {cloud.at_ns / NANOSECONDS:.6f}"
-
-
-def _decode_view(image: _MatchedImage) -> CameraView:
-    pixels = image_from_message(image.message)
-    intrinsics = intrinsics_from_camera_info(image.info, pixels.shape[:2])
-    return CameraView(image.camera, pixels, intrinsics, image.T_fixed_camera, image.at_ns)

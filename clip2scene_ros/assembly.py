@@ -21,6 +21,7 @@ class RejectionKind(str, Enum):
     NO_POSE = "no pose"
     NO_EXTRINSICS = "no extrinsics"
     CAMERA = "camera left out"
+    UNCALIBRATED = "camera not calibrated"
     EXTRINSICS_MOVED = "extrinsics moved"
     BAD_TRANSFORM = "bad transform"
     TIME_JUMP = "time jump"
@@ -94,11 +95,17 @@ class AssembledSweep:
     Attributes:
         sweep: All points of the cloud in its order; `T_global_lidar` holds T_fixed_lidar.
         cameras: Views within the tolerance, in the options' order.
+        camera_frames: Frame of each view's image.
         header: The cloud's own; the output carries the same.
         follows_time_jump: Time ran backwards since the sweep before: reset the engine first.
+        wait_s: From the cloud's arrival until its turn, by a steady clock.
+        decode_s: Spent on decoding the cloud and its images.
     """
 
     sweep: Sweep
     cameras: tuple[CameraView, ...]
+    camera_frames: tuple[str, ...]
     header: Any
     follows_time_jump: bool
+    wait_s: float
+    decode_s: float

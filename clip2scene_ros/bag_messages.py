@@ -12,7 +12,8 @@ from rosbags.typesys import Stores, get_typestore
 
 from clip2scene_core.geometry import quaternion_from_matrix
 from clip2scene_ros.bag_files import BagError
-from clip2scene_ros.conversions import NANOSECONDS, fields_of, has_only_finite_points
+from clip2scene_ros.cloud_layouts import fields_of, has_only_finite_points
+from clip2scene_ros.conversions import NANOSECONDS
 
 STORE: Final = get_typestore(Stores.ROS2_JAZZY)
 """Definitions of all ROS 2 message types; they serialise to CDR."""

@@ -1,4 +1,4 @@
-"""Messages to arrays and back, by attribute name: rclpy's classes and those of rosbags agree."""
+"""Messages to arrays, by attribute name: rclpy's classes and those of rosbags agree."""
 
 from __future__ import annotations
 
@@ -11,36 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from clip2scene_core.geometry import matrix_from_quaternion
-from clip2scene_core.labels import IGNORE_LABEL
 
 if TYPE_CHECKING:
-    from clip2scene_core.grid import LabelledMap
-    from clip2scene_core.online import LabelledCloud
     from clip2scene_core.vocabulary import Vocabulary
 
 NANOSECONDS: Final = 1_000_000_000
 
-UNLABELLED_ID: Final = 65535
-"""What IGNORE_LABEL becomes in a published cloud, as in vision_msgs."""
-
-PCL_DTYPE: Final = np.dtype(
-    [
-        ("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("intensity", "<f4"),
-        ("rgb", "<f4"), ("label", "<u4"), ("confidence", "<f4"),
-    ]
-)  # fmt: skip
-"""Layout `pcl` of a labelled cloud; PCL reads it as PointXYZRGBL, viewers colour it by `rgb`."""
-
-MAP_DTYPE: Final = np.dtype(
-    [
-        ("x", "<f4"), ("y", "<f4"), ("z", "<f4"),
-        ("rgb", "<f4"), ("label", "<u4"), ("confidence", "<f4"),
-    ]
-)  # fmt: skip
-"""Layout of the map cloud."""
-
 _DATATYPES: Final = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
-_DATATYPE_OF: Final = {code: number for number, code in _DATATYPES.items()}
 _CHANNEL_ORDER: Final = {
     "rgb8": (3, [0, 1, 2]),
     "bgr8": (3, [2, 1, 0]),
@@ -122,49 +99,6 @@ def points_from_cloud(message: Any, intensity_scale: float = 255.0) -> NDArray[n
             points[:, column] = view[name].reshape(-1)
     points[:, 3] /= intensity_scale
     return points
-
-
-def labelled_cloud_array(cloud: LabelledCloud, intensity_scale: float = 255.0) -> NDArray[np.void]:
-    """Lay a labelled cloud out as PointCloud2 bytes.
-
-    Args:
-        cloud: N labelled points.
-        intensity_scale: The sensor's largest intensity; undoes `points_from_cloud`.
-
-    Returns:
-        (N,) of PCL_DTYPE; unlabelled points are grey with id UNLABELLED_ID and confidence 0.
-    """
-    array = np.empty(len(cloud.points), dtype=PCL_DTYPE)
-    for column, name in enumerate("xyz"):
-        array[name] = cloud.points[:, column]
-    array["intensity"] = cloud.points[:, 3] * np.float32(intensity_scale)
-    _fill_labels(array, cloud.labels, cloud.scores, cloud.vocabulary)
-    return array
-
-
-def map_array(labelled_map: LabelledMap, vocabulary: Vocabulary) -> NDArray[np.void]:
-    """Lay a labelled map out as PointCloud2 bytes: (V,) of MAP_DTYPE."""
-    array = np.empty(len(labelled_map.points), dtype=MAP_DTYPE)
-    for column, name in enumerate("xyz"):
-        array[name] = labelled_map.points[:, column]
-    _fill_labels(array, labelled_map.labels, labelled_map.scores, vocabulary)
-    return array
-
-
-def fields_of(dtype: np.dtype[Any]) -> tuple[tuple[str, int, int], ...]:
-    """List a layout's PointFields as (name, offset, datatype); each has count 1."""
-    assert dtype.fields is not None
-    assert dtype.names is not None
-    return tuple(
-        (name, int(dtype.fields[name][1]), _DATATYPE_OF[dtype.fields[name][0].str[1:]])
-        for name in dtype.names
-    )
-
-
-def has_only_finite_points(array: NDArray[np.void]) -> bool:
-    """Say whether x, y and z, where the layout has them, are finite: PointCloud2.is_dense."""
-    names = array.dtype.names or ()
-    return all(bool(np.isfinite(array[name]).all()) for name in "xyz" if name in names)
 
 
 def legend_json(vocabulary: Vocabulary, version: int) -> str:
@@ -269,22 +203,6 @@ def _check_field(field: Any, point_step: int) -> None:
             f"field {field.name} at offset {field.offset} reaches beyond "
             f"the point's {point_step} bytes"
         )
-
-
-def _fill_labels(
-    array: NDArray[np.void],
-    labels: NDArray[np.uint8],
-    scores: NDArray[np.float32],
-    vocabulary: Vocabulary,
-) -> None:
-    palette = vocabulary.colourise(np.arange(256, dtype=np.uint8)).astype(np.uint32)
-    # A top byte of 0 keeps the float from being a NaN, which viewers and filters would drop.
-    packed = palette[:, 0] << 16 | palette[:, 1] << 8 | palette[:, 2]
-    ids = np.arange(256, dtype=np.uint32)
-    ids[IGNORE_LABEL] = UNLABELLED_ID
-    array["rgb"] = packed.view(np.float32)[labels]
-    array["label"] = ids[labels]
-    array["confidence"] = np.where(labels == IGNORE_LABEL, np.float32(0), scores)
 
 
 def _from_compressed(message: Any) -> NDArray[np.uint8]:

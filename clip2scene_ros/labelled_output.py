@@ -23,12 +23,8 @@ from clip2scene_ros.bag_messages import (
     header_message,
     string_message,
 )
-from clip2scene_ros.conversions import (
-    NANOSECONDS,
-    labelled_cloud_array,
-    legend_json,
-    map_array,
-)
+from clip2scene_ros.cloud_layouts import labelled_cloud_array, map_array
+from clip2scene_ros.conversions import NANOSECONDS, legend_json
 
 POINTS_TOPIC: Final = "/clip2scene/points"
 MAP_TOPIC: Final = "/clip2scene/map"

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from clip2scene_ros.assembly import RejectionKind
-from clip2scene_ros.diagnostics import ERROR, OK, WARN, Item, SweepRecord
+from clip2scene_ros.diagnostics import ERROR, OK, WARN, Item
 from clip2scene_ros.parameters import NodeParameters
 from clip2scene_ros.subscriptions import SensorSubscription
+from clip2scene_ros.sweep_record import WINDOW_S, Recent, SweepRecord
 
 if TYPE_CHECKING:
     from clip2scene_core.online import OnlineSegmenter
 
-_CLOUD_FAULTS = (RejectionKind.BAD_CLOUD, RejectionKind.ZERO_STAMP)
-_POSE_FAULTS = (
-    RejectionKind.NO_POSE,
-    RejectionKind.NO_EXTRINSICS,
+_CLOUD_FAULTS: Final = (RejectionKind.BAD_CLOUD, RejectionKind.ZERO_STAMP)
+_LOSSES: Final = (RejectionKind.NO_POSE, RejectionKind.NO_EXTRINSICS)
+_POSE_FAULTS: Final = (
+    *_LOSSES,
     RejectionKind.EXTRINSICS_MOVED,
     RejectionKind.BAD_TRANSFORM,
 )
@@ -25,6 +29,8 @@ _POSE_FAULTS = (
 
 class NodeHealth:
     """Judges the inputs and the sweeps, once per call of `items`.
+
+    Ratios, rates and times are those of the last WINDOW_S seconds, counts those since the start.
 
     Args:
         values: The node's parameters.
@@ -44,98 +50,132 @@ class NodeHealth:
         self._inputs = inputs
         self._record = record
         self._engine = engine
-        self._before = (time.monotonic(), 0, 0, 0)
+        self._received: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
 
     def items(self) -> list[Item]:
         """Judge everything."""
+        recent = self._record.recent()
         return [
-            self._lidar(),
-            *self._cameras(),
-            self._poses(),
-            self._inference(),
+            self._lidar(recent),
+            *self._cameras(recent),
+            self._poses(recent),
+            self._inference(recent),
             self._prompts(),
+            self._map(),
         ]
 
-    def _lidar(self) -> Item:
+    def _lidar(self, recent: Recent) -> Item:
         lidar = self._inputs["lidar"]
         reason = self._record.recent_reason(_CLOUD_FAULTS)
+        num_empty = sum(facts.num_points == 0 for facts in recent.labelled)
         if self._is_silent(lidar):
             level, message = ERROR, f"no cloud on {self._outage(lidar)}"
         elif reason:
             level, message = ERROR, reason
         elif not lidar.received:
             level, message = OK, f"waits for the first cloud on {lidar.topic}"
+        elif num_empty:
+            level, message = WARN, f"{num_empty} clouds on {lidar.topic} were empty"
         else:
             level, message = OK, f"clouds come in on {lidar.topic}"
-        bad = sum(self._record.count(kind) for kind in _CLOUD_FAULTS)
-        return Item("lidar", level, message, {**_facts(lidar), "bad clouds": bad})
+        values = {
+            **_facts(lidar),
+            "bad clouds": sum(self._record.count(kind) for kind in _CLOUD_FAULTS),
+            "empty clouds": num_empty,
+        }
+        if recent.labelled:
+            newest = recent.labelled[-1]
+            values["points"] = newest.num_points
+            values["points not finite"] = newest.num_not_finite
+            values["points unlabelled"] = newest.num_unlabelled
+        return Item("lidar", level, message, values, is_waited_for=not lidar.received)
 
-    def _cameras(self) -> Iterator[Item]:
+    def _cameras(self, recent: Recent) -> Iterator[Item]:
         # Without cameras nothing can be labelled in mode camera; the other modes only lose by it.
         fault = ERROR if self._values.mode == "camera" else WARN
         cameras = [c for c in self._values.cameras if f"{c} image" in self._inputs]
         for camera in cameras:
             image, info = self._inputs[f"{camera} image"], self._inputs[f"{camera} info"]
             reason = self._record.recent_reason([RejectionKind.CAMERA], camera)
+            uncalibrated = self._record.recent_reason([RejectionKind.UNCALIBRATED], camera)
             if self._is_silent(image):
                 level, message = fault, f"no image on {self._outage(image)}"
             elif not info.received and self._is_silent(info):
                 level, message = fault, f"no CameraInfo on {self._outage(info)}"
+            elif uncalibrated:
+                level, message = ERROR, uncalibrated
             elif reason:
                 level, message = fault, reason
             else:
                 level, message = OK, f"images from {image.topic}"
-            yield Item(f"camera {camera}", level, message, _facts(image))
+            used = sum(camera in facts.cameras for facts in recent.labelled)
+            values = {**_facts(image), "used ratio": used / max(1, len(recent.labelled))}
+            is_waited_for = not (image.received and info.received)
+            yield Item(f"camera {camera}", level, message, values, is_waited_for)
 
-    def _poses(self) -> Item:
+    def _poses(self, recent: Recent) -> Item:
         values = self._values
         reason = self._record.recent_reason(_POSE_FAULTS)
         odometry = self._inputs.get("odometry")
+        lost = sum(recent.rejected[kind] for kind in _LOSSES)
+        ratio = lost / max(1, lost + len(recent.labelled))
         level, message = OK, f"poses of {values.base_frame} in {values.fixed_frame}"
         if values.pose_source == "none":
             message = "not used: pose_source is none"
         elif odometry is not None and self._is_silent(odometry):
             level, message = ERROR, f"no odometry on {self._outage(odometry)}"
         elif reason:
-            is_lasting = self._starved_s() > values.input_timeout_s
-            level, message = ERROR if is_lasting else WARN, reason
+            is_lasting = lost > 0 and self._starved_s() > values.input_timeout_s
+            level = ERROR if is_lasting else WARN
+            message = f"{100 * ratio:.0f} % of the sweeps lost; {reason}" if lost else reason
         missing = {kind.value: self._record.count(kind) for kind in _POSE_FAULTS}
-        return Item("tf", level, message, {"pose_source": values.pose_source, **missing})
+        facts = {"pose_source": values.pose_source, "lost ratio": ratio, **missing}
+        is_waited_for = odometry is not None and not odometry.received
+        return Item("tf", level, message, facts, is_waited_for)
 
-    def _inference(self) -> Item:
-        record = self._record
-        received, overtaken = self._inputs["lidar"].received, record.count(RejectionKind.OVERTAKEN)
-        now_s = time.monotonic()
-        before_s, received_before, labelled_before, overtaken_before = self._before
-        self._before = (now_s, received, record.num_labelled, overtaken)
-        labelled = record.num_labelled - labelled_before
-        dropped = overtaken - overtaken_before
-        ratio = dropped / max(1, labelled + dropped)
+    def _inference(self, recent: Recent) -> Item:
+        record, values = self._record, self._values
+        input_hz = self._input_hz()
+        num_labelled = len(recent.labelled)
+        dropped = recent.rejected[RejectionKind.OVERTAKEN]
+        ratio = dropped / max(1, num_labelled + dropped)
+        processing_ms = [1000 * facts.timing.processing_s for facts in recent.labelled]
+        ages_ms = [1000 * facts.timing.latency_s for facts in recent.labelled]
+        typical_ms = _percentile(processing_ms, 50)
         failure = record.failure()
-        if failure:
+        if record.has_given_up:
+            level = ERROR
+            message = f"gave up after {record.num_failed_in_a_row} lost sweeps in a row: {failure}"
+        elif failure:
             level, message = ERROR, f"the last sweep was lost: {failure}"
-        elif ratio > self._values.max_drop_ratio:
+        elif ratio > values.max_drop_ratio:
             level = WARN
             message = f"too slow: {100 * ratio:.0f} % of the sweeps were overtaken by newer ones"
+        elif typical_ms > values.max_processing_ms:
+            level = WARN
+            message = (
+                f"too slow: a sweep takes {typical_ms:.0f} ms, "
+                f"max_processing_ms is {values.max_processing_ms:.0f}"
+            )
+        elif recent.num_unwatched:
+            level, message = OK, "nobody listens: sweeps are not labelled (output.lazy)"
         else:
             level, message = OK, f"{record.num_labelled} sweeps labelled"
-        period_s = max(now_s - before_s, 1e-3)
-        return Item(
-            "inference",
-            level,
-            message,
-            {
-                "input Hz": (received - received_before) / period_s,
-                "output Hz": labelled / period_s,
-                "labelled": record.num_labelled,
-                "overtaken": overtaken,
-                "drop ratio": ratio,
-                "failed": record.num_failed,
-                "time jumps": record.count(RejectionKind.TIME_JUMP),
-                "inference ms": record.inference_ms,
-                "latency ms": record.latency_ms,
-            },
-        )
+        numbers = {
+            "input Hz": input_hz,
+            "output Hz": num_labelled / recent.seconds,
+            "labelled": record.num_labelled,
+            "overtaken": record.count(RejectionKind.OVERTAKEN),
+            "drop ratio": ratio,
+            "failed": record.num_failed,
+            "time jumps": record.count(RejectionKind.TIME_JUMP),
+            "not wanted": recent.num_unwatched,
+            "processing ms median": typical_ms,
+            "processing ms p95": _percentile(processing_ms, 95),
+            "label age ms median": _percentile(ages_ms, 50),
+            "label age ms p95": _percentile(ages_ms, 95),
+        }
+        return Item("inference", level, message, numbers)
 
     def _prompts(self) -> Item:
         vocabulary = self._engine.vocabulary
@@ -145,6 +185,25 @@ class NodeHealth:
             f"{len(vocabulary)} prompts",
             {"prompts": "; ".join(vocabulary.prompts), "names": "; ".join(vocabulary.names)},
         )
+
+    def _map(self) -> Item:
+        record, values = self._record, self._values
+        facts = {"voxels": record.num_voxels, "published": record.num_maps, "ms": record.map_ms}
+        if not values.map_enabled:
+            return Item("map", OK, "not used: map.enabled is false")
+        if values.pose_source == "none":
+            return Item("map", OK, "not used: pose_source is none")
+        if not record.num_maps:
+            return Item("map", OK, "waits for the first labelled sweep", facts)
+        return Item("map", OK, f"{record.num_voxels} voxels in {values.fixed_frame}", facts)
+
+    def _input_hz(self) -> float:
+        now_s, received = time.monotonic(), self._inputs["lidar"].received
+        self._received.append((now_s, received))
+        while len(self._received) > 2 and self._received[1][0] < now_s - WINDOW_S:
+            self._received.popleft()
+        then_s, received_then = self._received[0]
+        return (received - received_then) / max(now_s - then_s, 1e-3)
 
     def _is_silent(self, subscription: SensorSubscription) -> bool:
         return subscription.silent_s() > self._values.input_timeout_s
@@ -161,7 +220,12 @@ def _facts(subscription: SensorSubscription) -> dict[str, object]:
     return {
         "topic": subscription.topic,
         "publishers": subscription.num_publishers(),
+        "offered": subscription.offered_reliability(),
         "reliability": "reliable" if subscription.is_reliable else "best effort",
         "received": subscription.received,
         "age s": subscription.silent_s(),
     }
+
+
+def _percentile(values: Sequence[float], percent: float) -> float:
+    return float(np.percentile(values, percent)) if values else 0.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from clip2scene_ros.cloud_layouts import LAYOUTS
 from clip2scene_ros.parameter_row import parameter, rows_of
 from clip2scene_ros.profiles import NUSCENES_CAMERAS
 
@@ -164,11 +165,33 @@ class NodeParameters:
     map_publish_rate_hz: float = parameter(
         "map.publish_rate", 1.0, "Largest rate of ~/map [Hz].", within=(0.1, 10.0)
     )
+    output_layout: str = parameter(
+        "output.layout",
+        "pcl",
+        "Fields of ~/points; pcl: x y z intensity rgb label confidence; autoware: x y z class_id "
+        "probability entropy.",
+        choices=LAYOUTS,
+    )
+    include_intensity: bool = parameter(
+        "output.include_intensity", True, "Keep the input's intensity in layout pcl."
+    )
+    is_lazy: bool = parameter(
+        "output.lazy",
+        True,
+        "Make only messages that somebody subscribes to and, if there is no map, label only for a "
+        "subscriber. Legends and ~/map are latched and never lazy.",
+    )
     input_timeout_s: float = parameter(
         "input_timeout",
         2.0,
         "An input that is silent for longer is an error [s].",
         within=(0.1, 60),
+    )
+    max_processing_ms: float = parameter(
+        "max_processing_ms",
+        200.0,
+        "Diagnostics warn when a sweep takes longer, waiting for images and poses left aside [ms].",
+        within=(1.0, 60000.0),
     )
     max_drop_ratio: float = parameter(
         "max_drop_ratio",

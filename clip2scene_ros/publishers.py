@@ -1,35 +1,42 @@
-"""What the node publishes: the labelled cloud, the map and the legend."""
+"""What the node publishes of its sweeps: labelled clouds, the map, a query's answer, overlays."""
 
 from __future__ import annotations
 
 import array
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import PointCloud2, PointField
-from std_msgs.msg import Header, String
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image, PointCloud2, PointField
+from std_msgs.msg import Header
 
 from clip2scene_core.grid import LabelledMap
 from clip2scene_core.online import LabelledCloud
+from clip2scene_core.outputs import draw_overlay
 from clip2scene_core.vocabulary import Vocabulary
-from clip2scene_ros.conversions import (
+from clip2scene_ros.assembly import AssembledSweep
+from clip2scene_ros.cloud_layouts import (
     fields_of,
     has_only_finite_points,
     labelled_cloud_array,
-    legend_json,
     map_array,
+    similarity_array,
 )
+from clip2scene_ros.conversions import NANOSECONDS
+from clip2scene_ros.legend import LATCHED_QOS, image_message
+from clip2scene_ros.parameters import NodeParameters
+
+Outgoing = tuple[Publisher, Any]
+"""A message and the publisher that it waits for."""
 
 # Reliable serves RViz's default and best-effort subscribers alike.
-_CLOUD_QOS = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
-_LATCHED_QOS = QoSProfile(
-    depth=1,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
+_CLOUD_QOS: Final = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
+_OVERLAY_QOS: Final = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+_OVERLAY_WIDTH_PX: Final = 800
 
 
 class SegmentPublishers:
@@ -37,50 +44,81 @@ class SegmentPublishers:
 
     Args:
         node: Owns the publishers.
-        fixed_frame: Frame of the map.
-        intensity_scale: The sensor's largest intensity.
+        values: The node's parameters.
     """
 
-    def __init__(self, node: Node, fixed_frame: str, intensity_scale: float) -> None:
+    def __init__(self, node: Node, values: NodeParameters) -> None:
         self._node = node
-        self._fixed_frame = fixed_frame
-        self._intensity_scale = intensity_scale
+        self._values = values
         self._points = node.create_publisher(PointCloud2, "~/points", _CLOUD_QOS)
-        self._map = node.create_publisher(PointCloud2, "~/map", _LATCHED_QOS)
-        self._legend = node.create_publisher(String, "~/legend", _LATCHED_QOS)
-        self._announced: Vocabulary | None = None
-        self.legend_version = 0
+        self._query = node.create_publisher(PointCloud2, "~/query/points", _CLOUD_QOS)
+        self._map = node.create_publisher(PointCloud2, "~/map", LATCHED_QOS)
+        cameras = () if values.mode == "lidar" else values.cameras
+        self._overlays = {
+            camera: node.create_publisher(Image, f"~/{camera}/overlay", _OVERLAY_QOS)
+            for camera in cameras
+        }
 
     def close(self) -> None:
-        """Take all topics off the graph."""
-        for publisher in (self._points, self._map, self._legend):
+        """Take the topics off the graph."""
+        for publisher in (self._points, self._query, self._map, *self._overlays.values()):
             self._node.destroy_publisher(publisher)
 
-    def announce(self, vocabulary: Vocabulary) -> None:
-        """Publish the legend if these words are new; call it before their first cloud."""
-        if vocabulary is not self._announced:
-            self._announced = vocabulary
-            self.legend_version += 1
-            self._legend.publish(String(data=legend_json(vocabulary, self.legend_version)))
+    def is_wanted(self) -> bool:
+        """Say whether anybody listens to what a sweep yields, the map left aside."""
+        publishers = (self._points, self._query, *self._overlays.values())
+        return not self._values.is_lazy or any(map(_is_heard, publishers))
 
-    def publish_cloud(self, cloud: LabelledCloud, header: Header) -> None:
-        """Publish a labelled sweep with its input's stamp and frame."""
-        points = labelled_cloud_array(cloud, self._intensity_scale)
-        self._points.publish(_cloud_message(points, header))
+    def lay_out(self, cloud: LabelledCloud, assembled: AssembledSweep) -> list[Outgoing]:
+        """Make the messages of a labelled sweep; without listeners there are none if lazy.
+
+        Args:
+            cloud: The labelled sweep.
+            assembled: What it was made from.
+
+        Returns:
+            Messages for `send`: clouds with the input's stamp and frame, images with their own.
+        """
+        values, outgoing = self._values, []
+        if _is_heard(self._points) or not values.is_lazy:
+            points = labelled_cloud_array(
+                cloud, values.intensity_scale, values.output_layout, values.include_intensity
+            )
+            outgoing.append((self._points, cloud_message(points, assembled.header)))
+        if cloud.similarities is not None and (_is_heard(self._query) or not values.is_lazy):
+            answer = similarity_array(cloud.points, cloud.similarities)
+            outgoing.append((self._query, cloud_message(answer, assembled.header)))
+        for view, frame_id in zip(assembled.cameras, assembled.camera_frames, strict=True):
+            # Drawing costs too much for nobody, whatever the parameter says.
+            if _is_heard(self._overlays[view.name]):
+                width_px = min(_OVERLAY_WIDTH_PX, view.image.shape[1])
+                picture = draw_overlay(
+                    view, assembled.sweep, cloud.labels, cloud.vocabulary, width_px
+                )
+                header = Header(stamp=_time(view.stamp_ns), frame_id=frame_id)
+                message = image_message(np.asarray(picture), header)
+                outgoing.append((self._overlays[view.name], message))
+        return outgoing
+
+    def send(self, outgoing: list[Outgoing]) -> None:
+        """Hand messages to the middleware."""
+        for publisher, message in outgoing:
+            publisher.publish(message)
 
     def publish_map(self, labelled_map: LabelledMap, vocabulary: Vocabulary, stamp: Any) -> None:
-        """Publish the map of the last sweeps.
+        """Publish the map of the last sweeps; latched, so whoever comes later gets it, too.
 
         Args:
             labelled_map: V voxels.
             vocabulary: The words of its labels.
             stamp: builtin_interfaces/Time of the newest sweep in it.
         """
-        header = Header(stamp=stamp, frame_id=self._fixed_frame)
-        self._map.publish(_cloud_message(map_array(labelled_map, vocabulary), header))
+        header = Header(stamp=stamp, frame_id=self._values.fixed_frame)
+        self._map.publish(cloud_message(map_array(labelled_map, vocabulary), header))
 
 
-def _cloud_message(points: NDArray[np.void], header: Header) -> PointCloud2:
+def cloud_message(points: NDArray[np.void], header: Header) -> PointCloud2:
+    """Wrap an array of one of the layouts as an unorganised PointCloud2."""
     message = PointCloud2(header=header)
     message.height, message.width = 1, len(points)
     message.fields = [
@@ -95,3 +133,11 @@ def _cloud_message(points: NDArray[np.void], header: Header) -> PointCloud2:
     content.frombytes(points.tobytes())
     message.data = content
     return message
+
+
+def _is_heard(publisher: Publisher) -> bool:
+    return bool(publisher.get_subscription_count())
+
+
+def _time(at_ns: int) -> Time:
+    return Time(sec=at_ns // NANOSECONDS, nanosec=at_ns % NANOSECONDS)

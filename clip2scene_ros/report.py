@@ -30,7 +30,8 @@ from clip2scene_ros.assembler import SweepAssembler
 from clip2scene_ros.assembly import AssemblyOptions
 from clip2scene_ros.bag_files import BagError, open_bag, read_messages
 from clip2scene_ros.bag_messages import read_message
-from clip2scene_ros.conversions import MAP_DTYPE, PCL_DTYPE, UNLABELLED_ID, stamp_ns
+from clip2scene_ros.cloud_layouts import MAP_DTYPE, PCL_DTYPE, UNLABELLED_ID
+from clip2scene_ros.conversions import stamp_ns
 from clip2scene_ros.labelled_output import LEGEND_TOPIC, MAP_TOPIC, POINTS_TOPIC
 from clip2scene_ros.profiles import choose_profile
 

@@ -21,7 +21,7 @@ from rclpy.utilities import try_shutdown
 
 from clip2scene_core.online import OnlineSegmenter
 from clip2scene_ros.assembler import SweepAssembler
-from clip2scene_ros.diagnostics import DiagnosticsReporter, SweepRecord
+from clip2scene_ros.diagnostics import DiagnosticsReporter
 from clip2scene_ros.live_parameters import LiveParameters
 from clip2scene_ros.node_health import NodeHealth
 from clip2scene_ros.node_options import (
@@ -30,11 +30,12 @@ from clip2scene_ros.node_options import (
     map_period_s,
     resolved_topics,
 )
+from clip2scene_ros.node_outputs import NodeOutputs
 from clip2scene_ros.parameters import NodeParameters
-from clip2scene_ros.publishers import SegmentPublishers
 from clip2scene_ros.ros_logging import RosLogHandler
 from clip2scene_ros.segment_worker import SegmentWorker
 from clip2scene_ros.sensor_inputs import SensorInputs, check_pose_source
+from clip2scene_ros.sweep_record import SweepRecord
 
 EngineLoader = Callable[[NodeParameters], OnlineSegmenter]
 
@@ -50,7 +51,7 @@ class _Configured:
 
     assembler: SweepAssembler
     engine: OnlineSegmenter
-    publishers: SegmentPublishers
+    outputs: NodeOutputs
     own_prompts: tuple[str, ...]
 
 
@@ -169,8 +170,8 @@ class SegmentNode(LifecycleNode):
         own_prompts, wanted = engine.vocabulary.prompts, self.values
         if wanted.prompt_names or wanted.prompts not in ((), own_prompts):
             engine.set_prompts(wanted.prompts or own_prompts, wanted.prompt_names or None)
-        publishers = SegmentPublishers(self, wanted.fixed_frame, wanted.intensity_scale)
-        self._configured = _Configured(assembler, engine, publishers, own_prompts)
+        outputs = NodeOutputs(self, wanted)
+        self._configured = _Configured(assembler, engine, outputs, own_prompts)
         if not wanted.prompts:
             self.parameters.set(prompts=own_prompts, prompt_names=wanted.prompt_names)
 
@@ -181,7 +182,7 @@ class SegmentNode(LifecycleNode):
         worker = SegmentWorker(
             assembler,
             engine,
-            self._configured.publishers,
+            self._configured.outputs,
             record,
             self._now_ns,
             map_period_s(self.values),
@@ -191,7 +192,9 @@ class SegmentNode(LifecycleNode):
         # Steady, so that a paused bag neither hides a silent sensor nor stops the diagnostics.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         timers = (
-            self.create_timer(_MAINTENANCE_PERIOD_S, inputs.maintain, clock=steady),
+            self.create_timer(
+                _MAINTENANCE_PERIOD_S, lambda: self._maintain(inputs, health, record), clock=steady
+            ),
             self.create_timer(
                 _DIAGNOSTICS_PERIOD_S, lambda: self._reporter.report(health.items()), clock=steady
             ),
@@ -199,6 +202,13 @@ class SegmentNode(LifecycleNode):
         self._active = _Active(worker, inputs, timers)
         worker.start()
         self._say_hello()
+
+    def _maintain(self, inputs: SensorInputs, health: NodeHealth, record: SweepRecord) -> None:
+        inputs.maintain()
+        if record.has_given_up:
+            self._reporter.report(health.items())
+            self.get_logger().error("deactivating; `ros2 lifecycle set` can activate it again")
+            self.trigger_deactivate()
 
     def _deactivate(self) -> None:
         if self._active is None or self._configured is None:
@@ -214,7 +224,7 @@ class SegmentNode(LifecycleNode):
     def _release(self) -> None:
         self._deactivate()
         if self._configured is not None:
-            self._configured.publishers.close()
+            self._configured.outputs.close()
             self._configured = None
 
     def _change_prompts(self, old: NodeParameters, new: NodeParameters) -> None:

@@ -6,15 +6,19 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from clip2scene_core.online import MissingCamerasError, OnlineSegmenter
 from clip2scene_core.vocabulary import Vocabulary
 from clip2scene_ros.assembler import SweepAssembler
 from clip2scene_ros.assembly import AssembledSweep, Rejection, RejectionKind
 from clip2scene_ros.conversions import stamp_ns
-from clip2scene_ros.diagnostics import SweepRecord
-from clip2scene_ros.publishers import SegmentPublishers
+from clip2scene_ros.node_outputs import NodeOutputs
+from clip2scene_ros.sweep_record import SweepRecord
+from clip2scene_ros.timing import SweepTiming
+
+MAX_FAILURES_IN_A_ROW: Final = 5
+"""So many exceptions, one sweep after the other, are no accident any more."""
 
 _IDLE_S = 0.05
 _JOIN_S = 10.0
@@ -25,12 +29,14 @@ _LOGGER = logging.getLogger(__name__)
 class SegmentWorker:
     """Labels the newest ready sweep, over and over, away from the executor's thread.
 
-    A sweep that fails is counted and logged, and the next one is tried.
+    A sweep that fails is counted and logged, and the next one is tried; after
+    MAX_FAILURES_IN_A_ROW the worker gives up, says so in the record, and labels nothing more.
+    A sweep that nobody wants, neither a subscriber nor the map, is dropped unread.
 
     Args:
         assembler: Gives sweeps.
         engine: Labels them.
-        publishers: Take the results.
+        outputs: Take the results.
         record: Is told what happened.
         now_ns: The node's clock.
         map_period_s: Least time between two maps; None publishes none.
@@ -40,14 +46,14 @@ class SegmentWorker:
         self,
         assembler: SweepAssembler,
         engine: OnlineSegmenter,
-        publishers: SegmentPublishers,
+        outputs: NodeOutputs,
         record: SweepRecord,
         now_ns: Callable[[], int],
         map_period_s: float | None,
     ) -> None:
         self._assembler = assembler
         self._engine = engine
-        self._publishers = publishers
+        self._outputs = outputs
         self._record = record
         self._now_ns = now_ns
         self._map_period_s = map_period_s
@@ -84,16 +90,22 @@ class SegmentWorker:
 
     def _step(self) -> bool:
         """Label one sweep if there is one; False if there was none."""
-        assembled = self._assembler.newest_sweep(self._now_ns())
-        self._record.add_rejections(
-            self._assembler.take_rejections(), self._assembler.options.cameras
-        )
+        assembled, is_skipped = None, False
+        if self._record.has_given_up:
+            is_skipped = self._assembler.skip_newest(self._now_ns())
+        elif self._map_period_s is None and not self._outputs.is_wanted():
+            is_skipped = self._assembler.skip_newest(self._now_ns())
+            if is_skipped:
+                self._record.add_unwatched()
+        else:
+            assembled = self._assembler.newest_sweep(self._now_ns())
+        self._note(self._assembler.take_rejections())
         if assembled is None:
-            self._publishers.announce(self._engine.vocabulary)
+            self._outputs.legend.announce(self._engine.vocabulary)
         else:
             self._label(assembled)
         self._publish_map_if_due()
-        return assembled is not None
+        return is_skipped or assembled is not None
 
     def _label(self, assembled: AssembledSweep) -> None:
         if assembled.follows_time_jump:
@@ -103,16 +115,25 @@ class SegmentWorker:
             cloud = self._engine.add(assembled.sweep, assembled.cameras)
         except MissingCamerasError as error:
             topic = self._assembler.profile.cloud_topic
-            reason = Rejection(RejectionKind.CAMERA, f"{topic}: {error}")
-            self._record.add_rejections([reason])
+            self._note([Rejection(RejectionKind.CAMERA, f"{topic}: {error}")])
             return
-        inference_s = time.monotonic() - begin_s
+        labelled_s = time.monotonic()
         if self._stopping.is_set():
             return  # who stopped the worker must not hear of it again
-        self._publishers.announce(cloud.vocabulary)
-        self._publishers.publish_cloud(cloud, assembled.header)
-        latency_s = (self._now_ns() - stamp_ns(assembled.header)) * 1e-9
-        self._record.add_labelled(inference_s, latency_s)
+        self._outputs.legend.announce(cloud.vocabulary, assembled.header)
+        outgoing = self._outputs.sweeps.lay_out(cloud, assembled)
+        laid_out_s = time.monotonic()
+        self._outputs.sweeps.send(outgoing)
+        timing = SweepTiming(
+            wait_s=assembled.wait_s,
+            decode_s=assembled.decode_s,
+            inference_s=labelled_s - begin_s,
+            postprocess_s=laid_out_s - labelled_s,
+            publish_s=time.monotonic() - laid_out_s,
+            latency_s=(self._now_ns() - stamp_ns(assembled.header)) * 1e-9,
+        )
+        self._outputs.timing.publish(timing)
+        self._record.add_labelled(cloud, [view.name for view in assembled.cameras], timing)
         self._mapped = (cloud.vocabulary, assembled.header.stamp)
 
     def _publish_map_if_due(self) -> None:
@@ -122,9 +143,18 @@ class SegmentWorker:
         # Once the words have changed, the legend no longer explains the labels in the map.
         if time.monotonic() < self._map_due_s or vocabulary is not self._engine.vocabulary:
             return
-        self._publishers.publish_map(self._engine.map(), vocabulary, stamp)
+        begin_s = time.monotonic()
+        labelled_map = self._engine.map()
+        self._outputs.sweeps.publish_map(labelled_map, vocabulary, stamp)
+        self._record.add_map(len(labelled_map.points), time.monotonic() - begin_s)
         self._map_due_s = time.monotonic() + self._map_period_s
         self._mapped = None
+
+    def _note(self, rejections: list[Rejection]) -> None:
+        self._record.add_rejections(rejections, self._assembler.options.cameras)
+        for rejection in rejections:
+            if rejection.kind is RejectionKind.TIME_JUMP:
+                _LOGGER.info(rejection.reason)
 
     def _complain(self, error: Exception) -> None:
         text = " ".join(str(error).split()) or "no further text"
@@ -132,3 +162,6 @@ class SegmentWorker:
         if self._record.add_failure(text):
             _LOGGER.error("a sweep was lost: %s", text)
             _LOGGER.debug("the exception in full", exc_info=error)
+        if self._record.num_failed_in_a_row >= MAX_FAILURES_IN_A_ROW:
+            self._record.has_given_up = True
+            _LOGGER.error("%d sweeps in a row were lost: giving up", MAX_FAILURES_IN_A_ROW)

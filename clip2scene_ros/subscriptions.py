@@ -17,6 +17,11 @@ _IMAGE_TYPES = {
     "sensor_msgs/msg/Image": Image,
 }
 
+_RELIABILITIES = {
+    ReliabilityPolicy.RELIABLE: "reliable",
+    ReliabilityPolicy.BEST_EFFORT: "best effort",
+}
+
 
 class SensorSubscription:
     """One subscription, counted, whose reliability follows its publishers.
@@ -85,6 +90,14 @@ class SensorSubscription:
     def num_publishers(self) -> int:
         """Publishers in the graph, of whatever type and reliability."""
         return int(self._node.count_publishers(self.topic))
+
+    def offered_reliability(self) -> str:
+        """What the publishers offer, for people: "reliable", "best effort", both or neither."""
+        offers = {
+            _RELIABILITIES.get(publisher.qos_profile.reliability, "unknown")
+            for publisher in self._node.get_publishers_info_by_topic(self.topic)
+        }
+        return ", ".join(sorted(offers))
 
     def describe(self) -> str:
         """Name the topic and what is out there, for people."""

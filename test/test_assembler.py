@@ -290,7 +290,7 @@ def test_uncalibrated_camera_is_left_out(options, reason):
     send_cloud(assembler, 0)
     assert next_sweep(assembler, 0).cameras == ()
     (rejection,) = assembler.take_rejections()
-    assert rejection.kind is RejectionKind.CAMERA
+    assert rejection.kind is RejectionKind.UNCALIBRATED
     assert reason in rejection.reason
 
 
@@ -410,3 +410,14 @@ def test_unknown_camera_and_option_are_refused():
         make_assembler(cameras=("cam_top",))
     with pytest.raises(ValueError, match="pose_source must be one of tf, odometry, none"):
         AssemblyOptions(pose_source="gps")
+
+
+def test_skipping_drops_what_is_ready_and_keeps_what_waits():
+    assembler = make_assembler(pose_wait_s=5.0)
+    send_pose(assembler, 0)
+    send_cloud(assembler, 0)
+    send_cloud(assembler, 50)  # no pose yet
+    assert assembler.skip_newest(START + 50 * MS)
+    assert not assembler.skip_newest(START + 50 * MS)
+    send_pose(assembler, 50)
+    assert assembler.newest_sweep(START + 50 * MS).sweep.stamp_ns == START + 50 * MS

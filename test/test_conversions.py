@@ -10,21 +10,14 @@ import pytest
 import ros_messages
 import torch
 
-from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.vocabulary import make_vocabulary
 from clip2scene_ros.conversions import (
-    MAP_DTYPE,
-    PCL_DTYPE,
     CalibrationError,
     CloudError,
     ImageError,
-    fields_of,
-    has_only_finite_points,
     image_from_message,
     intrinsics_from_camera_info,
-    labelled_cloud_array,
     legend_json,
-    map_array,
     matrix_from_transform,
     points_from_cloud,
     stamp_ns,
@@ -32,16 +25,6 @@ from clip2scene_ros.conversions import (
 
 POINTS = np.array([[1, 2, 3, 255], [4, 5, 6, 0], [7, 8, 9, 51]], dtype=np.float32)
 EXPECTED = np.array([[1, 2, 3, 1], [4, 5, 6, 0], [7, 8, 9, 0.2]], dtype=np.float32)
-
-
-def labelled_cloud(labels):
-    vocabulary = make_vocabulary(["car", "tree"], torch.eye(2))
-    return SimpleNamespace(
-        points=EXPECTED[: len(labels)],
-        labels=np.array(labels, np.uint8),
-        scores=np.full(len(labels), 0.5, np.float32),
-        vocabulary=vocabulary,
-    )
 
 
 def test_points_keep_order_and_intensity_is_scaled():
@@ -136,46 +119,9 @@ def test_cloud_with_too_few_bytes_is_refused():
         points_from_cloud(short)
 
 
-def test_layout_of_labelled_cloud_is_pcl():
-    assert PCL_DTYPE.itemsize == 28
-    assert fields_of(PCL_DTYPE) == (
-        ("x", 0, 7), ("y", 4, 7), ("z", 8, 7), ("intensity", 12, 7),
-        ("rgb", 16, 7), ("label", 20, 6), ("confidence", 24, 7),
-    )  # fmt: skip
-    assert MAP_DTYPE.itemsize == 24
-
-
-def test_labelled_cloud_carries_colour_label_and_input_intensity():
-    cloud = labelled_cloud([1, 0, IGNORE_LABEL])
-    laid_out = labelled_cloud_array(cloud)
-    np.testing.assert_array_equal(laid_out["label"], [1, 0, 65535])
-    np.testing.assert_allclose(laid_out["confidence"], [0.5, 0.5, 0])
-    np.testing.assert_allclose(laid_out["intensity"], POINTS[:, 3], rtol=1e-6)
-    packed = np.ascontiguousarray(laid_out["rgb"]).view(np.uint32)
-    red, green, blue = (int(value) for value in cloud.vocabulary.colours[1])
-    assert packed[0] == red << 16 | green << 8 | blue
-    assert packed[2] == 80 << 16 | 80 << 8 | 80
-    assert np.isfinite(laid_out["rgb"]).all()
-
-
-def test_map_lists_voxels_with_labels():
-    voxels = SimpleNamespace(
-        points=EXPECTED[:2, :3], labels=np.array([0, 1], np.uint8), scores=np.ones(2, np.float32)
-    )
-    laid_out = map_array(voxels, labelled_cloud([0]).vocabulary)
-    np.testing.assert_array_equal(laid_out["label"], [0, 1])
-    np.testing.assert_array_equal(laid_out["y"], [2, 5])
-
-
-def test_density_is_computed_from_the_points():
-    laid_out = labelled_cloud_array(labelled_cloud([0, 1]))
-    assert has_only_finite_points(laid_out)
-    laid_out["z"][1] = np.inf
-    assert not has_only_finite_points(laid_out)
-
-
 def test_legend_lists_ids_names_and_colours():
-    legend = json.loads(legend_json(labelled_cloud([0]).vocabulary, version=3))
+    vocabulary = make_vocabulary(["car", "tree"], torch.eye(2))
+    legend = json.loads(legend_json(vocabulary, version=3))
     assert legend["version"] == 3
     assert [entry["id"] for entry in legend["classes"]] == [0, 1]
     assert legend["classes"][0] == {"id": 0, "name": "car", "prompt": "car", "rgb": [0, 150, 245]}
