@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-from clip2scene_ros.profiles import PROFILES, ROBOT, Profile, ProfileError, choose_profile
+from clip2scene_ros.profiles import PROFILES, ROBOT, Profile, ProfileError, choose_profile, resolved
 
 TEXT_PARAMETERS: Final = ("weights", "device", "mode", "pose_source", "extrinsics_file")
 """Arguments that are parameters of the node of the same name."""
@@ -41,8 +41,7 @@ def topics_of_bag(bag: Path) -> dict[str, str]:
         entries = content["rosbag2_bagfile_information"]["topics_with_message_count"]
         topics = [entry["topic_metadata"] for entry in entries]
         formats = {topic["serialization_format"] for topic in topics}
-        # Converted bags keep ROS 1's relative names; the player resolves them like this.
-        types = {f"/{topic['name'].lstrip('/')}": topic["type"] for topic in topics}
+        types = {resolved(topic["name"]): topic["type"] for topic in topics}
     except OSError as error:
         raise LaunchError(
             f"bag: {metadata} cannot be read ({error.strerror}); give the folder of a ROS 2 bag"
@@ -118,9 +117,7 @@ def given_parameters(arguments: Mapping[str, str], profile: Profile | None) -> d
     parameters: dict[str, Any] = {"cameras": wanted} if wanted else {}
     if profile is not None:
         parameters = _camera_parameters(_kept_cameras(profile, wanted))
-        for name in ("fixed_frame", "intensity_scale"):
-            if (value := getattr(profile, name)) is not None:
-                parameters[name] = value
+        parameters |= profile.assembly()
     if arguments["prompts"]:
         parameters["prompts"] = _listed(arguments["prompts"])
     for name in TEXT_PARAMETERS:

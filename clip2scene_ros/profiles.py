@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 CLOUD_TYPE: Final = "sensor_msgs/msg/PointCloud2"
 IMAGE_TYPES: Final = ("sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Image")
@@ -68,6 +68,8 @@ class Profile:
         odometry_topic: nav_msgs/Odometry, read when poses come from odometry.
         fixed_frame: Frame in which the vehicle moves; None: the layout does not say.
         intensity_scale: The LiDAR's largest intensity; None: the layout does not say.
+        zero_stamp: What to do with stamps of 0, "reject" or "arrival"; None: the layout does not
+            say.
     """
 
     name: str
@@ -76,6 +78,12 @@ class Profile:
     odometry_topic: str = "/odom"
     fixed_frame: str | None = None
     intensity_scale: float | None = None
+    zero_stamp: str | None = None
+
+    def assembly(self) -> dict[str, Any]:
+        """Give what the layout says of AssemblyOptions; parameters have the same names."""
+        fields = ("fixed_frame", "intensity_scale", "zero_stamp")
+        return {name: getattr(self, name) for name in fields if getattr(self, name) is not None}
 
 
 NUSCENES: Final = Profile(
@@ -102,8 +110,12 @@ NUSCENES2BAG: Final = Profile(
     "nuscenes2bag",
     "/lidar_top",
     {name: CameraTopics(f"/{name}/raw", f"/{name}/camera_info") for name in NUSCENES_CAMERAS},
+    zero_stamp="arrival",
 )
-"""nuscenes2bag's, after rosbags-convert: raw images, and nobody publishes the CameraInfo."""
+"""nuscenes2bag's, after rosbags-convert: raw images, and nobody publishes the CameraInfo.
+
+Its port NuScenes2Bag_ROS2 has the same topics and leaves the stamps 0; its bag times are right.
+"""
 
 KITTI: Final = Profile(
     "kitti",
@@ -123,6 +135,11 @@ PROFILES: Final[Mapping[str, Profile]] = {
 }
 ROBOT: Final = "robot"
 """Name of the profile of topics that are found by their types."""
+
+
+def resolved(topic: str) -> str:
+    """Name a topic as a player does: converted bags keep the relative names of ROS 1."""
+    return f"/{topic.lstrip('/')}"
 
 
 def choose_profile(

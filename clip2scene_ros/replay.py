@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -24,7 +24,7 @@ from clip2scene_ros.bag_files import BagError, create_bag, open_bag, read_messag
 from clip2scene_ros.bag_messages import read_message
 from clip2scene_ros.conversions import NANOSECONDS
 from clip2scene_ros.labelled_output import OWN_TOPICS, LabelledOutput, Viewer
-from clip2scene_ros.profiles import Profile, ProfileError, choose_profile
+from clip2scene_ros.profiles import Profile, ProfileError, choose_profile, resolved
 
 _NO_CAMERAS: Final = "no camera for a mode that needs one"
 _TF_TYPE: Final = "tf2_msgs/msg/TFMessage"
@@ -55,7 +55,8 @@ class ReplayOptions:
     """How a bag is labelled.
 
     Attributes:
-        assembly: How messages become sweeps. Without `cameras`, `with_cameras` decides.
+        assembly: How messages become sweeps; None: as the bag's layout says. Without `cameras`,
+            `with_cameras` decides.
         with_cameras: Use all cameras of the profile.
         profile: The topics; None chooses them from the bag.
         cloud_topic: The cloud to label, for bags that have several.
@@ -63,7 +64,7 @@ class ReplayOptions:
         map_period_s: Seconds of bag time between two maps.
     """
 
-    assembly: AssemblyOptions = field(default_factory=AssemblyOptions)
+    assembly: AssemblyOptions | None = None
     with_cameras: bool = False
     profile: Profile | None = None
     cloud_topic: str | None = None
@@ -133,7 +134,7 @@ def segment_bag(
     options = options or ReplayOptions()
     started = time.perf_counter()
     with open_bag(bag) as reader:
-        profile = options.profile or _choose_profile(bag, reader, options.cloud_topic)
+        profile = options.profile or _choose_profile(reader, options.cloud_topic)
         with create_bag(out) as writer:
             replay = _Replay(reader, writer, engine, profile, options, viewer)
             replay.feed_static_transforms()
@@ -169,7 +170,7 @@ class _Replay:
         options: ReplayOptions,
         viewer: Viewer | None,
     ) -> None:
-        assembly = options.assembly
+        assembly = options.assembly or AssemblyOptions(**profile.assembly())
         if options.with_cameras and not assembly.cameras:
             assembly = replace(assembly, cameras=tuple(profile.cameras))
         self._reader = reader
@@ -195,11 +196,12 @@ class _Replay:
 
     def feed(self, connection: Connection, at_ns: int, content: bytes) -> None:
         """Copy one message, let the assembler have it, and label what became ready."""
-        if connection.topic in OWN_TOPICS:
+        topic = resolved(connection.topic)
+        if topic in OWN_TOPICS:
             return  # of an earlier run
         self._now_ns = at_ns
         self._output.copy(connection, at_ns, content)
-        listener = self._listeners.get(connection.topic)
+        listener = self._listeners.get(topic)
         if connection.msgtype == _TF_TYPE and not _is_static(connection):
             self._assembler.on_tf(read_message(connection, content), is_static=False)
         elif listener is not None:
@@ -280,12 +282,26 @@ class _Replay:
         self.reasons.setdefault(kind, reason)
 
 
-def _choose_profile(bag: Path, reader: Reader, cloud_topic: str | None) -> Profile:
-    types = {connection.topic: connection.msgtype for connection in reader.connections}
+def choose_bag_profile(bag: Path, cloud_topic: str | None = None) -> Profile:
+    """Recognise a bag's layout by its topics.
+
+    Args:
+        bag: A ROS 2 bag: folder, .mcap or .db3.
+        cloud_topic: The cloud to label, for bags that have several.
+
+    Raises:
+        BagError: If the bag cannot be read, or its topics leave no or several clouds.
+    """
+    with open_bag(bag) as reader:
+        return _choose_profile(reader, cloud_topic)
+
+
+def _choose_profile(reader: Reader, cloud_topic: str | None) -> Profile:
+    types = {resolved(connection.topic): connection.msgtype for connection in reader.connections}
     try:
         return choose_profile(types, cloud_topic)
     except ProfileError as error:
-        raise BagError(f"{bag}: {error}") from error
+        raise BagError(f"{reader.path}: {error}") from error
 
 
 def _without_time(listener: Callable[[Any], None]) -> Callable[[Any, int], None]:

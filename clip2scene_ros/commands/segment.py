@@ -27,7 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pose-source", choices=("tf", "odometry", "none"), default="tf", help="where poses are"
     )
-    parser.add_argument("--fixed-frame", default="map", help="frame of the map")
+    parser.add_argument(
+        "--fixed-frame", help="frame of the map; by default the bag's layout's, or map"
+    )
+    parser.add_argument(
+        "--intensity-scale", type=float, help="the LiDAR's largest intensity, likewise"
+    )
     parser.add_argument("--base-frame", default="base_link", help="frame of the robot")
     parser.add_argument(
         "--extrinsics", type=Path, help="YAML file of sensor mounts, if the bag has no /tf_static"
@@ -40,18 +45,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     from clip2scene_ros.assembly import AssemblyOptions
-    from clip2scene_ros.replay import ReplayOptions, segment_bag
+    from clip2scene_ros.replay import ReplayOptions, choose_bag_profile, segment_bag
 
     viewer = _make_viewer(arguments)
+    profile = choose_bag_profile(arguments.bag, arguments.points_topic)
+    typed = {
+        "fixed_frame": arguments.fixed_frame,
+        "intensity_scale": arguments.intensity_scale,
+        "base_frame": arguments.base_frame,
+        "pose_source": arguments.pose_source,
+        "extrinsics_file": arguments.extrinsics,
+    }
+    given = {name: value for name, value in typed.items() if value is not None}
     options = ReplayOptions(
-        assembly=AssemblyOptions(
-            fixed_frame=arguments.fixed_frame,
-            base_frame=arguments.base_frame,
-            pose_source=arguments.pose_source,
-            extrinsics_file=arguments.extrinsics,
-        ),
+        assembly=AssemblyOptions(**(profile.assembly() | given)),
         with_cameras=arguments.mode != "lidar" or viewer is not None,
-        cloud_topic=arguments.points_topic,
+        profile=profile,
     )
     engine = load_engine(arguments)
     with tqdm(desc="labelling", unit="message") as bar, viewer or nullcontext():
