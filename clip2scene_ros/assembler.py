@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.datasets.sample import Sweep
+from clip2scene_core.deskew import SweepMotion, deskew
 from clip2scene_core.transforms import TransformError
 from clip2scene_ros.assembly import AssembledSweep, AssemblyOptions, Rejection, RejectionKind
 from clip2scene_ros.conversions import (
@@ -19,25 +20,17 @@ from clip2scene_ros.conversions import (
     CalibrationError,
     CloudError,
     ImageError,
-    points_from_cloud,
     stamp_ns,
 )
 from clip2scene_ros.extrinsics import load_extrinsics
 from clip2scene_ros.matched_image import MatchedImage
 from clip2scene_ros.poses import NoExtrinsicsError, SensorPoses
 from clip2scene_ros.profiles import Profile
+from clip2scene_ros.waiting_cloud import WaitingCloud
 
 _TIME_JUMP_NS: Final = NANOSECONDS // 2
 _IMAGE_HISTORY_NS: Final = NANOSECONDS
 _MAX_WAITING: Final = 100
-
-
-@dataclass(frozen=True)
-class _WaitingCloud:
-    message: Any
-    at_ns: int
-    arrival_ns: int
-    arrived_s: float  # by a steady clock
 
 
 @dataclass(frozen=True)
@@ -51,8 +44,9 @@ class _Wait:
 
 @dataclass(frozen=True)
 class _Match:
-    cloud: _WaitingCloud
+    cloud: WaitingCloud
     T_fixed_lidar: NDArray[np.float64]
+    motion: SweepMotion | None
     images: tuple[MatchedImage, ...]
     left_out: tuple[Rejection, ...]
     num_time_jumps: int
@@ -92,7 +86,7 @@ class SweepAssembler:
         )
         if options.extrinsics_file is not None:
             self._poses.add_static(load_extrinsics(options.extrinsics_file))
-        self._waiting: deque[_WaitingCloud] = deque()
+        self._waiting: deque[WaitingCloud] = deque()
         self._images: dict[str, deque[tuple[int, Any]]] = {c: deque() for c in options.cameras}
         self._infos: dict[str, Any] = {}
         self._newest_ns: dict[str, int] = {}
@@ -108,7 +102,8 @@ class SweepAssembler:
             if at_ns is None:
                 return
             self._watch_time(topic, at_ns)
-            self._waiting.append(_WaitingCloud(message, at_ns, now_ns, time.monotonic()))
+            scale = self.options.intensity_scale
+            self._waiting.append(WaitingCloud(message, at_ns, now_ns, time.monotonic(), scale))
             if len(self._waiting) > _MAX_WAITING:
                 oldest = self._waiting.popleft()
                 self._reject(
@@ -284,7 +279,7 @@ class SweepAssembler:
                 return outcome
         return None
 
-    def _match(self, cloud: _WaitingCloud, now_ns: int, is_last: bool) -> _Match | Rejection | None:
+    def _match(self, cloud: WaitingCloud, now_ns: int, is_last: bool) -> _Match | Rejection | None:
         """Match a cloud with its pose and images; None while it has to wait."""
         waited_s = (now_ns - cloud.arrival_ns) / NANOSECONDS
         wait = _Wait(
@@ -292,11 +287,16 @@ class SweepAssembler:
             is_last or waited_s > self.options.max_wait_s,
             is_last or waited_s > self.options.pose_wait_s,
         )
-        lidar_frame = cloud.message.header.frame_id
+        lidar_frame = cloud.frame_id
         try:
             T_fixed_lidar = self._poses.T_fixed_sensor(
                 lidar_frame, lidar_frame, cloud.at_ns, now_ns
             )
+            motion = None
+            if self.options.deskew:
+                motion = self._poses.sweep_motion(lidar_frame, cloud.at_ns, cloud.span_s, now_ns)
+        except CloudError as error:
+            return Rejection(RejectionKind.BAD_CLOUD, f"{self._where(cloud)}: {error}")
         except NoExtrinsicsError as error:
             if not wait.is_over_for_poses:
                 return None
@@ -315,10 +315,12 @@ class SweepAssembler:
                 left_out.append(Rejection(RejectionKind.CAMERA, reason))
             else:
                 images.append(image)
-        return _Match(cloud, T_fixed_lidar, tuple(images), tuple(left_out), self._num_time_jumps)
+        return _Match(
+            cloud, T_fixed_lidar, motion, tuple(images), tuple(left_out), self._num_time_jumps
+        )
 
     def _match_image(
-        self, camera: str, cloud: _WaitingCloud, wait: _Wait
+        self, camera: str, cloud: WaitingCloud, wait: _Wait
     ) -> MatchedImage | str | None:
         """Find the camera's nearest image; a reason if it has none, None while it may come."""
         images, info = self._images[camera], self._infos.get(camera)
@@ -340,7 +342,7 @@ class SweepAssembler:
         camera_frame = message.header.frame_id or info.header.frame_id
         try:
             T_fixed_camera = self._poses.T_fixed_sensor(
-                camera_frame, cloud.message.header.frame_id, at_ns, wait.now_ns
+                camera_frame, cloud.frame_id, at_ns, wait.now_ns
             )
         except NoExtrinsicsError as error:
             return str(error) if wait.is_over else None
@@ -351,12 +353,12 @@ class SweepAssembler:
     def _decode(self, match: _Match) -> AssembledSweep | None:
         """Decode points and images, outside the lock; None if the cloud cannot be read."""
         begin_s = time.monotonic()
-        message = match.cloud.message
+        cloud, motion = match.cloud, match.motion
         try:
-            points = points_from_cloud(message, self.options.intensity_scale)
+            points = cloud.points
         except CloudError as error:
             with self._lock:
-                self._reject(RejectionKind.BAD_CLOUD, f"{self._where(match.cloud)}: {error}")
+                self._reject(RejectionKind.BAD_CLOUD, f"{self._where(cloud)}: {error}")
             return None
         views, frames, left_out = [], [], list(match.left_out)
         for image in match.images:
@@ -366,22 +368,23 @@ class SweepAssembler:
             except (ImageError, CalibrationError) as error:
                 is_undecoded = isinstance(error, ImageError)
                 kind = RejectionKind.CAMERA if is_undecoded else RejectionKind.UNCALIBRATED
-                where = f"{self._where(match.cloud)}: {image.camera}"
+                where = f"{self._where(cloud)}: {image.camera}"
                 left_out.append(Rejection(kind, f"{where}: {error}"))
         with self._lock:
             self._rejections += left_out
             follows_time_jump = match.num_time_jumps != self._num_time_jumps_released
             self._num_time_jumps_released = match.num_time_jumps
-        sweep = Sweep(points, match.T_fixed_lidar, match.cloud.at_ns)
+        at_stamp = points if motion is None else deskew(points, cloud.offsets_s, motion)
         return AssembledSweep(
-            sweep=sweep,
+            sweep=Sweep(at_stamp, match.T_fixed_lidar, cloud.at_ns),
+            points=points,
             cameras=tuple(views),
             camera_frames=tuple(frames),
-            header=message.header,
+            header=cloud.message.header,
             follows_time_jump=follows_time_jump,
-            wait_s=begin_s - match.cloud.arrived_s,
+            wait_s=begin_s - cloud.arrived_s,
             decode_s=time.monotonic() - begin_s,
         )
 
-    def _where(self, cloud: _WaitingCloud) -> str:
+    def _where(self, cloud: WaitingCloud) -> str:
         return f"{self.profile.cloud_topic} at {cloud.at_ns / NANOSECONDS:.6f}"

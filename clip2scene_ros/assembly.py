@@ -7,6 +7,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from clip2scene_core.datasets.sample import CameraView, Sweep
 from clip2scene_ros.poses import POSE_SOURCES
 
@@ -59,6 +62,7 @@ class AssemblyOptions:
         extrinsics_file: Rigid transforms for when there is no /tf_static.
         rigid_extrinsics: Sensors don't move on the robot: their mounts are looked up once, at the
             newest transform, and watched. False looks them up at the stamps.
+        deskew: Undo the LiDAR's motion within a sweep; clouds need a time per point.
     """
 
     fixed_frame: str = "map"
@@ -72,12 +76,15 @@ class AssemblyOptions:
     zero_stamp: str = "reject"
     extrinsics_file: Path | None = None
     rigid_extrinsics: bool = True
+    deskew: bool = False
 
     def __post_init__(self) -> None:
         if self.pose_source not in POSE_SOURCES:
             raise ValueError(
                 f"pose_source must be one of {', '.join(POSE_SOURCES)}, got {self.pose_source!r}"
             )
+        if self.deskew and self.pose_source == "none":
+            raise ValueError("deskew needs poses, but pose_source is 'none'; choose tf or odometry")
         if self.zero_stamp not in ZERO_STAMPS:
             raise ValueError(
                 f"zero_stamp must be one of {', '.join(ZERO_STAMPS)}, got {self.zero_stamp!r}"
@@ -93,7 +100,9 @@ class AssembledSweep:
     """A sweep that can be labelled.
 
     Attributes:
-        sweep: All points of the cloud in its order; `T_global_lidar` holds T_fixed_lidar.
+        sweep: All points of the cloud in its order; `T_global_lidar` holds T_fixed_lidar. With
+            `deskew` they are where they would have been measured at the stamp.
+        points: (N, 4) float32, the same as they were sent; what is published keeps them.
         cameras: Views within the tolerance, in the options' order.
         camera_frames: Frame of each view's image.
         header: The cloud's own; the output carries the same.
@@ -103,6 +112,7 @@ class AssembledSweep:
     """
 
     sweep: Sweep
+    points: NDArray[np.float32]
     cameras: tuple[CameraView, ...]
     camera_frames: tuple[str, ...]
     header: Any

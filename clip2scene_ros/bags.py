@@ -36,6 +36,9 @@ POINT_DTYPE: Final = np.dtype(
 )
 """nuScenes' own layout, 20 bytes per point; intensity is 0-255."""
 
+TIMED_POINT_DTYPE: Final = np.dtype([*POINT_DTYPE.descr, ("time", "<f4")])
+"""The same with each point's seconds from the stamp, as Velodyne's driver writes them."""
+
 LABEL_DTYPE: Final = np.dtype([("label", "u1")])
 """Ground truth: index of the nuScenes class, 255 where a point has none."""
 
@@ -185,7 +188,7 @@ class _SceneBag:
 
     def write_sweep(self, record: SensorRecord) -> int:
         """Write the cloud and return its number of points."""
-        points = read_points(record.path).view(POINT_DTYPE)[:, 0]
+        points = _with_times(read_points(record.path).view(POINT_DTYPE)[:, 0], record)
         self._write_cloud(f"/{_frame(record)}", points, record)
         self.num_sweeps += 1
         return len(points)
@@ -265,6 +268,21 @@ def _read_truth(
         first_index += scene.num_keyframes
     keyframes = [r for r in records if r.modality == "lidar" and r.is_key_frame]
     return {record.token: first_index + i for i, record in enumerate(keyframes)}
+
+
+def _with_times(points: NDArray[np.void], record: SensorRecord) -> NDArray[np.void]:
+    """Add the time of each point, if the data set has a file of them (`clip2scene world`)."""
+    path = record.path.parents[2] / "lidar_times" / f"{record.token}.bin"
+    if not path.is_file():
+        return points
+    times_s = np.fromfile(path, "<f4")
+    if len(times_s) != len(points):
+        raise BagError(f"{path} holds {len(times_s)} times, but the sweep has {len(points)} points")
+    timed = np.empty(len(points), TIMED_POINT_DTYPE)
+    for name in POINT_DTYPE.names or ():
+        timed[name] = points[name]
+    timed["time"] = times_s
+    return timed
 
 
 def _frame(record: SensorRecord) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -61,14 +62,38 @@ def points_from_cloud(message: Any, intensity_scale: float = 255.0) -> NDArray[n
     """
     if message.width * message.height == 0:
         return np.zeros((0, 4), dtype=np.float32)
+    names = [field.name for field in message.fields]
+    columns = ["x", "y", "z"] + (["intensity"] if "intensity" in names else [])
+    view = fields_from_cloud(message, columns)
+    points = np.zeros((message.height * message.width, 4), dtype=np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for column, name in enumerate(columns):
+            points[:, column] = view[name].reshape(-1)
+    points[:, 3] /= intensity_scale
+    return points
+
+
+def fields_from_cloud(message: Any, names: Sequence[str]) -> NDArray[np.void]:
+    """View some fields of a PointCloud2's points, whatever its layout.
+
+    Args:
+        message: sensor_msgs/PointCloud2.
+        names: Of fields, each with count 1.
+
+    Returns:
+        (height, width) structured array with these names, each in the cloud's own datatype.
+
+    Raises:
+        CloudError: If a field is missing, has an unknown datatype or lies outside the point, or the
+            length of the message does not fit its layout.
+    """
     fields = {field.name: field for field in message.fields}
-    missing = [name for name in "xyz" if name not in fields]
+    missing = [name for name in names if name not in fields]
     if missing:
         raise CloudError(
             f"cloud has no {', '.join(missing)}; its fields are {', '.join(fields) or 'none'}"
         )
-    columns = ["x", "y", "z"] + (["intensity"] if "intensity" in fields else [])
-    for name in columns:
+    for name in names:
         _check_field(fields[name], message.point_step)
     buffer = np.frombuffer(message.data, dtype=np.uint8)
     if (
@@ -80,25 +105,19 @@ def points_from_cloud(message: Any, intensity_scale: float = 255.0) -> NDArray[n
             f"{len(buffer)} bytes, but row_step * height = {message.row_step} * {message.height}"
         )
     order = ">" if message.is_bigendian else "<"
-    view = np.ndarray(
+    return np.ndarray(
         shape=(message.height, message.width),
         dtype=np.dtype(
             {
-                "names": columns,
-                "formats": [order + _DATATYPES[fields[name].datatype] for name in columns],
-                "offsets": [fields[name].offset for name in columns],
+                "names": list(names),
+                "formats": [order + _DATATYPES[fields[name].datatype] for name in names],
+                "offsets": [fields[name].offset for name in names],
                 "itemsize": message.point_step,
             }
         ),
         buffer=buffer,
         strides=(message.row_step, message.point_step),
     )
-    points = np.zeros((message.height * message.width, 4), dtype=np.float32)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for column, name in enumerate(columns):
-            points[:, column] = view[name].reshape(-1)
-    points[:, 3] /= intensity_scale
-    return points
 
 
 def legend_json(vocabulary: Vocabulary, version: int) -> str:

@@ -58,6 +58,7 @@ def assembly_options(values: NodeParameters) -> AssemblyOptions:
         zero_stamp=values.zero_stamp,
         extrinsics_file=Path(values.extrinsics_file) if values.extrinsics_file else None,
         rigid_extrinsics=values.rigid_extrinsics,
+        deskew=values.deskew,
     )
 
 

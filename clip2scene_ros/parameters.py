@@ -119,6 +119,12 @@ class NodeParameters:
         "Sensors do not move on the vehicle: look their mounts up once and warn if one moved. "
         "false looks them up at the stamps.",
     )
+    deskew: bool = parameter(
+        "deskew",
+        False,
+        "Undo the vehicle's motion within a sweep, by the time of each point (time, t, timestamp "
+        "or time_stamp). The published points stay as they came.",
+    )
     zero_stamp: str = parameter(
         "zero_stamp",
         "reject",

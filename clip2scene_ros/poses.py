@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.deskew import SweepMotion
 from clip2scene_core.geometry import displacement, invert
 from clip2scene_core.transforms import TransformError, TransformTree
 from clip2scene_ros.conversions import (
@@ -23,6 +24,7 @@ from clip2scene_ros.extrinsics import StaticTransform
 POSE_SOURCES: Final = ("tf", "odometry", "none")
 
 _RECHECK_NS: Final = 5 * NANOSECONDS
+_MOMENT_S: Final = 0.01
 _RIGID_WITHIN_M: Final = 1e-3
 _RIGID_WITHIN_DEG: Final = 0.01
 
@@ -157,6 +159,31 @@ class SensorPoses:
             return np.eye(4)
         T_lidar_base = invert(self.T_base_sensor(lidar_frame, at_ns, now_ns))
         return T_lidar_base @ self.T_base_sensor(sensor_frame, at_ns, now_ns)
+
+    def sweep_motion(
+        self, lidar_frame: str, at_ns: int, span_s: tuple[float, float], now_ns: int
+    ) -> SweepMotion:
+        """Say how the LiDAR moved during a sweep.
+
+        Args:
+            lidar_frame: For example "lidar_top".
+            at_ns: The sweep's stamp.
+            span_s: Its first and its last moment, in seconds from the stamp.
+            now_ns: Time now.
+
+        Raises:
+            NoExtrinsicsError: As `T_base_sensor`.
+            TransformError: As `T_fixed_sensor`, for every moment.
+        """
+        first_s, last_s = span_s
+        num_moments = 1 + math.ceil((last_s - first_s) / _MOMENT_S)
+        offsets_s = np.linspace(first_s, last_s, num_moments)
+        T_fixed_lidar = [
+            self.T_fixed_sensor(lidar_frame, lidar_frame, at_ns + round(offset * 1e9), now_ns)
+            for offset in offsets_s.tolist()
+        ]
+        T_stamp_fixed = invert(self.T_fixed_sensor(lidar_frame, lidar_frame, at_ns, now_ns))
+        return SweepMotion(offsets_s, T_stamp_fixed @ np.array(T_fixed_lidar))
 
     def T_base_sensor(self, sensor_frame: str, at_ns: int, now_ns: int) -> NDArray[np.float64]:
         """Look a mount up: rigid, once; else at the stamp.

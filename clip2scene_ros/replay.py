@@ -257,10 +257,11 @@ class _Replay:
             self._engine.reset()
         self._change_prompts(assembled.sweep.stamp_ns)
         try:
-            cloud = self._engine.add(assembled.sweep, assembled.cameras)
+            labelled = self._engine.add(assembled.sweep, assembled.cameras)
         except MissingCamerasError as error:
             self._count(_NO_CAMERAS, str(error))
             return
+        cloud = replace(labelled, points=assembled.points)
         self._output.write_cloud(cloud, assembled, self._now_ns)
         self.latencies_ms.append(1000 * (time.perf_counter() - started))
         self.num_points += len(cloud.points)

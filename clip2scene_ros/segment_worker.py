@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from clip2scene_core.online import MissingCamerasError, OnlineSegmenter
@@ -112,11 +113,12 @@ class SegmentWorker:
             self._engine.reset()
         begin_s = time.monotonic()
         try:
-            cloud = self._engine.add(assembled.sweep, assembled.cameras)
+            labelled = self._engine.add(assembled.sweep, assembled.cameras)
         except MissingCamerasError as error:
             topic = self._assembler.profile.cloud_topic
             self._note([Rejection(RejectionKind.CAMERA, f"{topic}: {error}")])
             return
+        cloud = replace(labelled, points=assembled.points)
         labelled_s = time.monotonic()
         if self._stopping.is_set():
             return  # who stopped the worker must not hear of it again

@@ -20,6 +20,7 @@ from clip2scene_ros.conversions import (
     points_from_cloud,
     stamp_ns,
 )
+from clip2scene_ros.point_times import point_times
 
 SCENE = "scene-0001"
 
@@ -90,6 +91,28 @@ def test_cloud_holds_the_files_bytes(dataset, tmp_path):
     np.testing.assert_allclose(
         points_from_cloud(clouds[0], intensity_scale=1.0), read_points(sweeps[0].path)[:, :4]
     )
+
+
+def test_times_of_the_points_become_a_field(dataset, tiny_nuscenes, tmp_path):
+    (tiny_nuscenes / "lidar_times").mkdir()
+    lidar = [r for r in dataset.scene_records(SCENE) if r.modality == "lidar"]
+    times_s = np.linspace(-0.05, 0, 48, dtype=np.float32)
+    times_s.tofile(tiny_nuscenes / "lidar_times" / f"{lidar[0].token}.bin")
+    write_scene_bag(dataset, SCENE, tmp_path / "bag")
+    first, second, *_ = of_topic(read_bag(tmp_path / "bag"), "/lidar_top")
+    np.testing.assert_array_equal(point_times(first, points_from_cloud(first)), times_s)
+    assert [field.name for field in second.fields] == ["x", "y", "z", "intensity", "ring"]
+    np.testing.assert_array_equal(
+        points_from_cloud(first)[:, :3], read_points(lidar[0].path)[:, :3]
+    )
+
+
+def test_times_of_another_number_of_points_are_refused(dataset, tiny_nuscenes, tmp_path):
+    (tiny_nuscenes / "lidar_times").mkdir()
+    lidar = next(r for r in dataset.scene_records(SCENE) if r.modality == "lidar")
+    np.zeros(47, np.float32).tofile(tiny_nuscenes / "lidar_times" / f"{lidar.token}.bin")
+    with pytest.raises(BagError, match="holds 47 times, but the sweep has 48 points"):
+        write_scene_bag(dataset, SCENE, tmp_path / "bag")
 
 
 def test_images_are_untouched_and_calibrated(dataset, tmp_path):

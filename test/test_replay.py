@@ -96,6 +96,28 @@ def test_every_cloud_is_labelled_in_its_own_order(scene_bag, tmp_path):
         np.testing.assert_array_equal(field(labelled, "label"), quadrants(points))
 
 
+def test_deskewed_points_are_labelled_and_the_sent_ones_are_written(tiny_nuscenes, tmp_path):
+    dataset = NuScenesDataset(tiny_nuscenes)
+    times_s = np.linspace(-0.05, 0, 48, dtype=np.float32)
+    (tiny_nuscenes / "lidar_times").mkdir()
+    for record in dataset.scene_records("scene-0001"):
+        if record.modality == "lidar":
+            times_s.tofile(tiny_nuscenes / "lidar_times" / f"{record.token}.bin")
+    write_scene_bag(dataset, "scene-0001", tmp_path / "bag")
+    options = ReplayOptions(assembly=AssemblyOptions(deskew=True))
+    engine = FakeEngine()
+    summary = segment_bag(tmp_path / "bag", tmp_path / "out", engine, options)
+    # No pose is known when the first sweep begins.
+    assert (summary.num_labelled, summary.rejections) == (5, {"no pose": 1})
+    inputs = read_topic(tmp_path / "bag", "/lidar_top")[1:]
+    outputs = read_topic(tmp_path / "out", "/clip2scene/points")
+    for (_, cloud), (_, labelled), sweep in zip(inputs, outputs, engine.sweeps, strict=True):
+        points = points_from_cloud(cloud)
+        np.testing.assert_allclose(points_from_cloud(labelled), points, rtol=1e-6)
+        # 10 m/s along the LiDAR's y: what is 50 ms old was seen from half a metre farther back.
+        np.testing.assert_allclose(sweep.points[:, 1], points[:, 1] + 10 * times_s, atol=1e-5)
+
+
 def test_poses_are_the_data_sets(scene_bag, tiny_nuscenes, tmp_path):
     engine = FakeEngine()
     segment_bag(scene_bag, tmp_path / "out", engine, ReplayOptions(with_cameras=True))

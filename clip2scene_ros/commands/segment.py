@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--extrinsics", type=Path, help="YAML file of sensor mounts, if the bag has no /tf_static"
     )
+    parser.add_argument(
+        "--deskew", action="store_true", help="undo the motion within a sweep, by its points' times"
+    )
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--view", action="store_true", help="show it in Rerun while it is made")
     shown.add_argument("--rrd", type=Path, help="write a Rerun recording of it")
@@ -55,6 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
         "base_frame": arguments.base_frame,
         "pose_source": arguments.pose_source,
         "extrinsics_file": arguments.extrinsics,
+        "deskew": arguments.deskew,
     }
     given = {name: value for name, value in typed.items() if value is not None}
     options = ReplayOptions(
