@@ -48,6 +48,7 @@ class OnlineOptions:
         camera_weight: In mode "fused", the cameras' share in the weighted geometric mean of both
             probabilities. The student is steadier than the teacher that it learned from: with the
             shipped models a fifth beats the student alone, and a half does worse than it.
+        with_entropies: Say how undecided each label is; costs some milliseconds a hundred words.
         key_smoothing: MaskCLIP's smoothing of pixel embeddings by key similarity; doubles the time
             of the cameras.
         device: For example "cpu" or "cuda".
@@ -61,6 +62,7 @@ class OnlineOptions:
     max_range_m: float = 80.0
     min_confidence: float = 0.0
     camera_weight: float = 0.2
+    with_entropies: bool = False
     key_smoothing: bool = True
     device: str = "cpu"
     precision: str = "fp32"
@@ -88,10 +90,10 @@ class LabelledCloud:
         stamp_ns: The sweep's.
         T_fixed_lidar: (4, 4) float64, the sweep's.
         vocabulary: The words it was labelled with.
-        entropies: (N,) float32, nats, how undecided the label is; see `entropies_of`.
         query: The text that was asked; None without one.
         similarities: (N,) float32 in [0, 1] with the query, see `rivals_and_query`; 0 for points
             that were not labelled, None without a query.
+        entropies: (N,) float32, nats, see `entropies_of`; None unless asked for.
     """
 
     points: NDArray[np.float32]
@@ -100,9 +102,9 @@ class LabelledCloud:
     stamp_ns: int
     T_fixed_lidar: NDArray[np.float64]
     vocabulary: Vocabulary
-    entropies: NDArray[np.float32]
     query: str | None = None
     similarities: NDArray[np.float32] | None = None
+    entropies: NDArray[np.float32] | None = None
 
 
 class OnlineSegmenter:
@@ -228,10 +230,11 @@ class OnlineSegmenter:
         probabilities = vocabulary.merge(text_probabilities)
         labels = np.full(len(sweep.points), IGNORE_LABEL, dtype=np.uint8)
         scores = np.zeros(len(sweep.points), dtype=np.float32)
-        entropies = np.full(len(sweep.points), np.log(len(vocabulary)), dtype=np.float32)
         labels[usable], scores[usable] = _decide(probabilities, seen, options.min_confidence)
-        entropies[usable] = entropies_of(probabilities)
-        similarities = None
+        similarities, entropies = None, None
+        if options.with_entropies:
+            entropies = np.full(len(sweep.points), np.log(len(vocabulary)), dtype=np.float32)
+            entropies[usable] = entropies_of(probabilities)
         if query is not None:
             similarities = np.zeros(len(sweep.points), dtype=np.float32)
             answer, _ = self._fusion.compare(embedded, rivals_and_query(vocabulary, query))
@@ -243,9 +246,9 @@ class OnlineSegmenter:
             sweep.stamp_ns,
             sweep.T_global_lidar,
             vocabulary,
-            entropies,
             None if query is None else query.text,
             similarities,
+            entropies,
         )
         self._remember(inside, labels[usable], scores[usable], vocabulary)
         return cloud

@@ -62,7 +62,7 @@ def labelled_cloud_array(
     """Lay a labelled cloud out as PointCloud2 bytes.
 
     Args:
-        cloud: N labelled points.
+        cloud: N labelled points; layout `autoware` needs their entropies.
         intensity_scale: The sensor's largest intensity; undoes `points_from_cloud`.
         layout: One of LAYOUTS.
         include_intensity: Keep the input's intensity; layout `autoware` has no room for it.
@@ -73,6 +73,7 @@ def labelled_cloud_array(
         probability 0.
     """
     if layout == "autoware":
+        assert cloud.entropies is not None  # who chose the layout asked the engine for them
         array = np.zeros(len(cloud.points), dtype=AUTOWARE_DTYPE)
         array["class_id"] = cloud.labels
         array["probability"] = np.where(cloud.labels == IGNORE_LABEL, 0, cloud.scores)

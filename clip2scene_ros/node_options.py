@@ -37,6 +37,7 @@ def online_options(values: NodeParameters) -> OnlineOptions:
         min_range_m=values.min_range_m,
         max_range_m=values.max_range_m,
         min_confidence=values.min_confidence,
+        with_entropies=values.output_layout == "autoware",
         device=device,
         precision=values.precision,
         camera_weight=values.camera_weight,

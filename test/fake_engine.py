@@ -68,9 +68,9 @@ class FakeEngine:
             sweep.stamp_ns,
             sweep.T_global_lidar,
             self.vocabulary,
-            np.where(finite, 0.5, np.log(4)).astype(np.float32),
             query.text if query else None,
             np.where(finite, labels / 4, 0).astype(np.float32) if query else None,
+            np.where(finite, 0.5, np.log(4)).astype(np.float32),
         )
 
     def map(self):

@@ -236,13 +236,14 @@ def test_a_query_that_is_a_prompt_is_as_similar_as_its_own_probability(tiny_chec
 def test_entropy_is_that_of_the_probabilities_and_largest_where_nothing_is_known(tiny_checkpoint):
     sweep = make_sweep()
     sweep.points[0, 0] = np.nan
-    engine = make_engine(tiny_checkpoint, min_range_m=0.0)
+    engine = make_engine(tiny_checkpoint, min_range_m=0.0, with_entropies=True)
     cloud = engine.add(sweep)
     p = Segmenter(tiny_checkpoint).probabilities(sweep.points[1:], tiny_checkpoint.vocabulary)
     np.testing.assert_allclose(
         cloud.entropies[1:], -(p * p.log()).sum(dim=1).numpy(), rtol=1e-4, atol=1e-6
     )
     assert cloud.entropies[0] == pytest.approx(np.log(len(tiny_checkpoint.vocabulary)))
+    assert make_engine(tiny_checkpoint).add(sweep).entropies is None
 
 
 def test_a_group_is_labelled_where_its_texts_together_are_most_probable(tiny_checkpoint):
