@@ -272,25 +272,6 @@ def test_the_launch_file_waits_for_a_line_that_the_node_logs():
     assert ready in (ROOT / "clip2scene_ros/segment_node.py").read_text()
 
 
-def test_rviz_shows_topics_that_the_node_publishes():
-    content = yaml.safe_load((ROOT / "config/segment.rviz").read_text())
-    displays = content["Visualization Manager"]["Displays"]
-    topics = {display["Topic"]["Value"] for display in displays if "Topic" in display}
-    publishers = (ROOT / "clip2scene_ros/publishers.py").read_text()
-    published = {f"/clip2scene/{name}" for name in ("points", "map") if f'"~/{name}"' in publishers}
-    assert topics == published == {"/clip2scene/points", "/clip2scene/map"}
-
-
-def test_rviz_waits_for_the_latched_map():
-    content = yaml.safe_load((ROOT / "config/segment.rviz").read_text())
-    durability = {
-        display["Topic"]["Value"]: display["Topic"]["Durability Policy"]
-        for display in content["Visualization Manager"]["Displays"]
-        if "Topic" in display
-    }
-    assert durability["/clip2scene/map"] == "Transient Local"
-
-
 def test_the_fast_dds_segment_holds_a_cloud_many_times():
     tree = ElementTree.parse(ROOT / "config/fastdds_large_cloud.xml")
     namespace = "{http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 
 import ros_graph
+import yaml
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_graph import Graph, QuadrantEngine, make_cloud, seconds_of
@@ -21,10 +23,13 @@ from visualization_msgs.msg import MarkerArray
 from clip2scene_core.wording import Wording
 from clip2scene_ros import segment_node
 from clip2scene_ros.extrinsics import StaticTransform, save_extrinsics
+from clip2scene_ros.node_options import online_options
+from clip2scene_ros.parameters import NodeParameters
 from clip2scene_ros.segment_node import SegmentNode
 
 pytestmark = pytest.mark.ros
 
+RVIZ = Path(__file__).parent.parent / "config/segment.rviz"
 ONE_PER_QUADRANT = [[5, 5, 0, 10], [-5, 5, 0, 20], [5, -5, 0, 30], [-5, -5, 0, 40]]
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -114,6 +119,11 @@ def test_the_layout_of_autoware(start):
     numbers = rows[:, 16:24].copy().view("<f4")
     np.testing.assert_allclose(numbers[:, 0], [0.75, 0.75, 0.75, 0.75, 0])
     np.testing.assert_allclose(numbers[:, 1], [0.5, 0.5, 0.5, 0.5, np.log(4)], rtol=1e-6)
+
+
+def test_only_the_layout_of_autoware_costs_entropies():
+    assert online_options(NodeParameters(output_layout="autoware")).with_entropies
+    assert not online_options(NodeParameters()).with_entropies
 
 
 def test_intensity_can_be_left_out(start):
@@ -301,3 +311,17 @@ def test_five_failures_in_a_row_deactivate_the_node_and_four_do_not(start, engin
     graph.spin_until(lambda: graph.publishers["cloud"].get_subscription_count())
     graph.send(11.0)
     graph.spin_until(lambda: len(graph.received.points) == 2)
+
+
+def test_rviz_subscribes_to_what_the_node_publishes_as_it_publishes_it(start):
+    graph = start()
+    content = yaml.safe_load(RVIZ.read_text())
+    displays = [d for d in content["Visualization Manager"]["Displays"] if "Topic" in d]
+    topics = {display["Topic"]["Value"].removeprefix("/clip2scene/") for display in displays}
+    assert topics == {"points", "map", "query/points", "legend_image", "legend_markers"}
+    for display in displays:
+        (publisher,) = graph.node.get_publishers_info_by_topic(display["Topic"]["Value"])
+        assert display["Class"].rpartition("/")[2] == publisher.topic_type.rpartition("/")[2]
+        durability = display["Topic"]["Durability Policy"].upper().replace(" ", "_")
+        assert publisher.qos_profile.durability.name == durability
+        assert display["Topic"]["Reliability Policy"] == "Reliable"
