@@ -238,6 +238,8 @@ def _running_node(domain: int, extrinsics: Path) -> Iterator[subprocess.Popen[by
     command = [sys.executable, "-m", "clip2scene_ros.segment_node", "--ros-args"]
     command += ["--log-level", "warn", "-r", "points:=/lidar_top"]
     command += ["-p", "pose_source:=odometry", "-p", f"extrinsics_file:={extrinsics}"]
+    # The player waits for each answer: a slow machine makes silent sensors, and that is no fault.
+    command += ["-p", "input_timeout:=60.0", "-p", "max_processing_ms:=60000.0"]
     environment = os.environ | {
         "ROS_DOMAIN_ID": str(domain),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
