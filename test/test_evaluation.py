@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from clip2scene_core.datasets import NuScenesDataset
-from clip2scene_core.evaluation import ConfusionMatrix, EvaluationError, evaluate, evaluate_together
+from clip2scene_core.evaluation import (
+    ConfusionMatrix,
+    EvaluationError,
+    Prediction,
+    evaluate,
+    evaluate_together,
+)
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES, nuscenes_label_map
 from clip2scene_core.world.writer import WorldOptions, write_world
 
@@ -15,6 +21,10 @@ TRUTH = nuscenes_label_map()[np.arange(48) % 32]
 
 def labels(*values: int) -> np.ndarray:
     return np.array(values, dtype=np.uint8)
+
+
+def right(sample) -> Prediction:
+    return Prediction(TRUTH)
 
 
 def test_iou_is_what_paper_and_pencil_give():
@@ -53,8 +63,29 @@ def test_a_class_predicted_but_never_true_counts_as_zero():
     assert confusion.mean_iou() == 0.25
 
 
-def test_the_mean_of_nothing_is_not_a_number():
-    assert np.isnan(ConfusionMatrix(3).mean_iou())
+@pytest.mark.parametrize("absent", ["skip", "one"])
+def test_the_mean_of_nothing_is_not_a_number(absent):
+    assert np.isnan(ConfusionMatrix(3).mean_iou(absent))
+    assert np.isnan(ConfusionMatrix(3).accuracy())
+
+
+def test_absent_classes_may_count_as_one_as_in_the_paper_s_code():
+    confusion = ConfusionMatrix(4)
+    confusion.add(labels(0, 0, 1, 1), labels(0, 0, 1, 2))
+    # Class 0: 1. Class 1: 1/2. Class 2 is predicted but never true: 0. Class 3 is absent.
+    assert confusion.mean_iou() == pytest.approx((1 + 1 / 2 + 0) / 3)
+    assert confusion.mean_iou("one") == pytest.approx((1 + 1 / 2 + 0 + 1) / 4)
+    assert confusion.format_report("abcd", "one").splitlines()[-1].split() == [
+        "mean", "IoU", "62.5", "4"
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="one of skip, one, got 'zero'"):
+        confusion.mean_iou("zero")
+
+
+def test_accuracy_is_the_share_of_right_points():
+    confusion = ConfusionMatrix(2)
+    confusion.add(labels(0, 0, 1, 1, IGNORE_LABEL), labels(0, 1, 1, IGNORE_LABEL, 0))
+    assert confusion.accuracy() == 2 / 4
 
 
 @pytest.mark.parametrize(
@@ -86,12 +117,13 @@ def test_the_table_names_every_class_its_iou_and_its_points():
 def test_perfect_predictions_score_one(tiny_nuscenes):
     dataset = NuScenesDataset(tiny_nuscenes, with_labels=True)
     done = []
-    report = evaluate(lambda sample: TRUTH, dataset, progress=lambda *step: done.append(step))
-    assert report.mean_iou == 1.0
+    report = evaluate(right, dataset, progress=lambda *step: done.append(step))
+    assert report.confusion.mean_iou() == 1.0
     assert report.num_keyframes == 2
     assert done == [(1, 2), (2, 2)]
     np.testing.assert_array_equal(
-        report.points_per_class, 2 * np.bincount(TRUTH[TRUTH != IGNORE_LABEL], minlength=16)
+        report.confusion.points_per_class,
+        2 * np.bincount(TRUTH[TRUTH != IGNORE_LABEL], minlength=16),
     )
     assert "2 keyframes" in report.format_report(NAMES)
 
@@ -102,22 +134,22 @@ def test_points_in_view_and_out_of_view_are_scored_apart(tiny_nuscenes):
     def right_in_front_of_the_car_only(sample):
         # Points 45 degrees and more to the side are in view of neither camera of this data set.
         x, y = sample.keyframe.points[:, 0], sample.keyframe.points[:, 1]
-        return np.where(np.abs(x) < 0.95 * np.abs(y), TRUTH, IGNORE_LABEL)
+        return Prediction(np.where(np.abs(x) < 0.95 * np.abs(y), TRUTH, IGNORE_LABEL))
 
     report = evaluate(right_in_front_of_the_car_only, dataset)
-    num_labelled = report.points_per_class.sum()
+    num_labelled = report.confusion.points_per_class.sum()
     num_seen, num_unseen = report.seen.counts.sum(), report.unseen.counts.sum()
     assert num_seen > 10
     assert num_unseen > 10
     assert num_seen + num_unseen == num_labelled
-    assert report.unseen.mean_iou() < report.mean_iou < report.seen.mean_iou() == 1.0
+    assert report.unseen.mean_iou() < report.confusion.mean_iou() < report.seen.mean_iou() == 1.0
     assert "in view of a camera: 100.0 %" in report.format_report(NAMES)
 
 
 def test_without_pictures_nothing_is_said_about_views(tiny_nuscenes):
     dataset = NuScenesDataset(tiny_nuscenes, with_labels=True, with_images=False)
-    report = evaluate(lambda sample: TRUTH, dataset)
-    assert report.mean_iou == 1.0
+    report = evaluate(right, dataset)
+    assert report.confusion.mean_iou() == 1.0
     assert not report.seen.counts.any()
     assert "view" not in report.format_report(NAMES)
 
@@ -128,7 +160,7 @@ def test_what_predicts_never_gets_the_truth(tiny_nuscenes):
 
     def predict(sample):
         given.extend(sweep.labels for sweep in sample.sweeps)
-        return TRUTH
+        return right(sample)
 
     evaluate(predict, dataset)
     assert len(given) == 3  # the first keyframe has no sweep before it
@@ -137,7 +169,7 @@ def test_what_predicts_never_gets_the_truth(tiny_nuscenes):
 
 def test_a_data_set_without_labels_is_refused(tiny_nuscenes):
     with pytest.raises(EvaluationError, match="opened without labels"):
-        evaluate(lambda sample: TRUTH, NuScenesDataset(tiny_nuscenes))
+        evaluate(right, NuScenesDataset(tiny_nuscenes))
 
 
 def test_scenes_of_the_training_are_refused_before_anything_is_predicted(tiny_nuscenes):
@@ -146,27 +178,29 @@ def test_scenes_of_the_training_are_refused_before_anything_is_predicted(tiny_nu
     with pytest.raises(EvaluationError, match=r"trained on 1 of these scenes, .* scene-0001"):
         evaluate(asked.append, dataset, trained_on_scene_tokens=["scene-x", "scene-a"])
     assert asked == []
-    assert evaluate(lambda sample: TRUTH, dataset, trained_on_scene_tokens=["x"]).mean_iou == 1.0
+    assert evaluate(right, dataset, trained_on_scene_tokens=["x"]).confusion.mean_iou() == 1.0
 
 
 def test_an_empty_data_set_is_refused(tiny_nuscenes):
     dataset = NuScenesDataset(tiny_nuscenes, scenes=[], with_labels=True)
     with pytest.raises(EvaluationError, match="no keyframe"):
-        evaluate(lambda sample: TRUTH, dataset)
+        evaluate(right, dataset)
 
 
 def test_a_prediction_that_does_not_fit_the_points_is_refused(tiny_nuscenes):
     dataset = NuScenesDataset(tiny_nuscenes, with_labels=True)
     with pytest.raises(ValueError, match=r"got \(48,\) and \(47,\)"):
-        evaluate(lambda sample: TRUTH[:47], dataset)
+        evaluate(lambda sample: Prediction(TRUTH[:47]), dataset)
 
 
 def test_labellers_that_share_a_pass_get_the_reports_they_would_get_alone(tiny_nuscenes):
     dataset = NuScenesDataset(tiny_nuscenes, with_labels=True)
     wrong = np.roll(TRUTH, 1)
-    reports = evaluate_together(lambda sample: {"right": TRUTH, "wrong": wrong}, dataset)
-    assert reports["right"].mean_iou == 1.0
-    alone = evaluate(lambda sample: wrong, dataset)
+    reports = evaluate_together(
+        lambda sample: {"right": Prediction(TRUTH), "wrong": Prediction(wrong)}, dataset
+    )
+    assert reports["right"].confusion.mean_iou() == 1.0
+    alone = evaluate(lambda sample: Prediction(wrong), dataset)
     np.testing.assert_array_equal(reports["wrong"].confusion.counts, alone.confusion.counts)
     np.testing.assert_array_equal(reports["wrong"].seen.counts, alone.seen.counts)
 
@@ -178,7 +212,9 @@ def test_scenes_are_also_reported_one_by_one(tmp_path):
     )  # fmt: skip
     write_world(tmp_path / "world", options)
     dataset = NuScenesDataset(tmp_path / "world", with_labels=True)
-    report = evaluate(lambda sample: np.full(len(sample.keyframe.points), 10, np.uint8), dataset)
+    report = evaluate(
+        lambda sample: Prediction(np.full(len(sample.keyframe.points), 10, np.uint8)), dataset
+    )
     assert list(report.scenes) == [scene.token for scene in dataset.scenes]
     for part in ("confusion", "seen", "unseen"):
         alone = [getattr(scene, part).counts for scene in report.scenes.values()]

@@ -13,7 +13,7 @@ from clip2scene_core.bench.labeller import Labeller, mode_of
 from clip2scene_core.bench.references import label_by_class_images, majority_class
 from clip2scene_core.checkpoint import Checkpoint, load_checkpoint, untrained_checkpoint
 from clip2scene_core.datasets import NuScenesDataset, Sample
-from clip2scene_core.evaluation import LabelledDataset, Report, evaluate_together
+from clip2scene_core.evaluation import LabelledDataset, Prediction, Report, evaluate_together
 from clip2scene_core.segmenter import Segmenter
 from clip2scene_core.world.truth import read_class_images
 
@@ -87,7 +87,11 @@ def count(
     trained_on_scene_tokens: tuple[str, ...] = (),
 ) -> Counts:
     """Evaluate labellers together and keep the counts of each scene."""
-    reports = evaluate_together(predict, dataset, trained_on_scene_tokens=trained_on_scene_tokens)
+    reports = evaluate_together(
+        lambda sample: {name: Prediction(labels) for name, labels in predict(sample).items()},
+        dataset,
+        trained_on_scene_tokens=trained_on_scene_tokens,
+    )
     return {name: _counts_by_scene(report) for name, report in reports.items()}
 
 

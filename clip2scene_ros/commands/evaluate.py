@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +13,6 @@ from tqdm import tqdm
 from clip2scene_ros.commands.threads import add_threads_argument
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from clip2scene_core.datasets import NuScenesDataset, Sample
     from clip2scene_core.evaluation import Report
 
@@ -38,6 +36,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=list(_MODES),
         help="what to compare; untrained is the student with random weights",
     )
+    parser.add_argument(
+        "--absent",
+        choices=("skip", "one"),
+        default="skip",
+        help="classes that neither truth nor labels hold: leave them out of the mean, or count "
+        "each as 1, as CLIP2Scene's code does",
+    )
+    parser.add_argument(
+        "--range-edges",
+        nargs="*",
+        type=float,
+        default=[10.0, 20.0, 30.0, 50.0],
+        metavar="METRES",
+        help="distances from the LiDAR between which points are also counted apart",
+    )
+    parser.add_argument("--report", type=Path, metavar="DIR", help="also write evaluation.json")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     add_threads_argument(parser)
 
@@ -54,14 +68,16 @@ def run(arguments: argparse.Namespace) -> None:
     reports = {mode: _evaluate(mode, arguments, dataset) for mode in arguments.modes}
     names = [c.name for c in NUSCENES_CLASSES]
     for mode, report in reports.items():
-        print(f"\n{mode}\n{report.format_report(names)}")
+        print(f"\n{mode}\n{report.format_report(names, arguments.absent)}")
     if len(reports) > 1:
-        print(f"\n{_compare(reports, names)}")
+        print(f"\n{_compare(reports, names, arguments.absent)}")
+    if arguments.report is not None:
+        _write_json(arguments, dataset, reports)
 
 
 def _evaluate(mode: str, arguments: argparse.Namespace, dataset: NuScenesDataset) -> Report:
     from clip2scene_core.checkpoint import load_checkpoint, untrained_checkpoint
-    from clip2scene_core.evaluation import evaluate
+    from clip2scene_core.evaluation import Prediction, evaluate
     from clip2scene_core.labels import NUSCENES_CLASSES
     from clip2scene_core.online import OnlineOptions, load_online_segmenter
     from clip2scene_core.segmenter import Segmenter
@@ -75,16 +91,18 @@ def _evaluate(mode: str, arguments: argparse.Namespace, dataset: NuScenesDataset
     if mode == "untrained":
         segmenter = Segmenter(untrained_checkpoint(checkpoint), arguments.device)
 
-        def predict(sample: Sample) -> NDArray[np.uint8]:
-            return segmenter.segment(sample.keyframe.points).labels
+        def predict(sample: Sample) -> Prediction:
+            segmentation = segmenter.segment(sample.keyframe.points)
+            return Prediction(segmentation.labels, segmentation.scores)
     else:
         options = OnlineOptions(
             mode=mode, min_range_m=0.0, max_range_m=1e4, num_sweeps=1, device=arguments.device
         )
         engine = load_online_segmenter(arguments.weights, arguments.teacher, options)
 
-        def predict(sample: Sample) -> NDArray[np.uint8]:
-            return engine.add(sample.keyframe, sample.cameras).labels
+        def predict(sample: Sample) -> Prediction:
+            cloud = engine.add(sample.keyframe, sample.cameras)
+            return Prediction(cloud.labels, cloud.scores)
 
     with tqdm(desc=mode, unit="keyframe", total=len(dataset)) as bar:
 
@@ -96,22 +114,49 @@ def _evaluate(mode: str, arguments: argparse.Namespace, dataset: NuScenesDataset
             dataset,
             progress,
             trained_on_scene_tokens=() if mode == "camera" else checkpoint.scene_tokens,
+            range_edges_m=arguments.range_edges,
         )
 
 
-def _compare(reports: dict[str, Report], names: Sequence[str]) -> str:
-    """One line a class, one column a mode, as IoU in percent."""
-    width = max(len("in view of a camera"), *(len(name) for name in names))
+def _compare(reports: dict[str, Report], names: Sequence[str], absent: str) -> str:
+    """One line a class or a part of the points, one column a mode, as IoU in percent."""
+    columns = reports.values()
     rows = [("IoU [%]", list(reports))]
     for index, name in enumerate(names):
-        rows.append((name, [_percent(report.iou[index]) for report in reports.values()]))
-    rows.append(("mean", [_percent(report.mean_iou) for report in reports.values()]))
-    in_view = [_percent(report.seen.mean_iou()) for report in reports.values()]
-    rows.append(("mean in view of a camera", in_view))
+        rows.append((name, [_percent(report.confusion.iou()[index]) for report in columns]))
+    rows.append(("mean", [_percent(report.confusion.mean_iou(absent)) for report in columns]))
+    # The points are the same for all modes, and so are the parts of them.
+    by_title = zip(*(report.parts() for report in columns), strict=True)
+    for parts in by_title:
+        rows.append((f"mean {parts[0][0]}", [_percent(part.mean_iou(absent)) for _, part in parts]))
+    errors = [_percent(report.calibration.expected_error()) for report in columns]
+    rows.append(("calibration error", errors))
+    width = max(len(title) for title, _ in rows)
     return "\n".join(
-        f"{title:<{width + 5}}" + "".join(f"{value:>11}" for value in values)
-        for title, values in rows
+        f"{title:<{width}}" + "".join(f"{value:>11}" for value in values) for title, values in rows
     )
+
+
+def _write_json(
+    arguments: argparse.Namespace, dataset: NuScenesDataset, reports: dict[str, Report]
+) -> None:
+    from clip2scene_core.labels import NUSCENES_CLASSES
+
+    names = [c.name for c in NUSCENES_CLASSES]
+    content = {
+        "dataset": str(arguments.dataset),
+        "scenes": {scene.token: scene.name for scene in dataset.scenes},
+        "weights": arguments.weights,
+        "classes": names,
+        "absent": arguments.absent,
+        "modes": {
+            mode: report.to_dict(names, arguments.absent) for mode, report in reports.items()
+        },
+    }
+    arguments.report.mkdir(parents=True, exist_ok=True)
+    path = arguments.report / "evaluation.json"
+    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    print(f"\n{path}")
 
 
 def _percent(iou: float) -> str:

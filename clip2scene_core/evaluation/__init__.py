@@ -1,0 +1,27 @@
+"""How well predicted labels agree with the truth, point by point."""
+
+from clip2scene_core.evaluation.calibration import Calibration
+from clip2scene_core.evaluation.compare import (
+    DEFAULT_RANGE_EDGES_M,
+    EvaluationError,
+    LabelledDataset,
+    Prediction,
+    evaluate,
+    evaluate_together,
+)
+from clip2scene_core.evaluation.confusion import ABSENT_POLICIES, ConfusionMatrix
+from clip2scene_core.evaluation.report import RangeBin, Report
+
+__all__ = [
+    "ABSENT_POLICIES",
+    "DEFAULT_RANGE_EDGES_M",
+    "Calibration",
+    "ConfusionMatrix",
+    "EvaluationError",
+    "LabelledDataset",
+    "Prediction",
+    "RangeBin",
+    "Report",
+    "evaluate",
+    "evaluate_together",
+]
