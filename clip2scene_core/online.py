@@ -42,7 +42,9 @@ class OnlineOptions:
             sees stays unlabelled. "fused": both where a camera sees the point, else the student.
         num_sweeps: Labelled sweeps kept in the map.
         map_voxel_size_m: Edge of the map's voxels.
-        min_range_m: Nearer points stay unlabelled (the ego vehicle).
+        min_range_m: Nearer points stay unlabelled.
+        ego_radius_m: Points above and below this circle around the LiDAR stay unlabelled (the ego
+            vehicle).
         max_range_m: Points farther away stay unlabelled.
         min_confidence: Labels with a lower score become unlabelled.
         camera_weight: In mode "fused", the cameras' share in the weighted geometric mean of both
@@ -58,7 +60,8 @@ class OnlineOptions:
     mode: str = "lidar"
     num_sweeps: int = 10
     map_voxel_size_m: float = 0.2
-    min_range_m: float = 1.5
+    min_range_m: float = 1.0
+    ego_radius_m: float = 1.5
     max_range_m: float = 80.0
     min_confidence: float = 0.0
     camera_weight: float = 0.2
@@ -74,6 +77,8 @@ class OnlineOptions:
             raise ValueError(
                 f"ranges must be 0 <= min < max, got {self.min_range_m} and {self.max_range_m} m"
             )
+        if not self.ego_radius_m >= 0:
+            raise ValueError(f"ego_radius_m must not be negative, got {self.ego_radius_m}")
         for name in ("min_confidence", "camera_weight"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
@@ -154,6 +159,11 @@ class OnlineSegmenter:
     def options(self) -> OnlineOptions:
         """How the next sweep is labelled."""
         return self._setting[1]
+
+    @property
+    def words(self) -> Words:
+        """What the next sweep is compared with."""
+        return self._setting[0]
 
     def read(self, wording: Wording) -> Words:
         """Let CLIP read a wording, and change nothing yet.
@@ -293,6 +303,7 @@ def _usable(points: NDArray[np.float32], options: OnlineOptions) -> NDArray[np.b
         inside: NDArray[np.bool_] = (range_m >= options.min_range_m) & (
             range_m <= options.max_range_m
         )
+        inside &= np.linalg.norm(points[:, :2], axis=1) >= options.ego_radius_m
     return inside & np.isfinite(points).all(axis=1)
 
 

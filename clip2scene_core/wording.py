@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+import yaml
 from torch import Tensor
 
 from clip2scene_core.query import Query
@@ -123,6 +125,53 @@ def make_words(wording: Wording, embed_prompts: EmbedPrompts) -> Words:
     if not query:
         return Words(vocabulary)
     return Words(vocabulary, Query(query, embed_prompts([query], wording.template)[0]))
+
+
+def load_wording(path: Path) -> Wording:
+    """Read words from a file.
+
+    Args:
+        path: A .txt with a prompt a line, # before remarks; or a .yaml with a list of prompts, or
+            with names and, for each, a prompt or a list of prompts that share the label.
+
+    Returns:
+        Prompts, names and groups.
+
+    Raises:
+        ValueError: If the file holds something else.
+        OSError: If it cannot be read.
+    """
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".txt":
+        lines = [line.partition("#")[0].strip() for line in text.splitlines()]
+        return Wording(tuple(line for line in lines if line))
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: this is no YAML ({error})") from error
+    if _is_text_list(content):
+        return Wording(tuple(content))
+    if not isinstance(content, dict) or not content:
+        raise ValueError(
+            f"{path}: must be a list of prompts, or names and, for each, a prompt or a list of them"
+        )
+    for name, texts in content.items():
+        if not isinstance(name, str) or not (isinstance(texts, str) or _is_text_list(texts)):
+            raise ValueError(f"{path}: {name!r} must be a name with a prompt or a list of prompts")
+    groups = {name: texts for name, texts in content.items() if not isinstance(texts, str)}
+    return Wording(
+        tuple(texts if isinstance(texts, str) else texts[0] for texts in content.values()),
+        tuple(content),
+        tuple(f"{name}: {' | '.join(texts)}" for name, texts in groups.items()),
+    )
+
+
+def _is_text_list(content: object) -> bool:
+    return (
+        isinstance(content, list)
+        and len(content) > 0
+        and all(isinstance(text, str) for text in content)
+    )
 
 
 def _parse_group(group: str) -> tuple[str, tuple[str, ...]]:

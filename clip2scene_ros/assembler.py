@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -93,6 +93,16 @@ class SweepAssembler:
         self._rejections: list[Rejection] = []
         self._num_time_jumps = 0
         self._num_time_jumps_released = 0
+
+    def change_waits(self, options: AssemblyOptions) -> None:
+        """Take the tolerance and the waits of other options, from the next match on."""
+        with self._lock:
+            self.options = replace(
+                self.options,
+                tolerance_s=options.tolerance_s,
+                max_wait_s=options.max_wait_s,
+                pose_wait_s=options.pose_wait_s,
+            )
 
     def on_cloud(self, message: Any, now_ns: int) -> None:
         """Take a sensor_msgs/PointCloud2."""

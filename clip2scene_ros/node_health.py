@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -33,7 +33,7 @@ class NodeHealth:
     Ratios, rates and times are those of the last WINDOW_S seconds, counts those since the start.
 
     Args:
-        values: The node's parameters.
+        values: Gives the node's parameters as they are.
         inputs: The subscriptions by name: "lidar", "odometry", "{camera} image", "{camera} info".
         record: What happened to the sweeps.
         engine: Names the prompts.
@@ -41,16 +41,20 @@ class NodeHealth:
 
     def __init__(
         self,
-        values: NodeParameters,
+        values: Callable[[], NodeParameters],
         inputs: Mapping[str, SensorSubscription],
         record: SweepRecord,
         engine: OnlineSegmenter,
     ) -> None:
-        self._values = values
+        self._read_values = values
         self._inputs = inputs
         self._record = record
         self._engine = engine
         self._received: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
+
+    @property
+    def _values(self) -> NodeParameters:
+        return self._read_values()
 
     def items(self) -> list[Item]:
         """Judge everything."""

@@ -9,6 +9,8 @@ import torch
 
 from clip2scene_core.device import use_threads
 from clip2scene_core.online import OnlineOptions, OnlineSegmenter, load_online_segmenter
+from clip2scene_core.vocabulary import Vocabulary
+from clip2scene_core.wording import Wording, load_wording
 from clip2scene_ros.assembly import AssemblyOptions
 from clip2scene_ros.parameters import NodeParameters
 from clip2scene_ros.profiles import CameraTopics, Profile
@@ -36,12 +38,48 @@ def online_options(values: NodeParameters) -> OnlineOptions:
         map_voxel_size_m=values.map_voxel_size_m,
         min_range_m=values.min_range_m,
         max_range_m=values.max_range_m,
+        ego_radius_m=values.ego_radius_m,
         min_confidence=values.min_confidence,
         with_entropies=values.output_layout == "autoware",
         device=device,
         precision=values.precision,
         camera_weight=values.camera_weight,
         key_smoothing=values.key_smoothing,
+    )
+
+
+def base_wording(values: NodeParameters, own: Vocabulary) -> Wording:
+    """Give the words of a node whose parameter `prompts` names none.
+
+    Args:
+        values: The node's parameters.
+        own: The words that the weights were trained with.
+
+    Raises:
+        ValueError: If the file of words cannot be used.
+        OSError: If it cannot be read.
+    """
+    if values.prompts_file:
+        return load_wording(Path(values.prompts_file))
+    return Wording(own.prompts, own.names)
+
+
+def asked_wording(values: NodeParameters, base: Wording) -> Wording:
+    """Say what is asked, with `base` where the parameters name no words.
+
+    Raises:
+        ValueError: If the words do not fit together.
+    """
+    names, groups = values.prompt_names, values.prompt_groups
+    if not values.prompts:
+        names, groups = names or base.names, groups or base.groups
+    return Wording(
+        values.prompts or base.prompts,
+        names,
+        groups,
+        values.prompt_template,
+        values.palette,
+        values.query,
     )
 
 

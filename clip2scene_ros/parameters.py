@@ -30,8 +30,8 @@ class NodeParameters:
     prompts: tuple[str, ...] = parameter(
         "prompts",
         (),
-        "Texts to look for; the label of a point is an index into them. [''] takes those that the "
-        "weights were trained with.",
+        "Texts to look for; the label of a point is an index into them. [''] takes those of "
+        "prompts_file or, without one, those that the weights were trained with.",
         dynamic=True,
     )
     prompt_names: tuple[str, ...] = parameter(
@@ -39,6 +39,39 @@ class NodeParameters:
         (),
         "Names shown in the legend, one per prompt; [''] takes the prompts themselves. New prompts "
         "alone set it back.",
+        dynamic=True,
+    )
+    prompt_groups: tuple[str, ...] = parameter(
+        "prompt_groups",
+        (),
+        "Several texts with one label, whose probabilities add up: 'vehicle: car | bus | lorry'. "
+        "A group takes the place of its first prompt, or comes behind all prompts. New prompts "
+        "alone set it back.",
+        dynamic=True,
+    )
+    prompt_template: str = parameter(
+        "prompt_template",
+        "ensemble",
+        "Sentence that CLIP reads, with {} in the prompt's place, or ensemble: the mean of 85.",
+        dynamic=True,
+    )
+    prompts_file: str = parameter(
+        "prompts_file",
+        "",
+        "Words for where prompts is [''], read at configure: .txt with a prompt a line, or .yaml "
+        "with a list of prompts or with names and, for each, a prompt or a list of them.",
+    )
+    palette: tuple[int, ...] = parameter(
+        "palette",
+        (),
+        "Red, green, blue of each label, 0 to 255; [-1] takes the built-in colours. New prompts "
+        "or groups alone set it back.",
+        dynamic=True,
+    )
+    query: str = parameter(
+        "query",
+        "",
+        "A free text that every point is compared with, beside its label; '' asks nothing.",
         dynamic=True,
     )
     autostart: bool = parameter(
@@ -86,13 +119,32 @@ class NodeParameters:
         within=(0, 256),
     )
     min_confidence: float = parameter(
-        "min_confidence", 0.0, "Labels with a lower score become unlabelled.", within=(0.0, 1.0)
+        "min_confidence",
+        0.0,
+        "Labels with a lower score become unlabelled.",
+        within=(0.0, 1.0),
+        dynamic=True,
     )
     min_range_m: float = parameter(
-        "range.min", 1.5, "Nearer points stay unlabelled (the vehicle itself) [m].", within=(0, 50)
+        "range.min",
+        1.0,
+        "Points nearer to the sensor stay unlabelled [m].",
+        within=(0, 50),
+        dynamic=True,
     )
     max_range_m: float = parameter(
-        "range.max", 80.0, "Points farther away stay unlabelled [m].", within=(1, 1000)
+        "range.max",
+        80.0,
+        "Points farther from the sensor stay unlabelled [m].",
+        within=(1, 1000),
+        dynamic=True,
+    )
+    ego_radius_m: float = parameter(
+        "ego_radius",
+        1.5,
+        "Points above and below this circle around the sensor stay unlabelled: the vehicle [m].",
+        within=(0, 5),
+        dynamic=True,
     )
     intensity_scale: float = parameter(
         "intensity_scale", 255.0, "The sensor's largest intensity.", within=(1e-6, 1e6)
@@ -153,13 +205,33 @@ class NodeParameters:
         choices=("auto", "raw", "compressed"),
     )
     sync_tolerance_s: float = parameter(
-        "sync.tolerance", 0.06, "An image serves sweeps this near in time [s].", within=(0.0, 0.5)
+        "sync.tolerance",
+        0.06,
+        "An image serves sweeps this near in time [s].",
+        within=(0.0, 0.5),
+        dynamic=True,
     )
     sync_max_wait_s: float = parameter(
-        "sync.max_wait", 0.1, "Time to wait for late images [s].", within=(0.0, 0.5)
+        "sync.max_wait",
+        0.1,
+        "Time to wait for late images [s].",
+        within=(0.0, 0.5),
+        dynamic=True,
+    )
+    sync_min_cameras: int = parameter(
+        "sync.min_cameras",
+        0,
+        "A sweep with fewer images is labelled by LiDAR alone in mode fused, dropped in mode "
+        "camera.",
+        within=(0, 100),
+        dynamic=True,
     )
     tf_timeout_s: float = parameter(
-        "tf_timeout", 1.0, "Time to wait for a pose at or after a sweep [s].", within=(0.0, 10.0)
+        "tf_timeout",
+        1.0,
+        "Time to wait for a pose at or after a sweep [s].",
+        within=(0.0, 10.0),
+        dynamic=True,
     )
     num_sweeps: int = parameter(
         "num_sweeps", 10, "Labelled sweeps kept in the map.", within=(1, 1000)
@@ -169,7 +241,11 @@ class NodeParameters:
         "map.voxel_size", 0.2, "Edge of the map's voxels [m].", within=(0.02, 2.0)
     )
     map_publish_rate_hz: float = parameter(
-        "map.publish_rate", 1.0, "Largest rate of ~/map [Hz].", within=(0.1, 10.0)
+        "map.publish_rate",
+        1.0,
+        "Largest rate of ~/map [Hz].",
+        within=(0.1, 10.0),
+        dynamic=True,
     )
     output_layout: str = parameter(
         "output.layout",
@@ -192,18 +268,21 @@ class NodeParameters:
         2.0,
         "An input that is silent for longer is an error [s].",
         within=(0.1, 60),
+        dynamic=True,
     )
     max_processing_ms: float = parameter(
         "max_processing_ms",
         200.0,
         "Diagnostics warn when a sweep takes longer, waiting for images and poses left aside [ms].",
         within=(1.0, 60000.0),
+        dynamic=True,
     )
     max_drop_ratio: float = parameter(
         "max_drop_ratio",
         0.5,
         "Diagnostics warn when a larger share of the sweeps is dropped.",
         within=(0.0, 1.0),
+        dynamic=True,
     )
     reliability: str = parameter(
         "qos.reliability",
@@ -234,6 +313,11 @@ class NodeParameters:
                 f"parameter 'range.max' must be greater than 'range.min', "
                 f"got {self.max_range_m} and {self.min_range_m}"
             )
+        if self.mode != "lidar" and self.sync_min_cameras > len(self.cameras):
+            raise ParameterError(
+                f"parameter 'sync.min_cameras' must be at most {len(self.cameras)}, the number of "
+                f"cameras; got {self.sync_min_cameras}"
+            )
         for name in ("camera_image_topic", "camera_info_topic"):
             template = getattr(self, name)
             if len(self.cameras) > 1 and "{camera}" not in template.lower():
@@ -257,7 +341,10 @@ def _fill(template: str, camera: str) -> str:
     return template.replace("{camera}", camera).replace("{CAMERA}", camera.upper())
 
 
-DEPENDENT: Final = {"prompts": ("prompt_names",)}
+DEPENDENT: Final = {
+    "prompts": ("prompt_names", "prompt_groups", "palette"),
+    "prompt_groups": ("palette",),
+}
 """Parameters that new values of another one set back, unless they are set together."""
 
 ROWS: Final = rows_of(NodeParameters)

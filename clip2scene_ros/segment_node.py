@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import rclpy
 from rclpy.clock import Clock
@@ -20,14 +20,17 @@ from rclpy.timer import Timer
 from rclpy.utilities import try_shutdown
 
 from clip2scene_core.online import OnlineSegmenter
+from clip2scene_core.wording import Wording, Words
 from clip2scene_ros.assembler import SweepAssembler
 from clip2scene_ros.diagnostics import DiagnosticsReporter
 from clip2scene_ros.live_parameters import LiveParameters
 from clip2scene_ros.node_health import NodeHealth
 from clip2scene_ros.node_options import (
+    asked_wording,
     assembly_options,
+    base_wording,
     load_engine,
-    map_period_s,
+    online_options,
     resolved_topics,
 )
 from clip2scene_ros.node_outputs import NodeOutputs
@@ -52,7 +55,7 @@ class _Configured:
     assembler: SweepAssembler
     engine: OnlineSegmenter
     outputs: NodeOutputs
-    own_prompts: tuple[str, ...]
+    base: Wording
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class SegmentNode(LifecycleNode):
         self._configured: _Configured | None = None
         self._active: _Active | None = None
         self._failure: Exception | None = None
-        self.parameters = LiveParameters(self, self._change_prompts, lambda _values, _none: None)
+        self.parameters = LiveParameters(self, self._prepare, self._take)
         self._reporter = DiagnosticsReporter(self)
         self._log_handler = RosLogHandler(self.get_logger())
         for library in _LIBRARIES:
@@ -167,13 +170,10 @@ class SegmentNode(LifecycleNode):
         profile = resolved_topics(self.values, self.resolve_topic_name)
         assembler = SweepAssembler(assembly_options(self.values), profile)
         engine = self._load_engine(self.values)
-        own_prompts, wanted = engine.vocabulary.prompts, self.values
-        if wanted.prompt_names or wanted.prompts not in ((), own_prompts):
-            engine.set_prompts(wanted.prompts or own_prompts, wanted.prompt_names or None)
-        outputs = NodeOutputs(self, wanted)
-        self._configured = _Configured(assembler, engine, outputs, own_prompts)
-        if not wanted.prompts:
-            self.parameters.set(prompts=own_prompts, prompt_names=wanted.prompt_names)
+        base = base_wording(self.values, engine.vocabulary)
+        engine.use(engine.read(asked_wording(self.values, base)), online_options(self.values))
+        outputs = NodeOutputs(self, self.values)
+        self._configured = _Configured(assembler, engine, outputs, base)
 
     def _activate(self) -> None:
         assert self._configured is not None  # the state machine saw to it
@@ -185,10 +185,10 @@ class SegmentNode(LifecycleNode):
             self._configured.outputs,
             record,
             self._now_ns,
-            map_period_s(self.values),
+            lambda: self.values,
         )
         inputs = SensorInputs(self, self.values, assembler, worker.wake)
-        health = NodeHealth(self.values, inputs.subscriptions, record, engine)
+        health = NodeHealth(lambda: self.values, inputs.subscriptions, record, engine)
         # Steady, so that a paused bag neither hides a silent sensor nor stops the diagnostics.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         timers = (
@@ -227,15 +227,27 @@ class SegmentNode(LifecycleNode):
             self._configured.outputs.close()
             self._configured = None
 
-    def _change_prompts(self, old: NodeParameters, new: NodeParameters) -> None:
-        """Check and take new words; where they cannot be used, the old ones stay."""
+    def _prepare(self, old: NodeParameters, new: NodeParameters) -> Words | None:
+        """Let CLIP read new words; before there is one, only their form can be checked."""
         if self._configured is None:
-            return
-        engine = self._configured.engine
-        prompts = new.prompts or self._configured.own_prompts
-        names = new.prompt_names or prompts
-        if (prompts, names) != (engine.vocabulary.prompts, old.prompt_names or old.prompts):
-            engine.set_prompts(prompts, new.prompt_names or None)
+            if new.prompts:
+                asked_wording(new, Wording(new.prompts))
+            return None
+        engine, base = self._configured.engine, self._configured.base
+        asked, before = asked_wording(new, base), asked_wording(old, base)
+        if asked == before:
+            return engine.words
+        words = engine.read(asked)
+        if replace(asked, query=before.query) == before:
+            # The same labels: nobody needs a new legend because of a query.
+            return replace(words, vocabulary=engine.vocabulary)
+        return words
+
+    def _take(self, values: NodeParameters, words: Words | None) -> None:
+        """Follow new parameters from the next sweep on."""
+        if self._configured is not None and words is not None:
+            self._configured.engine.use(words, online_options(values))
+            self._configured.assembler.change_waits(assembly_options(values))
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)

@@ -14,7 +14,9 @@ from clip2scene_core.vocabulary import Vocabulary
 from clip2scene_ros.assembler import SweepAssembler
 from clip2scene_ros.assembly import AssembledSweep, Rejection, RejectionKind
 from clip2scene_ros.conversions import stamp_ns
+from clip2scene_ros.node_options import map_period_s
 from clip2scene_ros.node_outputs import NodeOutputs
+from clip2scene_ros.parameters import NodeParameters
 from clip2scene_ros.sweep_record import SweepRecord
 from clip2scene_ros.timing import SweepTiming
 
@@ -40,7 +42,7 @@ class SegmentWorker:
         outputs: Take the results.
         record: Is told what happened.
         now_ns: The node's clock.
-        map_period_s: Least time between two maps; None publishes none.
+        values: Gives the node's parameters as they are; read once a sweep.
     """
 
     def __init__(
@@ -50,14 +52,14 @@ class SegmentWorker:
         outputs: NodeOutputs,
         record: SweepRecord,
         now_ns: Callable[[], int],
-        map_period_s: float | None,
+        values: Callable[[], NodeParameters],
     ) -> None:
         self._assembler = assembler
         self._engine = engine
         self._outputs = outputs
         self._record = record
         self._now_ns = now_ns
-        self._map_period_s = map_period_s
+        self._values = values
         self._map_due_s = 0.0
         self._mapped: tuple[Vocabulary, Any] | None = None
         self._wake = threading.Event()
@@ -91,10 +93,11 @@ class SegmentWorker:
 
     def _step(self) -> bool:
         """Label one sweep if there is one; False if there was none."""
+        values = self._values()
         assembled, is_skipped = None, False
         if self._record.has_given_up:
             is_skipped = self._assembler.skip_newest(self._now_ns())
-        elif self._map_period_s is None and not self._outputs.is_wanted():
+        elif map_period_s(values) is None and not self._outputs.is_wanted():
             is_skipped = self._assembler.skip_newest(self._now_ns())
             if is_skipped:
                 self._record.add_unwatched()
@@ -104,19 +107,24 @@ class SegmentWorker:
         if assembled is None:
             self._outputs.legend.announce(self._engine.vocabulary)
         else:
-            self._label(assembled)
-        self._publish_map_if_due()
+            self._label(assembled, values)
+        self._publish_map_if_due(values)
         return is_skipped or assembled is not None
 
-    def _label(self, assembled: AssembledSweep) -> None:
+    def _label(self, assembled: AssembledSweep, values: NodeParameters) -> None:
         if assembled.follows_time_jump:
             self._engine.reset()
+        cameras = assembled.cameras
+        if len(cameras) < values.sync_min_cameras:
+            self._reject_cameras(
+                f"{len(cameras)} images are too few, sync.min_cameras is {values.sync_min_cameras}"
+            )
+            cameras = ()
         begin_s = time.monotonic()
         try:
-            labelled = self._engine.add(assembled.sweep, assembled.cameras)
+            labelled = self._engine.add(assembled.sweep, cameras)
         except MissingCamerasError as error:
-            topic = self._assembler.profile.cloud_topic
-            self._note([Rejection(RejectionKind.CAMERA, f"{topic}: {error}")])
+            self._reject_cameras(str(error))
             return
         cloud = replace(labelled, points=assembled.points)
         labelled_s = time.monotonic()
@@ -135,11 +143,16 @@ class SegmentWorker:
             latency_s=(self._now_ns() - stamp_ns(assembled.header)) * 1e-9,
         )
         self._outputs.timing.publish(timing)
-        self._record.add_labelled(cloud, [view.name for view in assembled.cameras], timing)
+        self._record.add_labelled(cloud, [view.name for view in cameras], timing)
         self._mapped = (cloud.vocabulary, assembled.header.stamp)
 
-    def _publish_map_if_due(self) -> None:
-        if self._map_period_s is None or self._mapped is None:
+    def _reject_cameras(self, reason: str) -> None:
+        topic = self._assembler.profile.cloud_topic
+        self._note([Rejection(RejectionKind.CAMERA, f"{topic}: {reason}")])
+
+    def _publish_map_if_due(self, values: NodeParameters) -> None:
+        period_s = map_period_s(values)
+        if period_s is None or self._mapped is None:
             return
         vocabulary, stamp = self._mapped
         # Once the words have changed, the legend no longer explains the labels in the map.
@@ -149,7 +162,7 @@ class SegmentWorker:
         labelled_map = self._engine.map()
         self._outputs.sweeps.publish_map(labelled_map, vocabulary, stamp)
         self._record.add_map(len(labelled_map.points), time.monotonic() - begin_s)
-        self._map_due_s = time.monotonic() + self._map_period_s
+        self._map_due_s = time.monotonic() + period_s
         self._mapped = None
 
     def _note(self, rejections: list[Rejection]) -> None:

@@ -41,7 +41,7 @@ class SensorInputs:
         wake: Callable[[], None],
     ) -> None:
         self._node = node
-        self._assembler = assembler
+        self.assembler = assembler
         self._wake = wake
         self._reliability = values.reliability
         self._tf: list[Any] = []
@@ -61,16 +61,16 @@ class SensorInputs:
             self._node.destroy_subscription(tf)
 
     def _subscribe(self, values: NodeParameters) -> dict[str, SensorSubscription]:
-        profile = self._assembler.profile
+        profile = self.assembler.profile
         subscriptions = {"lidar": self._open(PointCloud2, profile.cloud_topic, self._on_cloud, 5)}
-        for camera in self._assembler.options.cameras:
+        for camera in self.assembler.options.cameras:
             topics = profile.cameras[camera]
             image_type = _IMAGE_TYPES[values.image_transport]
             subscriptions[f"{camera} image"] = self._open(
                 image_type, topics.image, partial(self._on_image, camera), 5
             )
             subscriptions[f"{camera} info"] = self._open(
-                CameraInfo, topics.info, partial(self._assembler.on_camera_info, camera), 1
+                CameraInfo, topics.info, partial(self.assembler.on_camera_info, camera), 1
             )
         if values.pose_source == "odometry":
             subscriptions["odometry"] = self._open(
@@ -92,19 +92,19 @@ class SensorInputs:
         )
 
     def _on_cloud(self, message: PointCloud2) -> None:
-        self._assembler.on_cloud(message, self._now_ns())
+        self.assembler.on_cloud(message, self._now_ns())
         self._wake()
 
     def _on_image(self, camera: str, message: Any) -> None:
-        self._assembler.on_image(camera, message, self._now_ns())
+        self.assembler.on_image(camera, message, self._now_ns())
         self._wake()
 
     def _on_odometry(self, message: Odometry) -> None:
-        self._assembler.on_odometry(message)
+        self.assembler.on_odometry(message)
         self._wake()
 
     def _on_tf(self, is_static: bool, message: Any) -> None:
-        self._assembler.on_tf(message, is_static)
+        self.assembler.on_tf(message, is_static)
         self._wake()
 
     def _now_ns(self) -> int:

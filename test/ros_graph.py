@@ -15,7 +15,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from fake_engine import FakeEngine
 from nav_msgs.msg import Odometry
-from rcl_interfaces.srv import SetParameters
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
@@ -146,6 +146,16 @@ class Graph:
         ]
         answer = self.call(SetParameters, "set_parameters", parameters=parameters)
         return [(result.successful, result.reason) for result in answer.results]
+
+    def set_together(self, **values):
+        """Set parameters all or none; returns (successful, reason)."""
+        parameters = [
+            Parameter(name, value=value).to_parameter_msg() for name, value in values.items()
+        ]
+        answer = self.call(
+            SetParametersAtomically, "set_parameters_atomically", parameters=parameters
+        )
+        return answer.result.successful, answer.result.reason
 
     def diagnosis(self, name):
         """The newest diagnostic item of this name."""

@@ -44,7 +44,7 @@ def make_sweep(points=None, x_m: float = 0.0, stamp_ns: int = 1) -> Sweep:
 
 def make_engine(tiny_checkpoint, **options) -> OnlineSegmenter:
     return OnlineSegmenter(
-        OnlineOptions(**options),
+        OnlineOptions(**{"ego_radius_m": 0.0, **options}),
         tiny_checkpoint.vocabulary,
         embed,
         Segmenter(tiny_checkpoint),
@@ -71,6 +71,12 @@ def test_near_far_and_broken_points_stay_in_place_unlabelled(tiny_checkpoint):
     assert (cloud.scores[:3] == 0).all()
     range_m = np.linalg.norm(sweep.points[3:, :3], axis=1)
     assert ((cloud.labels[3:] == IGNORE_LABEL) == (range_m < 1.0)).all()
+
+
+def test_points_above_and_below_the_vehicle_stay_unlabelled(tiny_checkpoint):
+    points = np.array([[1, 1, -4, 0], [1, 1, 4, 0], [2, 0, 0, 0], [0, -3, -4, 0]], np.float32)
+    cloud = make_engine(tiny_checkpoint, ego_radius_m=1.5).add(make_sweep(points))
+    assert (cloud.labels == IGNORE_LABEL).tolist() == [True, True, False, False]
 
 
 def test_an_empty_sweep_is_answered(tiny_checkpoint):
@@ -118,7 +124,7 @@ def test_camera_mode_labels_only_what_cameras_see(tiny_checkpoint):
     with pytest.raises(MissingCamerasError):
         engine.add(sweep)
     engine = OnlineSegmenter(
-        OnlineOptions(mode="camera", min_range_m=0.0),
+        OnlineOptions(mode="camera", min_range_m=0.0, ego_radius_m=0.0),
         tiny_checkpoint.vocabulary,
         embed,
         camera_segmenter=HalfSeen(),

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from clip2scene_core.wording import Wording, make_words
+from clip2scene_core.wording import Wording, load_wording, make_words
 
 PROMPTS = ("road", "car", "tree", "bus")
 
@@ -83,3 +83,41 @@ def test_what_makes_no_sense_is_said(wording, complaint):
 def test_two_labels_of_one_name_are_refused():
     with pytest.raises(ValueError, match="names must differ, got road more than once"):
         make_words(Wording(("road", "car"), groups=("road: car | bus",)), embed)
+
+
+def test_a_text_file_has_a_prompt_a_line(tmp_path):
+    file = tmp_path / "words.txt"
+    file.write_text("road\n\n  traffic cone  # orange\n# nothing\n")
+    assert load_wording(file) == Wording(("road", "traffic cone"))
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("[road, car]", [("road", ("road",)), ("car", ("car",))]),
+        (
+            "street: road\nvehicle: [car, bus]\n",
+            [("street", ("road",)), ("vehicle", ("car", "bus"))],
+        ),
+    ],
+)
+def test_a_yaml_file_has_prompts_or_names_with_prompts(tmp_path, text, labels):
+    file = tmp_path / "words.yaml"
+    file.write_text(text)
+    assert load_wording(file).labels() == labels
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("just words", "must be a list of prompts, or names"),
+        ("[]", "must be a list of prompts, or names"),
+        ("vehicle: [car, 3]", "'vehicle' must be a name with a prompt or a list"),
+        ("a: [b", "this is no YAML"),
+    ],
+)
+def test_a_file_without_words_is_refused(tmp_path, text, complaint):
+    file = tmp_path / "words.yaml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=complaint):
+        load_wording(file)

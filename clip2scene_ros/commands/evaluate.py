@@ -96,7 +96,12 @@ def _evaluate(mode: str, arguments: argparse.Namespace, dataset: NuScenesDataset
             return Prediction(segmentation.labels, segmentation.scores)
     else:
         options = OnlineOptions(
-            mode=mode, min_range_m=0.0, max_range_m=1e4, num_sweeps=1, device=arguments.device
+            mode=mode,
+            min_range_m=0.0,
+            ego_radius_m=0.0,
+            max_range_m=1e4,
+            num_sweeps=1,
+            device=arguments.device,
         )
         engine = load_online_segmenter(arguments.weights, arguments.teacher, options)
 
