@@ -276,11 +276,12 @@ def main(args: list[str] | None = None) -> int:
     try:
         try:
             rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+            # Before the node: a signal inside the executor's constructor leaves a traceback.
+            executor = SingleThreadedExecutor()
             node = SegmentNode(load_engine)
         except (ValueError, OSError, RuntimeError) as error:
             print(f"segment_node: error: {_one_line(error)}", file=sys.stderr)  # noqa: T201
             return 1
-        executor = SingleThreadedExecutor()
         executor.add_node(node)
         while not node.is_finalized:
             executor.spin_once(timeout_sec=_SPIN_S)
