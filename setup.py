@@ -82,7 +82,7 @@ setup(
     ],
     extras_require={
         "ros": ROS_PINS,
-        "train": ["numba>=0.59"],
+        "train": ["lightning-fabric>=2.6,<3", "numba>=0.59", "tensorboard>=2.15"],
         "viz": ["rerun-sdk>=0.39,<0.42"],
         "gpu": ["spconv-triton"],
         "test": [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -52,40 +54,152 @@ class TeacherConfig:
 
 
 @dataclass(frozen=True)
+class SweepsConfig:
+    """The LiDAR sweeps of a keyframe that pre-training looks at.
+
+    Attributes:
+        count: K, the keyframe's own sweep included.
+        choice: "nearest" takes the K - 1 sweeps just before the keyframe, "random" draws them from
+            the `reach` before it, as the paper's code does.
+        reach: How many sweeps before the keyframe "random" draws from.
+        is_merged: Put all sweeps into one cloud before the network, the paper's ablation, instead
+            of giving each its own place in the batch.
+        min_range_m: Nearer points (the ego vehicle) are not used.
+        max_range_m: Points farther away are not used.
+    """
+
+    count: int = 1
+    choice: str = "nearest"
+    reach: int = 9
+    is_merged: bool = False
+    min_range_m: float = 1.5
+    max_range_m: float = 80.0
+
+    def __post_init__(self) -> None:
+        _check_choice("choice", self.choice, ("nearest", "random"))
+        if not 1 <= self.count <= self.reach + 1:
+            raise ConfigError(f"count must be 1 to reach + 1 = {self.reach + 1}, got {self.count}")
+
+
+@dataclass(frozen=True)
+class AugmentationConfig:
+    """How clouds and images are varied.
+
+    Attributes:
+        cloud: Rotate every sweep about z by any angle and mirror it, each on its own.
+        image_flip: Mirror every second image; its pixels move along.
+        image_crop: Cut a random part out of each image; its pixels move along, and pairs outside
+            are dropped. With flip or crop the teacher cannot be cached.
+    """
+
+    cloud: bool = True
+    image_flip: bool = False
+    image_crop: bool = False
+
+
+@dataclass(frozen=True)
+class LossesConfig:
+    """What the student is trained for.
+
+    Attributes:
+        semantic: "cross_entropy" over the class texts, as the paper's code trains; "paper_eq1",
+            its Eq. (1) to the letter.
+        temperature: Of the semantic loss; labels are the softmax of cosines over it.
+        class_balance: Weigh classes by the inverse square root of their share of pseudo labels
+            (cross-entropy alone).
+        grid_size_m: Edge of the grids in which sweeps and pixels meet.
+    """
+
+    semantic: str = "cross_entropy"
+    temperature: float = 0.07
+    class_balance: bool = True
+    grid_size_m: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check_choice("semantic", self.semantic, ("cross_entropy", "paper_eq1"))
+        if min(self.temperature, self.grid_size_m) <= 0:
+            raise ConfigError(
+                f"temperature and grid_size_m must be positive, got {self.temperature} and "
+                f"{self.grid_size_m}"
+            )
+
+
+@dataclass(frozen=True)
+class SwitchingConfig:
+    """Switchable self-training: pseudo labels of pixels give way to the student's own.
+
+    Attributes:
+        granularity: What one toss of the coin decides for: "none", "batch", as the paper's code,
+            "sample" or "point".
+        start_epoch: First epoch, counted from 0, in which labels may be switched.
+        probability: Of switching.
+        source: Whose labels: the "student"'s, or those of its moving average ("ema").
+        ema_decay: Of the moving average of the weights, per step.
+        unseen_points: Whether points that no camera sees learn from those labels too.
+    """
+
+    granularity: str = "none"
+    start_epoch: int = 10
+    probability: float = 0.5
+    source: str = "student"
+    ema_decay: float = 0.99
+    unseen_points: bool = False
+
+    def __post_init__(self) -> None:
+        _check_choice("granularity", self.granularity, ("none", "batch", "sample", "point"))
+        _check_choice("source", self.source, ("student", "ema"))
+        if not (0 <= self.probability <= 1 and 0 <= self.ema_decay < 1):
+            raise ConfigError(
+                f"probability must be in [0, 1] and ema_decay in [0, 1), got {self.probability} "
+                f"and {self.ema_decay}"
+            )
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
-    """Pre-training.
+    """The schedule.
 
     Attributes:
         epochs: Passes over the keyframes.
-        batch_size: Keyframes in a batch.
-        learning_rate: Peak of the one-cycle schedule.
-        weight_decay: Of AdamW.
-        loss: "cross_entropy" over the class texts, as the paper's code trains, or "paper_eq1", its
-            Eq. (1) to the letter.
-        temperature: Of the loss.
-        class_balance: Weigh classes by the inverse square root of their share of pseudo labels.
-        min_range_m: Nearer points (the ego vehicle) are not used.
-        max_range_m: Points farther away are not used.
+        batch_size: Keyframes in a step, over all processes and accumulated parts together.
+        accumulate: Parts in which a step's keyframes are computed, one after the other.
+        optimiser: "adamw" or "sgd".
+        learning_rate: Peak of the schedule.
+        momentum: Of SGD.
+        dampening: Of SGD.
+        weight_decay: Of either.
+        schedule: "one_cycle", up over the first tenth, then a cosine to 0, by step; "cosine", from
+            the peak to 0, by epoch.
+        precision: "fp32", or "bf16" mixed with it.
+        clip_norm: Longest gradient; 0 clips none.
         seed: Of the weights, the order and the augmentation.
     """
 
     epochs: int = 20
     batch_size: int = 4
+    accumulate: int = 1
+    optimiser: str = "adamw"
     learning_rate: float = 2e-3
+    momentum: float = 0.9
+    dampening: float = 0.0
     weight_decay: float = 1e-2
-    loss: str = "cross_entropy"
-    temperature: float = 0.07
-    class_balance: bool = True
-    min_range_m: float = 1.5
-    max_range_m: float = 80.0
+    schedule: str = "one_cycle"
+    precision: str = "fp32"
+    clip_norm: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.loss not in ("cross_entropy", "paper_eq1"):
-            raise ConfigError(f"loss must be cross_entropy or paper_eq1, got {self.loss!r}")
-        if min(self.epochs, self.batch_size) < 1 or min(self.learning_rate, self.temperature) <= 0:
+        _check_choice("optimiser", self.optimiser, ("adamw", "sgd"))
+        _check_choice("schedule", self.schedule, ("one_cycle", "cosine"))
+        _check_choice("precision", self.precision, ("fp32", "bf16"))
+        if min(self.epochs, self.batch_size, self.accumulate) < 1 or self.learning_rate <= 0:
             raise ConfigError(
-                "epochs and batch_size must be at least 1, learning_rate and temperature positive"
+                "epochs, batch_size and accumulate must be at least 1, learning_rate positive"
+            )
+        if self.batch_size % self.accumulate:
+            raise ConfigError(
+                f"batch_size must be a multiple of accumulate, got {self.batch_size} and "
+                f"{self.accumulate}"
             )
 
 
@@ -98,6 +212,10 @@ class PretrainConfig:
         prompts: One prompt for each class.
         network: The 3D network.
         teacher: The frozen CLIP.
+        sweeps: What the network sees.
+        augmentation: How it is varied.
+        losses: What the network is trained for.
+        switching: Self-training.
         training: The schedule.
     """
 
@@ -105,6 +223,10 @@ class PretrainConfig:
     prompts: tuple[str, ...] = tuple(c.prompt for c in NUSCENES_CLASSES)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    sweeps: SweepsConfig = field(default_factory=SweepsConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    losses: LossesConfig = field(default_factory=LossesConfig)
+    switching: SwitchingConfig = field(default_factory=SwitchingConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
 
@@ -113,15 +235,19 @@ Config = TypeVar("Config")
 _SECTIONS: dict[str, type[Any]] = {
     "network": NetworkConfig,
     "teacher": TeacherConfig,
+    "sweeps": SweepsConfig,
+    "augmentation": AugmentationConfig,
+    "losses": LossesConfig,
+    "switching": SwitchingConfig,
     "training": TrainingConfig,
 }
 
 
-def load_config(path: Path) -> PretrainConfig:
+def load_config(path: Path | None) -> PretrainConfig:
     """Read a pre-training configuration.
 
     Args:
-        path: YAML file; keys that it leaves out keep their defaults.
+        path: YAML file; keys that it leaves out keep their defaults. None is all defaults.
 
     Returns:
         The resolved configuration.
@@ -129,6 +255,8 @@ def load_config(path: Path) -> PretrainConfig:
     Raises:
         ConfigError: If the file is missing or no YAML mapping, or a key or value does not fit.
     """
+    if path is None:
+        return PretrainConfig()
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -136,6 +264,31 @@ def load_config(path: Path) -> PretrainConfig:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
     return config_from_dict({} if values is None else values, str(path))
+
+
+def override(config: PretrainConfig, assignments: Sequence[str]) -> PretrainConfig:
+    """Change single values of a configuration.
+
+    Args:
+        config: To start from.
+        assignments: Texts such as "training.epochs=3"; values are read as YAML.
+
+    Raises:
+        ConfigError: If a text has no "=", or a key or value does not fit.
+    """
+    values = config_to_dict(config)
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"an override is KEY=VALUE, got {assignment!r}")
+        *sections, last = key.split(".")
+        place = values
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"{assignment!r}: '{section}' is a value, not a section")
+        place[last] = yaml.safe_load(text)
+    return config_from_dict(values, "override")
 
 
 def config_from_dict(values: Any, source: str) -> PretrainConfig:
@@ -193,7 +346,7 @@ def _fit(value: Any, default: Any, source: str, where: str) -> Any:
     elif isinstance(default, bool) or isinstance(value, bool):
         fits = isinstance(value, bool) and isinstance(default, bool)
     elif isinstance(default, float):
-        fits = isinstance(value, (int, float))
+        fits = isinstance(value, (int, float)) or _is_number(value)  # YAML reads 1e-3 as a text
         value = float(value) if fits else value
     else:
         fits = isinstance(value, type(default))
@@ -201,3 +354,15 @@ def _fit(value: Any, default: Any, source: str, where: str) -> Any:
         expected = "a number or null" if default is None else f"like {default!r}"
         raise ConfigError(f"{source}: '{where}' must be {expected}, got {value!r}")
     return value
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and math.isfinite(float(value))
+    except ValueError:
+        return False

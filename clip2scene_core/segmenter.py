@@ -121,7 +121,7 @@ class Segmenter:
             of training.
         """
         cosine = embeddings @ text_embeddings.to(self._device).T
-        return torch.softmax(cosine / self.checkpoint.config.training.temperature, dim=1)
+        return torch.softmax(cosine / self.checkpoint.config.losses.temperature, dim=1)
 
 
 def load_segmenter(

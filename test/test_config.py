@@ -8,6 +8,7 @@ from clip2scene_core.config import (
     config_from_dict,
     config_to_dict,
     load_config,
+    override,
 )
 
 
@@ -32,10 +33,10 @@ def test_an_empty_file_is_all_defaults(tmp_path):
         ("training: {epoch: 3}", "unknown key 'training.epoch'; did you mean 'training.epochs'"),
         ("trainin: {}", "unknown key 'trainin'; did you mean 'training'"),
         ("training: {epochs: many}", "'training.epochs' must be like 20, got 'many'"),
-        ("training: {class_balance: 1}", "'training.class_balance' must be like True, got 1"),
+        ("losses: {class_balance: 1}", "'losses.class_balance' must be like True, got 1"),
         ("teacher: {occlusion_margin_m: near}", "must be a number or null, got 'near'"),
-        ("training: {loss: kl}", "loss must be cross_entropy or paper_eq1, got 'kl'"),
-        ("training: {epochs: 0}", "epochs and batch_size must be at least 1"),
+        ("losses: {semantic: ce}", "semantic must be one of cross_entropy, paper_eq1, got"),
+        ("training: {epochs: 0}", "epochs, batch_size and accumulate must be at least 1"),
         ("training: 3", "training must be a mapping, got 3"),
         ("classes: [car, 3]", "'classes' must be like"),
         ("[1, 2]", "the file must be a mapping"),
@@ -49,6 +50,20 @@ def test_bad_values_are_named(tmp_path, text, message):
         load_config(path)
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_single_values_are_overridden():
+    config = override(PretrainConfig(), ["training.epochs=3", "losses.semantic=paper_eq1"])
+    assert (config.training.epochs, config.losses.semantic) == (3, "paper_eq1")
+    assert override(config, ["training.learning_rate=1e-3"]).training.learning_rate == 1e-3
+    assert override(config, ["classes=[a, b]", "prompts=[c, d]"]).classes == ("a", "b")
+    for assignment, message in (
+        ("training.epochs", "an override is KEY=VALUE"),
+        ("training.epoch=3", "unknown key 'training.epoch'"),
+        ("training.epochs.x=3", "'epochs' is a value"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            override(config, [assignment])
 
 
 def test_a_missing_file_is_named(tmp_path):

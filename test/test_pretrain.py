@@ -1,12 +1,14 @@
+import csv
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from clip2scene_core.checkpoint import load_checkpoint
-from clip2scene_core.config import NetworkConfig, PretrainConfig, TeacherConfig, TrainingConfig
+from clip2scene_core.config import NetworkConfig, PretrainConfig, TeacherConfig, override
 from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.teacher.small_clip import (
     SmallClipFile,
@@ -17,12 +19,14 @@ from clip2scene_core.teacher.small_clip import (
 from clip2scene_core.teacher.text import PROMPT_TEMPLATES
 from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 from clip2scene_core.training.augmentation import rotate_and_flip
-from clip2scene_core.training.batch import collate_pretrain
-from clip2scene_core.training.pretrain import class_weights, one_cycle, pretrain, train_student
-from clip2scene_core.training.pseudo_labels import PseudoLabelledSweep
-from clip2scene_core.vocabulary import make_vocabulary
+from clip2scene_core.training.paired_sample import PairedSample
+from clip2scene_core.training.pretrain import class_weights, make_fabric, pretrain
+from clip2scene_core.training.run_log import RunLog
+from clip2scene_core.training.samples import Samples
+from clip2scene_core.training.trainer import StudentTrainer
 
 CLASSES = ("car", "road", "tree")
+TEXT = torch.eye(16)[:3]
 
 
 class InterruptionError(Exception):
@@ -33,8 +37,8 @@ class InterruptionError(Exception):
 def tiny_clip(tmp_path: Path) -> Path:
     """An untrained small CLIP that knows three words."""
     shape = SmallClipShape(
-        width=8, head_width=32, embedding_size=16, text_width=16, text_layers=1, text_heads=1,
-        image_height=32,
+        layers=(1, 1, 1, 1), width=8, head_width=32, embedding_size=16, text_width=16,
+        text_layers=1, text_heads=1, image_height=32,
     )  # fmt: skip
     words = CompactBytePairTokenizer.of_captions(CLASSES, PROMPT_TEMPLATES, shape.context_length)
     torch.manual_seed(0)
@@ -44,72 +48,72 @@ def tiny_clip(tmp_path: Path) -> Path:
     return path
 
 
-def make_config(clip: Path | str, **training) -> PretrainConfig:
-    return PretrainConfig(
+def make_config(clip: Path | str, *assignments: str) -> PretrainConfig:
+    config = PretrainConfig(
         classes=CLASSES,
         prompts=CLASSES,
         network=NetworkConfig(width=0.125, voxel_size_m=1.0),
         teacher=TeacherConfig(clip=f"small:{clip}"),
-        training=TrainingConfig(**{"epochs": 3, "batch_size": 1, **training}),
     )
+    return override(config, ["training.epochs=3", "training.batch_size=1", *assignments])
 
 
-def separable_sweeps() -> list[PseudoLabelledSweep]:
+class SeparableSamples(Samples):
     """Ground, things on it and crowns above: the height gives the class away."""
-    generator = np.random.default_rng(0)
-    sweeps = []
-    for _ in range(2):
+
+    def __init__(self, num_keyframes: int = 4) -> None:
+        self.num_keyframes = num_keyframes
+
+    def __len__(self) -> int:
+        return self.num_keyframes
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[PairedSample, Tensor]:
+        generator = np.random.default_rng(key[1])
         points = generator.uniform(-8, 8, (600, 4)).astype(np.float32)
         labels = np.arange(600) % 3
         points[:, 2] = np.array([-1.5, -0.2, 2.0])[labels]
-        seen = np.arange(0, 600, 2)
-        sweeps.append(
-            PseudoLabelledSweep(points, seen.astype(np.int32), labels[seen].astype(np.uint8))
+        seen = np.arange(0, 600, 2 + 2 * (key[1] % 2))
+        nothing = np.zeros(len(seen), dtype=np.int64)
+        sample = PairedSample(
+            token=str(key[1]),
+            clouds=(rotate_and_flip(points, np.random.default_rng(key)),),
+            images=(),
+            cloud_index=nothing,
+            point_index=seen,
+            image_index=nothing,
+            pixels=np.zeros((len(seen), 2), dtype=np.float32),
+            grid_index=np.arange(len(seen)) // 4,
         )
-    return sweeps
+        return sample, TEXT[labels[seen]]
 
 
-def weights_of(path: Path) -> dict[str, torch.Tensor]:
+def weights_of(path: Path) -> dict[str, Tensor]:
     return load_checkpoint(path).student.state_dict()
 
 
+def assert_same_weights(one: Path, other: Path) -> None:
+    others = weights_of(other)
+    for key, value in weights_of(one).items():
+        torch.testing.assert_close(others[key], value, rtol=0, atol=0, msg=key)
+
+
 def test_pretraining_writes_a_checkpoint_that_names_its_scenes(tmp_path, tiny_nuscenes, tiny_clip):
-    seen = []
-    dataset = NuScenesDataset(tiny_nuscenes)
-    out = pretrain(dataset, make_config(tiny_clip), tmp_path / "s.safetensors", seen.append)
+    embedded, steps = [], []
+    out = pretrain(
+        NuScenesDataset(tiny_nuscenes),
+        make_config(tiny_clip),
+        tmp_path / "s.safetensors",
+        report_teacher=lambda done, total: embedded.append((done, total)),
+        report=steps.append,
+    )
     checkpoint = load_checkpoint(out)
     assert checkpoint.scene_tokens == ("scene-a",)
     assert checkpoint.vocabulary.names == CLASSES
     assert checkpoint.config == make_config(tiny_clip)
-    assert [(p.stage, p.step) for p in seen] == [
-        *[("teacher", step) for step in (1, 2)],
-        *[("student", step) for step in range(1, 7)],
-    ]
-    assert all(p.num_pairs > 0 for p in seen)
-    assert not (tmp_path / "s.state.safetensors").exists()
-    assert not (tmp_path / "s.labels.safetensors").exists()
-
-
-def test_runs_of_one_teacher_share_its_pseudo_labels(tmp_path, tiny_nuscenes, tiny_clip):
-    dataset, config = NuScenesDataset(tiny_nuscenes), make_config(tiny_clip)
-    alone = pretrain(dataset, config, tmp_path / "a.safetensors")
-    shared, stages = tmp_path / "labels.safetensors", []
-    for name in ("b", "c"):
-        pretrain(
-            dataset, config, tmp_path / f"{name}.safetensors",
-            lambda progress: stages.append(progress.stage), pseudo_labels=shared,
-        )  # fmt: skip
-    assert stages.count("teacher") == 2  # of the first run alone
-    for name in ("b", "c"):
-        weights = weights_of(tmp_path / f"{name}.safetensors")
-        assert all(torch.equal(weights[key], v) for key, v in weights_of(alone).items())
-
-    nearer = make_config(tiny_clip, max_range_m=20.0)
-    with pytest.raises(ValueError, match="pseudo labels of another teacher, range"):
-        pretrain(dataset, nearer, tmp_path / "d.safetensors", pseudo_labels=shared)
-    shared.write_bytes(b"no tensors")
-    with pytest.raises(ValueError, match="damaged pseudo labels"):
-        pretrain(dataset, config, tmp_path / "d.safetensors", pseudo_labels=shared)
+    assert embedded == [(1, 2), (2, 2)]
+    assert [(step.step, step.num_steps) for step in steps] == [(n, 6) for n in range(1, 7)]
+    assert all(step.num_pairs > 0 and step.losses["total"] > 0 for step in steps)
+    assert sorted(path.name for path in tmp_path.glob("s.*")) == ["s.safetensors"]
 
 
 def test_pretraining_cannot_see_labels(tmp_path, tiny_nuscenes, tiny_clip):
@@ -117,8 +121,7 @@ def test_pretraining_cannot_see_labels(tmp_path, tiny_nuscenes, tiny_clip):
     with_labels = pretrain(NuScenesDataset(tiny_nuscenes), config, tmp_path / "a.safetensors")
     shutil.rmtree(tiny_nuscenes / "lidarseg")
     without = pretrain(NuScenesDataset(tiny_nuscenes), config, tmp_path / "b.safetensors")
-    for key, value in weights_of(with_labels).items():
-        assert torch.equal(weights_of(without)[key], value)
+    assert_same_weights(with_labels, without)
 
 
 def test_a_data_set_opened_with_labels_is_refused(tmp_path, tiny_nuscenes, tiny_clip):
@@ -127,86 +130,117 @@ def test_a_data_set_opened_with_labels_is_refused(tmp_path, tiny_nuscenes, tiny_
         pretrain(dataset, make_config(tiny_clip), tmp_path / "a.safetensors")
 
 
-def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path, tiny_nuscenes, tiny_clip):
-    dataset, config = NuScenesDataset(tiny_nuscenes), make_config(tiny_clip)
+@pytest.mark.parametrize(
+    "assignments",
+    [
+        ("training.optimiser=adamw",),
+        ("training.optimiser=sgd", "training.momentum=0.9", "training.dampening=0.1"),
+        ("switching={granularity: point, start_epoch: 1, source: ema, unseen_points: true}",),
+    ],
+)
+def test_a_killed_run_ends_where_an_unbroken_one_does(
+    tmp_path, tiny_nuscenes, tiny_clip, assignments
+):
+    dataset, config = NuScenesDataset(tiny_nuscenes), make_config(tiny_clip, *assignments)
     unbroken = pretrain(dataset, config, tmp_path / "a.safetensors")
 
-    def interrupt(progress) -> None:
-        if progress.stage == "student" and progress.step == 4:
+    def interrupt(step) -> None:
+        if step.step == 4:
             raise InterruptionError
 
     broken = tmp_path / "b.safetensors"
     with pytest.raises(InterruptionError):
-        pretrain(dataset, config, broken, interrupt)
+        pretrain(dataset, config, broken, save_every=3, report=interrupt)  # inside an epoch
     assert broken.with_suffix(".state.safetensors").exists()
     assert not broken.exists()
     with pytest.raises(ValueError, match="another configuration"):
-        pretrain(dataset, make_config(tiny_clip, seed=1), broken)
-    pretrain(dataset, config, broken)
-    for key, value in weights_of(unbroken).items():
-        torch.testing.assert_close(weights_of(broken)[key], value, rtol=0, atol=0)
+        pretrain(dataset, override(config, ["training.seed=1"]), broken)
+    steps = []
+    pretrain(dataset, config, broken, report=lambda step: steps.append(step.step))
+    assert steps == [4, 5, 6]
+    assert_same_weights(unbroken, broken)
 
 
-@pytest.mark.parametrize("loss", ["cross_entropy", "paper_eq1"])
-def test_training_lowers_the_loss(tmp_path, loss):
-    vocabulary = make_vocabulary(CLASSES, torch.eye(16)[:3])
-    config = make_config("unused", epochs=15, learning_rate=1e-2, loss=loss)
-    losses = []
-    train_student(
-        separable_sweeps(), vocabulary, config, tmp_path / "s.safetensors",
-        lambda progress: losses.append(progress.loss),
+def test_runs_share_what_the_teacher_said(tmp_path, tiny_nuscenes, tiny_clip):
+    dataset, cache = NuScenesDataset(tiny_nuscenes), tmp_path / "cache"
+    config = make_config(tiny_clip)
+    alone = pretrain(dataset, config, tmp_path / "a.safetensors")
+    for name in ("b", "c"):
+        pretrain(dataset, config, tmp_path / f"{name}.safetensors", cache=cache)
+        assert_same_weights(alone, tmp_path / f"{name}.safetensors")
+    files = sorted(cache.rglob("*.npy"))
+    assert len(files) == 2
+    files[0].write_bytes(b"no numbers")
+    with pytest.raises(ValueError, match="damaged cache"):
+        pretrain(dataset, config, tmp_path / "d.safetensors", cache=cache)
+
+
+def test_another_teacher_has_another_cache(tmp_path, tiny_nuscenes, tiny_clip):
+    dataset, cache = NuScenesDataset(tiny_nuscenes), tmp_path / "cache"
+    for number, scales in enumerate(("[1.0]", "[1.0, 2.0]")):
+        config = make_config(tiny_clip, f"teacher.scales={scales}", "training.epochs=1")
+        pretrain(dataset, config, tmp_path / f"{number}.safetensors", cache=cache)
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_loading_in_other_processes_changes_nothing(tmp_path, tiny_nuscenes, tiny_clip):
+    dataset = NuScenesDataset(tiny_nuscenes)
+    config = make_config(tiny_clip, "sweeps.count=3", "sweeps.choice=random")
+    here = pretrain(dataset, config, tmp_path / "a.safetensors")
+    elsewhere = pretrain(dataset, config, tmp_path / "b.safetensors", num_workers=1)
+    assert_same_weights(here, elsewhere)
+
+
+@pytest.mark.parametrize("semantic", ["cross_entropy", "paper_eq1"])
+def test_training_lowers_the_loss(semantic):
+    config = make_config(
+        "unused", "training.epochs=15", "training.learning_rate=1e-2",
+        f"losses.semantic={semantic}",
     )  # fmt: skip
+    losses = []
+    trainer = StudentTrainer(SeparableSamples(2), TEXT, config, make_fabric(config))
+    trainer.train(lambda step: losses.append(step.losses["semantic"]))
     assert np.mean(losses[-4:]) < np.mean(losses[:4]) - 0.5
 
 
-def test_a_student_learns_what_pseudo_labels_say(tmp_path):
-    sweeps = separable_sweeps()
-    vocabulary = make_vocabulary(CLASSES, torch.eye(16)[:3])
-    config = make_config("unused", epochs=20, learning_rate=1e-2)
-    student, _ = train_student(sweeps, vocabulary, config, tmp_path / "s.safetensors")
-    points = torch.from_numpy(sweeps[0].points)
+def test_a_student_learns_what_pixels_are_called():
+    config = make_config("unused", "training.epochs=20", "training.learning_rate=1e-2")
+    samples = SeparableSamples(2)
+    trainer = StudentTrainer(samples, TEXT, config, make_fabric(config))
+    trainer.train(lambda step: None)
+    points = torch.from_numpy(samples[0, 0][0].clouds[0])
     with torch.no_grad():
-        embeddings = student.eval().embed_semantics(points, torch.zeros(600, dtype=torch.int64))
-    predicted = (embeddings @ vocabulary.embeddings.T).argmax(dim=1).numpy()
+        student = trainer.student.eval()
+        embeddings = student.embed_semantics(points, torch.zeros(600, dtype=torch.int64))
+    predicted = (embeddings @ TEXT.T).argmax(dim=1).numpy()
     assert (predicted == np.arange(600) % 3).mean() > 0.9
 
 
-def test_batched_pairs_point_into_the_joined_cloud():
-    first = PseudoLabelledSweep(np.full((2, 4), 1, np.float32), np.array([1], np.int32), b([7]))
-    second = PseudoLabelledSweep(
-        np.full((3, 4), 2, np.float32), np.array([0, 2], np.int32), b([8, 9])
-    )
-    batch = collate_pretrain([first, second], np.random.default_rng(0))
-    assert batch.batch_index.tolist() == [0, 0, 1, 1, 1]
-    assert batch.point_index.tolist() == [1, 2, 4]
-    assert batch.pseudo_labels.tolist() == [7, 8, 9]
-    assert batch.points[:, 3].tolist() == [1, 1, 2, 2, 2]
-
-
-def test_augmentation_keeps_heights_distances_and_intensities():
-    points = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
-    turned = rotate_and_flip(points, np.random.default_rng(1))
-    np.testing.assert_array_equal(turned[:, 2:], points[:, 2:])
-    np.testing.assert_allclose(
-        np.linalg.norm(turned[:, :2], axis=1), np.linalg.norm(points[:, :2], axis=1), rtol=1e-5
-    )
-    assert np.abs(turned[:, :2] - points[:, :2]).max() > 0.1
-
-
 def test_rare_classes_weigh_more_and_absent_ones_nothing():
-    sweep = PseudoLabelledSweep(
-        np.zeros((1, 4), np.float32), np.zeros(5, np.int32), b([0, 0, 0, 0, 2])
-    )
-    weights = class_weights([sweep], 3)
+    class Uneven(SeparableSamples):
+        def __getitem__(self, key):
+            sample, _ = super().__getitem__(key)
+            labels = torch.zeros(len(sample.point_index), dtype=torch.int64)
+            labels[: len(labels) // 5] = 2
+            return sample, TEXT[labels]
+
+    weights = class_weights(Uneven(1), TEXT)
     assert weights[1] == 0
     assert weights[2] / weights[0] == pytest.approx(2.0)
     assert (weights[0] + weights[2]) / 2 == pytest.approx(1.0)
 
 
-def test_the_learning_rate_rises_then_falls_to_zero():
-    rates = [one_cycle(fraction, 1.0) for fraction in (0, 0.05, 0.1, 0.55, 1.0)]
-    np.testing.assert_allclose(rates, [0.1, 0.55, 1.0, 0.5, 0.0], atol=1e-12)
+def test_a_run_is_logged_step_by_step(tmp_path):
+    config = make_config("unused", "training.epochs=1")
+    log, totals = RunLog(tmp_path, every=3), []
 
+    def report(step) -> None:
+        log.add(step)
+        totals.append(step.losses["total"])
 
-def b(labels: list[int]) -> np.ndarray:
-    return np.array(labels, dtype=np.uint8)
+    StudentTrainer(SeparableSamples(4), TEXT, config, make_fabric(config)).train(report)
+    log.close()
+    with (tmp_path / "steps.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["3", "4"]
+    assert float(rows[1]["loss/total"]) == totals[3]

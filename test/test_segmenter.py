@@ -30,7 +30,7 @@ def test_probabilities_are_a_softmax_over_the_training_temperature(tiny_checkpoi
     embeddings = tiny_checkpoint.student.embed_semantics(sweep, batch)
     embeddings = embeddings / embeddings.norm(dim=1, keepdim=True)
     logits = embeddings @ tiny_checkpoint.vocabulary.embeddings.T
-    logits = logits / tiny_checkpoint.config.training.temperature
+    logits = logits / tiny_checkpoint.config.losses.temperature
     torch.testing.assert_close(probabilities, torch.softmax(logits, dim=1))
 
 

@@ -22,13 +22,13 @@ from clip2scene_core.bench.references import supervise
 from clip2scene_core.bench.robustness import evaluate_corrupted
 from clip2scene_core.bench.stages import Stage
 from clip2scene_core.checkpoint import load_checkpoint
-from clip2scene_core.config import NetworkConfig, PretrainConfig
+from clip2scene_core.config import NetworkConfig, PretrainConfig, TeacherConfig
 from clip2scene_core.corruptions.corruption import Corruption
 from clip2scene_core.datasets import NuScenesDataset
-from clip2scene_core.prompt_encoder import PromptEncoder
-from clip2scene_core.training.pretrain import pretrain
-from clip2scene_core.training.pseudo_labels import pseudo_labels_of
-from clip2scene_core.vocabulary import make_vocabulary
+from clip2scene_core.teacher.cache import TeacherCache
+from clip2scene_core.teacher.clip import load_clip
+from clip2scene_core.training.pretrain import dense_clip_of, pretrain
+from clip2scene_core.training.teacher import fill_cache
 
 _QUICK_NETWORK: Final = NetworkConfig(width=0.125, voxel_size_m=0.5)
 _QUICK_IMAGE_HEIGHT: Final = 64
@@ -127,36 +127,31 @@ def corruption_name(corruption: Corruption | None) -> str:
     return f"{corruption.kind}-{corruption.strength}" if corruption else "none"
 
 
-def labelling_stages(work: Path, runs: Sequence[Run]) -> list[Stage]:
+def teacher_stages(work: Path, runs: Sequence[Run]) -> list[Stage]:
     """Stages in which each configuration's teacher speaks, once for all seeds.
 
     Args:
-        work: Folder that holds `train/`; gets `labels/`.
-        runs: All of them; those that are given need no labels.
+        work: Folder that holds `train/`; gets `teacher/`.
+        runs: All of them; those that are given need no teacher.
     """
-    stages = []
-    for group, members in groups_of(runs).items():
-        if not members[0].is_given:
-            labels = _pseudo_labels(work, members[0])
-            label = partial(_label, work / "train", members[0].config, labels)
-            stages.append(Stage(f"labels-{group}", label))
-    return stages
+    return [
+        Stage(f"teacher-{group}", partial(_embed, work, members[0].config.teacher))
+        for group, members in groups_of(runs).items()
+        if not members[0].is_given
+    ]
 
 
 def training_stages(work: Path, runs: Sequence[Run]) -> list[Stage]:
     """Stages that train each student, and each network with full supervision.
 
     Args:
-        work: Folder that holds `train/`, and `labels/` by `labelling_stages`.
+        work: Folder that holds `train/`, and `teacher/` by `teacher_stages`.
         runs: All of them.
     """
     train = work / "train"
     stages = []
     for run in runs:
-        if run.is_given:
-            learn = partial(digest_of, run.weights)
-        else:
-            learn = partial(_pretrain, train, run, _pseudo_labels(work, run))
+        learn = partial(digest_of, run.weights) if run.is_given else partial(_pretrain, work, run)
         stages.append(Stage(f"student-{run.name}", learn))
         supervised = partial(_supervise, train, run, _supervised(work, run))
         stages.append(Stage(f"supervised-{run.name}", supervised))
@@ -198,22 +193,19 @@ def _supervised(work: Path, run: Run) -> Path:
     return work / "supervised" / f"{run.name}.safetensors"
 
 
-def _pseudo_labels(work: Path, run: Run) -> Path:
-    return work / "labels" / f"{run.group}.safetensors"
+def _embed(work: Path, teacher: TeacherConfig) -> str:
+    """Let a teacher embed every training image; gives the name of its cache."""
+    dense_clip = dense_clip_of(teacher, load_clip(teacher.clip))
+    cache = TeacherCache(work / "teacher", dense_clip)
+    dataset = NuScenesDataset(work / "train")
+    fill_cache(cache, dataset, range(len(dataset)), lambda done, total: None)
+    return cache.folder.name
 
 
-def _label(train: Path, config: PretrainConfig, labels: Path) -> str:
-    """Write the teacher's pseudo labels; gives the digest of the file."""
-    encoder = PromptEncoder(config.teacher.clip)
-    vocabulary = make_vocabulary(config.prompts, encoder(config.prompts), config.classes)
-    pseudo_labels_of(NuScenesDataset(train), config, encoder.clip, vocabulary, labels)
-    return digest_of(labels)
-
-
-def _pretrain(train: Path, run: Run, labels: Path) -> str:
+def _pretrain(work: Path, run: Run) -> str:
     """Train a student; gives the digest of its checkpoint."""
-    dataset = NuScenesDataset(train)
-    return digest_of(pretrain(dataset, run.config, run.weights, pseudo_labels=labels))
+    dataset = NuScenesDataset(work / "train")
+    return digest_of(pretrain(dataset, run.config, run.weights, cache=work / "teacher"))
 
 
 def _supervise(train: Path, run: Run, out: Path) -> str:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from clip2scene_core.camera_segmenter import DEFAULT_OCCLUSION_MARGIN_M
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
-from clip2scene_core.config import PretrainConfig, TrainingConfig
+from clip2scene_core.config import PretrainConfig, SwitchingConfig
 from clip2scene_core.datasets import NuScenesDataset, Sample
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.projection import pair_pixels_with_points
 from clip2scene_core.prompt_encoder import PromptEncoder
-from clip2scene_core.training.pretrain import train_student
-from clip2scene_core.training.pseudo_labels import PseudoLabelledSweep
+from clip2scene_core.training.augmentation import rotate_and_flip
+from clip2scene_core.training.paired_sample import PairedSample, is_in_range
+from clip2scene_core.training.pretrain import class_weights, make_fabric
+from clip2scene_core.training.samples import Samples
+from clip2scene_core.training.trainer import StudentTrainer
 from clip2scene_core.vocabulary import make_vocabulary
 
 
@@ -76,38 +82,83 @@ def label_by_class_images(
     return labels
 
 
+class LabelledSamples(Samples):
+    """Keyframes whose every point has a teacher that says the truth.
+
+    Args:
+        dataset: Opened with labels.
+        text: (C, D) float32: what the teacher says of a point of each class.
+        config: Range, augmentation and seed.
+    """
+
+    def __init__(self, dataset: NuScenesDataset, text: Tensor, config: PretrainConfig) -> None:
+        self._dataset, self._text, self._config = dataset, text, config
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[PairedSample, Tensor]:
+        """Load a keyframe as one epoch sees it; the key is (epoch, index)."""
+        epoch, index = key
+        generator = np.random.default_rng((self._config.training.seed, epoch, index))
+        keyframe = self._dataset.load(index, ()).keyframe
+        assert keyframe.labels is not None  # the data set was opened with labels
+        used = is_in_range(keyframe.points, self._config.sweeps)
+        cloud = keyframe.points[used]
+        if self._config.augmentation.cloud:
+            cloud = rotate_and_flip(cloud, generator)
+        labels = keyframe.labels[used]
+        labelled = np.flatnonzero(labels != IGNORE_LABEL)
+        nothing = np.zeros(len(labelled), dtype=np.int64)
+        sample = PairedSample(
+            token=self._dataset.token(index),
+            clouds=(cloud,),
+            images=(),
+            cloud_index=nothing,
+            point_index=labelled,
+            image_index=nothing,
+            pixels=np.zeros((len(labelled), 2), dtype=np.float32),
+            grid_index=nothing,
+        )
+        return sample, self._text[torch.from_numpy(labels[labelled].astype(np.int64))]
+
+
 def supervise(dataset: NuScenesDataset, config: PretrainConfig, out: Path) -> Path:
     """Train the student's network on the true label of every point, with the student's schedule.
 
     Args:
         dataset: The training split, opened with labels; pictures are not read.
-        config: The student's; its seed decides this run too.
+        config: The student's; its seed decides this run too. Of its losses the cross-entropy alone
+            is taken.
         out: Checkpoint to write, .safetensors.
 
     Returns:
         `out`.
     """
     started = time.monotonic()
+    config = replace(
+        config,
+        losses=replace(config.losses, semantic="cross_entropy"),
+        switching=SwitchingConfig(),
+    )
     embed_prompts = PromptEncoder(config.teacher.clip)
     vocabulary = make_vocabulary(config.prompts, embed_prompts(config.prompts), config.classes)
-    sweeps = [_supervised_sweep(dataset[index], config.training) for index in range(len(dataset))]
-    student, loss = train_student(sweeps, vocabulary, config, out)
+    samples = LabelledSamples(dataset, vocabulary.embeddings, config)
+    weights = class_weights(samples, vocabulary.embeddings)
+    trainer = StudentTrainer(
+        samples,
+        vocabulary.embeddings,
+        config,
+        make_fabric(config),
+        weights if config.losses.class_balance else None,
+    )
+    trainer.train(lambda step: None)
     record = {
         "supervision": "3D labels of every point",
         "num_keyframes": len(dataset),
         "seconds": round(time.monotonic() - started),
-        "last_loss": round(loss, 4),
     }
-    scene_tokens = tuple(scene.token for scene in dataset.scenes)
-    save_checkpoint(out, Checkpoint(student.cpu().eval(), vocabulary, config, scene_tokens, record))
+    scenes = tuple(scene.token for scene in dataset.scenes)
+    student = trainer.student.cpu().eval()
+    save_checkpoint(out, Checkpoint(student, vocabulary, config, scenes, record))
     return out
-
-
-def _supervised_sweep(sample: Sample, training: TrainingConfig) -> PseudoLabelledSweep:
-    keyframe = sample.keyframe
-    assert keyframe.labels is not None  # the data set was opened with labels
-    range_m = np.linalg.norm(keyframe.points[:, :3], axis=1)
-    used = (range_m >= training.min_range_m) & (range_m <= training.max_range_m)
-    labels = keyframe.labels[used]
-    labelled = np.flatnonzero(labels != IGNORE_LABEL)
-    return PseudoLabelledSweep(keyframe.points[used], labelled.astype(np.int32), labels[labelled])

@@ -15,8 +15,8 @@ from clip2scene_core.bench.machine import describe_machine, digest_of
 from clip2scene_core.bench.plan import (
     Run,
     groups_of,
-    labelling_stages,
     measuring_stages,
+    teacher_stages,
     training_stages,
 )
 from clip2scene_core.bench.result import BenchResult, StageTime
@@ -117,7 +117,7 @@ def run_world_bench(
     measuring = measuring_stages(options.work, options.runs, options.corruptions)
     phases = (
         ([write(name) for name in _SPLITS], 1),
-        (labelling_stages(options.work, options.runs), options.workers),
+        (teacher_stages(options.work, options.runs), options.workers),
         (training_stages(options.work, options.runs), options.workers),
         ([clip, *measuring], options.workers),
     )

@@ -73,7 +73,16 @@ class NuScenesDataset:
         return len(self._tables.keyframes)
 
     def __getitem__(self, index: int) -> Sample:
-        """Load one keyframe.
+        """Load one keyframe with the `num_sweeps` - 1 sweeps just before it; see `load`."""
+        return self.load(index, range(1, self._num_sweeps))
+
+    def load(self, index: int, previous: Sequence[int]) -> Sample:
+        """Load one keyframe and chosen sweeps before it.
+
+        Args:
+            index: Of the keyframe.
+            previous: Which sweeps, ascending: 1 is the one just before the keyframe. Those that lie
+                before the start of the scene are left out.
 
         Raises:
             DatasetError: If one of its files is missing, truncated, or of another size.
@@ -86,9 +95,23 @@ class NuScenesDataset:
         return Sample(
             token=sample_token,
             scene_token=self._tables.scene_token(sample_token),
-            sweeps=tuple(self._read_sweeps(lidar)),
+            sweeps=tuple(self._read_sweeps(lidar, previous)),
             cameras=tuple(read_camera(record) for record in cameras),
         )
+
+    def token(self, index: int) -> str:
+        """The data set's name of a keyframe; opens no file."""
+        return self._tables.keyframes[index]
+
+    def num_previous(self, index: int, limit: int) -> int:
+        """How many sweeps lie before a keyframe in its scene, at most `limit`; opens no file."""
+        record = self._tables.keyframe_records(self.token(index))[LIDAR_CHANNEL]
+        for count in range(limit):
+            earlier = self._tables.previous_record(record)
+            if earlier is None:
+                return count
+            record = earlier
+        return limit
 
     def scene_records(self, scene_name: str) -> Iterator[SensorRecord]:
         """All LiDAR and camera readings of one scene in time order; opens no file.
@@ -98,16 +121,16 @@ class NuScenesDataset:
         """
         return self._tables.scene_records(scene_name)
 
-    def _read_sweeps(self, keyframe: SensorRecord) -> Iterator[Sweep]:
+    def _read_sweeps(self, keyframe: SensorRecord, previous: Sequence[int]) -> Iterator[Sweep]:
+        sweep = read_sweep(keyframe)
+        yield replace(sweep, labels=self._read_labels(keyframe, len(sweep.points)))
         record: SensorRecord | None = keyframe
-        for _ in range(self._num_sweeps):
+        for steps in np.diff(previous, prepend=0):
+            for _ in range(steps):
+                record = self._tables.previous_record(record) if record is not None else None
             if record is None:
                 return
-            sweep = read_sweep(record)
-            if record is keyframe:
-                sweep = replace(sweep, labels=self._read_labels(record, len(sweep.points)))
-            yield sweep
-            record = self._tables.previous_record(record)
+            yield read_sweep(record)
 
     def _read_labels(self, record: SensorRecord, num_points: int) -> NDArray[np.uint8] | None:
         if not self.with_labels:

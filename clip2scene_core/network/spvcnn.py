@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clip2scene_core.network.row_batch_norm import RowBatchNorm
 from clip2scene_core.sparse.conv import DownsampleConv3d, SubmanifoldConv3d, UpsampleConv3d
 from clip2scene_core.sparse.tensor import SparseTensor
 from clip2scene_core.sparse.voxelize import Voxels, devoxelize, voxel_mean
@@ -96,22 +97,6 @@ class SPVCNN(nn.Module):
         tensor = self.up[3](tensor, skips[0])
         points_top = self.point_layers[2](points_middle) + devoxelize(tensor, voxels)
         return torch.cat([points_bottom, points_middle, points_top], dim=1)
-
-
-class RowBatchNorm(nn.BatchNorm1d):
-    """Batch normalisation over rows, of voxels or of points; any number of rows is legal.
-
-    Fewer than two rows have no variance to train on: they are normalised by the running
-    statistics, which they leave alone.
-    """
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(M, F) -> (M, F)."""
-        if self.training and len(features) < 2:
-            return F.batch_norm(
-                features, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-            )
-        return super().forward(features)
 
 
 class SubmanifoldBlock(nn.Module):

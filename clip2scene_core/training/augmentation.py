@@ -1,9 +1,19 @@
-"""Augmentation of the cloud: any heading, either hand."""
+"""Augmentation: clouds at any heading and of either hand, images in part and mirrored."""
 
 from __future__ import annotations
 
+import math
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+
+_CROP_TRIES: Final = 10
+_CROP_AREA: Final = (0.3, 1.0)
+_CROP_ASPECT: Final = (0.875, 1.0625)
+_ENOUGH_PIXELS: Final = 1024
+_ENOUGH_SHARE: Final = 0.75
 
 
 def rotate_and_flip(
@@ -29,3 +39,66 @@ def rotate_and_flip(
     augmented = points.copy()
     augmented[:, :2] = points[:, :2] @ rotation.T
     return augmented
+
+
+def crop_and_flip(
+    image: NDArray[np.uint8],
+    pixels: NDArray[np.float32],
+    generator: np.random.Generator,
+    may_crop: bool = True,
+    may_flip: bool = True,
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_]]:
+    """Cut a random part out of an image and mirror it; its pixels move along.
+
+    A crop has 30 to 100 % of the area and 0.875 to 1.0625 of the image's own proportions (14:9 to
+    17:9 of one that is 16:9). It is drawn again, up to ten times, until 1,024 or three quarters of
+    the pixels lie inside; then the whole image stays. It is resized to the image's own size.
+
+    Args:
+        image: (H, W, 3) uint8.
+        pixels: (P, 2) float32 [u, v].
+        generator: Source of chance.
+        may_crop: Whether to cut.
+        may_flip: Whether to mirror, every second time.
+
+    Returns:
+        The image (H, W, 3) uint8, the pixels (P, 2) in it, and (P,) bool which lie inside.
+
+    Source: CLIP2Scene (CVPR 2023), section 4.1; the numbers are those of its code.
+    """
+    height, width = image.shape[:2]
+    left, top, right, bottom = 0.0, 0.0, float(width), float(height)
+    if may_crop:
+        left, top, right, bottom = _draw_crop(height, width, pixels, generator)
+    scale = np.array([width / (right - left), height / (bottom - top)])
+    # Whole numbers are the centres of pixels, so edges lie half a pixel before them.
+    moved = (pixels + 0.5 - [left, top]) * scale - 0.5
+    if (left, top, right, bottom) != (0, 0, width, height):
+        resized = Image.fromarray(image).resize(
+            (width, height), Image.Resampling.BILINEAR, box=(left, top, right, bottom)
+        )
+        image = np.asarray(resized)
+    if may_flip and generator.random() < 0.5:
+        image = np.ascontiguousarray(image[:, ::-1])
+        moved[:, 0] = width - 1 - moved[:, 0]
+    is_inside = ((moved > 0) & (moved < [width - 1, height - 1])).all(axis=1)
+    return image, moved.astype(np.float32), is_inside
+
+
+def _draw_crop(
+    height: int, width: int, pixels: NDArray[np.float32], generator: np.random.Generator
+) -> tuple[float, float, float, float]:
+    """Draw (left, top, right, bottom) that keeps enough of the pixels."""
+    for _ in range(_CROP_TRIES):
+        area = height * width * generator.uniform(*_CROP_AREA)
+        aspect = width / height * math.exp(generator.uniform(*np.log(_CROP_ASPECT)))
+        crop_width, crop_height = math.sqrt(area * aspect), math.sqrt(area / aspect)
+        if crop_width > width or crop_height > height:
+            continue
+        left = generator.uniform(0, width - crop_width)
+        top = generator.uniform(0, height - crop_height)
+        corner, opposite = [left, top], [left + crop_width, top + crop_height]
+        num_kept = int(((pixels > corner) & (pixels < opposite)).all(axis=1).sum())
+        if num_kept > min(_ENOUGH_PIXELS, _ENOUGH_SHARE * len(pixels)):
+            return left, top, left + crop_width, top + crop_height
+    return 0.0, 0.0, float(width), float(height)

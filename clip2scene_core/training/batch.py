@@ -1,52 +1,64 @@
-"""Batches of pseudo-labelled keyframes."""
+"""Batches of paired keyframes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from clip2scene_core.training.augmentation import rotate_and_flip
-from clip2scene_core.training.pseudo_labels import PseudoLabelledSweep
+from clip2scene_core.training.paired_sample import PairedSample
 
 
 @dataclass(frozen=True)
 class PretrainBatch:
-    """B augmented sweeps.
+    """The clouds of B keyframes, one after the other, and the pairs that point into them.
 
     Attributes:
-        points: (N, 4) float32, all sweeps one after the other.
-        batch_index: (N,) int64, the sweep of each point.
+        points: (N, 4) float32: x, y, z in metres, intensity.
+        batch_index: (N,) int64, the cloud of each point; every sweep is a cloud of its own.
         point_index: (P,) int64, rows of `points`.
-        pseudo_labels: (P,) int64.
+        sample_index: (P,) int64 in [0, B), the keyframe of each pair.
+        grid_index: (P,) int64, the grid of each pair, without gaps; keyframes share none.
+        pixel_embeddings: (P, D) float32 of unit length: what the teacher says of each pixel.
     """
 
     points: Tensor
     batch_index: Tensor
     point_index: Tensor
-    pseudo_labels: Tensor
+    sample_index: Tensor
+    grid_index: Tensor
+    pixel_embeddings: Tensor
+
+    def to(self, device: torch.device) -> PretrainBatch:
+        """Move every tensor."""
+        return PretrainBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
-def collate_pretrain(
-    sweeps: Sequence[PseudoLabelledSweep], generator: np.random.Generator
-) -> PretrainBatch:
-    """Augment sweeps and join them; pairs point into the joined cloud.
+def collate(samples: Sequence[tuple[PairedSample, Tensor]]) -> PretrainBatch:
+    """Join keyframes; pairs then point into the joined cloud.
 
     Args:
-        sweeps: B sweeps, B >= 1.
-        generator: Source of chance for the augmentation.
+        samples: B >= 1 keyframes, each with its pixel embeddings (P, D).
     """
-    sizes = np.array([len(sweep.points) for sweep in sweeps])
+    clouds = [cloud for sample, _ in samples for cloud in sample.clouds]
+    sizes = np.array([len(cloud) for cloud in clouds])
     starts = np.cumsum(sizes) - sizes
-    points = np.concatenate([rotate_and_flip(sweep.points, generator) for sweep in sweeps])
-    point_index = [s.point_index.astype(np.int64) + b for s, b in zip(sweeps, starts, strict=True)]
-    pseudo_labels = np.concatenate([sweep.pseudo_labels for sweep in sweeps]).astype(np.int64)
+    first_cloud = first_grid = 0
+    point_index, sample_index, grid_index = [], [], []
+    for number, (sample, _) in enumerate(samples):
+        point_index.append(starts[sample.cloud_index + first_cloud] + sample.point_index)
+        sample_index.append(np.full(len(sample.point_index), number))
+        grid_index.append(sample.grid_index + first_grid)
+        first_cloud += len(sample.clouds)
+        first_grid += int(sample.grid_index.max(initial=-1)) + 1
     return PretrainBatch(
-        torch.from_numpy(points),
-        torch.from_numpy(np.repeat(np.arange(len(sweeps)), sizes)),
-        torch.from_numpy(np.concatenate(point_index)),
-        torch.from_numpy(pseudo_labels),
+        points=torch.from_numpy(np.concatenate(clouds)),
+        batch_index=torch.from_numpy(np.repeat(np.arange(len(clouds)), sizes)),
+        point_index=torch.from_numpy(np.concatenate(point_index)),
+        sample_index=torch.from_numpy(np.concatenate(sample_index)),
+        grid_index=torch.from_numpy(np.concatenate(grid_index)),
+        pixel_embeddings=torch.cat([embeddings for _, embeddings in samples]),
     )

@@ -1,77 +1,90 @@
-"""Pre-training: cameras teach, LiDAR learns. The paper's first loss as one readable function."""
+"""Pre-training: cameras teach, LiDAR learns. The paper as one readable function."""
 
 from __future__ import annotations
 
-import math
+import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final, Literal
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
-from clip2scene_core.config import PretrainConfig, TrainingConfig
+from clip2scene_core.config import PretrainConfig, TeacherConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
-from clip2scene_core.losses.semantic_consistency import (
-    paper_semantic_consistency_loss,
-    semantic_consistency_loss,
-)
-from clip2scene_core.network.student import Student
 from clip2scene_core.prompt_encoder import PromptEncoder
-from clip2scene_core.training.batch import PretrainBatch, collate_pretrain
-from clip2scene_core.training.pseudo_labels import PseudoLabelledSweep, pseudo_labels_of
-from clip2scene_core.training.state import load_state, save_state
-from clip2scene_core.vocabulary import Vocabulary, make_vocabulary
+from clip2scene_core.teacher.cache import TeacherCache
+from clip2scene_core.teacher.clip import Clip
+from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.training.samples import PairedSamples, Samples
+from clip2scene_core.training.teacher import CachedTeacher, LiveTeacher, fill_cache
+from clip2scene_core.training.trainer import StepReport, StudentTrainer
+from clip2scene_core.vocabulary import make_vocabulary
+
+_PRECISIONS: Final[dict[str, Literal["32-true", "bf16-mixed"]]] = {
+    "fp32": "32-true",
+    "bf16": "bf16-mixed",
+}
+_KEYFRAMES_FOR_WEIGHTS = 256
 
 
-@dataclass(frozen=True)
-class PretrainProgress:
-    """Where a run stands.
+def make_fabric(
+    config: PretrainConfig, device: str = "cpu", num_processes: int = 1, num_nodes: int = 1
+) -> Fabric:
+    """Say where to train; `launch` it before use if there is more than one process.
 
-    Attributes:
-        stage: "teacher" while keyframes get their pseudo labels, then "student".
-        step: Steps done in this stage.
-        num_steps: Steps of this stage.
-        loss: Of the last step; NaN in stage "teacher".
-        num_pairs: Pixel-point pairs of the last step.
+    Under torchrun and SLURM their processes are joined, otherwise `launch` starts the others.
+
+    Args:
+        config: Gives the precision.
+        device: "cpu", "cuda", or "cuda:N" for one process.
+        num_processes: On each machine; on GPUs each has one of its own.
+        num_nodes: Machines.
     """
-
-    stage: str
-    step: int
-    num_steps: int
-    loss: float
-    num_pairs: int
-
-
-ReportProgress = Callable[[PretrainProgress], None]
+    kind, _, number = device.partition(":")
+    return Fabric(
+        accelerator=kind,
+        devices=[int(number)] if number else num_processes,
+        num_nodes=num_nodes,
+        strategy="ddp" if num_processes * num_nodes > 1 else "auto",
+        precision=_PRECISIONS[config.training.precision],
+    )
 
 
 def pretrain(
     dataset: NuScenesDataset,
     config: PretrainConfig,
     out: Path,
-    report: ReportProgress = lambda progress: None,
-    device: str = "cpu",
-    pseudo_labels: Path | None = None,
+    fabric: Fabric | None = None,
+    cache: Path | None = None,
+    num_workers: int = 0,
+    save_every: int = 500,
+    report_teacher: Callable[[int, int], None] = lambda done, total: None,
+    report: Callable[[StepReport], None] = lambda step: None,
 ) -> Path:
     """Distil the frozen CLIP into a student, without a single 3D label.
 
-    The teacher labels the pixels that points fall on, once; the student learns to put each point's
-    embedding near the text of its pseudo label. Pseudo labels, and after each epoch the state, are
-    written beside `out`; a run that finds them goes on from there and ends with the same weights.
+    The points of a keyframe's sweeps are paired with the pixels that show them; the teacher embeds
+    the pixels and names them by the prompts; the student learns by the paper's losses. The state
+    is written beside `out`; a run that finds it goes on from there and ends with the same weights.
 
     Args:
         dataset: Keyframes with images, opened without labels.
         config: Everything that decides the result.
         out: Checkpoint to write, .safetensors.
-        report: Called after each keyframe and step.
-        device: For example "cpu" or "cuda".
-        pseudo_labels: A file of pseudo labels that stays, for other runs with this teacher; see
-            `pseudo_labels_of`.
+        fabric: Launched, with the processes and devices to use; one CPU by default.
+        cache: Folder in which the teacher's embeddings stay, for other runs; by default they lie
+            beside `out` and go at the end.
+        num_workers: Processes that load keyframes beside each that trains.
+        save_every: Steps between two states.
+        report_teacher: Called after each keyframe that the teacher embedded, with how many are done
+            and how many there are.
+        report: Called after each step.
 
     Returns:
         `out`.
@@ -79,134 +92,91 @@ def pretrain(
     Raises:
         ValueError: If the data set is empty or was opened with labels, or no camera sees a point.
 
-    Source: CLIP2Scene (CVPR 2023), section 3.2.2, semantic consistency regularisation.
+    Source: CLIP2Scene (CVPR 2023), section 3.
     """
     if dataset.with_labels or len(dataset) == 0:
         what = "was opened with labels" if dataset.with_labels else "has no keyframe"
         raise ValueError(f"the data set {what}; pre-training reads keyframes without labels")
     started = time.monotonic()
-    encoder = PromptEncoder(config.teacher.clip, device)
+    fabric = fabric or make_fabric(config)
+    encoder = PromptEncoder(config.teacher.clip, str(fabric.device))
     vocabulary = make_vocabulary(config.prompts, encoder(config.prompts), config.classes)
-    labels_path = pseudo_labels or out.with_suffix(".labels.safetensors")
-
-    def report_labelled(done: int, num_pairs: int) -> None:
-        report(PretrainProgress("teacher", done, len(dataset), math.nan, num_pairs))
-
-    sweeps = pseudo_labels_of(
-        dataset, config, encoder.clip, vocabulary, labels_path, report_labelled
+    dense_clip = dense_clip_of(config.teacher, encoder.clip)
+    cache_folder = cache or out.with_suffix(".teacher")
+    teacher: LiveTeacher | CachedTeacher
+    if config.augmentation.image_flip or config.augmentation.image_crop:
+        teacher = LiveTeacher(dense_clip)  # every epoch shows it other images
+    else:
+        filled = TeacherCache(cache_folder, dense_clip)
+        share = range(fabric.global_rank, len(dataset), fabric.world_size)
+        fill_cache(filled, dataset, share, report_teacher)
+        fabric.barrier()
+        teacher = CachedTeacher(filled, encoder.clip.embedding_size)
+    samples = PairedSamples(dataset, teacher, config)
+    weights = class_weights(samples, vocabulary.embeddings)
+    trainer = StudentTrainer(
+        samples,
+        vocabulary.embeddings,
+        config,
+        fabric,
+        weights if config.losses.class_balance else None,
+        num_workers,
     )
-    student, loss = train_student(sweeps, vocabulary, config, out, report, device)
-    record = {
-        "num_keyframes": len(dataset),
-        "seconds": round(time.monotonic() - started),
-        "last_loss": round(loss, 4),
-    }
-    scene_tokens = tuple(scene.token for scene in dataset.scenes)
-    save_checkpoint(out, Checkpoint(student.cpu().eval(), vocabulary, config, scene_tokens, record))
-    if pseudo_labels is None:
-        labels_path.unlink()
+    state = out.with_suffix(".state.safetensors")
+    if state.exists():
+        trainer.restore(state)
+
+    def after_step(step: StepReport) -> None:
+        if fabric.is_global_zero and step.step % save_every == 0 and step.step < step.num_steps:
+            trainer.save(state)
+        report(step)
+
+    trainer.train(after_step)
+    if fabric.is_global_zero:
+        record = {
+            "num_keyframes": len(dataset),
+            "num_processes": fabric.world_size,
+            "seconds": round(time.monotonic() - started),
+        }
+        student = trainer.student.cpu().eval()
+        scenes = tuple(scene.token for scene in dataset.scenes)
+        save_checkpoint(out, Checkpoint(student, vocabulary, config, scenes, record))
+        state.unlink(missing_ok=True)
+        if cache is None:
+            shutil.rmtree(cache_folder, ignore_errors=True)
+    fabric.barrier()
     return out
 
 
-def train_student(
-    sweeps: Sequence[PseudoLabelledSweep],
-    vocabulary: Vocabulary,
-    config: PretrainConfig,
-    out: Path,
-    report: ReportProgress = lambda progress: None,
-    device: str = "cpu",
-) -> tuple[Student, float]:
-    """Train a student on pseudo labels.
+def dense_clip_of(teacher: TeacherConfig, clip: Clip) -> DenseClip:
+    """Make the frozen CLIP that a configuration describes."""
+    return DenseClip(clip, teacher.image_height, teacher.key_smoothing, teacher.scales)
+
+
+def class_weights(samples: Samples, text: Tensor) -> Tensor:
+    """Weigh classes by the inverse square root of their share of the teacher's labels.
 
     Args:
-        sweeps: S pseudo-labelled sweeps.
-        vocabulary: C classes.
-        config: Network and schedule.
-        out: The state is kept beside this path until training ends.
-        report: Called after each step.
-        device: Where to train.
-
-    Returns:
-        The student in training mode on `device`, and the loss of the last step.
-    """
-    training = config.training
-    torch.manual_seed(training.seed)
-    text = vocabulary.embeddings.to(device)
-    student = Student(config.network.width, config.network.voxel_size_m, text.shape[1]).to(device)
-    # The spatial head belongs to the second loss; without it, decay alone would move its weights.
-    trained = [*student.network.parameters(), *student.semantic_head.parameters()]
-    optimiser = torch.optim.AdamW(trained, lr=0.0, weight_decay=training.weight_decay)
-    weights = class_weights(sweeps, len(vocabulary)).to(device) if training.class_balance else None
-    state = out.with_suffix(".state.safetensors")
-    done = load_state(state, student, optimiser, config) if state.exists() else 0
-    batches = math.ceil(len(sweeps) / training.batch_size)
-    loss = math.nan
-    for epoch in range(done, training.epochs):
-        for number, batch in enumerate(_epoch_batches(sweeps, training, epoch)):
-            step = epoch * batches + number
-            rate = one_cycle(step / (training.epochs * batches), training.learning_rate)
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            loss = _train_step(student, optimiser, batch, text, weights, training)
-            num_pairs = len(batch.point_index)
-            total = training.epochs * batches
-            report(PretrainProgress("student", step + 1, total, loss, num_pairs))
-        save_state(state, student, optimiser, config, epoch + 1)
-    state.unlink(missing_ok=True)
-    return student, loss
-
-
-def class_weights(sweeps: Sequence[PseudoLabelledSweep], num_classes: int) -> Tensor:
-    """Weigh classes by the inverse square root of their share of the pseudo labels.
+        samples: Keyframes; at most 256, evenly spread, are counted.
+        text: (C, D) float32.
 
     Returns:
         (C,) float32 with mean 1 over the classes that occur; classes that never occur get 0.
+
+    Raises:
+        ValueError: If no camera sees any point of them.
     """
-    counts = np.zeros(num_classes)
-    for sweep in sweeps:
-        counts += np.bincount(sweep.pseudo_labels, minlength=num_classes)
+    counts: NDArray[np.int64] = np.zeros(len(text), dtype=np.int64)
+    spread = np.linspace(0, len(samples) - 1, min(len(samples), _KEYFRAMES_FOR_WEIGHTS))
+    for index in spread.round().astype(int).tolist():
+        _, embeddings = samples[0, index]
+        labels = (embeddings @ text.T).argmax(dim=1)
+        counts += torch.bincount(labels, minlength=len(text)).numpy()
+    if not counts.any():
+        raise ValueError(
+            "no camera sees any point of the data set; check its calibration and that it has images"
+        )
     occurs = counts > 0
-    weights: NDArray[np.float64] = np.zeros(num_classes)
+    weights: NDArray[np.float64] = np.zeros(len(text))
     weights[occurs] = 1 / np.sqrt(counts[occurs] / counts.sum())
     return torch.from_numpy((weights / weights[occurs].mean()).astype(np.float32))
-
-
-def one_cycle(fraction: float, peak: float) -> float:
-    """Learning rate after a fraction of all steps: up over the first tenth, then a cosine to 0."""
-    if fraction < 0.1:
-        return peak * (0.1 + 9 * fraction)
-    return peak * 0.5 * (1 + math.cos(math.pi * (fraction - 0.1) / 0.9))
-
-
-def _epoch_batches(
-    sweeps: Sequence[PseudoLabelledSweep], training: TrainingConfig, epoch: int
-) -> Iterator[PretrainBatch]:
-    # Chance depends on seed and epoch alone, so a resumed run draws what an unbroken one draws.
-    generator = np.random.default_rng((training.seed, epoch))
-    order = generator.permutation(len(sweeps))
-    for start in range(0, len(order), training.batch_size):
-        chosen = order[start : start + training.batch_size]
-        yield collate_pretrain([sweeps[index] for index in chosen], generator)
-
-
-def _train_step(
-    student: Student,
-    optimiser: torch.optim.Optimizer,
-    batch: PretrainBatch,
-    text: Tensor,
-    weights: Tensor | None,
-    training: TrainingConfig,
-) -> float:
-    student.train()
-    device = text.device
-    embeddings = student.embed_semantics(batch.points.to(device), batch.batch_index.to(device))
-    paired = embeddings[batch.point_index.to(device)]  # (P, D)
-    pseudo_labels = batch.pseudo_labels.to(device)
-    if training.loss == "paper_eq1":
-        loss = paper_semantic_consistency_loss(paired, text, pseudo_labels, training.temperature)
-    else:
-        loss = semantic_consistency_loss(paired, text, pseudo_labels, training.temperature, weights)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
-    return float(loss.detach())

@@ -1,8 +1,9 @@
-"""The state of an unfinished run: weights, optimiser and epoch in one safetensors file."""
+"""The state of an unfinished run: weights, optimiser and step in one safetensors file."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -12,27 +13,35 @@ from torch import nn
 
 from clip2scene_core.config import PretrainConfig, config_to_dict
 
+_OPTIMISER = "optimiser"
+
 
 def save_state(
     path: Path,
-    student: nn.Module,
+    modules: Mapping[str, nn.Module],
     optimiser: torch.optim.Optimizer,
     config: PretrainConfig,
-    epochs_done: int,
+    step: int,
 ) -> None:
     """Write the state; the file is replaced only when it is complete.
 
     Args:
         path: Ends in .safetensors.
-        student: Being trained.
-        optimiser: Its AdamW.
+        modules: What is being trained, by names without a dot.
+        optimiser: Theirs.
         config: Of the run; a state belongs to one configuration.
-        epochs_done: Whole epochs.
+        step: Steps that are done.
     """
-    tensors = {f"student.{key}": value for key, value in student.state_dict().items()}
+    tensors = {
+        f"{name}.{key}": value.detach().clone()
+        for name, module in modules.items()
+        for key, value in module.state_dict().items()
+    }
     for number, moments in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{number}.{key}": value for key, value in moments.items()}
-    metadata = {"epochs_done": str(epochs_done), "config": json.dumps(config_to_dict(config))}
+        for key, value in moments.items():
+            if value is not None:  # SGD keeps an empty momentum before its first step
+                tensors[f"{_OPTIMISER}.{number}.{key}"] = value
+    metadata = {"step": str(step), "config": json.dumps(config_to_dict(config))}
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")
     save_file({k: v.contiguous() for k, v in tensors.items()}, unfinished, metadata=metadata)
@@ -40,18 +49,21 @@ def save_state(
 
 
 def load_state(
-    path: Path, student: nn.Module, optimiser: torch.optim.Optimizer, config: PretrainConfig
+    path: Path,
+    modules: Mapping[str, nn.Module],
+    optimiser: torch.optim.Optimizer,
+    config: PretrainConfig,
 ) -> int:
     """Continue from a state.
 
     Args:
         path: Written by `save_state`.
-        student: Takes the weights.
+        modules: The same names; they take the weights.
         optimiser: Takes the moments.
         config: Must be the state's.
 
     Returns:
-        Epochs that are done.
+        Steps that are done.
 
     Raises:
         ValueError: If the file is damaged or belongs to another configuration.
@@ -66,12 +78,15 @@ def load_state(
         raise ValueError(
             f"{path}: state of a run with another configuration; delete it to start anew"
         )
-    weights = {k.removeprefix("student."): v for k, v in tensors.items() if k[0] == "s"}
-    student.load_state_dict(weights)
-    moments: dict[int, dict[str, torch.Tensor]] = {}
+    by_owner: dict[str, dict[str, torch.Tensor]] = {}
     for key, value in tensors.items():
-        if key.startswith("optimiser."):
-            _, number, name = key.split(".")
-            moments.setdefault(int(number), {})[name] = value
+        owner, _, name = key.partition(".")
+        by_owner.setdefault(owner, {})[name] = value
+    for name, module in modules.items():
+        module.load_state_dict(by_owner[name])
+    moments: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in by_owner.get(_OPTIMISER, {}).items():
+        number, _, name = key.partition(".")
+        moments.setdefault(int(number), {})[name] = value
     optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
-    return int(metadata["epochs_done"])
+    return int(metadata["step"])

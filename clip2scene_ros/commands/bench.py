@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     from clip2scene_core.bench.cards import update_shipped
     from clip2scene_core.bench.report import format_result
-    from clip2scene_core.bench.result import save_result
+    from clip2scene_core.bench.result import load_result, save_result
     from clip2scene_core.bench.world import RESULT_NAMES, BenchOptions, run_world_bench
     from clip2scene_core.device import use_threads
 
@@ -82,6 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
         result = run_world_bench(options, report, report_world)
     json_path, markdown_path = (arguments.work / name for name in RESULT_NAMES)
     save_result(json_path, result)
+    result = load_result(json_path)  # rounded, so that both files say the same
     markdown_path.write_text(format_result(result))
     if arguments.update_cards:
         update_shipped(result, arguments.work / "pictures")

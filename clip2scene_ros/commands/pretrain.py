@@ -4,72 +4,131 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import yaml
 from tqdm import tqdm
 
 from clip2scene_ros.commands.threads import add_threads_argument
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from clip2scene_core.training.trainer import StepReport
 
 SUMMARY = "pre-train a student from a frozen CLIP; reads no 3D label"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("dataset", type=Path, help="data set in nuScenes' format")
+    parser.add_argument("dataset", type=Path, nargs="?", help="data set in nuScenes' format")
     parser.add_argument("--version", help="version folder, if there are several")
     parser.add_argument(
         "--scenes", type=Path, help="text file with the names of the scenes to use, one a line"
     )
     parser.add_argument("--config", type=Path, help="YAML file that overrides the defaults")
-    parser.add_argument("--out", type=Path, required=True, help="checkpoint (.safetensors)")
     parser.add_argument(
-        "--pseudo-labels",
-        type=Path,
-        metavar="FILE",
-        help="keep the teacher's labels in this file (.safetensors), or take them from it",
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override one value, for example losses.temperature=0.5; may be repeated",
     )
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument(
+        "--print-config", action="store_true", help="print the resolved configuration and stop"
+    )
+    parser.add_argument("--out", type=Path, help="checkpoint (.safetensors)")
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="keep what the teacher says there, for other runs"
+    )
+    parser.add_argument(
+        "--log", type=Path, metavar="DIR", help="write steps.csv there, and TensorBoard's events"
+    )
+    parser.add_argument("--save-every", type=int, default=500, help="steps between two states")
+    parser.add_argument("--workers", type=int, default=0, help="processes that load keyframes")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, or cuda:N")
+    parser.add_argument(
+        "--processes", type=int, default=1, help="processes on this machine, one GPU each"
+    )
+    parser.add_argument("--nodes", type=int, default=1, help="machines, under torchrun or SLURM")
     add_threads_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     # Torch and CLIP take seconds to import: `clip2scene --help` must not wait for them.
-    from clip2scene_core.config import PretrainConfig, load_config
+    from clip2scene_core.config import config_to_dict, load_config, override
     from clip2scene_core.datasets import NuScenesDataset
     from clip2scene_core.device import use_threads
-    from clip2scene_core.training.pretrain import PretrainProgress, pretrain
+    from clip2scene_core.training.pretrain import make_fabric, pretrain
+    from clip2scene_core.training.run_log import RunLog
 
-    use_threads(arguments.threads)
-    config = load_config(arguments.config) if arguments.config else PretrainConfig()
+    config = override(load_config(arguments.config), arguments.set)
+    if arguments.print_config:
+        print(yaml.safe_dump(config_to_dict(config), sort_keys=False), end="")
+        return
+    if arguments.dataset is None or arguments.out is None:
+        raise ValueError("name a data set and --out; --print-config alone needs neither")
     if arguments.out.suffix != ".safetensors":
         raise ValueError(f"--out must end in .safetensors, got {arguments.out}")
     if arguments.out.exists():
         raise ValueError(f"{arguments.out} exists; choose another --out or remove it")
+    use_threads(arguments.threads)
+    fabric = make_fabric(config, arguments.device, arguments.processes, arguments.nodes)
+    fabric.launch()
     scenes = arguments.scenes.read_text().split() if arguments.scenes else None
     dataset = NuScenesDataset(arguments.dataset, arguments.version, scenes)
-    bars: dict[str, Any] = {}
+    log = RunLog(arguments.log) if arguments.log and fabric.is_global_zero else None
+    bars = _Bars(fabric)
 
-    def report(progress: PretrainProgress) -> None:
-        if progress.stage not in bars:
-            initial = progress.step - 1
-            bars[progress.stage] = tqdm(
-                total=progress.num_steps, initial=initial, desc=progress.stage, unit="step"
-            )
-        bar = bars[progress.stage]
-        bar.set_postfix(loss=f"{progress.loss:.3f}", pairs=progress.num_pairs, refresh=False)
-        bar.update()
+    def report(step: StepReport) -> None:
+        bars.show_step(step)
+        if log is not None:
+            log.add(step)
 
     try:
         pretrain(
             dataset,
             config,
             arguments.out,
+            fabric,
+            arguments.cache,
+            arguments.workers,
+            arguments.save_every,
+            bars.show_teacher,
             report,
-            arguments.device,
-            pseudo_labels=arguments.pseudo_labels,
         )
     finally:
-        for bar in bars.values():
+        bars.close()
+        if log is not None:
+            log.close()
+    if fabric.is_global_zero:
+        print(f"student: {arguments.out}")
+
+
+class _Bars:
+    """Progress bars of the first process."""
+
+    def __init__(self, fabric: Fabric) -> None:
+        self._is_silent = not fabric.is_global_zero
+        self._bars: dict[str, Any] = {}
+
+    def show_teacher(self, done: int, total: int) -> None:
+        self._bar("teacher", "keyframe", done, total)
+
+    def show_step(self, step: StepReport) -> None:
+        bar = self._bar("student", "step", step.step, step.num_steps)
+        bar.set_postfix(loss=f"{step.losses['total']:.3f}", pairs=step.num_pairs, refresh=False)
+
+    def close(self) -> None:
+        for bar in self._bars.values():
             bar.close()
-    print(f"student: {arguments.out}")
+
+    def _bar(self, name: str, unit: str, done: int, total: int) -> Any:
+        if name not in self._bars:
+            self._bars[name] = tqdm(
+                desc=name, total=total, initial=done - 1, unit=unit, disable=self._is_silent
+            )
+        bar = self._bars[name]
+        bar.update(done - bar.n)
+        return bar

@@ -1,0 +1,59 @@
+"""What a run did, step by step: a CSV file, and TensorBoard's where it is installed."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from clip2scene_core.training.trainer import StepReport
+
+try:
+    from torch.utils.tensorboard import SummaryWriter
+except ImportError:  # tensorboard is an extra
+    SummaryWriter = None  # type: ignore[assignment,misc]
+
+
+class RunLog:
+    """Writes a row for every `every`-th step and for the last one.
+
+    A run that goes on appends to the file of the run that it goes on from.
+
+    Args:
+        folder: Gets `steps.csv`, and `events.*` for TensorBoard.
+        every: Steps from row to row.
+    """
+
+    def __init__(self, folder: Path, every: int = 10) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._every = every
+        path = folder / "steps.csv"
+        self._is_new = not path.exists()
+        self._file = path.open("a", newline="", encoding="utf-8")
+        self._rows: csv.DictWriter[str] | None = None
+        self._events = None if SummaryWriter is None else SummaryWriter(str(folder))
+
+    def close(self) -> None:
+        """Close the files."""
+        self._file.close()
+        if self._events is not None:
+            self._events.close()
+
+    def add(self, step: StepReport) -> None:
+        """Write a step's row, if it is its turn."""
+        if step.step % self._every and step.step != step.num_steps:
+            return
+        values = {
+            **{f"loss/{name}": value for name, value in step.losses.items()},
+            "learning_rate": step.learning_rate,
+            "pairs": float(step.num_pairs),
+            "switched": step.switched,
+        }
+        if self._rows is None:
+            self._rows = csv.DictWriter(self._file, ["step", *values])
+            if self._is_new:
+                self._rows.writeheader()
+        self._rows.writerow({"step": step.step, **values})
+        self._file.flush()
+        if self._events is not None:
+            for name, value in values.items():
+                self._events.add_scalar(name, value, step.step)

@@ -1,0 +1,222 @@
+"""The loop that trains a student: batches in, weights out; can stop and go on between two steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from clip2scene_core.config import PretrainConfig
+from clip2scene_core.network.student import Student
+from clip2scene_core.training.averaging import AveragedStudent
+from clip2scene_core.training.batch import PretrainBatch, collate
+from clip2scene_core.training.distiller import Distiller, Embedded
+from clip2scene_core.training.objective import Labels, Term, losses_of
+from clip2scene_core.training.samples import BatchOrder, Samples
+from clip2scene_core.training.schedule import learning_rate, make_optimiser
+from clip2scene_core.training.state import load_state, save_state
+from clip2scene_core.training.switching import is_switching, switch_labels
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What a step did.
+
+    Attributes:
+        step: Steps that are done.
+        num_steps: Steps of the run.
+        losses: Of the batch of all processes, by name, and "total".
+        num_pairs: Pixel-point pairs of this process.
+        switched: Share of their labels that were the student's own.
+        learning_rate: As it was.
+    """
+
+    step: int
+    num_steps: int
+    losses: Mapping[str, float]
+    num_pairs: int
+    switched: float
+    learning_rate: float
+
+
+class StudentTrainer:
+    """Trains a student on paired keyframes.
+
+    Args:
+        samples: S keyframes.
+        text: (C, D) float32 text embeddings of the classes, unit length.
+        config: Network, losses and schedule.
+        fabric: The processes and devices.
+        class_weights: (C,) float32, or None for equal ones.
+        num_workers: Processes that load keyframes beside this one.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        text: Tensor,
+        config: PretrainConfig,
+        fabric: Fabric,
+        class_weights: Tensor | None = None,
+        num_workers: int = 0,
+    ) -> None:
+        self._samples, self._config, self._fabric = samples, config, fabric
+        self._num_workers = num_workers
+        torch.manual_seed(config.training.seed)
+        student = Student(config.network.width, config.network.voxel_size_m, text.shape[1])
+        self._distiller = Distiller(student)
+        self._average = AveragedStudent(student, config.switching)
+        trained = [p for p in self._distiller.parameters() if p.requires_grad]
+        optimiser = make_optimiser(trained, config.training)
+        self._wrapped, self._optimiser = fabric.setup(self._distiller, optimiser)
+        self._average.to(fabric.device)
+        self._text = text.to(fabric.device)
+        self._class_weights = None if class_weights is None else class_weights.to(fabric.device)
+        self.step = 0
+
+    @property
+    def student(self) -> Student:
+        """The student, in training mode on its device."""
+        return self._distiller.student
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of an epoch; what does not fill a batch is left out."""
+        return max(1, len(self._samples) // self._config.training.batch_size)
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of the whole run."""
+        return self._config.training.epochs * self.steps_per_epoch
+
+    def save(self, path: Path) -> None:
+        """Write everything that the next step depends on; one process is enough."""
+        save_state(path, self._modules(), self._optimiser, self._config, self.step)
+
+    def restore(self, path: Path) -> None:
+        """Go on from a state.
+
+        Raises:
+            ValueError: If it is damaged or belongs to another configuration.
+        """
+        self.step = load_state(path, self._modules(), self._optimiser, self._config)
+
+    def train(self, after_step: Callable[[StepReport], None]) -> None:
+        """Take all steps that are left.
+
+        Args:
+            after_step: Called after each.
+        """
+        while self.step < self.num_steps:
+            epoch, done = divmod(self.step, self.steps_per_epoch)
+            parts = self._load(epoch, done)
+            for _ in range(done, self.steps_per_epoch):
+                after_step(self._take_step(epoch, parts))
+
+    def _take_step(self, epoch: int, parts: Iterator[PretrainBatch]) -> StepReport:
+        config, training = self._config, self._config.training
+        rate = learning_rate(self.step, self.steps_per_epoch, training)
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        losses: dict[str, float] = {}
+        num_pairs = num_switched = 0
+        self._wrapped.train()
+        self._optimiser.zero_grad(set_to_none=True)
+        for part in range(training.accumulate):
+            batch = next(parts).to(self._fabric.device)
+            is_last = part == training.accumulate - 1
+            with self._fabric.no_backward_sync(self._wrapped, enabled=not is_last):
+                embedded = self._wrapped(batch.points, batch.batch_index)
+                labels, switched = self._label(batch, embedded, epoch, part)
+                terms = losses_of(
+                    embedded, batch, labels, self._text, config.losses, self._class_weights
+                )
+                total = self._add_up(terms, losses)
+                self._fabric.backward(total / training.accumulate)
+            num_pairs += len(batch.point_index)
+            num_switched += switched
+        if training.clip_norm > 0:
+            self._fabric.clip_gradients(self._wrapped, self._optimiser, max_norm=training.clip_norm)
+        self._optimiser.step()
+        self._average.update(self.student)
+        self.step += 1
+        share = num_switched / max(1, num_pairs)
+        return StepReport(self.step, self.num_steps, losses, num_pairs, share, rate)
+
+    def _label(
+        self, batch: PretrainBatch, embedded: Embedded, epoch: int, part: int
+    ) -> tuple[Labels, int]:
+        """Name every pair by its pixel, or by the student itself; and count the latter."""
+        pixel_labels = (batch.pixel_embeddings @ self._text.T).argmax(dim=1)
+        nothing = pixel_labels.new_zeros(0)
+        switching = self._config.switching
+        if not is_switching(switching, epoch):
+            return Labels(pixel_labels, nothing, nothing), 0
+        semantic = self._average.embed(batch, embedded)
+        own = (semantic.detach() @ self._text.T).argmax(dim=1)  # (N,)
+        of_pairs = switch_labels(
+            pixel_labels, own[batch.point_index], batch.sample_index, switching,
+            self._chance(part),
+        )  # fmt: skip
+        unseen = nothing
+        if switching.unseen_points:
+            is_unseen = torch.ones(len(own), dtype=torch.bool, device=own.device)
+            is_unseen[batch.point_index] = False
+            unseen = is_unseen.nonzero()[:, 0]
+        num_switched = int((of_pairs != pixel_labels).sum())
+        return Labels(of_pairs, unseen, own[unseen]), num_switched
+
+    def _chance(self, part: int) -> torch.Generator:
+        """Chance of this step; a toss for the whole batch falls alike in all processes."""
+        is_common = self._config.switching.granularity == "batch"
+        place = (0, 0) if is_common else (part, self._fabric.global_rank)
+        entropy = (self._config.training.seed, self.step, *place)
+        seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+        return torch.Generator().manual_seed(seed)
+
+    def _add_up(self, terms: Mapping[str, Term], losses: dict[str, float]) -> Tensor:
+        """Weigh this process's share of each loss, note the loss of all, and add the shares up."""
+        total = torch.zeros((), device=self._fabric.device)
+        accumulate = self._config.training.accumulate
+        for name, term in terms.items():
+            whole = self._sum_of_all(term.weight)
+            share = term.value * term.weight / torch.where(whole > 0, whole, 1)
+            losses[name] = losses.get(name, 0.0) + float(self._sum_of_all(share)) / accumulate
+            # Gradients are averaged over the processes, the shares must be summed.
+            total = total + share * self._fabric.world_size
+        losses["total"] = sum(losses[name] for name in terms)
+        return total
+
+    def _sum_of_all(self, value: Tensor) -> Tensor:
+        """Sum over the processes, without a gradient."""
+        total = self._fabric.all_reduce(value.detach().clone(), reduce_op="sum")
+        assert isinstance(total, Tensor)
+        return total
+
+    def _load(self, epoch: int, done: int) -> Iterator[PretrainBatch]:
+        training = self._config.training
+        order = BatchOrder(
+            len(self._samples),
+            training.batch_size // training.accumulate,
+            training.seed,
+            epoch,
+            self._fabric.global_rank,
+            self._fabric.world_size,
+            first=done * training.accumulate,
+        )
+        loader = DataLoader(
+            self._samples,
+            batch_sampler=order,
+            collate_fn=collate,
+            num_workers=self._num_workers,
+        )
+        return iter(loader)
+
+    def _modules(self) -> dict[str, nn.Module]:
+        return {"distiller": self._distiller, **self._average.modules}
