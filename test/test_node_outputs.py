@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ import pytest
 pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 
 import ros_graph
-import yaml
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_graph import Graph, QuadrantEngine, make_cloud, seconds_of
@@ -29,7 +27,6 @@ from clip2scene_ros.segment_node import SegmentNode
 
 pytestmark = pytest.mark.ros
 
-RVIZ = Path(__file__).parent.parent / "config/segment.rviz"
 ONE_PER_QUADRANT = [[5, 5, 0, 10], [-5, 5, 0, 20], [5, -5, 0, 30], [-5, -5, 0, 40]]
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -311,17 +308,3 @@ def test_five_failures_in_a_row_deactivate_the_node_and_four_do_not(start, engin
     graph.spin_until(lambda: graph.publishers["cloud"].get_subscription_count())
     graph.send(11.0)
     graph.spin_until(lambda: len(graph.received.points) == 2)
-
-
-def test_rviz_subscribes_to_what_the_node_publishes_as_it_publishes_it(start):
-    graph = start()
-    content = yaml.safe_load(RVIZ.read_text())
-    displays = [d for d in content["Visualization Manager"]["Displays"] if "Topic" in d]
-    topics = {display["Topic"]["Value"].removeprefix("/clip2scene/") for display in displays}
-    assert topics == {"points", "map", "query/points", "legend_image", "legend_markers"}
-    for display in displays:
-        (publisher,) = graph.node.get_publishers_info_by_topic(display["Topic"]["Value"])
-        assert display["Class"].rpartition("/")[2] == publisher.topic_type.rpartition("/")[2]
-        durability = display["Topic"]["Durability Policy"].upper().replace(" ", "_")
-        assert publisher.qos_profile.durability.name == durability
-        assert display["Topic"]["Reliability Policy"] == "Reliable"
