@@ -41,15 +41,13 @@ class LegendPublishers:
     Args:
         node: Owns the publishers.
         base_frame: Frame of the vehicle, over which the markers stand.
-        min_confidence: Less sure labels are not published.
     """
 
-    def __init__(self, node: Node, base_frame: str, min_confidence: float) -> None:
+    def __init__(self, node: Node, base_frame: str) -> None:
         self._node = node
         self._base_frame = base_frame
-        self._min_confidence = min_confidence
         self._announced: Vocabulary | None = None
-        self._informed: Vocabulary | None = None
+        self._informed: tuple[Vocabulary | None, float] = (None, 0.0)
         self._legend = node.create_publisher(String, "~/legend", LATCHED_QOS)
         self._image = node.create_publisher(Image, "~/legend_image", LATCHED_QOS)
         self._markers = node.create_publisher(MarkerArray, "~/legend_markers", LATCHED_QOS)
@@ -68,14 +66,8 @@ class LegendPublishers:
         for publisher in publishers:
             self._node.destroy_publisher(publisher)
 
-    def announce(self, vocabulary: Vocabulary, first_header: Header | None = None) -> None:
-        """Publish these words if they are new.
-
-        Args:
-            vocabulary: The next cloud's.
-            first_header: The header of a cloud that is about to be published with these words; the
-                first one completes `~/label_info`, which carries its stamp.
-        """
+    def announce(self, vocabulary: Vocabulary) -> None:
+        """Publish the legend of these words if they are new."""
         if vocabulary is not self._announced:
             self._announced = vocabulary
             self.version += 1
@@ -83,12 +75,21 @@ class LegendPublishers:
             stamp = self._node.get_clock().now().to_msg()
             self._image.publish(legend_image(vocabulary, Header(stamp=stamp)))
             self._markers.publish(legend_markers(vocabulary, self._base_frame))
-        is_first = first_header is not None and vocabulary is not self._informed
-        if is_first and self._vision_msgs is not None:
-            self._informed = vocabulary
-            self._label_info.publish(
-                label_info(vocabulary, first_header, self._min_confidence, self._vision_msgs)
-            )
+
+    def announce_cloud(self, vocabulary: Vocabulary, header: Header, min_confidence: float) -> None:
+        """Publish what a cloud that is about to be published is read by, if that is new.
+
+        Args:
+            vocabulary: The cloud's.
+            header: The cloud's; `~/label_info` carries its stamp.
+            min_confidence: Less sure labels are not in it.
+        """
+        self.announce(vocabulary)
+        words, threshold = self._informed
+        if self._vision_msgs is None or (words is vocabulary and threshold == min_confidence):
+            return
+        self._informed = (vocabulary, min_confidence)
+        self._label_info.publish(label_info(vocabulary, header, min_confidence, self._vision_msgs))
 
 
 def legend_image(vocabulary: Vocabulary, header: Header) -> Image:

@@ -19,7 +19,7 @@ class NodeOutputs:
     """
 
     def __init__(self, node: Node, values: NodeParameters) -> None:
-        self.legend = LegendPublishers(node, values.base_frame, values.min_confidence)
+        self.legend = LegendPublishers(node, values.base_frame)
         self.sweeps = SegmentPublishers(node, values)
         self.timing = TimingPublishers(node)
 

@@ -130,7 +130,9 @@ class SegmentWorker:
         labelled_s = time.monotonic()
         if self._stopping.is_set():
             return  # who stopped the worker must not hear of it again
-        self._outputs.legend.announce(cloud.vocabulary, assembled.header)
+        self._outputs.legend.announce_cloud(
+            cloud.vocabulary, assembled.header, values.min_confidence
+        )
         outgoing = self._outputs.sweeps.lay_out(cloud, assembled)
         laid_out_s = time.monotonic()
         self._outputs.sweeps.send(outgoing)

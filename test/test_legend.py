@@ -62,10 +62,10 @@ def topics(node):
 
 def test_new_words_are_published_once_and_latched(node, monkeypatch):
     monkeypatch.setitem(sys.modules, "vision_msgs", None)  # as where it is not installed
-    legend = LegendPublishers(node, "base_link", 0.0)
+    legend = LegendPublishers(node, "base_link")
     legend.announce(CAR_AND_TREE)
     assert topics(node) == ["~/legend", "~/legend_image", "~/legend_markers"]
-    legend.announce(CAR_AND_TREE, FIRST)
+    legend.announce_cloud(CAR_AND_TREE, FIRST, 0.0)
     assert len(node.published) == 3
     legend.announce(BUS)
     assert topics(node)[3:] == ["~/legend", "~/legend_image", "~/legend_markers"]
@@ -75,14 +75,25 @@ def test_new_words_are_published_once_and_latched(node, monkeypatch):
 
 
 def test_label_info_comes_with_the_stamp_of_its_first_cloud(node, vision_msgs):
-    legend = LegendPublishers(node, "base_link", min_confidence=0.25)
+    legend = LegendPublishers(node, "base_link")
     legend.announce(CAR_AND_TREE)
     assert "~/label_info" not in topics(node)
-    legend.announce(CAR_AND_TREE, FIRST)
-    legend.announce(CAR_AND_TREE, Header(stamp=Time(sec=8), frame_id="lidar_top"))
+    later = Header(stamp=Time(sec=8), frame_id="lidar_top")
+    legend.announce_cloud(CAR_AND_TREE, FIRST, 0.25)
+    legend.announce_cloud(CAR_AND_TREE, later, 0.25)
     ((_, info),) = (item for item in node.published if item[0] == "~/label_info")
     assert (info.header, info.threshold) == (FIRST, 0.25)
     assert [(c.class_id, c.class_name) for c in info.class_map] == [(0, "car"), (1, "tree")]
+
+
+def test_label_info_follows_the_threshold_and_the_words(node, vision_msgs):
+    legend = LegendPublishers(node, "base_link")
+    for words, threshold in ((CAR_AND_TREE, 0.0), (CAR_AND_TREE, 0.5), (BUS, 0.5), (BUS, 0.5)):
+        legend.announce_cloud(words, FIRST, threshold)
+    infos = [message for topic, message in node.published if topic == "~/label_info"]
+    assert [(len(info.class_map), info.threshold) for info in infos] == [
+        (2, 0.0), (2, 0.5), (1, 0.5),
+    ]  # fmt: skip
 
 
 def test_the_image_is_a_picture_of_the_words(node):
