@@ -29,6 +29,19 @@ class PairedEmbeddings:
     pairs: PixelPointPairs
     embeddings: Tensor
 
+    def in_view(self, num_points: int) -> Tensor:
+        """Tell of N points of one sweep which ones a camera sees: (N,) bool."""
+        return self._views(num_points) > 0
+
+    def per_point(self, num_points: int) -> Tensor:
+        """Average over the views of each of N points: (N, D) float32, zero rows where none."""
+        total = torch.zeros(num_points, self.embeddings.shape[1])
+        total.index_add_(0, torch.from_numpy(self.pairs.point_index), self.embeddings)
+        return total / self._views(num_points).clamp(min=1)[:, None]
+
+    def _views(self, num_points: int) -> Tensor:
+        return torch.bincount(torch.from_numpy(self.pairs.point_index), minlength=num_points)
+
 
 class CameraSegmenter:
     """The frozen CLIP as a labeller of points.
@@ -36,6 +49,9 @@ class CameraSegmenter:
     Args:
         dense_clip: The teacher.
         occlusion_margin_m: See `pair_pixels_with_points`.
+
+    Attributes:
+        logit_scale: What turns cosines into the teacher's logits.
     """
 
     def __init__(
@@ -44,7 +60,7 @@ class CameraSegmenter:
         occlusion_margin_m: float | None = DEFAULT_OCCLUSION_MARGIN_M,
     ) -> None:
         self._dense_clip = dense_clip
-        self._logit_scale = float(dense_clip.clip.model.logit_scale.exp())
+        self.logit_scale = float(dense_clip.clip.model.logit_scale.exp())
         self._occlusion_margin_m = occlusion_margin_m
 
     @torch.inference_mode()
@@ -93,7 +109,7 @@ class CameraSegmenter:
             elsewhere; and (N,) bool, whether any camera sees the point.
         """
         pixel_probabilities = torch.softmax(
-            self._logit_scale * paired.embeddings @ text_embeddings.T, dim=1
+            self.logit_scale * paired.embeddings @ text_embeddings.T, dim=1
         )  # (P, C)
         point_index = torch.from_numpy(paired.pairs.point_index)
         total = torch.zeros(num_points, len(text_embeddings))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from clip2scene_core.camera_segmenter import CameraSegmenter, PairedEmbeddings
 from clip2scene_core.datasets.sample import CameraView, Sweep
+from clip2scene_core.evidence import Evidence, Source, semantic_guided
 from clip2scene_core.segmenter import Segmenter
 
 
@@ -86,6 +87,27 @@ class Fusion:
                 probabilities.cpu(), seen_probabilities, in_view, self._camera_weight
             )
         return probabilities, np.ones(embedded.num_points, dtype=bool)
+
+    def gather(self, embedded: EmbeddedSweep, point_texts: Tensor) -> Evidence:
+        """Keep what was seen in a form that outlives the words; see `semantic_guided`.
+
+        Args:
+            embedded: N points.
+            point_texts: (N, D) float32 of unit length, the text of each point's label.
+        """
+        pixel_share = torch.zeros(embedded.num_points)
+        sources = []
+        if embedded.pixels is not None:
+            assert self._camera_segmenter is not None  # it embedded them
+            weight = 1.0 if embedded.points is None else self._camera_weight
+            pixel_share = weight * embedded.pixels.in_view(embedded.num_points).float()
+            pixels = embedded.pixels.per_point(embedded.num_points)
+            sources.append(Source(pixels, self._camera_segmenter.logit_scale, pixel_share))
+        if embedded.points is not None:
+            assert self._segmenter is not None
+            points, scale = embedded.points.cpu(), self._segmenter.logit_scale
+            sources.append(Source(points, scale, 1 - pixel_share))
+        return semantic_guided(sources, point_texts)
 
     def _compare_pixels(
         self, embedded: EmbeddedSweep, text_embeddings: Tensor

@@ -1,146 +1,301 @@
-"""A voxel grid in a fixed frame that gathers evidence from the last labelled sweeps."""
+"""A rolling voxel grid in a fixed frame that gathers what was seen, open to any words."""
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
-
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
-from clip2scene_core.labels import IGNORE_LABEL
-
-_AXIS_BITS = 18
+_AXIS_BITS = 21
 _AXIS_OFFSET = 1 << (_AXIS_BITS - 1)
-_LABEL_BITS = 8
+_AXIS_MASK = (1 << _AXIS_BITS) - 1
+# Beyond half of the keys' reach from the anchor, the anchor follows the vehicle.
+_MAX_DRIFT = _AXIS_OFFSET // 2
+
+# More evidence than this counts as this much: a place that changed is believed after as many looks,
+# and half precision could not hold a change by less than a thousandth.
+_MAX_WEIGHT = 100.0
+_MIN_WEIGHT = 0.05
+PASSES_UNTIL_FREE = 3
+"""Sweeps that must see through a voxel before it leaves: one alone may have a bad pose."""
+_ROWS_AT_ONCE = 1 << 13  # few enough for the processor's cache
 
 
-@dataclass(frozen=True)
-class LabelledMap:
-    """The occupied voxels of a grid, each with the label that has most evidence.
+class EvidenceGrid:
+    """Occupied voxels around the vehicle, each with the weighted mean of what points in it showed.
 
-    Attributes:
-        points: (V, 3) float32 voxel centres, metres, in the fixed frame.
-        labels: (V,) uint8.
-        scores: (V,) float32 in [0, 1], the winning label's share of the voxel's evidence.
-        counts: (V,) int64, points that voted.
-    """
-
-    points: NDArray[np.float32]
-    labels: NDArray[np.uint8]
-    scores: NDArray[np.float32]
-    counts: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class _Votes:
-    """One sweep's evidence: a row for each pair of voxel and label that occurs in it."""
-
-    keys: NDArray[np.int64]  # voxel key << 8 | label, ascending
-    evidence: NDArray[np.float64]
-    counts: NDArray[np.int64]
-
-
-class LabelledGrid:
-    """The last `num_sweeps` labelled sweeps as per-voxel, per-label evidence.
-
-    A point votes for its label with its score, so many sure looks outweigh a glimpse. Old sweeps
-    leave as a whole; a moving car does not leave a trail longer than the window. A sweep that lies
-    beyond the reach of the others (26 km with voxels of 0.2 m) starts the grid anew.
+    What a point shows is a vector in CLIP's space whose product with a text embedding is a logit
+    (see `evidence.py`). The mean of the vectors, kept in half precision, gives the mean of the
+    logits for any words at any later time. The memory for `max_voxels` is reserved at once, so it
+    cannot grow; the operating system hands it out as voxels come in.
 
     Args:
         voxel_size_m: Edge of a voxel in metres.
-        num_sweeps: Sweeps that are kept.
+        embedding_size: D, the width of CLIP's space.
+        radius_m: Voxels farther than this from the vehicle leave.
+        max_voxels: When there are more, the ones not seen for longest leave.
+        decay_s: Time in which evidence loses half of its weight; 0 keeps it.
+
+    Raises:
+        ValueError: If a size is not positive, or the radius is more voxels than a key holds.
     """
 
-    def __init__(self, voxel_size_m: float, num_sweeps: int) -> None:
-        if not voxel_size_m > 0 or num_sweeps < 1:
+    def __init__(
+        self,
+        voxel_size_m: float,
+        embedding_size: int,
+        radius_m: float = 60.0,
+        max_voxels: int = 500_000,
+        decay_s: float = 0.0,
+    ) -> None:
+        if not (voxel_size_m > 0 and radius_m > 0 and max_voxels >= 1 and decay_s >= 0):
             raise ValueError(
-                f"voxel_size_m must be positive and num_sweeps at least 1, "
-                f"got {voxel_size_m} and {num_sweeps}"
+                f"voxel_size_m and radius_m must be positive, max_voxels at least 1 and decay_s "
+                f"not negative, got {voxel_size_m}, {radius_m}, {max_voxels} and {decay_s}"
             )
-        self._voxel_size_m = voxel_size_m
-        self._sweeps: deque[_Votes] = deque(maxlen=num_sweeps)
-        self._anchor: NDArray[np.int64] = np.zeros(3, dtype=np.int64)
+        if radius_m / voxel_size_m > _MAX_DRIFT - 2:
+            raise ValueError(
+                f"a radius of {radius_m} m is {radius_m / voxel_size_m:.0f} voxels, the grid holds "
+                f"{_MAX_DRIFT - 2}; use larger voxels"
+            )
+        self.voxel_size_m = voxel_size_m
+        self._radius_m = radius_m
+        self._max_voxels = max_voxels
+        self._decay_s = decay_s
+        # Sorted keys say in which slot of the arrays below a voxel lives, so that new voxels
+        # move a few bytes each and never the embeddings.
+        self._keys: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._slots: NDArray[np.int32] = np.zeros(0, np.int32)
+        self._free: NDArray[np.int32] = np.arange(max_voxels, dtype=np.int32)[::-1].copy()
+        # Zeros, because what a fresh slot holds must be finite. NumPy's are pages that nobody has
+        # touched, torch would write all of them.
+        self._means = torch.from_numpy(np.zeros((max_voxels, embedding_size), np.float16))
+        self._weights: NDArray[np.float32] = np.empty(max_voxels, np.float32)
+        self._counts: NDArray[np.int64] = np.empty(max_voxels, np.int64)
+        self._seen_ns: NDArray[np.int64] = np.empty(max_voxels, np.int64)
+        self._passes: NDArray[np.uint8] = np.empty(max_voxels, np.uint8)
+        self._anchor: NDArray[np.int64] = np.zeros(3, np.int64)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are reserved for `max_voxels`."""
+        arrays = (self._weights, self._counts, self._seen_ns, self._passes, self._free)
+        return self._means.nbytes + sum(array.nbytes for array in arrays)
 
     def add(
         self,
         points_fixed: NDArray[np.float64],
-        labels: NDArray[np.uint8],
-        scores: NDArray[np.float32],
+        evidence: Tensor,
+        weights: Tensor,
+        origin_fixed: NDArray[np.float64],
+        stamp_ns: int,
     ) -> None:
-        """Add one labelled sweep.
+        """Add what one sweep shows; points beyond the radius are left out.
 
         Args:
             points_fixed: (N, 3) float64, metres, fixed frame.
-            labels: (N,) uint8; IGNORE_LABEL does not vote.
-            scores: (N,) float32 in [0, 1].
+            evidence: (N, D) float32, what each point shows.
+            weights: (N,) float32; points without weight are left out.
+            origin_fixed: (3,) float64, metres, the LiDAR in the fixed frame.
+            stamp_ns: The sweep's.
 
         Raises:
-            ValueError: If one sweep spans more than 18 bits of voxels along an axis.
+            ValueError: If the sweep alone fills more than `max_voxels`.
         """
-        voting = labels != IGNORE_LABEL
-        cells = np.floor(points_fixed[voting] / self._voxel_size_m).astype(np.int64)
-        # Keys count from an anchor near the sweeps: maps in UTM lie thousands of kilometres out.
-        if not self._reaches(cells):
-            self._sweeps.clear()
-            self._anchor = np.median(cells, axis=0).astype(np.int64)
-        if not self._reaches(cells):
+        # Keys count from an anchor near the vehicle: maps in UTM lie thousands of kilometres out.
+        self._follow(np.floor(origin_fixed / self.voxel_size_m).astype(np.int64))
+        near = ((points_fixed - origin_fixed) ** 2).sum(axis=1) <= self._radius_m**2
+        near &= weights.numpy() > 0
+        cells = np.floor(points_fixed[near] / self.voxel_size_m).astype(np.int64) - self._anchor
+        keys = _pack(cells)
+        order = np.argsort(keys)  # (P,)
+        starts = np.flatnonzero(np.diff(keys[order], prepend=-1))  # (U,) of each voxel's points
+        keys = keys[order][starts]
+        if not len(keys):
+            return
+        if len(keys) > self._max_voxels:
             raise ValueError(
-                f"one sweep spans {np.ptp(points_fixed[voting], axis=0).max():.0f} m, the grid "
-                f"{2 * _AXIS_OFFSET * self._voxel_size_m:.0f} m; use larger voxels"
+                f"one sweep fills {len(keys)} voxels, but max_voxels is {self._max_voxels}; allow "
+                f"more or use larger voxels"
             )
-        cells += _AXIS_OFFSET - self._anchor
-        voxels = (cells[:, 0] << _AXIS_BITS | cells[:, 1]) << _AXIS_BITS | cells[:, 2]
-        keys, inverse, counts = np.unique(
-            voxels << _LABEL_BITS | labels[voting], return_inverse=True, return_counts=True
-        )
-        evidence: NDArray[np.float64] = np.zeros(len(keys))
-        np.add.at(evidence, inverse, scores[voting])
-        self._sweeps.append(_Votes(keys, evidence, counts.astype(np.int64)))
+        order = np.flatnonzero(near)[order]
+        slots = self._occupy(keys)
+        self._merge(slots, order, starts, evidence, weights, stamp_ns)
+        self._counts[slots] += np.diff(starts, append=len(order))
+        self._seen_ns[slots] = stamp_ns
+        self._passes[slots] = 0
 
-    def extract(self) -> LabelledMap:
-        """Let the votes of all kept sweeps decide each voxel's label."""
-        if not any(len(votes.keys) for votes in self._sweeps):
-            empty = np.zeros(0)
-            return LabelledMap(
-                np.zeros((0, 3), np.float32),
-                empty.astype(np.uint8),
-                empty.astype(np.float32),
-                empty.astype(np.int64),
-            )
-        keys, inverse = np.unique(
-            np.concatenate([votes.keys for votes in self._sweeps]), return_inverse=True
-        )
-        evidence = np.bincount(
-            inverse, weights=np.concatenate([votes.evidence for votes in self._sweeps])
-        )
-        counts = np.bincount(
-            inverse, weights=np.concatenate([votes.counts for votes in self._sweeps])
-        )
-        voxels = keys >> _LABEL_BITS
-        first_rows = np.flatnonzero(np.diff(voxels, prepend=-1))
-        # Sorted by voxel, then evidence: the last row of each voxel is its winner.
-        order = np.lexsort((evidence, voxels))
-        winners = order[np.append(first_rows[1:], len(voxels)) - 1]
-        total = np.add.reduceat(evidence, first_rows)
-        return LabelledMap(
-            self._centres(voxels[first_rows]),
-            (keys[winners] & (1 << _LABEL_BITS) - 1).astype(np.uint8),
-            (evidence[winners] / np.maximum(total, 1e-12)).astype(np.float32),
-            np.add.reduceat(counts, first_rows).astype(np.int64),
-        )
+    def offsets(self, origin_fixed: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Voxel centres (V, 3) float32, metres, axes of the fixed frame, counted from a point."""
+        origin_cell = np.floor(origin_fixed / self.voxel_size_m).astype(np.int64)
+        # Whole numbers are subtracted first: single precision holds metres around the vehicle.
+        shift = (origin_cell + 0.5) * self.voxel_size_m - origin_fixed
+        cells = _unpack(self._keys) - (origin_cell - self._anchor)
+        return cells.astype(np.float32) * np.float32(self.voxel_size_m) + shift.astype(np.float32)
+
+    def prune(
+        self,
+        offsets: NDArray[np.float32],
+        stamp_ns: int,
+        is_passed: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Drop voxels that are out of reach, decayed, or free by now.
+
+        Args:
+            offsets: (V, 3) float32, from `offsets`, counted from the LiDAR.
+            stamp_ns: Of the newest sweep; the voxels that it hit itself are not free.
+            is_passed: (V,) bool, whether that sweep saw through a voxel. A voxel is free when
+                PASSES_UNTIL_FREE sweeps did since a point was last measured in it.
+        """
+        is_gone = np.einsum("vi,vi->v", offsets, offsets) > self._radius_m**2
+        if self._decay_s > 0:
+            left = self._weights[self._slots] * self._decay(self._slots, stamp_ns)
+            is_gone |= left < _MIN_WEIGHT
+        if is_passed is not None:
+            rows = np.flatnonzero(is_passed)
+            rows = rows[self._seen_ns[self._slots[rows]] != stamp_ns]
+            self._passes[self._slots[rows]] += 1
+            is_gone[rows] |= self._passes[self._slots[rows]] >= PASSES_UNTIL_FREE
+        self._drop(is_gone)
+
+    def centres(self) -> NDArray[np.float32]:
+        """Voxel centres: (V, 3) float32, metres, fixed frame."""
+        cells = _unpack(self._keys) + self._anchor
+        return ((cells + 0.5) * self.voxel_size_m).astype(np.float32)
+
+    def counts(self) -> NDArray[np.int64]:
+        """Points that fell into each voxel: (V,) int64."""
+        return self._counts[self._slots]
+
+    def logits(self, text_embeddings: Tensor) -> Tensor:
+        """Compare every voxel with every text.
+
+        Args:
+            text_embeddings: (C, D) float32 of unit length.
+
+        Returns:
+            (V, C) float32, the weighted mean of the logits of the points in each voxel.
+        """
+        slots = torch.from_numpy(self._slots).long()
+        logits = torch.empty((len(slots), len(text_embeddings)))
+        for begin in range(0, len(slots), _ROWS_AT_ONCE):
+            rows = slots[begin : begin + _ROWS_AT_ONCE]
+            logits[begin : begin + len(rows)] = self._means[rows].float() @ text_embeddings.T
+        return logits
 
     def clear(self) -> None:
-        """Forget all sweeps."""
-        self._sweeps.clear()
+        """Forget everything."""
+        self._drop(np.ones(len(self._keys), dtype=bool))
 
-    def _reaches(self, cells: NDArray[np.int64]) -> bool:
-        """Tell whether all cells (N, 3) lie within the keys' 18 bits around the anchor."""
-        return not cells.size or bool(np.abs(cells - self._anchor).max() < _AXIS_OFFSET)
+    def _follow(self, origin_cell: NDArray[np.int64]) -> None:
+        """Move the anchor to the vehicle when it has gone far; what is out of reach leaves."""
+        if len(self._keys) and np.abs(origin_cell - self._anchor).max() <= _MAX_DRIFT:
+            return
+        cells = _unpack(self._keys) + self._anchor - origin_cell
+        self._drop(np.abs(cells).max(axis=1, initial=0) >= _MAX_DRIFT)
+        self._keys = _pack(_unpack(self._keys) + self._anchor - origin_cell)
+        self._anchor = origin_cell
 
-    def _centres(self, voxels: NDArray[np.int64]) -> NDArray[np.float32]:
-        mask = (1 << _AXIS_BITS) - 1
-        cells = np.stack([voxels >> 2 * _AXIS_BITS, voxels >> _AXIS_BITS & mask, voxels & mask], 1)
-        cells += self._anchor - _AXIS_OFFSET
-        return ((cells + 0.5) * self._voxel_size_m).astype(np.float32)
+    def _occupy(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Find the slots of sorted keys (U,); new keys get empty ones."""
+        is_new = ~self._contains(keys)
+        excess = len(self._keys) + int(is_new.sum()) - self._max_voxels
+        if excess > 0:
+            self._evict(keys, excess)
+        added = keys[is_new]
+        left = self._num_free - len(added)
+        slots = self._free[left : self._num_free]
+        self._weights[slots] = 0
+        self._counts[slots] = 0
+        at = np.searchsorted(self._keys, added)
+        self._keys = np.insert(self._keys, at, added)
+        self._slots = np.insert(self._slots, at, slots)
+        return self._slots[np.searchsorted(self._keys, keys)]
+
+    def _evict(self, keys: NDArray[np.int64], excess: int) -> None:
+        """Drop the `excess` voxels that were not seen for longest, none of `keys` among them."""
+        age = self._seen_ns[self._slots]
+        age[np.isin(self._keys, keys, assume_unique=True)] = np.iinfo(np.int64).max
+        is_gone = np.zeros(len(self._keys), dtype=bool)
+        is_gone[np.argpartition(age, excess - 1)[:excess]] = True
+        self._drop(is_gone)
+
+    @property
+    def _num_free(self) -> int:
+        return self._max_voxels - len(self._keys)
+
+    def _contains(self, keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+        if not len(self._keys):
+            return np.zeros(len(keys), dtype=bool)
+        at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        found: NDArray[np.bool_] = self._keys[at] == keys
+        return found
+
+    def _merge(
+        self,
+        slots: NDArray[np.int32],
+        order: NDArray[np.int64],
+        starts: NDArray[np.int64],
+        evidence: Tensor,
+        weights: Tensor,
+        stamp_ns: int,
+    ) -> None:
+        """Take the weighted mean of old and new evidence.
+
+        Args:
+            slots: (U,) of the voxels that the sweep hit.
+            order: (P,) points, voxel by voxel.
+            starts: (U,) where in `order` each voxel's points begin.
+            evidence: (N, D) float32.
+            weights: (N,) float32.
+            stamp_ns: The sweep's.
+        """
+        old = self._weights[slots]
+        if self._decay_s > 0:
+            old = np.where(old > 0, old * self._decay(slots, stamp_ns), 0)
+        mass = np.add.reduceat(weights.numpy()[order], starts)
+        rows = torch.from_numpy(slots).long()
+        # One pass over the points; adding them row by row takes five times as long.
+        means = F.embedding_bag(
+            torch.from_numpy(order),
+            evidence,
+            torch.from_numpy(starts),
+            mode="sum",
+            per_sample_weights=weights[order],
+        )  # (U, D)
+        means.addcmul_(self._means[rows].float(), torch.from_numpy(old)[:, None])
+        means.div_(torch.from_numpy(old + mass)[:, None])
+        self._means[rows] = means.half()
+        self._weights[slots] = np.minimum(old + mass, _MAX_WEIGHT)
+
+    def _decay(self, slots: NDArray[np.int32], stamp_ns: int) -> NDArray[np.float32]:
+        """The share of its weight that evidence in slots (U,) has kept since it was last seen."""
+        age_s = np.maximum(stamp_ns - self._seen_ns[slots], 0) * 1e-9
+        return np.exp2(-age_s / self._decay_s).astype(np.float32)
+
+    def _drop(self, is_gone: NDArray[np.bool_]) -> None:
+        if not is_gone.any():
+            return
+        slots = self._slots[is_gone]
+        self._free[self._num_free : self._num_free + len(slots)] = slots
+        self._keys, self._slots = self._keys[~is_gone], self._slots[~is_gone]
+
+
+def _pack(cells: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Cells (N, 3) near the anchor -> keys (N,) that sort by x, y, z."""
+    x, y, z = (cells + _AXIS_OFFSET).T
+    keys: NDArray[np.int64] = (x << _AXIS_BITS | y) << _AXIS_BITS | z
+    return keys
+
+
+def _unpack(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Invert `_pack`."""
+    cells = np.stack(
+        [keys >> 2 * _AXIS_BITS, keys >> _AXIS_BITS & _AXIS_MASK, keys & _AXIS_MASK], 1
+    )
+    return cells - _AXIS_OFFSET

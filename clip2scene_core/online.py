@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +14,13 @@ from clip2scene_core.camera_segmenter import CameraSegmenter
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.datasets.sample import CameraView, Sweep
 from clip2scene_core.fusion import Fusion
-from clip2scene_core.geometry import transform_points
-from clip2scene_core.grid import LabelledGrid, LabelledMap
+from clip2scene_core.grid import EvidenceGrid
+from clip2scene_core.labelled_map import LabelledMap, check_map_path, save_map
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.prompt_encoder import PromptEncoder
 from clip2scene_core.query import Query, rivals_and_query
 from clip2scene_core.segmenter import Segmenter
+from clip2scene_core.semantic_map import SemanticMap
 from clip2scene_core.teacher.maskclip import DenseClip
 from clip2scene_core.teacher.text import ENSEMBLE
 from clip2scene_core.vocabulary import Vocabulary, classify, entropies_of
@@ -40,8 +40,14 @@ class OnlineOptions:
     Attributes:
         mode: "lidar": the student alone. "camera": MaskCLIP projected on the points; what no camera
             sees stays unlabelled. "fused": both where a camera sees the point, else the student.
-        num_sweeps: Labelled sweeps kept in the map.
+        map_enabled: Keep a map at all.
         map_voxel_size_m: Edge of the map's voxels.
+        map_radius_m: Voxels farther than this from the LiDAR leave the map.
+        map_max_voxels: When there are more, those not seen for longest leave. The memory is
+            reserved at once: 2 bytes for each of D numbers a voxel, 28 more, and 8 for its key.
+        map_decay_s: Time in which what was seen loses half of its weight; 0 keeps it.
+        map_carving: Voxels that later sweeps see through leave the map: moving things leave no
+            trail.
         min_range_m: Nearer points stay unlabelled.
         ego_radius_m: Points above and below this circle around the LiDAR stay unlabelled (the ego
             vehicle).
@@ -58,8 +64,12 @@ class OnlineOptions:
     """
 
     mode: str = "lidar"
-    num_sweeps: int = 10
+    map_enabled: bool = True
     map_voxel_size_m: float = 0.2
+    map_radius_m: float = 60.0
+    map_max_voxels: int = 500_000
+    map_decay_s: float = 0.0
+    map_carving: bool = True
     min_range_m: float = 1.0
     ego_radius_m: float = 1.5
     max_range_m: float = 80.0
@@ -113,7 +123,7 @@ class LabelledCloud:
 
 
 class OnlineSegmenter:
-    """Labels sweeps one by one and keeps a map of the last ones.
+    """Labels sweeps one by one and keeps a map of what surrounds the vehicle.
 
     Each sweep is labelled on its own: feeding merged sweeps to the network scores lower than single
     ones (CLIP2Scene, CVPR 2023, Table 1), so time enters through the map.
@@ -146,9 +156,16 @@ class OnlineSegmenter:
         self._own = vocabulary
         self._embed_prompts = embed_prompts
         self._fusion = Fusion(segmenter, camera_segmenter, options.camera_weight)
-        self._grid = LabelledGrid(options.map_voxel_size_m, options.num_sweeps)
-        self._grid_vocabulary = vocabulary
-        self._grid_lock = threading.Lock()
+        self._map = None
+        if options.map_enabled:
+            grid = EvidenceGrid(
+                options.map_voxel_size_m,
+                vocabulary.embeddings.shape[1],
+                options.map_radius_m,
+                options.map_max_voxels,
+                options.map_decay_s,
+            )
+            self._map = SemanticMap(grid, options.map_carving)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -177,7 +194,7 @@ class OnlineSegmenter:
         return make_words(wording, self._embed)
 
     def use(self, words: Words, options: OnlineOptions | None = None) -> None:
-        """Label from the next sweep on with these words and options, both at once.
+        """Label the map at once and all sweeps to come with these words and options.
 
         Args:
             words: From `read`.
@@ -187,7 +204,7 @@ class OnlineSegmenter:
         self._setting = (words, options or self.options)
 
     def set_prompts(self, prompts: Sequence[str], names: Sequence[str] | None = None) -> Vocabulary:
-        """Change the words; the next sweep is labelled with them, and the map starts anew.
+        """Change the words of the next sweep and, at once, of the whole map.
 
         Args:
             prompts: C texts.
@@ -260,18 +277,45 @@ class OnlineSegmenter:
             similarities,
             entropies,
         )
-        self._remember(inside, labels[usable], scores[usable], vocabulary)
+        if self._map is not None:
+            point_texts = vocabulary.embeddings[text_probabilities.argmax(dim=1).cpu()]
+            evidence = self._fusion.gather(embedded, point_texts)
+            self._map.add(inside.points[:, :3], evidence, sweep.T_global_lidar, sweep.stamp_ns)
         return cloud
 
     def map(self) -> LabelledMap:
-        """The voxels of the last sweeps, each with the label that gathered most evidence."""
-        with self._grid_lock:
-            return self._grid.extract()
+        """The voxels around the vehicle, labelled with the newest words.
+
+        Raises:
+            ValueError: If the options keep no map.
+        """
+        if self._map is None:
+            raise ValueError("there is no map: OnlineOptions.map_enabled is False")
+        words, options = self._setting
+        return self._map.label(words.vocabulary, options.min_confidence)
+
+    def save_map(self, path: Path) -> LabelledMap:
+        """Write the map as it is now; see `clip2scene_core.labelled_map.save_map`.
+
+        Args:
+            path: Ends in .npz or .ply; its folder exists.
+
+        Returns:
+            What was written.
+
+        Raises:
+            ValueError: If the suffix is another one, the map is empty, or there is none.
+            OSError: If the file cannot be written.
+        """
+        check_map_path(path)
+        labelled_map = self.map()
+        save_map(labelled_map, path)
+        return labelled_map
 
     def reset(self) -> None:
         """Forget the map, for example after a jump in time."""
-        with self._grid_lock:
-            self._grid.clear()
+        if self._map is not None:
+            self._map.clear()
 
     def _embed(self, prompts: Sequence[str], template: str = ENSEMBLE) -> Tensor:
         """Embed prompts as the CLIP does, the engine's first ones from memory."""
@@ -279,21 +323,6 @@ class OnlineSegmenter:
         if template == ENSEMBLE and prompts and all(prompt in own for prompt in prompts):
             return self._own.embeddings[[own[prompt] for prompt in prompts]]
         return self._embed_prompts(prompts, template)
-
-    def _remember(
-        self,
-        sweep: Sweep,
-        labels: NDArray[np.uint8],
-        scores: NDArray[np.float32],
-        vocabulary: Vocabulary,
-    ) -> None:
-        points_fixed = transform_points(sweep.T_global_lidar, sweep.points[:, :3])
-        with self._grid_lock:
-            if vocabulary is not self._grid_vocabulary:
-                # The same number means another word now: old votes can't be added to new ones.
-                self._grid.clear()
-                self._grid_vocabulary = vocabulary
-            self._grid.add(points_fixed, labels, scores)
 
 
 def _usable(points: NDArray[np.float32], options: OnlineOptions) -> NDArray[np.bool_]:

@@ -57,6 +57,11 @@ class Segmenter:
         """Names of the labels."""
         return self.vocabulary.names
 
+    @property
+    def logit_scale(self) -> float:
+        """What turns cosines into logits: 1 over the temperature of training."""
+        return 1 / self.checkpoint.config.losses.temperature
+
     def segment(self, points: NDArray[np.float32]) -> Segmentation:
         """Label one sweep.
 

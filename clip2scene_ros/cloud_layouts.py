@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from clip2scene_core.labels import IGNORE_LABEL
 
 if TYPE_CHECKING:
-    from clip2scene_core.grid import LabelledMap
+    from clip2scene_core.labelled_map import LabelledMap
     from clip2scene_core.online import LabelledCloud
     from clip2scene_core.vocabulary import Vocabulary
 

@@ -11,7 +11,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Writer
 
 from clip2scene_core.datasets.sample import CameraView, Sweep
-from clip2scene_core.grid import LabelledMap
+from clip2scene_core.labelled_map import LabelledMap
 from clip2scene_core.online import LabelledCloud
 from clip2scene_core.vocabulary import Vocabulary
 from clip2scene_ros.assembly import AssembledSweep, AssemblyOptions
@@ -86,11 +86,7 @@ class LabelledOutput:
 
     def write_cloud(self, cloud: LabelledCloud, assembled: AssembledSweep, now_ns: int) -> None:
         """Write a labelled sweep with its input's header, after the legend if its words are new."""
-        if cloud.vocabulary is not self._vocabulary:
-            self._vocabulary = cloud.vocabulary
-            self._legend_version += 1
-            legend = string_message(legend_json(cloud.vocabulary, self._legend_version))
-            self._write(LEGEND_TOPIC, legend, now_ns, is_latched=True)
+        self._announce(cloud.vocabulary, now_ns)
         array = labelled_cloud_array(cloud, self._assembly.intensity_scale)
         self._newest_sweep_ns = cloud.stamp_ns
         self._write(POINTS_TOPIC, cloud_message(array, assembled.header), now_ns, is_latched=False)
@@ -112,11 +108,20 @@ class LabelledOutput:
             return
         self._newest_map_ns = now_ns
         labelled_map = read_map()
+        words = labelled_map.vocabulary
+        self._announce(words, now_ns)
         if self._viewer is not None:
-            self._viewer.show_map(labelled_map, self._vocabulary, self._newest_sweep_ns)
-        array: NDArray[np.void] = map_array(labelled_map, self._vocabulary)
+            self._viewer.show_map(labelled_map, words, self._newest_sweep_ns)
+        array: NDArray[np.void] = map_array(labelled_map, words)
         header = header_message(self._newest_sweep_ns, self._assembly.fixed_frame)
         self._write(MAP_TOPIC, cloud_message(array, header), now_ns, is_latched=True)
+
+    def _announce(self, vocabulary: Vocabulary, now_ns: int) -> None:
+        if vocabulary is not self._vocabulary:
+            self._vocabulary = vocabulary
+            self._legend_version += 1
+            legend = string_message(legend_json(vocabulary, self._legend_version))
+            self._write(LEGEND_TOPIC, legend, now_ns, is_latched=True)
 
     def _write(self, topic: str, message: Any, now_ns: int, is_latched: bool) -> None:
         if topic not in self._own:

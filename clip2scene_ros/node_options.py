@@ -34,8 +34,12 @@ def online_options(values: NodeParameters) -> OnlineOptions:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return OnlineOptions(
         mode=values.mode,
-        num_sweeps=values.num_sweeps,
+        map_enabled=map_period_s(values) is not None,
         map_voxel_size_m=values.map_voxel_size_m,
+        map_radius_m=values.map_radius_m,
+        map_max_voxels=values.map_max_voxels,
+        map_decay_s=values.map_decay_s,
+        map_carving=values.map_carving,
         min_range_m=values.min_range_m,
         max_range_m=values.max_range_m,
         ego_radius_m=values.ego_radius_m,

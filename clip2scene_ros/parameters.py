@@ -233,12 +233,30 @@ class NodeParameters:
         within=(0.0, 10.0),
         dynamic=True,
     )
-    num_sweeps: int = parameter(
-        "num_sweeps", 10, "Labelled sweeps kept in the map.", within=(1, 1000)
-    )
     map_enabled: bool = parameter("map.enabled", True, "Publish ~/map.")
     map_voxel_size_m: float = parameter(
         "map.voxel_size", 0.2, "Edge of the map's voxels [m].", within=(0.02, 2.0)
+    )
+    map_radius_m: float = parameter(
+        "map.radius", 60.0, "Voxels farther than this leave the map [m].", within=(5.0, 500.0)
+    )
+    map_max_voxels: int = parameter(
+        "map.max_voxels",
+        500_000,
+        "Largest size of the map; the voxels not seen for longest leave. A voxel takes 2 bytes for "
+        "each dimension of CLIP's space: 256 with the shipped models, 1024 with OpenAI's ViT-B.",
+        within=(1_000, 20_000_000),
+    )
+    map_decay_s: float = parameter(
+        "map.decay",
+        0.0,
+        "Time in which what was seen loses half of its weight; 0 keeps it [s].",
+        within=(0.0, 3600.0),
+    )
+    map_carving: bool = parameter(
+        "map.carving",
+        True,
+        "Voxels that later sweeps see through leave the map: moving things leave no trail.",
     )
     map_publish_rate_hz: float = parameter(
         "map.publish_rate",

@@ -14,7 +14,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
-from clip2scene_core.grid import LabelledMap
+from clip2scene_core.labelled_map import LabelledMap
 from clip2scene_core.online import LabelledCloud
 from clip2scene_core.outputs import draw_overlay
 from clip2scene_core.vocabulary import Vocabulary
@@ -106,7 +106,7 @@ class SegmentPublishers:
             publisher.publish(message)
 
     def publish_map(self, labelled_map: LabelledMap, vocabulary: Vocabulary, stamp: Any) -> None:
-        """Publish the map of the last sweeps; latched, so whoever comes later gets it, too.
+        """Publish the map; latched, so whoever comes later gets it, too.
 
         Args:
             labelled_map: V voxels.

@@ -15,7 +15,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, Writer
 
 from clip2scene_core.datasets.sample import CameraView, Sweep
-from clip2scene_core.grid import LabelledMap
+from clip2scene_core.labelled_map import LabelledMap
 from clip2scene_core.online import LabelledCloud, MissingCamerasError
 from clip2scene_core.vocabulary import Vocabulary
 from clip2scene_ros.assembler import SweepAssembler

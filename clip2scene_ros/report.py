@@ -16,7 +16,7 @@ from PIL import Image
 from clip2scene_core.datasets.sample import CameraView, Sweep
 from clip2scene_core.evaluation import ConfusionMatrix
 from clip2scene_core.geometry import transform_points
-from clip2scene_core.grid import LabelledMap
+from clip2scene_core.labelled_map import LabelledMap
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.outputs import (
     draw_bird_eye,
@@ -153,7 +153,7 @@ def read_maps(bag: Path) -> Iterator[tuple[LabelledMap, Vocabulary, int]]:
                 points = np.stack([array[name] for name in "xyz"], axis=1)
                 counts = np.zeros(len(points), np.int64)
                 labels = _labels_of_ids(array["label"])
-                labelled_map = LabelledMap(points, labels, array["confidence"], counts)
+                labelled_map = LabelledMap(points, labels, array["confidence"], counts, vocabulary)
                 yield labelled_map, vocabulary, stamp_ns(message.header)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clip2scene_core.datasets.sample import CameraView, Sweep
-from clip2scene_core.grid import LabelledMap
+from clip2scene_core.labelled_map import LabelledMap
 from clip2scene_core.labels import IGNORE_COLOUR, IGNORE_LABEL
 from clip2scene_core.outputs import draw_legend
 from clip2scene_core.projection import pair_pixels_with_points

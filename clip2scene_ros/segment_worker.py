@@ -61,6 +61,7 @@ class SegmentWorker:
         self._now_ns = now_ns
         self._values = values
         self._map_due_s = 0.0
+        self._newest_stamp: Any = None
         self._mapped: tuple[Vocabulary, Any] | None = None
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -146,7 +147,7 @@ class SegmentWorker:
         )
         self._outputs.timing.publish(timing)
         self._record.add_labelled(cloud, [view.name for view in cameras], timing)
-        self._mapped = (cloud.vocabulary, assembled.header.stamp)
+        self._newest_stamp = assembled.header.stamp
 
     def _reject_cameras(self, reason: str) -> None:
         topic = self._assembler.profile.cloud_topic
@@ -154,18 +155,22 @@ class SegmentWorker:
 
     def _publish_map_if_due(self, values: NodeParameters) -> None:
         period_s = map_period_s(values)
-        if period_s is None or self._mapped is None:
+        if period_s is None or self._newest_stamp is None:
             return
-        vocabulary, stamp = self._mapped
-        # Once the words have changed, the legend no longer explains the labels in the map.
-        if time.monotonic() < self._map_due_s or vocabulary is not self._engine.vocabulary:
+        words, stamp = self._mapped or (self._engine.vocabulary, None)
+        # New words label the whole map at once: nobody has to wait for the next sweep.
+        if words is self._engine.vocabulary and (
+            stamp is self._newest_stamp or time.monotonic() < self._map_due_s
+        ):
             return
         begin_s = time.monotonic()
         labelled_map = self._engine.map()
-        self._outputs.sweeps.publish_map(labelled_map, vocabulary, stamp)
+        words, stamp = labelled_map.vocabulary, self._newest_stamp
+        self._outputs.legend.announce(words)
+        self._outputs.sweeps.publish_map(labelled_map, words, stamp)
         self._record.add_map(len(labelled_map.points), time.monotonic() - begin_s)
         self._map_due_s = time.monotonic() + period_s
-        self._mapped = None
+        self._mapped = (words, stamp)
 
     def _note(self, rejections: list[Rejection]) -> None:
         self._record.add_rejections(rejections, self._assembler.options.cameras)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from clip2scene_core.geometry import transform_points
-from clip2scene_core.grid import LabelledGrid
+from clip2scene_core.evidence import Evidence
+from clip2scene_core.grid import EvidenceGrid
 from clip2scene_core.online import LabelledCloud, MissingCamerasError
+from clip2scene_core.semantic_map import SemanticMap
 from clip2scene_core.wording import Wording, make_words
+
+_WIDTH = 16
 
 
 def quadrants(points: np.ndarray) -> np.ndarray:
@@ -25,7 +28,7 @@ class FakeEngine:
         self.num_resets = 0
         self.sweeps = []
         self.cameras = []
-        self.grid = LabelledGrid(0.5, 3)
+        self.grid = SemanticMap(EvidenceGrid(0.5, _WIDTH), is_carved=False)
         self.options = None
         self.set_prompts(["car", "tree", "road", "building"])
 
@@ -34,7 +37,7 @@ class FakeEngine:
         return self.words.vocabulary
 
     def embed(self, prompts, template="ensemble"):
-        return torch.eye(len(prompts))
+        return torch.eye(len(prompts), _WIDTH)
 
     def read(self, wording):
         return make_words(wording, self.embed)
@@ -56,11 +59,9 @@ class FakeEngine:
         labels = quadrants(sweep.points)
         scores = np.where(labels == 255, 0, 0.75).astype(np.float32)
         finite = labels != 255
-        self.grid.add(
-            transform_points(sweep.T_global_lidar, sweep.points[finite, :3]),
-            labels[finite],
-            scores[finite],
-        )
+        shown = torch.eye(_WIDTH)[torch.from_numpy(labels[finite]).long()]
+        evidence = Evidence(shown, torch.ones(len(shown)))
+        self.grid.add(sweep.points[finite, :3], evidence, sweep.T_global_lidar, sweep.stamp_ns)
         return LabelledCloud(
             sweep.points,
             labels,
@@ -74,7 +75,7 @@ class FakeEngine:
         )
 
     def map(self):
-        return self.grid.extract()
+        return self.grid.label(self.vocabulary)
 
     def reset(self):
         self.num_resets += 1

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from clip2scene_core.camera_segmenter import PairedEmbeddings
 from clip2scene_core.datasets.sample import Sweep
 from clip2scene_core.fusion import fuse
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.online import MissingCamerasError, OnlineOptions, OnlineSegmenter
+from clip2scene_core.projection import PixelPointPairs
 from clip2scene_core.segmenter import Segmenter
 from clip2scene_core.wording import Wording
 
@@ -22,15 +24,21 @@ def embed(prompts, template="ensemble"):
 
 
 class HalfSeen:
-    """Stands in for the cameras: sees points with x > 0 and is sure of the first prompt."""
+    """Stands in for the cameras: sees points with x > 0 and is sure of "car"."""
+
+    logit_scale = 100.0
 
     def embed_pairs(self, sweeps, cameras):
-        return sweeps[0].points[:, 0] > 0
+        seen = np.flatnonzero(sweeps[0].points[:, 0] > 0)
+        nothing = np.zeros(len(seen), dtype=np.int64)
+        pairs = PixelPointPairs(nothing, seen, nothing, np.zeros((len(seen), 2), np.float32))
+        return PairedEmbeddings(pairs, embed(["car"]).expand(len(seen), -1))
 
-    def compare(self, seen, num_points, text_embeddings):
+    def compare(self, paired, num_points, text_embeddings):
+        seen = paired.in_view(num_points)
         probabilities = torch.zeros(num_points, len(text_embeddings))
-        probabilities[torch.from_numpy(seen), 0] = 1.0
-        return probabilities, seen
+        probabilities[seen, 0] = 1.0
+        return probabilities, seen.numpy()
 
 
 def make_sweep(points=None, x_m: float = 0.0, stamp_ns: int = 1) -> Sweep:
@@ -85,7 +93,7 @@ def test_an_empty_sweep_is_answered(tiny_checkpoint):
 
 
 def test_the_map_stays_where_the_sensor_was(tiny_checkpoint):
-    engine = make_engine(tiny_checkpoint, map_voxel_size_m=0.5, num_sweeps=2)
+    engine = make_engine(tiny_checkpoint, map_voxel_size_m=0.5, map_carving=False)
     sweep = make_sweep()
     engine.add(sweep)
     still = engine.map()
@@ -97,15 +105,96 @@ def test_the_map_stays_where_the_sensor_was(tiny_checkpoint):
     assert len(engine.map().labels) == 0
 
 
-def test_new_prompts_label_the_next_sweep_and_start_the_map_anew(tiny_checkpoint):
-    engine = make_engine(tiny_checkpoint)
+def test_a_voxel_that_one_point_fell_into_has_the_points_label_and_score(tiny_checkpoint):
+    points = np.zeros((30, 4), np.float32)
+    points[:, 0] = np.arange(2, 32) + 0.5
+    engine = make_engine(tiny_checkpoint, map_voxel_size_m=1.0)
+    cloud = engine.add(make_sweep(points))
+    labelled_map = engine.map()
+    order = np.argsort(labelled_map.points[:, 0])
+    np.testing.assert_array_equal(labelled_map.labels[order], cloud.labels)
+    np.testing.assert_allclose(labelled_map.scores[order], cloud.scores, atol=2e-3)
+    assert labelled_map.vocabulary is cloud.vocabulary
+
+
+def test_new_prompts_label_the_whole_map_at_once(tiny_checkpoint):
+    engine = make_engine(tiny_checkpoint, map_voxel_size_m=0.5)
     engine.add(make_sweep())
-    engine.set_prompts(["tree", "wall"])
-    cloud = engine.add(make_sweep())
-    assert cloud.vocabulary.names == ("tree", "wall")
-    assert set(np.unique(cloud.labels)) <= {0, 1, IGNORE_LABEL}
-    assert set(np.unique(engine.map().labels)) <= {0, 1}
-    assert engine.map().counts.sum() == (cloud.labels != IGNORE_LABEL).sum()
+    before = engine.map()
+    engine.set_prompts(["tree", "wall", "car"])
+    after = engine.map()
+    np.testing.assert_array_equal(after.points, before.points)
+    np.testing.assert_array_equal(after.counts, before.counts)
+    assert after.vocabulary.names == ("tree", "wall", "car")
+    # What looked most like a car among car, road and tree looks more like one than like a tree.
+    assert (after.labels[before.labels == 0] != 0).all()
+    fresh = make_engine(tiny_checkpoint, map_voxel_size_m=0.5)
+    fresh.set_prompts(["tree", "wall", "car"])
+    fresh.add(make_sweep())
+    assert (fresh.map().labels == after.labels).mean() > 0.99
+    engine.set_prompts(["car", "road", "tree"])
+    np.testing.assert_array_equal(engine.map().labels, before.labels)
+
+
+def test_the_map_leaves_out_what_has_too_low_a_score(tiny_checkpoint):
+    engine = make_engine(tiny_checkpoint, map_voxel_size_m=0.5)
+    engine.add(make_sweep())
+    scores = engine.map().scores
+    threshold = float(np.median(scores))
+    strict = make_engine(tiny_checkpoint, map_voxel_size_m=0.5, min_confidence=threshold)
+    strict.add(make_sweep())
+    assert len(strict.map().scores) == (scores >= threshold).sum()
+
+
+def test_cameras_put_what_they_see_into_the_map(tiny_checkpoint):
+    sweep = make_sweep()
+    options = {"mode": "fused", "min_range_m": 0.0, "map_voxel_size_m": 0.5}
+    engine = make_engine(tiny_checkpoint, camera_weight=1.0, **options)
+    engine.add(sweep, cameras=["view"])
+    labelled_map = engine.map()
+    in_view = labelled_map.points[:, 0] > 0
+    assert (labelled_map.labels[in_view] == 0).all()
+    alone = make_engine(tiny_checkpoint, min_range_m=0.0, map_voxel_size_m=0.5)
+    alone.add(sweep)
+    np.testing.assert_array_equal(labelled_map.labels[~in_view], alone.map().labels[~in_view])
+
+
+def test_what_no_camera_sees_is_not_in_a_map_of_cameras(tiny_checkpoint):
+    options = OnlineOptions(mode="camera", min_range_m=0.0, map_voxel_size_m=0.5)
+    engine = OnlineSegmenter(
+        options, tiny_checkpoint.vocabulary, embed, camera_segmenter=HalfSeen()
+    )
+    engine.add(make_sweep(), cameras=["view"])
+    labelled_map = engine.map()
+    assert len(labelled_map.labels) > 100
+    assert (labelled_map.points[:, 0] > 0).all()
+    assert (labelled_map.labels == 0).all()
+
+
+def test_the_map_is_saved_as_it_is(tiny_checkpoint, tmp_path):
+    engine = make_engine(tiny_checkpoint)
+    with pytest.raises(ValueError, match=r"the map is empty, .* label some sweeps first"):
+        engine.save_map(tmp_path / "map.npz")
+    engine.add(make_sweep())
+    saved = engine.save_map(tmp_path / "map.npz")
+    with np.load(tmp_path / "map.npz") as arrays:
+        np.testing.assert_array_equal(arrays["labels"], engine.map().labels)
+    assert len(saved.labels) == len(engine.map().labels)
+    with pytest.raises(ValueError, match=r"written as \.npz or \.ply, got .*map\.pcd"):
+        engine.save_map(tmp_path / "map.pcd")
+
+
+def test_without_a_map_sweeps_are_labelled_and_a_map_is_refused(tiny_checkpoint, tmp_path):
+    engine = make_engine(tiny_checkpoint, map_enabled=False)
+    with_map = make_engine(tiny_checkpoint)
+    np.testing.assert_array_equal(
+        engine.add(make_sweep()).labels, with_map.add(make_sweep()).labels
+    )
+    engine.reset()
+    with pytest.raises(ValueError, match="there is no map"):
+        engine.map()
+    with pytest.raises(ValueError, match="there is no map"):
+        engine.save_map(tmp_path / "map.ply")
 
 
 def test_refused_prompts_leave_the_old_ones(tiny_checkpoint):

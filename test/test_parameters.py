@@ -71,9 +71,9 @@ def test_every_parameter_is_described_and_read_only_unless_it_may_change(make_no
 
 def test_given_values_replace_defaults(make_node):
     values = declare_parameters(
-        make_node(mode="fused", sync__tolerance=0.1, cameras=["front", "rear"], num_sweeps=3)
+        make_node(mode="fused", sync__tolerance=0.1, cameras=["front", "rear"], map__decay=3.0)
     )
-    assert (values.mode, values.sync_tolerance_s, values.num_sweeps) == ("fused", 0.1, 3)
+    assert (values.mode, values.sync_tolerance_s, values.map_decay_s) == ("fused", 0.1, 3.0)
     assert values.cameras == ("front", "rear")
     assert values.image_topic("rear") == "/rear/image_rect_compressed"
 
@@ -94,7 +94,7 @@ def test_a_template_may_ask_for_capitals():
         ({"sync__tolernce": 0.1}, "unknown parameter 'sync.tolernce'; did you mean 'sync.tolera"),
         ({"mode": "radar"}, "'mode' must be one of lidar, camera, fused, got 'radar'"),
         ({"min_confidence": 1.5}, r"'min_confidence' must be in \[0.0, 1.0\], got 1.5"),
-        ({"num_sweeps": 0}, r"'num_sweeps' must be in \[1, 1000\], got 0"),
+        ({"map__max_voxels": 0}, r"'map.max_voxels' must be in \[1000, 20000000\], got 0"),
         ({"range__max": 80}, "'range.max' must be a float, such as 80.0; got 80"),
         ({"cameras": "front"}, "'cameras' must be a list of str; got 'front'"),
         ({"range__min": 20.0, "range__max": 10.0}, "'range.max' must be greater than 'range.min'"),

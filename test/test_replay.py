@@ -163,8 +163,8 @@ def test_map_is_in_the_fixed_frame_and_ends_the_bag(tmp_path):
     last = maps[-1][1]
     assert last.header.frame_id == "map"
     assert stamp_ns(last.header) == START + 1200 * MS
-    # The fake keeps 3 sweeps at x = 10, 20 and 30 m, each with points at x -1 and +1, z = 2 m.
-    assert set(np.round(field(last, "x"))) == {9, 11, 19, 21, 29, 31}
+    # 4 sweeps at x = 0, 10, 20 and 30 m, each with points at x -1 and +1, z = 2 m.
+    assert set(np.round(field(last, "x"))) == {-1, 1, 9, 11, 19, 21, 29, 31}
     assert set(np.round(field(last, "z"))) == {2}
 
 

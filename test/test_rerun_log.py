@@ -11,7 +11,7 @@ pytest.importorskip("rerun.chunk", reason="needs Rerun: pip install '.[viz]'")
 from rerun.chunk import RrdReader
 
 from clip2scene_core.datasets.sample import CameraView, Sweep
-from clip2scene_core.grid import LabelledMap
+from clip2scene_core.labelled_map import LabelledMap
 from clip2scene_core.vocabulary import make_vocabulary
 from clip2scene_ros.rerun_log import TIMELINE, RerunLog
 
@@ -62,6 +62,7 @@ def recording(tmp_path):
         np.array([1], np.uint8),
         np.ones(1, np.float32),
         np.ones(1, np.int64),
+        VEHICLE_AND_BUSH,
     )
     with RerunLog(tmp_path / "drive.rrd") as log:
         log.show_sweep(near, [camera_of(near)], labels, CAR_AND_TREE)

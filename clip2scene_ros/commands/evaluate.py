@@ -100,7 +100,7 @@ def _evaluate(mode: str, arguments: argparse.Namespace, dataset: NuScenesDataset
             min_range_m=0.0,
             ego_radius_m=0.0,
             max_range_m=1e4,
-            num_sweeps=1,
+            map_enabled=False,
             device=arguments.device,
         )
         engine = load_online_segmenter(arguments.weights, arguments.teacher, options)

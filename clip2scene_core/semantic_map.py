@@ -1,0 +1,80 @@
+"""The map of the engine: evidence of many sweeps, free space, and words for both."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from clip2scene_core.carving import seen_through
+from clip2scene_core.evidence import Evidence
+from clip2scene_core.geometry import transform_points
+from clip2scene_core.grid import EvidenceGrid
+from clip2scene_core.labelled_map import LabelledMap
+from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.vocabulary import Vocabulary, classify
+
+
+class SemanticMap:
+    """Where evidence of sweeps is gathered, and any words are given to it at any time.
+
+    Each method may be called from another thread while another one runs.
+
+    Args:
+        grid: Where the evidence lives.
+        is_carved: Drop voxels that later sweeps see through: a car that drove on leaves no trail.
+    """
+
+    def __init__(self, grid: EvidenceGrid, is_carved: bool) -> None:
+        self._grid = grid
+        self._is_carved = is_carved
+        self._lock = threading.Lock()
+
+    def add(
+        self,
+        points: NDArray[np.float32],
+        evidence: Evidence,
+        T_fixed_lidar: NDArray[np.float64],
+        stamp_ns: int,
+    ) -> None:
+        """Add one sweep.
+
+        Args:
+            points: (N, 3) float32, metres, LiDAR frame, finite.
+            evidence: Of the same N points; weight 0 where there is none, which still shows that
+                the space before the point is free.
+            T_fixed_lidar: (4, 4) float64.
+            stamp_ns: The sweep's.
+        """
+        origin_fixed = T_fixed_lidar[:3, 3]
+        points_fixed = transform_points(T_fixed_lidar, points)
+        with self._lock:
+            self._grid.add(points_fixed, evidence.vectors, evidence.weights, origin_fixed, stamp_ns)
+            offsets = self._grid.offsets(origin_fixed)
+            is_passed = None
+            if self._is_carved:
+                # A row times R is the inverse of R times a column.
+                centres = offsets @ T_fixed_lidar[:3, :3].astype(np.float32)
+                is_passed = seen_through(points, centres, self._grid.voxel_size_m)
+            self._grid.prune(offsets, stamp_ns, is_passed)
+
+    def label(self, vocabulary: Vocabulary, min_score: float = 0.0) -> LabelledMap:
+        """Give every voxel the word that fits it best.
+
+        Args:
+            vocabulary: C words, new ones or those that the sweeps were labelled with.
+            min_score: Voxels with a lower score are left out.
+        """
+        with self._lock:
+            logits = self._grid.logits(vocabulary.embeddings)
+            points, counts = self._grid.centres(), self._grid.counts()
+        labels, scores = classify(vocabulary.merge(torch.softmax(logits, dim=1)), min_score)
+        kept = labels != IGNORE_LABEL
+        return LabelledMap(points[kept], labels[kept], scores[kept], counts[kept], vocabulary)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._grid.clear()
