@@ -14,11 +14,11 @@ from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.projection import pair_pixels_with_points
 from clip2scene_core.vocabulary import Vocabulary
 
-_BACKGROUND = (24, 26, 31)
+BACKGROUND = (24, 26, 31)
 _FADE = 0.75
 _POINTS_ACROSS = 160
-_FOREGROUND = (235, 235, 235)
-_MARGIN_PX = 10
+FOREGROUND = (235, 235, 235)
+MARGIN_PX = 10
 _WORD_PX = 18
 _WORDS_PER_COLUMN = 20
 
@@ -41,7 +41,7 @@ def draw_bird_eye(
         RGB picture; forward is up, the arrow is the sensor.
     """
     canvas = np.empty((size_px, size_px, 3), dtype=np.uint8)
-    canvas[:] = _BACKGROUND
+    canvas[:] = BACKGROUND
     scale = size_px / (2 * reach_m)
     rows = np.floor(size_px / 2 - points[:, 0] * scale).astype(np.int64)
     columns = np.floor(size_px / 2 - points[:, 1] * scale).astype(np.int64)
@@ -56,13 +56,26 @@ def draw_bird_eye(
     centre = size_px / 2
     draw.polygon(
         [(centre, centre - 9), (centre - 6, centre + 7), (centre + 6, centre + 7)],
-        fill=_FOREGROUND,
+        fill=FOREGROUND,
     )
     length = 10 * scale
-    left, bottom = _MARGIN_PX, size_px - _MARGIN_PX
-    draw.line([(left, bottom), (left + length, bottom)], fill=_FOREGROUND, width=2)
-    draw.text((left, bottom - 16), "10 m", fill=_FOREGROUND, font=_font())
+    left, bottom = MARGIN_PX, size_px - MARGIN_PX
+    draw.line([(left, bottom), (left + length, bottom)], fill=FOREGROUND, width=2)
+    draw.text((left, bottom - 16), "10 m", fill=FOREGROUND, font=label_font())
     return picture
+
+
+def forward_left_up(points: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Turn points of nuScenes' LiDAR frame the way `draw_bird_eye` draws them.
+
+    Args:
+        points: (N, 3 or more) float, x right, y forward, z up.
+
+    Returns:
+        (N, 3) float, x forward, y left, z up.
+    """
+    right, forward, up = points[:, :3].T
+    return np.stack([forward, -right, up], axis=1)
 
 
 def draw_overlay(
@@ -112,19 +125,19 @@ def draw_legend(vocabulary: Vocabulary, labels: NDArray[np.uint8], height_px: in
     """
     counts = np.bincount(labels, minlength=256)
     order = sorted(range(len(vocabulary)), key=lambda label: -counts[label])
-    line_px = max(12, min(24, (height_px - 2 * _MARGIN_PX) // (len(order) + 1)))
-    picture = Image.new("RGB", (230, height_px), _BACKGROUND)
+    line_px = max(12, min(24, (height_px - 2 * MARGIN_PX) // (len(order) + 1)))
+    picture = Image.new("RGB", (230, height_px), BACKGROUND)
     draw = ImageDraw.Draw(picture)
     rows = [(vocabulary.names[i], tuple(vocabulary.colours[i].tolist()), counts[i]) for i in order]
     rows.append(("unlabelled", (80, 80, 80), counts[IGNORE_LABEL]))
     for line, (name, colour, count) in enumerate(rows):
-        top = _MARGIN_PX + line * line_px
+        top = MARGIN_PX + line * line_px
         if top + line_px > height_px:
             break
-        draw.rectangle([_MARGIN_PX, top + 2, _MARGIN_PX + 14, top + line_px - 4], fill=colour)
+        draw.rectangle([MARGIN_PX, top + 2, MARGIN_PX + 14, top + line_px - 4], fill=colour)
         share = f"{100 * count / max(1, len(labels)):.1f} %"
-        draw.text((_MARGIN_PX + 22, top), name, fill=_FOREGROUND, font=_font())
-        draw.text((180, top), share, fill=_FOREGROUND, font=_font())
+        draw.text((MARGIN_PX + 22, top), name, fill=FOREGROUND, font=label_font())
+        draw.text((180, top), share, fill=FOREGROUND, font=label_font())
     return picture
 
 
@@ -137,23 +150,23 @@ def draw_words(vocabulary: Vocabulary) -> Image.Image:
     Returns:
         RGB picture, as large as the words need.
     """
-    font = _font(_WORD_PX)
+    font = label_font(_WORD_PX)
     line_px = _WORD_PX + 8
     rows = [f"{label}  {name}" for label, name in enumerate(vocabulary.names)]
-    text_left = _MARGIN_PX + _WORD_PX + 8
+    text_left = MARGIN_PX + _WORD_PX + 8
     widest = max(font.getbbox(row)[2] for row in rows)
-    column_px = text_left + math.ceil(widest) + _MARGIN_PX
+    column_px = text_left + math.ceil(widest) + MARGIN_PX
     num_columns = math.ceil(len(rows) / _WORDS_PER_COLUMN)
-    height = 2 * _MARGIN_PX + line_px * min(len(rows), _WORDS_PER_COLUMN)
-    picture = Image.new("RGB", (num_columns * column_px, height), _BACKGROUND)
+    height = 2 * MARGIN_PX + line_px * min(len(rows), _WORDS_PER_COLUMN)
+    picture = Image.new("RGB", (num_columns * column_px, height), BACKGROUND)
     draw = ImageDraw.Draw(picture)
     for label, row in enumerate(rows):
         column, line = divmod(label, _WORDS_PER_COLUMN)
-        left, top = column * column_px, _MARGIN_PX + line * line_px
+        left, top = column * column_px, MARGIN_PX + line * line_px
         colour = tuple(vocabulary.colours[label].tolist())
-        swatch = [left + _MARGIN_PX, top + 2, left + _MARGIN_PX + _WORD_PX, top + 2 + _WORD_PX]
+        swatch = [left + MARGIN_PX, top + 2, left + MARGIN_PX + _WORD_PX, top + 2 + _WORD_PX]
         draw.rectangle(swatch, fill=colour)
-        draw.text((left + text_left, top), row, fill=_FOREGROUND, font=font)
+        draw.text((left + text_left, top), row, fill=FOREGROUND, font=font)
     return picture
 
 
@@ -162,28 +175,29 @@ def place_side_by_side(
 ) -> Image.Image:
     """Put pictures in a row on the dark background, tops aligned, each under its caption."""
     header = 0 if captions is None else 26
-    width = sum(p.width for p in pictures) + _MARGIN_PX * (len(pictures) - 1)
-    row = Image.new("RGB", (width, header + max(p.height for p in pictures)), _BACKGROUND)
+    width = sum(p.width for p in pictures) + MARGIN_PX * (len(pictures) - 1)
+    row = Image.new("RGB", (width, header + max(p.height for p in pictures)), BACKGROUND)
     draw = ImageDraw.Draw(row)
     left = 0
     for index, picture in enumerate(pictures):
         row.paste(picture, (left, header))
         if captions is not None:
-            draw.text((left + 4, 5), captions[index], fill=_FOREGROUND, font=_font())
-        left += picture.width + _MARGIN_PX
+            draw.text((left + 4, 5), captions[index], fill=FOREGROUND, font=label_font())
+        left += picture.width + MARGIN_PX
     return row
 
 
 def stack(pictures: Sequence[Image.Image]) -> Image.Image:
     """Put pictures in a column on the dark background, left edges aligned."""
-    height = sum(p.height for p in pictures) + _MARGIN_PX * (len(pictures) - 1)
-    column = Image.new("RGB", (max(p.width for p in pictures), height), _BACKGROUND)
+    height = sum(p.height for p in pictures) + MARGIN_PX * (len(pictures) - 1)
+    column = Image.new("RGB", (max(p.width for p in pictures), height), BACKGROUND)
     top = 0
     for picture in pictures:
         column.paste(picture, (0, top))
-        top += picture.height + _MARGIN_PX
+        top += picture.height + MARGIN_PX
     return column
 
 
-def _font(size_px: int = 13) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def label_font(size_px: int = 13) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Load the font of all pictures."""
     return ImageFont.load_default(size=size_px)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from random_student import save_random_student
 
 from clip2scene_core.datasets import NuScenesDataset
@@ -151,3 +152,9 @@ def test_the_command_writes_what_it_measured(tiny_nuscenes, tmp_path, capsys):
     assert row.split()[-2:] == [
         f"{100 * mode['ranges'][1]['mean_iou']:.1f}" for mode in (lidar, camera)
     ]
+    pictures = {path.name: np.asarray(Image.open(path)) for path in out.glob("*.png")}
+    charts = {"iou_by_class.png", "iou_by_part.png", "calibration.png"}
+    matrices = {"confusion_lidar.png", "confusion_camera.png"}
+    assert set(pictures) >= charts | matrices | {"keyframe_worst.png"}
+    assert all(len(np.unique(pixels.reshape(-1, 3), axis=0)) > 5 for pixels in pictures.values())
+    assert all(str(out / name) in printed for name in pictures)

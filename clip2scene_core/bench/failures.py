@@ -14,7 +14,7 @@ from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.datasets import NuScenesDataset, Sample
 from clip2scene_core.evaluation import ConfusionMatrix
 from clip2scene_core.labels import IGNORE_COLOUR, IGNORE_LABEL, NUSCENES_CLASSES
-from clip2scene_core.outputs import draw_bird_eye, place_side_by_side
+from clip2scene_core.outputs import draw_bird_eye, forward_left_up, place_side_by_side
 from clip2scene_core.segmenter import Segmenter
 from clip2scene_core.vocabulary import Vocabulary
 
@@ -92,8 +92,7 @@ class _Failure:
 
     def draw(self, vocabulary: Vocabulary) -> Image.Image:
         """Draw truth, prediction and errors from above."""
-        x_right, y_forward, z_up = self.sample.keyframe.points[:, :3].T  # nuScenes' LiDAR frame
-        points = np.stack([y_forward, -x_right, z_up], axis=1)
+        points = forward_left_up(self.sample.keyframe.points)
         grey = np.tile(np.array(IGNORE_COLOUR, dtype=np.uint8), (len(points), 1))
         errors = draw_bird_eye(points, grey, _SIZE_PX, _REACH_M)
         is_right = (self.truth == self.label) & ~self.is_wrong

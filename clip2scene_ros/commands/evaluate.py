@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,9 @@ from tqdm import tqdm
 from clip2scene_ros.commands.threads import add_threads_argument
 
 if TYPE_CHECKING:
+    from clip2scene_core.checkpoint import Checkpoint
     from clip2scene_core.datasets import NuScenesDataset, Sample
-    from clip2scene_core.evaluation import Report
+    from clip2scene_core.evaluation import Prediction, Report
 
 SUMMARY = "compare labels with 3D labels that no training has seen"
 _MODES = ("lidar", "camera", "fused", "untrained")
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="METRES",
         help="distances from the LiDAR between which points are also counted apart",
     )
-    parser.add_argument("--report", type=Path, metavar="DIR", help="also write evaluation.json")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="also write JSON and pictures")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     add_threads_argument(parser)
 
@@ -65,29 +65,26 @@ def run(arguments: argparse.Namespace) -> None:
     use_threads(arguments.threads)
     scenes = arguments.scenes.read_text().split() if arguments.scenes else None
     dataset = NuScenesDataset(arguments.dataset, arguments.version, scenes, with_labels=True)
-    reports = {mode: _evaluate(mode, arguments, dataset) for mode in arguments.modes}
+    labellers = {mode: _load_labeller(mode, arguments) for mode in arguments.modes}
+    reports = {
+        mode: _evaluate(mode, predict, arguments, dataset) for mode, predict in labellers.items()
+    }
     names = [c.name for c in NUSCENES_CLASSES]
     for mode, report in reports.items():
         print(f"\n{mode}\n{report.format_report(names, arguments.absent)}")
     if len(reports) > 1:
         print(f"\n{_compare(reports, names, arguments.absent)}")
     if arguments.report is not None:
-        _write_json(arguments, dataset, reports)
+        _write_report(arguments, dataset, reports, labellers)
 
 
-def _evaluate(mode: str, arguments: argparse.Namespace, dataset: NuScenesDataset) -> Report:
-    from clip2scene_core.checkpoint import load_checkpoint, untrained_checkpoint
-    from clip2scene_core.evaluation import Prediction, evaluate
-    from clip2scene_core.labels import NUSCENES_CLASSES
+def _load_labeller(mode: str, arguments: argparse.Namespace) -> Callable[[Sample], Prediction]:
+    from clip2scene_core.checkpoint import untrained_checkpoint
+    from clip2scene_core.evaluation import Prediction
     from clip2scene_core.online import OnlineOptions, load_online_segmenter
     from clip2scene_core.segmenter import Segmenter
 
-    checkpoint = load_checkpoint(arguments.weights)
-    if checkpoint.vocabulary.names != tuple(c.name for c in NUSCENES_CLASSES):
-        raise ValueError(
-            f"{arguments.weights} labels {', '.join(checkpoint.vocabulary.names)}; evaluation "
-            f"compares the 16 nuScenes classes"
-        )
+    checkpoint = _load_checkpoint(arguments)
     if mode == "untrained":
         segmenter = Segmenter(untrained_checkpoint(checkpoint), arguments.device)
 
@@ -109,6 +106,30 @@ def _evaluate(mode: str, arguments: argparse.Namespace, dataset: NuScenesDataset
             cloud = engine.add(sample.keyframe, sample.cameras)
             return Prediction(cloud.labels, cloud.scores)
 
+    return predict
+
+
+def _load_checkpoint(arguments: argparse.Namespace) -> Checkpoint:
+    from clip2scene_core.checkpoint import load_checkpoint
+    from clip2scene_core.labels import NUSCENES_CLASSES
+
+    checkpoint = load_checkpoint(arguments.weights)
+    if checkpoint.vocabulary.names != tuple(c.name for c in NUSCENES_CLASSES):
+        raise ValueError(
+            f"{arguments.weights} labels {', '.join(checkpoint.vocabulary.names)}; evaluation "
+            f"compares the 16 nuScenes classes"
+        )
+    return checkpoint
+
+
+def _evaluate(
+    mode: str,
+    predict: Callable[[Sample], Prediction],
+    arguments: argparse.Namespace,
+    dataset: NuScenesDataset,
+) -> Report:
+    from clip2scene_core.evaluation import evaluate
+
     with tqdm(desc=mode, unit="keyframe", total=len(dataset)) as bar:
 
         def progress(done: int, total: int) -> None:
@@ -118,8 +139,8 @@ def _evaluate(mode: str, arguments: argparse.Namespace, dataset: NuScenesDataset
             predict,
             dataset,
             progress,
-            trained_on_scene_tokens=() if mode == "camera" else checkpoint.scene_tokens,
-            range_edges_m=arguments.range_edges,
+            () if mode == "camera" else _load_checkpoint(arguments).scene_tokens,
+            arguments.range_edges,
         )
 
 
@@ -142,26 +163,27 @@ def _compare(reports: dict[str, Report], names: Sequence[str], absent: str) -> s
     )
 
 
-def _write_json(
-    arguments: argparse.Namespace, dataset: NuScenesDataset, reports: dict[str, Report]
+def _write_report(
+    arguments: argparse.Namespace,
+    dataset: NuScenesDataset,
+    reports: dict[str, Report],
+    labellers: dict[str, Callable[[Sample], Prediction]],
 ) -> None:
-    from clip2scene_core.labels import NUSCENES_CLASSES
+    from clip2scene_ros.evaluation_files import draw_charts, draw_keyframes, write_json
 
-    names = [c.name for c in NUSCENES_CLASSES]
-    content = {
+    setting = {
         "dataset": str(arguments.dataset),
         "scenes": {scene.token: scene.name for scene in dataset.scenes},
         "weights": arguments.weights,
-        "classes": names,
-        "absent": arguments.absent,
-        "modes": {
-            mode: report.to_dict(names, arguments.absent) for mode, report in reports.items()
-        },
+        "teacher": arguments.teacher,
     }
     arguments.report.mkdir(parents=True, exist_ok=True)
-    path = arguments.report / "evaluation.json"
-    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    print(f"\n{path}")
+    paths = [write_json(arguments.report, setting, reports, arguments.absent)]
+    paths += draw_charts(arguments.report, reports, arguments.absent)
+    paths += draw_keyframes(arguments.report, dataset, reports, labellers)
+    print()
+    for path in paths:
+        print(path)
 
 
 def _percent(iou: float) -> str:
