@@ -15,10 +15,10 @@ def semantic_consistency_loss(
     pseudo_labels: Tensor,
     temperature: float,
     class_weights: Tensor | None = None,
+    *,
+    normalise: bool = True,
 ) -> Tensor:
     """Cross-entropy of each point over the texts of all classes.
-
-    Embeddings are brought to unit length here, so logits are cosines / temperature.
 
     Args:
         point_embeddings: (P, D) float, any length; P may be 0.
@@ -26,6 +26,8 @@ def semantic_consistency_loss(
         pseudo_labels: (P,) int64 in [0, C), or 255 for points without a label.
         temperature: Positive.
         class_weights: (C,) float, or None for equal ones.
+        normalise: Whether embeddings are brought to unit length here, so that logits are cosines
+            / temperature.
 
     Returns:
         Scalar, the (weighted) mean over labelled points; 0, with a gradient path, if there is none.
@@ -33,12 +35,14 @@ def semantic_consistency_loss(
     Raises:
         ValueError: If shapes do not fit, a label is out of range or temperature is not positive.
 
-    Source: what trained CLIP2Scene (CVPR 2023) in place of its Eq. (1); there without
-    normalisation and temperature.
+    Source: the official code of CLIP2Scene (CVPR 2023) trains with this in place of Eq. (1), with
+    temperature 1 and without normalising.
     """
     _check(point_embeddings, text_embeddings, pseudo_labels, temperature)
-    points = F.normalize(point_embeddings, dim=1)
-    logits = points @ F.normalize(text_embeddings, dim=1).T / temperature  # (P, C)
+    if normalise:
+        point_embeddings = F.normalize(point_embeddings, dim=1)
+        text_embeddings = F.normalize(text_embeddings, dim=1)
+    logits = point_embeddings @ text_embeddings.T / temperature  # (P, C)
     labelled = pseudo_labels != IGNORE_LABEL
     losses = F.cross_entropy(
         logits, pseudo_labels, weight=class_weights, ignore_index=IGNORE_LABEL, reduction="sum"
@@ -75,18 +79,54 @@ def paper_semantic_consistency_loss(
     Source: CLIP2Scene (CVPR 2023), Eq. (1).
     """
     _check(point_embeddings, text_embeddings, pseudo_labels, temperature)
-    labelled = pseudo_labels != IGNORE_LABEL
-    labels = pseudo_labels[labelled]
-    logits = point_embeddings[labelled] @ text_embeddings.T / temperature  # (P', C)
-    num_positives = torch.bincount(labels, minlength=len(text_embeddings))
-    classes = ((num_positives > 0) & (num_positives < len(labels))).nonzero()[:, 0]
-    if len(classes) == 0:
-        return logits.sum() * 0
-    logits = logits[:, classes]
-    is_positive = labels[:, None] == classes
+    logits, is_positive = _logits_of_present_classes(
+        point_embeddings, text_embeddings, pseudo_labels, temperature
+    )
+    has_negatives = ~is_positive.all(dim=0)
+    logits, is_positive = logits[:, has_negatives], is_positive[:, has_negatives]
     positives = logits.masked_fill(~is_positive, -torch.inf).logsumexp(dim=0)
     negatives = logits.masked_fill(is_positive, -torch.inf).logsumexp(dim=0)
     return (negatives - positives).sum()
+
+
+def bounded_semantic_consistency_loss(
+    point_embeddings: Tensor, text_embeddings: Tensor, pseudo_labels: Tensor, temperature: float
+) -> Tensor:
+    """Contrast, for each class text, the points of the class with all points.
+
+    Eq. (1) with the positives in the denominator, too: the share of the class's own points in
+    exp(t_c . p / temperature). So no class, and not the sum, can fall under 0, whatever the length
+    of the embeddings.
+
+    Args:
+        point_embeddings: (P, D) float; P may be 0.
+        text_embeddings: (C, D) float.
+        pseudo_labels: (P,) int64 in [0, C), or 255 for points that take no part.
+        temperature: Positive.
+
+    Returns:
+        Scalar, the sum over the classes that have points; 0, with a gradient path, if none has.
+
+    Raises:
+        ValueError: If shapes do not fit, a label is out of range or temperature is not positive.
+    """
+    _check(point_embeddings, text_embeddings, pseudo_labels, temperature)
+    logits, is_positive = _logits_of_present_classes(
+        point_embeddings, text_embeddings, pseudo_labels, temperature
+    )
+    positives = logits.masked_fill(~is_positive, -torch.inf).logsumexp(dim=0)
+    return (logits.logsumexp(dim=0) - positives).sum()
+
+
+def _logits_of_present_classes(
+    point_embeddings: Tensor, text_embeddings: Tensor, pseudo_labels: Tensor, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """Logits (P', C') of labelled points and classes that occur, and whether each is a positive."""
+    labelled = pseudo_labels != IGNORE_LABEL
+    labels = pseudo_labels[labelled]
+    classes = torch.unique(labels)
+    logits = point_embeddings[labelled] @ text_embeddings[classes].T / temperature
+    return logits, labels[:, None] == classes
 
 
 def _check(

@@ -8,12 +8,20 @@ import torch
 from torch import Tensor
 
 from clip2scene_core.losses.semantic_consistency import (
+    bounded_semantic_consistency_loss,
     paper_semantic_consistency_loss,
     semantic_consistency_loss,
 )
 
 Loss = Callable[[Tensor, Tensor, Tensor, float], Tensor]
-BOTH = pytest.mark.parametrize("loss", [semantic_consistency_loss, paper_semantic_consistency_loss])
+EVERY_LOSS = pytest.mark.parametrize(
+    "loss",
+    [
+        semantic_consistency_loss,
+        paper_semantic_consistency_loss,
+        bounded_semantic_consistency_loss,
+    ],
+)
 TEXTS = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
 POINTS = torch.tensor([[3.0, 4.0], [2.0, 0.0]])  # cosines with the texts: 0.6, 0.8 and 1, 0
 
@@ -48,7 +56,27 @@ def test_length_of_the_embeddings_does_not_matter_to_the_cross_entropy() -> None
     torch.testing.assert_close(scaled, loss)
 
 
-def test_equation_1_equals_a_naive_loop() -> None:
+def test_the_official_code_takes_embeddings_at_their_length() -> None:
+    loss = semantic_consistency_loss(POINTS, TEXTS, torch.tensor([0, 0]), 1.0, normalise=False)
+    first = math.log(1 + math.exp(4.0 - 3.0))
+    second = math.log(1 + math.exp(0.0 - 2.0))
+    assert loss.item() == pytest.approx((first + second) / 2, rel=1e-6)
+
+
+def test_equation_1_by_hand() -> None:
+    loss = paper_semantic_consistency_loss(POINTS, TEXTS, torch.tensor([0, 1]), 0.5)
+    # Class 0 has products 3 and 2, class 1 has 4 and 0; the first of each belongs to point 0.
+    assert loss.item() == pytest.approx((2 - 3) / 0.5 + (4 - 0) / 0.5, rel=1e-6)
+
+
+def test_the_bounded_variant_by_hand() -> None:
+    loss = bounded_semantic_consistency_loss(POINTS, TEXTS, torch.tensor([0, 1]), 0.5)
+    expected = math.log(1 + math.exp((2 - 3) / 0.5)) + math.log(1 + math.exp((4 - 0) / 0.5))
+    assert loss.item() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+def test_equation_1_equals_a_naive_loop(bounded: bool) -> None:
     points, texts, labels = random_problem()
     labels[:3] = 255
     expected = 0.0
@@ -60,9 +88,9 @@ def test_equation_1_equals_a_naive_loop() -> None:
                 inside += term
             elif label != 255:
                 outside += term
-        expected -= math.log(inside / outside)
-    loss = paper_semantic_consistency_loss(points, texts, labels, 0.5)
-    assert loss.item() == pytest.approx(expected, rel=1e-9)
+        expected -= math.log(inside / (outside + inside if bounded else outside))
+    loss = bounded_semantic_consistency_loss if bounded else paper_semantic_consistency_loss
+    assert loss(points, texts, labels, 0.5).item() == pytest.approx(expected, rel=1e-9)
 
 
 def test_equation_1_survives_large_logits() -> None:
@@ -82,14 +110,57 @@ def test_equation_1_leaves_out_classes_that_have_no_counterpart() -> None:
     assert points.grad is not None
 
 
-@BOTH
+@pytest.mark.parametrize("length", [0.01, 1.0, 100.0])
+def test_the_bounded_variant_never_falls_under_0(length: float) -> None:
+    _, texts, labels = random_problem()
+    aligned = length * texts[labels]
+    assert bounded_semantic_consistency_loss(aligned, texts, labels, 0.5).item() >= 0
+
+
+def test_equation_1_falls_without_end_as_embeddings_grow() -> None:
+    _, texts, labels = random_problem()
+    texts = torch.nn.functional.normalize(texts, dim=1)
+    values = [
+        paper_semantic_consistency_loss(length * texts[labels], texts, labels, 0.5).item()
+        for length in (1.0, 10.0, 100.0)
+    ]
+    assert values[0] > values[1] > values[2]
+    assert values[2] == pytest.approx(10 * values[1], rel=0.05)
+
+
+def test_a_class_that_has_all_points_costs_nothing_in_the_bounded_variant() -> None:
+    assert bounded_semantic_consistency_loss(POINTS, TEXTS, torch.tensor([1, 1]), 0.5).item() == 0
+
+
+@EVERY_LOSS
+@pytest.mark.parametrize("label", [0, 1])
+def test_one_point_is_enough(loss: Loss, label: int) -> None:
+    points = POINTS[:1].clone().requires_grad_()
+    value = loss(points, TEXTS, torch.tensor([label]), 0.5)
+    value.backward()
+    sign = 1 if label == 0 else -1
+    alone = math.log(1 + math.exp(sign * (0.8 - 0.6) / 0.5))
+    expected = alone if loss is semantic_consistency_loss else 0  # no other point, no contrast
+    assert value.item() == pytest.approx(expected, rel=1e-6)
+
+
+@EVERY_LOSS
+def test_the_order_of_points_does_not_matter(loss: Loss) -> None:
+    points, texts, labels = random_problem()
+    order = torch.randperm(len(points), generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(
+        loss(points[order], texts, labels[order], 0.5), loss(points, texts, labels, 0.5)
+    )
+
+
+@EVERY_LOSS
 def test_gradients_agree_with_finite_differences(loss: Loss) -> None:
     points, texts, labels = random_problem(7)
     labels[2] = 255
     assert torch.autograd.gradcheck(lambda p: loss(p, texts, labels, 0.5), (points,))
 
 
-@BOTH
+@EVERY_LOSS
 def test_ignored_points_carry_no_loss(loss: Loss) -> None:
     points, texts, labels = random_problem()
     ignored = labels.clone()
@@ -101,7 +172,7 @@ def test_ignored_points_carry_no_loss(loss: Loss) -> None:
     assert gradient[5:].abs().min() > 0
 
 
-@BOTH
+@EVERY_LOSS
 @pytest.mark.parametrize("num_points", [0, 3])
 def test_no_labelled_point_gives_zero_with_a_gradient_path(loss: Loss, num_points: int) -> None:
     points = torch.ones(num_points, 2, requires_grad=True)
@@ -120,7 +191,7 @@ def test_no_labelled_point_gives_zero_under_class_weights_too() -> None:
     assert value.item() == 0
 
 
-@BOTH
+@EVERY_LOSS
 def test_descending_the_loss_aligns_points_with_their_text(loss: Loss) -> None:
     points, texts, labels = random_problem()
     texts = torch.nn.functional.normalize(texts, dim=1)
@@ -135,7 +206,7 @@ def test_descending_the_loss_aligns_points_with_their_text(loss: Loss) -> None:
     assert after == 1
 
 
-@BOTH
+@EVERY_LOSS
 @pytest.mark.parametrize(
     ("points", "labels", "temperature", "message"),
     [
