@@ -18,6 +18,7 @@ ROS_PINS = [
     "ros-jazzy-nav-msgs==5.3.6",
     "ros-jazzy-sensor-msgs==5.3.6",
     "ros-jazzy-std-msgs==5.3.6",
+    "ros-jazzy-std-srvs==5.3.6",
     "ros-jazzy-visualization-msgs==5.3.6",
 ]
 

@@ -150,6 +150,8 @@ class NodeHealth:
         if record.has_given_up:
             level = ERROR
             message = f"gave up after {record.num_failed_in_a_row} lost sweeps in a row: {failure}"
+        elif record.is_paused:
+            level, message = WARN, "paused by ~/set_enabled: sweeps are not labelled"
         elif failure:
             level, message = ERROR, f"the last sweep was lost: {failure}"
         elif ratio > values.max_drop_ratio:

@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import rclpy
 from rclpy.clock import Clock
@@ -19,28 +19,18 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.timer import Timer
 from rclpy.utilities import try_shutdown
 
-from clip2scene_core.online import OnlineSegmenter
 from clip2scene_core.wording import Wording, Words
-from clip2scene_ros.assembler import SweepAssembler
 from clip2scene_ros.diagnostics import DiagnosticsReporter
+from clip2scene_ros.labelling import EngineLoader, Labelling, make_labelling
 from clip2scene_ros.live_parameters import LiveParameters
 from clip2scene_ros.node_health import NodeHealth
-from clip2scene_ros.node_options import (
-    asked_wording,
-    assembly_options,
-    base_wording,
-    load_engine,
-    online_options,
-    resolved_topics,
-)
-from clip2scene_ros.node_outputs import NodeOutputs
+from clip2scene_ros.node_options import asked_wording, load_engine
+from clip2scene_ros.node_services import offer_services
 from clip2scene_ros.parameters import NodeParameters
 from clip2scene_ros.ros_logging import RosLogHandler
 from clip2scene_ros.segment_worker import SegmentWorker
-from clip2scene_ros.sensor_inputs import SensorInputs, check_pose_source
+from clip2scene_ros.sensor_inputs import SensorInputs
 from clip2scene_ros.sweep_record import SweepRecord
-
-EngineLoader = Callable[[NodeParameters], OnlineSegmenter]
 
 _MAINTENANCE_PERIOD_S = 0.1
 _DIAGNOSTICS_PERIOD_S = 1.0
@@ -49,21 +39,12 @@ _LIBRARIES = ("clip2scene_core", "clip2scene_ros")
 
 
 @dataclass(frozen=True)
-class _Configured:
-    """What the node holds from configure to cleanup."""
-
-    assembler: SweepAssembler
-    engine: OnlineSegmenter
-    outputs: NodeOutputs
-    base: Wording
-
-
-@dataclass(frozen=True)
 class _Active:
     """What the node holds from activate to deactivate."""
 
     worker: SegmentWorker
     inputs: SensorInputs
+    record: SweepRecord
     timers: tuple[Timer, ...]
 
 
@@ -94,14 +75,23 @@ class SegmentNode(LifecycleNode):
     ) -> None:
         super().__init__("clip2scene", context=context, parameter_overrides=parameter_overrides)
         self._load_engine = load_engine
-        self._configured: _Configured | None = None
+        self._labelling: Labelling | None = None
         self._active: _Active | None = None
+        self._is_enabled = True
         self._failure: Exception | None = None
         self.parameters = LiveParameters(self, self._prepare, self._take)
         self._reporter = DiagnosticsReporter(self)
         self._log_handler = RosLogHandler(self.get_logger())
         for library in _LIBRARIES:
             logging.getLogger(library).addHandler(self._log_handler)
+        offer_services(
+            self,
+            {
+                "reset": lambda: self._configured().reset(),
+                "get_legend": lambda: self._configured().legend(),
+            },
+            {"set_enabled": self._set_enabled},
+        )
         if self.values.autostart:
             self._start()
 
@@ -166,23 +156,17 @@ class SegmentNode(LifecycleNode):
                 raise self._failure
 
     def _configure(self) -> None:
-        check_pose_source(self.values)
-        profile = resolved_topics(self.values, self.resolve_topic_name)
-        assembler = SweepAssembler(assembly_options(self.values), profile)
-        engine = self._load_engine(self.values)
-        base = base_wording(self.values, engine.vocabulary)
-        engine.use(engine.read(asked_wording(self.values, base)), online_options(self.values))
-        outputs = NodeOutputs(self, self.values)
-        self._configured = _Configured(assembler, engine, outputs, base)
+        self._labelling = make_labelling(self, self.values, self._load_engine)
 
     def _activate(self) -> None:
-        assert self._configured is not None  # the state machine saw to it
-        assembler, engine = self._configured.assembler, self._configured.engine
+        labelling = self._configured()
+        assembler, engine = labelling.assembler, labelling.engine
         record = SweepRecord()
+        record.is_paused = not self._is_enabled
         worker = SegmentWorker(
             assembler,
             engine,
-            self._configured.outputs,
+            labelling.outputs,
             record,
             self._now_ns,
             lambda: self.values,
@@ -199,7 +183,7 @@ class SegmentNode(LifecycleNode):
                 _DIAGNOSTICS_PERIOD_S, lambda: self._reporter.report(health.items()), clock=steady
             ),
         )
-        self._active = _Active(worker, inputs, timers)
+        self._active = _Active(worker, inputs, record, timers)
         worker.start()
         self._say_hello()
 
@@ -211,7 +195,7 @@ class SegmentNode(LifecycleNode):
             self.trigger_deactivate()
 
     def _deactivate(self) -> None:
-        if self._active is None or self._configured is None:
+        if self._active is None:
             return
         for timer in self._active.timers:
             self.destroy_timer(timer)
@@ -219,46 +203,45 @@ class SegmentNode(LifecycleNode):
         self._active.worker.stop()
         self._active = None
         # What was heard before a pause is stale after it.
-        self._configured.assembler.clear()
+        self._configured().assembler.clear()
 
     def _release(self) -> None:
         self._deactivate()
-        if self._configured is not None:
-            self._configured.outputs.close()
-            self._configured = None
+        if self._labelling is not None:
+            self._labelling.outputs.close()
+            self._labelling = None
 
     def _prepare(self, old: NodeParameters, new: NodeParameters) -> Words | None:
-        """Let CLIP read new words; before there is one, only their form can be checked."""
-        if self._configured is None:
-            if new.prompts:
-                asked_wording(new, Wording(new.prompts))
-            return None
-        engine, base = self._configured.engine, self._configured.base
-        asked, before = asked_wording(new, base), asked_wording(old, base)
-        if asked == before:
-            return engine.words
-        words = engine.read(asked)
-        if replace(asked, query=before.query) == before:
-            # The same labels: nobody needs a new legend because of a query.
-            return replace(words, vocabulary=engine.vocabulary)
-        return words
+        if self._labelling is not None:
+            return self._labelling.prepare(old, new)
+        if new.prompts:  # without CLIP their form alone can be checked
+            asked_wording(new, Wording(new.prompts))
+        return None
 
     def _take(self, values: NodeParameters, words: Words | None) -> None:
-        """Follow new parameters from the next sweep on."""
-        if self._configured is not None and words is not None:
-            self._configured.engine.use(words, online_options(values))
-            self._configured.assembler.change_waits(assembly_options(values))
+        if self._labelling is not None and words is not None:
+            self._labelling.take(values, words)
+
+    def _configured(self) -> Labelling:
+        if self._labelling is None:
+            raise ValueError(f"{self.get_name()} is not configured; configure it first")
+        return self._labelling
+
+    def _set_enabled(self, is_enabled: bool) -> str:
+        self._is_enabled = is_enabled
+        if self._active is not None:
+            self._active.record.is_paused = not is_enabled
+        return "sweeps are labelled" if is_enabled else "paused: sweeps are not labelled"
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
 
     def _say_hello(self) -> None:
-        assert self._configured is not None
         assert self._active is not None
         inputs = self._active.inputs.subscriptions.values()
         self.get_logger().info(
             f"mode {self.values.mode}: {self.resolve_topic_name('~/points')} will be labelled by "
-            f"{len(self._configured.engine.vocabulary)} prompts from "
+            f"{len(self._configured().engine.vocabulary)} prompts from "
             f"{', '.join(subscription.topic for subscription in inputs)}"
         )
 

@@ -96,7 +96,7 @@ class SegmentWorker:
         """Label one sweep if there is one; False if there was none."""
         values = self._values()
         assembled, is_skipped = None, False
-        if self._record.has_given_up:
+        if self._record.has_given_up or self._record.is_paused:
             is_skipped = self._assembler.skip_newest(self._now_ns())
         elif map_period_s(values) is None and not self._outputs.is_wanted():
             is_skipped = self._assembler.skip_newest(self._now_ns())
@@ -129,8 +129,8 @@ class SegmentWorker:
             return
         cloud = replace(labelled, points=assembled.points)
         labelled_s = time.monotonic()
-        if self._stopping.is_set():
-            return  # who stopped the worker must not hear of it again
+        if self._stopping.is_set() or self._record.is_paused:
+            return  # who stopped or paused the worker must not hear of it again
         self._outputs.legend.announce_cloud(
             cloud.vocabulary, assembled.header, values.min_confidence
         )

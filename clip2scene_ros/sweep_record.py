@@ -83,6 +83,7 @@ class SweepRecord:
         self.num_failed = 0
         self.num_failed_in_a_row = 0
         self.has_given_up = False
+        self.is_paused = False
         self.num_maps = 0
         self.num_voxels = 0
         self.map_ms = 0.0
