@@ -8,28 +8,24 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from clip2scene_core.datasets.sample import Sweep
-from clip2scene_core.deskew import SweepMotion, deskew
 from clip2scene_core.transforms import TransformError
 from clip2scene_ros.assembly import AssembledSweep, AssemblyOptions, Rejection, RejectionKind
+from clip2scene_ros.camera_info_files import load_camera_infos
+from clip2scene_ros.camera_input import CameraInput
 from clip2scene_ros.conversions import (
     NANOSECONDS,
-    CalibrationError,
     CloudError,
-    ImageError,
     stamp_ns,
 )
 from clip2scene_ros.extrinsics import load_extrinsics
+from clip2scene_ros.frame_overrides import POINTS, parse_frame_overrides
 from clip2scene_ros.matched_image import MatchedImage
 from clip2scene_ros.poses import NoExtrinsicsError, SensorPoses
 from clip2scene_ros.profiles import Profile
+from clip2scene_ros.sweep_match import SweepMatch
 from clip2scene_ros.waiting_cloud import WaitingCloud
 
 _TIME_JUMP_NS: Final = NANOSECONDS // 2
-_IMAGE_HISTORY_NS: Final = NANOSECONDS
 _MAX_WAITING: Final = 100
 
 
@@ -40,16 +36,6 @@ class _Wait:
     now_ns: int
     is_over: bool
     is_over_for_poses: bool
-
-
-@dataclass(frozen=True)
-class _Match:
-    cloud: WaitingCloud
-    T_fixed_lidar: NDArray[np.float64]
-    motion: SweepMotion | None
-    images: tuple[MatchedImage, ...]
-    left_out: tuple[Rejection, ...]
-    num_time_jumps: int
 
 
 class SweepAssembler:
@@ -67,8 +53,9 @@ class SweepAssembler:
         profile: Names the topics in reasons.
 
     Raises:
-        ValueError: If an option's camera is not in the profile.
+        ValueError: If an option's camera or frame override is not in the profile.
         ExtrinsicsError: If the extrinsics file cannot be used.
+        CalibrationFileError: If a calibration file cannot be used.
     """
 
     def __init__(self, options: AssemblyOptions, profile: Profile) -> None:
@@ -87,8 +74,13 @@ class SweepAssembler:
         if options.extrinsics_file is not None:
             self._poses.add_static(load_extrinsics(options.extrinsics_file))
         self._waiting: deque[WaitingCloud] = deque()
-        self._images: dict[str, deque[tuple[int, Any]]] = {c: deque() for c in options.cameras}
-        self._infos: dict[str, Any] = {}
+        frames = parse_frame_overrides(options.frame_overrides, profile.cameras)
+        self._cloud_frame = frames.get(POINTS)
+        infos = load_camera_infos(options.camera_info_url, options.cameras)
+        self._cameras = {
+            camera: CameraInput(profile.cameras[camera], frames.get(camera), infos.get(camera))
+            for camera in options.cameras
+        }
         self._newest_ns: dict[str, int] = {}
         self._rejections: list[Rejection] = []
         self._num_time_jumps = 0
@@ -112,18 +104,28 @@ class SweepAssembler:
             if at_ns is None:
                 return
             self._watch_time(topic, at_ns)
-            scale = self.options.intensity_scale
-            self._waiting.append(WaitingCloud(message, at_ns, now_ns, time.monotonic(), scale))
+            frame_id = self._cloud_frame or message.header.frame_id
+            self._waiting.append(
+                WaitingCloud(
+                    topic=topic,
+                    message=message,
+                    at_ns=at_ns,
+                    arrival_ns=now_ns,
+                    arrived_s=time.monotonic(),
+                    intensity_scale=self.options.intensity_scale,
+                    header=type(message.header)(stamp=message.header.stamp, frame_id=frame_id),
+                )
+            )
             if len(self._waiting) > _MAX_WAITING:
                 oldest = self._waiting.popleft()
                 self._reject(
                     RejectionKind.OVERTAKEN,
-                    f"{self._where(oldest)}: {_MAX_WAITING} newer clouds are waiting",
+                    f"{oldest.where}: {_MAX_WAITING} newer clouds are waiting",
                 )
 
     def on_image(self, camera: str, message: Any, now_ns: int) -> None:
         """Take a sensor_msgs/Image or CompressedImage; cameras that are not used are ignored."""
-        if camera not in self._images:
+        if camera not in self._cameras:
             return
         topic = self.profile.cameras[camera].image
         with self._lock:
@@ -131,19 +133,15 @@ class SweepAssembler:
             if at_ns is None:
                 return
             self._watch_time(topic, at_ns)
-            images = self._images[camera]
-            images.append((at_ns, message))
-            oldest_needed_ns = at_ns - _IMAGE_HISTORY_NS
-            if self._waiting:
-                tolerance_ns = round(self.options.tolerance_s * NANOSECONDS)
-                oldest_needed_ns = min(oldest_needed_ns, self._waiting[0].at_ns - tolerance_ns)
-            while images[0][0] < oldest_needed_ns:
-                images.popleft()
+            tolerance_ns = round(self.options.tolerance_s * NANOSECONDS)
+            oldest_ns = self._waiting[0].at_ns - tolerance_ns if self._waiting else None
+            self._cameras[camera].add_image(at_ns, message, oldest_ns)
 
     def on_camera_info(self, camera: str, message: Any) -> None:
-        """Take a sensor_msgs/CameraInfo."""
-        with self._lock:
-            self._infos[camera] = message
+        """Take a sensor_msgs/CameraInfo; cameras that are not used are ignored."""
+        if camera in self._cameras:
+            with self._lock:
+                self._cameras[camera].add_info(message)
 
     def on_tf(self, message: Any, is_static: bool) -> None:
         """Take a tf2_msgs/TFMessage of /tf or /tf_static."""
@@ -254,26 +252,26 @@ class SweepAssembler:
 
     def _clear(self) -> None:
         self._waiting.clear()
-        for images in self._images.values():
-            images.clear()
+        for camera in self._cameras.values():
+            camera.clear()
         self._newest_ns.clear()
         self._poses.clear()
 
     def _reject(self, kind: RejectionKind, reason: str) -> None:
         self._rejections.append(Rejection(kind, reason))
 
-    def _take_oldest(self, now_ns: int, is_last: bool) -> _Match | None:
+    def _take_oldest(self, now_ns: int, is_last: bool) -> SweepMatch | None:
         while self._waiting:
             outcome = self._match(self._waiting[0], now_ns, is_last)
             if outcome is None:
                 return None
             self._waiting.popleft()
-            if isinstance(outcome, _Match):
+            if isinstance(outcome, SweepMatch):
                 return outcome
             self._rejections.append(outcome)
         return None
 
-    def _take_newest(self, now_ns: int) -> _Match | None:
+    def _take_newest(self, now_ns: int) -> SweepMatch | None:
         for index in reversed(range(len(self._waiting))):
             outcome = self._match(self._waiting[index], now_ns, is_last=False)
             if isinstance(outcome, Rejection):
@@ -283,13 +281,15 @@ class SweepAssembler:
                 for _ in range(index):
                     self._reject(
                         RejectionKind.OVERTAKEN,
-                        f"{self._where(self._waiting.popleft())}: a newer cloud is ready",
+                        f"{self._waiting.popleft().where}: a newer cloud is ready",
                     )
                 self._waiting.popleft()
                 return outcome
         return None
 
-    def _match(self, cloud: WaitingCloud, now_ns: int, is_last: bool) -> _Match | Rejection | None:
+    def _match(
+        self, cloud: WaitingCloud, now_ns: int, is_last: bool
+    ) -> SweepMatch | Rejection | None:
         """Match a cloud with its pose and images; None while it has to wait."""
         waited_s = (now_ns - cloud.arrival_ns) / NANOSECONDS
         wait = _Wait(
@@ -297,7 +297,7 @@ class SweepAssembler:
             is_last or waited_s > self.options.max_wait_s,
             is_last or waited_s > self.options.pose_wait_s,
         )
-        lidar_frame = cloud.frame_id
+        lidar_frame = cloud.header.frame_id
         try:
             T_fixed_lidar = self._poses.T_fixed_sensor(
                 lidar_frame, lidar_frame, cloud.at_ns, now_ns
@@ -306,26 +306,26 @@ class SweepAssembler:
             if self.options.deskew:
                 motion = self._poses.sweep_motion(lidar_frame, cloud.at_ns, cloud.span_s, now_ns)
         except CloudError as error:
-            return Rejection(RejectionKind.BAD_CLOUD, f"{self._where(cloud)}: {error}")
+            return Rejection(RejectionKind.BAD_CLOUD, f"{cloud.where}: {error}")
         except NoExtrinsicsError as error:
             if not wait.is_over_for_poses:
                 return None
-            return Rejection(RejectionKind.NO_EXTRINSICS, f"{self._where(cloud)}: {error}")
+            return Rejection(RejectionKind.NO_EXTRINSICS, f"{cloud.where}: {error}")
         except TransformError as error:
             if not wait.is_over_for_poses and error.kind != "past":
                 return None
-            return Rejection(RejectionKind.NO_POSE, f"{self._where(cloud)}: {error}")
+            return Rejection(RejectionKind.NO_POSE, f"{cloud.where}: {error}")
         images, left_out = [], []
         for camera in self.options.cameras:
             image = self._match_image(camera, cloud, wait)
             if image is None:
                 return None
             if isinstance(image, str):
-                reason = f"{self._where(cloud)}: {camera}: {image}"
+                reason = f"{cloud.where}: {camera}: {image}"
                 left_out.append(Rejection(RejectionKind.CAMERA, reason))
             else:
                 images.append(image)
-        return _Match(
+        return SweepMatch(
             cloud, T_fixed_lidar, motion, tuple(images), tuple(left_out), self._num_time_jumps
         )
 
@@ -333,68 +333,34 @@ class SweepAssembler:
         self, camera: str, cloud: WaitingCloud, wait: _Wait
     ) -> MatchedImage | str | None:
         """Find the camera's nearest image; a reason if it has none, None while it may come."""
-        images, info = self._images[camera], self._infos.get(camera)
-        has_later_image = bool(images) and images[-1][0] >= cloud.at_ns
-        if not wait.is_over and not (has_later_image and info is not None):
+        source = self._cameras[camera]
+        if not wait.is_over and not source.is_complete(cloud.at_ns):
             return None
-        topics = self.profile.cameras[camera]
-        if info is None:
-            return f"no CameraInfo came on {topics.info}"
-        if not images:
-            return f"no image came on {topics.image}"
-        at_ns, message = min(images, key=lambda image: abs(image[0] - cloud.at_ns))
-        away_s = (at_ns - cloud.at_ns) / NANOSECONDS
-        if abs(away_s) > self.options.tolerance_s:
-            return (
-                f"the nearest image on {topics.image} is {away_s:+.3f} s away, "
-                f"the tolerance is {self.options.tolerance_s} s"
-            )
-        camera_frame = message.header.frame_id or info.header.frame_id
+        nearest = source.nearest(cloud.at_ns, self.options.tolerance_s)
+        if isinstance(nearest, str):
+            return nearest
+        at_ns, message = nearest
+        camera_frame = source.frame_of(message)
         try:
             T_fixed_camera = self._poses.T_fixed_sensor(
-                camera_frame, cloud.frame_id, at_ns, wait.now_ns
+                camera_frame, cloud.header.frame_id, at_ns, wait.now_ns
             )
         except NoExtrinsicsError as error:
             return str(error) if wait.is_over else None
         except TransformError as error:
             return None if error.kind == "future" and not wait.is_over_for_poses else str(error)
-        return MatchedImage(camera, message, info, camera_frame, T_fixed_camera, at_ns)
+        return MatchedImage(camera, message, source.info, camera_frame, T_fixed_camera, at_ns)
 
-    def _decode(self, match: _Match) -> AssembledSweep | None:
+    def _decode(self, match: SweepMatch) -> AssembledSweep | None:
         """Decode points and images, outside the lock; None if the cloud cannot be read."""
-        begin_s = time.monotonic()
-        cloud, motion = match.cloud, match.motion
+        follows_time_jump = match.num_time_jumps != self._num_time_jumps_released
         try:
-            points = cloud.points
+            sweep, left_out = match.decode(follows_time_jump)
         except CloudError as error:
             with self._lock:
-                self._reject(RejectionKind.BAD_CLOUD, f"{self._where(cloud)}: {error}")
+                self._reject(RejectionKind.BAD_CLOUD, f"{match.cloud.where}: {error}")
             return None
-        views, frames, left_out = [], [], list(match.left_out)
-        for image in match.images:
-            try:
-                views.append(image.view())
-                frames.append(image.frame_id)
-            except (ImageError, CalibrationError) as error:
-                is_undecoded = isinstance(error, ImageError)
-                kind = RejectionKind.CAMERA if is_undecoded else RejectionKind.UNCALIBRATED
-                where = f"{self._where(cloud)}: {image.camera}"
-                left_out.append(Rejection(kind, f"{where}: {error}"))
         with self._lock:
             self._rejections += left_out
-            follows_time_jump = match.num_time_jumps != self._num_time_jumps_released
             self._num_time_jumps_released = match.num_time_jumps
-        at_stamp = points if motion is None else deskew(points, cloud.offsets_s, motion)
-        return AssembledSweep(
-            sweep=Sweep(at_stamp, match.T_fixed_lidar, cloud.at_ns),
-            points=points,
-            cameras=tuple(views),
-            camera_frames=tuple(frames),
-            header=cloud.message.header,
-            follows_time_jump=follows_time_jump,
-            wait_s=begin_s - cloud.arrived_s,
-            decode_s=time.monotonic() - begin_s,
-        )
-
-    def _where(self, cloud: WaitingCloud) -> str:
-        return f"{self.profile.cloud_topic} at {cloud.at_ns / NANOSECONDS:.6f}"
+        return sweep

@@ -62,6 +62,9 @@ class AssemblyOptions:
         extrinsics_file: Rigid transforms for when there is no /tf_static.
         rigid_extrinsics: Sensors don't move on the robot: their mounts are looked up once, at the
             newest transform, and watched. False looks them up at the stamps.
+        camera_info_url: Calibration files (see `load_camera_infos`) in place of CameraInfo topics;
+            "" for none.
+        frame_overrides: Frames in place of the headers', as `parse_frame_overrides` reads them.
         deskew: Undo the LiDAR's motion within a sweep; clouds need a time per point.
     """
 
@@ -76,6 +79,8 @@ class AssemblyOptions:
     zero_stamp: str = "reject"
     extrinsics_file: Path | None = None
     rigid_extrinsics: bool = True
+    camera_info_url: str = ""
+    frame_overrides: tuple[str, ...] = ()
     deskew: bool = False
 
     def __post_init__(self) -> None:
@@ -105,7 +110,7 @@ class AssembledSweep:
         points: (N, 4) float32, the same as they were sent; what is published keeps them.
         cameras: Views within the tolerance, in the options' order.
         camera_frames: Frame of each view's image.
-        header: The cloud's own; the output carries the same.
+        header: The cloud's own, in the frame that overrides it; the output carries the same.
         follows_time_jump: Time ran backwards since the sweep before: reset the engine first.
         wait_s: From the cloud's arrival until its turn, by a steady clock.
         decode_s: Spent on decoding the cloud and its images.

@@ -12,7 +12,14 @@ import yaml
 
 from clip2scene_ros.profiles import PROFILES, ROBOT, Profile, ProfileError, choose_profile, resolved
 
-TEXT_PARAMETERS: Final = ("weights", "device", "mode", "pose_source", "extrinsics_file")
+TEXT_PARAMETERS: Final = (
+    "weights",
+    "device",
+    "mode",
+    "pose_source",
+    "extrinsics_file",
+    "camera_info_url",
+)
 """Arguments that are parameters of the node of the same name."""
 
 _DDS_VARIABLES: Final = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")

@@ -99,12 +99,12 @@ class NodeHealth:
         fault = ERROR if self._values.mode == "camera" else WARN
         cameras = [c for c in self._values.cameras if f"{c} image" in self._inputs]
         for camera in cameras:
-            image, info = self._inputs[f"{camera} image"], self._inputs[f"{camera} info"]
+            image, info = self._inputs[f"{camera} image"], self._inputs.get(f"{camera} info")
             reason = self._record.recent_reason([RejectionKind.CAMERA], camera)
             uncalibrated = self._record.recent_reason([RejectionKind.UNCALIBRATED], camera)
             if self._is_silent(image):
                 level, message = fault, f"no image on {self._outage(image)}"
-            elif not info.received and self._is_silent(info):
+            elif info is not None and not info.received and self._is_silent(info):
                 level, message = fault, f"no CameraInfo on {self._outage(info)}"
             elif uncalibrated:
                 level, message = ERROR, uncalibrated
@@ -114,7 +114,7 @@ class NodeHealth:
                 level, message = OK, f"images from {image.topic}"
             used = sum(camera in facts.cameras for facts in recent.labelled)
             values = {**_facts(image), "used ratio": used / max(1, len(recent.labelled))}
-            is_waited_for = not (image.received and info.received)
+            is_waited_for = not (image.received and (info is None or info.received))
             yield Item(f"camera {camera}", level, message, values, is_waited_for)
 
     def _poses(self, recent: Recent) -> Item:

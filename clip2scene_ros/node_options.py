@@ -101,6 +101,8 @@ def assembly_options(values: NodeParameters) -> AssemblyOptions:
         zero_stamp=values.zero_stamp,
         extrinsics_file=Path(values.extrinsics_file) if values.extrinsics_file else None,
         rigid_extrinsics=values.rigid_extrinsics,
+        camera_info_url=values.camera_info_url,
+        frame_overrides=values.frame_overrides,
         deskew=values.deskew,
     )
 

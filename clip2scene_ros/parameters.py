@@ -198,6 +198,18 @@ class NodeParameters:
         "/{camera}/camera_info",
         "Topic of a camera's CameraInfo; {camera} and {CAMERA} as above.",
     )
+    camera_info_url: str = parameter(
+        "camera_info_url",
+        "",
+        "YAML files of camera_info_manager in place of CameraInfo topics: a path, file:// or "
+        "package:// URL; ${NAME} or {camera} in it is the camera's name.",
+    )
+    frame_overrides: tuple[str, ...] = parameter(
+        "frame_overrides",
+        (),
+        "Frames in place of the headers': points=FRAME, CAMERA=FRAME, or {camera}={camera}_optical "
+        "for all cameras. [''] means none.",
+    )
     image_transport: str = parameter(
         "image_transport",
         "auto",

@@ -194,9 +194,11 @@ class SensorPoses:
             now_ns: Time now; a rigid mount is looked up again every five seconds.
 
         Raises:
-            NoExtrinsicsError: If the frames are not connected.
+            NoExtrinsicsError: If the frames are not connected, or the sensor's has no name.
             TransformError: If the mount is not rigid and the stamp is not covered.
         """
+        if not sensor_frame:
+            raise NoExtrinsicsError("the header names no frame; name it in frame_overrides")
         if not self._is_rigid:
             try:
                 return self._tree.lookup(self._base_frame, sensor_frame, at_ns)

@@ -134,7 +134,8 @@ def segment_bag(
     options = options or ReplayOptions()
     started = time.perf_counter()
     with open_bag(bag) as reader:
-        profile = options.profile or _choose_profile(reader, options.cloud_topic)
+        is_calibrated = options.assembly is not None and bool(options.assembly.camera_info_url)
+        profile = options.profile or _choose_profile(reader, options.cloud_topic, is_calibrated)
         with create_bag(out) as writer:
             replay = _Replay(reader, writer, engine, profile, options, viewer)
             replay.feed_static_transforms()
@@ -283,24 +284,27 @@ class _Replay:
         self.reasons.setdefault(kind, reason)
 
 
-def choose_bag_profile(bag: Path, cloud_topic: str | None = None) -> Profile:
+def choose_bag_profile(
+    bag: Path, cloud_topic: str | None = None, is_calibrated: bool = False
+) -> Profile:
     """Recognise a bag's layout by its topics.
 
     Args:
         bag: A ROS 2 bag: folder, .mcap or .db3.
         cloud_topic: The cloud to label, for bags that have several.
+        is_calibrated: Calibrations come from files: cameras without CameraInfo are used, too.
 
     Raises:
         BagError: If the bag cannot be read, or its topics leave no or several clouds.
     """
     with open_bag(bag) as reader:
-        return _choose_profile(reader, cloud_topic)
+        return _choose_profile(reader, cloud_topic, is_calibrated)
 
 
-def _choose_profile(reader: Reader, cloud_topic: str | None) -> Profile:
+def _choose_profile(reader: Reader, cloud_topic: str | None, is_calibrated: bool) -> Profile:
     types = {resolved(connection.topic): connection.msgtype for connection in reader.connections}
     try:
-        return choose_profile(types, cloud_topic)
+        return choose_profile(types, cloud_topic, is_calibrated)
     except ProfileError as error:
         raise BagError(f"{reader.path}: {error}") from error
 

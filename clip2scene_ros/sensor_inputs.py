@@ -69,9 +69,10 @@ class SensorInputs:
             subscriptions[f"{camera} image"] = self._open(
                 image_type, topics.image, partial(self._on_image, camera), 5
             )
-            subscriptions[f"{camera} info"] = self._open(
-                CameraInfo, topics.info, partial(self.assembler.on_camera_info, camera), 1
-            )
+            if not values.camera_info_url:
+                subscriptions[f"{camera} info"] = self._open(
+                    CameraInfo, topics.info, partial(self.assembler.on_camera_info, camera), 1
+                )
         if values.pose_source == "odometry":
             subscriptions["odometry"] = self._open(
                 Odometry, profile.odometry_topic, self._on_odometry, 50

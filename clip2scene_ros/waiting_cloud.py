@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2scene_ros.conversions import points_from_cloud
+from clip2scene_ros.conversions import NANOSECONDS, points_from_cloud
 from clip2scene_ros.point_times import point_times
 
 
@@ -18,23 +18,27 @@ class WaitingCloud:
     """A sensor_msgs/PointCloud2 that waits for its poses and images.
 
     Attributes:
+        topic: Where it came from.
         message: The cloud.
         at_ns: Its stamp.
         arrival_ns: When it came, by the assembler's clock.
         arrived_s: The same by a steady clock.
         intensity_scale: The LiDAR's largest intensity.
+        header: The message's own, or one with the frame that overrides its.
     """
 
+    topic: str
     message: Any
     at_ns: int
     arrival_ns: int
     arrived_s: float
     intensity_scale: float
+    header: Any
 
     @property
-    def frame_id(self) -> str:
-        """The LiDAR's frame."""
-        return str(self.message.header.frame_id)
+    def where(self) -> str:
+        """Name topic and stamp, for reasons."""
+        return f"{self.topic} at {self.at_ns / NANOSECONDS:.6f}"
 
     @cached_property
     def points(self) -> NDArray[np.float32]:

@@ -55,6 +55,7 @@ ARGUMENTS = {
     "device": ("", "auto, cpu, cuda or cuda:N; empty: the parameter file's."),
     "pose_source": ("", "tf, odometry or none; empty: the parameter file's."),
     "extrinsics_file": ("", "YAML file of sensor mounts, for bags without /tf_static."),
+    "camera_info_url": ("", "Calibration files for bags without CameraInfo; {camera} in it."),
     "params_file": (str(SHARE / "config/segment_node.yaml"), "Parameters of the node."),
     "use_sim_time": ("auto", "true, false, or auto: true with a bag."),
     "namespace": ("", "Namespace of the node."),
@@ -82,7 +83,12 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Turn the arguments into processes."""
     arguments = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     topics = topics_of_bag(Path(arguments["bag"])) if arguments["bag"] else {}
-    profile = profile_for(arguments["profile"], topics, arguments["points_topic"])
+    profile = profile_for(
+        arguments["profile"],
+        topics,
+        arguments["points_topic"],
+        is_calibrated=bool(arguments["camera_info_url"]),
+    )
     parameters = given_parameters(arguments, profile)
     environment = dds_environment(arguments["dds_profile"], os.environ)
     logger = ".".join([*filter(None, arguments["namespace"].split("/")), "clip2scene"])

@@ -306,6 +306,60 @@ def test_camera_without_mount_is_left_out_by_name():
     assert "cam_back" in rejection.reason
 
 
+def test_calibrations_from_files_take_the_place_of_camera_info(tmp_path):
+    (tmp_path / "cam_front.yaml").write_text(
+        "{image_width: 16, image_height: 8, camera_matrix: {data: [7, 0, 8, 0, 7, 4, 0, 0, 1]}}"
+    )
+    url = f"{tmp_path}/{{camera}}.yaml"
+    assembler = make_assembler(cameras=("cam_front",), camera_info_url=url)
+    send_info(assembler)  # says 10 pixels, and is not asked
+    send_pose(assembler, 0)
+    send_image(assembler, 0)
+    send_cloud(assembler, 0)
+    (view,) = next_sweep(assembler, 0).cameras
+    assert view.intrinsics[0, 0] == 7
+
+
+def test_frames_that_headers_leave_out_are_overridden():
+    assembler = make_assembler(
+        cameras=("cam_front",), frame_overrides=("points=lidar_top", "cam_front=cam_front")
+    )
+    assembler.on_camera_info("cam_front", ros_messages.camera_info(frame=""))
+    send_pose(assembler, 0)
+    image = ros_messages.compressed_image(ros_messages.jpeg((0, 0, 0)), START, "")
+    assembler.on_image("cam_front", image, START)
+    assembler.on_cloud(ros_messages.cloud(POINTS, START, frame=""), START)
+    assembled = next_sweep(assembler, 0)
+    np.testing.assert_allclose(assembled.sweep.T_global_lidar[:3, 3], LIDAR_MOUNT)
+    np.testing.assert_allclose(assembled.cameras[0].T_global_camera[:3, 3], CAMERA_MOUNT)
+    assert assembled.header.frame_id == "lidar_top"
+    assert assembled.camera_frames == ("cam_front",)
+
+
+@pytest.mark.parametrize("pose_source", ["tf", "none"])
+def test_an_image_without_a_frame_is_nowhere(pose_source):
+    assembler = make_assembler(cameras=("cam_front",), pose_source=pose_source)
+    assembler.on_camera_info("cam_front", ros_messages.camera_info(frame=""))
+    send_pose(assembler, 0)
+    image = ros_messages.compressed_image(ros_messages.jpeg((0, 0, 0)), START, "")
+    assembler.on_image("cam_front", image, START)
+    send_cloud(assembler, 0)
+    assert next_sweep(assembler, 0).cameras == ()
+    (rejection,) = assembler.take_rejections()
+    assert rejection.kind is RejectionKind.CAMERA
+    assert "frame_overrides" in rejection.reason
+
+
+def test_a_cloud_without_a_frame_has_no_pose():
+    assembler = make_assembler()
+    send_pose(assembler, 0)
+    assembler.on_cloud(ros_messages.cloud(POINTS, START, frame=""), START)
+    assert next_sweep(assembler, 0, is_last=True) is None
+    (rejection,) = assembler.take_rejections()
+    assert rejection.kind is RejectionKind.NO_EXTRINSICS
+    assert "names no frame; name it in frame_overrides" in rejection.reason
+
+
 def test_zero_stamp_is_rejected_with_a_hint():
     assembler = make_assembler()
     assembler.on_cloud(ros_messages.cloud(POINTS, 0), START)

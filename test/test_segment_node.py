@@ -321,6 +321,30 @@ def test_a_camera_without_calibration_is_left_out_and_named(start, engine):
     graph.spin_until(is_named)
 
 
+def test_calibration_and_frames_may_come_from_parameters(start, engine, tmp_path):
+    (tmp_path / "cam_front.yaml").write_text(
+        "{image_width: 4, image_height: 2, camera_matrix: {data: [3, 0, 2, 0, 3, 1, 0, 0, 1]}}"
+    )
+    graph = start(
+        mode="fused",
+        sync__max_wait=0.5,
+        camera_info_url=f"{tmp_path}/${{NAME}}.yaml",
+        frame_overrides=["points=lidar_top", "{camera}={camera}"],
+    )
+    assert "cam_front info" not in graph.node.inputs.subscriptions
+    for stamp_s in (0.9, 1.1):
+        graph.publish_pose(stamp_s)
+    graph.publish_camera("cam_front", ros_graph.make_image(1.0, frame=""))
+    graph.spin_until(lambda: graph.node.inputs.subscriptions["cam_front image"].received)
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0, frame=""))
+    graph.spin_until(lambda: graph.received.points)
+    ((camera,),) = engine.cameras
+    assert camera.intrinsics[0, 0] == 3
+    assert graph.received.points[0].header.frame_id == "lidar_top"
+    graph.spin_until(lambda: graph.received.diagnostics)
+    assert graph.diagnosis("camera cam_front").level == b"\0"
+
+
 def test_mode_camera_without_images_publishes_nothing_and_goes_on(start, engine):
     engine.needs_cameras = True
     graph = start(mode="camera", pose_source="none", sync__max_wait=0.0)

@@ -38,6 +38,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--extrinsics", type=Path, help="YAML file of sensor mounts, if the bag has no /tf_static"
     )
     parser.add_argument(
+        "--camera-info-url",
+        default="",
+        metavar="URL",
+        help="calibration files in place of CameraInfo topics; {camera} is the camera's name",
+    )
+    parser.add_argument(
+        "--frame-overrides",
+        nargs="+",
+        default=(),
+        metavar="NAME=FRAME",
+        help="frames in place of the headers': points=FRAME, CAMERA=FRAME, {camera}={camera}",
+    )
+    parser.add_argument(
         "--deskew", action="store_true", help="undo the motion within a sweep, by its points' times"
     )
     shown = parser.add_mutually_exclusive_group()
@@ -51,13 +64,17 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_ros.replay import ReplayOptions, choose_bag_profile, segment_bag
 
     viewer = _make_viewer(arguments)
-    profile = choose_bag_profile(arguments.bag, arguments.points_topic)
+    profile = choose_bag_profile(
+        arguments.bag, arguments.points_topic, bool(arguments.camera_info_url)
+    )
     typed = {
         "fixed_frame": arguments.fixed_frame,
         "intensity_scale": arguments.intensity_scale,
         "base_frame": arguments.base_frame,
         "pose_source": arguments.pose_source,
         "extrinsics_file": arguments.extrinsics,
+        "camera_info_url": arguments.camera_info_url,
+        "frame_overrides": tuple(arguments.frame_overrides),
         "deskew": arguments.deskew,
     }
     given = {name: value for name, value in typed.items() if value is not None}
