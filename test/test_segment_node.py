@@ -364,6 +364,22 @@ def test_the_map_is_published_in_the_fixed_frame_with_the_sweeps_stamp(start):
     assert (cloud.header.frame_id, seconds_of(cloud), cloud.width) == ("map", 1.0, 4)
 
 
+def test_new_words_label_the_latched_map_without_another_sweep(start, engine):
+    graph = start(map__publish_rate=0.1)  # the next map is due in ten seconds
+    for stamp_s in (0.9, 1.1):
+        graph.publish_pose(stamp_s)
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
+    graph.spin_until(lambda: graph.received.maps)
+    engine.set_prompts(["car", "tree"])
+    graph.spin_until(lambda: len(graph.received.maps) == 2)
+    before, after = graph.received.maps
+    assert seconds_of(after) == seconds_of(before) == 1.0
+    # Quadrants 2 and 3 look like neither of the two words: the first one wins a draw.
+    assert sorted(labels_of(before)) == [0, 1, 2, 3]
+    assert sorted(labels_of(after)) == [0, 0, 0, 1]
+    assert ros_graph.names_of(graph.received.legends[-1]) == ["car", "tree"]
+
+
 def test_without_poses_there_is_no_map(start):
     graph = start(pose_source="none")
     graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
