@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from clip2scene_core.network.heads import SemanticHead, SpatialHead
-from clip2scene_core.network.spvcnn import SPVCNN, RowBatchNorm
+from clip2scene_core.network.row_batch_norm import RowBatchNorm
+from clip2scene_core.network.spvcnn import SPVCNN
 from clip2scene_core.sparse.voxelize import Voxels, voxelize
 
 WIDTH = 0.125

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clip2scene_core.network.blocks import (
+    DownStage,
+    SubmanifoldBlock,
+    UpStage,
+    average_input,
+    scale_planes,
+)
 from clip2scene_core.network.row_batch_norm import RowBatchNorm
-from clip2scene_core.sparse.conv import DownsampleConv3d, SubmanifoldConv3d, UpsampleConv3d
-from clip2scene_core.sparse.tensor import SparseTensor
 from clip2scene_core.sparse.voxelize import Voxels, devoxelize, voxel_mean
 
 # Features after the stem, the four stages down, and the four stages up, at width 1.
 _PLANES = (32, 32, 64, 128, 256, 256, 128, 96, 96)
+# Residual blocks in each stage.
+_NUM_BLOCKS = 2
 
 
 class SPVCNN(nn.Module):
@@ -35,17 +41,17 @@ class SPVCNN(nn.Module):
 
     def __init__(self, in_features: int, width: float = 1.0) -> None:
         super().__init__()
-        planes = [int(width * plane) for plane in _PLANES]
-        if min(planes) < 1:
-            raise ValueError(f"width {width} leaves no features; use at least 1/32")
+        planes = scale_planes(_PLANES, width)
         self.in_features = in_features
         self.out_features = planes[4] + planes[6] + planes[8]
         self.stem = nn.ModuleList(
             [SubmanifoldBlock(in_features, planes[0]), SubmanifoldBlock(planes[0], planes[0])]
         )
-        self.down = nn.ModuleList(DownStage(planes[i], planes[i + 1]) for i in range(4))
+        self.down = nn.ModuleList(
+            DownStage(planes[i], planes[i + 1], _NUM_BLOCKS) for i in range(4)
+        )
         self.up = nn.ModuleList(
-            UpStage(planes[4 + i], planes[3 - i], planes[5 + i]) for i in range(4)
+            UpStage(planes[4 + i], planes[3 - i], planes[5 + i], _NUM_BLOCKS) for i in range(4)
         )
         self.point_layers = nn.ModuleList(
             PointLayer(planes[i], planes[j]) for i, j in ((0, 4), (4, 6), (6, 8))
@@ -68,14 +74,7 @@ class SPVCNN(nn.Module):
         Raises:
             ValueError: If point_features does not fit the points or the network.
         """
-        expected = (len(voxels.point_to_voxel), self.in_features)
-        if point_features.shape != expected:
-            raise ValueError(
-                f"point_features must be {expected} for these voxels and this network, "
-                f"got {tuple(point_features.shape)}"
-            )
-        tensor = voxel_mean(point_features, voxels)
-        tensor = tensor.replace_features(tensor.features.to(self._dtype))
+        tensor = average_input(point_features, voxels, self.in_features, self._dtype)
         for block in self.stem:
             tensor = block(tensor)
         skips = [tensor]
@@ -99,82 +98,6 @@ class SPVCNN(nn.Module):
         return torch.cat([points_bottom, points_middle, points_top], dim=1)
 
 
-class SubmanifoldBlock(nn.Module):
-    """Submanifold convolution, normalisation, ReLU."""
-
-    def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__()
-        self.conv = SubmanifoldConv3d(in_features, out_features)
-        self.norm = RowBatchNorm(out_features)
-
-    def forward(self, tensor: SparseTensor) -> SparseTensor:
-        """(M, in_features) -> (M, out_features)."""
-        return _normalise(self.conv(tensor), self.norm)
-
-
-class ResidualBlock(nn.Module):
-    """Two submanifold convolutions beside a shortcut."""
-
-    def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__()
-        self.first = SubmanifoldBlock(in_features, out_features)
-        self.conv = SubmanifoldConv3d(out_features, out_features)
-        self.norm = RowBatchNorm(out_features)
-        self.shortcut: nn.Module = nn.Identity()
-        if in_features != out_features:
-            self.shortcut = nn.Sequential(
-                nn.Linear(in_features, out_features, bias=False), RowBatchNorm(out_features)
-            )
-
-    def forward(self, tensor: SparseTensor) -> SparseTensor:
-        """(M, in_features) -> (M, out_features)."""
-        features = self.norm(self.conv(self.first(tensor)).features)
-        features += self.shortcut(tensor.features)
-        return tensor.replace_features(F.relu(features, inplace=True))
-
-
-class DownStage(nn.Module):
-    """To the next coarser level, then two residual blocks."""
-
-    def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__()
-        self.conv = DownsampleConv3d(in_features, in_features)
-        self.norm = RowBatchNorm(in_features)
-        self.blocks = nn.ModuleList(
-            [ResidualBlock(in_features, out_features), ResidualBlock(out_features, out_features)]
-        )
-
-    def forward(self, tensor: SparseTensor) -> SparseTensor:
-        """(M, in_features) -> (M_coarse, out_features)."""
-        tensor = _normalise(self.conv(tensor), self.norm)
-        for block in self.blocks:
-            tensor = block(tensor)
-        return tensor
-
-
-class UpStage(nn.Module):
-    """Back to a finer level, joined with what was there, then two residual blocks."""
-
-    def __init__(self, in_features: int, skip_features: int, out_features: int) -> None:
-        super().__init__()
-        self.conv = UpsampleConv3d(in_features, out_features)
-        self.norm = RowBatchNorm(out_features)
-        self.blocks = nn.ModuleList(
-            [
-                ResidualBlock(out_features + skip_features, out_features),
-                ResidualBlock(out_features, out_features),
-            ]
-        )
-
-    def forward(self, tensor: SparseTensor, skip: SparseTensor) -> SparseTensor:
-        """(M, in_features) and (M_fine, skip_features) -> (M_fine, out_features)."""
-        tensor = _normalise(self.conv(tensor, skip.level), self.norm)
-        tensor = tensor.replace_features(torch.cat([tensor.features, skip.features], dim=1))
-        for block in self.blocks:
-            tensor = block(tensor)
-        return tensor
-
-
 class PointLayer(nn.Sequential):
     """Linear layer, normalisation, ReLU on points: (N, in_features) -> (N, out_features)."""
 
@@ -182,7 +105,3 @@ class PointLayer(nn.Sequential):
         super().__init__(
             nn.Linear(in_features, out_features), RowBatchNorm(out_features), nn.ReLU(inplace=True)
         )
-
-
-def _normalise(tensor: SparseTensor, norm: RowBatchNorm) -> SparseTensor:
-    return tensor.replace_features(F.relu(norm(tensor.features), inplace=True))

@@ -1,0 +1,132 @@
+"""What SPVCNN and MinkUNet are built of."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clip2scene_core.network.row_batch_norm import RowBatchNorm
+from clip2scene_core.sparse.conv import DownsampleConv3d, SubmanifoldConv3d, UpsampleConv3d
+from clip2scene_core.sparse.tensor import SparseTensor
+from clip2scene_core.sparse.voxelize import Voxels, voxel_mean
+
+
+def scale_planes(planes: tuple[int, ...], width: float) -> list[int]:
+    """Multiply numbers of features by the width of a network, rounding down.
+
+    Raises:
+        ValueError: If nothing is left of one of them.
+    """
+    scaled = [int(width * plane) for plane in planes]
+    if min(scaled) < 1:
+        raise ValueError(f"width {width} leaves no features; use at least 1/{min(planes)}")
+    return scaled
+
+
+def average_input(
+    point_features: Tensor, voxels: Voxels, in_features: int, dtype: torch.dtype
+) -> SparseTensor:
+    """Average a network's input over the points of each voxel.
+
+    Args:
+        point_features: (N, in_features) float.
+        voxels: M voxels of the N points.
+        in_features: What the network takes.
+        dtype: Of the network's weights.
+
+    Returns:
+        Features (M, in_features) of this dtype on the finest level.
+
+    Raises:
+        ValueError: If point_features does not fit the points or the network.
+    """
+    expected = (len(voxels.point_to_voxel), in_features)
+    if point_features.shape != expected:
+        raise ValueError(
+            f"point_features must be {expected} for these voxels and this network, "
+            f"got {tuple(point_features.shape)}"
+        )
+    tensor = voxel_mean(point_features, voxels)
+    return tensor.replace_features(tensor.features.to(dtype))
+
+
+class SubmanifoldBlock(nn.Module):
+    """Submanifold convolution, normalisation, ReLU."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.conv = SubmanifoldConv3d(in_features, out_features)
+        self.norm = RowBatchNorm(out_features)
+
+    def forward(self, tensor: SparseTensor) -> SparseTensor:
+        """(M, in_features) -> (M, out_features)."""
+        return _activate(self.conv(tensor), self.norm)
+
+
+class ResidualBlock(nn.Module):
+    """Two submanifold convolutions beside a shortcut."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.first = SubmanifoldBlock(in_features, out_features)
+        self.conv = SubmanifoldConv3d(out_features, out_features)
+        self.norm = RowBatchNorm(out_features)
+        self.shortcut: nn.Module = nn.Identity()
+        if in_features != out_features:
+            self.shortcut = nn.Sequential(
+                nn.Linear(in_features, out_features, bias=False), RowBatchNorm(out_features)
+            )
+
+    def forward(self, tensor: SparseTensor) -> SparseTensor:
+        """(M, in_features) -> (M, out_features)."""
+        features = self.norm(self.conv(self.first(tensor)).features)
+        features += self.shortcut(tensor.features)
+        return tensor.replace_features(F.relu(features, inplace=True))
+
+
+class DownStage(nn.Module):
+    """To the next coarser level, then residual blocks."""
+
+    def __init__(self, in_features: int, out_features: int, num_blocks: int) -> None:
+        super().__init__()
+        self.conv = DownsampleConv3d(in_features, in_features)
+        self.norm = RowBatchNorm(in_features)
+        self.blocks = _residual_blocks(in_features, out_features, num_blocks)
+
+    def forward(self, tensor: SparseTensor) -> SparseTensor:
+        """(M, in_features) -> (M_coarse, out_features)."""
+        tensor = _activate(self.conv(tensor), self.norm)
+        for block in self.blocks:
+            tensor = block(tensor)
+        return tensor
+
+
+class UpStage(nn.Module):
+    """Back to a finer level, joined with what was there, then residual blocks."""
+
+    def __init__(
+        self, in_features: int, skip_features: int, out_features: int, num_blocks: int
+    ) -> None:
+        super().__init__()
+        self.conv = UpsampleConv3d(in_features, out_features)
+        self.norm = RowBatchNorm(out_features)
+        self.blocks = _residual_blocks(out_features + skip_features, out_features, num_blocks)
+
+    def forward(self, tensor: SparseTensor, skip: SparseTensor) -> SparseTensor:
+        """(M, in_features) and (M_fine, skip_features) -> (M_fine, out_features)."""
+        tensor = _activate(self.conv(tensor, skip.level), self.norm)
+        tensor = tensor.replace_features(torch.cat([tensor.features, skip.features], dim=1))
+        for block in self.blocks:
+            tensor = block(tensor)
+        return tensor
+
+
+def _residual_blocks(in_features: int, out_features: int, num_blocks: int) -> nn.ModuleList:
+    """Blocks in a row, of which the first changes the number of features."""
+    widths = [in_features, *[out_features] * (num_blocks - 1)]
+    return nn.ModuleList(ResidualBlock(width, out_features) for width in widths)
+
+
+def _activate(tensor: SparseTensor, norm: RowBatchNorm) -> SparseTensor:
+    return tensor.replace_features(F.relu(norm(tensor.features), inplace=True))
