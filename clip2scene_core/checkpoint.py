@@ -98,7 +98,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         config = config_from_dict(description["config"], str(path))
         embeddings = tensors.pop(_TEXT_EMBEDDINGS)
         vocabulary = make_vocabulary(description["prompts"], embeddings, description["names"])
-        student = Student(config.network.width, config.network.voxel_size_m, embeddings.shape[1])
+        student = Student(config.network, embeddings.shape[1])
         student.load_state_dict({k.removeprefix("student."): v for k, v in tensors.items()})
     except (SafetensorError, OSError, json.JSONDecodeError, KeyError, ConfigError) as error:
         raise CheckpointError(f"{path}: damaged checkpoint ({error})") from error
@@ -120,11 +120,7 @@ def untrained_checkpoint(checkpoint: Checkpoint, seed: int = 0) -> Checkpoint:
     """The same student with random weights: the baseline that a trained one must beat."""
     torch.manual_seed(seed)
     config = checkpoint.config
-    student = Student(
-        config.network.width,
-        config.network.voxel_size_m,
-        checkpoint.vocabulary.embeddings.shape[1],
-    )
+    student = Student(config.network, checkpoint.vocabulary.embeddings.shape[1])
     return Checkpoint(
         student.eval().requires_grad_(False),
         checkpoint.vocabulary,

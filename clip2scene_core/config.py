@@ -19,17 +19,38 @@ class ConfigError(ValueError):
     """A configuration that cannot be used; the message names the key and what to do."""
 
 
+NETWORK_NAMES = ("spvcnn", "minkunet14", "minkunet18", "minkunet34")
+POINT_FEATURES = ("intensity", "height", "offsets")
+
+
 @dataclass(frozen=True)
 class NetworkConfig:
     """The 3D network.
 
     Attributes:
-        width: Multiplies the channels of SPVCNN; 1.0 is the paper's network.
+        name: "spvcnn", the paper's on outdoor data, or "minkunet14", "minkunet18" or "minkunet34",
+            which have no branch of points.
+        width: Multiplies the channels; 1.0 is the published network.
         voxel_size_m: Edge of a voxel, metres.
+        features: What the network is told of every point: "intensity", all that the paper uses;
+            "height" over the sensor; "offsets" from the centre of the voxel.
     """
 
+    name: str = "spvcnn"
     width: float = 1.0
     voxel_size_m: float = 0.1
+    features: tuple[str, ...] = POINT_FEATURES
+
+    def __post_init__(self) -> None:
+        _check_choice("network.name", self.name, NETWORK_NAMES)
+        if min(self.width, self.voxel_size_m) <= 0:
+            raise ConfigError("network.width and network.voxel_size_m must be positive")
+        known = set(self.features) <= set(POINT_FEATURES)
+        if not self.features or not known or len(set(self.features)) < len(self.features):
+            raise ConfigError(
+                f"network.features must be some of {', '.join(POINT_FEATURES)}, each once, "
+                f"got {list(self.features)}"
+            )
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def tiny_checkpoint() -> Checkpoint:
         classes=prompts, prompts=prompts, network=NetworkConfig(width=0.125, voxel_size_m=0.5)
     )
     return Checkpoint(
-        Student(0.125, 0.5, 16).eval().requires_grad_(False),
+        Student(config.network, 16).eval().requires_grad_(False),
         make_vocabulary(prompts, torch.eye(16)[:3]),
         config,
         ("a", "b"),

@@ -20,7 +20,7 @@ def random_student(seed: int = 0) -> Checkpoint:
         training=TrainingConfig(seed=seed),
     )
     embeddings = PromptEncoder("small")(config.prompts)
-    student = Student(0.125, 0.5, embeddings.shape[1]).eval().requires_grad_(False)
+    student = Student(config.network, embeddings.shape[1]).eval().requires_grad_(False)
     vocabulary = make_vocabulary(config.prompts, embeddings, config.classes)
     return Checkpoint(student, vocabulary, config, (), {})
 

@@ -28,7 +28,7 @@ def student(tmp_path: Path) -> Path:
     config = PretrainConfig(network=NetworkConfig(width=0.125, voxel_size_m=0.5))
     vocabulary = make_vocabulary(prompts, torch.eye(16), names)
     path = tmp_path / "student.safetensors"
-    save_checkpoint(path, Checkpoint(Student(0.125, 0.5, 16), vocabulary, config, ("x",), {}))
+    save_checkpoint(path, Checkpoint(Student(config.network, 16), vocabulary, config, ("x",), {}))
     return path
 
 

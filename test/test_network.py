@@ -1,49 +1,20 @@
-from __future__ import annotations
+"""What every 3D network does."""
 
 import pytest
 import torch
-from torch import Tensor
+from small_clouds import VOXEL_SIZE_M, as_voxels, cloud, new_network, used_network
+from torch import nn
 
-from clip2scene_core.network.heads import SemanticHead, SpatialHead
-from clip2scene_core.network.row_batch_norm import RowBatchNorm
-from clip2scene_core.network.spvcnn import SPVCNN
-from clip2scene_core.sparse.voxelize import Voxels, voxelize
-
-WIDTH = 0.125
+from clip2scene_core.config import NETWORK_NAMES
+from clip2scene_core.sparse.voxelize import voxelize
 
 
-def cloud(num_points: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Points within a few metres and two features of each."""
-    generator = torch.Generator().manual_seed(seed)
-    points = 6 * torch.rand(num_points, 3, generator=generator) - 3
-    return points, torch.rand(num_points, 2, generator=generator)
+@pytest.fixture(params=NETWORK_NAMES)
+def network(request: pytest.FixtureRequest) -> nn.Module:
+    return used_network(request.param)
 
 
-def as_voxels(points: Tensor, batch_index: Tensor | None = None) -> Voxels:
-    if batch_index is None:
-        batch_index = torch.zeros(len(points), dtype=torch.int64)
-    return voxelize(points, batch_index, 0.2)
-
-
-@pytest.fixture
-def network() -> SPVCNN:
-    """In evaluation mode, with running statistics that do something."""
-    torch.manual_seed(0)
-    network = SPVCNN(2, WIDTH)
-    points, features = cloud(400, seed=9)
-    with torch.no_grad():
-        for _ in range(5):
-            network(as_voxels(points), features)
-    return network.eval()
-
-
-def test_full_width_has_the_size_of_the_published_network() -> None:
-    network = SPVCNN(1)
-    assert sum(parameter.numel() for parameter in network.parameters()) == 21_718_880 + 54_688
-    assert network.out_features == 480
-
-
-def test_every_point_gets_finite_features(network: SPVCNN) -> None:
+def test_every_point_gets_finite_features(network: nn.Module) -> None:
     points, features = cloud(300)
     output = network(as_voxels(points), features)
     assert output.shape == (300, network.out_features)
@@ -51,7 +22,7 @@ def test_every_point_gets_finite_features(network: SPVCNN) -> None:
     assert output.std(dim=0).max() > 0.01
 
 
-def test_order_of_the_points_does_not_matter(network: SPVCNN) -> None:
+def test_order_of_the_points_does_not_matter(network: nn.Module) -> None:
     points, features = cloud(300)
     order = torch.randperm(300, generator=torch.Generator().manual_seed(1))
     output = network(as_voxels(points), features)
@@ -59,7 +30,7 @@ def test_order_of_the_points_does_not_matter(network: SPVCNN) -> None:
     torch.testing.assert_close(permuted, output[order], rtol=1e-4, atol=1e-5)
 
 
-def test_a_batch_of_clouds_equals_one_by_one(network: SPVCNN) -> None:
+def test_a_batch_of_clouds_equals_one_by_one(network: nn.Module) -> None:
     (points, features), (other_points, other_features) = cloud(300), cloud(200, seed=1)
     batch_index = torch.cat([torch.zeros(300), torch.ones(200)]).long()
     together = network(
@@ -74,45 +45,18 @@ def test_a_batch_of_clouds_equals_one_by_one(network: SPVCNN) -> None:
     )
 
 
-def test_points_of_one_voxel_get_features_of_their_own(network: SPVCNN) -> None:
-    points, features = cloud(300)
-    points[1] = points[0].div(0.2).floor().add(0.9).mul(0.2)
-    voxels = as_voxels(points)
-    assert voxels.point_to_voxel[0] == voxels.point_to_voxel[1]
-    output = network(voxels, features)
-    assert (output[0] - output[1]).abs().max() > 1e-3
-
-
-@pytest.mark.parametrize(("point_layer", "up_stage"), [(0, 0), (1, 2)])
-def test_the_point_branch_flows_back_into_the_voxels(
-    network: SPVCNN, point_layer: int, up_stage: int
-) -> None:
-    points, features = cloud(300)
-    received: list[Tensor] = []
-    network.up[up_stage].register_forward_pre_hook(
-        lambda _, inputs: received.append(inputs[0].features)
-    )
-    network(as_voxels(points), features)
-    norm = network.point_layers[point_layer][1]
-    torch.nn.init.constant_(norm.weight, 0)
-    torch.nn.init.constant_(norm.bias, 100)  # the layer now says 100 for every point
-    network(as_voxels(points), features)
-    before, after = received
-    assert (after - before).min() > 50
-
-
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_cuda_computes_what_the_cpu_computes(network: SPVCNN) -> None:
+def test_cuda_computes_what_the_cpu_computes(network: nn.Module) -> None:
     points, features = cloud(300)
     expected = network(as_voxels(points), features)
-    voxels = voxelize(points.cuda(), torch.zeros(300, dtype=torch.int64).cuda(), 0.2)
+    voxels = voxelize(points.cuda(), torch.zeros(300, dtype=torch.int64).cuda(), VOXEL_SIZE_M)
     output = network.cuda()(voxels, features.cuda())
     output.sum().backward()
     torch.testing.assert_close(output.cpu(), expected, rtol=1e-2, atol=1e-2)
 
 
-def test_far_away_points_do_not_change_the_others(network: SPVCNN) -> None:
+def test_far_away_points_do_not_change_the_others(network: nn.Module) -> None:
     points, features = cloud(300)
     far_points, far_features = cloud(50, seed=1)
     output = network(as_voxels(points), features)
@@ -126,7 +70,7 @@ def test_far_away_points_do_not_change_the_others(network: SPVCNN) -> None:
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_almost_no_points_pass_through(
-    network: SPVCNN, num_points: int, training: bool, dtype: torch.dtype
+    network: nn.Module, num_points: int, training: bool, dtype: torch.dtype
 ) -> None:
     network.train(training).to(dtype)
     points, features = cloud(num_points)
@@ -137,14 +81,14 @@ def test_almost_no_points_pass_through(
     assert output.isfinite().all()
 
 
-def test_bfloat16_stays_close_to_float32(network: SPVCNN) -> None:
+def test_bfloat16_stays_close_to_float32(network: nn.Module) -> None:
     points, features = cloud(300)
     expected = network(as_voxels(points), features)
     output = network.to(torch.bfloat16)(as_voxels(points), features).float()
     assert (output - expected).abs().max() < 0.05 * expected.abs().max()
 
 
-def test_every_parameter_gets_a_gradient(network: SPVCNN) -> None:
+def test_every_parameter_gets_a_gradient(network: nn.Module) -> None:
     points, features = cloud(300)
     output = network.train()(as_voxels(points), features)
     output.square().mean().backward()
@@ -154,16 +98,31 @@ def test_every_parameter_gets_a_gradient(network: SPVCNN) -> None:
         assert parameter.grad.abs().sum() > 0, name
 
 
-def test_a_few_steps_teach_the_height_of_the_points() -> None:
-    torch.manual_seed(0)
+def height_loss(network: nn.Module, layer: nn.Linear) -> torch.Tensor:
+    """Of predicting a point's height from its features."""
     points, features = cloud(300)
-    network = SPVCNN(2, WIDTH)
-    layer = torch.nn.Linear(network.out_features, 1)
-    parameters = [*network.parameters(), *layer.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=1e-2)
+    return (layer(network(as_voxels(points), features)) - points[:, 2:]).square().mean()
+
+
+@pytest.mark.parametrize("name", NETWORK_NAMES)
+def test_one_step_against_the_gradient_lowers_the_loss(name: str) -> None:
+    network = new_network(name)
+    layer = nn.Linear(network.out_features, 1)
+    optimizer = torch.optim.SGD([*network.parameters(), *layer.parameters()], lr=1e-3)
+    before = height_loss(network, layer)
+    before.backward()
+    optimizer.step()
+    assert height_loss(network, layer) < before
+
+
+@pytest.mark.parametrize("name", ["spvcnn", "minkunet14"])
+def test_a_few_steps_teach_the_height_of_the_points(name: str) -> None:
+    network = new_network(name)
+    layer = nn.Linear(network.out_features, 1)
+    optimizer = torch.optim.Adam([*network.parameters(), *layer.parameters()], lr=1e-2)
     losses = []
     for _ in range(30):
-        loss = (layer(network(as_voxels(points), features)) - points[:, 2:]).square().mean()
+        loss = height_loss(network, layer)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -171,34 +130,9 @@ def test_a_few_steps_teach_the_height_of_the_points() -> None:
     assert losses[-1] < 0.1 * losses[0]
 
 
-def test_features_that_do_not_fit_are_refused(network: SPVCNN) -> None:
+def test_features_that_do_not_fit_are_refused(network: nn.Module) -> None:
     points, features = cloud(10)
     with pytest.raises(ValueError, match=r"must be \(10, 2\)"):
         network(as_voxels(points), features[:, :1])
     with pytest.raises(ValueError, match=r"must be \(10, 2\)"):
         network(as_voxels(points), features[:9])
-
-
-def test_a_width_without_features_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least 1/32"):
-        SPVCNN(1, width=0.01)
-
-
-def test_a_single_row_is_normalised_by_the_running_statistics_and_leaves_them_alone() -> None:
-    norm = RowBatchNorm(1)
-    norm(torch.tensor([[0.0], [2.0]]))  # mean 1, unbiased variance 2, momentum 0.1
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    torch.testing.assert_close(norm.running_mean, torch.tensor([0.1]))
-    torch.testing.assert_close(norm.running_var, torch.tensor([1.1]))
-    output = norm(torch.tensor([[3.1]]))
-    torch.testing.assert_close(output, torch.tensor([[3.0 / (1.1 + 1e-5) ** 0.5]]))
-    torch.testing.assert_close(norm.running_mean, torch.tensor([0.1]))
-
-
-def test_the_two_heads_are_different_linear_layers() -> None:
-    features = torch.randn(5, 6, generator=torch.Generator().manual_seed(0))
-    semantic, spatial = SemanticHead(6, 4), SpatialHead(6, 4)
-    assert semantic(features).shape == spatial(features).shape == (5, 4)
-    assert semantic(torch.zeros(0, 6)).shape == (0, 4)
-    assert not torch.equal(semantic(features), spatial(features))

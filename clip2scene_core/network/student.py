@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
+from clip2scene_core.config import NetworkConfig
 from clip2scene_core.network.heads import SemanticHead, SpatialHead
+from clip2scene_core.network.minkunet import MINKUNET_PLANS, MinkUNet
+from clip2scene_core.network.point_features import count_point_features, describe_points
 from clip2scene_core.network.spvcnn import SPVCNN
-from clip2scene_core.sparse.voxelize import Voxels, voxelize
-
-_IN_FEATURES = 5
-_HEIGHT_SCALE_M = 4.0
+from clip2scene_core.sparse.voxelize import voxelize
 
 
 class Student(nn.Module):
-    """SPVCNN with the two heads of the paper.
+    """A 3D network with the two heads of the paper.
 
     The heads are two different linear layers because the two losses need different features
     (CLIP2Scene, CVPR 2023, section 3.2.3); labels come from the semantic head alone.
 
     Args:
-        width: Multiplies the channels of SPVCNN.
-        voxel_size_m: Edge of a voxel, metres.
+        config: Names the network, its sizes and its input.
         embedding_size: D of the CLIP that teaches.
     """
 
-    def __init__(self, width: float, voxel_size_m: float, embedding_size: int) -> None:
+    def __init__(self, config: NetworkConfig, embedding_size: int) -> None:
         super().__init__()
-        self.voxel_size_m = voxel_size_m
-        self.network = SPVCNN(_IN_FEATURES, width)
+        self.config = config
+        self.network = _build_network(config)
         self.semantic_head = SemanticHead(self.network.out_features, embedding_size)
         self.spatial_head = SpatialHead(self.network.out_features, embedding_size)
 
@@ -53,13 +51,14 @@ class Student(nn.Module):
 
     def point_features(self, points: Tensor, batch_index: Tensor) -> Tensor:
         """Run the trunk: (N, 4) points -> (N, F) features of every point."""
-        voxels = voxelize(points[:, :3], batch_index, self.voxel_size_m)
-        features: Tensor = self.network(voxels, _describe_points(points, voxels))
+        voxels = voxelize(points[:, :3], batch_index, self.config.voxel_size_m)
+        described = describe_points(points, voxels, self.config.features)
+        features: Tensor = self.network(voxels, described)
         return features
 
 
-def _describe_points(points: Tensor, voxels: Voxels) -> Tensor:
-    """Intensity, height over the sensor, offset from the voxel's centre: (N, 5), each about 1."""
-    offsets = points[:, :3] / voxels.voxel_size - 0.5
-    offsets = offsets - torch.round(offsets)
-    return torch.cat([points[:, 3:4], points[:, 2:3] / _HEIGHT_SCALE_M, offsets], dim=1)
+def _build_network(config: NetworkConfig) -> SPVCNN | MinkUNet:
+    in_features = count_point_features(config.features)
+    if config.name == "spvcnn":
+        return SPVCNN(in_features, config.width)
+    return MinkUNet(in_features, MINKUNET_PLANS[config.name], config.width)

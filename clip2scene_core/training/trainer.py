@@ -69,7 +69,7 @@ class StudentTrainer:
         self._samples, self._config, self._fabric = samples, config, fabric
         self._num_workers = num_workers
         torch.manual_seed(config.training.seed)
-        student = Student(config.network.width, config.network.voxel_size_m, text.shape[1])
+        student = Student(config.network, text.shape[1])
         self._distiller = Distiller(student)
         self._average = AveragedStudent(student, config.switching)
         trained = [p for p in self._distiller.parameters() if p.requires_grad]

@@ -1,0 +1,44 @@
+"""What a network is told of every point."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from clip2scene_core.sparse.voxelize import Voxels
+
+_NUM_COLUMNS = {"intensity": 1, "height": 1, "offsets": 3}
+# Brings heights over the ground, and the depth of the ground under the sensor, to about 1.
+_HEIGHT_SCALE_M = 4.0
+
+
+def count_point_features(features: tuple[str, ...]) -> int:
+    """Count the columns that `describe_points` makes of these features."""
+    return sum(_NUM_COLUMNS[name] for name in features)
+
+
+def describe_points(points: Tensor, voxels: Voxels, features: tuple[str, ...]) -> Tensor:
+    """Compute a network's input.
+
+    Args:
+        points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity in [0, 1].
+        voxels: Voxels of these points.
+        features: Names as in `NetworkConfig.features`; the columns follow their order.
+
+    Returns:
+        (N, F) float32, each about 1. "intensity": as it is. "height": z over the sensor in units
+        of 4 m. "offsets": x, y, z from the centre of the point's voxel in units of its edge, in
+        [-0.5, 0.5]; averaged over a voxel, they are the offset of its points' mean.
+    """
+    columns = {
+        "intensity": points[:, 3:4],
+        "height": points[:, 2:3] / _HEIGHT_SCALE_M,
+        "offsets": _offsets(points[:, :3], voxels.voxel_size),
+    }
+    return torch.cat([columns[name] for name in features], dim=1)
+
+
+def _offsets(positions_m: Tensor, voxel_size_m: float) -> Tensor:
+    """(N, 3) metres -> (N, 3) voxels from the nearest centre."""
+    from_a_centre = positions_m / voxel_size_m - 0.5
+    return from_a_centre - torch.round(from_a_centre)

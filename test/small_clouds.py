@@ -1,0 +1,46 @@
+"""Clouds of a few metres, and the networks to run on them."""
+
+import torch
+from torch import Tensor
+
+from clip2scene_core.network.minkunet import MINKUNET_PLANS, MinkUNet
+from clip2scene_core.network.spvcnn import SPVCNN
+from clip2scene_core.sparse.voxelize import Voxels, voxelize
+
+VOXEL_SIZE_M = 0.2
+WIDTH = 0.125
+
+
+def cloud(num_points: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Points within a few metres and two features of each."""
+    generator = torch.Generator().manual_seed(seed)
+    points = 6 * torch.rand(num_points, 3, generator=generator) - 3
+    return points, torch.rand(num_points, 2, generator=generator)
+
+
+def as_voxels(points: Tensor, batch_index: Tensor | None = None) -> Voxels:
+    if batch_index is None:
+        batch_index = torch.zeros(len(points), dtype=torch.int64)
+    return voxelize(points, batch_index, VOXEL_SIZE_M)
+
+
+def new_network(name: str) -> SPVCNN | MinkUNet:
+    """A small network of two input features, with random weights, in training mode."""
+    torch.manual_seed(0)
+    if name == "spvcnn":
+        return SPVCNN(2, WIDTH)
+    return MinkUNet(2, MINKUNET_PLANS[name], WIDTH)
+
+
+def used_network(name: str) -> SPVCNN | MinkUNet:
+    """The same in evaluation mode, with running statistics that do something."""
+    network = new_network(name)
+    points, features = cloud(400, seed=9)
+    with torch.no_grad():
+        for _ in range(5):
+            network(as_voxels(points), features)
+    return network.eval()
+
+
+def count_parameters(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
