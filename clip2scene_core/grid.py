@@ -50,20 +50,14 @@ class EvidenceGrid:
         max_voxels: int = 500_000,
         decay_s: float = 0.0,
     ) -> None:
-        if not (voxel_size_m > 0 and radius_m > 0 and max_voxels >= 1 and decay_s >= 0):
+        if not (voxel_size_m > 0 and max_voxels >= 1):
             raise ValueError(
-                f"voxel_size_m and radius_m must be positive, max_voxels at least 1 and decay_s "
-                f"not negative, got {voxel_size_m}, {radius_m}, {max_voxels} and {decay_s}"
-            )
-        if radius_m / voxel_size_m > _MAX_DRIFT - 2:
-            raise ValueError(
-                f"a radius of {radius_m} m is {radius_m / voxel_size_m:.0f} voxels, the grid holds "
-                f"{_MAX_DRIFT - 2}; use larger voxels"
+                f"voxel_size_m must be positive and max_voxels at least 1, got {voxel_size_m} and "
+                f"{max_voxels}"
             )
         self.voxel_size_m = voxel_size_m
-        self._radius_m = radius_m
+        self.keep(radius_m, decay_s)
         self._max_voxels = max_voxels
-        self._decay_s = decay_s
         # Sorted keys say in which slot of the arrays below a voxel lives, so that new voxels
         # move a few bytes each and never the embeddings.
         self._keys: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -77,6 +71,25 @@ class EvidenceGrid:
         self._seen_ns: NDArray[np.int64] = np.empty(max_voxels, np.int64)
         self._passes: NDArray[np.uint8] = np.empty(max_voxels, np.uint8)
         self._anchor: NDArray[np.int64] = np.zeros(3, np.int64)
+
+    def keep(self, radius_m: float, decay_s: float) -> None:
+        """Say from now on how far voxels stay and for how long; see the class.
+
+        Raises:
+            ValueError: If radius_m is not positive or more voxels than a key holds, or decay_s is
+                negative; nothing changes then.
+        """
+        if not (radius_m > 0 and decay_s >= 0):
+            raise ValueError(
+                f"radius_m must be positive and decay_s not negative, got {radius_m} and {decay_s}"
+            )
+        if radius_m / self.voxel_size_m > _MAX_DRIFT - 2:
+            raise ValueError(
+                f"a radius of {radius_m} m is {radius_m / self.voxel_size_m:.0f} voxels, the grid "
+                f"holds {_MAX_DRIFT - 2}; use larger voxels"
+            )
+        self._radius_m = radius_m
+        self._decay_s = decay_s
 
     def __len__(self) -> int:
         return len(self._keys)

@@ -199,9 +199,12 @@ class OnlineSegmenter:
         Args:
             words: From `read`.
             options: By default those in use. Mode, device, precision, key smoothing, camera weight
-                and what the map was built with count at the construction only.
+                and of the map all but radius and decay count at the construction only.
         """
-        self._setting = (words, options or self.options)
+        options = options or self.options
+        if self._map is not None:
+            self._map.keep(options.map_radius_m, options.map_decay_s)
+        self._setting = (words, options)
 
     def set_prompts(self, prompts: Sequence[str], names: Sequence[str] | None = None) -> Vocabulary:
         """Change the words of the next sweep and, at once, of the whole map.

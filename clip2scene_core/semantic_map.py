@@ -74,6 +74,11 @@ class SemanticMap:
         kept = labels != IGNORE_LABEL
         return LabelledMap(points[kept], labels[kept], scores[kept], counts[kept], vocabulary)
 
+    def keep(self, radius_m: float, decay_s: float) -> None:
+        """Say from now on how far voxels stay and for how long; see `EvidenceGrid.keep`."""
+        with self._lock:
+            self._grid.keep(radius_m, decay_s)
+
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:

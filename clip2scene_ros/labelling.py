@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from rclpy.node import Node
 
+from clip2scene_core.labelled_map import check_map_path
 from clip2scene_core.online import OnlineSegmenter
 from clip2scene_core.wording import Wording, Words
 from clip2scene_ros.assembler import SweepAssembler
@@ -19,6 +21,7 @@ from clip2scene_ros.node_options import (
     resolved_topics,
 )
 from clip2scene_ros.node_outputs import NodeOutputs
+from clip2scene_ros.parameter_row import ParameterError
 from clip2scene_ros.parameters import NodeParameters
 from clip2scene_ros.sensor_inputs import check_pose_source
 
@@ -47,6 +50,7 @@ class Labelling:
         Raises:
             ValueError: If they cannot be used.
         """
+        _check_save_path(new)
         asked, before = asked_wording(new, self.base), asked_wording(old, self.base)
         if asked == before:
             return self.engine.words
@@ -67,6 +71,21 @@ class Labelling:
         self.engine.reset()
         return "the map and all waiting messages are forgotten"
 
+    def save_map(self, values: NodeParameters) -> str:
+        """Write the map where the parameters say; name the file and its number of voxels.
+
+        Raises:
+            ValueError: If they name no file, or there is no map.
+            OSError: If the file cannot be written.
+        """
+        if not values.map_save_path:
+            raise ParameterError(
+                "parameter 'map.save_path' names no file; set it to one that ends in .npz or .ply"
+            )
+        path = Path(values.map_save_path)
+        labelled_map = self.engine.save_map(path)
+        return f"{path}: {len(labelled_map.points)} voxels"
+
     def legend(self) -> str:
         """Write the legend of the next sweep as JSON, as `~/legend` has it."""
         return legend_json(self.engine.vocabulary, self.outputs.legend.version)
@@ -85,9 +104,15 @@ def make_labelling(node: Node, values: NodeParameters, load_engine: EngineLoader
         OSError: If a file is missing.
     """
     check_pose_source(values)
+    _check_save_path(values)
     profile = resolved_topics(values, node.resolve_topic_name)
     assembler = SweepAssembler(assembly_options(values), profile)
     engine = load_engine(values)
     base = base_wording(values, engine.vocabulary)
     engine.use(engine.read(asked_wording(values, base)), online_options(values))
     return Labelling(assembler, engine, NodeOutputs(node, values), base)
+
+
+def _check_save_path(values: NodeParameters) -> None:
+    if values.map_save_path:
+        check_map_path(Path(values.map_save_path))

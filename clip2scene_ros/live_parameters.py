@@ -17,8 +17,8 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from clip2scene_ros.parameter_row import Row
-from clip2scene_ros.parameters import DEPENDENT, ROWS, NodeParameters, ParameterError
+from clip2scene_ros.parameter_row import ParameterError, Row
+from clip2scene_ros.parameters import DEPENDENT, ROWS, NodeParameters
 
 Prepared = TypeVar("Prepared")
 

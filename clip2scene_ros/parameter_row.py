@@ -8,6 +8,10 @@ from typing import Any
 Value = bool | int | float | str | tuple[str, ...] | tuple[int, ...]
 
 
+class ParameterError(ValueError):
+    """A value that cannot be used; the message names the parameter."""
+
+
 @dataclass(frozen=True)
 class Row:
     """What is known of one parameter.
@@ -47,6 +51,27 @@ class Row:
         if self.nothing is None:
             return value
         return () if list(value) == self.nothing else tuple(value)
+
+    def check(self, value: Any) -> None:
+        """Check a value by itself.
+
+        Raises:
+            ParameterError: If it is none of the choices, out of range, or a list that holds an
+                empty text.
+        """
+        if self.choices and value not in self.choices:
+            raise ParameterError(
+                f"parameter '{self.name}' must be one of {', '.join(self.choices)}, got '{value}'"
+            )
+        if self.within and not self.within[0] <= value <= self.within[1]:
+            raise ParameterError(
+                f"parameter '{self.name}' must be in [{self.within[0]}, {self.within[1]}], "
+                f"got {value}"
+            )
+        if isinstance(value, tuple) and "" in value:
+            raise ParameterError(
+                f"parameter '{self.name}' holds an empty text beside others; [''] alone means none"
+            )
 
     @property
     def limits(self) -> str:

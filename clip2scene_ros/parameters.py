@@ -9,12 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from clip2scene_ros.cloud_layouts import LAYOUTS
-from clip2scene_ros.parameter_row import parameter, rows_of
+from clip2scene_ros.parameter_row import ParameterError, parameter, rows_of
 from clip2scene_ros.profiles import NUSCENES_CAMERAS
-
-
-class ParameterError(ValueError):
-    """A value that cannot be used; the message names the parameter."""
 
 
 @dataclass(frozen=True)
@@ -250,7 +246,11 @@ class NodeParameters:
         "map.voxel_size", 0.2, "Edge of the map's voxels [m].", within=(0.02, 2.0)
     )
     map_radius_m: float = parameter(
-        "map.radius", 60.0, "Voxels farther than this leave the map [m].", within=(5.0, 500.0)
+        "map.radius",
+        60.0,
+        "Voxels farther than this leave the map [m].",
+        within=(5.0, 500.0),
+        dynamic=True,
     )
     map_max_voxels: int = parameter(
         "map.max_voxels",
@@ -264,11 +264,18 @@ class NodeParameters:
         0.0,
         "Time in which what was seen loses half of its weight; 0 keeps it [s].",
         within=(0.0, 3600.0),
+        dynamic=True,
     )
     map_carving: bool = parameter(
         "map.carving",
         True,
         "Voxels that later sweeps see through leave the map: moving things leave no trail.",
+    )
+    map_save_path: str = parameter(
+        "map.save_path",
+        "",
+        "File that ~/save_map writes: .npz or .ply; its folder exists.",
+        dynamic=True,
     )
     map_publish_rate_hz: float = parameter(
         "map.publish_rate",
@@ -323,21 +330,7 @@ class NodeParameters:
 
     def __post_init__(self) -> None:
         for row in ROWS:
-            value = getattr(self, row.field)
-            if row.choices and value not in row.choices:
-                raise ParameterError(
-                    f"parameter '{row.name}' must be one of {', '.join(row.choices)}, got '{value}'"
-                )
-            if row.within and not row.within[0] <= value <= row.within[1]:
-                raise ParameterError(
-                    f"parameter '{row.name}' must be in [{row.within[0]}, {row.within[1]}], "
-                    f"got {value}"
-                )
-            if isinstance(value, tuple) and "" in value:
-                raise ParameterError(
-                    f"parameter '{row.name}' holds an empty text beside others; [''] alone means "
-                    f"none"
-                )
+            row.check(getattr(self, row.field))
         if self.max_range_m <= self.min_range_m:
             raise ParameterError(
                 f"parameter 'range.max' must be greater than 'range.min', "

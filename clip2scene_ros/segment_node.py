@@ -88,6 +88,7 @@ class SegmentNode(LifecycleNode):
             self,
             {
                 "reset": lambda: self._configured().reset(),
+                "save_map": lambda: self._configured().save_map(self.values),
                 "get_legend": lambda: self._configured().legend(),
             },
             {"set_enabled": self._set_enabled},

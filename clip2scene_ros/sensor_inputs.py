@@ -12,7 +12,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from clip2scene_ros.assembler import SweepAssembler
-from clip2scene_ros.parameters import NodeParameters, ParameterError
+from clip2scene_ros.parameter_row import ParameterError
+from clip2scene_ros.parameters import NodeParameters
 from clip2scene_ros.subscriptions import SensorSubscription
 
 try:

@@ -7,6 +7,7 @@ import torch
 
 from clip2scene_core.evidence import Evidence
 from clip2scene_core.grid import EvidenceGrid
+from clip2scene_core.labelled_map import save_map
 from clip2scene_core.online import LabelledCloud, MissingCamerasError
 from clip2scene_core.semantic_map import SemanticMap
 from clip2scene_core.wording import Wording, make_words
@@ -76,6 +77,11 @@ class FakeEngine:
 
     def map(self):
         return self.grid.label(self.vocabulary)
+
+    def save_map(self, path):
+        labelled_map = self.map()
+        save_map(labelled_map, path)
+        return labelled_map
 
     def reset(self):
         self.num_resets += 1

@@ -189,3 +189,20 @@ def test_a_long_drive_keeps_what_is_near():
 def test_sizes_that_make_no_sense_are_refused(options, complaint):
     with pytest.raises(ValueError, match=complaint):
         make_grid(**options)
+
+
+def test_a_smaller_radius_takes_hold_with_the_next_sweep():
+    grid = make_grid(radius_m=60.0)
+    add(grid, [[5.5, 0.5, 0.5], [40.5, 0.5, 0.5]], [1, 2])
+    grid.keep(radius_m=10.0, decay_s=0.0)
+    add(grid, [[6.5, 0.5, 0.5], [30.5, 0.5, 0.5]], [1, 2], stamp_ns=SECOND_NS)
+    grid.prune(grid.offsets(ORIGIN), SECOND_NS)
+    assert along_x(grid) == [5.5, 6.5]
+
+
+def test_a_reach_that_cannot_be_changes_nothing():
+    grid = make_grid(radius_m=60.0)
+    with pytest.raises(ValueError, match="radius_m must be positive and decay_s not negative"):
+        grid.keep(radius_m=5.0, decay_s=-1.0)
+    add(grid, [[40.5, 0.5, 0.5]], [1])
+    assert along_x(grid) == [40.5]

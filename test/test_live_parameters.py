@@ -59,6 +59,8 @@ def label(graph, stamp_s):
         ("range.min", 2.0, "min_range_m"),
         ("range.max", 30.0, "max_range_m"),
         ("ego_radius", 0.5, "ego_radius_m"),
+        ("map.radius", 20.0, "map_radius_m"),
+        ("map.decay", 5.0, "map_decay_s"),
     ],
 )
 def test_the_engine_labels_the_next_sweep_by_the_new_value(start, engine, name, value, field):
@@ -128,6 +130,7 @@ def test_a_group_merges_prompts_in_the_legend_and_new_prompts_end_it(start):
         ("prompt_names", ["one"], "1 names but 4 prompts"),
         ("palette", [1, 2, 3], "a palette of 4 labels has 12 values"),
         ("palette", [300] * 12, "must be in [0, 255], got 300"),
+        ("map.save_path", "street.pcd", "a map is written as .npz or .ply, got 'street.pcd'"),
         ("sync.min_cameras", 7, "must be at most 1, the number of cameras"),
     ],
 )

@@ -109,7 +109,26 @@ def test_the_legend_is_that_of_the_topic(start):
     assert json.loads(answer.message) == json.loads(graph.received.legends[-1].data)
 
 
-@pytest.mark.parametrize("name", ["reset", "get_legend"])
+def test_the_map_is_written_where_the_parameter_says(start, mounts, tmp_path):
+    file = tmp_path / "street.npz"
+    graph = start(pose_source="odometry", extrinsics_file=mounts).connect()
+    answer = graph.call(Trigger, "save_map")
+    assert not answer.success
+    assert "'map.save_path' names no file" in answer.message
+    assert graph.set_parameters(**{"map.save_path": str(file)}) == [(True, "")]
+    answer = graph.call(Trigger, "save_map")
+    assert not answer.success
+    assert "the map is empty" in answer.message
+    for stamp_s in (1.0, 2.0):
+        graph.publish_pose(stamp_s)
+    send(graph, 1.5)
+    graph.spin_until(lambda: graph.received.points)
+    answer = graph.call(Trigger, "save_map")
+    assert (answer.success, answer.message) == (True, f"{file}: 2 voxels")
+    assert len(np.load(file)["labels"]) == 2
+
+
+@pytest.mark.parametrize("name", ["reset", "get_legend", "save_map"])
 def test_before_it_is_configured_the_node_says_what_is_missing(start, name):
     graph = start(autostart=False)
     answer = graph.call(Trigger, name)

@@ -370,3 +370,11 @@ def test_the_first_words_are_read_without_a_clip(tiny_checkpoint):
     words = engine.read(Wording(("tree",), groups=("thing: car | road",)))
     own = tiny_checkpoint.vocabulary.embeddings
     torch.testing.assert_close(words.vocabulary.embeddings, own[[2, 0, 1]])
+
+
+def test_the_map_follows_new_options(tiny_checkpoint):
+    engine = make_engine(tiny_checkpoint, map_radius_m=60.0)
+    engine.add(make_sweep())
+    engine.use(engine.words, OnlineOptions(ego_radius_m=0.0, map_radius_m=5.0))
+    engine.add(make_sweep(stamp_ns=2))
+    assert np.linalg.norm(engine.map().points, axis=1).max() <= 5.0 + 0.2

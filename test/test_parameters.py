@@ -15,7 +15,8 @@ from rclpy.parameter import Parameter
 
 from clip2scene_ros.live_parameters import LiveParameters
 from clip2scene_ros.parameter_files import parameters_markdown, parameters_yaml
-from clip2scene_ros.parameters import ROWS, NodeParameters, ParameterError
+from clip2scene_ros.parameter_row import ParameterError
+from clip2scene_ros.parameters import ROWS, NodeParameters
 
 pytestmark = pytest.mark.ros
 
