@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from clip2scene_core.labels import IGNORE_COLOUR, IGNORE_LABEL, NUSCENES_CLASSES
 
 MAX_PROMPTS = 254
 """Labels are uint8 and 255 is IGNORE_LABEL."""
+
+GROUPINGS: Final = ("logsumexp", "max")
+"""How a label with several texts comes to one probability; see `Vocabulary.merge`."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Vocabulary:
             texts.
         texts_of_label: For each label the texts that were embedded, in the order of `embeddings`;
             () where they are the prompts.
+        grouping: How several texts make one label, one of GROUPINGS; see `merge`.
     """
 
     names: tuple[str, ...]
@@ -36,8 +41,13 @@ class Vocabulary:
     colours: NDArray[np.uint8]
     embeddings: Tensor
     texts_of_label: tuple[tuple[str, ...], ...] = ()
+    grouping: str = "logsumexp"
 
     def __post_init__(self) -> None:
+        if self.grouping not in GROUPINGS:
+            raise ValueError(
+                f"grouping must be one of {', '.join(GROUPINGS)}, got {self.grouping!r}"
+            )
         count = len(self.names)
         if not 1 <= count <= MAX_PROMPTS:
             raise ValueError(f"a vocabulary has 1 to {MAX_PROMPTS} prompts, got {count}")
@@ -65,22 +75,29 @@ class Vocabulary:
         return tuple(text for texts in self.texts_of_label for text in texts) or self.prompts
 
     def merge(self, probabilities: Tensor) -> Tensor:
-        """Add up the probabilities of each label's texts.
+        """Make one probability of those of each label's texts.
 
-        In logits this is their log-sum-exp: what was split between "car" and "bus" is a vehicle's.
+        "logsumexp" adds them up, which is log-sum-exp in logits: what was split between "car" and
+        "bus" is a vehicle's, and of many texts some share always comes in. "max" takes the best
+        text of each label and scales what is left to one: how many texts a label has is no
+        advantage to it.
 
         Args:
-            probabilities: (N, P) float.
+            probabilities: (N, P) float, rows that sum to one, or to zero.
 
         Returns:
-            (N, C) float.
+            (N, C) float, rows that sum to what they did.
         """
         if len(self.embeddings) == len(self):
             return probabilities
         sizes = torch.tensor([len(texts) for texts in self.texts_of_label])
         labels = torch.repeat_interleave(torch.arange(len(self)), sizes).to(probabilities.device)
         merged = probabilities.new_zeros(len(probabilities), len(self))
-        return merged.index_add(1, labels, probabilities)
+        if self.grouping == "logsumexp":
+            return merged.index_add(1, labels, probabilities)
+        best = merged.scatter_reduce(1, labels.expand_as(probabilities), probabilities, "amax")
+        kept = best.sum(dim=1, keepdim=True).clamp(min=torch.finfo(best.dtype).tiny)
+        return best * (probabilities.sum(dim=1, keepdim=True) / kept)
 
     def colourise(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Look up the colour of each label.
@@ -102,6 +119,7 @@ def make_vocabulary(
     names: Sequence[str] | None = None,
     texts_of_label: Sequence[tuple[str, ...]] = (),
     palette: Sequence[int] = (),
+    grouping: str = "logsumexp",
 ) -> Vocabulary:
     """Name and colour embedded prompts.
 
@@ -114,6 +132,7 @@ def make_vocabulary(
         names: C names, by default the prompts themselves.
         texts_of_label: See Vocabulary; by default the prompts, and P is C.
         palette: 3 C values, 0 to 255, red, green, blue of each label; by default as said above.
+        grouping: See `Vocabulary.merge`.
 
     Returns:
         The vocabulary.
@@ -132,6 +151,7 @@ def make_vocabulary(
         colours,
         embeddings.detach().to("cpu", torch.float32),
         tuple(texts_of_label),
+        grouping,
     )
 
 

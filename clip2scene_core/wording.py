@@ -29,13 +29,13 @@ class Wording:
     Attributes:
         prompts: Texts to look for.
         names: One per prompt, shown to people; () takes the prompts themselves.
-        groups: "name: a | b | c": several texts with one label, whose probabilities add up. Where a
-            text is also a prompt, the group takes that prompt's place; a group without such a text
-            comes behind the prompts.
+        groups: "name: a | b | c": several texts with one label. Where a text is also a prompt, the
+            group takes that prompt's place; a group without such a text comes behind the prompts.
         template: Sentence around every text, with {} in its place, or "ensemble" for CLIP2Scene's
             85.
         palette: Red, green, blue of each label, 0 to 255; () takes the built-in colours.
         query: A text that points are compared with beside their labels; "" for none.
+        grouping: How the texts of a group make one probability; see `Vocabulary.merge`.
 
     Raises:
         ValueError: If names or palette do not fit, a group cannot be read, a text is in two groups,
@@ -48,6 +48,7 @@ class Wording:
     template: str = ENSEMBLE
     palette: tuple[int, ...] = ()
     query: str = ""
+    grouping: str = "logsumexp"
 
     def __post_init__(self) -> None:
         if self.names and len(self.names) != len(self.prompts):
@@ -120,6 +121,7 @@ def make_words(wording: Wording, embed_prompts: EmbedPrompts) -> Words:
         [name for name, _ in labels],
         texts_of_label=[texts for _, texts in labels],
         palette=wording.palette,
+        grouping=wording.grouping,
     )
     query = wording.query.strip()
     if not query:

@@ -40,6 +40,21 @@ def test_the_probabilities_of_a_groups_texts_add_up():
     torch.testing.assert_close(merged, torch.tensor([[0.5, 0.5], [0.4, 0.6]]))
 
 
+def test_the_best_text_of_a_group_may_count_alone():
+    wording = Wording(("road", "car"), groups=("vehicle: car | bus",), grouping="max")
+    vocabulary = make_words(wording, embed).vocabulary
+    merged = vocabulary.merge(torch.tensor([[0.4, 0.3, 0.3], [0.25, 0.05, 0.7], [0.0, 0.0, 0.0]]))
+    # What is left of the first point, 0.4 and 0.3, is scaled to one: the road wins, which would
+    # lose against the sum. A point that nothing saw stays without any.
+    expected = torch.tensor([[0.4 / 0.7, 0.3 / 0.7], [0.25 / 0.95, 0.7 / 0.95], [0.0, 0.0]])
+    torch.testing.assert_close(merged, expected)
+
+
+def test_another_grouping_is_refused():
+    with pytest.raises(ValueError, match="one of logsumexp, max, got 'mean'"):
+        make_words(Wording(("road",), grouping="mean"), embed)
+
+
 def test_without_groups_nothing_is_merged():
     vocabulary = make_words(Wording(("road", "car")), embed).vocabulary
     probabilities = torch.tensor([[0.5, 0.5]])
