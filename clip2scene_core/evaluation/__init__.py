@@ -1,6 +1,7 @@
 """How well predicted labels agree with the truth, point by point."""
 
 from clip2scene_core.evaluation.calibration import Calibration
+from clip2scene_core.evaluation.class_names import NO_CLASS, class_of_label
 from clip2scene_core.evaluation.compare import (
     DEFAULT_RANGE_EDGES_M,
     EvaluationError,
@@ -15,6 +16,7 @@ from clip2scene_core.evaluation.report import RangeBin, Report
 __all__ = [
     "ABSENT_POLICIES",
     "DEFAULT_RANGE_EDGES_M",
+    "NO_CLASS",
     "Calibration",
     "ConfusionMatrix",
     "EvaluationError",
@@ -22,6 +24,7 @@ __all__ = [
     "Prediction",
     "RangeBin",
     "Report",
+    "class_of_label",
     "evaluate",
     "evaluate_together",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,10 @@ from tqdm import tqdm
 from clip2scene_ros.commands.threads import add_threads_argument
 
 if TYPE_CHECKING:
-    from clip2scene_core.checkpoint import Checkpoint
     from clip2scene_core.datasets import NuScenesDataset, Sample
     from clip2scene_core.evaluation import Prediction, Report
+    from clip2scene_core.online import OnlineSegmenter
+    from clip2scene_core.vocabulary import Vocabulary
 
 SUMMARY = "compare labels with 3D labels that no training has seen"
 _MODES = ("lidar", "camera", "fused", "untrained")
@@ -29,6 +31,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--weights", default="small", help="student checkpoint, or small")
     parser.add_argument("--teacher", help="CLIP; by default the one that taught the student")
+    parser.add_argument(
+        "--prompts",
+        type=Path,
+        metavar="FILE",
+        help="YAML with the classes and, for each, a prompt or a list of prompts, such as those in "
+        "config/; by default the student's own",
+    )
+    parser.add_argument(
+        "--group",
+        choices=("logsumexp", "max"),
+        default="logsumexp",
+        help="how the prompts of a class make one probability: added up, or the best of them",
+    )
+    parser.add_argument(
+        "--template",
+        default="ensemble",
+        help="sentence around the file's prompts, with {} in their place; ensemble: 85 sentences",
+    )
     parser.add_argument(
         "--modes",
         nargs="+",
@@ -65,7 +85,8 @@ def run(arguments: argparse.Namespace) -> None:
     use_threads(arguments.threads)
     scenes = arguments.scenes.read_text().split() if arguments.scenes else None
     dataset = NuScenesDataset(arguments.dataset, arguments.version, scenes, with_labels=True)
-    labellers = {mode: _load_labeller(mode, arguments) for mode in arguments.modes}
+    engines = {mode: _load_engine(mode, arguments) for mode in arguments.modes}
+    labellers = {mode: _labeller(engine) for mode, engine in engines.items()}
     reports = {
         mode: _evaluate(mode, predict, arguments, dataset) for mode, predict in labellers.items()
     }
@@ -74,52 +95,55 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"\n{mode}\n{report.format_report(names, arguments.absent)}")
     if len(reports) > 1:
         print(f"\n{_compare(reports, names, arguments.absent)}")
+    vocabulary = next(iter(engines.values())).vocabulary
+    missing = [name for name in names if name not in vocabulary.names]
+    if missing:
+        print(f"\nno prompt for {', '.join(missing)}: none of their points can be right")
     if arguments.report is not None:
-        _write_report(arguments, dataset, reports, labellers)
+        _write_report(arguments, dataset, vocabulary, reports, labellers)
 
 
-def _load_labeller(mode: str, arguments: argparse.Namespace) -> Callable[[Sample], Prediction]:
-    from clip2scene_core.checkpoint import untrained_checkpoint
-    from clip2scene_core.evaluation import Prediction
-    from clip2scene_core.online import OnlineOptions, load_online_segmenter
+def _load_engine(mode: str, arguments: argparse.Namespace) -> OnlineSegmenter:
+    from clip2scene_core.checkpoint import load_checkpoint, untrained_checkpoint
+    from clip2scene_core.online import OnlineOptions, OnlineSegmenter, load_online_segmenter
+    from clip2scene_core.prompt_encoder import PromptEncoder
     from clip2scene_core.segmenter import Segmenter
-
-    checkpoint = _load_checkpoint(arguments)
-    if mode == "untrained":
-        segmenter = Segmenter(untrained_checkpoint(checkpoint), arguments.device)
-
-        def predict(sample: Sample) -> Prediction:
-            segmentation = segmenter.segment(sample.keyframe.points)
-            return Prediction(segmentation.labels, segmentation.scores)
-    else:
-        options = OnlineOptions(
-            mode=mode,
-            min_range_m=0.0,
-            ego_radius_m=0.0,
-            max_range_m=1e4,
-            map_enabled=False,
-            device=arguments.device,
-        )
-        engine = load_online_segmenter(arguments.weights, arguments.teacher, options)
-
-        def predict(sample: Sample) -> Prediction:
-            cloud = engine.add(sample.keyframe, sample.cameras)
-            return Prediction(cloud.labels, cloud.scores)
-
-    return predict
-
-
-def _load_checkpoint(arguments: argparse.Namespace) -> Checkpoint:
-    from clip2scene_core.checkpoint import load_checkpoint
-    from clip2scene_core.labels import NUSCENES_CLASSES
+    from clip2scene_core.wording import load_wording
 
     checkpoint = load_checkpoint(arguments.weights)
-    if checkpoint.vocabulary.names != tuple(c.name for c in NUSCENES_CLASSES):
-        raise ValueError(
-            f"{arguments.weights} labels {', '.join(checkpoint.vocabulary.names)}; evaluation "
-            f"compares the 16 nuScenes classes"
-        )
-    return checkpoint
+    teacher = arguments.teacher or checkpoint.config.teacher.clip
+    options = OnlineOptions(
+        mode="lidar" if mode == "untrained" else mode,
+        min_range_m=0.0,
+        ego_radius_m=0.0,
+        max_range_m=1e4,
+        map_enabled=False,
+        device=arguments.device,
+    )
+    if mode == "untrained":
+        encoder = PromptEncoder(teacher, arguments.device, taught_with=checkpoint.vocabulary)
+        segmenter = Segmenter(untrained_checkpoint(checkpoint), arguments.device)
+        engine = OnlineSegmenter(options, checkpoint.vocabulary, encoder, segmenter)
+    else:
+        named = teacher if mode == "camera" else arguments.teacher
+        engine = load_online_segmenter(arguments.weights, named, options)
+    if arguments.prompts is not None:
+        wording = load_wording(arguments.prompts)
+        wording = replace(wording, grouping=arguments.group, template=arguments.template)
+        engine.use(engine.read(wording))
+    return engine
+
+
+def _labeller(engine: OnlineSegmenter) -> Callable[[Sample], Prediction]:
+    from clip2scene_core.evaluation import Prediction, class_of_label
+
+    classes = class_of_label(engine.vocabulary.names)
+
+    def predict(sample: Sample) -> Prediction:
+        cloud = engine.add(sample.keyframe, sample.cameras)
+        return Prediction(classes[cloud.labels], cloud.scores)
+
+    return predict
 
 
 def _evaluate(
@@ -128,6 +152,7 @@ def _evaluate(
     arguments: argparse.Namespace,
     dataset: NuScenesDataset,
 ) -> Report:
+    from clip2scene_core.checkpoint import load_checkpoint
     from clip2scene_core.evaluation import evaluate
 
     with tqdm(desc=mode, unit="keyframe", total=len(dataset)) as bar:
@@ -139,7 +164,7 @@ def _evaluate(
             predict,
             dataset,
             progress,
-            () if mode == "camera" else _load_checkpoint(arguments).scene_tokens,
+            () if mode == "camera" else load_checkpoint(arguments.weights).scene_tokens,
             arguments.range_edges,
         )
 
@@ -166,6 +191,7 @@ def _compare(reports: dict[str, Report], names: Sequence[str], absent: str) -> s
 def _write_report(
     arguments: argparse.Namespace,
     dataset: NuScenesDataset,
+    vocabulary: Vocabulary,
     reports: dict[str, Report],
     labellers: dict[str, Callable[[Sample], Prediction]],
 ) -> None:
@@ -176,6 +202,8 @@ def _write_report(
         "scenes": {scene.token: scene.name for scene in dataset.scenes},
         "weights": arguments.weights,
         "teacher": arguments.teacher,
+        "prompts": dict(zip(vocabulary.names, vocabulary.prompts, strict=True)),
+        "group": vocabulary.grouping,
     }
     arguments.report.mkdir(parents=True, exist_ok=True)
     paths = [write_json(arguments.report, setting, reports, arguments.absent)]

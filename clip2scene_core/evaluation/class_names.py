@@ -1,0 +1,39 @@
+"""Which class a label counts as when the labels come from other words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
+
+NO_CLASS: Final = "no class"
+"""Name of a label for what is none of the classes, such as the sky."""
+
+
+def class_of_label(names: Sequence[str]) -> NDArray[np.uint8]:
+    """Look labels up by their names.
+
+    Args:
+        names: L labels, each the name of one of the 16 nuScenes classes or NO_CLASS.
+
+    Returns:
+        (256,) uint8: the class of each label; IGNORE_LABEL for NO_CLASS and beyond L, so that such
+        a point is a miss of its true class.
+
+    Raises:
+        ValueError: If a name is none of these.
+    """
+    classes = {scene_class.name: index for index, scene_class in enumerate(NUSCENES_CLASSES)}
+    table = np.full(256, IGNORE_LABEL, dtype=np.uint8)
+    for label, name in enumerate(names):
+        if name != NO_CLASS and name not in classes:
+            raise ValueError(
+                f"a label is called {name!r}, but evaluation compares the 16 nuScenes classes; "
+                f"name it {NO_CLASS!r} or one of {', '.join(classes)}"
+            )
+        table[label] = classes.get(name, IGNORE_LABEL)
+    return table
