@@ -235,7 +235,7 @@ class OnlineSegmenter:
         self.use(Words(self.vocabulary, query))
 
     def add(self, sweep: Sweep, cameras: Sequence[CameraView] = ()) -> LabelledCloud:
-        """Label one sweep and add it to the map.
+        """Label one sweep and add it to the map, if its pose is known.
 
         Args:
             sweep: N points; `T_global_lidar` holds T_fixed_lidar. Points that are not finite or out
@@ -280,7 +280,7 @@ class OnlineSegmenter:
             similarities,
             entropies,
         )
-        if self._map is not None:
+        if self._map is not None and sweep.is_located:
             point_texts = vocabulary.embeddings[text_probabilities.argmax(dim=1).cpu()]
             evidence = self._fusion.gather(embedded, point_texts)
             self._map.add(inside.points[:, :3], evidence, sweep.T_global_lidar, sweep.stamp_ns)

@@ -8,6 +8,8 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import numpy as np
+
 from clip2scene_core.transforms import TransformError
 from clip2scene_ros.assembly import AssembledSweep, AssemblyOptions, Rejection, RejectionKind
 from clip2scene_ros.camera_info_files import load_camera_infos
@@ -87,13 +89,14 @@ class SweepAssembler:
         self._num_time_jumps_released = 0
 
     def change_waits(self, options: AssemblyOptions) -> None:
-        """Take the tolerance and the waits of other options, from the next match on."""
+        """Take tolerance, waits and what follows them from other options, at the next match."""
         with self._lock:
             self.options = replace(
                 self.options,
                 tolerance_s=options.tolerance_s,
                 max_wait_s=options.max_wait_s,
                 pose_wait_s=options.pose_wait_s,
+                on_missing_pose=options.on_missing_pose,
             )
 
     def on_cloud(self, message: Any, now_ns: int) -> None:
@@ -310,11 +313,11 @@ class SweepAssembler:
         except NoExtrinsicsError as error:
             if not wait.is_over_for_poses:
                 return None
-            return Rejection(RejectionKind.NO_EXTRINSICS, f"{cloud.where}: {error}")
+            return self._without_pose(cloud, RejectionKind.NO_EXTRINSICS, error)
         except TransformError as error:
             if not wait.is_over_for_poses and error.kind != "past":
                 return None
-            return Rejection(RejectionKind.NO_POSE, f"{cloud.where}: {error}")
+            return self._without_pose(cloud, RejectionKind.NO_POSE, error)
         images, left_out = [], []
         for camera in self.options.cameras:
             image = self._match_image(camera, cloud, wait)
@@ -328,6 +331,16 @@ class SweepAssembler:
         return SweepMatch(
             cloud, T_fixed_lidar, motion, tuple(images), tuple(left_out), self._num_time_jumps
         )
+
+    def _without_pose(
+        self, cloud: WaitingCloud, kind: RejectionKind, error: LookupError
+    ) -> SweepMatch | Rejection:
+        rejection = Rejection(kind, f"{cloud.where}: {error}")
+        if self.options.on_missing_pose == "drop":
+            return rejection
+        # Not the identity: whoever places anything by it shall get nowhere.
+        nowhere = np.full((4, 4), np.nan)
+        return SweepMatch(cloud, nowhere, None, (), (rejection,), self._num_time_jumps)
 
     def _match_image(
         self, camera: str, cloud: WaitingCloud, wait: _Wait

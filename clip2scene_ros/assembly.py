@@ -14,6 +14,7 @@ from clip2scene_core.datasets.sample import CameraView, Sweep
 from clip2scene_ros.poses import POSE_SOURCES
 
 ZERO_STAMPS: Final = ("reject", "arrival")
+MISSING_POSES: Final = ("drop", "single")
 
 
 class RejectionKind(str, Enum):
@@ -57,6 +58,8 @@ class AssemblyOptions:
         max_wait_s: A sweep waits no longer for images. Longer than the tolerance, so that the wait
             decides nothing but the latency.
         pose_wait_s: A sweep waits no longer for a pose at or after its stamp.
+        on_missing_pose: What then becomes of it: "drop", or "single": it is labelled as it came,
+            without cameras and without a place in the map.
         intensity_scale: The LiDAR's largest intensity.
         zero_stamp: "reject" or "arrival": what to do with a stamp of 0.
         extrinsics_file: Rigid transforms for when there is no /tf_static.
@@ -75,6 +78,7 @@ class AssemblyOptions:
     tolerance_s: float = 0.06
     max_wait_s: float = 0.1
     pose_wait_s: float = 1.0
+    on_missing_pose: str = "drop"
     intensity_scale: float = 255.0
     zero_stamp: str = "reject"
     extrinsics_file: Path | None = None
@@ -87,6 +91,11 @@ class AssemblyOptions:
         if self.pose_source not in POSE_SOURCES:
             raise ValueError(
                 f"pose_source must be one of {', '.join(POSE_SOURCES)}, got {self.pose_source!r}"
+            )
+        if self.on_missing_pose not in MISSING_POSES:
+            raise ValueError(
+                f"on_missing_pose must be one of {', '.join(MISSING_POSES)}, "
+                f"got {self.on_missing_pose!r}"
             )
         if self.deskew and self.pose_source == "none":
             raise ValueError("deskew needs poses, but pose_source is 'none'; choose tf or odometry")
@@ -105,8 +114,9 @@ class AssembledSweep:
     """A sweep that can be labelled.
 
     Attributes:
-        sweep: All points of the cloud in its order; `T_global_lidar` holds T_fixed_lidar. With
-            `deskew` they are where they would have been measured at the stamp.
+        sweep: All points of the cloud in its order; `T_global_lidar` holds T_fixed_lidar, or NaN
+            where it is missing and `on_missing_pose` is "single". With `deskew` the points are
+            where they would have been measured at the stamp.
         points: (N, 4) float32, the same as they were sent; what is published keeps them.
         cameras: Views within the tolerance, in the options' order.
         camera_frames: Frame of each view's image.

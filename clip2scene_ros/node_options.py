@@ -97,6 +97,7 @@ def assembly_options(values: NodeParameters) -> AssemblyOptions:
         tolerance_s=values.sync_tolerance_s,
         max_wait_s=values.sync_max_wait_s,
         pose_wait_s=values.tf_timeout_s,
+        on_missing_pose=values.on_missing_tf,
         intensity_scale=values.intensity_scale,
         zero_stamp=values.zero_stamp,
         extrinsics_file=Path(values.extrinsics_file) if values.extrinsics_file else None,

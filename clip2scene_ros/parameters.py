@@ -241,6 +241,14 @@ class NodeParameters:
         within=(0.0, 10.0),
         dynamic=True,
     )
+    on_missing_tf: str = parameter(
+        "on_missing_tf",
+        "drop",
+        "A sweep whose pose has not come by then: drop it, or label the single sweep without "
+        "cameras and without a place in the map.",
+        choices=("drop", "single"),
+        dynamic=True,
+    )
     map_enabled: bool = parameter("map.enabled", True, "Publish ~/map.")
     map_voxel_size_m: float = parameter(
         "map.voxel_size", 0.2, "Edge of the map's voxels [m].", within=(0.02, 2.0)

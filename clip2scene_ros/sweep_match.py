@@ -22,10 +22,10 @@ class SweepMatch:
 
     Attributes:
         cloud: Its points.
-        T_fixed_lidar: (4, 4) float64 at the cloud's stamp.
+        T_fixed_lidar: (4, 4) float64 at the cloud's stamp; NaN where it is missing.
         motion: How the LiDAR moved while it measured; None leaves the points where they are.
         images: One for each camera that has any.
-        left_out: Why the other cameras have none.
+        left_out: Why the other cameras have none, or the pose is missing.
         num_time_jumps: Backward jumps in time before the cloud came.
     """
 
@@ -43,7 +43,7 @@ class SweepMatch:
             follows_time_jump: Passed on.
 
         Returns:
-            The sweep, and why cameras are missing from it.
+            The sweep, and what is missing from it and why.
 
         Raises:
             CloudError: If the cloud cannot be read.

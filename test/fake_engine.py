@@ -62,7 +62,8 @@ class FakeEngine:
         finite = labels != 255
         shown = torch.eye(_WIDTH)[torch.from_numpy(labels[finite]).long()]
         evidence = Evidence(shown, torch.ones(len(shown)))
-        self.grid.add(sweep.points[finite, :3], evidence, sweep.T_global_lidar, sweep.stamp_ns)
+        if sweep.is_located:
+            self.grid.add(sweep.points[finite, :3], evidence, sweep.T_global_lidar, sweep.stamp_ns)
         return LabelledCloud(
             sweep.points,
             labels,

@@ -82,6 +82,35 @@ def test_cloud_waits_for_a_pose_at_or_after_its_stamp():
     assert next_sweep(assembler, 50) is not None
 
 
+def test_a_single_sweep_comes_without_a_pose_if_asked_for():
+    assembler = make_assembler(
+        pose_wait_s=0.2, on_missing_pose="single", cameras=("cam_front",), deskew=True
+    )
+    send_info(assembler)
+    send_pose(assembler, 0)
+    send_cloud(assembler, 25)
+    send_image(assembler, 25)
+    assert next_sweep(assembler, 225) is None
+    assembled = next_sweep(assembler, 226)
+    assert not assembled.sweep.is_located
+    assert assembled.cameras == ()
+    np.testing.assert_array_equal(assembled.sweep.points, assembled.points)
+    (rejection,) = assembler.take_rejections()
+    assert rejection.kind is RejectionKind.NO_POSE
+    send_pose(assembler, 300)
+    send_pose(assembler, 400)
+    send_timed_cloud(assembler, 350, [0.0])
+    assert next_sweep(assembler, 500).sweep.is_located
+
+
+def test_a_single_sweep_comes_without_its_mount_if_asked_for():
+    assembler = make_assembler(has_mounts=False, on_missing_pose="single")
+    send_pose(assembler, 0)
+    send_cloud(assembler, 0)
+    assert not next_sweep(assembler, 0, is_last=True).sweep.is_located
+    assert kinds(assembler) == [RejectionKind.NO_EXTRINSICS]
+
+
 def test_pose_is_never_extrapolated():
     assembler = make_assembler(pose_wait_s=0.2)
     send_pose(assembler, 0)
@@ -532,6 +561,8 @@ def test_unknown_camera_and_option_are_refused():
         make_assembler(cameras=("cam_top",))
     with pytest.raises(ValueError, match="pose_source must be one of tf, odometry, none"):
         AssemblyOptions(pose_source="gps")
+    with pytest.raises(ValueError, match="on_missing_pose must be one of drop, single"):
+        AssemblyOptions(on_missing_pose="identity")
     with pytest.raises(ValueError, match="deskew needs poses"):
         AssemblyOptions(pose_source="none", deskew=True)
 

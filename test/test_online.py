@@ -117,6 +117,16 @@ def test_a_voxel_that_one_point_fell_into_has_the_points_label_and_score(tiny_ch
     assert labelled_map.vocabulary is cloud.vocabulary
 
 
+def test_a_sweep_without_a_pose_is_labelled_and_stays_out_of_the_map(tiny_checkpoint):
+    engine = make_engine(tiny_checkpoint)
+    nowhere = Sweep(make_sweep().points, np.full((4, 4), np.nan), 1)
+    labels = engine.add(nowhere).labels
+    assert (labels != IGNORE_LABEL).any()
+    assert len(engine.map().points) == 0
+    np.testing.assert_array_equal(engine.add(make_sweep()).labels, labels)
+    assert len(engine.map().points) > 0
+
+
 def test_new_prompts_label_the_whole_map_at_once(tiny_checkpoint):
     engine = make_engine(tiny_checkpoint, map_voxel_size_m=0.5)
     engine.add(make_sweep())

@@ -151,6 +151,16 @@ def test_without_a_pose_nothing_is_published_and_the_frames_are_named(start):
     assert graph.received.points == []
 
 
+def test_without_a_pose_a_single_sweep_is_published_if_asked_for(start, engine):
+    graph = start(tf_timeout=0.1, on_missing_tf="single")
+    graph.publish_pose(1.0)
+    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 5.0))
+    graph.spin_until(lambda: graph.received.points)
+    assert labels_of(graph.received.points[0]) == [0, 1, 2, 3]
+    assert len(engine.map().points) == 0
+    graph.spin_until_diagnosed("tf", "map", "base_link")
+
+
 def test_without_a_mount_nothing_is_published_and_the_frames_are_named(start):
     graph = start(tf_timeout=0.1)
     for stamp_s in (1.0, 2.0):

@@ -19,7 +19,8 @@ class Sweep:
     Attributes:
         points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity in [0, 1].
         T_global_lidar: (4, 4) float64 rigid transform at `stamp_ns`; the global frame is the data
-            set's or, online, the fixed frame.
+            set's or, online, the fixed frame. All NaN where the pose is not known, so that nothing
+            can be placed by it.
         stamp_ns: Nanoseconds.
         labels: (N,) uint8, 255 = IGNORE_LABEL; None where there are none or none were asked for.
     """
@@ -40,6 +41,11 @@ class Sweep:
             raise ValueError(
                 f"labels must be ({len(self.points)},) like the points, got {self.labels.shape}"
             )
+
+    @property
+    def is_located(self) -> bool:
+        """Whether the pose is known."""
+        return bool(np.isfinite(self.T_global_lidar).all())
 
 
 @dataclass(frozen=True)
