@@ -45,18 +45,16 @@ def seen_through(
         return np.zeros(len(centres), dtype=bool)
     range_m, azimuth, elevation = _spherical(torch.from_numpy(points))
     lowest = float(elevation.min())
-    rows = ((elevation - lowest) / _PIXEL_RAD).long()
-    image = _draw(range_m.numpy(), rows.numpy(), _columns(azimuth).numpy())
+    rows = ((elevation - lowest) / _PIXEL_RAD).int()
+    image = _draw(range_m, rows, _columns(azimuth))
     begin_m, end_m = _free_interval(image, _slope(image), size_m)
 
     range_m, azimuth, elevation = _spherical(torch.from_numpy(centres))
-    rows = ((elevation - lowest) / _PIXEL_RAD).floor().long()
+    rows = (elevation - lowest) / _PIXEL_RAD
     inside = (rows >= 0) & (rows < len(image))
-    pixels = rows.clamp(0, len(image) - 1) * _NUM_COLUMNS + _columns(azimuth)
-    is_free = (range_m > torch.from_numpy(begin_m).flatten()[pixels]) & (
-        range_m < torch.from_numpy(end_m).flatten()[pixels]
-    )
-    result: NDArray[np.bool_] = (is_free & inside).numpy()
+    pixels = rows.clamp(0, len(image) - 1).int() * _NUM_COLUMNS + _columns(azimuth)
+    begins, ends = (torch.from_numpy(m).flatten().index_select(0, pixels) for m in (begin_m, end_m))
+    result: NDArray[np.bool_] = (inside & (range_m > begins) & (range_m < ends)).numpy()
     return result
 
 
@@ -68,18 +66,17 @@ def _spherical(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _columns(azimuth: Tensor) -> Tensor:
-    return ((azimuth + math.pi) / _PIXEL_RAD).long() % _NUM_COLUMNS
+    # Rounding may carry half a turn beyond the last column.
+    return ((azimuth + math.pi) / _PIXEL_RAD).int().clamp(0, _NUM_COLUMNS - 1)
 
 
-def _draw(
-    range_m: NDArray[np.float32], rows: NDArray[np.int64], columns: NDArray[np.int64]
-) -> Image:
+def _draw(range_m: Tensor, rows: Tensor, columns: Tensor) -> Image:
     """Image of the range of the nearest point in each pixel, infinite where there is none."""
-    image = np.full((int(rows.max()) + 1, _NUM_COLUMNS), np.inf, dtype=np.float32)
-    # The last write to a pixel remains, and the nearest point comes last.
-    far_to_near = np.argsort(-range_m)
-    image[rows[far_to_near], columns[far_to_near]] = range_m[far_to_near]
-    return image
+    image = torch.full((int(rows.max()) + 1, _NUM_COLUMNS), math.inf)
+    pixels = rows.long() * _NUM_COLUMNS + columns
+    image.view(-1).scatter_reduce_(0, pixels, range_m, "amin")
+    nearest: Image = image.numpy()
+    return nearest
 
 
 def _slope(image: Image) -> Image:

@@ -61,11 +61,14 @@ def semantic_guided(sources: list[Source], point_texts: Tensor) -> Evidence:
     Returns:
         Evidence whose weighted mean over a voxel is its feature, in units of logits.
     """
+    guided = [
+        source.share
+        * torch.exp(torch.linalg.vecdot(source.embeddings, point_texts) / GUIDANCE_TEMPERATURE)
+        for source in sources
+    ]
+    weights = torch.stack(guided).sum(dim=0)
     vectors = torch.zeros_like(point_texts)
-    weights = point_texts.new_zeros(len(point_texts))
-    for source in sources:
-        similarity = torch.linalg.vecdot(source.embeddings, point_texts)
-        guided = source.share * torch.exp(similarity / GUIDANCE_TEMPERATURE)
-        vectors += (guided * source.logit_scale)[:, None] * source.embeddings
-        weights += guided
-    return Evidence(vectors / weights.clamp(min=1e-12)[:, None], weights)
+    for source, weight in zip(sources, guided, strict=True):
+        share = source.logit_scale * weight / weights.clamp(min=1e-12)
+        vectors.addcmul_(source.embeddings, share[:, None])
+    return Evidence(vectors, weights)

@@ -20,7 +20,7 @@ _MAX_WEIGHT = 100.0
 _MIN_WEIGHT = 0.05
 PASSES_UNTIL_FREE = 3
 """Sweeps that must see through a voxel before it leaves: one alone may have a bad pose."""
-_ROWS_AT_ONCE = 1 << 13  # few enough for the processor's cache
+_ROWS_AT_ONCE = 1 << 11  # few enough for the processor's cache
 
 
 class EvidenceGrid:
@@ -116,27 +116,27 @@ class EvidenceGrid:
             weights: (N,) float32; points without weight are left out.
             origin_fixed: (3,) float64, metres, the LiDAR in the fixed frame.
             stamp_ns: The sweep's.
-
-        Raises:
-            ValueError: If the sweep alone fills more than `max_voxels`.
         """
         # Keys count from an anchor near the vehicle: maps in UTM lie thousands of kilometres out.
         self._follow(np.floor(origin_fixed / self.voxel_size_m).astype(np.int64))
-        near = ((points_fixed - origin_fixed) ** 2).sum(axis=1) <= self._radius_m**2
-        near &= weights.numpy() > 0
+        square_m2 = ((points_fixed - origin_fixed) ** 2).sum(axis=1)
+        near = np.flatnonzero((square_m2 <= self._radius_m**2) & (weights.numpy() > 0))
         cells = np.floor(points_fixed[near] / self.voxel_size_m).astype(np.int64) - self._anchor
-        keys = _pack(cells)
-        order = np.argsort(keys)  # (P,)
-        starts = np.flatnonzero(np.diff(keys[order], prepend=-1))  # (U,) of each voxel's points
-        keys = keys[order][starts]
-        if not len(keys):
+        # Voxel by voxel; torch sorts numbers twice as fast as NumPy.
+        ordered_keys, order = (t.numpy() for t in torch.sort(torch.from_numpy(_pack(cells))))
+        order = near[order]  # (P,)
+        starts = np.flatnonzero(np.diff(ordered_keys, prepend=-1))  # (U,) where voxels begin
+        if len(starts) > self._max_voxels:
+            # More than the grid holds: the nearest ones are worth most.
+            nearest = np.argpartition(square_m2[order[starts]], self._max_voxels)
+            is_kept = np.zeros(len(starts), dtype=bool)
+            is_kept[nearest[: self._max_voxels]] = True
+            is_kept = np.repeat(is_kept, np.diff(starts, append=len(order)))
+            ordered_keys, order = ordered_keys[is_kept], order[is_kept]
+            starts = np.flatnonzero(np.diff(ordered_keys, prepend=-1))
+        if len(order) == 0:
             return
-        if len(keys) > self._max_voxels:
-            raise ValueError(
-                f"one sweep fills {len(keys)} voxels, but max_voxels is {self._max_voxels}; allow "
-                f"more or use larger voxels"
-            )
-        order = np.flatnonzero(near)[order]
+        keys = ordered_keys[starts]
         slots = self._occupy(keys)
         self._merge(slots, order, starts, evidence, weights, stamp_ns)
         self._counts[slots] += np.diff(starts, append=len(order))
@@ -147,9 +147,14 @@ class EvidenceGrid:
         """Voxel centres (V, 3) float32, metres, axes of the fixed frame, counted from a point."""
         origin_cell = np.floor(origin_fixed / self.voxel_size_m).astype(np.int64)
         # Whole numbers are subtracted first: single precision holds metres around the vehicle.
+        first = origin_cell - self._anchor + _AXIS_OFFSET
         shift = (origin_cell + 0.5) * self.voxel_size_m - origin_fixed
-        cells = _unpack(self._keys) - (origin_cell - self._anchor)
-        return cells.astype(np.float32) * np.float32(self.voxel_size_m) + shift.astype(np.float32)
+        offsets: NDArray[np.float32] = np.empty((3, len(self._keys)), np.float32)
+        for axis in range(3):
+            offsets[axis] = _field(self._keys, axis) - first[axis]
+            offsets[axis] *= self.voxel_size_m
+            offsets[axis] += shift[axis]
+        return offsets.T
 
     def prune(
         self,
@@ -198,7 +203,9 @@ class EvidenceGrid:
         logits = torch.empty((len(slots), len(text_embeddings)))
         for begin in range(0, len(slots), _ROWS_AT_ONCE):
             rows = slots[begin : begin + _ROWS_AT_ONCE]
-            logits[begin : begin + len(rows)] = self._means[rows].float() @ text_embeddings.T
+            logits[begin : begin + len(rows)] = (
+                self._means.index_select(0, rows).float() @ text_embeddings.T
+            )
         return logits
 
     def clear(self) -> None:
@@ -271,20 +278,27 @@ class EvidenceGrid:
         old = self._weights[slots]
         if self._decay_s > 0:
             old = np.where(old > 0, old * self._decay(slots, stamp_ns), 0)
-        mass = np.add.reduceat(weights.numpy()[order], starts)
-        rows = torch.from_numpy(slots).long()
-        # One pass over the points; adding them row by row takes five times as long.
-        means = F.embedding_bag(
-            torch.from_numpy(order),
-            evidence,
-            torch.from_numpy(starts),
-            mode="sum",
-            per_sample_weights=weights[order],
-        )  # (U, D)
-        means.addcmul_(self._means[rows].float(), torch.from_numpy(old)[:, None])
-        means.div_(torch.from_numpy(old + mass)[:, None])
-        self._means[rows] = means.half()
-        self._weights[slots] = np.minimum(old + mass, _MAX_WEIGHT)
+        total = old + np.add.reduceat(weights.numpy()[order], starts)
+        self._weights[slots] = np.minimum(total, _MAX_WEIGHT)
+        rows, points = torch.from_numpy(slots).long(), torch.from_numpy(order)
+        point_weights = weights[points]
+        shares = torch.from_numpy(old / total)[:, None]
+        totals = torch.from_numpy(total)[:, None]
+        ends = np.append(starts[1:], len(order))
+        for begin in range(0, len(slots), _ROWS_AT_ONCE):
+            chosen = slice(begin, begin + _ROWS_AT_ONCE)
+            first, last = starts[begin], ends[chosen][-1]
+            # One pass over the points; adding them row by row takes five times as long.
+            means = F.embedding_bag(
+                points[first:last],
+                evidence,
+                torch.from_numpy(starts[chosen] - first),
+                mode="sum",
+                per_sample_weights=point_weights[first:last],
+            ).div_(totals[chosen])
+            # Plain indexing with rows takes ten times as long.
+            means.addcmul_(self._means.index_select(0, rows[chosen]).float(), shares[chosen])
+            self._means.index_copy_(0, rows[chosen], means.half())
 
     def _decay(self, slots: NDArray[np.int32], stamp_ns: int) -> NDArray[np.float32]:
         """The share of its weight that evidence in slots (U,) has kept since it was last seen."""
@@ -308,7 +322,8 @@ def _pack(cells: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _unpack(keys: NDArray[np.int64]) -> NDArray[np.int64]:
     """Invert `_pack`."""
-    cells = np.stack(
-        [keys >> 2 * _AXIS_BITS, keys >> _AXIS_BITS & _AXIS_MASK, keys & _AXIS_MASK], 1
-    )
-    return cells - _AXIS_OFFSET
+    return np.stack([_field(keys, axis) for axis in range(3)], axis=1) - _AXIS_OFFSET
+
+
+def _field(keys: NDArray[np.int64], axis: int) -> NDArray[np.int64]:
+    return keys >> (2 - axis) * _AXIS_BITS & _AXIS_MASK

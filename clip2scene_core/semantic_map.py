@@ -55,8 +55,7 @@ class SemanticMap:
             offsets = self._grid.offsets(origin_fixed)
             is_passed = None
             if self._is_carved:
-                # A row times R is the inverse of R times a column.
-                centres = offsets @ T_fixed_lidar[:3, :3].astype(np.float32)
+                centres = (T_fixed_lidar[:3, :3].T.astype(np.float32) @ offsets.T).T
                 is_passed = seen_through(points, centres, self._grid.voxel_size_m)
             self._grid.prune(offsets, stamp_ns, is_passed)
 

@@ -85,9 +85,16 @@ def test_the_voxels_not_seen_for_longest_leave_a_full_grid():
     assert grid.counts().sum() == 5
     order = np.argsort(grid.centres()[:, 0])
     assert grid.logits(torch.eye(4)).argmax(dim=1).numpy()[order].tolist() == [1, 1, 2, 3]
-    with pytest.raises(ValueError, match="one sweep fills 5 voxels, but max_voxels is 4"):
-        add(grid, [[x, 0, 0] for x in range(5)], [1] * 5, stamp_ns=6)
-    assert len(grid) == 4
+
+
+def test_of_a_sweep_that_fills_more_than_the_grid_the_nearest_stay():
+    grid = make_grid(max_voxels=3)
+    add(grid, [[40.5, 0, 0]], [1], stamp_ns=0)
+    add(grid, [[x + 0.5, 0, 0] for x in (9, 1, 7, 1, 3)], [1, 2, 1, 2, 3], stamp_ns=1)
+    assert along_x(grid) == [1.5, 3.5, 7.5]
+    assert sorted(grid.counts().tolist()) == [1, 1, 2]
+    order = np.argsort(grid.centres()[:, 0])
+    assert grid.logits(torch.eye(4)).argmax(dim=1).numpy()[order].tolist() == [2, 3, 1]
 
 
 def test_memory_is_bounded_by_the_number_of_voxels():
