@@ -83,7 +83,12 @@ setup(
     ],
     extras_require={
         "ros": ROS_PINS,
-        "train": ["lightning-fabric>=2.6,<3", "numba>=0.59", "tensorboard>=2.15"],
+        "train": [
+            "lightning-fabric>=2.6,<3",
+            "numba>=0.59",
+            "scikit-image>=0.24",
+            "tensorboard>=2.15",
+        ],
         "viz": ["rerun-sdk>=0.39,<0.42"],
         "gpu": ["spconv-triton"],
         "test": [
@@ -94,6 +99,7 @@ setup(
             "numba>=0.59",
             "pytest>=8",
             "ruff>=0.8",
+            "scikit-image>=0.24",
             "setuptools",
             "types-PyYAML",
             "types-tqdm",

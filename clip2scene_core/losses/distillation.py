@@ -1,0 +1,40 @@
+"""Distillation: the student's class distribution is drawn to the teacher's."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def distillation_loss(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
+    """Kullback-Leibler divergence of the student's class distributions from the teacher's.
+
+    For each point, the sum over classes of q * (log q - log p), with q = softmax(teacher logits /
+    temperature) and p = softmax(student logits / temperature). The teacher is frozen: it gets no
+    gradient.
+
+    Args:
+        student_logits: (P, C) float, products of point and text embeddings; P may be 0.
+        teacher_logits: (P, C) float, products of pixel and text embeddings; -inf for a class that
+            the teacher rules out.
+        temperature: Positive.
+
+    Returns:
+        Scalar, the mean over points; 0, with a gradient path, if there is none.
+
+    Raises:
+        ValueError: If shapes do not fit or temperature is not positive.
+
+    Source: CLIP2Scene (CVPR 2023), the ablation "KL" of table 1, which collapses.
+    """
+    if student_logits.ndim != 2 or teacher_logits.shape != student_logits.shape:
+        raise ValueError(
+            f"logits must be (P, C) and of one shape, got {tuple(student_logits.shape)} "
+            f"and {tuple(teacher_logits.shape)}"
+        )
+    if not temperature > 0:
+        raise ValueError(f"temperature must be positive, got {temperature}")
+    # Probabilities of the teacher, not their logarithms: a class with probability 0 costs nothing.
+    teacher = F.softmax(teacher_logits.detach() / temperature, dim=1)
+    student = F.log_softmax(student_logits / temperature, dim=1)
+    return F.kl_div(student, teacher, reduction="sum") / max(len(student_logits), 1)

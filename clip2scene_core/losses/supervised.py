@@ -1,0 +1,91 @@
+"""Supervised losses: what fine-tuning on labels minimises."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clip2scene_core.labels import IGNORE_LABEL
+
+
+def supervised_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy and Lovász-softmax, added with equal weights.
+
+    Args:
+        logits: (P, C) float; P may be 0.
+        labels: (P,) int64 in [0, C), or 255 for points without a label.
+
+    Returns:
+        Scalar; 0, with a gradient path, if no point has a label.
+
+    Raises:
+        ValueError: If shapes do not fit or a label is out of range.
+
+    Source: the fine-tuning of SLidR (CVPR 2022) and of CLIP2Scene (CVPR 2023).
+    """
+    _check(logits, labels)
+    cross_entropy = F.cross_entropy(logits, labels, ignore_index=IGNORE_LABEL, reduction="sum")
+    num_labelled = (labels != IGNORE_LABEL).sum().clamp(min=1)
+    return cross_entropy / num_labelled + lovasz_softmax_loss(logits, labels)
+
+
+def lovasz_softmax_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """One minus the intersection over union, extended to probabilities and averaged over classes.
+
+    A point's error for a class is how far its probability is from 1 if it has the class, else from
+    0. Taking points by falling error, the Jaccard loss of calling those so far wrong grows from 0
+    to 1; each error is weighed by its step. Classes without a labelled point are left out.
+
+    Args:
+        logits: (P, C) float; P may be 0.
+        labels: (P,) int64 in [0, C), or 255 for points without a label.
+
+    Returns:
+        Scalar in [0, 1], the mean over the classes that occur; 0, with a gradient path, if no point
+        has a label.
+
+    Raises:
+        ValueError: If shapes do not fit or a label is out of range.
+
+    Source: Berman et al., The Lovász-Softmax loss (CVPR 2018).
+    """
+    _check(logits, labels)
+    labelled = labels != IGNORE_LABEL
+    labels = labels[labelled]
+    classes = torch.unique(labels)
+    has_class = labels[:, None] == classes  # (P', C')
+    probabilities = F.softmax(logits[labelled], dim=1)[:, classes]
+    errors, order = (has_class.to(logits.dtype) - probabilities).abs().sort(dim=0, descending=True)
+    steps = _jaccard_steps(has_class.gather(0, order)).to(errors.dtype)
+    loss: Tensor = (errors * steps).sum() / max(len(classes), 1)
+    return loss
+
+
+def _jaccard_steps(has_class: Tensor) -> Tensor:
+    """How much the Jaccard loss of each class grows with each row that turns wrong: (P, C) float64.
+
+    Steps are written as fractions: the difference of two losses near each other would lose digits.
+    """
+    num_missed = has_class.cumsum(dim=0).double()
+    num_invented = (~has_class).cumsum(dim=0).double()
+    num_members = has_class.sum(dim=0)
+    union = num_members + num_invented
+    intersection = num_members - num_missed
+    # A missed member leaves the intersection; an invented one joins the union.
+    invented_step = intersection / (union * (union - 1).clamp(min=1))
+    return torch.where(has_class, 1 / union, invented_step)
+
+
+def _check(logits: Tensor, labels: Tensor) -> None:
+    if logits.ndim != 2 or labels.shape != logits.shape[:1]:
+        raise ValueError(
+            f"logits must be (P, C) and labels (P,), got {tuple(logits.shape)} "
+            f"and {tuple(labels.shape)}"
+        )
+    present = labels[labels != IGNORE_LABEL]
+    if len(present) and not 0 <= int(present.min()) <= int(present.max()) < logits.shape[1]:
+        raise ValueError(
+            f"labels must be in [0, {logits.shape[1]}) or {IGNORE_LABEL}, got "
+            f"{int(present.min())} to {int(present.max())}"
+        )
