@@ -65,24 +65,30 @@ class Fusion:
         return EmbeddedSweep(len(sweep.points), points, pixels)
 
     def compare(
-        self, embedded: EmbeddedSweep, text_embeddings: Tensor
+        self,
+        embedded: EmbeddedSweep,
+        text_embeddings: Tensor,
+        label_of_text: Tensor | None = None,
     ) -> tuple[Tensor, NDArray[np.bool_]]:
         """Compare every point with every text.
 
         Args:
             embedded: N points.
             text_embeddings: (C, D) float32 of unit length.
+            label_of_text: (C,) int64, for the cameras' prompt denoising; without it there is none.
 
         Returns:
             Probabilities (N, C) float32, rows that sum to one, and (N,) bool, whether anything saw
             the point; rows of points that nothing saw are zero.
         """
         if embedded.points is None:
-            return self._compare_pixels(embedded, text_embeddings)
+            return self._compare_pixels(embedded, text_embeddings, label_of_text)
         assert self._segmenter is not None  # it embedded them
         probabilities = self._segmenter.compare(embedded.points, text_embeddings)
         if embedded.pixels is not None:
-            seen_probabilities, in_view = self._compare_pixels(embedded, text_embeddings)
+            seen_probabilities, in_view = self._compare_pixels(
+                embedded, text_embeddings, label_of_text
+            )
             probabilities = fuse(
                 probabilities.cpu(), seen_probabilities, in_view, self._camera_weight
             )
@@ -110,11 +116,13 @@ class Fusion:
         return semantic_guided(sources, point_texts)
 
     def _compare_pixels(
-        self, embedded: EmbeddedSweep, text_embeddings: Tensor
+        self, embedded: EmbeddedSweep, text_embeddings: Tensor, label_of_text: Tensor | None
     ) -> tuple[Tensor, NDArray[np.bool_]]:
         assert self._camera_segmenter is not None
         assert embedded.pixels is not None
-        return self._camera_segmenter.compare(embedded.pixels, embedded.num_points, text_embeddings)
+        return self._camera_segmenter.compare(
+            embedded.pixels, embedded.num_points, text_embeddings, label_of_text
+        )
 
 
 def fuse(

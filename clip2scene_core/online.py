@@ -59,6 +59,8 @@ class OnlineOptions:
         with_entropies: Say how undecided each label is; costs some milliseconds a hundred words.
         key_smoothing: MaskCLIP's smoothing of pixel embeddings by key similarity; doubles the time
             of the cameras.
+        prompt_denoising: MaskCLIP's: a label whose probability stays below this all over a picture
+            is not in it. 0 keeps all labels. Neither queries nor the map are denoised.
         device: For example "cpu" or "cuda".
         precision: "fp32" or "bf16".
     """
@@ -77,6 +79,7 @@ class OnlineOptions:
     camera_weight: float = 0.2
     with_entropies: bool = False
     key_smoothing: bool = True
+    prompt_denoising: float = 0.0
     device: str = "cpu"
     precision: str = "fp32"
 
@@ -89,7 +92,7 @@ class OnlineOptions:
             )
         if not self.ego_radius_m >= 0:
             raise ValueError(f"ego_radius_m must not be negative, got {self.ego_radius_m}")
-        for name in ("min_confidence", "camera_weight"):
+        for name in ("min_confidence", "camera_weight", "prompt_denoising"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
 
@@ -198,8 +201,9 @@ class OnlineSegmenter:
 
         Args:
             words: From `read`.
-            options: By default those in use. Mode, device, precision, key smoothing, camera weight
-                and of the map all but radius and decay count at the construction only.
+            options: By default those in use. Mode, device, precision, key smoothing, prompt
+                denoising, camera weight and of the map all but radius and decay count at the
+                construction only.
         """
         options = options or self.options
         if self._map is not None:
@@ -256,7 +260,9 @@ class OnlineSegmenter:
         usable = _usable(sweep.points, options)
         inside = Sweep(sweep.points[usable], sweep.T_global_lidar, sweep.stamp_ns)
         embedded = self._fusion.embed(inside, cameras)
-        text_probabilities, seen = self._fusion.compare(embedded, vocabulary.embeddings)
+        text_probabilities, seen = self._fusion.compare(
+            embedded, vocabulary.embeddings, vocabulary.label_of_text
+        )
         probabilities = vocabulary.merge(text_probabilities)
         labels = np.full(len(sweep.points), IGNORE_LABEL, dtype=np.uint8)
         scores = np.zeros(len(sweep.points), dtype=np.float32)
@@ -395,5 +401,5 @@ def load_online_segmenter(
     camera_segmenter = None
     if options.mode != "lidar":
         dense_clip = DenseClip(encoder.clip, key_smoothing=options.key_smoothing)
-        camera_segmenter = CameraSegmenter(dense_clip)
+        camera_segmenter = CameraSegmenter(dense_clip, prompt_denoising=options.prompt_denoising)
     return OnlineSegmenter(options, vocabulary, encoder, segmenter, camera_segmenter)

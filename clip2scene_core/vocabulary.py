@@ -74,6 +74,12 @@ class Vocabulary:
         """The P texts that were embedded."""
         return tuple(text for texts in self.texts_of_label for text in texts) or self.prompts
 
+    @property
+    def label_of_text(self) -> Tensor:
+        """(P,) int64, the label that each text belongs to."""
+        sizes = [len(texts) for texts in self.texts_of_label] or [1] * len(self)
+        return torch.repeat_interleave(torch.arange(len(self)), torch.tensor(sizes))
+
     def merge(self, probabilities: Tensor) -> Tensor:
         """Make one probability of those of each label's texts.
 
@@ -90,8 +96,7 @@ class Vocabulary:
         """
         if len(self.embeddings) == len(self):
             return probabilities
-        sizes = torch.tensor([len(texts) for texts in self.texts_of_label])
-        labels = torch.repeat_interleave(torch.arange(len(self)), sizes).to(probabilities.device)
+        labels = self.label_of_text.to(probabilities.device)
         merged = probabilities.new_zeros(len(probabilities), len(self))
         if self.grouping == "logsumexp":
             return merged.index_add(1, labels, probabilities)

@@ -34,7 +34,7 @@ class HalfSeen:
         pairs = PixelPointPairs(nothing, seen, nothing, np.zeros((len(seen), 2), np.float32))
         return PairedEmbeddings(pairs, embed(["car"]).expand(len(seen), -1))
 
-    def compare(self, paired, num_points, text_embeddings):
+    def compare(self, paired, num_points, text_embeddings, label_of_text=None):
         seen = paired.in_view(num_points)
         probabilities = torch.zeros(num_points, len(text_embeddings))
         probabilities[seen, 0] = 1.0

@@ -57,6 +57,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to compare; untrained is the student with random weights",
     )
     parser.add_argument(
+        "--no-key-smoothing", action="store_true", help="label by cameras without MaskCLIP's"
+    )
+    parser.add_argument(
+        "--prompt-denoising",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="label by cameras with MaskCLIP's: classes whose probability stays below this all "
+        "over a picture are not in it",
+    )
+    parser.add_argument(
         "--absent",
         choices=("skip", "one"),
         default="skip",
@@ -118,6 +129,8 @@ def _load_engine(mode: str, arguments: argparse.Namespace) -> OnlineSegmenter:
         ego_radius_m=0.0,
         max_range_m=1e4,
         map_enabled=False,
+        key_smoothing=not arguments.no_key_smoothing,
+        prompt_denoising=arguments.prompt_denoising,
         device=arguments.device,
     )
     if mode == "untrained":
@@ -204,6 +217,8 @@ def _write_report(
         "teacher": arguments.teacher,
         "prompts": dict(zip(vocabulary.names, vocabulary.prompts, strict=True)),
         "group": vocabulary.grouping,
+        "key_smoothing": not arguments.no_key_smoothing,
+        "prompt_denoising": arguments.prompt_denoising,
     }
     arguments.report.mkdir(parents=True, exist_ok=True)
     paths = [write_json(arguments.report, setting, reports, arguments.absent)]
