@@ -94,3 +94,5 @@ def test_bad_prompt_files_are_one_line(tiny_nuscenes, tmp_path, capsys):
         assert message in capsys.readouterr().err
     assert main([*arguments, "--prompts", str(tmp_path / "none.yaml")]) == 1
     assert "none.yaml" in capsys.readouterr().err
+    assert main([*arguments, "--group", "max"]) == 1
+    assert "give --prompts" in capsys.readouterr().err

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clip2scene_core.vocabulary import Vocabulary
 
 SUMMARY = "compare labels with 3D labels that no training has seen"
+_DEFAULT_WORDING = ("logsumexp", "ensemble")
 _MODES = ("lidar", "camera", "fused", "untrained")
 
 
@@ -41,12 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--group",
         choices=("logsumexp", "max"),
-        default="logsumexp",
+        default=_DEFAULT_WORDING[0],
         help="how the prompts of a class make one probability: added up, or the best of them",
     )
     parser.add_argument(
         "--template",
-        default="ensemble",
+        default=_DEFAULT_WORDING[1],
         help="sentence around the file's prompts, with {} in their place; ensemble: 85 sentences",
     )
     parser.add_argument(
@@ -57,15 +58,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to compare; untrained is the student with random weights",
     )
     parser.add_argument(
-        "--no-key-smoothing", action="store_true", help="label by cameras without MaskCLIP's"
+        "--no-key-smoothing",
+        action="store_true",
+        help="leave MaskCLIP's out of the cameras' labels",
     )
     parser.add_argument(
         "--prompt-denoising",
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="label by cameras with MaskCLIP's: classes whose probability stays below this all "
-        "over a picture are not in it",
+        help="MaskCLIP's, for the cameras' labels: classes whose probability stays below this all "
+        "over a picture are not in it; 0 is off",
     )
     parser.add_argument(
         "--absent",
@@ -93,6 +96,8 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_core.device import use_threads
     from clip2scene_core.labels import NUSCENES_CLASSES
 
+    if arguments.prompts is None and (arguments.group, arguments.template) != _DEFAULT_WORDING:
+        raise ValueError("--group and --template are about the prompts of a file; give --prompts")
     use_threads(arguments.threads)
     scenes = arguments.scenes.read_text().split() if arguments.scenes else None
     dataset = NuScenesDataset(arguments.dataset, arguments.version, scenes, with_labels=True)
