@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clip2scene_core.datasets.sample import CameraView, Sample, Sweep
-    from clip2scene_core.online import (
-        LabelledCloud,
-        OnlineOptions,
-        OnlineSegmenter,
-        load_online_segmenter,
-    )
+    from clip2scene_core.online import LabelledCloud, OnlineSegmenter, load_online_segmenter
+    from clip2scene_core.online_options import OnlineOptions
     from clip2scene_core.segmenter import Segmentation, Segmenter, load_segmenter
 
 __version__ = "0.1.0"
@@ -33,7 +29,8 @@ __all__ = [
 
 _MODULES = {
     "datasets.sample": ("CameraView", "Sample", "Sweep"),
-    "online": ("LabelledCloud", "OnlineOptions", "OnlineSegmenter", "load_online_segmenter"),
+    "online": ("LabelledCloud", "OnlineSegmenter", "load_online_segmenter"),
+    "online_options": ("OnlineOptions",),
     "segmenter": ("Segmentation", "Segmenter", "load_segmenter"),
 }
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from clip2scene_core.device import use_threads
-from clip2scene_core.online import OnlineOptions, OnlineSegmenter, load_online_segmenter
+from clip2scene_core.online import OnlineSegmenter, load_online_segmenter
+from clip2scene_core.online_options import OnlineOptions
 from clip2scene_core.vocabulary import Vocabulary
 from clip2scene_core.wording import Wording, load_wording
 from clip2scene_ros.assembly import AssemblyOptions

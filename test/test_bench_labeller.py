@@ -5,7 +5,8 @@ from random_student import random_student, save_random_student
 from clip2scene_core.bench.labeller import Labeller, mode_of
 from clip2scene_core.datasets import NuScenesDataset, Sample, Sweep
 from clip2scene_core.labels import IGNORE_LABEL
-from clip2scene_core.online import MODES, OnlineOptions, load_online_segmenter
+from clip2scene_core.online import load_online_segmenter
+from clip2scene_core.online_options import MODES, OnlineOptions
 
 
 @pytest.fixture(scope="module")

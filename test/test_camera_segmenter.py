@@ -10,7 +10,8 @@ from random_student import save_random_student
 from clip2scene_core.camera_segmenter import CameraSegmenter, PairedEmbeddings
 from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.labels import IGNORE_LABEL
-from clip2scene_core.online import OnlineOptions, load_online_segmenter
+from clip2scene_core.online import load_online_segmenter
+from clip2scene_core.online_options import OnlineOptions
 from clip2scene_core.projection import PixelPointPairs
 
 TEXTS = torch.eye(3)  # car, bus, road

@@ -8,7 +8,8 @@ from clip2scene_core.camera_segmenter import PairedEmbeddings
 from clip2scene_core.datasets.sample import Sweep
 from clip2scene_core.fusion import fuse
 from clip2scene_core.labels import IGNORE_LABEL
-from clip2scene_core.online import MissingCamerasError, OnlineOptions, OnlineSegmenter
+from clip2scene_core.online import MissingCamerasError, OnlineSegmenter
+from clip2scene_core.online_options import OnlineOptions
 from clip2scene_core.projection import PixelPointPairs
 from clip2scene_core.segmenter import Segmenter
 from clip2scene_core.wording import Wording

@@ -12,7 +12,7 @@ from clip2scene_core import load_online_segmenter, load_segmenter
 from clip2scene_core.checkpoint import SMALL_STUDENT, load_checkpoint, untrained_checkpoint
 from clip2scene_core.evaluation import ConfusionMatrix
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
-from clip2scene_core.online import OnlineOptions
+from clip2scene_core.online_options import OnlineOptions
 from clip2scene_core.segmenter import Segmenter
 from clip2scene_core.teacher.clip import load_clip, shipped_small_clip
 from clip2scene_core.teacher.text import embed_prompts

@@ -29,7 +29,7 @@ from clip2scene_core.bench.statistics import (
 from clip2scene_core.config import config_to_dict
 from clip2scene_core.corruptions.corruption import Corruption
 from clip2scene_core.labels import NUSCENES_CLASSES
-from clip2scene_core.online import MODES
+from clip2scene_core.online_options import MODES
 
 STUDENT: Final = "student"
 FUSED: Final = "student and cameras"

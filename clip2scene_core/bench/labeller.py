@@ -18,7 +18,7 @@ from clip2scene_core.checkpoint import Checkpoint
 from clip2scene_core.datasets import Sample, Sweep
 from clip2scene_core.fusion import fuse
 from clip2scene_core.labels import IGNORE_LABEL
-from clip2scene_core.online import OnlineOptions
+from clip2scene_core.online_options import OnlineOptions
 from clip2scene_core.prompt_encoder import PromptEncoder
 from clip2scene_core.segmenter import Segmenter
 from clip2scene_core.teacher.maskclip import DenseClip

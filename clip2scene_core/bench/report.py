@@ -14,7 +14,7 @@ from clip2scene_core.bench.result import (
     Split,
     StudentResult,
 )
-from clip2scene_core.online import MODES
+from clip2scene_core.online_options import MODES
 
 _INTRODUCTION = """\
 Numbers are percentages. "±" after a mean is the spread: the sample standard deviation over the

@@ -42,7 +42,8 @@ def load_engine(arguments: argparse.Namespace) -> OnlineSegmenter:
     """
     # Torch and CLIP take seconds to import: `clip2scene --help` must not wait for them.
     from clip2scene_core.device import use_threads
-    from clip2scene_core.online import OnlineOptions, load_online_segmenter
+    from clip2scene_core.online import load_online_segmenter
+    from clip2scene_core.online_options import OnlineOptions
 
     use_threads(arguments.threads)
     options = OnlineOptions(

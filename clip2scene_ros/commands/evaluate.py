@@ -121,7 +121,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _load_engine(mode: str, arguments: argparse.Namespace) -> OnlineSegmenter:
     from clip2scene_core.checkpoint import load_checkpoint, untrained_checkpoint
-    from clip2scene_core.online import OnlineOptions, OnlineSegmenter, load_online_segmenter
+    from clip2scene_core.online import OnlineSegmenter, load_online_segmenter
+    from clip2scene_core.online_options import OnlineOptions
     from clip2scene_core.prompt_encoder import PromptEncoder
     from clip2scene_core.segmenter import Segmenter
     from clip2scene_core.wording import load_wording

@@ -1,0 +1,71 @@
+"""How the engine labels sweeps and gathers them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MODES = ("lidar", "camera", "fused")
+
+
+@dataclass(frozen=True)
+class OnlineOptions:
+    """How sweeps are labelled and gathered.
+
+    Attributes:
+        mode: "lidar": the student alone. "camera": MaskCLIP projected on the points; what no camera
+            sees stays unlabelled. "fused": both where a camera sees the point, else the student.
+        map_enabled: Keep a map at all.
+        map_voxel_size_m: Edge of the map's voxels.
+        map_radius_m: Voxels farther than this from the LiDAR leave the map.
+        map_max_voxels: When there are more, those not seen for longest leave. The memory is
+            reserved at once: 2 bytes for each of D numbers a voxel, 28 more, and 8 for its key.
+        map_decay_s: Time in which what was seen loses half of its weight; 0 keeps it.
+        map_carving: Voxels that later sweeps see through leave the map: moving things leave no
+            trail.
+        min_range_m: Nearer points stay unlabelled.
+        ego_radius_m: Points above and below this circle around the LiDAR stay unlabelled (the ego
+            vehicle).
+        max_range_m: Points farther away stay unlabelled.
+        min_confidence: Labels with a lower score become unlabelled.
+        camera_weight: In mode "fused", the cameras' share in the weighted geometric mean of both
+            probabilities. The student is steadier than the teacher that it learned from: with the
+            shipped models a fifth beats the student alone, and a half does worse than it.
+        with_entropies: Say how undecided each label is; costs some milliseconds a hundred words.
+        key_smoothing: MaskCLIP's smoothing of pixel embeddings by key similarity; doubles the time
+            of the cameras.
+        prompt_denoising: MaskCLIP's: a label whose probability stays below this all over a picture
+            is not in it. 0 keeps all labels. Neither queries nor the map are denoised.
+        device: For example "cpu" or "cuda".
+        precision: "fp32" or "bf16".
+    """
+
+    mode: str = "lidar"
+    map_enabled: bool = True
+    map_voxel_size_m: float = 0.2
+    map_radius_m: float = 60.0
+    map_max_voxels: int = 500_000
+    map_decay_s: float = 0.0
+    map_carving: bool = True
+    min_range_m: float = 1.0
+    ego_radius_m: float = 1.5
+    max_range_m: float = 80.0
+    min_confidence: float = 0.0
+    camera_weight: float = 0.2
+    with_entropies: bool = False
+    key_smoothing: bool = True
+    prompt_denoising: float = 0.0
+    device: str = "cpu"
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, got {self.mode!r}")
+        if not 0 <= self.min_range_m < self.max_range_m:
+            raise ValueError(
+                f"ranges must be 0 <= min < max, got {self.min_range_m} and {self.max_range_m} m"
+            )
+        if not self.ego_radius_m >= 0:
+            raise ValueError(f"ego_radius_m must not be negative, got {self.ego_radius_m}")
+        for name in ("min_confidence", "camera_weight", "prompt_denoising"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
