@@ -41,8 +41,8 @@ class SmallClipShape:
             so that things appear as large as in the training pictures.
     """
 
-    layers: tuple[int, int, int, int] | int = (1, 1, 2, 2)
-    width: int = 24
+    layers: tuple[int, int, int, int] | int = (1, 1, 1, 1)
+    width: int = 16
     stride: int = 8
     head_width: int = 64
     embedding_size: int = 128
@@ -178,7 +178,7 @@ class SmallClipFile:
 
 
 def save_small_clip(path: Path, small_clip: SmallClipFile) -> None:
-    """Write a small CLIP as one safetensors file, its matrices in half precision."""
+    """Write a small CLIP as one safetensors file."""
     metadata = {
         "format": _FILE_FORMAT,
         "shape": json.dumps(asdict(small_clip.shape)),
@@ -190,9 +190,7 @@ def save_small_clip(path: Path, small_clip: SmallClipFile) -> None:
         "training": json.dumps(dict(small_clip.training)),
     }
     weights = {
-        # Vectors stay as they are: half precision cannot hold every running variance.
-        name: (weight.half() if weight.ndim > 1 else weight).detach().contiguous()
-        for name, weight in small_clip.model.state_dict().items()
+        name: weight.detach().contiguous() for name, weight in small_clip.model.state_dict().items()
     }
     save_file(weights, path, metadata)
 

@@ -31,7 +31,6 @@ from clip2scene_core.teacher.small_clip import (
     SmallClipFile,
     SmallClipShape,
     build_small_clip,
-    load_small_clip,
     save_small_clip,
 )
 from clip2scene_core.teacher.text import PROMPT_TEMPLATES, encode_tokens, tokenize
@@ -69,7 +68,7 @@ class TrainingOptions:
 
     shape: SmallClipShape = field(default_factory=SmallClipShape)
     augmentation: Augmentation = field(default_factory=Augmentation)
-    steps: int = 8000
+    steps: int = 4600
     batch_size: int = 64
     learning_rate: float = 1.5e-3
     warmup_steps: int = 200
@@ -134,9 +133,10 @@ def train_small_clip(
         "options": asdict(options),
         "last_loss": loss,
     }
-    save_small_clip(out, training.finished(record))
+    small_clip = training.finished(record)
+    save_small_clip(out, small_clip)
     state_path.unlink(missing_ok=True)
-    return load_small_clip(out)
+    return small_clip
 
 
 def with_scores(small_clip: SmallClipFile, scores: dict[str, object]) -> SmallClipFile:
