@@ -32,7 +32,7 @@ def evaluate_students(weights: Sequence[Path], test: Path) -> Counts:
         Counts of "camera", and of "lidar 0", "fused 0" and so on.
     """
     checkpoints = [load_checkpoint(path) for path in weights]
-    labeller = Labeller(checkpoints)
+    labeller = Labeller(checkpoints, checkpoints[0].config.teacher.scales)
     return count(
         lambda sample: labeller.label(labeller.look(sample), labeller.vocabulary),
         _open(test),

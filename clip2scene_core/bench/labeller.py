@@ -46,13 +46,14 @@ class Labeller:
     Args:
         checkpoints: Students of one configuration but for the seed; it names the teacher and how
             the teacher looks at pictures.
+        scales: Sizes at which cameras are read, see `DenseClip`; one by default, as in the engine.
 
     Raises:
         ValueError: If the teacher cannot be loaded or did not teach the first student.
         FileNotFoundError: If the teacher's file is missing.
     """
 
-    def __init__(self, checkpoints: Sequence[Checkpoint]) -> None:
+    def __init__(self, checkpoints: Sequence[Checkpoint], scales: Sequence[float] = (1.0,)) -> None:
         first = checkpoints[0]
         teacher = first.config.teacher
         self.vocabulary = first.vocabulary
@@ -64,7 +65,7 @@ class Labeller:
                 self._embed_prompts.clip,
                 teacher.image_height,
                 teacher.key_smoothing,
-                teacher.scales,
+                scales,
             ),
             DEFAULT_OCCLUSION_MARGIN_M if margin_m is None else margin_m,
         )

@@ -141,21 +141,36 @@ def teacher_stages(work: Path, runs: Sequence[Run]) -> list[Stage]:
     ]
 
 
-def training_stages(work: Path, runs: Sequence[Run]) -> list[Stage]:
-    """Stages that train each student, and each network with full supervision.
+def student_stages(work: Path, runs: Sequence[Run]) -> list[Stage]:
+    """Stages that train each student.
 
     Args:
         work: Folder that holds `train/`, and `teacher/` by `teacher_stages`.
         runs: All of them.
     """
-    train = work / "train"
-    stages = []
-    for run in runs:
-        learn = partial(digest_of, run.weights) if run.is_given else partial(_pretrain, work, run)
-        stages.append(Stage(f"student-{run.name}", learn))
-        supervised = partial(_supervise, train, run, _supervised(work, run))
-        stages.append(Stage(f"supervised-{run.name}", supervised))
-    return stages
+    return [
+        Stage(
+            f"student-{run.name}",
+            partial(digest_of, run.weights) if run.is_given else partial(_pretrain, work, run),
+        )
+        for run in runs
+    ]
+
+
+def supervised_stages(work: Path, runs: Sequence[Run]) -> list[Stage]:
+    """Stages that train each student's network with full supervision.
+
+    Args:
+        work: Folder that holds `train/`.
+        runs: All of them.
+    """
+    return [
+        Stage(
+            f"supervised-{run.name}",
+            partial(_supervise, work / "train", run, _supervised(work, run)),
+        )
+        for run in runs
+    ]
 
 
 def measuring_stages(

@@ -16,8 +16,9 @@ from clip2scene_core.bench.plan import (
     Run,
     groups_of,
     measuring_stages,
+    student_stages,
+    supervised_stages,
     teacher_stages,
-    training_stages,
 )
 from clip2scene_core.bench.result import BenchResult, StageTime
 from clip2scene_core.bench.splits import quick_world, split_result, write_split
@@ -117,8 +118,15 @@ def run_world_bench(
     measuring = measuring_stages(options.work, options.runs, options.corruptions)
     phases = (
         ([write(name) for name in _SPLITS], 1),
-        (teacher_stages(options.work, options.runs), options.workers),
-        (training_stages(options.work, options.runs), options.workers),
+        # Full supervision needs no teacher, so it can be trained while the teacher speaks.
+        (
+            [
+                *teacher_stages(options.work, options.runs),
+                *supervised_stages(options.work, options.runs),
+            ],
+            options.workers,
+        ),
+        (student_stages(options.work, options.runs), options.workers),
         ([clip, *measuring], options.workers),
     )
     total = sum(len(stages) for stages, _ in phases)
