@@ -124,24 +124,43 @@ class LossesConfig:
 
     Attributes:
         semantic: "cross_entropy" over the class texts, as the paper's code trains; "paper_eq1",
-            its Eq. (1) to the letter.
+            its Eq. (1) to the letter; "bounded_eq1", with the positives in the denominator too;
+            "kl" towards the teacher's whole distribution; "none".
         temperature: Of the semantic loss; labels are the softmax of cosines over it.
+        normalise: Whether the cross-entropy brings embeddings to unit length; the paper's code does
+            not.
         class_balance: Weigh classes by the inverse square root of their share of pseudo labels
             (cross-entropy alone).
+        spatial_temporal: "none"; "paper", Eq. (2) to (4); "official_code", what was released.
+        spatial_temporal_weight: Factor of the second loss.
+        fusion_temperature: Lambda of Eq. (4).
         grid_size_m: Edge of the grids in which sweeps and pixels meet.
+        spatial_normalise: Bring everything in Eq. (2) to (4) to unit length.
+        detach_centres: Let no gradient flow through what the points of a grid are drawn to.
     """
 
     semantic: str = "cross_entropy"
     temperature: float = 0.07
+    normalise: bool = True
     class_balance: bool = True
+    spatial_temporal: str = "none"
+    spatial_temporal_weight: float = 1.0
+    fusion_temperature: float = 1.0
     grid_size_m: float = 0.1
+    spatial_normalise: bool = False
+    detach_centres: bool = False
 
     def __post_init__(self) -> None:
-        _check_choice("semantic", self.semantic, ("cross_entropy", "paper_eq1"))
-        if min(self.temperature, self.grid_size_m) <= 0:
+        semantic = ("cross_entropy", "paper_eq1", "bounded_eq1", "kl", "none")
+        _check_choice("semantic", self.semantic, semantic)
+        spatial_temporal = ("none", "paper", "official_code")
+        _check_choice("spatial_temporal", self.spatial_temporal, spatial_temporal)
+        if self.semantic == self.spatial_temporal == "none":
+            raise ConfigError("semantic and spatial_temporal are both none; nothing would train")
+        if min(self.temperature, self.fusion_temperature, self.grid_size_m) <= 0:
             raise ConfigError(
-                f"temperature and grid_size_m must be positive, got {self.temperature} and "
-                f"{self.grid_size_m}"
+                "temperature, fusion_temperature and grid_size_m must be positive, got "
+                f"{self.temperature}, {self.fusion_temperature} and {self.grid_size_m}"
             )
 
 

@@ -138,7 +138,7 @@ def supervise(dataset: NuScenesDataset, config: PretrainConfig, out: Path) -> Pa
     started = time.monotonic()
     config = replace(
         config,
-        losses=replace(config.losses, semantic="cross_entropy"),
+        losses=replace(config.losses, semantic="cross_entropy", spatial_temporal="none"),
         switching=SwitchingConfig(),
     )
     embed_prompts = PromptEncoder(config.teacher.clip)

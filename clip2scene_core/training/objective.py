@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from clip2scene_core.config import LossesConfig
+from clip2scene_core.losses.distillation import distillation_loss
 from clip2scene_core.losses.semantic_consistency import (
+    bounded_semantic_consistency_loss,
     paper_semantic_consistency_loss,
     semantic_consistency_loss,
+)
+from clip2scene_core.losses.spatial_temporal import (
+    official_spatial_temporal_loss,
+    spatial_temporal_consistency_loss,
 )
 from clip2scene_core.training.batch import PretrainBatch
 from clip2scene_core.training.distiller import Embedded
@@ -52,6 +59,7 @@ def losses_of(
     text: Tensor,
     config: LossesConfig,
     class_weights: Tensor | None,
+    logit_scale: float,
 ) -> dict[str, Term]:
     """Compute the losses of a batch.
 
@@ -62,29 +70,80 @@ def losses_of(
         text: (C, D) float of unit length.
         config: Which losses.
         class_weights: (C,) float for the cross-entropy, or None.
+        logit_scale: The teacher's inverse temperature, for "kl".
 
     Returns:
-        "semantic", a mean.
+        "semantic" and "spatial_temporal", whichever the config asks for, before their factors.
 
-    Source: CLIP2Scene (CVPR 2023), Eq. (1).
+    Source: CLIP2Scene (CVPR 2023), Eq. (1) to (4).
     """
-    rows = torch.cat([batch.point_index, labels.unseen])
-    classes = torch.cat([labels.of_pairs, labels.of_unseen])
-    return {"semantic": _semantic(embedded.semantic[rows], classes, text, config, class_weights)}
+    terms = {}
+    if config.semantic == "kl":
+        terms["semantic"] = _distil(embedded, batch, text, config, logit_scale)
+    elif config.semantic != "none":
+        rows = torch.cat([batch.point_index, labels.unseen])
+        classes = torch.cat([labels.of_pairs, labels.of_unseen])
+        terms["semantic"] = _name(embedded.semantic[rows], classes, text, config, class_weights)
+    if config.spatial_temporal != "none":
+        terms["spatial_temporal"] = _gather(embedded, batch, labels, text, config)
+    return terms
 
 
-def _semantic(
+def _name(
     points: Tensor,
     classes: Tensor,
     text: Tensor,
     config: LossesConfig,
     class_weights: Tensor | None,
 ) -> Term:
-    """The first loss: points (M, D) are drawn to the texts of their classes (M,)."""
+    """Eq. (1) and its kin: points (M, D) are drawn to the texts of their classes (M,)."""
     count = torch.tensor(float(len(classes)), device=text.device)
     if config.semantic == "paper_eq1":
-        return Term(
-            paper_semantic_consistency_loss(points, text, classes, config.temperature), count
-        )
-    value = semantic_consistency_loss(points, text, classes, config.temperature, class_weights)
+        value = paper_semantic_consistency_loss(points, text, classes, config.temperature)
+        return Term(value, count)
+    if config.semantic == "bounded_eq1":
+        value = bounded_semantic_consistency_loss(points, text, classes, config.temperature)
+        return Term(value, count)
+    value = semantic_consistency_loss(
+        points, text, classes, config.temperature, class_weights, normalise=config.normalise
+    )
     return Term(value, count if class_weights is None else class_weights[classes].sum())
+
+
+def _distil(
+    embedded: Embedded,
+    batch: PretrainBatch,
+    text: Tensor,
+    config: LossesConfig,
+    logit_scale: float,
+) -> Term:
+    """The ablation: the student's distribution over the classes is drawn to the teacher's."""
+    points = F.normalize(embedded.semantic[batch.point_index], dim=1)
+    student_logits = points @ text.T / config.temperature
+    teacher_logits = logit_scale * batch.pixel_embeddings @ text.T
+    value = distillation_loss(student_logits, teacher_logits, temperature=1.0)
+    return Term(value, torch.tensor(float(len(points)), device=text.device))
+
+
+def _gather(
+    embedded: Embedded, batch: PretrainBatch, labels: Labels, text: Tensor, config: LossesConfig
+) -> Term:
+    """Eq. (2) to (4): the points of a grid are drawn to a mixture of its pixels and points."""
+    points = embedded.spatial[batch.point_index]
+    num_grids = torch.unique(batch.grid_index).numel()
+    if config.spatial_temporal == "official_code":
+        value = official_spatial_temporal_loss(
+            points, text, labels.of_pairs, batch.grid_index, config.fusion_temperature
+        )
+    else:
+        value = spatial_temporal_consistency_loss(
+            points,
+            embedded.pixels,
+            text,
+            labels.of_pairs,
+            batch.grid_index,
+            config.fusion_temperature,
+            normalise=config.spatial_normalise,
+            detach_centres=config.detach_centres,
+        )
+    return Term(value, torch.tensor(float(num_grids), device=text.device))

@@ -121,6 +121,7 @@ def pretrain(
         fabric,
         weights if config.losses.class_balance else None,
         num_workers,
+        float(encoder.clip.model.logit_scale.exp()),
     )
     state = out.with_suffix(".state.safetensors")
     if state.exists():

@@ -55,6 +55,7 @@ class StudentTrainer:
         fabric: The processes and devices.
         class_weights: (C,) float32, or None for equal ones.
         num_workers: Processes that load keyframes beside this one.
+        logit_scale: The teacher's inverse temperature, for the loss "kl".
     """
 
     def __init__(
@@ -65,12 +66,13 @@ class StudentTrainer:
         fabric: Fabric,
         class_weights: Tensor | None = None,
         num_workers: int = 0,
+        logit_scale: float = 100.0,
     ) -> None:
         self._samples, self._config, self._fabric = samples, config, fabric
-        self._num_workers = num_workers
+        self._num_workers, self._logit_scale = num_workers, logit_scale
         torch.manual_seed(config.training.seed)
         student = Student(config.network, text.shape[1])
-        self._distiller = Distiller(student)
+        self._distiller = Distiller(student, config.losses)
         self._average = AveragedStudent(student, config.switching)
         trained = [p for p in self._distiller.parameters() if p.requires_grad]
         optimiser = make_optimiser(trained, config.training)
@@ -132,10 +134,16 @@ class StudentTrainer:
             batch = next(parts).to(self._fabric.device)
             is_last = part == training.accumulate - 1
             with self._fabric.no_backward_sync(self._wrapped, enabled=not is_last):
-                embedded = self._wrapped(batch.points, batch.batch_index)
+                embedded = self._wrapped(batch.points, batch.batch_index, batch.pixel_embeddings)
                 labels, switched = self._label(batch, embedded, epoch, part)
                 terms = losses_of(
-                    embedded, batch, labels, self._text, config.losses, self._class_weights
+                    embedded,
+                    batch,
+                    labels,
+                    self._text,
+                    config.losses,
+                    self._class_weights,
+                    self._logit_scale,
                 )
                 total = self._add_up(terms, losses)
                 self._fabric.backward(total / training.accumulate)
@@ -183,14 +191,15 @@ class StudentTrainer:
     def _add_up(self, terms: Mapping[str, Term], losses: dict[str, float]) -> Tensor:
         """Weigh this process's share of each loss, note the loss of all, and add the shares up."""
         total = torch.zeros((), device=self._fabric.device)
+        factors = {"spatial_temporal": self._config.losses.spatial_temporal_weight}
         accumulate = self._config.training.accumulate
         for name, term in terms.items():
             whole = self._sum_of_all(term.weight)
             share = term.value * term.weight / torch.where(whole > 0, whole, 1)
             losses[name] = losses.get(name, 0.0) + float(self._sum_of_all(share)) / accumulate
             # Gradients are averaged over the processes, the shares must be summed.
-            total = total + share * self._fabric.world_size
-        losses["total"] = sum(losses[name] for name in terms)
+            total = total + factors.get(name, 1.0) * share * self._fabric.world_size
+        losses["total"] = sum(factors.get(name, 1.0) * losses[name] for name in terms)
         return total
 
     def _sum_of_all(self, value: Tensor) -> Tensor:
