@@ -11,7 +11,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from clip2scene_core.config import ConfigError, PretrainConfig, config_from_dict, config_to_dict
+from clip2scene_core.config import PretrainConfig, config_from_dict, config_to_dict
+from clip2scene_core.config_sections import ConfigError
 from clip2scene_core.network.student import Student
 from clip2scene_core.vocabulary import Vocabulary, make_vocabulary
 

@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 from clip2scene_core.checkpoint import Checkpoint
-from clip2scene_core.config import NetworkConfig, PretrainConfig
+from clip2scene_core.config import PretrainConfig
+from clip2scene_core.config_sections import NetworkConfig
 from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES
 from clip2scene_core.network.student import Student
 from clip2scene_core.vocabulary import make_vocabulary

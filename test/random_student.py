@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
-from clip2scene_core.config import NetworkConfig, PretrainConfig, TeacherConfig, TrainingConfig
+from clip2scene_core.config import PretrainConfig
+from clip2scene_core.config_sections import NetworkConfig, TeacherConfig, TrainingConfig
 from clip2scene_core.network.student import Student
 from clip2scene_core.prompt_encoder import PromptEncoder
 from clip2scene_core.vocabulary import make_vocabulary

@@ -12,7 +12,8 @@ from clip2scene_core.bench.plan import (
     training_stages,
 )
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
-from clip2scene_core.config import PretrainConfig, TrainingConfig
+from clip2scene_core.config import PretrainConfig
+from clip2scene_core.config_sections import TrainingConfig
 from clip2scene_core.corruptions.corruption import Corruption
 
 

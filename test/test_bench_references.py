@@ -3,7 +3,8 @@ import pytest
 
 from clip2scene_core.bench.references import label_by_class_images, majority_class, supervise
 from clip2scene_core.checkpoint import load_checkpoint
-from clip2scene_core.config import NetworkConfig, PretrainConfig, TeacherConfig, TrainingConfig
+from clip2scene_core.config import PretrainConfig
+from clip2scene_core.config_sections import NetworkConfig, TeacherConfig, TrainingConfig
 from clip2scene_core.datasets import CameraView, NuScenesDataset, Sample, Sweep, read_points
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.segmenter import Segmenter

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from clip2scene_core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from clip2scene_core.config import NetworkConfig, PretrainConfig
+from clip2scene_core.config import PretrainConfig
+from clip2scene_core.config_sections import NetworkConfig
 from clip2scene_core.labels import NUSCENES_CLASSES
 from clip2scene_core.network.student import Student
 from clip2scene_core.teacher.small_clip import load_small_clip

@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 
 from clip2scene_core.config import (
-    ConfigError,
     PretrainConfig,
     config_from_dict,
     config_to_dict,
     load_config,
     override,
 )
+from clip2scene_core.config_sections import ConfigError
 
 
 def test_yaml_overrides_defaults_and_keeps_the_rest(tmp_path):

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from clip2scene_core.checkpoint import load_checkpoint
-from clip2scene_core.config import NetworkConfig, PretrainConfig, TeacherConfig, override
+from clip2scene_core.config import PretrainConfig, override
+from clip2scene_core.config_sections import NetworkConfig, TeacherConfig
 from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.teacher.small_clip import (
     SmallClipFile,

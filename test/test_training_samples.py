@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from clip2scene_core.config import PretrainConfig, SwitchingConfig, override
+from clip2scene_core.config import PretrainConfig, override
+from clip2scene_core.config_sections import SwitchingConfig
 from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.geometry import invert, transform_points
 from clip2scene_core.training.augmentation import crop_and_flip, rotate_and_flip

@@ -10,7 +10,7 @@ import numpy as np
 from clip2scene_core.bench.machine import digest_of
 from clip2scene_core.bench.result import ClipResult, TextGroup
 from clip2scene_core.clip_evaluation import evaluate_pictures, evaluate_pixels
-from clip2scene_core.config import TeacherConfig
+from clip2scene_core.config_sections import TeacherConfig
 from clip2scene_core.labels import NUSCENES_CLASSES
 from clip2scene_core.teacher.clip import load_clip, shipped_small_clip
 from clip2scene_core.teacher.maskclip import DenseClip

@@ -22,7 +22,8 @@ from clip2scene_core.bench.references import supervise
 from clip2scene_core.bench.robustness import evaluate_corrupted
 from clip2scene_core.bench.stages import Stage
 from clip2scene_core.checkpoint import load_checkpoint
-from clip2scene_core.config import NetworkConfig, PretrainConfig, TeacherConfig
+from clip2scene_core.config import PretrainConfig
+from clip2scene_core.config_sections import NetworkConfig, TeacherConfig
 from clip2scene_core.corruptions.corruption import Corruption
 from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.teacher.cache import TeacherCache

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from clip2scene_core.camera_segmenter import DEFAULT_OCCLUSION_MARGIN_M
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
-from clip2scene_core.config import PretrainConfig, SwitchingConfig
+from clip2scene_core.config import PretrainConfig
+from clip2scene_core.config_sections import SwitchingConfig
 from clip2scene_core.datasets import NuScenesDataset, Sample
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.projection import pair_pixels_with_points

@@ -23,7 +23,8 @@ from clip2scene_core.bench.plan import (
 from clip2scene_core.bench.result import BenchResult, StageTime
 from clip2scene_core.bench.splits import quick_world, split_result, write_split
 from clip2scene_core.bench.stages import BenchError, Stage, StageResult, WorkFolder
-from clip2scene_core.config import TeacherConfig, config_to_dict
+from clip2scene_core.config import config_to_dict
+from clip2scene_core.config_sections import TeacherConfig
 from clip2scene_core.corruptions.corruption import STRENGTHS, Corruption
 from clip2scene_core.labels import NUSCENES_CLASSES
 from clip2scene_core.world.splits import SPLITS, benchmark_options

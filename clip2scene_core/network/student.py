@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from clip2scene_core.config import NetworkConfig
+from clip2scene_core.config_sections import NetworkConfig
 from clip2scene_core.network.heads import SemanticHead, SpatialHead
 from clip2scene_core.network.minkunet import MINKUNET_PLANS, MinkUNet
 from clip2scene_core.network.point_features import count_point_features, describe_points

@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from clip2scene_core.config import SwitchingConfig
+from clip2scene_core.config_sections import SwitchingConfig
 from clip2scene_core.network.student import Student
 from clip2scene_core.training.batch import PretrainBatch
 from clip2scene_core.training.distiller import Embedded

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clip2scene_core.config import LossesConfig
+from clip2scene_core.config_sections import LossesConfig
 from clip2scene_core.losses.distillation import distillation_loss
 from clip2scene_core.losses.semantic_consistency import (
     bounded_semantic_consistency_loss,

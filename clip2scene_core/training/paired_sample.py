@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2scene_core.config import PretrainConfig, SweepsConfig
+from clip2scene_core.config import PretrainConfig
+from clip2scene_core.config_sections import SweepsConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.datasets.sample import Sample
 from clip2scene_core.geometry import invert, transform_points

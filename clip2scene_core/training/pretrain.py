@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
-from clip2scene_core.config import PretrainConfig, TeacherConfig
+from clip2scene_core.config import PretrainConfig
+from clip2scene_core.config_sections import TeacherConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.prompt_encoder import PromptEncoder
 from clip2scene_core.teacher.cache import TeacherCache

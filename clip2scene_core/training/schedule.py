@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from clip2scene_core.config import TrainingConfig
+from clip2scene_core.config_sections import TrainingConfig
 
 
 def make_optimiser(

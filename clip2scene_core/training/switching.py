@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from clip2scene_core.config import SwitchingConfig
+from clip2scene_core.config_sections import SwitchingConfig
 
 
 def is_switching(config: SwitchingConfig, epoch: int) -> bool:
