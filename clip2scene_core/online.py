@@ -335,6 +335,8 @@ def load_online_segmenter(
         vocabulary = make_words(Wording(texts, names), encoder).vocabulary
     camera_segmenter = None
     if options.mode != "lidar":
-        dense_clip = DenseClip(encoder.clip, key_smoothing=options.key_smoothing)
+        dense_clip = DenseClip(
+            encoder.clip, key_smoothing=options.key_smoothing, scales=options.camera_scales
+        )
         camera_segmenter = CameraSegmenter(dense_clip, prompt_denoising=options.prompt_denoising)
     return OnlineSegmenter(options, vocabulary, encoder, segmenter, camera_segmenter)

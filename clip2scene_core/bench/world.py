@@ -119,15 +119,15 @@ def run_world_bench(
     measuring = measuring_stages(options.work, options.runs, options.corruptions)
     phases = (
         ([write(name) for name in _SPLITS], 1),
-        # Full supervision needs no teacher, so it can be trained while the teacher speaks.
+        # Students come last, when the teacher has spoken; one that comes early asks it itself.
         (
             [
                 *teacher_stages(options.work, options.runs),
                 *supervised_stages(options.work, options.runs),
+                *student_stages(options.work, options.runs),
             ],
             options.workers,
         ),
-        (student_stages(options.work, options.runs), options.workers),
         ([clip, *measuring], options.workers),
     )
     total = sum(len(stages) for stages, _ in phases)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,7 +56,7 @@ class TeacherCache:
         maps = np.stack([embed_image(self._dense_clip, image).numpy() for image in images])
         path = self._path(token)
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".unfinished")
+        unfinished = path.with_suffix(f".{os.getpid()}.unfinished")  # others may be at it, too
         with unfinished.open("wb") as file:
             np.save(file, maps)
         unfinished.replace(path)

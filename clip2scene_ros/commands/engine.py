@@ -29,6 +29,14 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="label by cameras in half the time, less well",
     )
+    parser.add_argument(
+        "--camera-scales",
+        type=float,
+        nargs="+",
+        default=[1.0],
+        metavar="S",
+        help="multiples of CLIP's image height at which cameras are read (default: 1)",
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     add_threads_argument(parser)
@@ -48,6 +56,7 @@ def load_engine(arguments: argparse.Namespace) -> OnlineSegmenter:
     use_threads(arguments.threads)
     options = OnlineOptions(
         mode=arguments.mode,
+        camera_scales=tuple(arguments.camera_scales),
         key_smoothing=not arguments.no_key_smoothing,
         device=arguments.device,
         precision=arguments.precision,

@@ -63,6 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave MaskCLIP's out of the cameras' labels",
     )
     parser.add_argument(
+        "--camera-scales",
+        type=float,
+        nargs="+",
+        default=[1.0],
+        metavar="S",
+        help="multiples of CLIP's image height at which cameras are read (default: 1)",
+    )
+    parser.add_argument(
         "--prompt-denoising",
         type=float,
         default=0.0,
@@ -135,6 +143,7 @@ def _load_engine(mode: str, arguments: argparse.Namespace) -> OnlineSegmenter:
         ego_radius_m=0.0,
         max_range_m=1e4,
         map_enabled=False,
+        camera_scales=tuple(arguments.camera_scales),
         key_smoothing=not arguments.no_key_smoothing,
         prompt_denoising=arguments.prompt_denoising,
         device=arguments.device,
@@ -223,6 +232,7 @@ def _write_report(
         "teacher": arguments.teacher,
         "prompts": dict(zip(vocabulary.names, vocabulary.prompts, strict=True)),
         "group": vocabulary.grouping,
+        "camera_scales": arguments.camera_scales,
         "key_smoothing": not arguments.no_key_smoothing,
         "prompt_denoising": arguments.prompt_denoising,
     }
