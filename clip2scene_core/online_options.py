@@ -32,8 +32,8 @@ class OnlineOptions:
             shipped models a fifth beats the student alone, and a half does worse than it.
         with_entropies: Say how undecided each label is; costs some milliseconds a hundred words.
         camera_scales: Multiples of the CLIP's image height at which every image is read, see
-            `DenseClip`. Those of the shipped student's teacher, 0.36, 1 and 1.43, take five times the
-            time.
+            `DenseClip`. Those of the shipped student's teacher, 0.36, 1 and 1.43, cost five times
+            as much.
         key_smoothing: MaskCLIP's smoothing of pixel embeddings by key similarity; doubles the time
             of the cameras.
         prompt_denoising: MaskCLIP's: a label whose probability stays below this all over a picture
