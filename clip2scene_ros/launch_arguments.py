@@ -100,11 +100,20 @@ def profile_for(
     return found
 
 
-def remappings(profile: Profile | None, points_topic: str) -> list[tuple[str, str]]:
-    """Say where the node's two relative inputs are; without a profile they keep their names."""
+def remappings(
+    profile: Profile | None, points_topic: str, odom_topic: str = ""
+) -> list[tuple[str, str]]:
+    """Say where the node's two relative inputs are; one that nobody names keeps its name.
+
+    Args:
+        profile: The topics; None leaves them to the arguments.
+        points_topic: The cloud, where the user named it; it is in a profile already.
+        odom_topic: The odometry, where the user named it.
+    """
     if profile is not None:
-        return [("points", profile.cloud_topic), ("odom", profile.odometry_topic)]
-    return [("points", points_topic)] if points_topic else []
+        points_topic, odom_topic = profile.cloud_topic, odom_topic or profile.odometry_topic
+    topics = {"points": points_topic, "odom": odom_topic}
+    return [(name, topic) for name, topic in topics.items() if topic]
 
 
 def given_parameters(arguments: Mapping[str, str], profile: Profile | None) -> dict[str, Any]:

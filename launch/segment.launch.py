@@ -48,6 +48,7 @@ ARGUMENTS = {
         "or auto (recognised from the bag); without a bag, auto and robot take the file's topics.",
     ),
     "points_topic": ("", "Cloud to label; empty: the profile's."),
+    "odom_topic": ("", "Odometry, for pose_source odometry; empty: the profile's."),
     "cameras": ("", "Camera names, separated by commas; empty: the profile's."),
     "prompts": ("", "Texts to look for, separated by commas; empty: the weights' own."),
     "mode": ("", "lidar, camera or fused; empty: the parameter file's."),
@@ -101,7 +102,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         namespace=arguments["namespace"],
         # In this order: what was typed wins over the file.
         parameters=[existing_file("params_file", arguments["params_file"]), parameters],
-        remappings=remappings(profile, arguments["points_topic"]),
+        remappings=remappings(profile, arguments["points_topic"], arguments["odom_topic"]),
         arguments=["--ros-args", "--log-level", f"{logger}:={arguments['log_level']}"],
         prefix=arguments["python"] or None,
         additional_env=environment,

@@ -88,6 +88,7 @@ def test_without_a_bag_the_parameter_files_topics_stay(defaults):
     assert given_parameters(defaults, profile) == {"use_sim_time": False}
     assert remappings(profile, "") == []
     assert remappings(profile, "/velodyne") == [("points", "/velodyne")]
+    assert remappings(profile, "", "/odometry") == [("odom", "/odometry")]
 
 
 def test_a_bag_brings_its_topics_and_its_clock(defaults):
@@ -95,6 +96,13 @@ def test_a_bag_brings_its_topics_and_its_clock(defaults):
     assert profile.cloud_topic == "/velodyne"
     arguments = {**defaults, "bag": "drive"}
     assert given_parameters(arguments, profile) == {"cameras": [""], "use_sim_time": True}
+
+
+def test_odometry_that_was_named_wins_over_the_bags(defaults):
+    topics = {"/velodyne": CLOUD, "/wheels": "nav_msgs/msg/Odometry"}
+    profile = profile_for("auto", topics, "")
+    assert remappings(profile, "") == [("points", "/velodyne"), ("odom", "/wheels")]
+    assert remappings(profile, "", "/fused") == [("points", "/velodyne"), ("odom", "/fused")]
 
 
 def test_the_real_keyframes_topics_become_one_template(defaults):
@@ -255,6 +263,12 @@ def test_rviz_follows_the_node_into_its_namespace():
     config = ROOT / "config/segment.rviz"
     assert rviz_remappings(config, "") == rviz_remappings(config, "/") == []
     assert ("/clip2scene/points", "/van/clip2scene/points") in rviz_remappings(config, "/van")
+
+
+def test_the_two_inputs_are_remapped(launch_file, defaults):
+    topics = {"points_topic": "/velodyne", "odom_topic": "/odometry"}
+    (node,) = launch_file.start({**defaults, **topics})
+    assert node.remappings == [("points", "/velodyne"), ("odom", "/odometry")]
 
 
 def test_python_runs_the_node(launch_file, defaults):
