@@ -54,22 +54,18 @@ class PretrainConfig:
 
 Config = TypeVar("Config")
 
-_SECTIONS: dict[str, type[Any]] = {
-    "network": NetworkConfig,
-    "teacher": TeacherConfig,
-    "sweeps": SweepsConfig,
-    "augmentation": AugmentationConfig,
-    "losses": LossesConfig,
-    "switching": SwitchingConfig,
-    "training": TrainingConfig,
-}
-
 
 def load_config(path: Path | None) -> PretrainConfig:
-    """Read a pre-training configuration.
+    """Read a pre-training configuration; see `read_config`."""
+    return read_config(path, PretrainConfig())
+
+
+def read_config(path: Path | None, default: Config) -> Config:
+    """Read a configuration of any kind.
 
     Args:
         path: YAML file; keys that it leaves out keep their defaults. None is all defaults.
+        default: A frozen dataclass of values and of such dataclasses.
 
     Returns:
         The resolved configuration.
@@ -78,17 +74,17 @@ def load_config(path: Path | None) -> PretrainConfig:
         ConfigError: If the file is missing or no YAML mapping, or a key or value does not fit.
     """
     if path is None:
-        return PretrainConfig()
+        return default
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
-    return config_from_dict({} if values is None else values, str(path))
+    return build_config(default, {} if values is None else values, str(path))
 
 
-def override(config: PretrainConfig, assignments: Sequence[str]) -> PretrainConfig:
+def override(config: Config, assignments: Sequence[str]) -> Config:
     """Change single values of a configuration.
 
     Args:
@@ -110,34 +106,36 @@ def override(config: PretrainConfig, assignments: Sequence[str]) -> PretrainConf
             if not isinstance(place, dict):
                 raise ConfigError(f"{assignment!r}: '{section}' is a value, not a section")
         place[last] = yaml.safe_load(text)
-    return config_from_dict(values, "override")
+    return build_config(config, values, "override")
 
 
 def config_from_dict(values: Any, source: str) -> PretrainConfig:
-    """Build the configuration from nested dictionaries.
+    """Build a pre-training configuration; see `build_config`."""
+    return build_config(PretrainConfig(), values, source)
+
+
+def config_to_dict(config: Any) -> dict[str, Any]:
+    """Turn a configuration into nested dictionaries that JSON and YAML can hold."""
+    return dataclasses.asdict(config)
+
+
+def build_config(default: Config, values: Any, source: str, prefix: str = "") -> Config:
+    """Build a configuration from nested dictionaries.
 
     Args:
+        default: Gives keys, types, and the values that are left out.
         values: What YAML or JSON gave.
         source: Named in errors.
+        prefix: Of the keys in errors, a dot at its end.
 
     Raises:
         ConfigError: If a key or value does not fit.
     """
-    return _build(PretrainConfig, values, source, prefix="")
-
-
-def config_to_dict(config: PretrainConfig) -> dict[str, Any]:
-    """Turn the configuration into nested dictionaries that JSON and YAML can hold."""
-    return dataclasses.asdict(config)
-
-
-def _build(config_type: type[Config], values: Any, source: str, prefix: str) -> Config:
     if not isinstance(values, dict):
         raise ConfigError(
             f"{source}: {prefix.rstrip('.') or 'the file'} must be a mapping, got {values!r}"
         )
-    defaults = config_type()
-    known = [f.name for f in dataclasses.fields(defaults)]  # type: ignore[arg-type]
+    known = [f.name for f in dataclasses.fields(default)]  # type: ignore[arg-type]
     arguments = {}
     for key, value in values.items():
         if key not in known:
@@ -145,13 +143,14 @@ def _build(config_type: type[Config], values: Any, source: str, prefix: str) -> 
             raise ConfigError(
                 f"{source}: unknown key '{prefix}{key}'; did you mean '{prefix}{near[0]}'?"
             )
-        where = f"{prefix}{key}"
-        if key in _SECTIONS:
-            arguments[key] = _build(_SECTIONS[key], value, source, where + ".")
+        where, own = f"{prefix}{key}", getattr(default, key)
+        if dataclasses.is_dataclass(own):
+            arguments[key] = build_config(own, value, source, where + ".")
         else:
-            arguments[key] = _fit(value, getattr(defaults, key), source, where)
+            arguments[key] = _fit(value, own, source, where)
     try:
-        return config_type(**arguments)
+        built: Config = dataclasses.replace(default, **arguments)  # type: ignore[type-var]
+        return built
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from error
 
