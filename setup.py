@@ -95,6 +95,7 @@ setup(
             *TF2_MSGS_BUILD_PINS,
             "codespell",
             "import-linter>=2.1",
+            "lightning-fabric>=2.6,<3",
             "mypy>=1.11",
             "numba>=0.59",
             "pytest>=8",

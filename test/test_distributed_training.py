@@ -16,7 +16,7 @@ sys.path.insert(0, {tests!r})
 from test_pretrain import TEXT, SeparableSamples, make_config
 
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
-from clip2scene_core.training.pretrain import make_fabric
+from clip2scene_core.training.fabric import make_fabric
 from clip2scene_core.training.trainer import StudentTrainer
 from clip2scene_core.vocabulary import make_vocabulary
 

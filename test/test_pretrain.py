@@ -20,8 +20,9 @@ from clip2scene_core.teacher.small_clip import (
 from clip2scene_core.teacher.text import PROMPT_TEMPLATES
 from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 from clip2scene_core.training.augmentation import rotate_and_flip
+from clip2scene_core.training.fabric import make_fabric
 from clip2scene_core.training.paired_sample import PairedSample
-from clip2scene_core.training.pretrain import class_weights, make_fabric, pretrain
+from clip2scene_core.training.pretrain import class_weights, pretrain
 from clip2scene_core.training.run_log import RunLog
 from clip2scene_core.training.samples import Samples
 from clip2scene_core.training.trainer import StudentTrainer

@@ -21,8 +21,9 @@ from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.projection import pair_pixels_with_points
 from clip2scene_core.prompt_encoder import PromptEncoder
 from clip2scene_core.training.augmentation import rotate_and_flip
+from clip2scene_core.training.fabric import make_fabric
 from clip2scene_core.training.paired_sample import PairedSample, is_in_range
-from clip2scene_core.training.pretrain import class_weights, make_fabric
+from clip2scene_core.training.pretrain import class_weights
 from clip2scene_core.training.samples import Samples
 from clip2scene_core.training.trainer import StudentTrainer
 from clip2scene_core.vocabulary import make_vocabulary

@@ -6,11 +6,9 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Literal
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -22,39 +20,13 @@ from clip2scene_core.prompt_encoder import PromptEncoder
 from clip2scene_core.teacher.cache import TeacherCache
 from clip2scene_core.teacher.clip import Clip
 from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.training.fabric import Fabric, make_fabric
 from clip2scene_core.training.samples import PairedSamples, Samples
 from clip2scene_core.training.teacher import CachedTeacher, LiveTeacher, fill_cache
 from clip2scene_core.training.trainer import StepReport, StudentTrainer
 from clip2scene_core.vocabulary import make_vocabulary
 
-_PRECISIONS: Final[dict[str, Literal["32-true", "bf16-mixed"]]] = {
-    "fp32": "32-true",
-    "bf16": "bf16-mixed",
-}
 _KEYFRAMES_FOR_WEIGHTS = 256
-
-
-def make_fabric(
-    config: PretrainConfig, device: str = "cpu", num_processes: int = 1, num_nodes: int = 1
-) -> Fabric:
-    """Say where to train; `launch` it before use if there is more than one process.
-
-    Under torchrun and SLURM their processes are joined, otherwise `launch` starts the others.
-
-    Args:
-        config: Gives the precision.
-        device: "cpu", "cuda", or "cuda:N" for one process.
-        num_processes: On each machine; on GPUs each has one of its own.
-        num_nodes: Machines.
-    """
-    kind, _, number = device.partition(":")
-    return Fabric(
-        accelerator=kind,
-        devices=[int(number)] if number else num_processes,
-        num_nodes=num_nodes,
-        strategy="ddp" if num_processes * num_nodes > 1 else "auto",
-        precision=_PRECISIONS[config.training.precision],
-    )
 
 
 def pretrain(

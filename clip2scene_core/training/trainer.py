@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -17,6 +16,7 @@ from clip2scene_core.network.student import Student
 from clip2scene_core.training.averaging import AveragedStudent
 from clip2scene_core.training.batch import PretrainBatch, collate
 from clip2scene_core.training.distiller import Distiller, Embedded
+from clip2scene_core.training.fabric import Fabric
 from clip2scene_core.training.objective import Labels, Term, losses_of
 from clip2scene_core.training.samples import BatchOrder, Samples
 from clip2scene_core.training.schedule import learning_rate, make_optimiser

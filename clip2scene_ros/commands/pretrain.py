@@ -12,8 +12,7 @@ from tqdm import tqdm
 from clip2scene_ros.commands.threads import add_threads_argument
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
-
+    from clip2scene_core.training.fabric import Fabric
     from clip2scene_core.training.trainer import StepReport
 
 SUMMARY = "pre-train a student from a frozen CLIP; reads no 3D label"
@@ -60,7 +59,8 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_core.config import config_to_dict, load_config, override
     from clip2scene_core.datasets import NuScenesDataset
     from clip2scene_core.device import use_threads
-    from clip2scene_core.training.pretrain import make_fabric, pretrain
+    from clip2scene_core.training.fabric import make_fabric
+    from clip2scene_core.training.pretrain import pretrain
     from clip2scene_core.training.run_log import RunLog
 
     config = override(load_config(arguments.config), arguments.set)
