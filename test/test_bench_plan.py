@@ -8,8 +8,10 @@ from clip2scene_core.bench.plan import (
     groups_of,
     measuring_stages,
     quick_config,
+    student_stages,
+    supervised_stages,
+    teacher_stages,
     trained_runs,
-    training_stages,
 )
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
 from clip2scene_core.config import PretrainConfig
@@ -44,8 +46,8 @@ def test_given_students_of_one_configuration_are_its_seeds(tmp_path, tiny_checkp
     assert [run.name for run in runs] == ["one-0", "one-5", "other-0"]
     assert [run.weights for run in runs] == [paths[0], paths[2], paths[1]]
     assert all(run.is_given for run in runs)
-    names = [stage.name for stage in training_stages(tmp_path, runs)]
-    assert names[:2] == ["student-one-0", "supervised-one-0"]
+    assert [stage.name for stage in student_stages(tmp_path, runs)][0] == "student-one-0"
+    assert teacher_stages(tmp_path, runs) == []  # they were taught before
 
 
 def test_students_that_cannot_be_told_apart_are_refused(tmp_path, tiny_checkpoint):
@@ -61,7 +63,12 @@ def test_students_that_cannot_be_told_apart_are_refused(tmp_path, tiny_checkpoin
 def test_stages_have_names_of_their_own(tmp_path):
     runs = trained_runs({"a": PretrainConfig(), "b": PretrainConfig()}, 2, tmp_path)
     corruptions = [Corruption("fog", 1), Corruption("fog", 3)]
-    stages = training_stages(tmp_path, runs) + measuring_stages(tmp_path, runs, corruptions)
+    stages = [
+        *teacher_stages(tmp_path, runs),
+        *supervised_stages(tmp_path, runs),
+        *student_stages(tmp_path, runs),
+        *measuring_stages(tmp_path, runs, corruptions),
+    ]
     names = [stage.name for stage in stages]
     assert len(set(names)) == len(names)
     assert {"student-b-1", "score-a", "corrupted-b-none", "corrupted-b-fog-3"} <= set(names)

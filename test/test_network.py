@@ -5,7 +5,7 @@ import torch
 from small_clouds import VOXEL_SIZE_M, as_voxels, cloud, new_network, used_network
 from torch import nn
 
-from clip2scene_core.config import NETWORK_NAMES
+from clip2scene_core.config_sections import NETWORK_NAMES
 from clip2scene_core.sparse.voxelize import voxelize
 
 

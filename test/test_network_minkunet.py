@@ -2,7 +2,7 @@ import pytest
 import torch
 from small_clouds import as_voxels, cloud, count_parameters, used_network
 
-from clip2scene_core.config import NETWORK_NAMES
+from clip2scene_core.config_sections import NETWORK_NAMES
 from clip2scene_core.network.heads import SemanticHead
 from clip2scene_core.network.minkunet import MINKUNET_PLANS, MinkUNet
 

@@ -15,8 +15,8 @@ from clip2scene_core.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from clip2scene_core.config import NETWORK_NAMES, config_from_dict
-from clip2scene_core.config_sections import NetworkConfig
+from clip2scene_core.config import config_from_dict
+from clip2scene_core.config_sections import NETWORK_NAMES, NetworkConfig
 from clip2scene_core.network.spvcnn import SPVCNN
 from clip2scene_core.network.student import Student
 from clip2scene_core.sparse.voxelize import voxelize
