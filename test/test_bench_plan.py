@@ -46,7 +46,7 @@ def test_given_students_of_one_configuration_are_its_seeds(tmp_path, tiny_checkp
     assert [run.name for run in runs] == ["one-0", "one-5", "other-0"]
     assert [run.weights for run in runs] == [paths[0], paths[2], paths[1]]
     assert all(run.is_given for run in runs)
-    assert [stage.name for stage in student_stages(tmp_path, runs)][0] == "student-one-0"
+    assert next(stage.name for stage in student_stages(tmp_path, runs)) == "student-one-0"
     assert teacher_stages(tmp_path, runs) == []  # they were taught before
 
 
