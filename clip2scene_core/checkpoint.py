@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from clip2scene_core.config import PretrainConfig, config_from_dict, config_to_dict
 from clip2scene_core.config_sections import ConfigError
@@ -62,12 +63,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "scene_tokens": checkpoint.scene_tokens,
         "record": checkpoint.record,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    save_file(
-        tensors, unfinished, metadata={"format": _FORMAT, "description": json.dumps(description)}
-    )
-    unfinished.replace(path)
+    write_model(path, _FORMAT, tensors, description)
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:
@@ -84,24 +80,20 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
             configuration.
     """
     path = SMALL_STUDENT if str(path) == "small" else Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint; give a .safetensors file or 'small'")
+    found = read_format(path)
+    if found != _FORMAT:
+        raise CheckpointError(
+            f"{path}: not a clip2scene student (format {found!r}, "
+            f"expected {_FORMAT!r}); 'clip2scene pretrain' writes one"
+        )
+    tensors, description = read_model(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != _FORMAT:
-                raise CheckpointError(
-                    f"{path}: not a clip2scene student (format {metadata.get('format')!r}, "
-                    f"expected {_FORMAT!r}); 'clip2scene pretrain' writes one"
-                )
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        description = json.loads(metadata["description"])
         config = config_from_dict(description["config"], str(path))
         embeddings = tensors.pop(_TEXT_EMBEDDINGS)
         vocabulary = make_vocabulary(description["prompts"], embeddings, description["names"])
         student = Student(config.network, embeddings.shape[1])
         student.load_state_dict({k.removeprefix("student."): v for k, v in tensors.items()})
-    except (SafetensorError, OSError, json.JSONDecodeError, KeyError, ConfigError) as error:
+    except (KeyError, ConfigError) as error:
         raise CheckpointError(f"{path}: damaged checkpoint ({error})") from error
     except RuntimeError as error:  # load_state_dict lists every key that does not fit
         first = str(error).splitlines()[-1].strip()
@@ -129,3 +121,52 @@ def untrained_checkpoint(checkpoint: Checkpoint, seed: int = 0) -> Checkpoint:
         (),
         {},
     )
+
+
+def write_model(
+    path: Path, model_format: str, tensors: dict[str, Tensor], description: dict[str, Any]
+) -> None:
+    """Write tensors with a description; the file appears only when it is complete.
+
+    Args:
+        path: Ends in .safetensors.
+        model_format: Name and version of what is in the file.
+        tensors: By their names, contiguous.
+        description: What JSON can hold.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".unfinished")
+    metadata = {"format": model_format, "description": json.dumps(description)}
+    save_file(tensors, unfinished, metadata=metadata)
+    unfinished.replace(path)
+
+
+def read_format(path: Path) -> str | None:
+    """What a file says that it holds; None if it does not say.
+
+    Raises:
+        CheckpointError: If the file is missing or no safetensors file.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint; give a .safetensors file or 'small'")
+    try:
+        with safe_open(path, framework="pt") as file:
+            found: str | None = (file.metadata() or {}).get("format")
+            return found
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: damaged checkpoint ({error})") from error
+
+
+def read_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `write_model` wrote: tensors and description.
+
+    Raises:
+        CheckpointError: If the file is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            description = json.loads(file.metadata()["description"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, json.JSONDecodeError, KeyError) as error:
+        raise CheckpointError(f"{path}: damaged checkpoint ({error})") from error
+    return tensors, description

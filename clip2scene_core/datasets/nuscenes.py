@@ -103,6 +103,10 @@ class NuScenesDataset:
         """The data set's name of a keyframe; opens no file."""
         return self._tables.keyframes[index]
 
+    def scene_token(self, index: int) -> str:
+        """The data set's name of the scene of a keyframe; opens no file."""
+        return self._tables.scene_token(self.token(index))
+
     def num_previous(self, index: int, limit: int) -> int:
         """How many sweeps lie before a keyframe in its scene, at most `limit`; opens no file."""
         record = self._tables.keyframe_records(self.token(index))[LIDAR_CHANNEL]

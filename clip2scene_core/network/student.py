@@ -26,7 +26,7 @@ class Student(nn.Module):
     def __init__(self, config: NetworkConfig, embedding_size: int) -> None:
         super().__init__()
         self.config = config
-        self.network = _build_network(config)
+        self.network = build_network(config)
         self.semantic_head = SemanticHead(self.network.out_features, embedding_size)
         self.spatial_head = SpatialHead(self.network.out_features, embedding_size)
 
@@ -51,13 +51,21 @@ class Student(nn.Module):
 
     def point_features(self, points: Tensor, batch_index: Tensor) -> Tensor:
         """Run the trunk: (N, 4) points -> (N, F) features of every point."""
-        voxels = voxelize(points[:, :3], batch_index, self.config.voxel_size_m)
-        described = describe_points(points, voxels, self.config.features)
-        features: Tensor = self.network(voxels, described)
-        return features
+        return run_network(self.network, self.config, points, batch_index)
 
 
-def _build_network(config: NetworkConfig) -> SPVCNN | MinkUNet:
+def run_network(
+    network: SPVCNN | MinkUNet, config: NetworkConfig, points: Tensor, batch_index: Tensor
+) -> Tensor:
+    """Voxelise, describe and run: (N, 4) points -> (N, F) features; see `Student.forward`."""
+    voxels = voxelize(points[:, :3], batch_index, config.voxel_size_m)
+    described = describe_points(points, voxels, config.features)
+    features: Tensor = network(voxels, described)
+    return features
+
+
+def build_network(config: NetworkConfig) -> SPVCNN | MinkUNet:
+    """Make the network that a configuration names, with random weights."""
     in_features = count_point_features(config.features)
     if config.name == "spvcnn":
         return SPVCNN(in_features, config.width)

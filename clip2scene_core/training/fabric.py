@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from clip2scene_core.config import PretrainConfig
+from clip2scene_core.finetune_config import FinetuneConfig
 
 try:
     from lightning_fabric import Fabric
@@ -23,7 +24,10 @@ _PRECISIONS: Final[dict[str, Literal["32-true", "bf16-mixed"]]] = {
 
 
 def make_fabric(
-    config: PretrainConfig, device: str = "cpu", num_processes: int = 1, num_nodes: int = 1
+    config: PretrainConfig | FinetuneConfig,
+    device: str = "cpu",
+    num_processes: int = 1,
+    num_nodes: int = 1,
 ) -> Fabric:
     """Say where to train; `launch` it before use if there is more than one process.
 

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
-
-from clip2scene_core.training.trainer import StepReport
+from typing import Protocol
 
 try:
     from torch.utils.tensorboard import SummaryWriter
 except ImportError:  # tensorboard is an extra
     SummaryWriter = None  # type: ignore[assignment,misc]
+
+
+class LoggedStep(Protocol):
+    """What a step of any training tells."""
+
+    @property
+    def step(self) -> int:
+        """Steps that are done."""
+        ...
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of the run."""
+        ...
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """Numbers by their names, the same names in every step."""
+        ...
 
 
 class RunLog:
@@ -38,16 +57,11 @@ class RunLog:
         if self._events is not None:
             self._events.close()
 
-    def add(self, step: StepReport) -> None:
+    def add(self, step: LoggedStep) -> None:
         """Write a step's row, if it is its turn."""
         if step.step % self._every and step.step != step.num_steps:
             return
-        values = {
-            **{f"loss/{name}": value for name, value in step.losses.items()},
-            "learning_rate": step.learning_rate,
-            "pairs": float(step.num_pairs),
-            "switched": step.switched,
-        }
+        values = step.values
         if self._rows is None:
             self._rows = csv.DictWriter(self._file, ["step", *values])
             if self._is_new:

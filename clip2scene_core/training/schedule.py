@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,9 +13,14 @@ from clip2scene_core.config_sections import TrainingConfig
 
 
 def make_optimiser(
-    parameters: Iterable[nn.Parameter], training: TrainingConfig
+    parameters: Iterable[nn.Parameter] | list[dict[str, Any]], training: TrainingConfig
 ) -> torch.optim.Optimizer:
-    """Make the optimiser that the config names; the learning rate is set before every step."""
+    """Make the optimiser that the config names; the learning rate is set before every step.
+
+    Args:
+        parameters: What is trained, or torch's groups of it.
+        training: Names the optimiser.
+    """
     if training.optimiser == "sgd":
         return torch.optim.SGD(
             parameters,

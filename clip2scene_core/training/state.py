@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from clip2scene_core.config import PretrainConfig, config_to_dict
+from clip2scene_core.config import config_to_dict
 
 _OPTIMISER = "optimiser"
 
@@ -20,7 +21,7 @@ def save_state(
     path: Path,
     modules: Mapping[str, nn.Module],
     optimiser: torch.optim.Optimizer,
-    config: PretrainConfig,
+    config: Any,
     step: int,
 ) -> None:
     """Write the state; the file is replaced only when it is complete.
@@ -29,7 +30,7 @@ def save_state(
         path: Ends in .safetensors.
         modules: What is being trained, by names without a dot.
         optimiser: Theirs.
-        config: Of the run; a state belongs to one configuration.
+        config: Of the run, a dataclass; a state belongs to one configuration.
         step: Steps that are done.
     """
     tensors = {
@@ -52,7 +53,7 @@ def load_state(
     path: Path,
     modules: Mapping[str, nn.Module],
     optimiser: torch.optim.Optimizer,
-    config: PretrainConfig,
+    config: Any,
 ) -> int:
     """Continue from a state.
 

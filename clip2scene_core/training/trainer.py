@@ -44,6 +44,16 @@ class StepReport:
     switched: float
     learning_rate: float
 
+    @property
+    def values(self) -> dict[str, float]:
+        """What a log keeps."""
+        return {
+            **{f"loss/{name}": value for name, value in self.losses.items()},
+            "learning_rate": self.learning_rate,
+            "pairs": float(self.num_pairs),
+            "switched": self.switched,
+        }
+
 
 class StudentTrainer:
     """Trains a student on paired keyframes.
