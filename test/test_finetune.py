@@ -275,3 +275,32 @@ def test_the_command_resolves_its_configuration(capsys):
     assert resolved["network"]["width"] == 0.25  # the shipped student's
     assert main(["finetune", "--set", "head.lr=1", "--print-config"]) == 1
     assert "unknown key 'head.lr'" in capsys.readouterr().err
+
+
+def test_evaluation_scores_a_fine_tuned_network(tmp_path, tiny_nuscenes, capsys):
+    classifier = make_classifier(make_config(), None).eval()
+    torch.nn.init.zeros_(classifier.head.weight)
+    with torch.no_grad():
+        classifier.head.bias.copy_(torch.arange(16) == 6)  # pedestrians everywhere
+    path, report = tmp_path / "f.safetensors", tmp_path / "report"
+    save_finetuned(path, FinetunedCheckpoint(classifier, NAMES, make_config(), (), {}))
+    command = ["evaluate", str(tiny_nuscenes), "--weights", str(path)]
+    assert main([*command, "--report", str(report)]) == 0
+    # The union of pedestrians and of what is called so is every point with a class.
+    truth = np.concatenate([sample.keyframe.labels for sample in labelled(tiny_nuscenes)])
+    share = (truth == 6).sum() / (truth != IGNORE_LABEL).sum()
+    line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("pedestrian"))
+    assert f"{100 * share:.1f}" in line
+    (written,) = report.glob("*.json")
+    assert yaml.safe_load(written.read_text())
+    for options in (["--modes", "camera"], ["--prompts", "config/prompts_nuscenes.yaml"]):
+        assert main([*command, *options]) == 1
+        assert "is fine-tuned: it labels in mode lidar" in capsys.readouterr().err
+    seen = FinetunedCheckpoint(classifier, NAMES, make_config(), ("scene-a",), {})
+    save_finetuned(path, seen)
+    assert main(command) == 1
+    assert "was trained on 1 of these scenes" in capsys.readouterr().err
+
+
+def labelled(root: Path) -> NuScenesDataset:
+    return NuScenesDataset(root, with_labels=True, with_images=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from clip2scene_core.datasets import NuScenesDataset, Sample
     from clip2scene_core.evaluation import Prediction, Report
     from clip2scene_core.online import OnlineSegmenter
-    from clip2scene_core.vocabulary import Vocabulary
 
 SUMMARY = "compare labels with 3D labels that no training has seen"
 _DEFAULT_WORDING = ("logsumexp", "ensemble")
@@ -30,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scenes", type=Path, help="text file with the names of the scenes to use, one a line"
     )
-    parser.add_argument("--weights", default="small", help="student checkpoint, or small")
+    parser.add_argument(
+        "--weights", default="small", help="student, small, or a fine-tuned network"
+    )
     parser.add_argument("--teacher", help="CLIP; by default the one that taught the student")
     parser.add_argument(
         "--prompts",
@@ -54,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--modes",
         nargs="+",
         choices=_MODES,
-        default=list(_MODES),
-        help="what to compare; untrained is the student with random weights",
+        help="what to compare; by default all. untrained is the student with random weights; a "
+        "fine-tuned network has lidar alone",
     )
     parser.add_argument(
         "--no-key-smoothing",
@@ -104,27 +105,37 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_core.device import use_threads
     from clip2scene_core.labels import NUSCENES_CLASSES
 
+    names = [c.name for c in NUSCENES_CLASSES]
+    is_finetuned = _is_finetuned(arguments)
+    modes = arguments.modes or (["lidar"] if is_finetuned else list(_MODES))
     if arguments.prompts is None and (arguments.group, arguments.template) != _DEFAULT_WORDING:
         raise ValueError("--group and --template are about the prompts of a file; give --prompts")
     use_threads(arguments.threads)
     scenes = arguments.scenes.read_text().split() if arguments.scenes else None
     dataset = NuScenesDataset(arguments.dataset, arguments.version, scenes, with_labels=True)
-    engines = {mode: _load_engine(mode, arguments) for mode in arguments.modes}
-    labellers = {mode: _labeller(engine) for mode, engine in engines.items()}
+    if is_finetuned:
+        labeller, seen = _load_finetuned(arguments, modes)
+        labellers, seen_in = {"lidar": labeller}, {"lidar": seen}
+        vocabulary, grouping = dict.fromkeys(names), None
+    else:
+        engines = {mode: _load_engine(mode, arguments) for mode in modes}
+        labellers = {mode: _labeller(engine) for mode, engine in engines.items()}
+        words = next(iter(engines.values())).vocabulary
+        vocabulary, grouping = dict(zip(words.names, words.prompts, strict=True)), words.grouping
+        seen_in = {mode: _seen_scenes(mode, arguments) for mode in modes}
     reports = {
-        mode: _evaluate(mode, predict, arguments, dataset) for mode, predict in labellers.items()
+        mode: _evaluate(mode, predict, seen_in[mode], arguments, dataset)
+        for mode, predict in labellers.items()
     }
-    names = [c.name for c in NUSCENES_CLASSES]
     for mode, report in reports.items():
         print(f"\n{mode}\n{report.format_report(names, arguments.absent)}")
     if len(reports) > 1:
         print(f"\n{_compare(reports, names, arguments.absent)}")
-    vocabulary = next(iter(engines.values())).vocabulary
-    missing = [name for name in names if name not in vocabulary.names]
+    missing = [name for name in names if name not in vocabulary]
     if missing:
         print(f"\nno prompt for {', '.join(missing)}: none of their points can be right")
     if arguments.report is not None:
-        _write_report(arguments, dataset, vocabulary, reports, labellers)
+        _write_report(arguments, dataset, vocabulary, grouping, reports, labellers)
 
 
 def _load_engine(mode: str, arguments: argparse.Namespace) -> OnlineSegmenter:
@@ -162,6 +173,42 @@ def _load_engine(mode: str, arguments: argparse.Namespace) -> OnlineSegmenter:
     return engine
 
 
+def _is_finetuned(arguments: argparse.Namespace) -> bool:
+    from clip2scene_core.finetuned_checkpoint import is_finetuned
+
+    return arguments.weights != "small" and is_finetuned(Path(arguments.weights))
+
+
+def _load_finetuned(
+    arguments: argparse.Namespace, modes: Sequence[str]
+) -> tuple[Callable[[Sample], Prediction], Sequence[str]]:
+    """Load a fine-tuned network: what it says, and the scenes that it has seen."""
+    from clip2scene_core.classifier_segmenter import ClassifierSegmenter
+    from clip2scene_core.evaluation import Prediction, class_of_label
+    from clip2scene_core.finetuned_checkpoint import load_finetuned
+
+    if list(modes) != ["lidar"] or arguments.prompts or arguments.teacher:
+        raise ValueError(
+            f"{arguments.weights} is fine-tuned: it labels in mode lidar, with its own classes; "
+            f"leave out --prompts, --teacher and other --modes"
+        )
+    checkpoint = load_finetuned(Path(arguments.weights))
+    segmenter = ClassifierSegmenter(checkpoint, arguments.device)
+    classes = class_of_label(segmenter.class_names)
+
+    def predict(sample: Sample) -> Prediction:
+        segmentation = segmenter.segment(sample.keyframe.points)
+        return Prediction(classes[segmentation.labels], segmentation.scores)
+
+    return predict, checkpoint.scene_tokens
+
+
+def _seen_scenes(mode: str, arguments: argparse.Namespace) -> Sequence[str]:
+    from clip2scene_core.checkpoint import load_checkpoint
+
+    return () if mode == "camera" else load_checkpoint(arguments.weights).scene_tokens
+
+
 def _labeller(engine: OnlineSegmenter) -> Callable[[Sample], Prediction]:
     from clip2scene_core.evaluation import Prediction, class_of_label
 
@@ -177,10 +224,10 @@ def _labeller(engine: OnlineSegmenter) -> Callable[[Sample], Prediction]:
 def _evaluate(
     mode: str,
     predict: Callable[[Sample], Prediction],
+    seen_scenes: Sequence[str],
     arguments: argparse.Namespace,
     dataset: NuScenesDataset,
 ) -> Report:
-    from clip2scene_core.checkpoint import load_checkpoint
     from clip2scene_core.evaluation import evaluate
 
     with tqdm(desc=mode, unit="keyframe", total=len(dataset)) as bar:
@@ -192,7 +239,7 @@ def _evaluate(
             predict,
             dataset,
             progress,
-            () if mode == "camera" else load_checkpoint(arguments.weights).scene_tokens,
+            seen_scenes,
             arguments.range_edges,
         )
 
@@ -219,7 +266,8 @@ def _compare(reports: dict[str, Report], names: Sequence[str], absent: str) -> s
 def _write_report(
     arguments: argparse.Namespace,
     dataset: NuScenesDataset,
-    vocabulary: Vocabulary,
+    vocabulary: Mapping[str, str | None],
+    grouping: str | None,
     reports: dict[str, Report],
     labellers: dict[str, Callable[[Sample], Prediction]],
 ) -> None:
@@ -230,8 +278,8 @@ def _write_report(
         "scenes": {scene.token: scene.name for scene in dataset.scenes},
         "weights": arguments.weights,
         "teacher": arguments.teacher,
-        "prompts": dict(zip(vocabulary.names, vocabulary.prompts, strict=True)),
-        "group": vocabulary.grouping,
+        "prompts": dict(vocabulary),
+        "group": grouping,
         "camera_scales": arguments.camera_scales,
         "key_smoothing": not arguments.no_key_smoothing,
         "prompt_denoising": arguments.prompt_denoising,
