@@ -66,6 +66,7 @@ setup(
         (SHARE, ["package.xml"]),
         *share_files("launch"),
         *share_files("config"),
+        *share_files("docs"),
         *share_files("rosbags"),
     ],
     install_requires=[

@@ -98,7 +98,7 @@ def test_a_bag_brings_its_topics_and_its_clock(defaults):
     assert given_parameters(arguments, profile) == {"cameras": [""], "use_sim_time": True}
 
 
-def test_odometry_that_was_named_wins_over_the_bags(defaults):
+def test_odometry_that_was_named_wins_over_the_bags():
     topics = {"/velodyne": CLOUD, "/wheels": "nav_msgs/msg/Odometry"}
     profile = profile_for("auto", topics, "")
     assert remappings(profile, "") == [("points", "/velodyne"), ("odom", "/wheels")]

@@ -38,7 +38,7 @@ def test_ros2_finds_the_package_by_its_marker(prefix):
     assert (prefix / "share/clip2scene_ros/package.xml").is_file()
 
 
-@pytest.mark.parametrize("folder", ["launch", "config", "rosbags"])
+@pytest.mark.parametrize("folder", ["launch", "config", "docs", "rosbags"])
 def test_every_file_of_a_shared_folder_is_installed(prefix, folder):
     wanted = {
         path.relative_to(ROOT)
