@@ -132,7 +132,7 @@ class SweepAssembler:
             return
         topic = self.profile.cameras[camera].image
         with self._lock:
-            at_ns = self._stamp(message, topic, now_ns)
+            at_ns = self._stamp(message, topic, now_ns, camera)
             if at_ns is None:
                 return
             self._watch_time(topic, at_ns)
@@ -227,7 +227,7 @@ class SweepAssembler:
         with self._lock:
             self._clear()
 
-    def _stamp(self, message: Any, topic: str, now_ns: int) -> int | None:
+    def _stamp(self, message: Any, topic: str, now_ns: int, camera: str = "") -> int | None:
         at_ns = stamp_ns(message.header)
         if at_ns != 0:
             return at_ns
@@ -237,6 +237,7 @@ class SweepAssembler:
             RejectionKind.ZERO_STAMP,
             f"{topic}: the message has the stamp 0, so it has no pose; fix its publisher, or set "
             f"zero_stamp to 'arrival' to take the time of arrival",
+            camera,
         )
         return None
 
@@ -260,8 +261,8 @@ class SweepAssembler:
         self._newest_ns.clear()
         self._poses.clear()
 
-    def _reject(self, kind: RejectionKind, reason: str) -> None:
-        self._rejections.append(Rejection(kind, reason))
+    def _reject(self, kind: RejectionKind, reason: str, camera: str = "") -> None:
+        self._rejections.append(Rejection(kind, reason, camera))
 
     def _take_oldest(self, now_ns: int, is_last: bool) -> SweepMatch | None:
         while self._waiting:
@@ -325,7 +326,7 @@ class SweepAssembler:
                 return None
             if isinstance(image, str):
                 reason = f"{cloud.where}: {camera}: {image}"
-                left_out.append(Rejection(RejectionKind.CAMERA, reason))
+                left_out.append(Rejection(RejectionKind.CAMERA, reason, camera))
             else:
                 images.append(image)
         return SweepMatch(

@@ -25,6 +25,7 @@ class RejectionKind(str, Enum):
     NO_POSE = "no pose"
     NO_EXTRINSICS = "no extrinsics"
     CAMERA = "camera left out"
+    TOO_FEW_CAMERAS = "too few cameras"
     UNCALIBRATED = "camera not calibrated"
     EXTRINSICS_MOVED = "extrinsics moved"
     BAD_TRANSFORM = "bad transform"
@@ -39,10 +40,12 @@ class Rejection:
     Attributes:
         kind: For counting.
         reason: One line: topic, stamp, frames, what to do.
+        camera: Whose message or view it was; "" for all that is no camera's.
     """
 
     kind: RejectionKind
     reason: str
+    camera: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clip2scene_core.online import OnlineSegmenter
 
 _CLOUD_FAULTS: Final = (RejectionKind.BAD_CLOUD, RejectionKind.ZERO_STAMP)
+_CAMERA_FAULTS: Final = (RejectionKind.UNCALIBRATED, RejectionKind.ZERO_STAMP)
 _LOSSES: Final = (RejectionKind.NO_POSE, RejectionKind.NO_EXTRINSICS)
 _POSE_FAULTS: Final = (
     *_LOSSES,
@@ -101,13 +102,13 @@ class NodeHealth:
         for camera in cameras:
             image, info = self._inputs[f"{camera} image"], self._inputs.get(f"{camera} info")
             reason = self._record.recent_reason([RejectionKind.CAMERA], camera)
-            uncalibrated = self._record.recent_reason([RejectionKind.UNCALIBRATED], camera)
+            unusable = self._record.recent_reason(_CAMERA_FAULTS, camera)
             if self._is_silent(image):
                 level, message = fault, f"no image on {self._outage(image)}"
             elif info is not None and not info.received and self._is_silent(info):
                 level, message = fault, f"no CameraInfo on {self._outage(info)}"
-            elif uncalibrated:
-                level, message = ERROR, uncalibrated
+            elif unusable:
+                level, message = ERROR, unusable
             elif reason:
                 level, message = fault, reason
             else:
@@ -147,6 +148,7 @@ class NodeHealth:
         ages_ms = [1000 * facts.timing.latency_s for facts in recent.labelled]
         typical_ms = _percentile(processing_ms, 50)
         failure = record.failure()
+        too_few_cameras = record.recent_reason([RejectionKind.TOO_FEW_CAMERAS])
         if record.has_given_up:
             level = ERROR
             message = f"gave up after {record.num_failed_in_a_row} lost sweeps in a row: {failure}"
@@ -154,6 +156,8 @@ class NodeHealth:
             level, message = WARN, "paused by ~/set_enabled: sweeps are not labelled"
         elif failure:
             level, message = ERROR, f"the last sweep was lost: {failure}"
+        elif too_few_cameras:
+            level, message = WARN, too_few_cameras
         elif ratio > values.max_drop_ratio:
             level = WARN
             message = f"too slow: {100 * ratio:.0f} % of the sweeps were overtaken by newer ones"
@@ -174,6 +178,7 @@ class NodeHealth:
             "overtaken": record.count(RejectionKind.OVERTAKEN),
             "drop ratio": ratio,
             "failed": record.num_failed,
+            "too few cameras": record.count(RejectionKind.TOO_FEW_CAMERAS),
             "time jumps": record.count(RejectionKind.TIME_JUMP),
             "not wanted": recent.num_unwatched,
             "processing ms median": typical_ms,

@@ -117,16 +117,15 @@ class SegmentWorker:
             self._engine.reset()
         cameras = assembled.cameras
         if len(cameras) < values.sync_min_cameras:
-            self._reject_cameras(
-                f"{len(cameras)} images are too few, sync.min_cameras is {values.sync_min_cameras}"
-            )
             cameras = ()
         begin_s = time.monotonic()
         try:
             labelled = self._engine.add(assembled.sweep, cameras)
-        except MissingCamerasError as error:
-            self._reject_cameras(str(error))
+        except MissingCamerasError:
+            self._miss_cameras(assembled, max(1, values.sync_min_cameras), "the sweep is dropped")
             return
+        if len(assembled.cameras) < values.sync_min_cameras:
+            self._miss_cameras(assembled, values.sync_min_cameras, "the LiDAR labels alone")
         cloud = replace(labelled, points=assembled.points)
         labelled_s = time.monotonic()
         if self._stopping.is_set() or self._record.is_paused:
@@ -149,9 +148,13 @@ class SegmentWorker:
         self._record.add_labelled(cloud, [view.name for view in cameras], timing)
         self._newest_stamp = assembled.header.stamp
 
-    def _reject_cameras(self, reason: str) -> None:
-        topic = self._assembler.profile.cloud_topic
-        self._note([Rejection(RejectionKind.CAMERA, f"{topic}: {reason}")])
+    def _miss_cameras(self, assembled: AssembledSweep, least: int, outcome: str) -> None:
+        reason = (
+            f"{self._assembler.profile.cloud_topic}: cameras with an image: "
+            f"{len(assembled.cameras)} of {len(self._assembler.options.cameras)}, "
+            f"needed: {least}; {outcome}"
+        )
+        self._note([Rejection(RejectionKind.TOO_FEW_CAMERAS, reason)])
 
     def _publish_map_if_due(self, values: NodeParameters) -> None:
         period_s = map_period_s(values)
@@ -173,7 +176,7 @@ class SegmentWorker:
         self._mapped = (words, stamp)
 
     def _note(self, rejections: list[Rejection]) -> None:
-        self._record.add_rejections(rejections, self._assembler.options.cameras)
+        self._record.add_rejections(rejections)
         for rejection in rejections:
             if rejection.kind is RejectionKind.TIME_JUMP:
                 _LOGGER.info(rejection.reason)

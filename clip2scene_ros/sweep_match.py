@@ -60,7 +60,8 @@ class SweepMatch:
             except (ImageError, CalibrationError) as error:
                 is_undecoded = isinstance(error, ImageError)
                 kind = RejectionKind.CAMERA if is_undecoded else RejectionKind.UNCALIBRATED
-                left_out.append(Rejection(kind, f"{cloud.where}: {image.camera}: {error}"))
+                reason = f"{cloud.where}: {image.camera}: {error}"
+                left_out.append(Rejection(kind, reason, image.camera))
         assembled = AssembledSweep(
             sweep=Sweep(at_stamp, self.T_fixed_lidar, cloud.at_ns),
             points=points,

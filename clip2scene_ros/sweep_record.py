@@ -76,7 +76,7 @@ class SweepRecord:
         self._events: deque[tuple[float, LabelledFacts | RejectionKind | None]] = deque(
             maxlen=_MAX_EVENTS
         )
-        self._rejected: Counter[RejectionKind] = Counter()
+        self._rejected: Counter[tuple[RejectionKind, str]] = Counter()
         self._reasons: dict[tuple[RejectionKind, str], _Reason] = {}
         self._failure: _Reason | None = None
         self.num_labelled = 0
@@ -119,14 +119,14 @@ class SweepRecord:
             self.num_voxels = num_voxels
             self.map_ms = 1000 * seconds
 
-    def add_rejections(self, rejections: Iterable[Rejection], cameras: Iterable[str] = ()) -> None:
-        """Count what was left out; reasons that name one of the cameras are kept for each."""
+    def add_rejections(self, rejections: Iterable[Rejection]) -> None:
+        """Count what was left out, and keep the newest reason of each kind and camera."""
         with self._lock:
             for rejection in rejections:
-                self._rejected[rejection.kind] += 1
-                named = [c for c in cameras if f": {c}: " in rejection.reason] or [""]
+                source = rejection.kind, rejection.camera
+                self._rejected[source] += 1
                 now_s = time.monotonic()
-                self._reasons[rejection.kind, named[0]] = _Reason(rejection.reason, now_s)
+                self._reasons[source] = _Reason(rejection.reason, now_s)
                 self._events.append((now_s, rejection.kind))
 
     def add_failure(self, text: str) -> bool:
@@ -143,10 +143,10 @@ class SweepRecord:
         with self._lock:
             return self._failure.text if self._failure else None
 
-    def count(self, kind: RejectionKind) -> int:
+    def count(self, kind: RejectionKind, camera: str = "") -> int:
         """How often something was left out for this reason, since the start."""
         with self._lock:
-            return self._rejected[kind]
+            return self._rejected[kind, camera]
 
     def recent(self) -> Recent:
         """What happened within the last WINDOW_S seconds."""

@@ -23,7 +23,10 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import String
 
+ONE_PER_QUADRANT = [[5, 5, 0, 10], [-5, 5, 0, 20], [5, -5, 0, 30], [-5, -5, 0, 40]]
 POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("intensity", "<f4"), ("ring", "<f4")])
+
+OK, WARN, ERROR = b"\0", b"\1", b"\2"
 
 # Two contexts of one process that follow each other closely must not hear each other.
 _DOMAINS = itertools.count(os.getpid() % 90 + 1)
@@ -97,7 +100,7 @@ class Graph:
         """The active node's subscriptions by what they feed."""
         return self.node.inputs.subscriptions
 
-    def spin_until(self, condition, seconds=5.0):
+    def spin_until(self, condition, seconds=20.0):
         end_s = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end_s, "the graph did not get there in time"
@@ -107,6 +110,10 @@ class Graph:
         end_s = time.monotonic() + seconds
         while time.monotonic() < end_s:
             self.executor.spin_once(timeout_sec=0.02)
+
+    def send(self, stamp_s, points=ONE_PER_QUADRANT, frame="lidar_top"):
+        """Publish a cloud."""
+        self.publishers["cloud"].publish(make_cloud(points, stamp_s, frame))
 
     def publish_pose(self, stamp_s):
         message = Odometry(child_frame_id="base_link")
@@ -158,24 +165,28 @@ class Graph:
         return answer.result.successful, answer.result.reason
 
     def diagnosis(self, name):
-        """The newest diagnostic item of this name."""
+        """The newest diagnostic item of this name; None before the first one."""
         return next(
-            status
-            for status in self.received.diagnostics[-1].status
-            if status.name == f"clip2scene: {name}"
+            (
+                status
+                for array in reversed(self.received.diagnostics)
+                for status in array.status
+                if status.name == f"clip2scene: {name}"
+            ),
+            None,
         )
+
+    def spin_until_item(self, name, condition):
+        """Wait for a diagnostic item that meets the condition; return it."""
+        self.spin_until(lambda: (item := self.diagnosis(name)) is not None and condition(item))
+        return self.diagnosis(name)
 
     def spin_until_diagnosed(self, name, *fragments):
         """Wait for a bad item whose message holds all the fragments; return it."""
-
-        def is_there():
-            if not self.received.diagnostics:
-                return False
-            status = self.diagnosis(name)
-            return status.level != b"\0" and all(part in status.message for part in fragments)
-
-        self.spin_until(is_there)
-        return self.diagnosis(name)
+        return self.spin_until_item(
+            name,
+            lambda item: item.level != OK and all(part in item.message for part in fragments),
+        )
 
     def _listen(self, name, message_type, topic, qos):
         messages = []
@@ -247,6 +258,11 @@ def labels_of(cloud):
     assert field.datatype == PointField.UINT32
     rows = np.frombuffer(bytes(cloud.data), np.uint8).reshape(-1, cloud.point_step)
     return rows[:, field.offset : field.offset + 4].copy().view("<u4")[:, 0].tolist()
+
+
+def values_of(item):
+    """The numbers and names behind a diagnostic item."""
+    return {pair.key: pair.value for pair in item.values}
 
 
 def names_of(legend):

@@ -13,7 +13,7 @@ pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 import ros_graph
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from ros_graph import Graph, QuadrantEngine, make_cloud, seconds_of
+from ros_graph import ONE_PER_QUADRANT, Graph, QuadrantEngine, seconds_of, values_of
 from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Float64
 from visualization_msgs.msg import MarkerArray
@@ -27,7 +27,6 @@ from clip2scene_ros.segment_node import SegmentNode
 
 pytestmark = pytest.mark.ros
 
-ONE_PER_QUADRANT = [[5, 5, 0, 10], [-5, 5, 0, 20], [5, -5, 0, 30], [-5, -5, 0, 40]]
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
@@ -42,14 +41,6 @@ class OutputGraph(Graph):
         self.driver.create_subscription(message_type, path, messages.append, qos)
         self.spin_until(lambda: self.node.count_subscribers(path))
         return messages
-
-    def send(self, stamp_s, points=ONE_PER_QUADRANT):
-        self.publishers["cloud"].publish(make_cloud(points, stamp_s))
-
-    def spin_until_item(self, name, condition):
-        """Wait for a diagnostic item that meets the condition; return it."""
-        self.spin_until(lambda: self.received.diagnostics and condition(self.diagnosis(name)))
-        return self.diagnosis(name)
 
     def stop_listening_to_points(self):
         for subscription in list(self.driver.subscriptions):
@@ -95,10 +86,6 @@ def start(engine, tmp_path, monkeypatch):
     yield start_graph
     for graph in graphs:
         graph.close()
-
-
-def values_of(status):
-    return {pair.key: pair.value for pair in status.values}
 
 
 def test_the_layout_of_autoware(start):
@@ -264,47 +251,3 @@ def test_slow_processing_is_a_warning(start, engine):
     graph.send(1.0)
     status = graph.spin_until_diagnosed("inference", "a sweep takes", "max_processing_ms is 1")
     assert status.level == b"\x01"
-
-
-def test_empty_clouds_are_a_warning(start):
-    graph = start()
-    graph.send(1.0, np.zeros((0, 4)))
-    status = graph.spin_until_diagnosed("lidar", "1 clouds on /points were empty")
-    assert status.level == b"\x01"
-
-
-def test_an_uncalibrated_camera_is_an_error(start):
-    graph = start(mode="fused", sync__max_wait=0.5)
-    graph.publish_camera("cam_front", ros_graph.make_image(1.01), ros_graph.make_info(focal_px=0.0))
-    graph.spin_until(
-        lambda: all(graph.inputs[f"cam_front {kind}"].received for kind in ("image", "info"))
-    )
-    graph.send(1.0)
-    status = graph.spin_until_diagnosed("camera cam_front", "K[0] = 0")
-    assert status.level == b"\x02"
-    graph.spin_until(lambda: graph.received.points)
-    assert values_of(graph.diagnosis("camera cam_front"))["used ratio"] == "0.000"
-
-
-def test_five_failures_in_a_row_deactivate_the_node_and_four_do_not(start, engine):
-    graph = start()
-    seen = []
-
-    def fail(sweep):
-        seen.append(sweep.stamp_ns)
-        if sweep.stamp_ns != 5_000_000_000:
-            raise RuntimeError("out of memory")
-
-    engine.before_add = fail
-    for number in range(1, 11):
-        graph.send(float(number))
-        graph.spin_until(lambda number=number: len(seen) == number)
-    status = graph.spin_until_diagnosed("inference", "gave up after 5", "out of memory")
-    assert status.level == b"\x02"
-    assert [seconds_of(cloud) for cloud in graph.received.points] == [5.0]
-    graph.spin_until(lambda: graph.node.inputs is None)
-    engine.before_add = lambda _sweep: None
-    graph.node.trigger_activate()
-    graph.spin_until(lambda: graph.publishers["cloud"].get_subscription_count())
-    graph.send(11.0)
-    graph.spin_until(lambda: len(graph.received.points) == 2)

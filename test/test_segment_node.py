@@ -355,15 +355,6 @@ def test_calibration_and_frames_may_come_from_parameters(start, engine, tmp_path
     assert graph.diagnosis("camera cam_front").level == b"\0"
 
 
-def test_mode_camera_without_images_publishes_nothing_and_goes_on(start, engine):
-    engine.needs_cameras = True
-    graph = start(mode="camera", pose_source="none", sync__max_wait=0.0)
-    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
-    graph.spin_until_diagnosed("camera cam_front", "cam_front")
-    assert graph.received.points == []
-    assert graph.diagnosis("inference").level == b"\0"
-
-
 def test_the_map_is_published_in_the_fixed_frame_with_the_sweeps_stamp(start):
     graph = start()
     for stamp_s in (0.9, 1.1):
