@@ -55,10 +55,16 @@ class DiagnosticsReporter:
 
     def report(self, items: Iterable[Item]) -> None:
         """Publish and log."""
+        items = list(items)
+        for item in items:
+            self._log(item)
+        self.publish(items)
+
+    def publish(self, items: Iterable[Item]) -> None:
+        """Publish only: for what its finder logs."""
         array = DiagnosticArray()
         array.header.stamp = self._node.get_clock().now().to_msg()
         for item in items:
-            self._log(item)
             array.status.append(
                 DiagnosticStatus(
                     level=item.level,

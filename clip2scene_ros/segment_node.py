@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from rclpy.timer import Timer
 from rclpy.utilities import try_shutdown
 
 from clip2scene_core.wording import Wording, Words
-from clip2scene_ros.diagnostics import DiagnosticsReporter
+from clip2scene_ros.diagnostics import ERROR, DiagnosticsReporter, Item
 from clip2scene_ros.labelling import EngineLoader, Labelling, make_labelling
 from clip2scene_ros.live_parameters import LiveParameters
 from clip2scene_ros.node_health import NodeHealth
@@ -81,9 +80,7 @@ class SegmentNode(LifecycleNode):
         self._failure: Exception | None = None
         self.parameters = LiveParameters(self, self._prepare, self._take)
         self._reporter = DiagnosticsReporter(self)
-        self._log_handler = RosLogHandler(self.get_logger())
-        for library in _LIBRARIES:
-            logging.getLogger(library).addHandler(self._log_handler)
+        self._log_handler = RosLogHandler(self.get_logger(), _LIBRARIES)
         offer_services(
             self,
             {
@@ -99,8 +96,7 @@ class SegmentNode(LifecycleNode):
     def destroy_node(self) -> None:
         """Stop the worker, then leave the graph."""
         self._release()
-        for library in _LIBRARIES:
-            logging.getLogger(library).removeHandler(self._log_handler)
+        self._log_handler.close()
         super().destroy_node()
 
     @property
@@ -139,13 +135,15 @@ class SegmentNode(LifecycleNode):
         return self._attempt("shut down", self._release)
 
     def _attempt(self, what: str, step: Callable[[], None]) -> TransitionCallbackReturn:
-        """Make a transition; where it fails, the state before it stays and the log says why."""
+        """Make a transition; where it fails, the state stays, and log and diagnostics say why."""
         self._failure = None
         try:
             step()
         except Exception as error:  # noqa: BLE001  rclpy would swallow it without a word
             self._failure = error
-            self.get_logger().error(f"cannot {what}: {_one_line(error)}")
+            reason = f"cannot {what}: {_one_line(error)}"
+            self.get_logger().error(reason)
+            self._reporter.publish([Item("lifecycle", ERROR, reason)])
             self.get_logger().debug(f"{error!r}")
             return TransitionCallbackReturn.FAILURE
         return TransitionCallbackReturn.SUCCESS

@@ -17,10 +17,8 @@ _IMAGE_TYPES = {
     "sensor_msgs/msg/Image": Image,
 }
 
-_RELIABILITIES = {
-    ReliabilityPolicy.RELIABLE: "reliable",
-    ReliabilityPolicy.BEST_EFFORT: "best effort",
-}
+_BEST_EFFORT = ReliabilityPolicy.BEST_EFFORT
+_RELIABILITIES = {ReliabilityPolicy.RELIABLE: "reliable", _BEST_EFFORT: "best effort"}
 
 
 class SensorSubscription:
@@ -100,13 +98,12 @@ class SensorSubscription:
         return ", ".join(sorted(offers))
 
     def describe(self) -> str:
-        """Name the topic and what is out there, for people."""
-        return f"{self.topic} (publishers: {self.num_publishers()})"
+        """Name the topic, what is out there and why it cannot be heard, for people."""
+        facts = [f"publishers: {self.num_publishers()}", *self._mismatches()]
+        return f"{self.topic} ({', '.join(facts)})"
 
     def _subscribe(self, message_type: Any) -> None:
-        reliability = (
-            ReliabilityPolicy.RELIABLE if self.is_reliable else ReliabilityPolicy.BEST_EFFORT
-        )
+        reliability = ReliabilityPolicy.RELIABLE if self.is_reliable else _BEST_EFFORT
         # A queue of raw images of 4 MB each delays the clouds, and only the newest is of use.
         depth = 1 if message_type is Image else self._depth
         events = None
@@ -128,8 +125,27 @@ class SensorSubscription:
     def _on_incompatible(self, _event: Any) -> None:
         self._has_refused = True
 
+    def _mismatches(self) -> list[str]:
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        if not publishers:
+            return []
+        mismatches = []
+        message_types = [self._message_type] if self._message_type else _IMAGE_TYPES.values()
+        wanted = [_type_name(message_type) for message_type in message_types]
+        published = {publisher.topic_type for publisher in publishers}
+        if published.isdisjoint(wanted):
+            mismatches.append(f"of {' and '.join(sorted(published))}, not {' or '.join(wanted)}")
+        is_refused = self.is_reliable and not self._may_fall_back
+        if is_refused and self.offered_reliability() == _RELIABILITIES[_BEST_EFFORT]:
+            mismatches.append("best effort, but qos.reliability asks for reliable")
+        return mismatches
+
     def _published_image_type(self) -> Any:
         for publisher in self._node.get_publishers_info_by_topic(self.topic):
             if publisher.topic_type in _IMAGE_TYPES:
                 return _IMAGE_TYPES[publisher.topic_type]
         return None
+
+
+def _type_name(message_type: Any) -> str:
+    return f"{message_type.__module__.split('.')[0]}/msg/{message_type.__name__}"

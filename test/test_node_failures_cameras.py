@@ -205,6 +205,18 @@ def test_a_camera_whose_frame_was_renamed_is_named_with_the_way_out(start, engin
     assert views_of(engine) == [[]]
 
 
+def test_images_of_another_type_are_named_with_both(start):
+    robot = start(image_transport="compressed", is_heard=False, input_timeout=0.2)
+    # The node's own participant holds the topic with its type: another one publishes.
+    with robot.stranger() as stranger:
+        stranger.create_publisher(type(make_image(0.0)), "/cam_front/image_rect_compressed", 1)
+        item = robot.spin_until_diagnosed(
+            FRONT,
+            "(publishers: 1, of sensor_msgs/msg/Image, not sensor_msgs/msg/CompressedImage)",
+        )
+    assert item.level == WARN
+
+
 @pytest.mark.parametrize(
     ("mode", "labelled_s", "outcome"),
     [("fused", [10.0, 11.0], "the LiDAR labels alone"), ("camera", [10.0], "the sweep is dropped")],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
 import time
 
 import numpy as np
@@ -14,7 +13,7 @@ pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 
 import ros_graph
 from rclpy.parameter import Parameter
-from ros_graph import Graph, QuadrantEngine, labels_of, make_cloud, seconds_of
+from ros_graph import ONE_PER_QUADRANT, Graph, QuadrantEngine, labels_of, make_cloud, seconds_of
 
 from clip2scene_ros import segment_node
 from clip2scene_ros.extrinsics import StaticTransform, save_extrinsics
@@ -23,7 +22,6 @@ from clip2scene_ros.segment_node import SegmentNode
 pytestmark = pytest.mark.ros
 
 OWN_WORDS = ["car", "tree", "road", "building"]  # the fake engine's
-ONE_PER_QUADRANT = [[5, 5, 0, 10], [-5, 5, 0, 20], [5, -5, 0, 30], [-5, -5, 0, 40]]
 
 
 @pytest.fixture
@@ -45,7 +43,7 @@ def start(engine, tmp_path, monkeypatch):
     save_extrinsics(extrinsics, mounts)
     graphs = []
 
-    def start_graph(is_best_effort=False, **parameters):
+    def start_graph(**parameters):
         values = {
             "pose_source": "odometry",
             "extrinsics_file": str(extrinsics),
@@ -53,9 +51,7 @@ def start(engine, tmp_path, monkeypatch):
             **parameters,
         }
         overrides = [Parameter(k.replace("__", "."), value=v) for k, v in values.items()]
-        graphs.append(
-            Graph(lambda context: SegmentNode(lambda _: engine, context, overrides), is_best_effort)
-        )
+        graphs.append(Graph(lambda context: SegmentNode(lambda _: engine, context, overrides)))
         return graphs[-1].connect()
 
     yield start_graph
@@ -99,86 +95,6 @@ def test_output_fields_are_pcls(start):
     assert (cloud.point_step, cloud.width, cloud.row_step, cloud.is_dense) == (28, 4, 112, True)
 
 
-def test_points_that_are_not_finite_stay_in_place_unlabelled(start):
-    graph = start(pose_source="none")
-    points = [ONE_PER_QUADRANT[1], [np.nan, 0, 0, 0], ONE_PER_QUADRANT[2]]
-    graph.publishers["cloud"].publish(make_cloud(points, 1.0))
-    graph.spin_until(lambda: graph.received.points)
-    (cloud,) = graph.received.points
-    assert labels_of(cloud) == [1, 65535, 2]
-    assert not cloud.is_dense
-
-
-def test_an_empty_cloud_comes_back_empty(start):
-    graph = start(pose_source="none")
-    graph.publishers["cloud"].publish(make_cloud(np.zeros((0, 4)), 1.0))
-    graph.spin_until(lambda: graph.received.points)
-    assert graph.received.points[0].width == 0
-    assert seconds_of(graph.received.points[0]) == 1.0
-
-
-def test_a_cloud_without_x_is_refused_by_name_and_the_next_one_is_labelled(start):
-    graph = start(pose_source="none")
-    broken = make_cloud(ONE_PER_QUADRANT, 1.0)
-    broken.fields = broken.fields[1:]
-    graph.publishers["cloud"].publish(broken)
-    status = graph.spin_until_diagnosed("lidar", "no x", "/points")
-    assert status.level == b"\x02"
-    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 2.0))
-    graph.spin_until(lambda: graph.received.points)
-    assert [seconds_of(cloud) for cloud in graph.received.points] == [2.0]
-
-
-def test_a_zero_stamp_is_refused_with_the_way_out(start):
-    graph = start(pose_source="none")
-    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 0.0))
-    graph.spin_until_diagnosed("lidar", "stamp 0", "zero_stamp")
-    assert graph.received.points == []
-
-
-def test_a_zero_stamp_is_taken_on_arrival_if_asked_for(start):
-    graph = start(pose_source="none", zero_stamp="arrival")
-    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 0.0))
-    graph.spin_until(lambda: graph.received.points)
-    assert labels_of(graph.received.points[0]) == [0, 1, 2, 3]
-
-
-def test_without_a_pose_nothing_is_published_and_the_frames_are_named(start):
-    graph = start(tf_timeout=0.1)
-    graph.publish_pose(1.0)
-    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 5.0))
-    graph.spin_until_diagnosed("tf", "map", "base_link")
-    assert graph.received.points == []
-
-
-def test_without_a_pose_a_single_sweep_is_published_if_asked_for(start, engine):
-    graph = start(tf_timeout=0.1, on_missing_tf="single")
-    graph.publish_pose(1.0)
-    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 5.0))
-    graph.spin_until(lambda: graph.received.points)
-    assert labels_of(graph.received.points[0]) == [0, 1, 2, 3]
-    assert len(engine.map().points) == 0
-    graph.spin_until_diagnosed("tf", "map", "base_link")
-
-
-def test_without_a_mount_nothing_is_published_and_the_frames_are_named(start):
-    graph = start(tf_timeout=0.1)
-    for stamp_s in (1.0, 2.0):
-        graph.publish_pose(stamp_s)
-    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.5, frame="velodyne"))
-    graph.spin_until_diagnosed("tf", "velodyne", "base_link", "extrinsics")
-    assert graph.received.points == []
-
-
-def test_silent_inputs_are_named_with_their_topic_and_publishers(start):
-    graph = start(mode="fused", input_timeout=0.2)
-    graph.spin_until_diagnosed("lidar", "no cloud on /points (publishers: 1)")
-    graph.spin_until_diagnosed(
-        "camera cam_front", "no image on /cam_front/image_rect_compressed (publishers: 0)"
-    )
-    graph.spin_until_diagnosed("tf", "no odometry on /odom (publishers: 1)")
-
-
 def test_new_prompts_label_the_next_sweep_after_their_legend(start):
     graph = start(pose_source="none")
     words = ["tram", "kerb stone", "person on a scooter", "bin"]
@@ -189,17 +105,6 @@ def test_new_prompts_label_the_next_sweep_after_their_legend(start):
     assert kinds == ["legends", "legends", "points"]
     assert ros_graph.names_of(graph.received.legends[0]) == OWN_WORDS
     assert ros_graph.names_of(graph.received.legends[1]) == words
-
-
-def test_refused_prompts_say_why_and_the_old_ones_stay(start):
-    graph = start(pose_source="none")
-    ((successful, reason),) = graph.set_parameters(prompts=["road", "unknown"])
-    assert not successful
-    assert reason == "prompt 'unknown' holds a word that the small CLIP never saw"
-    assert list(graph.node.get_parameter("prompts").value) == [""]
-    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
-    graph.spin_until(lambda: graph.received.points)
-    assert [ros_graph.names_of(legend) for legend in graph.received.legends] == [OWN_WORDS]
 
 
 def test_names_go_with_their_prompts(start):
@@ -222,63 +127,6 @@ def test_parameters_that_are_used_at_the_start_only_cannot_be_set(start):
     ((successful, reason),) = graph.set_parameters(fixed_frame="odom")
     assert not successful
     assert "read-only" in reason
-
-
-def test_a_best_effort_publisher_is_heard(start):
-    graph = start(is_best_effort=True, pose_source="none")
-    graph.spin_until(lambda: not graph.inputs["lidar"].is_reliable)
-
-    def is_labelled():
-        graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
-        graph.spin_for(0.05)
-        return graph.received.points
-
-    graph.spin_until(is_labelled)
-
-
-def test_when_the_engine_is_slow_the_newest_sweep_wins_and_drops_are_counted(start, engine):
-    graph = start(pose_source="none", max_drop_ratio=0.1)
-    has_begun, may_end = threading.Event(), threading.Event()
-
-    def block(_sweep):
-        has_begun.set()
-        may_end.wait(5)
-
-    engine.before_add = block
-    with ros_graph.released(may_end):
-        graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
-        graph.spin_until(has_begun.is_set)
-        for stamp_s in (1.05, 1.1, 1.15, 1.2):
-            graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, stamp_s))
-        graph.spin_until(lambda: graph.inputs["lidar"].received == 5)
-    graph.spin_until(lambda: len(graph.received.points) == 2)
-    assert [seconds_of(cloud) for cloud in graph.received.points] == pytest.approx([1.0, 1.2])
-    status = graph.spin_until_diagnosed("inference", "overtaken")
-    assert values_of(status)["overtaken"] == "3"
-
-
-def test_an_exception_in_the_engine_loses_one_sweep_only(start, engine):
-    graph = start(pose_source="none")
-
-    def fail(sweep):
-        if sweep.stamp_ns < 2_000_000_000:
-            raise RuntimeError("out of memory")
-
-    engine.before_add = fail
-    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.9))
-    status = graph.spin_until_diagnosed("inference", "RuntimeError: out of memory")
-    assert status.level == b"\x02"
-    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 2.1))
-    graph.spin_until(lambda: graph.received.points)
-    assert [seconds_of(cloud) for cloud in graph.received.points] == pytest.approx([2.1])
-
-
-def test_time_running_backwards_resets_the_engine(start, engine):
-    graph = start(pose_source="none")
-    for number, stamp_s in enumerate((100.0, 100.05, 3.0), start=1):
-        graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, stamp_s))
-        graph.spin_until(lambda number=number: len(graph.received.points) == number)
-    assert engine.num_resets == 1
 
 
 def test_the_nearest_image_reaches_the_engine(start, engine):
@@ -310,25 +158,6 @@ def test_a_compressed_image_is_decoded(start, engine):
     graph.spin_until(lambda: graph.received.points)
     ((camera,),) = engine.cameras
     assert camera.image[0, 0, 0] > 150 > camera.image[0, 0, 1]
-
-
-def test_a_camera_without_calibration_is_left_out_and_named(start, engine):
-    graph = start(mode="fused", input_timeout=0.2)
-    for stamp_s in (0.9, 1.1):
-        graph.publish_pose(stamp_s)
-    graph.publish_camera("cam_front", ros_graph.make_image(1.0))
-    graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
-    graph.spin_until(lambda: graph.received.points)
-    assert engine.cameras == [()]
-
-    def is_named():
-        graph.publish_camera("cam_front", ros_graph.make_image(1.0))
-        graph.spin_for(0.05)
-        return graph.received.diagnostics and "no CameraInfo on /cam_front/camera_info" in (
-            graph.diagnosis("camera cam_front").message
-        )
-
-    graph.spin_until(is_named)
 
 
 def test_calibration_and_frames_may_come_from_parameters(start, engine, tmp_path):
@@ -394,7 +223,3 @@ def test_the_node_stops_at_once_while_idle(start):
     begin_s = time.monotonic()
     graph.node.destroy_node()
     assert time.monotonic() - begin_s < 1.0
-
-
-def values_of(status):
-    return {pair.key: pair.value for pair in status.values}
