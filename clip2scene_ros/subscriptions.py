@@ -99,8 +99,8 @@ class SensorSubscription:
 
     def describe(self) -> str:
         """Name the topic, what is out there and why it cannot be heard, for people."""
-        facts = [f"publishers: {self.num_publishers()}", *self._mismatches()]
-        return f"{self.topic} ({', '.join(facts)})"
+        mismatches = "".join(f", {mismatch}" for mismatch in self._mismatches())
+        return f"{self.topic} (publishers: {self.num_publishers()}{mismatches})"
 
     def _subscribe(self, message_type: Any) -> None:
         reliability = ReliabilityPolicy.RELIABLE if self.is_reliable else _BEST_EFFORT
