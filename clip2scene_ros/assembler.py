@@ -24,10 +24,10 @@ from clip2scene_ros.frame_overrides import POINTS, parse_frame_overrides
 from clip2scene_ros.matched_image import MatchedImage
 from clip2scene_ros.poses import NoExtrinsicsError, SensorPoses
 from clip2scene_ros.profiles import Profile
+from clip2scene_ros.stamp_watch import StampWatch
 from clip2scene_ros.sweep_match import SweepMatch
 from clip2scene_ros.waiting_cloud import WaitingCloud
 
-_TIME_JUMP_NS: Final = NANOSECONDS // 2
 _MAX_WAITING: Final = 100
 
 
@@ -83,9 +83,8 @@ class SweepAssembler:
             camera: CameraInput(profile.cameras[camera], frames.get(camera), infos.get(camera))
             for camera in options.cameras
         }
-        self._newest_ns: dict[str, int] = {}
+        self._watch = StampWatch()
         self._rejections: list[Rejection] = []
-        self._num_time_jumps = 0
         self._num_time_jumps_released = 0
 
     def change_waits(self, options: AssemblyOptions) -> None:
@@ -106,7 +105,12 @@ class SweepAssembler:
             at_ns = self._stamp(message, topic, now_ns)
             if at_ns is None:
                 return
-            self._watch_time(topic, at_ns)
+            if not self._watch_time(topic, at_ns):
+                self._reject(
+                    RejectionKind.BEFORE_JUMP,
+                    f"{topic} at {at_ns / NANOSECONDS:.6f}: it came after others had jumped back",
+                )
+                return
             frame_id = self._cloud_frame or message.header.frame_id
             self._waiting.append(
                 WaitingCloud(
@@ -133,9 +137,8 @@ class SweepAssembler:
         topic = self.profile.cameras[camera].image
         with self._lock:
             at_ns = self._stamp(message, topic, now_ns, camera)
-            if at_ns is None:
+            if at_ns is None or not self._watch_time(topic, at_ns):
                 return
-            self._watch_time(topic, at_ns)
             tolerance_ns = round(self.options.tolerance_s * NANOSECONDS)
             oldest_ns = self._waiting[0].at_ns - tolerance_ns if self._waiting else None
             self._cameras[camera].add_image(at_ns, message, oldest_ns)
@@ -154,8 +157,7 @@ class SweepAssembler:
                 try:
                     if is_static:
                         self._poses.add_static_transform(transform)
-                    else:
-                        self._watch_time(f"/tf {edge}", stamp_ns(transform.header))
+                    elif self._watch_time(f"/tf {edge}", stamp_ns(transform.header)):
                         self._poses.add_transform(transform)
                 except ValueError as error:
                     self._reject(RejectionKind.BAD_TRANSFORM, f"/tf {edge}: {error}")
@@ -166,7 +168,8 @@ class SweepAssembler:
             return
         topic = self.profile.odometry_topic
         with self._lock:
-            self._watch_time(topic, stamp_ns(message.header))
+            if not self._watch_time(topic, stamp_ns(message.header)):
+                return
             try:
                 self._poses.add_odometry(message)
             except ValueError as error:
@@ -241,24 +244,30 @@ class SweepAssembler:
         )
         return None
 
-    def _watch_time(self, source: str, at_ns: int) -> None:
-        newest_ns = self._newest_ns.get(source, at_ns)
-        if at_ns < newest_ns - _TIME_JUMP_NS:
+    def _watch_time(self, source: str, at_ns: int) -> bool:
+        """Forget everything if time ran backwards; False for what is left over from before."""
+        if self._watch.is_left_over(source, at_ns):
+            return False
+        back_ns = self._watch.jump_ns(source, at_ns)
+        if back_ns:
             self._reject(
                 RejectionKind.TIME_JUMP,
-                f"{source}: time ran backwards by {(newest_ns - at_ns) / NANOSECONDS:.3f} s; "
+                f"{source}: time ran backwards by {back_ns / NANOSECONDS:.3f} s; "
                 f"{len(self._waiting)} waiting clouds, images and poses are forgotten",
             )
-            self._clear()
-            self._num_time_jumps += 1
-            newest_ns = at_ns
-        self._newest_ns[source] = max(at_ns, newest_ns)
+            for cloud in self._waiting:
+                self._reject(RejectionKind.BEFORE_JUMP, f"{cloud.where}: it was waiting")
+            self._forget_messages()
+        return True
 
     def _clear(self) -> None:
+        self._forget_messages()
+        self._watch.clear()
+
+    def _forget_messages(self) -> None:
         self._waiting.clear()
         for camera in self._cameras.values():
             camera.clear()
-        self._newest_ns.clear()
         self._poses.clear()
 
     def _reject(self, kind: RejectionKind, reason: str, camera: str = "") -> None:
@@ -330,7 +339,7 @@ class SweepAssembler:
             else:
                 images.append(image)
         return SweepMatch(
-            cloud, T_fixed_lidar, motion, tuple(images), tuple(left_out), self._num_time_jumps
+            cloud, T_fixed_lidar, motion, tuple(images), tuple(left_out), self._watch.num_jumps
         )
 
     def _without_pose(
@@ -341,7 +350,7 @@ class SweepAssembler:
             return rejection
         # Not the identity: whoever places anything by it shall get nowhere.
         nowhere = np.full((4, 4), np.nan)
-        return SweepMatch(cloud, nowhere, None, (), (rejection,), self._num_time_jumps)
+        return SweepMatch(cloud, nowhere, None, (), (rejection,), self._watch.num_jumps)
 
     def _match_image(
         self, camera: str, cloud: WaitingCloud, wait: _Wait

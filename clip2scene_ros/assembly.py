@@ -30,6 +30,7 @@ class RejectionKind(str, Enum):
     EXTRINSICS_MOVED = "extrinsics moved"
     BAD_TRANSFORM = "bad transform"
     TIME_JUMP = "time jump"
+    BEFORE_JUMP = "from before a time jump"
     OVERTAKEN = "overtaken by a newer sweep"
 
 

@@ -180,6 +180,7 @@ class NodeHealth:
             "failed": record.num_failed,
             "too few cameras": record.count(RejectionKind.TOO_FEW_CAMERAS),
             "time jumps": record.count(RejectionKind.TIME_JUMP),
+            "from before a time jump": record.count(RejectionKind.BEFORE_JUMP),
             "not wanted": recent.num_unwatched,
             "processing ms median": typical_ms,
             "processing ms p95": _percentile(processing_ms, 95),
