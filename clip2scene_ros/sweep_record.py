@@ -162,13 +162,11 @@ class SweepRecord:
             events.count(None),
         )
 
-    def recent_reason(
-        self, kinds: Iterable[RejectionKind], camera: str = "", within_s: float = _RECENT_S
-    ) -> str | None:
+    def recent_reason(self, kinds: Iterable[RejectionKind], camera: str = "") -> str | None:
         """The newest reason of these kinds, unless it is an old one."""
         with self._lock:
             reasons = [self._reasons[k, camera] for k in kinds if (k, camera) in self._reasons]
         newest = max(reasons, key=lambda reason: reason.at_s, default=None)
-        if newest is None or time.monotonic() - newest.at_s > within_s:
+        if newest is None or time.monotonic() - newest.at_s > _RECENT_S:
             return None
         return newest.text

@@ -13,7 +13,7 @@ from ros_graph import ONE_PER_QUADRANT, Graph, make_image, make_info, seconds_of
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import PointCloud2
 
-from clip2scene_ros import segment_node
+from clip2scene_ros import segment_node, sweep_record
 from clip2scene_ros.extrinsics import StaticTransform, save_extrinsics
 from clip2scene_ros.segment_node import SegmentNode
 
@@ -108,6 +108,8 @@ def robots(engine, folder, monkeypatch):
     """Give a function that starts a robot with parameters, without poses unless they say so."""
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     monkeypatch.setattr(segment_node, "_DIAGNOSTICS_PERIOD_S", 0.1)
+    # A machine that is busy elsewhere for seconds shall not miss what was said meanwhile.
+    monkeypatch.setattr(sweep_record, "_RECENT_S", 30.0)
     cameras = ("cam_front", "cam_back")
     mounts = [StaticTransform("base_link", "lidar_top", np.eye(4))]
     mounts += [StaticTransform("base_link", camera, T_BASE_CAMERA) for camera in cameras]

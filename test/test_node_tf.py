@@ -20,16 +20,25 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from ros_graph import Graph, QuadrantEngine, labels_of, make_cloud, seconds_of
+from ros_graph import (
+    ERROR,
+    ONE_PER_QUADRANT,
+    WARN,
+    Graph,
+    QuadrantEngine,
+    labels_of,
+    make_cloud,
+    seconds_of,
+    values_of,
+)
 from sensor_msgs.msg import PointCloud2
 
-from clip2scene_ros import segment_node, sensor_inputs
+from clip2scene_ros import segment_node, sensor_inputs, sweep_record
 from clip2scene_ros.segment_node import SegmentNode
 
 pytestmark = pytest.mark.ros
 
 ROOT = Path(__file__).parent.parent
-ONE_PER_QUADRANT = [[5, 5, 0, 10], [-5, 5, 0, 20], [5, -5, 0, 30], [-5, -5, 0, 40]]
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 SCRIPT = """
 import sys
@@ -55,6 +64,7 @@ def start(tf2_msgs, monkeypatch):
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     monkeypatch.setattr(sensor_inputs, "TFMessage", tf2_msgs.message)
     monkeypatch.setattr(segment_node, "_DIAGNOSTICS_PERIOD_S", 0.2)
+    monkeypatch.setattr(sweep_record, "_RECENT_S", 30.0)
     tf_message = tf2_msgs.message
     engine = QuadrantEngine()
     graphs = []
@@ -73,7 +83,7 @@ def start(tf2_msgs, monkeypatch):
 
         graph = Graph(make_node)
         graphs.append(graph)
-        graph.engine = engine
+        graph.engine, graph.tf_message = engine, tf_message
         tf = graph.driver.create_publisher(tf_message, "/tf", 100)
         graph.publish_tf = lambda *edges: tf.publish(tf_message(transforms=list(edges)))
         graph.connect()
@@ -114,6 +124,50 @@ def test_the_newest_transform_does_not_stand_in_for_the_one_at_the_stamp(start):
     graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.05))
     graph.spin_until_diagnosed("tf", "'map' <- 'base_link'", "0.050 s after")
     assert graph.received.points == []
+
+
+def test_tf_that_stops_is_a_warning_then_an_error_and_ends_when_it_is_back(start):
+    graph = start(tf_timeout=0.05, input_timeout=60.0)
+    for stamp_s in (0.9, 1.1):
+        graph.publish_tf(edge("map", "base_link", stamp_s))
+    graph.send(1.0)
+    graph.spin_until(lambda: len(graph.received.points) == 1)
+    graph.send(5.0)
+    item = graph.spin_until_diagnosed("tf", "50 % of the sweeps lost; /points at 5.000000: ")
+    assert "'map' <- 'base_link' is known from 0.900 s to 1.100 s" in item.message
+    assert (item.level, values_of(item)["no pose"]) == (WARN, "1")
+    assert graph.set_parameters(input_timeout=0.1) == [(True, "")]
+
+    def is_error():
+        graph.send(6.0)
+        graph.spin_for(0.05)
+        return graph.diagnosis("tf").level == ERROR
+
+    graph.spin_until(is_error)
+    for stamp_s in (6.9, 7.1):
+        graph.publish_tf(edge("map", "base_link", stamp_s))
+    graph.send(7.0)
+    graph.spin_until(lambda: len(graph.received.points) == 2)
+    assert [seconds_of(cloud) for cloud in graph.received.points] == [1.0, 7.0]
+
+
+def test_a_mount_on_tf_static_comes_late_and_is_taken(start):
+    graph = start(tf_timeout=0.05)
+    for stamp_s in (0.9, 3.1):
+        graph.publish_tf(edge("map", "base_link", stamp_s))
+    graph.send(1.0, frame="lidar_roof")
+    item = graph.spin_until_diagnosed("tf", "frame 'lidar_roof' is unknown", "/tf_static")
+    assert (item.level, values_of(item)["no extrinsics"]) == (WARN, "1")
+    latched = graph.driver.create_publisher(graph.tf_message, "/tf_static", LATCHED)
+    latched.publish(graph.tf_message(transforms=[edge("base_link", "lidar_roof", z=2.5)]))
+
+    def is_labelled():
+        graph.send(3.0, frame="lidar_roof")
+        graph.spin_for(0.05)
+        return graph.received.points
+
+    graph.spin_until(is_labelled)
+    np.testing.assert_allclose(graph.engine.sweeps[0].T_global_lidar[:3, 3], [0.0, 0, 2.5])
 
 
 def test_a_node_in_its_own_process_hears_tf(tf2_msgs):
