@@ -11,24 +11,28 @@ from clip2scene_core.bench.machine import digest_of
 from clip2scene_core.bench.result import ClipResult, TextGroup
 from clip2scene_core.clip_evaluation import evaluate_pictures, evaluate_pixels
 from clip2scene_core.config_sections import TeacherConfig
+from clip2scene_core.device import find_device
 from clip2scene_core.labels import NUSCENES_CLASSES
 from clip2scene_core.teacher.clip import load_clip, shipped_small_clip
 from clip2scene_core.teacher.maskclip import DenseClip
 from clip2scene_core.world.pictures import caption_pictures
 
 
-def score_clip(teacher: TeacherConfig, test: Path, num_pictures: int) -> dict[str, Any]:
+def score_clip(
+    teacher: TeacherConfig, test: Path, num_pictures: int, device: str = "cpu"
+) -> dict[str, Any]:
     """Score a CLIP on whole pictures and on the pixels of the test split.
 
     Args:
         teacher: Names the CLIP, and how it labels pixels in distillation.
         test: Root of the test split, with class images.
         num_pictures: Pictures of the test split to name.
+        device: Where CLIP runs.
 
     Returns:
         The fields of a `ClipResult` that are measured, as JSON holds them.
     """
-    clip = load_clip(teacher.clip)
+    clip = load_clip(teacher.clip, find_device(device))
     pictures = evaluate_pictures(clip, caption_pictures(num_pictures, seed=0, split="test"))
     dense_clip = DenseClip(clip, teacher.image_height, teacher.key_smoothing, teacher.scales)
     pixels = evaluate_pixels(dense_clip, test)

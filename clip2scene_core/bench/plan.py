@@ -26,8 +26,10 @@ from clip2scene_core.config import PretrainConfig
 from clip2scene_core.config_sections import NetworkConfig, TeacherConfig
 from clip2scene_core.corruptions.corruption import Corruption
 from clip2scene_core.datasets import NuScenesDataset
+from clip2scene_core.device import find_device
 from clip2scene_core.teacher.cache import TeacherCache
 from clip2scene_core.teacher.clip import load_clip
+from clip2scene_core.training.fabric import make_fabric
 from clip2scene_core.training.pretrain import dense_clip_of, pretrain
 from clip2scene_core.training.teacher import fill_cache
 
@@ -128,47 +130,52 @@ def corruption_name(corruption: Corruption | None) -> str:
     return f"{corruption.kind}-{corruption.strength}" if corruption else "none"
 
 
-def teacher_stages(work: Path, runs: Sequence[Run]) -> list[Stage]:
+def teacher_stages(work: Path, runs: Sequence[Run], device: str = "cpu") -> list[Stage]:
     """Stages in which each configuration's teacher speaks, once for all seeds.
 
     Args:
         work: Folder that holds `train/`; gets `teacher/`.
         runs: All of them; those that are given need no teacher.
+        device: Where CLIP runs.
     """
     return [
-        Stage(f"teacher-{group}", partial(_embed, work, members[0].config.teacher))
+        Stage(f"teacher-{group}", partial(_embed, work, members[0].config.teacher, device))
         for group, members in groups_of(runs).items()
         if not members[0].is_given
     ]
 
 
-def student_stages(work: Path, runs: Sequence[Run]) -> list[Stage]:
+def student_stages(work: Path, runs: Sequence[Run], device: str = "cpu") -> list[Stage]:
     """Stages that train each student.
 
     Args:
         work: Folder that holds `train/`, and `teacher/` by `teacher_stages`.
         runs: All of them.
+        device: Where they are trained.
     """
     return [
         Stage(
             f"student-{run.name}",
-            partial(digest_of, run.weights) if run.is_given else partial(_pretrain, work, run),
+            partial(digest_of, run.weights)
+            if run.is_given
+            else partial(_pretrain, work, run, device),
         )
         for run in runs
     ]
 
 
-def supervised_stages(work: Path, runs: Sequence[Run]) -> list[Stage]:
+def supervised_stages(work: Path, runs: Sequence[Run], device: str = "cpu") -> list[Stage]:
     """Stages that train each student's network with full supervision.
 
     Args:
         work: Folder that holds `train/`.
         runs: All of them.
+        device: Where they are trained.
     """
     return [
         Stage(
             f"supervised-{run.name}",
-            partial(_supervise, work / "train", run, _supervised(work, run)),
+            partial(_supervise, work / "train", run, _supervised(work, run), device),
         )
         for run in runs
     ]
@@ -209,22 +216,23 @@ def _supervised(work: Path, run: Run) -> Path:
     return work / "supervised" / f"{run.name}.safetensors"
 
 
-def _embed(work: Path, teacher: TeacherConfig) -> str:
+def _embed(work: Path, teacher: TeacherConfig, device: str) -> str:
     """Let a teacher embed every training image; gives the name of its cache."""
-    dense_clip = dense_clip_of(teacher, load_clip(teacher.clip))
+    dense_clip = dense_clip_of(teacher, load_clip(teacher.clip, find_device(device)))
     cache = TeacherCache(work / "teacher", dense_clip)
     dataset = NuScenesDataset(work / "train")
     fill_cache(cache, dataset, range(len(dataset)), lambda done, total: None)
     return cache.folder.name
 
 
-def _pretrain(work: Path, run: Run) -> str:
+def _pretrain(work: Path, run: Run, device: str) -> str:
     """Train a student; gives the digest of its checkpoint."""
     dataset = NuScenesDataset(work / "train")
-    return digest_of(pretrain(dataset, run.config, run.weights, cache=work / "teacher"))
+    fabric = make_fabric(run.config, device)
+    return digest_of(pretrain(dataset, run.config, run.weights, fabric, work / "teacher"))
 
 
-def _supervise(train: Path, run: Run, out: Path) -> str:
+def _supervise(train: Path, run: Run, out: Path, device: str) -> str:
     """Train its network with 3D labels; gives the digest of its checkpoint."""
     dataset = NuScenesDataset(train, with_labels=True, with_images=False)
-    return digest_of(supervise(dataset, run.config, out))
+    return digest_of(supervise(dataset, run.config, out, make_fabric(run.config, device)))

@@ -21,7 +21,7 @@ from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.projection import pair_pixels_with_points
 from clip2scene_core.prompt_encoder import PromptEncoder
 from clip2scene_core.training.augmentation import rotate_and_flip
-from clip2scene_core.training.fabric import make_fabric
+from clip2scene_core.training.fabric import Fabric, make_fabric
 from clip2scene_core.training.paired_sample import PairedSample, is_in_range
 from clip2scene_core.training.pretrain import class_weights
 from clip2scene_core.training.samples import Samples
@@ -125,7 +125,9 @@ class LabelledSamples(Samples):
         return sample, self._text[torch.from_numpy(labels[labelled].astype(np.int64))]
 
 
-def supervise(dataset: NuScenesDataset, config: PretrainConfig, out: Path) -> Path:
+def supervise(
+    dataset: NuScenesDataset, config: PretrainConfig, out: Path, fabric: Fabric | None = None
+) -> Path:
     """Train the student's network on the true label of every point, with the student's schedule.
 
     Args:
@@ -133,6 +135,7 @@ def supervise(dataset: NuScenesDataset, config: PretrainConfig, out: Path) -> Pa
         config: The student's; its seed decides this run too. Of its losses the cross-entropy alone
             is taken.
         out: Checkpoint to write, .safetensors.
+        fabric: The device to use; the CPU by default.
 
     Returns:
         `out`.
@@ -151,7 +154,7 @@ def supervise(dataset: NuScenesDataset, config: PretrainConfig, out: Path) -> Pa
         samples,
         vocabulary.embeddings,
         config,
-        make_fabric(config),
+        fabric or make_fabric(config),
         weights if config.losses.class_balance else None,
     )
     trainer.train(lambda step: None)

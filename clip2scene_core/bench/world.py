@@ -48,6 +48,7 @@ class BenchOptions:
         runs: The students, see `trained_runs` and `given_runs`.
         is_quick: A tiny world: shows that everything runs, measures nothing.
         workers: Processes, each with one thread.
+        device: Where CLIP and trainings run; what is trained is measured on the CPU.
         command: What was typed, for the report.
     """
 
@@ -55,6 +56,7 @@ class BenchOptions:
     runs: tuple[Run, ...]
     is_quick: bool
     workers: int
+    device: str
     command: str
 
     def __post_init__(self) -> None:
@@ -114,17 +116,17 @@ def run_world_bench(
         return Stage(f"world-{name}", partial(write_split, root, worlds[name], progress, workers))
 
     num_pictures = _QUICK_PICTURES if options.is_quick else _PICTURES
-    test = options.work / "test"
-    clip = Stage("clip", partial(score_clip, options.teacher, test, num_pictures))
+    test, device = options.work / "test", options.device
+    clip = Stage("clip", partial(score_clip, options.teacher, test, num_pictures, device))
     measuring = measuring_stages(options.work, options.runs, options.corruptions)
     phases = (
         ([write(name) for name in _SPLITS], 1),
         # Students come last, when the teacher has spoken; one that comes early asks it itself.
         (
             [
-                *teacher_stages(options.work, options.runs),
-                *supervised_stages(options.work, options.runs),
-                *student_stages(options.work, options.runs),
+                *teacher_stages(options.work, options.runs, device),
+                *supervised_stages(options.work, options.runs, device),
+                *student_stages(options.work, options.runs, device),
             ],
             options.workers,
         ),

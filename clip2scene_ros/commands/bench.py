@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, help="processes, one thread each; by default 2, with --quick 1"
     )
+    parser.add_argument("--device", default="cpu", help="where CLIP and trainings run: cpu or cuda")
     parser.add_argument(
         "--quick", action="store_true", help="seconds: run everything, measure nothing"
     )
@@ -66,6 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
         runs=tuple(_runs(arguments)),
         is_quick=arguments.quick,
         workers=arguments.workers if arguments.workers is not None else 2 - arguments.quick,
+        device=arguments.device,
         command=_command(arguments),
     )
     print("This looks at the test split. Tune nothing by what it says.")
