@@ -40,6 +40,23 @@ def test_size_is_an_option():
     assert next(caption_pictures(1, seed=0, size=64)).image.shape == (64, 64, 3)
 
 
+def test_any_number_of_processes_takes_the_same_pictures():
+    alone = list(caption_pictures(22, seed=4, size=32))
+    shared = list(caption_pictures(22, seed=4, size=32, workers=2))
+    assert len(shared) == 22
+    for first, second in zip(alone, shared, strict=True):
+        np.testing.assert_array_equal(first.image, second.image)
+        assert first.caption == second.caption
+
+
+def test_views_show_more_classes_than_crops(pictures):
+    views = list(caption_pictures(60, seed=1, view_share=1.0))
+    num_shown = [np.mean([len(picture.shown) for picture in some]) for some in (pictures, views)]
+    assert num_shown[1] > num_shown[0] + 0.8
+    shares = [one.share for view in views for one in view.shown if one.label < 10]
+    assert 0.015 <= min(shares) < 0.04  # smaller things are named than in crops
+
+
 def test_pictures_differ_and_are_lit(pictures):
     means = np.array([picture.image.mean() for picture in pictures])
     assert means.std() > 10

@@ -24,8 +24,15 @@ SYNONYMS: Final[tuple[tuple[str, ...], ...]] = (
     ("traffic cone", "traffic cone", "cone", "road cone"),
     ("trailer", "trailer", "semi-trailer"),
     ("truck", "truck", "lorry"),
-    ("driveable surface", "road", "road", "street", "asphalt", "asphalt road"),
-    ("other flat", "traffic island", "traffic island", "paved strip", "median strip"),
+    ("driveable surface", "road", "road", "street", "asphalt", "asphalt road", "parking lot"),
+    (
+        "other flat",
+        "traffic island",
+        "traffic island",
+        "paved strip",
+        "median strip",
+        "paved ground",
+    ),
     ("sidewalk", "sidewalk", "pavement", "footpath"),
     ("terrain", "grass", "grass", "lawn", "meadow", "grassland"),
     ("manmade", "building", "building", "house", "structure"),
@@ -42,8 +49,13 @@ WORD_SYNONYMS: Final = {
     "excavator": ("excavator", "excavator", "excavator", "digger"),
     "loader": ("wheel loader", "loader", "bulldozer"),
     "road roller": ("road roller", "roller", "steamroller"),
-    "cyclist": ("cyclist", "person riding a bicycle", "bicycle with a rider"),
-    "motorcyclist": ("motorcyclist", "person riding a motorcycle", "motorcycle with a rider"),
+    "cyclist": ("cyclist", "bicyclist", "rider", "person riding a bicycle", "bicycle with a rider"),
+    "motorcyclist": (
+        "motorcyclist",
+        "rider",
+        "person riding a motorcycle",
+        "motorcycle with a rider",
+    ),
     "building": ("building", "building", "facade of a building", "house", "wall of a building"),
     "wall": ("wall", "wall", "brick wall", "manmade wall"),
     "fence": ("fence", "fence", "manmade fence"),
@@ -56,7 +68,7 @@ WORD_SYNONYMS: Final = {
     "cabinet": ("electrical cabinet",),
     "planter": ("planter", "concrete block"),
     "bus shelter": ("bus stop", "bus shelter"),
-    "tree": ("tree", "tree", "tree with leaves", "tree crown"),
+    "tree": ("tree", "tree", "tree with leaves", "tree crown", "tree trunk"),
     "bush": ("bush", "shrub", "green bush"),
     "hedge": ("hedge", "bush", "hedge"),
 }
@@ -107,7 +119,14 @@ UNCOUNTED: Final = frozenset(
 )  # fmt: skip
 THE: Final = frozenset({"road", "street", "sidewalk", "sky", "cloudy sky", "lawn"})
 UNCOLOURED: Final = frozenset(
-    {"cyclist", "motorcyclist", "person riding a bicycle", "person riding a motorcycle"}
+    {
+        "cyclist",
+        "bicyclist",
+        "rider",
+        "motorcyclist",
+        "person riding a bicycle",
+        "person riding a motorcycle",
+    }
 )
 """Riders: the colour that is known is that of what they ride."""
 ALONE: Final = (

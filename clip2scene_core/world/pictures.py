@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from typing import Final, Literal
 
 import numpy as np
@@ -76,20 +78,56 @@ class Aim:
     extent_m: float
 
 
+@dataclass(frozen=True)
+class Framing:
+    """How a picture is framed.
+
+    Attributes:
+        fill: Size of the thing over the picture's, from and to.
+        jitter: Standard deviation of where the thing is, over the picture's size.
+        wanted: Factor of WANTED_SHARE.
+        smallest_thing: Share of the picture from which people see things.
+        smallest_stuff: The same of ground, buildings, plants and sky.
+    """
+
+    fill: tuple[float, float]
+    jitter: float
+    wanted: float
+    smallest_thing: float = 0.04
+    smallest_stuff: float = 0.08
+
+
+_TIGHT: Final = Framing(fill=(0.6, 1.35), jitter=0.1, wanted=1.0)
+_WIDE: Final = Framing(fill=(0.2, 0.5), jitter=0.1, wanted=0.3)
+_VIEW: Final = Framing(
+    fill=(0.1, 0.6), jitter=0.25, wanted=0.05, smallest_thing=0.015, smallest_stuff=0.05
+)
+
+
 def caption_pictures(
-    num_pictures: int, seed: int, size: int = 96, split: Split = "train"
+    num_pictures: int,
+    seed: int,
+    size: int = 96,
+    split: Split = "train",
+    view_share: float = 0.0,
+    workers: int = 1,
 ) -> Iterator[Picture]:
     """Render pictures with captions.
 
-    The dominating class is drawn uniformly, so that rare classes occur as often as common ones.
-    Two thirds are tight crops of one thing or one patch of stuff, at the scales at which a
-    surround camera shows it; the rest are wider.
+    The class that a picture is taken for is drawn uniformly, so that rare classes occur as often as
+    common ones. Two thirds of the pictures are tight crops of one thing or one patch of stuff, at
+    the scales at which a surround camera shows it; the rest are wider. Views come on top of both:
+    the street, with the thing somewhere in it.
 
     Args:
         num_pictures: How many.
         seed: Same seed, same pictures.
         size: Height and width in pixels.
         split: Pictures to train on, to choose by, or to report on.
+        view_share: Share of views.
+        workers: Processes that render; the pictures are the same for any number. With more than
+            one, Python starts new interpreters: a script that calls this needs
+            `if __name__ == "__main__":`.
 
     Yields:
         Pictures with captions, some of them careless.
@@ -101,22 +139,47 @@ def caption_pictures(
         raise ValueError(
             f"need num_pictures >= 0 and size >= 16, got num_pictures={num_pictures}, size={size}"
         )
-    for first in range(0, num_pictures, PICTURES_PER_SCENE):
-        scene_index = first // PICTURES_PER_SCENE
-        rng = np.random.default_rng([seed, STREAMS[split], scene_index, 1])
-        scene = build_scene(seed, scene_index, SCENE_SECONDS, STREAMS[split])
-        seconds = float(rng.uniform(0, SCENE_SECONDS))
-        moment = moment_of(scene, static_sun_map(scene), seconds)
-        photographer = _Photographer(moment, seconds, size, rng)
-        for _ in range(min(PICTURES_PER_SCENE, num_pictures - first)):
-            yield photographer.take()
+    scenes = [
+        (first // PICTURES_PER_SCENE, min(PICTURES_PER_SCENE, num_pictures - first))
+        for first in range(0, num_pictures, PICTURES_PER_SCENE)
+    ]
+    take = partial(_pictures_of_scene, seed=seed, size=size, split=split, view_share=view_share)
+    if workers == 1:
+        for scene in scenes:
+            yield from take(scene)
+        return
+    # Spawned, not forked: the caller may have threads, and a fork of those can hang.
+    with get_context("spawn").Pool(workers) as pool:
+        for pictures in pool.imap(take, scenes):
+            yield from pictures
+
+
+def _pictures_of_scene(
+    scene_and_count: tuple[int, int], seed: int, size: int, split: Split, view_share: float
+) -> list[Picture]:
+    """Take some pictures of one scene."""
+    index, count = scene_and_count
+    rng = np.random.default_rng([seed, STREAMS[split], index, 1])
+    scene = build_scene(seed, index, SCENE_SECONDS, STREAMS[split])
+    seconds = float(rng.uniform(0, SCENE_SECONDS))
+    moment = moment_of(scene, static_sun_map(scene), seconds)
+    photographer = _Photographer(moment, seconds, size, view_share, rng)
+    return [photographer.take() for _ in range(count)]
 
 
 class _Photographer:
     """Takes pictures of one moment."""
 
-    def __init__(self, moment: Moment, seconds: float, size: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        moment: Moment,
+        seconds: float,
+        size: int,
+        view_share: float,
+        rng: np.random.Generator,
+    ) -> None:
         self.moment, self.seconds, self.size, self.rng = moment, seconds, size, rng
+        self.view_share = view_share
         self.scene: Scene = moment.scene
         self.reach_m = self.scene.road.lanes_end + 2.5
         self.by_label: dict[int, list[int]] = {}
@@ -135,14 +198,14 @@ class _Photographer:
         for attempt in range(NUM_TRIES * 40):
             if attempt % NUM_TRIES == 0:
                 target = available[int(self.rng.integers(len(available)))]
-            is_tight = self.rng.random() < 0.67
-            hits = self._frame(target, is_tight)
+            framing = self._choose_framing()
+            hits = self._frame(target, framing)
             if hits is None:
                 continue
             labels = self._visible_labels(hits)
             share = float((labels == target).mean())
-            shown = self._shown(hits, labels)
-            wanted = WANTED_SHARE.get(target, 0.4) * (1.0 if is_tight else 0.3)
+            shown = self._shown(hits, labels, framing)
+            wanted = WANTED_SHARE.get(target, 0.4) * framing.wanted
             if shown and (share > wanted or attempt >= NUM_TRIES * 3):
                 break
         else:
@@ -156,14 +219,19 @@ class _Photographer:
         caption = web_caption(shown, self.scene.weather, self.rng)
         return Picture(picture, caption, tuple(shown))
 
-    def _frame(self, target: int, is_tight: bool) -> Hits | None:
+    def _choose_framing(self) -> Framing:
+        if self.view_share > 0 and self.rng.random() < self.view_share:
+            return _VIEW
+        return _TIGHT if self.rng.random() < 0.67 else _WIDE
+
+    def _frame(self, target: int, framing: Framing) -> Hits | None:
         """Point a camera at the target and cast its rays; None where there is no place for it."""
         rng = self.rng
         focal = math.exp(rng.uniform(math.log(95), math.log(420)))
         aim = self._aim(target)
         if aim is None:
             return None
-        fill = float(rng.uniform(0.6, 1.35) if is_tight else rng.uniform(0.2, 0.5))
+        fill = float(rng.uniform(*framing.fill))
         distance = focal * aim.extent_m / (96 * fill)
         off_road = abs(surface_at(self.scene.plan, aim.point[0], aim.point[1])[1]) - self.reach_m
         nearest = max(2.2 + 0.35 * aim.extent_m, 1.15 * off_road + 1.0)
@@ -176,7 +244,7 @@ class _Photographer:
         # A quarter of the pictures is rendered small and enlarged, as training crops will be.
         pixels = self.size if rng.random() < 0.75 else int(rng.integers(self.size // 2, self.size))
         focal_px = focal * pixels / 96
-        jitter = rng.normal(0, 0.1 * pixels, 2)
+        jitter = rng.normal(0, framing.jitter * pixels, 2)
         middle = (pixels - 1) / 2
         intrinsics = np.array(
             [[focal_px, 0, middle + jitter[0]], [0, focal_px, middle + jitter[1]], [0, 0, 1.0]]
@@ -256,14 +324,14 @@ class _Photographer:
         hidden = (labels != SKY_LABEL) & (hits.depth * self.scene.light.fog_density > 1.6)
         return np.where(hidden, np.uint8(IGNORE_LABEL), labels)
 
-    def _shown(self, hits: Hits, labels: NDArray[np.uint8]) -> list[Shown]:
+    def _shown(self, hits: Hits, labels: NDArray[np.uint8], framing: Framing) -> list[Shown]:
         """List what the picture shows, the largest area first."""
         counts = np.bincount(labels[labels != IGNORE_LABEL], minlength=NUM_TARGETS) / labels.size
         shown = []
         salience = np.array([SALIENCE.get(label, 1.0) for label in range(NUM_TARGETS)])
         for label in np.argsort(-counts * salience, kind="stable").tolist():
             is_thing = label < 10
-            if counts[label] < (0.04 if is_thing else 0.08):
+            if counts[label] < (framing.smallest_thing if is_thing else framing.smallest_stuff):
                 continue
             primitive = hits.index[(labels == label) & (hits.index >= 0)]
             word = colour = ""
