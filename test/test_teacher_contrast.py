@@ -101,8 +101,25 @@ def test_place_choice_by_hand():
     fits = -math.log((named + other) / (named + 2 * other))
     fits_not = -math.log(2 * other / (named + 2 * other))
     for share, expected in ((1.0, (3 * fits + fits_not) / 4), (0.75, fits), (0.01, fits)):
-        loss = place_choice_loss(places, torch.eye(3), scale, is_named, share)
+        loss = place_choice_loss(places, torch.eye(3), scale, is_named, (share,))
         assert float(loss) == pytest.approx(expected)
+
+
+def test_the_fewer_things_a_caption_names_the_fewer_places_choose():
+    # Two places of each picture fit a named text, two none. The first caption names one text and
+    # must keep half of its places, the second two or more and must keep all.
+    places = torch.tensor([[1.0, 0, 0], [1, 0, 0], [0, 0, 1], [0, 0, 1]]).T.reshape(1, 3, 2, 2)
+    one, two = torch.tensor([[True, False, False]]), torch.tensor([[True, True, False]])
+    scale, shares = torch.tensor(0.0), (0.5, 1.0)
+    of_one = place_choice_loss(places, torch.eye(3), scale, one, shares)
+    assert float(of_one) == pytest.approx(math.log((math.e + 2) / math.e))
+    of_two = place_choice_loss(places, torch.eye(3), scale, two, shares)
+    fits, fits_not = math.log((math.e + 2) / (math.e + 1)), math.log((math.e + 2) / 2)
+    assert float(of_two) == pytest.approx((fits + fits_not) / 2)
+    together = place_choice_loss(
+        places.repeat(2, 1, 1, 1), torch.eye(3), scale, torch.cat([one, two]), shares
+    )
+    assert float(together) == pytest.approx((2 * float(of_one) + 4 * float(of_two)) / 6)
 
 
 def test_a_caption_that_names_every_text_leaves_nothing_to_choose():
@@ -121,6 +138,8 @@ def test_place_choice_has_correct_gradients():
     is_named = torch.tensor([[True, False, True, False], [False, True, False, False]])
     scale = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(
-        lambda places, texts, scale: place_choice_loss(places, texts, scale, is_named, 0.75),
+        lambda places, texts, scale: place_choice_loss(
+            places, texts, scale, is_named, (0.25, 0.75)
+        ),
         (places, texts, scale),
     )

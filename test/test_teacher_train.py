@@ -153,7 +153,9 @@ def test_crops_have_one_size_and_stay_in_range(pictures):
     sizes = set()
     for seed in range(8):
         generator = torch.Generator().manual_seed(seed)
-        crops = random_crops(pictures.images[:5], Augmentation(sizes=(16, 24)), generator)
+        crops = random_crops(
+            torch.from_numpy(pictures.images[:5]), Augmentation(sizes=(16, 24)), generator
+        )
         assert crops.shape == (5, 3, crops.shape[2], crops.shape[2])
         assert 0 <= float(crops.min()) <= float(crops.max()) <= 1
         sizes.add(crops.shape[2])
@@ -162,7 +164,9 @@ def test_crops_have_one_size_and_stay_in_range(pictures):
 
 def test_a_crop_of_the_whole_picture_is_the_picture_or_its_mirror_image(pictures):
     whole = Augmentation(sizes=(32,), smallest_zoom=1.0, largest_zoom=1.0, colour_change=0.0)
-    crops = random_crops(pictures.images[:8], whole, torch.Generator().manual_seed(0))
+    crops = random_crops(
+        torch.from_numpy(pictures.images[:8]), whole, torch.Generator().manual_seed(0)
+    )
     expected = torch.from_numpy(pictures.images[:8]).permute(0, 3, 1, 2) / 255
     mirrored = 0
     for crop, picture in zip(crops, expected, strict=True):

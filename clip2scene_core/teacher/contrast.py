@@ -60,20 +60,21 @@ def place_choice_loss(
     text_embeddings: Tensor,
     logit_scale: Tensor,
     is_named: Tensor,
-    share: float = 1.0,
+    shares: Sequence[float] = (1.0,),
 ) -> Tensor:
     """Every place shows one of the things that its picture's caption names.
 
     Which one is left open: the loss of a place is -log of the probability, among all texts of the
-    batch, of any text that is named. Captions are incomplete, so only the share of each picture's
-    places that fit best takes part.
+    batch, of any text that is named. Captions are incomplete, so only those of a picture's places
+    take part that fit best, and the fewer things a caption names, the fewer places.
 
     Args:
         place_embeddings: (B, D, h, w) float, any length.
         text_embeddings: (T, D) float, any length.
         logit_scale: () float, natural logarithm of the inverse temperature.
         is_named: (B, T) bool; at least one in every row.
-        share: In (0, 1].
+        shares: In (0, 1], of the places of a picture whose caption names one thing, two, and so
+            on; the last one stands for more.
 
     Returns:
         () float.
@@ -85,8 +86,11 @@ def place_choice_loss(
     logits = logit_scale.exp() * (places @ F.normalize(text_embeddings, dim=1).T)
     of_named = logits.masked_fill(~is_named[:, None, :], -torch.inf)
     losses = torch.logsumexp(logits, dim=2) - torch.logsumexp(of_named, dim=2)  # (B, h * w)
-    kept = max(1, round(share * losses.shape[1]))
-    return losses.topk(kept, dim=1, largest=False).values.mean()
+    counts = [max(1, round(share * losses.shape[1])) for share in shares]
+    named = is_named.sum(dim=1).clamp(max=len(counts))
+    num_kept = torch.tensor(counts, device=losses.device)[named - 1]  # (B,)
+    rank = torch.arange(losses.shape[1], device=losses.device)
+    return losses.sort(dim=1).values[rank < num_kept[:, None]].mean()
 
 
 def contrastive_loss(similarity: Tensor, logit_scale: Tensor, is_positive: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -72,44 +73,43 @@ class Augmentation:
         sizes: Crop sizes in pixels; every step draws one, so that the tower sees things at
             several distances from the border.
         smallest_zoom: Picture pixels per crop pixel at the strongest enlargement.
-        largest_zoom: The same at the weakest; limited by the picture's own size.
+        largest_zoom: The same at the weakest; limited by the picture's own size. Zooms are drawn
+            evenly by their logarithm.
         colour_change: Largest relative change of brightness, contrast and saturation.
     """
 
-    sizes: tuple[int, ...] = (48, 64, 80)
+    sizes: tuple[int, ...] = (80, 112, 144)
     smallest_zoom: float = 0.75
-    largest_zoom: float = 1.25
+    largest_zoom: float = 1.6
     colour_change: float = 0.2
 
 
-def random_crops(
-    images: NDArray[np.uint8], augmentation: Augmentation, generator: torch.Generator
-) -> Tensor:
+def random_crops(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
     """Cut one random crop out of each picture, perhaps mirrored, and vary its colours.
 
     Args:
-        images: (B, S, S, 3) uint8.
+        images: (B, S, S, 3) uint8, on any device.
         augmentation: The ranges to draw from.
-        generator: Where chance comes from.
+        generator: Where chance comes from, on the CPU: every device draws the same.
 
     Returns:
         (B, 3, size, size) float in [0, 1], with one size for all, drawn from augmentation.sizes.
     """
-    pictures = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    pictures = images.permute(0, 3, 1, 2).float() / 255
     num_pictures, side = len(pictures), pictures.shape[3]
     size_index = int(torch.randint(len(augmentation.sizes), (1,), generator=generator))
     size = min(augmentation.sizes[size_index], side)
 
     def draw(low: float, high: float, num_columns: int = 1) -> Tensor:
         chance = torch.rand((num_pictures, num_columns), generator=generator)
-        return low + (high - low) * chance
+        return (low + (high - low) * chance).to(images.device)
 
     # Half the crop's side as a share of the picture's: at most 1, the whole picture.
-    extent = draw(augmentation.smallest_zoom, augmentation.largest_zoom) * size / side
-    extent = extent.clamp(max=1.0)
+    zoom = draw(math.log(augmentation.smallest_zoom), math.log(augmentation.largest_zoom)).exp()
+    extent = (zoom * size / side).clamp(max=1.0)
     centre = draw(-1, 1, 2) * (1 - extent)
     mirror = torch.where(draw(0, 1) < 0.5, -1.0, 1.0)
-    affine = torch.zeros(num_pictures, 2, 3)
+    affine = torch.zeros(num_pictures, 2, 3, device=images.device)
     affine[:, 0, 0] = (extent * mirror)[:, 0]
     affine[:, 1, 1] = extent[:, 0]
     affine[:, :, 2] = centre

@@ -18,7 +18,7 @@ from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 _FILE_FORMAT = "clip2scene small CLIP 2"
 _FORMER_FORMATS = ("clip2scene small CLIP 1",)
 _STOCK_STRIDE = 32
-_VIT_IMAGE_SIZE = 96  # of the training pictures; positions are resized for other sizes
+_VIT_IMAGE_SIZE = 112  # of the training pictures; positions are resized for other sizes
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class SmallClipShape:
             so that things appear as large as in the training pictures.
     """
 
-    layers: tuple[int, int, int, int] | int = (1, 1, 1, 1)
-    width: int = 16
+    layers: tuple[int, int, int, int] | int = (2, 2, 4, 2)
+    width: int = 24
     stride: int = 8
     head_width: int = 64
     embedding_size: int = 128
@@ -50,7 +50,7 @@ class SmallClipShape:
     text_layers: int = 2
     text_heads: int = 4
     context_length: int = 56
-    image_height: int = 112
+    image_height: int = 224
 
     def __post_init__(self) -> None:
         if self.stride not in (4, 8, 16, 32):
@@ -178,7 +178,7 @@ class SmallClipFile:
 
 
 def save_small_clip(path: Path, small_clip: SmallClipFile) -> None:
-    """Write a small CLIP as one safetensors file."""
+    """Write a small CLIP as one safetensors file, its matrices in half precision."""
     metadata = {
         "format": _FILE_FORMAT,
         "shape": json.dumps(asdict(small_clip.shape)),
@@ -190,7 +190,9 @@ def save_small_clip(path: Path, small_clip: SmallClipFile) -> None:
         "training": json.dumps(dict(small_clip.training)),
     }
     weights = {
-        name: weight.detach().contiguous() for name, weight in small_clip.model.state_dict().items()
+        # Sums and variances of batch norms may leave half precision's range.
+        name: weight.detach().to(torch.float16 if weight.ndim > 1 else weight.dtype).contiguous()
+        for name, weight in small_clip.model.state_dict().items()
     }
     save_file(weights, path, metadata)
 

@@ -57,8 +57,9 @@ class TrainingOptions:
         place_weight: Weight of InfoNCE between the phrases of captions and the places of pictures.
         choice_weight: Weight of the loss that lets every place choose among its caption's phrases.
             With both weights 0 training is CLIP's, on whole pictures and captions only.
-        choice_share: Share of a picture's places that must choose, those that fit best; the rest
-            may show what the caption leaves out.
+        choice_shares: Share of a picture's places that must choose, those that fit best, where the
+            caption names one thing, two, and so on (the last one: or more); the rest may show what
+            the caption leaves out.
         template_probability: How often a caption is put into one of the 85 templates.
         bfloat16: Multiply matrices in bfloat16; the weights stay float32. Faster only on CPUs that
             have instructions for it; others take ten times as long.
@@ -68,14 +69,14 @@ class TrainingOptions:
 
     shape: SmallClipShape = field(default_factory=SmallClipShape)
     augmentation: Augmentation = field(default_factory=Augmentation)
-    steps: int = 4600
-    batch_size: int = 64
-    learning_rate: float = 1.5e-3
+    steps: int = 3000
+    batch_size: int = 256
+    learning_rate: float = 2e-3
     warmup_steps: int = 200
     weight_decay: float = 0.05
     place_weight: float = 1.0
     choice_weight: float = 1.0
-    choice_share: float = 0.8
+    choice_shares: tuple[float, ...] = (0.3, 0.5, 0.75)
     template_probability: float = 0.3
     bfloat16: bool = False
     save_every: int = 500
@@ -96,6 +97,7 @@ def train_small_clip(
     options: TrainingOptions,
     out: Path,
     report: Callable[[Progress], None] | None = None,
+    device: torch.device | str = "cpu",
 ) -> SmallClipFile:
     """Train a small CLIP, or go on with the training whose state lies beside `out`.
 
@@ -108,14 +110,15 @@ def train_small_clip(
         out: File of the small CLIP. The state is `out` with the suffix `.state.safetensors`; it
             is removed at the end.
         report: Called after every step.
+        device: Where to train; a GPU holds all pictures.
 
     Returns:
-        The trained small CLIP, as it was written to `out`.
+        The trained small CLIP, on the CPU.
 
     Raises:
         ValueError: If a state is there that was made with other options or other pictures.
     """
-    training = _Training(pictures, options)
+    training = _Training(pictures, options, torch.device(device))
     state_path = out.with_suffix(".state.safetensors")
     if state_path.is_file():
         training.restore(state_path)
@@ -147,9 +150,13 @@ def with_scores(small_clip: SmallClipFile, scores: dict[str, object]) -> SmallCl
 class _Training:
     """A training that can be stopped between two steps."""
 
-    def __init__(self, pictures: CaptionedPictures, options: TrainingOptions) -> None:
+    def __init__(
+        self, pictures: CaptionedPictures, options: TrainingOptions, device: torch.device
+    ) -> None:
         self.pictures = pictures
+        self.images = torch.from_numpy(pictures.images).to(device)
         self.options = options
+        self.device = device
         self.step = 0
         self.tokenizer = CompactBytePairTokenizer.of_captions(
             pictures.captions, PROMPT_TEMPLATES, options.shape.context_length
@@ -157,25 +164,26 @@ class _Training:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(options.seed)
             self.model = build_small_clip(options.shape, self.tokenizer.size)
-        self.model.to(memory_format=torch.channels_last).train()
+        self.model.to(device, memory_format=torch.channels_last).train()
         self.optimizer = torch.optim.AdamW(
             _parameter_groups(self.model, options.weight_decay),
             lr=options.learning_rate,
             betas=(0.9, 0.98),
         )
-        self.mean = torch.tensor(open_clip.OPENAI_DATASET_MEAN).view(1, 3, 1, 1)
-        self.std = torch.tensor(open_clip.OPENAI_DATASET_STD).view(1, 3, 1, 1)
+        mean, std = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
+        self.mean = torch.tensor(mean, device=device).view(1, 3, 1, 1)
+        self.std = torch.tensor(std, device=device).view(1, 3, 1, 1)
 
     def take_step(self) -> float:
         """Train on one batch and return its loss."""
         generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + self.step)
         index = self._picture_index()
-        crops = random_crops(self.pictures.images[index], self.options.augmentation, generator)
+        crops = random_crops(self.images[index], self.options.augmentation, generator)
         for group in self.optimizer.param_groups:
             group["lr"] = _learning_rate(self.step, self.options)
         captions = [self.pictures.captions[picture] for picture in index]
         phrases = [self.pictures.phrases[picture] for picture in index]
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.options.bfloat16):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.bfloat16):
             images = ((crops - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
             pooled, dense = pooled_and_dense(self.model.visual, images)
             image_embeddings, places = pooled.float(), dense.float()
@@ -184,15 +192,17 @@ class _Training:
             phrase_embeddings = self._embed(unique_phrases)
         scale = self.model.logit_scale
         loss = contrastive_loss(
-            picture_similarity(image_embeddings, text_embeddings), scale, same_as(captions)
+            picture_similarity(image_embeddings, text_embeddings),
+            scale,
+            same_as(captions).to(self.device),
         )
-        is_named = are_named(phrases, unique_phrases)
+        is_named = are_named(phrases, unique_phrases).to(self.device)
         if self.options.place_weight > 0:
             similarity = place_similarity(places, phrase_embeddings)
             loss = loss + self.options.place_weight * contrastive_loss(similarity, scale, is_named)
         if self.options.choice_weight > 0:
             loss = loss + self.options.choice_weight * place_choice_loss(
-                places, phrase_embeddings, scale, is_named, self.options.choice_share
+                places, phrase_embeddings, scale, is_named, self.options.choice_shares
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -227,7 +237,7 @@ class _Training:
     def _embed(self, texts: list[str]) -> Tensor:
         """Embed texts, equal ones once: (T, D)."""
         unique_texts = sorted(set(texts))
-        tokens = tokenize(self.tokenizer, unique_texts)
+        tokens = tokenize(self.tokenizer, unique_texts).to(self.device)
         # Fused attention in bfloat16 is ten times slower backwards on a CPU.
         with sdpa_kernel(SDPBackend.MATH):
             embeddings = encode_tokens(self.model, tokens).float()
@@ -265,10 +275,15 @@ class _Training:
         )
         for name, parameter in self.model.named_parameters():
             prefix = f"optimizer.{name}."
-            self.optimizer.state[parameter] = {
+            state = {
                 key[len(prefix) :]: value
                 for key, value in tensors.items()
                 if key.startswith(prefix)
+            }
+            # AdamW counts its steps on the CPU wherever the weights are.
+            self.optimizer.state[parameter] = {
+                key: value if key == "step" else value.to(self.device)
+                for key, value in state.items()
             }
         self.step = int(metadata["step"])
 
@@ -281,7 +296,7 @@ class _Training:
     def finished(self, record: dict[str, object]) -> SmallClipFile:
         """The model as it is now, with the record of its training."""
         return SmallClipFile(
-            model=self.model.eval(),
+            model=self.model.eval().cpu(),
             shape=self.options.shape,
             tokenizer=self.tokenizer,
             mean=open_clip.OPENAI_DATASET_MEAN,

@@ -6,7 +6,7 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -39,14 +39,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="CLIP to write (.safetensors)")
-    parser.add_argument("--pictures", type=int, default=32000, help="pictures to train on")
+    parser.add_argument("--pictures", type=int, default=48000, help="pictures to train on")
+    parser.add_argument("--size", type=int, default=160, help="of the pictures, pixels")
+    parser.add_argument(
+        "--views",
+        type=float,
+        default=0.4,
+        metavar="SHARE",
+        help="pictures of whole streets",
+    )
     parser.add_argument("--held-out", type=int, default=2000, help="pictures to score on")
-    parser.add_argument("--steps", type=int, default=4600, help="batches of 64 pictures")
+    parser.add_argument("--steps", type=int, default=3000, help="batches of 256 pictures")
+    parser.add_argument("--workers", type=int, default=1, help="processes that render pictures")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument(
         "--bfloat16",
         action="store_true",
-        help="multiply in bfloat16: faster where the CPU can, ten times slower where it cannot",
+        help="multiply in bfloat16: faster on GPUs and where the CPU can, else ten times slower",
     )
+    parser.add_argument("--width", type=int, default=24, help="of the ResNet's stem")
     parser.add_argument("--tower", choices=("resnet", "vit"), default="resnet", help="for images")
     parser.add_argument(
         "--image-height", type=int, default=224, help="height at which images are labelled, pixels"
@@ -93,6 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _train(arguments: argparse.Namespace) -> None:
     from clip2scene_core.clip_evaluation import evaluate_pictures
+    from clip2scene_core.device import find_device
     from clip2scene_core.teacher.clip import load_clip
     from clip2scene_core.teacher.pictures import CaptionedPictures
     from clip2scene_core.teacher.small_clip import SMALL_VIT, SmallClipShape, save_small_clip
@@ -106,11 +118,19 @@ def _train(arguments: argparse.Namespace) -> None:
     out = arguments.out
     if out.exists():
         raise ValueError(f"{out} exists; choose another --out or remove it")
-    pictures = CaptionedPictures.collect(
-        (picture.image, picture.caption.text, picture.caption.phrases)
-        for picture in _take_pictures(arguments.pictures, arguments.seed, "train")
+    device = find_device(arguments.device)
+    taken = _take_pictures(
+        arguments.pictures,
+        arguments.seed,
+        "train",
+        size=arguments.size,
+        view_share=arguments.views,
+        workers=arguments.workers,
     )
-    shape = SMALL_VIT if arguments.tower == "vit" else SmallClipShape()
+    pictures = CaptionedPictures.collect(
+        (p.image, p.caption.text, p.caption.phrases) for p in taken
+    )
+    shape = SMALL_VIT if arguments.tower == "vit" else SmallClipShape(width=arguments.width)
     options = TrainingOptions(
         shape=replace(shape, image_height=arguments.image_height),
         steps=arguments.steps,
@@ -123,9 +143,9 @@ def _train(arguments: argparse.Namespace) -> None:
             bar.set_postfix(loss=f"{progress.loss:.3f}", refresh=False)
             bar.update(progress.step - bar.n)
 
-        small_clip = train_small_clip(pictures, options, out, report)
-    held_out = _take_pictures(arguments.held_out, arguments.seed, "val")
-    scores = evaluate_pictures(load_clip(f"small:{out}"), held_out)
+        small_clip = train_small_clip(pictures, options, out, report, device)
+    held_out = _take_pictures(arguments.held_out, arguments.seed, "val", workers=arguments.workers)
+    scores = evaluate_pictures(load_clip(f"small:{out}", device), held_out)
     save_small_clip(out, with_scores(small_clip, scores.as_dict()))
     print(scores.format_report())
     print(f"small CLIP: {out}")
@@ -185,10 +205,8 @@ def _score_pixels(clip: Clip, arguments: argparse.Namespace) -> ConfusionMatrix:
         return evaluate_pixels(dense_clip, arguments.dataset, progress=report)
 
 
-def _take_pictures(count: int, seed: int, split: Split) -> Iterable[Picture]:
+def _take_pictures(count: int, seed: int, split: Split, **options: Any) -> Iterable[Picture]:
     from clip2scene_core.world.pictures import caption_pictures
 
-    pictures: Iterable[Picture] = tqdm(
-        caption_pictures(count, seed, split=split), total=count, desc=f"{split} pictures"
-    )
-    return pictures
+    pictures = caption_pictures(count, seed, split=split, **options)
+    return tqdm(pictures, total=count, desc=f"{split} pictures")
