@@ -127,6 +127,13 @@ class LossesConfig:
         grid_size_m: Edge of the grids in which sweeps and pixels meet.
         spatial_normalise: Bring everything in Eq. (2) to (4) to unit length.
         detach_centres: Let no gradient flow through what the points of a grid are drawn to.
+        contrastive: "none"; "ppkt", InfoNCE between random points and their pixels; "slidr", the
+            same between superpixels, the mean of their points and the mean of their pixels.
+        contrastive_weight: Factor of the third loss.
+        contrastive_temperature: Of InfoNCE.
+        contrastive_pairs: How many pairs "ppkt" draws in each step and process.
+        superpixels: Into about how many superpixels SLIC cuts an image for "slidr".
+        superpixel_compactness: How much nearness counts against likeness of colour in SLIC.
     """
 
     semantic: str = "cross_entropy"
@@ -139,18 +146,37 @@ class LossesConfig:
     grid_size_m: float = 0.1
     spatial_normalise: bool = False
     detach_centres: bool = False
+    contrastive: str = "none"
+    contrastive_weight: float = 1.0
+    contrastive_temperature: float = 0.07
+    contrastive_pairs: int = 4096
+    superpixels: int = 150
+    superpixel_compactness: float = 6.0
 
     def __post_init__(self) -> None:
         semantic = ("cross_entropy", "paper_eq1", "bounded_eq1", "kl", "none")
         check_choice("semantic", self.semantic, semantic)
         spatial_temporal = ("none", "paper", "official_code")
         check_choice("spatial_temporal", self.spatial_temporal, spatial_temporal)
-        if self.semantic == self.spatial_temporal == "none":
-            raise ConfigError("semantic and spatial_temporal are both none; nothing would train")
+        check_choice("contrastive", self.contrastive, ("none", "ppkt", "slidr"))
+        if self.semantic == self.spatial_temporal == self.contrastive == "none":
+            raise ConfigError(
+                "semantic, spatial_temporal and contrastive are all none; nothing would train"
+            )
         if min(self.temperature, self.fusion_temperature, self.grid_size_m) <= 0:
             raise ConfigError(
                 "temperature, fusion_temperature and grid_size_m must be positive, got "
                 f"{self.temperature}, {self.fusion_temperature} and {self.grid_size_m}"
+            )
+        if min(self.contrastive_temperature, self.superpixel_compactness) <= 0:
+            raise ConfigError(
+                "contrastive_temperature and superpixel_compactness must be positive, got "
+                f"{self.contrastive_temperature} and {self.superpixel_compactness}"
+            )
+        if min(self.contrastive_pairs, self.superpixels) < 1:
+            raise ConfigError(
+                "contrastive_pairs and superpixels must be at least 1, got "
+                f"{self.contrastive_pairs} and {self.superpixels}"
             )
 
 

@@ -1,4 +1,5 @@
 import csv
+import importlib.util
 import shutil
 from pathlib import Path
 
@@ -29,6 +30,12 @@ from clip2scene_core.training.trainer import StudentTrainer
 
 CLASSES = ("car", "road", "tree")
 TEXT = torch.eye(16)[:3]
+
+
+needs_scikit_image = pytest.mark.skipif(
+    importlib.util.find_spec("skimage") is None,
+    reason='superpixels need scikit-image: pip install -c constraints.txt ".[train]"',
+)
 
 
 class InterruptionError(Exception):
@@ -85,6 +92,7 @@ class SeparableSamples(Samples):
             image_index=nothing,
             pixels=np.zeros((len(seen), 2), dtype=np.float32),
             grid_index=np.arange(len(seen)) // 4,
+            superpixel_index=labels[seen] * 10 + np.arange(len(seen)) % 10,
         )
         return sample, TEXT[labels[seen]]
 
@@ -138,6 +146,8 @@ def test_a_data_set_opened_with_labels_is_refused(tmp_path, tiny_nuscenes, tiny_
         ("training.optimiser=adamw",),
         ("training.optimiser=sgd", "training.momentum=0.9", "training.dampening=0.1"),
         ("switching={granularity: point, start_epoch: 1, source: ema, unseen_points: true}",),
+        ("losses={semantic: none, contrastive: ppkt, contrastive_pairs: 8}",),
+        pytest.param(("losses={contrastive: slidr, superpixels: 9}",), marks=needs_scikit_image),
     ],
 )
 def test_a_killed_run_ends_where_an_unbroken_one_does(
@@ -203,6 +213,10 @@ def test_loading_in_other_processes_changes_nothing(tmp_path, tiny_nuscenes, tin
         ("semantic: kl", 0.5),
         ("spatial_temporal: paper, spatial_temporal_weight: 0.5", 0.5),
         ("semantic: none, spatial_temporal: paper, spatial_normalise: true", 0.1),
+        ("semantic: none, contrastive: ppkt, contrastive_pairs: 100", 0.5),
+        ("semantic: none, contrastive: slidr", 0.5),
+        ("contrastive: slidr, contrastive_weight: 0.5", 0.5),
+        ("semantic: none, spatial_temporal: paper, contrastive: ppkt", 0.5),
     ],
 )
 def test_training_lowers_every_loss(losses, least_fall):
@@ -212,11 +226,15 @@ def test_training_lowers_every_loss(losses, least_fall):
     steps = []
     trainer = StudentTrainer(SeparableSamples(2), TEXT, config, make_fabric(config))
     trainer.train(lambda step: steps.append(step.losses))
-    names = {"semantic", "spatial_temporal"}
+    names = {"semantic", "spatial_temporal", "contrastive"}
     names -= {"semantic"} if "semantic: none" in losses else set()
-    names -= set() if "spatial_temporal" in losses else {"spatial_temporal"}
+    names -= {name for name in ("spatial_temporal", "contrastive") if f"{name}:" not in losses}
     assert set(steps[0]) == {*names, "total"}
-    factors = {"semantic": 1.0, "spatial_temporal": config.losses.spatial_temporal_weight}
+    factors = {
+        "semantic": 1.0,
+        "spatial_temporal": config.losses.spatial_temporal_weight,
+        "contrastive": config.losses.contrastive_weight,
+    }
     assert steps[3]["total"] == pytest.approx(sum(factors[n] * steps[3][n] for n in names))
     totals = [step["total"] for step in steps]
     assert np.mean(totals[-4:]) < np.mean(totals[:4]) - least_fall
@@ -233,8 +251,18 @@ def test_the_official_spatial_loss_is_soon_nothing_but_its_filling():
     assert losses[-1] < 0.26
 
 
-def test_a_student_learns_what_pixels_are_called():
-    config = make_config("unused", "training.epochs=20", "training.learning_rate=1e-2")
+@pytest.mark.parametrize(
+    "losses",
+    [
+        "semantic: cross_entropy",
+        "semantic: none, contrastive: ppkt",
+        "semantic: none, contrastive: slidr",
+    ],
+)
+def test_a_student_learns_what_pixels_are_called(losses):
+    config = make_config(
+        "unused", "training.epochs=20", "training.learning_rate=1e-2", f"losses={{{losses}}}"
+    )
     samples = SeparableSamples(2)
     trainer = StudentTrainer(samples, TEXT, config, make_fabric(config))
     trainer.train(lambda step: None)

@@ -1,3 +1,5 @@
+import importlib.util
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,8 @@ from clip2scene_core.config import PretrainConfig, override
 from clip2scene_core.config_sections import SwitchingConfig
 from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.geometry import invert, transform_points
+from clip2scene_core.superpixels import find_superpixels
+from clip2scene_core.training import superpixel_maps
 from clip2scene_core.training.augmentation import crop_and_flip, rotate_and_flip
 from clip2scene_core.training.batch import collate
 from clip2scene_core.training.paired_sample import (
@@ -16,7 +20,13 @@ from clip2scene_core.training.paired_sample import (
 )
 from clip2scene_core.training.samples import BatchOrder
 from clip2scene_core.training.schedule import learning_rate, one_cycle
+from clip2scene_core.training.superpixel_maps import SuperpixelMaps
 from clip2scene_core.training.switching import switch_labels
+
+needs_scikit_image = pytest.mark.skipif(
+    importlib.util.find_spec("skimage") is None,
+    reason='superpixels need scikit-image: pip install -c constraints.txt ".[train]"',
+)
 
 
 def config_with(*assignments: str) -> PretrainConfig:
@@ -136,6 +146,53 @@ def test_image_augmentation_drops_pairs_and_closes_the_gaps(tiny_nuscenes):
     assert min(sizes) < len(whole.pixels)
 
 
+def test_superpixels_move_with_their_pairs(tiny_nuscenes):
+    sample = NuScenesDataset(tiny_nuscenes).load(1, [1, 2])
+    height, width = sample.cameras[0].image.shape[:2]
+    columns = np.broadcast_to(np.arange(width, dtype=np.uint16), (height, width))
+    rows = np.broadcast_to(np.arange(height, dtype=np.uint16)[:, None], (height, width))
+    for moving in ("false", "true"):
+        config = config_with(
+            "sweeps.count=3",
+            f"augmentation.image_crop={moving}",
+            f"augmentation.image_flip={moving}",
+        )
+        paired = pair_sample(sample, config, np.random.default_rng(1), [columns, rows])
+        whole = pair_sample(sample, config_with("sweeps.count=3"), np.random.default_rng(1))
+        where = {
+            tuple(key): pixel
+            for *key, pixel in zip(
+                whole.cloud_index, whole.point_index, whole.image_index, whole.pixels, strict=True
+            )
+        }
+        assert len(paired.pixels) > 20
+        assert set(paired.image_index.tolist()) == {0, 1}
+        pairs = zip(paired.cloud_index, paired.point_index, paired.image_index, strict=True)
+        for key, number in zip(pairs, paired.superpixel_index, strict=True):
+            u, v = np.rint(where[tuple(key)]).astype(int)
+            assert number == (u if key[2] == 0 else width + v)
+    none = pair_sample(sample, config_with(), np.random.default_rng(0))
+    assert not none.superpixel_index.any()
+
+
+@needs_scikit_image
+def test_superpixels_are_made_once(tmp_path, tiny_nuscenes, monkeypatch):
+    sample = NuScenesDataset(tiny_nuscenes).load(1, [])
+    maps = SuperpixelMaps(tmp_path, num_segments=9, compactness=6.0)
+    made = maps.of(sample)
+    for camera, numbers in zip(sample.cameras, made, strict=True):
+        wanted = find_superpixels(camera.image, 9, 6.0, 3 * 32 / 900)
+        np.testing.assert_array_equal(numbers, wanted)
+    monkeypatch.setattr(superpixel_maps, "find_superpixels", None)
+    for one, other in zip(made, maps.of(sample), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert SuperpixelMaps(tmp_path, 10, 6.0).folder != maps.folder
+    (path,) = maps.folder.rglob("*.npz")
+    path.write_bytes(b"no numbers")
+    with pytest.raises(ValueError, match="damaged superpixels"):
+        maps.of(sample)
+
+
 def test_augmentation_keeps_heights_distances_and_intensities():
     points = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
     turned = rotate_and_flip(points, np.random.default_rng(1))
@@ -157,6 +214,7 @@ def paired(num_clouds: int, pairs: list[tuple[int, int]], grids: list[int]) -> P
         image_index=np.zeros(len(pairs), np.int64),
         pixels=np.zeros((len(pairs), 2), np.float32),
         grid_index=np.array(grids),
+        superpixel_index=np.array(grids) * 2,
     )
 
 
@@ -168,6 +226,7 @@ def test_pairs_point_into_the_joined_cloud():
     assert batch.point_index.tolist() == [1, 4, 5, 6]
     assert batch.sample_index.tolist() == [0, 0, 1, 1]
     assert batch.grid_index.tolist() == [0, 1, 2, 2]
+    assert batch.superpixel_index.tolist() == [0, 2, 3, 3]
     assert batch.points[:, 3].tolist() == [0, 0, 1, 1, 1, 0, 0]
     assert batch.pixel_embeddings[:, 0].tolist() == [7, 7, 8, 8]
 

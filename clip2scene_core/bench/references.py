@@ -121,6 +121,7 @@ class LabelledSamples(Samples):
             image_index=nothing,
             pixels=np.zeros((len(labelled), 2), dtype=np.float32),
             grid_index=nothing,
+            superpixel_index=nothing,
         )
         return sample, self._text[torch.from_numpy(labels[labelled].astype(np.int64))]
 
@@ -143,7 +144,9 @@ def supervise(
     started = time.monotonic()
     config = replace(
         config,
-        losses=replace(config.losses, semantic="cross_entropy", spatial_temporal="none"),
+        losses=replace(
+            config.losses, semantic="cross_entropy", spatial_temporal="none", contrastive="none"
+        ),
         switching=SwitchingConfig(),
     )
     embed_prompts = PromptEncoder(config.teacher.clip)

@@ -22,6 +22,8 @@ class PretrainBatch:
         point_index: (P,) int64, rows of `points`.
         sample_index: (P,) int64 in [0, B), the keyframe of each pair.
         grid_index: (P,) int64, the grid of each pair, without gaps; keyframes share none.
+        superpixel_index: (P,) int64, the superpixel of each pair, where those are made; keyframes
+            share none.
         pixel_embeddings: (P, D) float32 of unit length: what the teacher says of each pixel.
     """
 
@@ -30,6 +32,7 @@ class PretrainBatch:
     point_index: Tensor
     sample_index: Tensor
     grid_index: Tensor
+    superpixel_index: Tensor
     pixel_embeddings: Tensor
 
     def to(self, device: torch.device) -> PretrainBatch:
@@ -46,19 +49,22 @@ def collate(samples: Sequence[tuple[PairedSample, Tensor]]) -> PretrainBatch:
     clouds = [cloud for sample, _ in samples for cloud in sample.clouds]
     sizes = np.array([len(cloud) for cloud in clouds])
     starts = np.cumsum(sizes) - sizes
-    first_cloud = first_grid = 0
-    point_index, sample_index, grid_index = [], [], []
+    first_cloud = first_grid = first_superpixel = 0
+    point_index, sample_index, grid_index, superpixel_index = [], [], [], []
     for number, (sample, _) in enumerate(samples):
         point_index.append(starts[sample.cloud_index + first_cloud] + sample.point_index)
         sample_index.append(np.full(len(sample.point_index), number))
         grid_index.append(sample.grid_index + first_grid)
         first_cloud += len(sample.clouds)
         first_grid += int(sample.grid_index.max(initial=-1)) + 1
+        superpixel_index.append(sample.superpixel_index + first_superpixel)
+        first_superpixel += int(sample.superpixel_index.max(initial=-1)) + 1
     return PretrainBatch(
         points=torch.from_numpy(np.concatenate(clouds)),
         batch_index=torch.from_numpy(np.repeat(np.arange(len(clouds)), sizes)),
         point_index=torch.from_numpy(np.concatenate(point_index)),
         sample_index=torch.from_numpy(np.concatenate(sample_index)),
         grid_index=torch.from_numpy(np.concatenate(grid_index)),
+        superpixel_index=torch.from_numpy(np.concatenate(superpixel_index)),
         pixel_embeddings=torch.cat([embeddings for _, embeddings in samples]),
     )

@@ -1,4 +1,4 @@
-"""What pre-training minimises: the paper's two losses, in the forms that the config names."""
+"""What pre-training minimises: the paper's two losses and its rivals', as the config names them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from clip2scene_core.config_sections import LossesConfig
 from clip2scene_core.losses.distillation import distillation_loss
+from clip2scene_core.losses.info_nce import ppkt_loss, slidr_loss
 from clip2scene_core.losses.semantic_consistency import (
     bounded_semantic_consistency_loss,
     paper_semantic_consistency_loss,
@@ -60,6 +61,7 @@ def losses_of(
     config: LossesConfig,
     class_weights: Tensor | None,
     logit_scale: float,
+    chance: torch.Generator,
 ) -> dict[str, Term]:
     """Compute the losses of a batch.
 
@@ -71,11 +73,13 @@ def losses_of(
         config: Which losses.
         class_weights: (C,) float for the cross-entropy, or None.
         logit_scale: The teacher's inverse temperature, for "kl".
+        chance: Draws the pairs of "ppkt"; on the CPU.
 
     Returns:
-        "semantic" and "spatial_temporal", whichever the config asks for, before their factors.
+        "semantic", "spatial_temporal" and "contrastive", whichever the config asks for, before
+        their factors.
 
-    Source: CLIP2Scene (CVPR 2023), Eq. (1) to (4).
+    Source: CLIP2Scene (CVPR 2023), Eq. (1) to (4), and the baselines of its table 2.
     """
     terms = {}
     if config.semantic == "kl":
@@ -86,6 +90,8 @@ def losses_of(
         terms["semantic"] = _name(embedded.semantic[rows], classes, text, config, class_weights)
     if config.spatial_temporal != "none":
         terms["spatial_temporal"] = _gather(embedded, batch, labels, text, config)
+    if config.contrastive != "none":
+        terms["contrastive"] = _contrast(embedded, batch, config, chance)
     return terms
 
 
@@ -147,3 +153,24 @@ def _gather(
             detach_centres=config.detach_centres,
         )
     return Term(value, torch.tensor(float(num_grids), device=text.device))
+
+
+def _contrast(
+    embedded: Embedded, batch: PretrainBatch, config: LossesConfig, chance: torch.Generator
+) -> Term:
+    """InfoNCE, of pairs or of superpixels; the batch of each process has its own negatives.
+
+    The mean of a superpixel's pixels is that of the pixels which show a point: they are where the
+    teacher is asked, and they lie all over it.
+    """
+    points, pixels = embedded.contrastive[batch.point_index], batch.pixel_embeddings
+    if config.contrastive == "ppkt":
+        count = min(len(points), config.contrastive_pairs)
+        value = ppkt_loss(
+            points, pixels, config.contrastive_pairs, config.contrastive_temperature, chance
+        )
+    else:
+        numbers = batch.superpixel_index
+        count = torch.unique(numbers).numel()
+        value = slidr_loss(points, numbers, pixels, numbers, config.contrastive_temperature)
+    return Term(value, torch.tensor(float(count), device=points.device))

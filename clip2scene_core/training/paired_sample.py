@@ -32,6 +32,8 @@ class PairedSample:
         pixels: (P, 2) float32 [u, v] in that image.
         grid_index: (P,) int64, the grid in which the pair's point lies before augmentation, all
             sweeps put together; numbered from 0 without gaps.
+        superpixel_index: (P,) int64, the superpixel that the pair's pixel belongs to before
+            augmentation, those of all images numbered through; all 0 where none are made.
     """
 
     token: str
@@ -42,6 +44,7 @@ class PairedSample:
     image_index: NDArray[np.int64]
     pixels: NDArray[np.float32]
     grid_index: NDArray[np.int64]
+    superpixel_index: NDArray[np.int64]
 
 
 def choose_sweeps(
@@ -60,7 +63,10 @@ def choose_sweeps(
 
 
 def pair_sample(
-    sample: Sample, config: PretrainConfig, generator: np.random.Generator
+    sample: Sample,
+    config: PretrainConfig,
+    generator: np.random.Generator,
+    superpixels: Sequence[NDArray[np.integer]] = (),
 ) -> PairedSample:
     """Pair a keyframe's sweeps with its images, find the grids, then augment.
 
@@ -68,6 +74,7 @@ def pair_sample(
         sample: K sweeps and V cameras.
         config: Ranges, occlusion, grids and augmentation.
         generator: Source of chance for the augmentation.
+        superpixels: V maps (H, W), each numbered from 0; none where no loss needs them.
 
     Returns:
         The pairs; there may be none.
@@ -109,6 +116,7 @@ def pair_sample(
         image_index=pairs.camera_index,
         pixels=pairs.pixels,
         grid_index=grid_index,
+        superpixel_index=number_superpixels(pairs.pixels, pairs.camera_index, superpixels),
     )
     if config.augmentation.image_flip or config.augmentation.image_crop:
         paired = _augment_images(paired, config, generator)
@@ -122,6 +130,22 @@ def number_grids(points: NDArray[np.float64], grid_size_m: float) -> NDArray[np.
     spans = cells.max(axis=0, initial=0) + 1
     keys = (cells[:, 0] * spans[1] + cells[:, 1]) * spans[2] + cells[:, 2]
     numbers: NDArray[np.int64] = np.unique(keys, return_inverse=True)[1].astype(np.int64)
+    return numbers
+
+
+def number_superpixels(
+    pixels: NDArray[np.float32],
+    image_index: NDArray[np.int64],
+    superpixels: Sequence[NDArray[np.integer]],
+) -> NDArray[np.int64]:
+    """Find the superpixel of each pixel (P, 2) [u, v]: (P,) int64, see `PairedSample`."""
+    numbers = np.zeros(len(pixels), dtype=np.int64)
+    columns, rows = np.rint(pixels).astype(np.int64).T
+    first = 0
+    for number, labels in enumerate(superpixels):
+        own = image_index == number
+        numbers[own] = first + labels[rows[own], columns[own]]
+        first += int(labels.max()) + 1
     return numbers
 
 
@@ -158,4 +182,5 @@ def _augment_images(
         image_index=paired.image_index[is_kept],
         pixels=pixels[is_kept],
         grid_index=np.unique(paired.grid_index[is_kept], return_inverse=True)[1].astype(np.int64),
+        superpixel_index=paired.superpixel_index[is_kept],
     )

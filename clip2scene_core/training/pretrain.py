@@ -14,7 +14,7 @@ from torch import Tensor
 
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
 from clip2scene_core.config import PretrainConfig
-from clip2scene_core.config_sections import TeacherConfig
+from clip2scene_core.config_sections import LossesConfig, TeacherConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.prompt_encoder import PromptEncoder
 from clip2scene_core.teacher.cache import TeacherCache
@@ -22,6 +22,7 @@ from clip2scene_core.teacher.clip import Clip
 from clip2scene_core.teacher.maskclip import DenseClip
 from clip2scene_core.training.fabric import Fabric, make_fabric
 from clip2scene_core.training.samples import PairedSamples, Samples
+from clip2scene_core.training.superpixel_maps import SuperpixelMaps
 from clip2scene_core.training.teacher import CachedTeacher, LiveTeacher, fill_cache
 from clip2scene_core.training.trainer import StepReport, StudentTrainer
 from clip2scene_core.vocabulary import make_vocabulary
@@ -51,8 +52,8 @@ def pretrain(
         config: Everything that decides the result.
         out: Checkpoint to write, .safetensors.
         fabric: Launched, with the processes and devices to use; one CPU by default.
-        cache: Folder in which the teacher's embeddings stay, for other runs; by default they lie
-            beside `out` and go at the end.
+        cache: Folder in which the teacher's embeddings and superpixels stay, for other runs; by
+            default they lie beside `out` and go at the end.
         num_workers: Processes that load keyframes beside each that trains.
         save_every: Steps between two states.
         report_teacher: Called after each keyframe that the teacher embedded, with how many are done
@@ -85,7 +86,7 @@ def pretrain(
         fill_cache(filled, dataset, share, report_teacher)
         fabric.barrier()
         teacher = CachedTeacher(filled, encoder.clip.embedding_size)
-    samples = PairedSamples(dataset, teacher, config)
+    samples = PairedSamples(dataset, teacher, config, superpixels_of(config.losses, cache_folder))
     weights = class_weights(samples, vocabulary.embeddings)
     trainer = StudentTrainer(
         samples,
@@ -125,6 +126,13 @@ def pretrain(
 def dense_clip_of(teacher: TeacherConfig, clip: Clip) -> DenseClip:
     """Make the frozen CLIP that a configuration describes."""
     return DenseClip(clip, teacher.image_height, teacher.key_smoothing, teacher.scales)
+
+
+def superpixels_of(losses: LossesConfig, folder: Path) -> SuperpixelMaps | None:
+    """Keep superpixels in a folder, if the losses need any."""
+    if losses.contrastive != "slidr":
+        return None
+    return SuperpixelMaps(folder, losses.superpixels, losses.superpixel_compactness)
 
 
 def class_weights(samples: Samples, text: Tensor) -> Tensor:

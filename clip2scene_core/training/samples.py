@@ -12,6 +12,7 @@ from torch.utils.data import Dataset, Sampler
 from clip2scene_core.config import PretrainConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.training.paired_sample import PairedSample, choose_sweeps, pair_sample
+from clip2scene_core.training.superpixel_maps import SuperpixelMaps
 from clip2scene_core.training.teacher import CachedTeacher, LiveTeacher
 
 
@@ -41,6 +42,7 @@ class PairedSamples(Samples):
         dataset: Opened with images and without labels.
         teacher: Live or cached.
         config: Sweeps, grids, augmentation and seed.
+        superpixels: Of the images, or None where no loss needs them.
     """
 
     def __init__(
@@ -48,10 +50,12 @@ class PairedSamples(Samples):
         dataset: NuScenesDataset,
         teacher: LiveTeacher | CachedTeacher,
         config: PretrainConfig,
+        superpixels: SuperpixelMaps | None = None,
     ) -> None:
         self._dataset = dataset
         self._teacher = teacher
         self._config = config
+        self._superpixels = superpixels
 
     def __len__(self) -> int:
         return len(self._dataset)
@@ -61,7 +65,9 @@ class PairedSamples(Samples):
         epoch, index = key
         generator = np.random.default_rng((self._config.training.seed, epoch, index))
         previous = choose_sweeps(self._dataset, index, self._config, generator)
-        sample = pair_sample(self._dataset.load(index, previous), self._config, generator)
+        loaded = self._dataset.load(index, previous)
+        superpixels = () if self._superpixels is None else self._superpixels.of(loaded)
+        sample = pair_sample(loaded, self._config, generator, superpixels)
         return sample, self._teacher.embed_pairs(sample)
 
 

@@ -23,6 +23,9 @@ from clip2scene_core.training.schedule import learning_rate, make_optimiser
 from clip2scene_core.training.state import load_state, save_state
 from clip2scene_core.training.switching import is_switching, switch_labels
 
+# What chance decides in a step: each has a stream of its own.
+_OF_LABELS, _OF_PAIRS = 0, 1
+
 
 @dataclass(frozen=True)
 class StepReport:
@@ -154,6 +157,7 @@ class StudentTrainer:
                     config.losses,
                     self._class_weights,
                     self._logit_scale,
+                    self._chance(part, _OF_PAIRS),
                 )
                 total = self._add_up(terms, losses)
                 self._fabric.backward(total / training.accumulate)
@@ -180,7 +184,7 @@ class StudentTrainer:
         own = (semantic.detach() @ self._text.T).argmax(dim=1)  # (N,)
         of_pairs = switch_labels(
             pixel_labels, own[batch.point_index], batch.sample_index, switching,
-            self._chance(part),
+            self._chance(part, _OF_LABELS),
         )  # fmt: skip
         unseen = nothing
         if switching.unseen_points:
@@ -190,18 +194,21 @@ class StudentTrainer:
         num_switched = int((of_pairs != pixel_labels).sum())
         return Labels(of_pairs, unseen, own[unseen]), num_switched
 
-    def _chance(self, part: int) -> torch.Generator:
+    def _chance(self, part: int, what: int) -> torch.Generator:
         """Chance of this step; a toss for the whole batch falls alike in all processes."""
-        is_common = self._config.switching.granularity == "batch"
+        is_common = what == _OF_LABELS and self._config.switching.granularity == "batch"
         place = (0, 0) if is_common else (part, self._fabric.global_rank)
-        entropy = (self._config.training.seed, self.step, *place)
+        entropy = (self._config.training.seed, self.step, *place, what)
         seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
         return torch.Generator().manual_seed(seed)
 
     def _add_up(self, terms: Mapping[str, Term], losses: dict[str, float]) -> Tensor:
         """Weigh this process's share of each loss, note the loss of all, and add the shares up."""
         total = torch.zeros((), device=self._fabric.device)
-        factors = {"spatial_temporal": self._config.losses.spatial_temporal_weight}
+        factors = {
+            "spatial_temporal": self._config.losses.spatial_temporal_weight,
+            "contrastive": self._config.losses.contrastive_weight,
+        }
         accumulate = self._config.training.accumulate
         for name, term in terms.items():
             whole = self._sum_of_all(term.weight)
