@@ -207,6 +207,15 @@ def test_the_checkpoint_says_what_it_learned_from(tmp_path, tiny_nuscenes, tiny_
     ]
 
 
+def test_the_first_process_alone_writes(tmp_path, tiny_nuscenes, monkeypatch):
+    dataset = NuScenesDataset(tiny_nuscenes, with_labels=True, with_images=False)
+    config = make_config()
+    fabric = make_fabric(config)
+    monkeypatch.setattr(type(fabric), "is_global_zero", property(lambda fabric: False))
+    finetune(dataset, config, tmp_path / "new" / "out.safetensors", None, fabric, save_every=1)
+    assert not (tmp_path / "new").exists()
+
+
 def test_training_begins_with_the_students_trunk(tiny_checkpoint):
     classifier = make_classifier(make_config(), tiny_checkpoint)
     for key, value in tiny_checkpoint.student.network.state_dict().items():

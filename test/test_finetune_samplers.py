@@ -7,6 +7,7 @@ from clip2scene_core.finetune_config import LabelsConfig
 from clip2scene_core.training.finetune_samplers import (
     choose_keyframes,
     clip2scene_keyframe,
+    hash_tokens,
     slidr_scene,
     write_tokens,
 )
@@ -60,6 +61,6 @@ def test_a_share_without_a_keyframe_is_refused():
 
 def test_the_token_list_is_written_and_hashed(tmp_path):
     path = tmp_path / "new" / "tokens.txt"
-    digest = write_tokens(path, ["t1", "t2"])
+    write_tokens(path, ["t1", "t2"])
     assert path.read_bytes() == b"t1\nt2\n"
-    assert digest == hashlib.sha256(b"t1\nt2\n").hexdigest()
+    assert hash_tokens(["t1", "t2"]) == hashlib.sha256(b"t1\nt2\n").hexdigest()

@@ -18,7 +18,7 @@ from clip2scene_core.labels import NUSCENES_CLASSES
 from clip2scene_core.network.classifier import Classifier
 from clip2scene_core.training.fabric import Fabric, make_fabric
 from clip2scene_core.training.finetune_batch import LabelledClouds
-from clip2scene_core.training.finetune_samplers import choose_keyframes, write_tokens
+from clip2scene_core.training.finetune_samplers import choose_keyframes, hash_tokens, write_tokens
 from clip2scene_core.training.finetune_trainer import FinetuneStep, FinetuneTrainer
 
 
@@ -120,7 +120,10 @@ def finetune(
     keyframes = choose_keyframes(config.labels, scenes)
     classifier = make_classifier(config, start.checkpoint if start else None)
     token_file = out.with_suffix(".tokens.txt")
-    tokens_sha256 = write_tokens(token_file, [dataset.token(index) for index in keyframes])
+    tokens = [dataset.token(index) for index in keyframes]
+    tokens_sha256 = hash_tokens(tokens)
+    if fabric.is_global_zero:
+        write_tokens(token_file, tokens)
     trainer = FinetuneTrainer(
         LabelledClouds(dataset, keyframes, config),
         classifier,

@@ -69,13 +69,16 @@ def choose_keyframes(labels: LabelsConfig, scene_of_keyframe: Sequence[str]) -> 
     return chosen
 
 
-def write_tokens(path: Path, tokens: Sequence[str]) -> str:
-    """Write tokens, one a line.
-
-    Returns:
-        SHA-256 of the file, as `sha256sum` prints it.
-    """
-    content = "".join(f"{token}\n" for token in tokens).encode()
+def write_tokens(path: Path, tokens: Sequence[str]) -> None:
+    """Write tokens, one a line."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return hashlib.sha256(content).hexdigest()
+    path.write_bytes(_token_file(tokens))
+
+
+def hash_tokens(tokens: Sequence[str]) -> str:
+    """SHA-256 of the file that `write_tokens` writes, as `sha256sum` prints it."""
+    return hashlib.sha256(_token_file(tokens)).hexdigest()
+
+
+def _token_file(tokens: Sequence[str]) -> bytes:
+    return "".join(f"{token}\n" for token in tokens).encode()
