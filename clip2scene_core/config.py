@@ -15,6 +15,7 @@ import yaml
 from clip2scene_core.config_sections import (
     AugmentationConfig,
     ConfigError,
+    ConsensusConfig,
     LossesConfig,
     NetworkConfig,
     SweepsConfig,
@@ -34,6 +35,7 @@ class PretrainConfig:
         prompts: One prompt for each class.
         network: The 3D network.
         teacher: The frozen CLIP.
+        consensus: Whether its labels are voted over the whole drive.
         sweeps: What the network sees.
         augmentation: How it is varied.
         losses: What the network is trained for.
@@ -45,6 +47,7 @@ class PretrainConfig:
     prompts: tuple[str, ...] = tuple(c.prompt for c in NUSCENES_CLASSES)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    consensus: ConsensusConfig = field(default_factory=ConsensusConfig)
     sweeps: SweepsConfig = field(default_factory=SweepsConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     losses: LossesConfig = field(default_factory=LossesConfig)
@@ -158,9 +161,8 @@ def build_config(default: Config, values: Any, source: str, prefix: str = "") ->
 def _fit(value: Any, default: Any, source: str, where: str) -> Any:
     """Check a value against its default's type; ints fit floats, lists fit tuples."""
     if isinstance(default, tuple):
-        fits = isinstance(value, (list, tuple)) and all(
-            isinstance(item, type(default[0])) for item in value
-        )
+        kind = type(default[0]) if default else str
+        fits = isinstance(value, (list, tuple)) and all(isinstance(item, kind) for item in value)
         value = tuple(value) if fits else value
     elif default is None:
         fits = value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))

@@ -64,6 +64,34 @@ class TeacherConfig:
     occlusion_margin_m: float | None = None
 
 
+MOVABLE = (
+    "bicycle", "bus", "car", "construction vehicle", "motorcycle", "pedestrian", "trailer", "truck",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ConsensusConfig:
+    """How the cameras of all keyframes of a drive agree on labels, in voxels of the world.
+
+    Attributes:
+        voxel_size_m: Edge of the voxels in which pixels vote through the poses. Every point is then
+            named by its voxel, points that no camera sees at that moment too. With 0, every pair is
+            named by its own pixel.
+        movable: Names of classes that may leave: such a label holds only between the first and the
+            last keyframe in which a camera saw the voxel.
+    """
+
+    voxel_size_m: float = 0.0
+    movable: tuple[str, ...] = MOVABLE
+
+    def __post_init__(self) -> None:
+        if self.voxel_size_m < 0:
+            raise ConfigError(
+                f"consensus.voxel_size_m must be positive, or 0 for no consensus, got "
+                f"{self.voxel_size_m}"
+            )
+
+
 @dataclass(frozen=True)
 class SweepsConfig:
     """The LiDAR sweeps of a keyframe that pre-training looks at.
@@ -121,6 +149,8 @@ class LossesConfig:
             not.
         class_balance: Weigh classes by the inverse square root of their share of pseudo labels
             (cross-entropy alone).
+        weigh_by_confidence: Weigh labels by the probability that the teacher, or whoever gave them,
+            gives them (cross-entropy alone).
         spatial_temporal: "none"; "paper", Eq. (2) to (4); "official_code", what was released.
         spatial_temporal_weight: Factor of the second loss.
         fusion_temperature: Lambda of Eq. (4).
@@ -140,6 +170,7 @@ class LossesConfig:
     temperature: float = 0.07
     normalise: bool = True
     class_balance: bool = True
+    weigh_by_confidence: bool = False
     spatial_temporal: str = "none"
     spatial_temporal_weight: float = 1.0
     fusion_temperature: float = 1.0

@@ -18,9 +18,20 @@ from clip2scene_core.config import PretrainConfig
 from clip2scene_core.config_sections import NetworkConfig
 from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES
 from clip2scene_core.network.student import Student
+from clip2scene_core.teacher.small_clip import (
+    SmallClipFile,
+    SmallClipShape,
+    build_small_clip,
+    save_small_clip,
+)
+from clip2scene_core.teacher.text import PROMPT_TEMPLATES
+from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 from clip2scene_core.vocabulary import make_vocabulary
 
 REAL_KEYFRAME = Path(__file__).parents[2] / "shared" / "data" / "nuscenes_keyframe"
+
+TINY_WORDS = ("car", "road", "tree")
+"""What `tiny_clip` knows."""
 
 HALF = 0.5**0.5
 CALIBRATIONS = {  # channel: quaternion w x y z, translation in the ego frame
@@ -83,6 +94,21 @@ def tiny_checkpoint() -> Checkpoint:
         ("a", "b"),
         {},
     )
+
+
+@pytest.fixture
+def tiny_clip(tmp_path: Path) -> Path:
+    """An untrained small CLIP that knows three words."""
+    shape = SmallClipShape(
+        layers=(1, 1, 1, 1), width=8, head_width=32, embedding_size=16, text_width=16,
+        text_layers=1, text_heads=1, image_height=32,
+    )  # fmt: skip
+    words = CompactBytePairTokenizer.of_captions(TINY_WORDS, PROMPT_TEMPLATES, shape.context_length)
+    torch.manual_seed(0)
+    model = build_small_clip(shape, words.size)
+    path = tmp_path / "clip.safetensors"
+    save_small_clip(path, SmallClipFile(model, shape, words, (0.5,) * 3, (0.5,) * 3, {}))
+    return path
 
 
 @pytest.fixture

@@ -183,6 +183,26 @@ def test_no_labelled_point_gives_zero_with_a_gradient_path(loss: Loss, num_point
     assert points.grad.abs().sum() == 0
 
 
+def test_points_weigh_by_their_own_weight_too() -> None:
+    points, texts = torch.eye(2), torch.eye(2)
+    labels = torch.tensor([0, 0])
+    # At temperature 1: -log(e / (e + 1)) and -log(1 / (e + 1)).
+    right, wrong = math.log(math.e + 1) - 1, math.log(math.e + 1)
+    weights = torch.tensor([1.0, 3.0])
+    loss = semantic_consistency_loss(points, texts, labels, 1.0, None, weights)
+    assert float(loss) == pytest.approx((right + 3 * wrong) / 4)
+    labels = torch.tensor([0, 1])
+    balance = torch.tensor([2.0, 1.0])
+    loss = semantic_consistency_loss(points, texts.flip(0), labels, 1.0, balance, weights)
+    assert float(loss) == pytest.approx(wrong)
+    loss = semantic_consistency_loss(points, texts[:1].repeat(2, 1), labels, 1.0, balance, weights)
+    assert float(loss) == pytest.approx(math.log(2))
+    loss = semantic_consistency_loss(points, texts, labels, 1.0, balance, weights * 0)
+    assert float(loss) == 0
+    with pytest.raises(ValueError, match=r"point_weights must be \(2,\) like pseudo_labels"):
+        semantic_consistency_loss(points, texts, labels, 1.0, None, weights[:1])
+
+
 def test_no_labelled_point_gives_zero_under_class_weights_too() -> None:
     points = torch.ones(2, 2, requires_grad=True)
     weights = torch.tensor([1.0, 3.0])

@@ -6,29 +6,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import TINY_WORDS
 from torch import Tensor
 
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.config import PretrainConfig, override
 from clip2scene_core.config_sections import NetworkConfig, TeacherConfig
 from clip2scene_core.datasets import NuScenesDataset
-from clip2scene_core.teacher.small_clip import (
-    SmallClipFile,
-    SmallClipShape,
-    build_small_clip,
-    save_small_clip,
-)
-from clip2scene_core.teacher.text import PROMPT_TEMPLATES
-from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
+from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.training.augmentation import rotate_and_flip
+from clip2scene_core.training.class_weights import class_weights
 from clip2scene_core.training.fabric import make_fabric
 from clip2scene_core.training.paired_sample import PairedSample
-from clip2scene_core.training.pretrain import class_weights, pretrain
+from clip2scene_core.training.pretrain import pretrain
 from clip2scene_core.training.run_log import RunLog
 from clip2scene_core.training.samples import Samples
 from clip2scene_core.training.trainer import StudentTrainer
 
-CLASSES = ("car", "road", "tree")
+CLASSES = TINY_WORDS
 TEXT = torch.eye(16)[:3]
 
 
@@ -40,21 +35,6 @@ needs_scikit_image = pytest.mark.skipif(
 
 class InterruptionError(Exception):
     pass
-
-
-@pytest.fixture
-def tiny_clip(tmp_path: Path) -> Path:
-    """An untrained small CLIP that knows three words."""
-    shape = SmallClipShape(
-        layers=(1, 1, 1, 1), width=8, head_width=32, embedding_size=16, text_width=16,
-        text_layers=1, text_heads=1, image_height=32,
-    )  # fmt: skip
-    words = CompactBytePairTokenizer.of_captions(CLASSES, PROMPT_TEMPLATES, shape.context_length)
-    torch.manual_seed(0)
-    model = build_small_clip(shape, words.size)
-    path = tmp_path / "clip.safetensors"
-    save_small_clip(path, SmallClipFile(model, shape, words, (0.5,) * 3, (0.5,) * 3, {}))
-    return path
 
 
 def make_config(clip: Path | str, *assignments: str) -> PretrainConfig:
@@ -93,6 +73,8 @@ class SeparableSamples(Samples):
             pixels=np.zeros((len(seen), 2), dtype=np.float32),
             grid_index=np.arange(len(seen)) // 4,
             superpixel_index=labels[seen] * 10 + np.arange(len(seen)) % 10,
+            labels=np.full(600, IGNORE_LABEL, dtype=np.uint8),
+            confidences=np.zeros(600, dtype=np.float32),
         )
         return sample, TEXT[labels[seen]]
 
@@ -147,6 +129,7 @@ def test_a_data_set_opened_with_labels_is_refused(tmp_path, tiny_nuscenes, tiny_
         ("training.optimiser=sgd", "training.momentum=0.9", "training.dampening=0.1"),
         ("switching={granularity: point, start_epoch: 1, source: ema, unseen_points: true}",),
         ("losses={semantic: none, contrastive: ppkt, contrastive_pairs: 8}",),
+        ("consensus.voxel_size_m=2.0", "losses.weigh_by_confidence=true", "sweeps.count=2"),
         pytest.param(("losses={contrastive: slidr, superpixels: 9}",), marks=needs_scikit_image),
     ],
 )
@@ -185,6 +168,34 @@ def test_runs_share_what_the_teacher_said(tmp_path, tiny_nuscenes, tiny_clip):
     files[0].write_bytes(b"no numbers")
     with pytest.raises(ValueError, match="damaged cache"):
         pretrain(dataset, config, tmp_path / "d.safetensors", cache=cache)
+
+
+def test_runs_share_the_weights_of_classes(tmp_path, tiny_nuscenes, tiny_clip, monkeypatch):
+    dataset, cache = NuScenesDataset(tiny_nuscenes), tmp_path / "cache"
+    config = make_config(tiny_clip)
+    one = pretrain(dataset, config, tmp_path / "a.safetensors", cache=cache)
+    monkeypatch.setattr("clip2scene_core.training.class_weights.class_weights", None)
+    other = pretrain(dataset, config, tmp_path / "b.safetensors", cache=cache)
+    assert_same_weights(one, other)
+    voted = override(config, ["consensus.voxel_size_m=2.0"])
+    with pytest.raises(TypeError):  # other points are named, so they are counted anew
+        pretrain(dataset, voted, tmp_path / "c.safetensors", cache=cache)
+
+
+def test_consensus_teaches_where_images_are_varied_too(tmp_path, tiny_nuscenes, tiny_clip):
+    dataset, consensus = NuScenesDataset(tiny_nuscenes), []
+    config = make_config(
+        tiny_clip, "consensus.voxel_size_m=2.0", "augmentation.image_crop=true", "training.epochs=1"
+    )
+    out = pretrain(
+        dataset,
+        config,
+        tmp_path / "a.safetensors",
+        report_consensus=lambda done, total: consensus.append((done, total)),
+    )
+    assert load_checkpoint(out).config.consensus.voxel_size_m == 2.0
+    assert consensus == [(1, 1)]
+    assert sorted(path.name for path in tmp_path.glob("a.*")) == ["a.safetensors"]
 
 
 def test_another_teacher_has_another_cache(tmp_path, tiny_nuscenes, tiny_clip):

@@ -21,7 +21,7 @@ from clip2scene_core.training.paired_sample import (
 from clip2scene_core.training.samples import BatchOrder
 from clip2scene_core.training.schedule import learning_rate, one_cycle
 from clip2scene_core.training.superpixel_maps import SuperpixelMaps
-from clip2scene_core.training.switching import switch_labels
+from clip2scene_core.training.switching import toss
 
 needs_scikit_image = pytest.mark.skipif(
     importlib.util.find_spec("skimage") is None,
@@ -215,6 +215,8 @@ def paired(num_clouds: int, pairs: list[tuple[int, int]], grids: list[int]) -> P
         pixels=np.zeros((len(pairs), 2), np.float32),
         grid_index=np.array(grids),
         superpixel_index=np.array(grids) * 2,
+        labels=np.concatenate([np.full(len(cloud), 3, np.uint8) for cloud in clouds]),
+        confidences=np.concatenate([np.full(len(cloud), 0.5, np.float32) for cloud in clouds]),
     )
 
 
@@ -229,6 +231,8 @@ def test_pairs_point_into_the_joined_cloud():
     assert batch.superpixel_index.tolist() == [0, 2, 3, 3]
     assert batch.points[:, 3].tolist() == [0, 0, 1, 1, 1, 0, 0]
     assert batch.pixel_embeddings[:, 0].tolist() == [7, 7, 8, 8]
+    assert batch.labels.tolist() == [3] * 7
+    assert batch.confidences.tolist() == [0.5] * 7
 
 
 def test_processes_share_the_batches_of_one_process():
@@ -247,15 +251,11 @@ def test_processes_share_the_batches_of_one_process():
 @pytest.mark.parametrize("granularity", ["batch", "sample", "point"])
 def test_labels_are_switched_together_or_one_by_one(granularity):
     config = SwitchingConfig(granularity=granularity, probability=0.5)
-    pixel, own = torch.zeros(40, dtype=torch.int64), torch.ones(40, dtype=torch.int64)
     sample_index = torch.arange(40) // 10
-    drawn = [
-        switch_labels(pixel, own, sample_index, config, torch.Generator().manual_seed(seed))
-        for seed in range(50)
-    ]
+    drawn = [toss(sample_index, config, torch.Generator().manual_seed(seed)) for seed in range(50)]
     assert torch.stack(drawn).float().mean() == pytest.approx(0.5, abs=0.15)
     groups = {"batch": (1, 40), "sample": (4, 10), "point": (40, 1)}[granularity]
-    values = {tuple(labels.view(groups).float().mean(dim=1).tolist()) for labels in drawn}
+    values = {tuple(labels.float().reshape(groups).mean(dim=1).tolist()) for labels in drawn}
     assert {value for labels in values for value in labels} == {0.0, 1.0}  # whole groups only
     assert len(values) > min(groups[0], 8)  # and groups by themselves
 

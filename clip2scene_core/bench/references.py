@@ -21,9 +21,9 @@ from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.projection import pair_pixels_with_points
 from clip2scene_core.prompt_encoder import PromptEncoder
 from clip2scene_core.training.augmentation import rotate_and_flip
+from clip2scene_core.training.class_weights import class_weights
 from clip2scene_core.training.fabric import Fabric, make_fabric
 from clip2scene_core.training.paired_sample import PairedSample, is_in_range
-from clip2scene_core.training.pretrain import class_weights
 from clip2scene_core.training.samples import Samples
 from clip2scene_core.training.trainer import StudentTrainer
 from clip2scene_core.vocabulary import make_vocabulary
@@ -122,6 +122,8 @@ class LabelledSamples(Samples):
             pixels=np.zeros((len(labelled), 2), dtype=np.float32),
             grid_index=nothing,
             superpixel_index=nothing,
+            labels=np.full(len(cloud), IGNORE_LABEL, dtype=np.uint8),
+            confidences=np.zeros(len(cloud), dtype=np.float32),
         )
         return sample, self._text[torch.from_numpy(labels[labelled].astype(np.int64))]
 

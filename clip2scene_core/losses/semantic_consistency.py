@@ -15,6 +15,7 @@ def semantic_consistency_loss(
     pseudo_labels: Tensor,
     temperature: float,
     class_weights: Tensor | None = None,
+    point_weights: Tensor | None = None,
     *,
     normalise: bool = True,
 ) -> Tensor:
@@ -26,6 +27,7 @@ def semantic_consistency_loss(
         pseudo_labels: (P,) int64 in [0, C), or 255 for points without a label.
         temperature: Positive.
         class_weights: (C,) float, or None for equal ones.
+        point_weights: (P,) float, likewise; a point counts by the product of both.
         normalise: Whether embeddings are brought to unit length here, so that logits are cosines
             / temperature.
 
@@ -44,13 +46,18 @@ def semantic_consistency_loss(
         text_embeddings = F.normalize(text_embeddings, dim=1)
     logits = point_embeddings @ text_embeddings.T / temperature  # (P, C)
     labelled = pseudo_labels != IGNORE_LABEL
+    if point_weights is not None and point_weights.shape != pseudo_labels.shape:
+        raise ValueError(
+            f"point_weights must be {tuple(pseudo_labels.shape)} like pseudo_labels, got "
+            f"{tuple(point_weights.shape)}"
+        )
     losses = F.cross_entropy(
-        logits, pseudo_labels, weight=class_weights, ignore_index=IGNORE_LABEL, reduction="sum"
+        logits, pseudo_labels, weight=class_weights, ignore_index=IGNORE_LABEL, reduction="none"
     )
-    if class_weights is None:
-        total_weight = labelled.sum()
-    else:
-        total_weight = class_weights[pseudo_labels[labelled]].sum()
+    weights = torch.ones_like(losses) if point_weights is None else point_weights
+    losses = (weights * losses).sum()
+    weights, labels = weights[labelled], pseudo_labels[labelled]
+    total_weight = (weights if class_weights is None else weights * class_weights[labels]).sum()
     return losses / torch.where(total_weight > 0, total_weight, 1)
 
 

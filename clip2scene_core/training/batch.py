@@ -25,6 +25,9 @@ class PretrainBatch:
         superpixel_index: (P,) int64, the superpixel of each pair, where those are made; keyframes
             share none.
         pixel_embeddings: (P, D) float32 of unit length: what the teacher says of each pixel.
+        labels: (N,) int64, what consensus takes each point for; 255 = IGNORE_LABEL where there is
+            none.
+        confidences: (N,) float32 in [0, 1], of these.
     """
 
     points: Tensor
@@ -34,6 +37,8 @@ class PretrainBatch:
     grid_index: Tensor
     superpixel_index: Tensor
     pixel_embeddings: Tensor
+    labels: Tensor
+    confidences: Tensor
 
     def to(self, device: torch.device) -> PretrainBatch:
         """Move every tensor."""
@@ -67,4 +72,6 @@ def collate(samples: Sequence[tuple[PairedSample, Tensor]]) -> PretrainBatch:
         grid_index=torch.from_numpy(np.concatenate(grid_index)),
         superpixel_index=torch.from_numpy(np.concatenate(superpixel_index)),
         pixel_embeddings=torch.cat([embeddings for _, embeddings in samples]),
+        labels=torch.from_numpy(np.concatenate([s.labels for s, _ in samples]).astype(np.int64)),
+        confidences=torch.from_numpy(np.concatenate([s.confidences for s, _ in samples])),
     )

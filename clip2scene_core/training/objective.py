@@ -22,6 +22,7 @@ from clip2scene_core.losses.spatial_temporal import (
 )
 from clip2scene_core.training.batch import PretrainBatch
 from clip2scene_core.training.distiller import Embedded
+from clip2scene_core.training.pseudo_labels import Labels
 
 
 @dataclass(frozen=True)
@@ -36,21 +37,6 @@ class Term:
 
     value: Tensor
     weight: Tensor
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The class of every pair, and of points that no camera sees, where they have one.
-
-    Attributes:
-        of_pairs: (P,) int64.
-        unseen: (U,) int64, rows of the batch's points.
-        of_unseen: (U,) int64.
-    """
-
-    of_pairs: Tensor
-    unseen: Tensor
-    of_unseen: Tensor
 
 
 def losses_of(
@@ -87,7 +73,9 @@ def losses_of(
     elif config.semantic != "none":
         rows = torch.cat([batch.point_index, labels.unseen])
         classes = torch.cat([labels.of_pairs, labels.of_unseen])
-        terms["semantic"] = _name(embedded.semantic[rows], classes, text, config, class_weights)
+        weights = labels.confidences if config.weigh_by_confidence else None
+        points = embedded.semantic[rows]
+        terms["semantic"] = _name(points, classes, text, config, class_weights, weights)
     if config.spatial_temporal != "none":
         terms["spatial_temporal"] = _gather(embedded, batch, labels, text, config)
     if config.contrastive != "none":
@@ -101,6 +89,7 @@ def _name(
     text: Tensor,
     config: LossesConfig,
     class_weights: Tensor | None,
+    point_weights: Tensor | None,
 ) -> Term:
     """Eq. (1) and its kin: points (M, D) are drawn to the texts of their classes (M,)."""
     count = torch.tensor(float(len(classes)), device=text.device)
@@ -111,9 +100,18 @@ def _name(
         value = bounded_semantic_consistency_loss(points, text, classes, config.temperature)
         return Term(value, count)
     value = semantic_consistency_loss(
-        points, text, classes, config.temperature, class_weights, normalise=config.normalise
+        points,
+        text,
+        classes,
+        config.temperature,
+        class_weights,
+        point_weights,
+        normalise=config.normalise,
     )
-    return Term(value, count if class_weights is None else class_weights[classes].sum())
+    weights = text.new_ones(len(classes)) if point_weights is None else point_weights
+    if class_weights is not None:
+        weights = weights * class_weights[classes]
+    return Term(value, weights.sum())
 
 
 def _distil(

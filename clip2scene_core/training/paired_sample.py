@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from clip2scene_core.config import PretrainConfig
 from clip2scene_core.config_sections import SweepsConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
-from clip2scene_core.datasets.sample import Sample
+from clip2scene_core.datasets.sample import Sample, Sweep
 from clip2scene_core.geometry import invert, transform_points
+from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.projection import pair_pixels_with_points
 from clip2scene_core.training.augmentation import crop_and_flip, rotate_and_flip
+from clip2scene_core.training.consensus import Consensus
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,9 @@ class PairedSample:
             sweeps put together; numbered from 0 without gaps.
         superpixel_index: (P,) int64, the superpixel that the pair's pixel belongs to before
             augmentation, those of all images numbered through; all 0 where none are made.
+        labels: (N,) uint8 of the points of all clouds, one cloud after the other: what consensus
+            takes them for; IGNORE_LABEL where there is none.
+        confidences: (N,) float32 in [0, 1], of these.
     """
 
     token: str
@@ -45,6 +50,8 @@ class PairedSample:
     pixels: NDArray[np.float32]
     grid_index: NDArray[np.int64]
     superpixel_index: NDArray[np.int64]
+    labels: NDArray[np.uint8]
+    confidences: NDArray[np.float32]
 
 
 def choose_sweeps(
@@ -67,6 +74,7 @@ def pair_sample(
     config: PretrainConfig,
     generator: np.random.Generator,
     superpixels: Sequence[NDArray[np.integer]] = (),
+    consensus: Consensus | None = None,
 ) -> PairedSample:
     """Pair a keyframe's sweeps with its images, find the grids, then augment.
 
@@ -75,6 +83,7 @@ def pair_sample(
         config: Ranges, occlusion, grids and augmentation.
         generator: Source of chance for the augmentation.
         superpixels: V maps (H, W), each numbered from 0; none where no loss needs them.
+        consensus: Of the keyframe's drive; None leaves all points without a label.
 
     Returns:
         The pairs; there may be none.
@@ -107,6 +116,7 @@ def pair_sample(
         point_index, cloud_index = starts[cloud_index] + point_index, np.zeros_like(cloud_index)
     if config.augmentation.cloud:
         clouds = [rotate_and_flip(cloud, generator) for cloud in clouds]
+    labels, confidences = _label_by_consensus(sweeps, consensus)
     paired = PairedSample(
         token=sample.token,
         clouds=tuple(clouds),
@@ -117,6 +127,8 @@ def pair_sample(
         pixels=pairs.pixels,
         grid_index=grid_index,
         superpixel_index=number_superpixels(pairs.pixels, pairs.camera_index, superpixels),
+        labels=labels,
+        confidences=confidences,
     )
     if config.augmentation.image_flip or config.augmentation.image_crop:
         paired = _augment_images(paired, config, generator)
@@ -154,6 +166,21 @@ def is_in_range(points: NDArray[np.float32], config: SweepsConfig) -> NDArray[np
     range_m = np.linalg.norm(points[:, :3], axis=1)
     within: NDArray[np.bool_] = (range_m >= config.min_range_m) & (range_m <= config.max_range_m)
     return within
+
+
+def _label_by_consensus(
+    sweeps: Sequence[Sweep], consensus: Consensus | None
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Look the points of all sweeps up, one sweep after the other: labels and confidences (N,)."""
+    if consensus is None:
+        num_points = sum(len(sweep.points) for sweep in sweeps)
+        nothing = np.full(num_points, IGNORE_LABEL, dtype=np.uint8)
+        return nothing, np.zeros(num_points, dtype=np.float32)
+    found = [
+        consensus.label(transform_points(s.T_global_lidar, s.points[:, :3]), s.stamp_ns)
+        for s in sweeps
+    ]
+    return np.concatenate([of for of, _ in found]), np.concatenate([sure for _, sure in found])
 
 
 def _augment_images(

@@ -7,11 +7,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
 from clip2scene_core.config import PretrainConfig
 from clip2scene_core.config_sections import LossesConfig, TeacherConfig
@@ -20,14 +15,14 @@ from clip2scene_core.prompt_encoder import PromptEncoder
 from clip2scene_core.teacher.cache import TeacherCache
 from clip2scene_core.teacher.clip import Clip
 from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.training.class_weights import class_weights, kept_class_weights
+from clip2scene_core.training.consensus_cache import ConsensusCache, fill_consensus
 from clip2scene_core.training.fabric import Fabric, make_fabric
-from clip2scene_core.training.samples import PairedSamples, Samples
+from clip2scene_core.training.samples import PairedSamples
 from clip2scene_core.training.superpixel_maps import SuperpixelMaps
 from clip2scene_core.training.teacher import CachedTeacher, LiveTeacher, fill_cache
 from clip2scene_core.training.trainer import StepReport, StudentTrainer
 from clip2scene_core.vocabulary import make_vocabulary
-
-_KEYFRAMES_FOR_WEIGHTS = 256
 
 
 def pretrain(
@@ -40,6 +35,7 @@ def pretrain(
     save_every: int = 500,
     report_teacher: Callable[[int, int], None] = lambda done, total: None,
     report: Callable[[StepReport], None] = lambda step: None,
+    report_consensus: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
     """Distil the frozen CLIP into a student, without a single 3D label.
 
@@ -52,19 +48,21 @@ def pretrain(
         config: Everything that decides the result.
         out: Checkpoint to write, .safetensors.
         fabric: Launched, with the processes and devices to use; one CPU by default.
-        cache: Folder in which the teacher's embeddings and superpixels stay, for other runs; by
-            default they lie beside `out` and go at the end.
+        cache: Folder in which the teacher's embeddings, the consensus and superpixels stay, for
+            other runs; by default they lie beside `out` and go at the end.
         num_workers: Processes that load keyframes beside each that trains.
         save_every: Steps between two states.
         report_teacher: Called after each keyframe that the teacher embedded, with how many are done
             and how many there are.
         report: Called after each step.
+        report_consensus: Called after each drive whose votes were counted, likewise.
 
     Returns:
         `out`.
 
     Raises:
-        ValueError: If the data set is empty or was opened with labels, or no camera sees a point.
+        ValueError: If the data set is empty or was opened with labels, or classes are to be
+            balanced and no camera sees a point.
 
     Source: CLIP2Scene (CVPR 2023), section 3.
     """
@@ -77,26 +75,35 @@ def pretrain(
     vocabulary = make_vocabulary(config.prompts, encoder(config.prompts), config.classes)
     dense_clip = dense_clip_of(config.teacher, encoder.clip)
     cache_folder = cache or out.with_suffix(".teacher")
-    teacher: LiveTeacher | CachedTeacher
-    if config.augmentation.image_flip or config.augmentation.image_crop:
-        teacher = LiveTeacher(dense_clip)  # every epoch shows it other images
-    else:
-        filled = TeacherCache(cache_folder, dense_clip)
+    logit_scale = float(encoder.clip.model.logit_scale.exp())
+    text = vocabulary.embeddings
+    is_varied = config.augmentation.image_flip or config.augmentation.image_crop
+    kept = TeacherCache(cache_folder, dense_clip)
+    cached = CachedTeacher(kept, encoder.clip.embedding_size)
+    consensus = None
+    if config.consensus.voxel_size_m or not is_varied:
         share = range(fabric.global_rank, len(dataset), fabric.world_size)
-        fill_cache(filled, dataset, share, report_teacher)
+        fill_cache(kept, dataset, share, report_teacher)
         fabric.barrier()
-        teacher = CachedTeacher(filled, encoder.clip.embedding_size)
-    samples = PairedSamples(dataset, teacher, config, superpixels_of(config.losses, cache_folder))
-    weights = class_weights(samples, vocabulary.embeddings)
-    trainer = StudentTrainer(
-        samples,
-        vocabulary.embeddings,
+    if config.consensus.voxel_size_m:
+        consensus = ConsensusCache(kept.folder, text, logit_scale, config)
+        place = (fabric.global_rank, fabric.world_size)
+        fill_consensus(consensus, dataset, cached, *place, report_consensus)
+        fabric.barrier()
+    samples = PairedSamples(
+        dataset,
+        LiveTeacher(dense_clip) if is_varied else cached,  # every epoch would vary other images
         config,
-        fabric,
-        weights if config.losses.class_balance else None,
-        num_workers,
-        float(encoder.clip.model.logit_scale.exp()),
+        superpixels_of(config.losses, cache_folder),
+        consensus,
     )
+    weights = None
+    if config.losses.class_balance and is_varied:
+        weights = class_weights(samples, text)
+    elif config.losses.class_balance:
+        tokens = [dataset.token(index) for index in range(len(dataset))]
+        weights = kept_class_weights(kept.folder, samples, tokens, text, config)
+    trainer = StudentTrainer(samples, text, config, fabric, weights, num_workers, logit_scale)
     state = out.with_suffix(".state.safetensors")
     if state.exists():
         trainer.restore(state)
@@ -133,32 +140,3 @@ def superpixels_of(losses: LossesConfig, folder: Path) -> SuperpixelMaps | None:
     if losses.contrastive != "slidr":
         return None
     return SuperpixelMaps(folder, losses.superpixels, losses.superpixel_compactness)
-
-
-def class_weights(samples: Samples, text: Tensor) -> Tensor:
-    """Weigh classes by the inverse square root of their share of the teacher's labels.
-
-    Args:
-        samples: Keyframes; at most 256, evenly spread, are counted.
-        text: (C, D) float32.
-
-    Returns:
-        (C,) float32 with mean 1 over the classes that occur; classes that never occur get 0.
-
-    Raises:
-        ValueError: If no camera sees any point of them.
-    """
-    counts: NDArray[np.int64] = np.zeros(len(text), dtype=np.int64)
-    spread = np.linspace(0, len(samples) - 1, min(len(samples), _KEYFRAMES_FOR_WEIGHTS))
-    for index in spread.round().astype(int).tolist():
-        _, embeddings = samples[0, index]
-        labels = (embeddings @ text.T).argmax(dim=1)
-        counts += torch.bincount(labels, minlength=len(text)).numpy()
-    if not counts.any():
-        raise ValueError(
-            "no camera sees any point of the data set; check its calibration and that it has images"
-        )
-    occurs = counts > 0
-    weights: NDArray[np.float64] = np.zeros(len(text))
-    weights[occurs] = 1 / np.sqrt(counts[occurs] / counts.sum())
-    return torch.from_numpy((weights / weights[occurs].mean()).astype(np.float32))

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset, Sampler
 
 from clip2scene_core.config import PretrainConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.training.consensus_cache import ConsensusCache
 from clip2scene_core.training.paired_sample import PairedSample, choose_sweeps, pair_sample
 from clip2scene_core.training.superpixel_maps import SuperpixelMaps
 from clip2scene_core.training.teacher import CachedTeacher, LiveTeacher
@@ -43,6 +44,7 @@ class PairedSamples(Samples):
         teacher: Live or cached.
         config: Sweeps, grids, augmentation and seed.
         superpixels: Of the images, or None where no loss needs them.
+        consensus: Of the drives, or None where every pair is named by its own pixel.
     """
 
     def __init__(
@@ -51,11 +53,12 @@ class PairedSamples(Samples):
         teacher: LiveTeacher | CachedTeacher,
         config: PretrainConfig,
         superpixels: SuperpixelMaps | None = None,
+        consensus: ConsensusCache | None = None,
     ) -> None:
         self._dataset = dataset
         self._teacher = teacher
         self._config = config
-        self._superpixels = superpixels
+        self._superpixels, self._consensus = superpixels, consensus
 
     def __len__(self) -> int:
         return len(self._dataset)
@@ -67,7 +70,8 @@ class PairedSamples(Samples):
         previous = choose_sweeps(self._dataset, index, self._config, generator)
         loaded = self._dataset.load(index, previous)
         superpixels = () if self._superpixels is None else self._superpixels.of(loaded)
-        sample = pair_sample(loaded, self._config, generator, superpixels)
+        consensus = None if self._consensus is None else self._consensus.read(loaded.scene_token)
+        sample = pair_sample(loaded, self._config, generator, superpixels, consensus)
         return sample, self._teacher.embed_pairs(sample)
 
 

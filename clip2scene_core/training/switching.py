@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from clip2scene_core.config_sections import SwitchingConfig
+from clip2scene_core.training.batch import PretrainBatch
+from clip2scene_core.training.pseudo_labels import Labels
 
 
 def is_switching(config: SwitchingConfig, epoch: int) -> bool:
@@ -14,32 +16,50 @@ def is_switching(config: SwitchingConfig, epoch: int) -> bool:
 
 
 def switch_labels(
-    pixel_labels: Tensor,
-    own_labels: Tensor,
-    sample_index: Tensor,
+    by_teacher: Labels,
+    own: Tensor,
+    own_confidences: Tensor,
+    batch: PretrainBatch,
     config: SwitchingConfig,
     generator: torch.Generator,
-) -> Tensor:
-    """Take each label from the pixel or from the student itself, by the toss of a coin.
+) -> Labels:
+    """Take each label from the teacher or from the student itself, by the toss of a coin.
 
     Args:
-        pixel_labels: (P,) int64, the teacher's.
-        own_labels: (P,) int64, the student's, or its moving average's.
-        sample_index: (P,) int64, the keyframe of each pair.
-        config: How often, and what one toss decides for.
+        by_teacher: Of P pairs and other points.
+        own: (N,) int64, the class of every point by the student or its moving average.
+        own_confidences: (N,) float, of these.
+        batch: N points, P pairs.
+        config: How often, and what one toss decides for; with `unseen_points`, points without any
+            other label take their own.
         generator: Source of chance, on the CPU.
-
-    Returns:
-        (P,) int64.
 
     Source: CLIP2Scene (CVPR 2023), section 3.2.4; the paper's code tosses once for a batch.
     """
+    is_own = toss(batch.sample_index, config, generator)
+    of_pairs = torch.where(is_own, own[batch.point_index], by_teacher.of_pairs)
+    num_pairs = len(of_pairs)
+    of_others = by_teacher.confidences[num_pairs:]
+    confidences = torch.where(
+        is_own, own_confidences[batch.point_index], by_teacher.confidences[:num_pairs]
+    )
+    unseen, of_unseen = by_teacher.unseen, by_teacher.of_unseen
+    if config.unseen_points:
+        is_nameless = torch.ones(len(own), dtype=torch.bool, device=own.device)
+        is_nameless[batch.point_index] = is_nameless[unseen] = False
+        nameless = is_nameless.nonzero()[:, 0]
+        unseen = torch.cat([unseen, nameless])
+        of_unseen = torch.cat([of_unseen, own[nameless]])
+        of_others = torch.cat([of_others, own_confidences[nameless]])
+    return Labels(of_pairs, unseen, of_unseen, torch.cat([confidences, of_others]))
+
+
+def toss(sample_index: Tensor, config: SwitchingConfig, generator: torch.Generator) -> Tensor:
+    """Toss the coin for every pair: sample_index (P,) int64, its keyframe -> (P,) bool."""
     num_samples = int(sample_index.max()) + 1 if len(sample_index) else 0
-    num_tosses = {"batch": 1, "sample": num_samples, "point": len(pixel_labels)}
+    num_tosses = {"batch": 1, "sample": num_samples, "point": len(sample_index)}
     tosses = torch.rand(num_tosses[config.granularity], generator=generator) < config.probability
-    tosses = tosses.to(pixel_labels.device)
+    tosses = tosses.to(sample_index.device)
     if config.granularity == "batch":
-        tosses = tosses.expand(len(pixel_labels))
-    elif config.granularity == "sample":
-        tosses = tosses[sample_index]
-    return torch.where(tosses, own_labels, pixel_labels)
+        return tosses.expand(len(sample_index))
+    return tosses[sample_index] if config.granularity == "sample" else tosses

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -17,7 +18,8 @@ from clip2scene_core.training.averaging import AveragedStudent
 from clip2scene_core.training.batch import PretrainBatch, collate
 from clip2scene_core.training.distiller import Distiller, Embedded
 from clip2scene_core.training.fabric import Fabric
-from clip2scene_core.training.objective import Labels, Term, losses_of
+from clip2scene_core.training.objective import Term, losses_of
+from clip2scene_core.training.pseudo_labels import Labels, name_by_teacher, name_by_text
 from clip2scene_core.training.samples import BatchOrder, Samples
 from clip2scene_core.training.schedule import learning_rate, make_optimiser
 from clip2scene_core.training.state import load_state, save_state
@@ -174,25 +176,19 @@ class StudentTrainer:
     def _label(
         self, batch: PretrainBatch, embedded: Embedded, epoch: int, part: int
     ) -> tuple[Labels, int]:
-        """Name every pair by its pixel, or by the student itself; and count the latter."""
-        pixel_labels = (batch.pixel_embeddings @ self._text.T).argmax(dim=1)
-        nothing = pixel_labels.new_zeros(0)
+        """Name points by the teacher, or by the student itself; and count the pairs of that."""
+        by_teacher = name_by_teacher(batch, self._text, self._logit_scale)
         switching = self._config.switching
         if not is_switching(switching, epoch):
-            return Labels(pixel_labels, nothing, nothing), 0
-        semantic = self._average.embed(batch, embedded)
-        own = (semantic.detach() @ self._text.T).argmax(dim=1)  # (N,)
-        of_pairs = switch_labels(
-            pixel_labels, own[batch.point_index], batch.sample_index, switching,
-            self._chance(part, _OF_LABELS),
-        )  # fmt: skip
-        unseen = nothing
-        if switching.unseen_points:
-            is_unseen = torch.ones(len(own), dtype=torch.bool, device=own.device)
-            is_unseen[batch.point_index] = False
-            unseen = is_unseen.nonzero()[:, 0]
-        num_switched = int((of_pairs != pixel_labels).sum())
-        return Labels(of_pairs, unseen, own[unseen]), num_switched
+            return by_teacher, 0
+        semantic = self._average.embed(batch, embedded).detach().float()
+        own, probabilities = name_by_text(
+            F.normalize(semantic, dim=1), self._text, 1 / self._config.losses.temperature
+        )
+        labels = switch_labels(
+            by_teacher, own, probabilities, batch, switching, self._chance(part, _OF_LABELS)
+        )
+        return labels, int((labels.of_pairs != by_teacher.of_pairs).sum())
 
     def _chance(self, part: int, what: int) -> torch.Generator:
         """Chance of this step; a toss for the whole batch falls alike in all processes."""

@@ -97,6 +97,7 @@ def run(arguments: argparse.Namespace) -> None:
             arguments.save_every,
             bars.show_teacher,
             report,
+            bars.show_consensus,
         )
     finally:
         bars.close()
@@ -115,6 +116,9 @@ class _Bars:
 
     def show_teacher(self, done: int, total: int) -> None:
         self._bar("teacher", "keyframe", done, total)
+
+    def show_consensus(self, done: int, total: int) -> None:
+        self._bar("consensus", "drive", done, total)
 
     def show_step(self, step: StepReport) -> None:
         bar = self._bar("student", "step", step.step, step.num_steps)
