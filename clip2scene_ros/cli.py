@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from clip2scene_core import __version__
 from clip2scene_ros.commands import (
+    audit,
     bag,
     bench,
     clip,
@@ -37,6 +38,7 @@ _COMMANDS = {
     "pretrain": pretrain,
     "finetune": finetune,
     "evaluate": evaluate,
+    "audit": audit,
     "models": models,
     "parameters": parameters,
     "bench": bench,

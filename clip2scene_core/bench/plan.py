@@ -30,8 +30,9 @@ from clip2scene_core.device import find_device
 from clip2scene_core.teacher.cache import TeacherCache
 from clip2scene_core.teacher.clip import load_clip
 from clip2scene_core.training.fabric import make_fabric
-from clip2scene_core.training.pretrain import dense_clip_of, pretrain
+from clip2scene_core.training.pretrain import pretrain
 from clip2scene_core.training.teacher import fill_cache
+from clip2scene_core.training.teaching import dense_clip_of
 
 _QUICK_NETWORK: Final = NetworkConfig(width=0.125, voxel_size_m=0.5)
 _QUICK_IMAGE_HEIGHT: Final = 64

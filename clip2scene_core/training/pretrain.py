@@ -9,20 +9,10 @@ from pathlib import Path
 
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
 from clip2scene_core.config import PretrainConfig
-from clip2scene_core.config_sections import LossesConfig, TeacherConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
-from clip2scene_core.prompt_encoder import PromptEncoder
-from clip2scene_core.teacher.cache import TeacherCache
-from clip2scene_core.teacher.clip import Clip
-from clip2scene_core.teacher.maskclip import DenseClip
-from clip2scene_core.training.class_weights import class_weights, kept_class_weights
-from clip2scene_core.training.consensus_cache import ConsensusCache, fill_consensus
 from clip2scene_core.training.fabric import Fabric, make_fabric
-from clip2scene_core.training.samples import PairedSamples
-from clip2scene_core.training.superpixel_maps import SuperpixelMaps
-from clip2scene_core.training.teacher import CachedTeacher, LiveTeacher, fill_cache
+from clip2scene_core.training.teaching import prepare_teaching
 from clip2scene_core.training.trainer import StepReport, StudentTrainer
-from clip2scene_core.vocabulary import make_vocabulary
 
 
 def pretrain(
@@ -71,39 +61,17 @@ def pretrain(
         raise ValueError(f"the data set {what}; pre-training reads keyframes without labels")
     started = time.monotonic()
     fabric = fabric or make_fabric(config)
-    encoder = PromptEncoder(config.teacher.clip, str(fabric.device))
-    vocabulary = make_vocabulary(config.prompts, encoder(config.prompts), config.classes)
-    dense_clip = dense_clip_of(config.teacher, encoder.clip)
-    cache_folder = cache or out.with_suffix(".teacher")
-    logit_scale = float(encoder.clip.model.logit_scale.exp())
-    text = vocabulary.embeddings
-    is_varied = config.augmentation.image_flip or config.augmentation.image_crop
-    kept = TeacherCache(cache_folder, dense_clip)
-    cached = CachedTeacher(kept, encoder.clip.embedding_size)
-    consensus = None
-    if config.consensus.voxel_size_m or not is_varied:
-        share = range(fabric.global_rank, len(dataset), fabric.world_size)
-        fill_cache(kept, dataset, share, report_teacher)
-        fabric.barrier()
-    if config.consensus.voxel_size_m:
-        consensus = ConsensusCache(kept.folder, text, logit_scale, config)
-        place = (fabric.global_rank, fabric.world_size)
-        fill_consensus(consensus, dataset, cached, *place, report_consensus)
-        fabric.barrier()
-    samples = PairedSamples(
-        dataset,
-        LiveTeacher(dense_clip) if is_varied else cached,  # every epoch would vary other images
+    folder = cache or out.with_suffix(".teacher")
+    teaching = prepare_teaching(dataset, config, folder, fabric, report_teacher, report_consensus)
+    trainer = StudentTrainer(
+        teaching.samples,
+        teaching.vocabulary.embeddings,
         config,
-        superpixels_of(config.losses, cache_folder),
-        consensus,
+        fabric,
+        teaching.class_weights,
+        num_workers,
+        teaching.logit_scale,
     )
-    weights = None
-    if config.losses.class_balance and is_varied:
-        weights = class_weights(samples, text)
-    elif config.losses.class_balance:
-        tokens = [dataset.token(index) for index in range(len(dataset))]
-        weights = kept_class_weights(kept.folder, samples, tokens, text, config)
-    trainer = StudentTrainer(samples, text, config, fabric, weights, num_workers, logit_scale)
     state = out.with_suffix(".state.safetensors")
     if state.exists():
         trainer.restore(state)
@@ -122,21 +90,9 @@ def pretrain(
         }
         student = trainer.student.cpu().eval()
         scenes = tuple(scene.token for scene in dataset.scenes)
-        save_checkpoint(out, Checkpoint(student, vocabulary, config, scenes, record))
+        save_checkpoint(out, Checkpoint(student, teaching.vocabulary, config, scenes, record))
         state.unlink(missing_ok=True)
         if cache is None:
-            shutil.rmtree(cache_folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
     fabric.barrier()
     return out
-
-
-def dense_clip_of(teacher: TeacherConfig, clip: Clip) -> DenseClip:
-    """Make the frozen CLIP that a configuration describes."""
-    return DenseClip(clip, teacher.image_height, teacher.key_smoothing, teacher.scales)
-
-
-def superpixels_of(losses: LossesConfig, folder: Path) -> SuperpixelMaps | None:
-    """Keep superpixels in a folder, if the losses need any."""
-    if losses.contrastive != "slidr":
-        return None
-    return SuperpixelMaps(folder, losses.superpixels, losses.superpixel_compactness)
