@@ -14,12 +14,12 @@ from clip2scene_core.teacher.cache import TeacherCache
 from clip2scene_core.teacher.clip import load_clip
 from clip2scene_core.teacher.maskclip import DenseClip
 from clip2scene_core.training.batch import collate
-from clip2scene_core.training.consensus import Votes
 from clip2scene_core.training.consensus_cache import ConsensusCache, fill_consensus
 from clip2scene_core.training.paired_sample import pair_sample
 from clip2scene_core.training.pseudo_labels import Labels, name_by_teacher
 from clip2scene_core.training.switching import switch_labels
 from clip2scene_core.training.teacher import CachedTeacher, fill_cache
+from clip2scene_core.training.votes import Votes
 
 NONE_MOVES = np.zeros(3, dtype=np.bool_)
 BUS_MOVES = np.array([True, False, False])  # bus, road, tree
@@ -27,23 +27,39 @@ BUS_MOVES = np.array([True, False, False])  # bus, road, tree
 
 def test_a_voxel_is_what_its_pixels_say_on_the_mean():
     votes = Votes(1.0, NONE_MOVES, logit_scale=10.0)
-    # Two lukewarm votes for class 1 against one for class 0 that outweighs them; then one for 2.
-    votes.add(
-        np.array([[0.1, 0.1, 0.1], [0.9, 0.2, 0.3]]), cosines([0.1, 0.3, 0], [0.1, 0.2, 0]), 5
-    )
+    # Two lukewarm votes for class 1 and one for class 0 that outweighs them; then one for 2. In the
+    # first grid voxels go from -0.25 to 0.75, in the second from 0.25 to 1.25 along every axis.
+    lukewarm = cosines([0.1, 0.3, 0], [0.1, 0.2, 0])
+    votes.add(np.array([[0.3, 0.3, 0.3], [0.4, 0.5, 0.6]]), lukewarm, 5)
     votes.add(np.array([[0.5, 0.5, 0.5]]), cosines([0.7, 0.1, 0]), 7)
-    votes.add(np.array([[-0.1, 0.5, 0.5]]), cosines([0, 0, 0.5]), 7)
+    votes.add(np.array([[-0.3, 0.5, 0.5]]), cosines([0, 0, 0.5]), 7)
     consensus = votes.count()
     labels, confidences = consensus.label(
-        np.array([[0.3, 0.3, 0.3], [-0.5, 0.1, 0.1], [1.5, 0.5, 0.5], [0.5, 0.5, -0.5]]), 6
+        np.array([[0.3, 0.3, 0.3], [-0.4, 0.4, 0.4], [1.5, 0.5, 0.5], [0.5, 0.5, -0.5]]), 6
     )
     assert labels.tolist() == [0, 2, IGNORE_LABEL, IGNORE_LABEL]
     # Means of the first voxel: 0.3, 0.2, 0; softmax at scale 10.
     wanted = np.exp(3) / (np.exp(3) + np.exp(2) + 1)
     alone = np.exp(5) / (np.exp(5) + 2)
-    np.testing.assert_allclose(confidences, [wanted, alone, 0, 0], atol=1e-6)
-    assert consensus.first_ns.tolist() == [7, 5]
-    assert consensus.last_ns.tolist() == [7, 7]
+    np.testing.assert_allclose(confidences, [wanted, alone, 0, 0], atol=2e-3)
+    assert consensus.first_ns.tolist() == [7, 5, 7, 5]
+    assert consensus.last_ns.tolist() == [7, 7, 7, 7]
+
+
+def test_both_grids_count_alike():
+    votes = Votes(1.0, NONE_MOVES, logit_scale=10.0)
+    votes.add(np.array([[0.5, 0.5, 0.5]]), cosines([0.6, 0, 0]), 0)
+    votes.add(np.array([[0.0, 0.5, 0.5]] * 3), cosines(*[[0, 0.9, 0]] * 3), 0)
+    consensus = votes.count()
+    # At x = 0.5: with all four in the first grid, (0.15, 0.675); alone in the second, (0.6, 0).
+    # At x = 0.0: with all four in the first grid; with its like in the second, (0, 0.9).
+    # At x = 0.9: in the second grid only, (0.6, 0).
+    places = np.array([[0.5, 0.5, 0.5], [0.0, 0.5, 0.5], [0.9, 0.5, 0.5]])
+    labels, confidences = consensus.label(places, 0)
+    assert labels.tolist() == [0, 1, 0]
+    means = np.array([[0.375, 0.3375, 0], [0.075, 0.7875, 0], [0.6, 0, 0]])
+    wanted = np.exp(10 * means).max(axis=1) / np.exp(10 * means).sum(axis=1)
+    np.testing.assert_allclose(confidences, wanted, atol=5e-3)
 
 
 def test_what_passes_by_leaves_no_trail():
@@ -64,10 +80,11 @@ def test_what_passes_by_leaves_no_trail():
 
 def test_voxels_far_apart_do_not_meet():
     votes = Votes(0.5, NONE_MOVES, logit_scale=10.0)
-    places = np.random.default_rng(0).integers(-2000, 2000, (500, 3))
+    places = np.random.default_rng(0).choice(10**6, 500, replace=False)
+    places = np.stack([places // 10**4, places // 100 % 100, places % 100], axis=1) * 2 - 99
     classes = np.arange(500) % 3
-    votes.add(places * 0.5 + 0.25, np.eye(3, dtype=np.float32)[classes], 0)
-    labels, _ = votes.count().label(places * 0.5 + 0.4, 0)
+    votes.add(places * 0.5, np.eye(3, dtype=np.float32)[classes], 0)
+    labels, _ = votes.count().label(places * 0.5 + 0.1, 0)
     assert labels.tolist() == classes.tolist()
 
 
@@ -119,7 +136,7 @@ def test_every_sweep_is_named_through_its_pose(tiny_consensus):
 
 def test_another_keyframe_names_what_no_camera_sees_now(tmp_path, tiny_consensus):
     dataset, config, teacher, _ = tiny_consensus
-    config = override(config, ["consensus={voxel_size_m: 4.0, movable: []}", "sweeps.count=1"])
+    config = override(config, ["consensus={voxel_size_m: 9.0, movable: []}", "sweeps.count=1"])
     sample, num_named = dataset.load(1, ()), []
     for number, keyframes in enumerate(([1], [0, 1])):
         cache = ConsensusCache(tmp_path / str(number), TEXT, 10.0, config)

@@ -17,9 +17,10 @@ from clip2scene_core.config import PretrainConfig
 from clip2scene_core.config_sections import AugmentationConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.geometry import transform_points
-from clip2scene_core.training.consensus import Consensus, Votes
+from clip2scene_core.training.consensus import Consensus
 from clip2scene_core.training.paired_sample import pair_sample
 from clip2scene_core.training.teacher import CachedTeacher
+from clip2scene_core.training.votes import Votes
 
 _NOT_VARIED = AugmentationConfig(cloud=False, image_flip=False, image_crop=False)
 
@@ -102,7 +103,8 @@ class ConsensusCache:
                 values = {field.name: file[field.name] for field in fields(Consensus)}
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path}: damaged consensus ({error}); delete the file") from error
-        return Consensus(**(values | {"voxel_size_m": float(values["voxel_size_m"])}))
+        numbers = {key: float(values[key]) for key in ("voxel_size_m", "logit_scale")}
+        return Consensus(**(values | numbers))
 
     def _path(self, scene_token: str) -> Path:
         return self._folder / f"{scene_token}.npz"
