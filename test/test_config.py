@@ -91,15 +91,21 @@ def profile(name: str) -> PretrainConfig:
     return load_config(Path(__file__).parents[1] / "config" / f"pretrain_{name}.yaml")
 
 
+def differences(one: PretrainConfig, other: PretrainConfig) -> set[str]:
+    """Keys of all sections but the schedule that differ."""
+    ones, others = config_to_dict(one), config_to_dict(other)
+    sections = set(ones) - {"classes", "prompts", "training"}
+    return {
+        f"{section}.{key}"
+        for section in sections
+        for key, value in ones[section].items()
+        if others[section][key] != value
+    }
+
+
 def test_the_paper_and_its_code_differ_where_they_are_known_to():
     paper, code = config_to_dict(profile("paper")), config_to_dict(profile("official_code"))
-    different = {
-        f"{section}.{key}"
-        for section in ("network", "teacher", "sweeps", "augmentation", "losses", "switching")
-        for key, value in paper[section].items()
-        if code[section][key] != value
-    }
-    assert different == {
+    assert differences(profile("paper"), profile("official_code")) == {
         "sweeps.choice",  # D11
         "losses.semantic",  # D1
         "losses.temperature",  # D2
@@ -112,3 +118,55 @@ def test_the_paper_and_its_code_differ_where_they_are_known_to():
     assert [c for c, p in zip(code["prompts"], paper["prompts"], strict=True) if c != p] == [
         "traffic_cone", "other_flat",  # D14
     ]  # fmt: skip
+
+
+def test_the_recommended_profile_leaves_the_paper_where_it_says_so():
+    paper, recommended = profile("paper"), profile("recommended")
+    assert differences(paper, recommended) == {
+        "network.features",
+        "teacher.key_smoothing",
+        "teacher.occlusion_margin_m",
+        "consensus.voxel_size_m",
+        "sweeps.count",
+        "augmentation.image_flip",
+        "augmentation.image_crop",
+        "losses.semantic",  # D1
+        "losses.temperature",  # D2
+        "losses.class_balance",
+        "losses.spatial_temporal",  # D4 to D8
+        "switching.granularity",  # D10
+    }
+    training = [config_to_dict(config)["training"] for config in (paper, recommended)]
+    assert {key for key, value in training[0].items() if training[1][key] != value} == {
+        "optimiser",
+        "learning_rate",
+        "dampening",
+        "weight_decay",
+        "schedule",
+    }
+    assert recommended.prompts == PretrainConfig().prompts != paper.prompts  # D14
+
+
+def test_the_recommended_profile_differs_from_the_defaults_in_the_teacher_alone():
+    assert differences(PretrainConfig(), profile("recommended")) == {
+        "teacher.image_height",
+        "teacher.key_smoothing",
+        "teacher.occlusion_margin_m",
+        "consensus.voxel_size_m",
+    }
+    assert profile("recommended").training == PretrainConfig().training
+
+
+def test_the_embedded_profile_is_the_recommended_one_made_small():
+    assert differences(profile("recommended"), profile("recommended_embedded")) == {
+        "network.width",
+        "network.voxel_size_m",
+        "teacher.clip",
+        "teacher.image_height",
+        "teacher.scales",
+    }
+    # What the shipped student was trained with, and consensus.
+    assert differences(profile("embedded"), profile("recommended_embedded")) == {
+        "consensus.voxel_size_m"
+    }
+    assert profile("recommended_embedded").training == profile("embedded").training

@@ -17,7 +17,7 @@ from clip2scene_core.config import PretrainConfig
 from clip2scene_core.config_sections import AugmentationConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.geometry import transform_points
-from clip2scene_core.training.consensus import Consensus
+from clip2scene_core.training.consensus import SHIFTS, Consensus
 from clip2scene_core.training.paired_sample import pair_sample
 from clip2scene_core.training.teacher import CachedTeacher
 from clip2scene_core.training.votes import Votes
@@ -53,8 +53,9 @@ class ConsensusCache:
             config, augmentation=_NOT_VARIED, sweeps=replace(config.sweeps, count=1)
         )
         settings = [
-            logit_scale, asdict(config.consensus), config.classes, config.sweeps.min_range_m,
-            config.sweeps.max_range_m, config.teacher.occlusion_margin_m,
+            SHIFTS, logit_scale, asdict(config.consensus), config.classes,
+            config.sweeps.min_range_m, config.sweeps.max_range_m,
+            config.teacher.occlusion_margin_m,
         ]  # fmt: skip
         digest = hashlib.sha256(json.dumps(settings).encode())
         digest.update(text.numpy().tobytes())
