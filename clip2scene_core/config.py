@@ -109,7 +109,8 @@ def override(config: Config, assignments: Sequence[str]) -> Config:
             if not isinstance(place, dict):
                 raise ConfigError(f"{assignment!r}: '{section}' is a value, not a section")
         place[last] = yaml.safe_load(text)
-    return build_config(config, values, "override")
+    # The class's own defaults tell where a value may be null, which a number in `config` would not.
+    return build_config(type(config)(), values, "override")
 
 
 def config_from_dict(values: Any, source: str) -> PretrainConfig:
@@ -161,8 +162,9 @@ def build_config(default: Config, values: Any, source: str, prefix: str = "") ->
 def _fit(value: Any, default: Any, source: str, where: str) -> Any:
     """Check a value against its default's type; ints fit floats, lists fit tuples."""
     if isinstance(default, tuple):
-        kind = type(default[0]) if default else str
-        fits = isinstance(value, (list, tuple)) and all(isinstance(item, kind) for item in value)
+        fits = isinstance(value, (list, tuple)) and all(
+            isinstance(item, type(default[0])) for item in value
+        )
         value = tuple(value) if fits else value
     elif default is None:
         fits = value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))

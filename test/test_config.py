@@ -68,6 +68,9 @@ def test_single_values_are_overridden():
     assert (config.training.epochs, config.losses.semantic) == (3, "paper_eq1")
     assert override(config, ["training.learning_rate=1e-3"]).training.learning_rate == 1e-3
     assert override(config, ["classes=[a, b]", "prompts=[c, d]"]).classes == ("a", "b")
+    nearer = override(PretrainConfig(), ["teacher.occlusion_margin_m=0.5", "consensus.movable=[]"])
+    assert override(nearer, ["teacher.occlusion_margin_m=null"]).teacher.occlusion_margin_m is None
+    assert override(nearer, ["consensus.movable=[car]"]).consensus.movable == ("car",)
     for assignment, message in (
         ("training.epochs", "an override is KEY=VALUE"),
         ("training.epoch=3", "unknown key 'training.epoch'"),
