@@ -108,8 +108,9 @@ def test_pretraining_writes_a_checkpoint_that_names_its_scenes(tmp_path, tiny_nu
     assert sorted(path.name for path in tmp_path.glob("s.*")) == ["s.safetensors"]
 
 
-def test_pretraining_cannot_see_labels(tmp_path, tiny_nuscenes, tiny_clip):
-    config = make_config(tiny_clip)
+@pytest.mark.parametrize("voxel_size_m", [0, 2])
+def test_pretraining_cannot_see_labels(tmp_path, tiny_nuscenes, tiny_clip, voxel_size_m):
+    config = make_config(tiny_clip, f"consensus.voxel_size_m={voxel_size_m}")
     with_labels = pretrain(NuScenesDataset(tiny_nuscenes), config, tmp_path / "a.safetensors")
     shutil.rmtree(tiny_nuscenes / "lidarseg")
     without = pretrain(NuScenesDataset(tiny_nuscenes), config, tmp_path / "b.safetensors")
