@@ -5,7 +5,8 @@ import pytest
 from bench_results import make_result
 
 from clip2scene_core.bench.report import format_result
-from clip2scene_core.bench.result import ResultError, load_result, save_result
+from clip2scene_core.bench.json_nouns import ResultError
+from clip2scene_core.bench.result import load_result, save_result
 
 
 def table_rows(document: str) -> list[list[str]]:

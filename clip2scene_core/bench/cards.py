@@ -99,22 +99,26 @@ def format_section(digest: str, name: str, result: BenchResult) -> str:
     )
 
 
-def replace_section(text: str, section: str, source: str) -> str:
-    """Replace what stands between the two marks of a card.
+def replace_section(
+    text: str, section: str, source: str, marks: tuple[str, str] = (BEGIN, END)
+) -> str:
+    """Replace what stands between two marks of a card or page.
 
     Args:
         text: The card.
         section: Goes between the marks.
         source: Named in errors.
+        marks: The first and the last line.
 
     Raises:
         CardError: If the card does not hold each mark once, in order.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    first, last = marks
+    before, begin, rest = text.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise CardError(f"{source} has no place for numbers; add the lines {BEGIN!r} and {END!r}")
-    return f"{before}{BEGIN}\n\n{section}\n\n{END}{after}"
+        raise CardError(f"{source} has no place for numbers; add the lines {first!r} and {last!r}")
+    return f"{before}{first}\n\n{section}\n\n{last}{after}"
 
 
 def failures_picture(model: Path) -> Path:

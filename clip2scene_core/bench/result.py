@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
-import typing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
+from clip2scene_core.bench.json_nouns import ResultError, from_json, to_json
 from clip2scene_core.bench.statistics import Measurement, PairedDifference
 
 FORMAT: Final = "clip2scene-bench-world-1"
-
-
-class ResultError(ValueError):
-    """A file that does not hold a bench's result."""
 
 
 @dataclass(frozen=True)
@@ -253,7 +248,7 @@ class BenchResult:
 
 def save_result(path: Path, result: BenchResult) -> None:
     """Write JSON; besides the fields it holds what they imply: mean, spread, is_resolved."""
-    text = json.dumps({"format": FORMAT, **_to_json(result)}, indent=1, allow_nan=False)
+    text = json.dumps({"format": FORMAT, **to_json(result)}, indent=1, allow_nan=False)
     path.write_text(text + "\n")
 
 
@@ -267,44 +262,6 @@ def load_result(path: Path) -> BenchResult:
         values = json.loads(path.read_text())
         if values["format"] != FORMAT:
             raise ResultError(f"{path}: format {values['format']!r}, expected {FORMAT!r}")
-        return _from_json(BenchResult, values)
+        return from_json(BenchResult, values)
     except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise ResultError(f"{path}: no result of a bench ({error})") from error
-
-
-_T = TypeVar("_T")
-
-
-def _to_json(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        implied = [
-            name for name, member in vars(type(value)).items() if isinstance(member, property)
-        ]
-        names = [field.name for field in dataclasses.fields(value)] + implied
-        return {name: _to_json(getattr(value, name)) for name in names}
-    if isinstance(value, tuple):
-        return [_to_json(item) for item in value]
-    if isinstance(value, float):
-        return None if math.isnan(value) else round(value, 6)
-    return value
-
-
-def _from_json(kind: type[_T], values: dict[str, Any]) -> _T:
-    hints = typing.get_type_hints(kind)
-    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
-    return kind(**{field.name: _fit(hints[field.name], values[field.name]) for field in fields})
-
-
-def _fit(hint: Any, value: Any) -> Any:
-    """Turn what JSON gave into what the type asks for; null is NaN where a number belongs."""
-    choices = typing.get_args(hint)
-    if type(None) in choices:
-        return None if value is None else _fit(choices[0], value)
-    if hint is float:
-        return math.nan if value is None else float(value)
-    if dataclasses.is_dataclass(hint):
-        return _from_json(typing.cast(type[Any], hint), value)
-    if typing.get_origin(hint) is tuple:
-        kinds = choices[:1] * len(value) if choices[-1] is Ellipsis else choices
-        return tuple(_fit(inner, item) for inner, item in zip(kinds, value, strict=True))
-    return value

@@ -9,16 +9,34 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from clip2scene_ros.commands import bench_tables
+
 if TYPE_CHECKING:
     from clip2scene_core.bench.plan import Run
     from clip2scene_core.bench.stages import StageResult
 
-SUMMARY = "measure students and their references on the embedded world"
+SUMMARY = "measure students and their references, or compute the paper's tables"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("benchmark", choices=("world",), help="the embedded world")
+    benchmarks = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
+    world = benchmarks.add_parser("world", help="students and references on the embedded world")
+    _add_world_arguments(world)
+    for name, summary in bench_tables.SUMMARIES.items():
+        table = benchmarks.add_parser(name, help=summary, description=summary)
+        bench_tables.add_arguments(table, name)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    if arguments.benchmark == "world":
+        _run_world(arguments)
+    else:
+        bench_tables.run(arguments)
+
+
+def _add_world_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--work", type=Path, required=True, help="folder; an interrupted bench goes on in it"
     )
@@ -51,8 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Run the command."""
+def _run_world(arguments: argparse.Namespace) -> None:
     from clip2scene_core.bench.cards import update_shipped
     from clip2scene_core.bench.report import format_result
     from clip2scene_core.bench.result import load_result, save_result

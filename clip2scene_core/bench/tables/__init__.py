@@ -1,0 +1,1 @@
+"""The paper's two tables, each from one command."""

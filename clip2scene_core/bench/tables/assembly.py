@@ -1,0 +1,241 @@
+"""From the results of a bench's stages to the tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any, Final
+
+import numpy as np
+
+from clip2scene_core.bench.clip_scores import clip_digest
+from clip2scene_core.bench.machine import describe_machine
+from clip2scene_core.bench.result import Difference, StageTime
+from clip2scene_core.bench.stages import StageResult
+from clip2scene_core.bench.statistics import (
+    Measurement,
+    PairedDifference,
+    SceneCounts,
+    class_iou,
+    compare,
+    measure,
+)
+from clip2scene_core.bench.tables.finetuning import Start, Trial, column_name, tuned_iou
+from clip2scene_core.bench.tables.plan import Plan
+from clip2scene_core.bench.tables.result import (
+    Ablation,
+    Cell,
+    Part,
+    Run,
+    Table1,
+    Table2,
+    Tuning,
+)
+from clip2scene_core.bench.tables.rows import BASELINE, FULL, RANDOM, TABLE1
+from clip2scene_core.bench.tables.run import Outcome, TablesOptions, seeded
+from clip2scene_core.bench.tables.scores import OTHER_WORDS, TRAINED_WORDS
+from clip2scene_core.config import config_to_dict
+from clip2scene_core.labels import NUSCENES_CLASSES
+
+UNTRAINED: Final = "untrained network"
+TEACHER: Final = "projected teacher"
+
+_NUM_CLASSES: Final = len(NUSCENES_CLASSES)
+_STAGES: Final = {
+    "table1": ("world", "teacher", "pretrain", "score"),
+    "table2": ("world", "teacher", "superpixels", "pretrain", "finetune", "score"),
+}
+
+
+def assemble_table1(options: TablesOptions, outcome: Outcome) -> Table1:
+    """Make Table 1 of what was computed.
+
+    Raises:
+        KeyError: If a kept stage lacks something: other code computed it.
+    """
+    counts = _Counts(options, outcome.results)
+    by_name = {row.name: outcome.plans[row] for row in TABLE1}
+    baseline = counts.of_plan(by_name[BASELINE], TRAINED_WORDS)
+    full = counts.of_plan(by_name[FULL], TRAINED_WORDS)
+
+    def row(
+        name: str,
+        parts: dict[str, SceneCounts] | None,
+        plan: Plan | None = None,
+        paper: float | None = None,
+        note: str = "",
+    ) -> Ablation:
+        def minus(other: dict[str, SceneCounts], other_name: str) -> PairedDifference | None:
+            if parts is None or name == other_name:
+                return None
+            return compare(parts["all"], other["all"])
+
+        return Ablation(
+            name=name,
+            paper=paper,
+            note=note,
+            refusal=plan.refusal if plan else "",
+            settings=plan.row.settings if plan else (),
+            mean_iou=measure(parts["all"]) if parts else None,
+            mean_iou_in_view=measure(parts["seen"]) if parts else None,
+            iou=_class_ious(parts["all"]) if parts else (),
+            minus_baseline=minus(baseline, BASELINE),
+            minus_full=minus(full, FULL),
+            train_seconds=counts.train_seconds(plan) if plan and parts else 0.0,
+        )
+
+    rows = []
+    for one in TABLE1:
+        plan = outcome.plans[one]
+        parts = None if plan.config is None else counts.of_plan(plan, TRAINED_WORDS)
+        rows.append(row(one.name, parts, plan, one.paper, _note_of(plan)))
+        if plan.labels:
+            other = counts.of_plan(plan, OTHER_WORDS)
+            note = "the same students, asked for the words of the other rows"
+            rows.append(row(f"{one.name}, other words at test", other, plan, note=note))
+    untrained = counts.of_stages("score-untrained", TRAINED_WORDS)
+    rows.append(row(UNTRAINED, untrained, note="reference"))
+    teacher = outcome.results["score-teacher"].value[TRAINED_WORDS]
+    fixed = {
+        key: SceneCounts(np.array([teacher[key]], dtype=np.int64), is_seeded=False)
+        for key in ("all", "seen")
+    }
+    rows.append(row(TEACHER, fixed, note="reference; a point in no view has no label"))
+    return Table1(_run_of(options, outcome, "table1"), tuple(rows))
+
+
+def assemble_table2(options: TablesOptions, outcome: Outcome) -> Table2:
+    """Make Table 2 of what was computed.
+
+    Raises:
+        KeyError: If a kept stage lacks something: other code computed it.
+    """
+    counts = _Counts(options, outcome.results)
+    columns = tuple(column_name(column) for column in options.columns)
+    cells, differences = [], []
+    for place, column in enumerate(columns):
+        scenes = {}
+        for start in outcome.starts:
+            trials, number = outcome.chosen[start.run, place]
+            names = [f"score-{trial.name}" for trial in seeded(trials, number, options)]
+            scenes[start.row.name] = counts.stack(names, TRAINED_WORDS)["all"]
+            cells.append(
+                Cell(
+                    start=start.row.name,
+                    column=column,
+                    paper=_paper_of(start, options.columns[place].labels.percent),
+                    mean_iou=measure(scenes[start.row.name]),
+                    iou=_class_ious(scenes[start.row.name]),
+                    grid=_grid_of(trials, number, outcome.results),
+                )
+            )
+        for one, other in _pairs_of(list(scenes)):
+            paired = compare(scenes[one], scenes[other])
+            differences.append(Difference(one, other, column, paired))
+    first = outcome.starts[0].run
+    labelled = tuple(
+        outcome.results[f"finetune-{outcome.chosen[first, place][0][0].name}"].value["num_labelled"]
+        for place in range(len(columns))
+    )
+    run = _run_of(options, outcome, "table2")
+    return Table2(run, columns, labelled, tuple(cells), tuple(differences))
+
+
+class _Counts:
+    """The counts that stages gave, stacked over the seeds."""
+
+    def __init__(self, options: TablesOptions, results: Mapping[str, StageResult]) -> None:
+        self._seeds, self._results = options.seeds, results
+
+    def of_plan(self, plan: Plan, words: str) -> dict[str, SceneCounts]:
+        return self.of_stages(f"score-{plan.run}", words)
+
+    def of_stages(self, name: str, words: str) -> dict[str, SceneCounts]:
+        return self.stack([f"{name}-{seed}" for seed in self._seeds], words)
+
+    def stack(self, names: list[str], words: str) -> dict[str, SceneCounts]:
+        values = [self._results[name].value[words] for name in names]
+        return {
+            key: SceneCounts(np.array([value[key] for value in values], np.int64), is_seeded=True)
+            for key in ("all", "seen")
+        }
+
+    def train_seconds(self, plan: Plan) -> float:
+        seconds = [self._results[f"pretrain-{plan.run}-{seed}"].seconds for seed in self._seeds]
+        return sum(seconds) / len(seconds)
+
+
+def _run_of(options: TablesOptions, outcome: Outcome, table: str) -> Run:
+    places = {"train": options.places.train, "test": options.places.test}
+    if table == "table2" and options.places.tune is not None:
+        places["tune"] = options.places.tune
+    parts = []
+    for name, scenes in places.items():
+        dataset = scenes.open(with_images=False)
+        parts.append(Part(name, len(dataset.scenes), len(dataset)))
+    return Run(
+        command=options.command,
+        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        machine=describe_machine(),
+        is_quick=options.is_quick,
+        is_embedded=options.scenes is None,
+        parts=tuple(parts),
+        seeds=tuple(options.seeds),
+        config=json.dumps(config_to_dict(options.base)),
+        clip=clip_digest(options.base.teacher),
+        classes=tuple(one.name for one in NUSCENES_CLASSES),
+        stages=tuple(
+            StageTime(result.name, result.seconds, result.commit)
+            for result in outcome.results.values()
+            if result.name.startswith(_STAGES[table])
+        ),
+    )
+
+
+def _class_ious(counts: SceneCounts) -> tuple[Measurement, ...]:
+    def of_class(label: int) -> Any:
+        return lambda counts: class_iou(counts)[..., label]
+
+    return tuple(measure(counts, of_class(label)) for label in range(_NUM_CLASSES))
+
+
+def _note_of(plan: Plan) -> str:
+    notes = [plan.row.note] if plan.row.note else []
+    if plan.unread:
+        notes.append(f"left out, unknown to this CLIP: {', '.join(plan.unread)}")
+    missing = {one.name for one in NUSCENES_CLASSES} - {name for name, _ in plan.labels}
+    if plan.labels and missing:
+        without = [one.name for one in NUSCENES_CLASSES if one.name in missing]
+        notes.append(f"no word for {', '.join(without)}")
+    return "; ".join(notes)
+
+
+def _paper_of(start: Start, percent: int) -> float | None:
+    """The paper's number for 100 %, or that for 1 % beside any other share."""
+    if start.row.paper is None:
+        return None
+    few, everything = start.row.paper
+    return everything if percent == 100 else few
+
+
+def _grid_of(
+    trials: list[Trial], number: int, results: Mapping[str, StageResult]
+) -> tuple[Tuning, ...]:
+    return tuple(
+        Tuning(
+            learning_rate=trial.config.training.learning_rate,
+            head_learning_rate=trial.config.head.learning_rate,
+            epochs=trial.config.training.epochs,
+            mean_iou=tuned_iou(results[f"finetune-{trial.name}"].value),
+            is_chosen=place == number,
+        )
+        for place, trial in enumerate(trials)
+    )
+
+
+def _pairs_of(names: list[str]) -> list[tuple[str, str]]:
+    """Every start minus the random one, and ours minus each of the others."""
+    pairs = [(name, RANDOM) for name in names if name != RANDOM]
+    ours = names[names.index(FULL) :]
+    return pairs + [(one, other) for one in ours for other in names[1 : names.index(one)]]

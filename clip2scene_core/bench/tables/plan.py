@@ -1,0 +1,121 @@
+"""What has to be pre-trained for the rows of the tables; equal rows share one run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from clip2scene_core.bench.plan import quick_config
+from clip2scene_core.bench.tables.rows import Row
+from clip2scene_core.config import PretrainConfig, override
+from clip2scene_core.teacher.clip import load_clip
+from clip2scene_core.teacher.score import unreadable
+from clip2scene_core.wording import load_wording
+
+Labels = tuple[tuple[str, tuple[str, ...]], ...]
+"""Classes and the texts of each, in the order in which a student was trained with them."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one row is pre-trained, but for the seed.
+
+    Attributes:
+        row: The row.
+        run: Name of its runs, for files; that of the first row with the same configuration.
+        config: With the first seed; None if the row is refused.
+        labels: The texts of the row's file under the classes that they count as; () for the
+            configuration's own prompts.
+        unread: Texts of the file that the CLIP does not know; they are left out.
+    """
+
+    row: Row
+    run: str
+    config: PretrainConfig | None
+    labels: Labels = ()
+    unread: tuple[str, ...] = ()
+
+    @property
+    def refusal(self) -> str:
+        """Why the row can't be run; "" if it can."""
+        return "" if self.config else f"refused: CLIP knows no word of {self.row.prompts}"
+
+    def with_seed(self, seed: int) -> PretrainConfig:
+        """The configuration of one seed.
+
+        Raises:
+            ValueError: If the row is refused.
+        """
+        if self.config is None:
+            raise ValueError(self.refusal)
+        return with_seed(self.config, seed)
+
+    def weights(self, work: Path, seed: int) -> Path:
+        """Where the checkpoint of one seed goes."""
+        return work / "students" / f"{self.run}-{seed}.safetensors"
+
+
+def quick_base(config: PretrainConfig) -> PretrainConfig:
+    """Make a configuration whose training takes seconds and is worth nothing; S3 takes part."""
+    return replace(quick_config(config), switching=replace(config.switching, start_epoch=0))
+
+
+def with_seed(config: PretrainConfig, seed: int) -> PretrainConfig:
+    """Seed a pre-training."""
+    return replace(config, training=replace(config.training, seed=seed))
+
+
+def plan_rows(rows: Iterable[Row], base: PretrainConfig, prompts: Path) -> dict[Row, Plan]:
+    """Resolve rows against the configuration that they change.
+
+    Args:
+        rows: Of both tables.
+        base: The configuration.
+        prompts: Folder that holds the rows' files of prompts.
+
+    Returns:
+        For each row its plan, in order.
+
+    Raises:
+        ValueError: If a setting does not fit, a file cannot be read, or two rows with different
+            configurations share a name.
+    """
+    plans: dict[Row, Plan] = {}
+    runs: dict[str, str] = {}  # name of the run by the configuration
+    for row in rows:
+        plan = _plan(row, base, prompts)
+        run = runs.setdefault(repr(plan.config or row), plan.run)
+        plans[row] = replace(plan, run=run)
+    taken = {plan.run: plan.config for plan in plans.values()}
+    for plan in plans.values():
+        if taken[plan.run] != plan.config:
+            raise ValueError(f"two rows are called {plan.run}, but their configurations differ")
+    return plans
+
+
+def distinct(plans: Mapping[Row, Plan]) -> list[Plan]:
+    """One plan for each run that can be run, in order."""
+    runs: dict[str, Plan] = {}
+    for plan in plans.values():
+        if plan.config is not None:
+            runs.setdefault(plan.run, plan)
+    return list(runs.values())
+
+
+def _plan(row: Row, base: PretrainConfig, prompts: Path) -> Plan:
+    config = override(base, row.settings)
+    run = "-".join(re.findall(r"\w+", row.name.lower()))
+    if not row.prompts:
+        return Plan(row, run, config)
+    labels = load_wording(prompts / row.prompts).labels()
+    asked = [text for _, texts in labels for text in texts]
+    unread = unreadable(load_clip(base.teacher.clip), asked)
+    kept = [(name, tuple(text for text in texts if text not in unread)) for name, texts in labels]
+    read = tuple((name, texts) for name, texts in kept if texts)
+    texts = tuple(text for _, texts in read for text in texts)
+    if len(texts) < 2:
+        return Plan(row, run, None, unread=tuple(unread))
+    config = replace(config, classes=texts, prompts=texts)
+    return Plan(row, run, config, read, tuple(unread))

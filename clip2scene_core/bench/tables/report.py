@@ -1,0 +1,259 @@
+"""The tables as Markdown and as pictures."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+
+from PIL import Image
+
+from clip2scene_core.bench.report import format_percent, format_table
+from clip2scene_core.bench.statistics import Measurement, PairedDifference
+from clip2scene_core.bench.tables.result import Ablation, Cell, Run, Table1, Table2
+from clip2scene_core.bench.tables.rows import BASELINE, FULL
+from clip2scene_core.charts import draw_bars
+
+_READING = """\
+Numbers are percentages. "±" after a mean is the spread over the seeds of training; "±" after a
+difference is its standard error, from seeds and scenes together (jackknife over the scenes, both
+sides paired). A difference of less than two standard errors is "not resolved"."""
+
+_EMBEDDED = """\
+The scenes are rendered: the numbers say what the method does here, nothing about real data. The
+paper's are of nuScenes; only the order of rows can be compared with them."""
+
+
+def format_document(table: Table1 | Table2) -> str:
+    """Write a whole table as a Markdown document."""
+    return _document1(table) if isinstance(table, Table1) else _document2(table)
+
+
+def format_section(table: Table1 | Table2) -> str:
+    """Write what matters of a table: how it came about, its numbers, what to know of them."""
+    return _section1(table) if isinstance(table, Table1) else _section2(table)
+
+
+def draw(table: Table1 | Table2) -> Image.Image:
+    """Draw a table as bars, ours above the paper's."""
+    return _draw1(table) if isinstance(table, Table1) else _draw2(table)
+
+
+def _document1(table: Table1) -> str:
+    return (
+        "\n\n".join(
+            [
+                "# Table 1: annotation-free segmentation",
+                _section1(table),
+                "## IoU by class",
+                _format_classes(table.run.classes, [(r.name, r.iou) for r in table.rows if r.iou]),
+                "## What the rows change",
+                format_table(
+                    ("row", "settings"),
+                    [
+                        (row.name, f"`{' '.join(row.settings)}`")
+                        for row in table.rows
+                        if row.settings
+                    ],
+                ),
+                _format_config(table.run),
+                _format_times(table.run),
+            ]
+        )
+        + "\n"
+    )
+
+
+def _section1(table: Table1) -> str:
+    header = (
+        "mean IoU",
+        "paper",
+        "all points",
+        "points in view",
+        f"- {BASELINE}",
+        f"- {FULL}",
+        "seconds of training",
+    )
+    notes = [f"- {row.name}: {row.note}." for row in table.rows if row.note]
+    return "\n\n".join(
+        [
+            _format_run(table.run),
+            format_table(header, [_ablation_cells(row) for row in table.rows]),
+            "\n".join(notes),
+        ]
+    )
+
+
+def _document2(table: Table2) -> str:
+    by_column = [
+        f"## IoU by class, {column}\n\n"
+        + _format_classes(
+            table.run.classes, [(c.start, c.iou) for c in table.cells if c.column == column]
+        )
+        for column in table.columns
+    ]
+    return (
+        "\n\n".join(
+            [
+                "# Table 2: fine-tuning on a share of the labels",
+                _section2(table),
+                "## What was tried\n\nMean IoU of the first seed on the scenes `tune`.",
+                _format_grids(table),
+                *by_column,
+                _format_config(table.run),
+                _format_times(table.run),
+            ]
+        )
+        + "\n"
+    )
+
+
+def _section2(table: Table2) -> str:
+    shares = list(zip(table.columns, table.num_labelled, strict=True))
+    titles = [f"{column} ({count} keyframes)" for column, count in shares]
+    header = ["mean IoU"]
+    for title, column in zip(titles, table.columns, strict=True):
+        header += [f"paper, {_paper_share(column)}", title]
+    starts = list(dict.fromkeys(cell.start for cell in table.cells))
+    cells = {(cell.start, cell.column): cell for cell in table.cells}
+    rows = [
+        [start, *(text for column in table.columns for text in _cell_texts(cells[start, column]))]
+        for start in starts
+    ]
+    pairs = list(dict.fromkeys((d.one, d.other) for d in table.differences))
+    found = {(d.one, d.other, d.points): d.paired.format() for d in table.differences}
+    tuned = (
+        "Every start, the random one too, was fine-tuned with the same grid of learning rates and "
+        "epochs; what was best on the scenes `tune` with the first seed was taken for all seeds. "
+        "Every share is one draw of the labels."
+    )
+    return "\n\n".join(
+        [
+            _format_run(table.run),
+            format_table(header, rows),
+            tuned,
+            format_table(
+                ("difference of mean IoU", *table.columns),
+                [
+                    (f"{one} - {other}", *(found[one, other, column] for column in table.columns))
+                    for one, other in pairs
+                ],
+            ),
+        ]
+    )
+
+
+def _draw1(table: Table1) -> Image.Image:
+    rows = [row for row in table.rows if row.mean_iou is not None]
+    return draw_bars(
+        _title("Table 1: mean IoU without labels [%]", table.run),
+        [row.name for row in rows],
+        {
+            _who(table.run): [row.mean_iou.mean if row.mean_iou else math.nan for row in rows],
+            "paper, nuScenes": [math.nan if row.paper is None else row.paper for row in rows],
+        },
+    )
+
+
+def _draw2(table: Table2) -> Image.Image:
+    return draw_bars(
+        _title("Table 2: mean IoU after fine-tuning [%]", table.run),
+        [f"{cell.start}, {cell.column}" for cell in table.cells],
+        {
+            _who(table.run): [cell.mean_iou.mean for cell in table.cells],
+            "paper, nuScenes": [
+                math.nan if cell.paper is None else cell.paper for cell in table.cells
+            ],
+        },
+    )
+
+
+def _format_run(run: Run) -> str:
+    commits = ", ".join(sorted({stage.commit for stage in run.stages}))
+    parts = "; ".join(f"{p.name} {p.num_scenes} with {p.num_keyframes}" for p in run.parts)
+    total = sum(stage.seconds for stage in run.stages)
+    lines = [
+        f"- command: `{run.command}`",
+        f"- commit: {commits}; finished: {run.date}; machine: {run.machine}",
+        f"- scenes with keyframes: {parts}; seeds: {', '.join(map(str, run.seeds))}",
+        f"- all stages, one after the other: {total:.0f} s",
+        "- **The numbers are of the scenes `test`.** Nothing may be tuned by them.",
+    ]
+    if run.is_quick:
+        lines.append("- **A quick run: it shows that every stage works. Its numbers say nothing.**")
+    texts = ["\n".join(lines), _READING]
+    return "\n\n".join([*texts, _EMBEDDED] if run.is_embedded else texts)
+
+
+def _ablation_cells(row: Ablation) -> tuple[str, ...]:
+    paper = "" if row.paper is None else format_percent(row.paper)
+    if row.mean_iou is None or row.mean_iou_in_view is None:
+        return (row.name, paper, row.refusal, "", "", "", "")
+    return (
+        row.name,
+        paper,
+        row.mean_iou.format(),
+        row.mean_iou_in_view.format(),
+        _format_difference(row.minus_baseline),
+        _format_difference(row.minus_full),
+        f"{row.train_seconds:.0f}" if row.train_seconds else "",
+    )
+
+
+def _cell_texts(cell: Cell) -> tuple[str, str]:
+    paper = "" if cell.paper is None else format_percent(cell.paper)
+    return paper, cell.mean_iou.format()
+
+
+def _format_difference(paired: PairedDifference | None) -> str:
+    return paired.format() if paired else ""
+
+
+def _paper_share(column: str) -> str:
+    return "100 %" if column.startswith("100 %") else "1 %"
+
+
+def _format_grids(table: Table2) -> str:
+    rows = []
+    for cell in table.cells:
+        for one in cell.grid:
+            rows.append(
+                (
+                    cell.start,
+                    cell.column,
+                    f"{one.learning_rate:g}, head {one.head_learning_rate:g}",
+                    str(one.epochs),
+                    format_percent(one.mean_iou),
+                    "taken" if one.is_chosen else "",
+                )
+            )
+    header = ("start", "labels", "learning rate", "epochs", "mean IoU on tune", "")
+    return format_table(header, rows)
+
+
+def _format_classes(
+    classes: Sequence[str], labellers: Sequence[tuple[str, Sequence[Measurement]]]
+) -> str:
+    rows = [
+        (name, *(format_percent(iou[k].mean) for _, iou in labellers))
+        for k, name in enumerate(classes)
+    ]
+    return format_table(("IoU [%]", *(name for name, _ in labellers)), rows)
+
+
+def _format_config(run: Run) -> str:
+    config = json.dumps(json.loads(run.config), indent=1)
+    return f"## The configuration that the rows change\n\n```json\n{config}\n```"
+
+
+def _format_times(run: Run) -> str:
+    rows = [(stage.name, f"{stage.seconds:.0f}") for stage in run.stages]
+    return f"## Times\n\n{format_table(('stage', 'seconds'), rows)}"
+
+
+def _title(text: str, run: Run) -> str:
+    return f"{text} (a quick run: says nothing)" if run.is_quick else text
+
+
+def _who(run: Run) -> str:
+    return "here, rendered scenes" if run.is_embedded else "here"

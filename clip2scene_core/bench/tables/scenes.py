@@ -1,0 +1,82 @@
+"""The scenes that a table is computed on: those of the embedded world, or anybody's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from clip2scene_core.bench.splits import quick_world
+from clip2scene_core.datasets import NuScenesDataset
+from clip2scene_core.world.options import WorldOptions
+from clip2scene_core.world.splits import SPLITS, benchmark_options
+
+_NUM_SCENES: Final = {"train": 50, "val": 16, "test": 32}
+"""Fewer than the benchmark's splits have, and the first of each: they keep their seeds."""
+
+_SECONDS: Final = {"train": 1.0, "val": 0.5, "test": 0.5}
+"""Two keyframes of a scene to train on, one to measure on: scenes tell more than keyframes."""
+
+_LIDAR_COLUMNS: Final = 180
+_PREVIOUS_SWEEPS: Final = {"train": 4, "val": 0, "test": 0}
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Scenes of a data set in nuScenes' format.
+
+    Attributes:
+        root: Folder of the data set.
+        names: Of the scenes, in order; None takes all.
+        version: Its version folder, if there are several.
+    """
+
+    root: Path
+    names: tuple[str, ...] | None = None
+    version: str | None = None
+
+    def open(self, with_labels: bool = False, with_images: bool = True) -> NuScenesDataset:
+        """Open them; see `NuScenesDataset`."""
+        return NuScenesDataset(
+            self.root,
+            self.version,
+            self.names,
+            with_labels=with_labels,
+            with_images=with_images,
+        )
+
+
+@dataclass(frozen=True)
+class TableScenes:
+    """Who is used for what.
+
+    Attributes:
+        train: Pre-training without labels, and the labels to fine-tune on.
+        tune: Settings of fine-tuning are chosen on them; None where nothing is to be chosen.
+        test: The numbers of the tables.
+    """
+
+    train: Scenes
+    tune: Scenes | None
+    test: Scenes
+
+
+def embedded_worlds(is_quick: bool) -> dict[str, WorldOptions]:
+    """Say what is rendered of the benchmark's splits, by their names: small enough for an hour."""
+    worlds = {}
+    for split in SPLITS:
+        options = replace(
+            benchmark_options(split),
+            num_scenes=_NUM_SCENES[split.name],
+            seconds=_SECONDS[split.name],
+            lidar_columns=_LIDAR_COLUMNS,
+            previous_sweeps=_PREVIOUS_SWEEPS[split.name],
+            with_truth=False,
+        )
+        worlds[split.name] = quick_world(options) if is_quick else options
+    return worlds
+
+
+def embedded_scenes(work: Path) -> TableScenes:
+    """Where a bench's folder holds them."""
+    return TableScenes(Scenes(work / "train"), Scenes(work / "val"), Scenes(work / "test"))
