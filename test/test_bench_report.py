@@ -4,8 +4,8 @@ import json
 import pytest
 from bench_results import make_result
 
-from clip2scene_core.bench.report import format_result
 from clip2scene_core.bench.json_nouns import ResultError
+from clip2scene_core.bench.report import format_result
 from clip2scene_core.bench.result import load_result, save_result
 
 

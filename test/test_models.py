@@ -5,8 +5,8 @@ import pytest
 from bench_results import make_result
 
 from clip2scene_core.bench.cards import BEGIN, format_section
-from clip2scene_core.bench.machine import digest_of
 from clip2scene_core.bench.json_nouns import ResultError
+from clip2scene_core.bench.machine import digest_of
 from clip2scene_core.bench.result import load_result, save_result
 from clip2scene_core.bench.shipped import MODELS, RESULT, list_models
 from clip2scene_ros.cli import main

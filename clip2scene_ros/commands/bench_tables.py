@@ -150,7 +150,7 @@ def _options(arguments: argparse.Namespace) -> TablesOptions:
         scenes=_scenes(arguments),
         base=quick_base(base) if arguments.quick else base,
         columns=tuple(columns),
-        prompts=configs,
+        configs=configs,
         num_seeds=arguments.seeds if arguments.seeds is not None else 3 - 2 * arguments.quick,
         is_quick=arguments.quick,
         workers=arguments.workers if arguments.workers is not None else 2 - arguments.quick,

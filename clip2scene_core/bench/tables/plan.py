@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clip2scene_core.bench.plan import quick_config
 from clip2scene_core.bench.tables.rows import Row
-from clip2scene_core.config import PretrainConfig, override
+from clip2scene_core.config import PretrainConfig, load_config, override
 from clip2scene_core.teacher.clip import load_clip
 from clip2scene_core.teacher.score import unreadable
 from clip2scene_core.wording import load_wording
@@ -40,7 +40,10 @@ class Plan:
     @property
     def refusal(self) -> str:
         """Why the row can't be run; "" if it can."""
-        return "" if self.config else f"refused: CLIP knows no word of {self.row.prompts}"
+        if self.config is not None:
+            return ""
+        unread = ", ".join(self.unread)
+        return f"refused: CLIP knows too few words of {self.row.prompts} (not {unread})"
 
     def with_seed(self, seed: int) -> PretrainConfig:
         """The configuration of one seed.
@@ -67,13 +70,13 @@ def with_seed(config: PretrainConfig, seed: int) -> PretrainConfig:
     return replace(config, training=replace(config.training, seed=seed))
 
 
-def plan_rows(rows: Iterable[Row], base: PretrainConfig, prompts: Path) -> dict[Row, Plan]:
+def plan_rows(rows: Iterable[Row], base: PretrainConfig, configs: Path) -> dict[Row, Plan]:
     """Resolve rows against the configuration that they change.
 
     Args:
         rows: Of both tables.
         base: The configuration.
-        prompts: Folder that holds the rows' files of prompts.
+        configs: Folder that holds the files that rows name.
 
     Returns:
         For each row its plan, in order.
@@ -85,7 +88,7 @@ def plan_rows(rows: Iterable[Row], base: PretrainConfig, prompts: Path) -> dict[
     plans: dict[Row, Plan] = {}
     runs: dict[str, str] = {}  # name of the run by the configuration
     for row in rows:
-        plan = _plan(row, base, prompts)
+        plan = _plan(row, base, configs)
         run = runs.setdefault(repr(plan.config or row), plan.run)
         plans[row] = replace(plan, run=run)
     taken = {plan.run: plan.config for plan in plans.values()}
@@ -104,12 +107,12 @@ def distinct(plans: Mapping[Row, Plan]) -> list[Plan]:
     return list(runs.values())
 
 
-def _plan(row: Row, base: PretrainConfig, prompts: Path) -> Plan:
-    config = override(base, row.settings)
+def _plan(row: Row, base: PretrainConfig, configs: Path) -> Plan:
+    config = override(_with_profile(base, configs, row.profile), row.settings)
     run = "-".join(re.findall(r"\w+", row.name.lower()))
     if not row.prompts:
         return Plan(row, run, config)
-    labels = load_wording(prompts / row.prompts).labels()
+    labels = load_wording(configs / row.prompts).labels()
     asked = [text for _, texts in labels for text in texts]
     unread = unreadable(load_clip(base.teacher.clip), asked)
     kept = [(name, tuple(text for text in texts if text not in unread)) for name, texts in labels]
@@ -119,3 +122,20 @@ def _plan(row: Row, base: PretrainConfig, prompts: Path) -> Plan:
         return Plan(row, run, None, unread=tuple(unread))
     config = replace(config, classes=texts, prompts=texts)
     return Plan(row, run, config, read, tuple(unread))
+
+
+def _with_profile(base: PretrainConfig, configs: Path, name: str) -> PretrainConfig:
+    """Take over what a configuration says of the method."""
+    if not name:
+        return base
+    profile = load_config(configs / name)
+    return replace(
+        profile,
+        classes=base.classes,
+        prompts=base.prompts,
+        network=base.network,
+        teacher=base.teacher,
+        training=base.training,
+        # When self-training begins is a part of the schedule.
+        switching=replace(profile.switching, start_epoch=base.switching.start_epoch),
+    )

@@ -19,6 +19,8 @@ class Row:
         settings: What it changes in the bench's configuration, as `override` reads it.
         paper: The paper's mean IoU in [0, 1]; None where it has no such row.
         prompts: File of prompts to train with; "" for the configuration's own.
+        profile: File of a configuration of which it takes all but network, teacher and schedule;
+            "" for none.
         note: What to know of it.
     """
 
@@ -26,6 +28,7 @@ class Row:
     settings: tuple[str, ...]
     paper: float | None = None
     prompts: str = ""
+    profile: str = ""
     note: str = ""
 
 

@@ -60,7 +60,7 @@ class TablesOptions:
         scenes: A data set in nuScenes' format; None renders the embedded world.
         base: What the rows change; its seed is not used.
         columns: Shares of the labels for Table 2, and how they are fine-tuned on.
-        prompts: Folder of the files of prompts that rows name.
+        configs: Folder of the files that rows name.
         num_seeds: Trainings of each row, with the seeds 0, 1, ...
         is_quick: A tiny world: shows that everything runs, measures nothing.
         workers: Processes, each with one thread.
@@ -73,7 +73,7 @@ class TablesOptions:
     scenes: TableScenes | None
     base: PretrainConfig
     columns: tuple[FinetuneConfig, ...]
-    prompts: Path
+    configs: Path
     num_seeds: int
     is_quick: bool
     workers: int
@@ -140,7 +140,7 @@ def run_tables(
         ValueError: If the rows cannot be planned.
     """
     rows = [*TABLE1, *(start.pretraining for start in TABLE2 if start.pretraining)]
-    plans = plan_rows(rows, options.base, options.prompts)
+    plans = plan_rows(rows, options.base, options.configs)
     folder = WorkFolder(options.work, _setup(options, plans))
     starts = _starts(plans) if "table2" in options.tables else ()
     used = [plans[row] for row in TABLE1] if "table1" in options.tables else []
