@@ -112,6 +112,7 @@ def test_a_cell_stands_beside_the_papers_and_says_what_was_tried():
         in section
     )
     assert "| random | 42.2 | 40.0 ± 14.1 (2 seeds) | 69.1 | 40.0 ± 14.1 (2 seeds) |" in section
+    assert "| random | 0.02 of 0.006 or 0.02, 60 of 30 or 60 |" in section
     assert "| ours - random | +10.0 ± 2.8 | +10.0 ± 2.8 |" in section
     tried = "| random | 5 %, clip2scene_keyframe | 0.02, head 2 | 60 | 40.0 | taken |"
     assert tried in format_document(table)

@@ -133,6 +133,13 @@ def _section2(table: Table2) -> str:
             format_table(header, rows),
             tuned,
             format_table(
+                ("taken: learning rate, epochs", *table.columns),
+                [
+                    (start, *(_taken(cells[start, column]) for column in table.columns))
+                    for start in starts
+                ],
+            ),
+            format_table(
                 ("difference of mean IoU", *table.columns),
                 [
                     (f"{one} - {other}", *(found[one, other, column] for column in table.columns))
@@ -203,6 +210,16 @@ def _ablation_cells(row: Ablation) -> tuple[str, ...]:
 def _cell_texts(cell: Cell) -> tuple[str, str]:
     paper = "" if cell.paper is None else format_percent(cell.paper)
     return paper, cell.mean_iou.format()
+
+
+def _taken(cell: Cell) -> str:
+    (taken,) = (one for one in cell.grid if one.is_chosen)
+    rates, epochs = (
+        {getattr(one, key) for one in cell.grid} for key in ("learning_rate", "epochs")
+    )
+    of_rates = " or ".join(f"{rate:g}" for rate in sorted(rates))
+    of_epochs = " or ".join(map(str, sorted(epochs)))
+    return f"{taken.learning_rate:g} of {of_rates}, {taken.epochs} of {of_epochs}"
 
 
 def _format_difference(paired: PairedDifference | None) -> str:
