@@ -72,13 +72,15 @@ def _section1(table: Table1) -> str:
         "points in view",
         f"- {BASELINE}",
         f"- {FULL}",
+        "sign as in the paper",
         "seconds of training",
     )
+    (full,) = (row.paper for row in table.rows if row.name == FULL)
     notes = [f"- {row.name}: {row.note}." for row in table.rows if row.note]
     return "\n\n".join(
         [
             _format_run(table.run),
-            format_table(header, [_ablation_cells(row) for row in table.rows]),
+            format_table(header, [_ablation_cells(row, full) for row in table.rows]),
             "\n".join(notes),
         ]
     )
@@ -192,10 +194,10 @@ def _format_run(run: Run) -> str:
     return "\n\n".join([*texts, _EMBEDDED] if run.is_embedded else texts)
 
 
-def _ablation_cells(row: Ablation) -> tuple[str, ...]:
+def _ablation_cells(row: Ablation, full: float | None) -> tuple[str, ...]:
     paper = "" if row.paper is None else format_percent(row.paper)
     if row.mean_iou is None or row.mean_iou_in_view is None:
-        return (row.name, paper, row.refusal, "", "", "", "")
+        return (row.name, paper, row.refusal, "", "", "", "", "")
     return (
         row.name,
         paper,
@@ -203,6 +205,7 @@ def _ablation_cells(row: Ablation) -> tuple[str, ...]:
         row.mean_iou_in_view.format(),
         _format_difference(row.minus_baseline),
         _format_difference(row.minus_full),
+        _agreement(row, full),
         f"{row.train_seconds:.0f}" if row.train_seconds else "",
     )
 
@@ -220,6 +223,15 @@ def _taken(cell: Cell) -> str:
     of_rates = " or ".join(f"{rate:g}" for rate in sorted(rates))
     of_epochs = " or ".join(map(str, sorted(epochs)))
     return f"{taken.learning_rate:g} of {of_rates}, {taken.epochs} of {of_epochs}"
+
+
+def _agreement(row: Ablation, full: float | None) -> str:
+    """Say whether a row lies on the paper's side of the full method."""
+    if row.paper is None or full is None or row.paper == full or row.minus_full is None:
+        return ""
+    if not row.minus_full.is_resolved:
+        return "not resolved"
+    return "yes" if (row.minus_full.difference < 0) == (row.paper < full) else "no"
 
 
 def _format_difference(paired: PairedDifference | None) -> str:
