@@ -120,6 +120,13 @@ def test_a_row_whose_words_the_clip_does_not_know_is_refused(tmp_path):
         plan.with_seed(0)
 
 
+def test_recommended_is_the_profile_of_that_name():
+    profile = load_config(CONFIGS / "pretrain_recommended.yaml")
+    config = plan_of("recommended").config
+    assert (config.consensus, config.losses) == (profile.consensus, profile.losses)
+    assert TABLE2[-1].pretraining == TABLE1[-1]
+
+
 def test_a_profile_gives_the_method_alone(tmp_path):
     (tmp_path / "profile.yaml").write_text(
         "network: {width: 1.0}\ntraining: {epochs: 99}\nsweeps: {count: 2}\n"
