@@ -41,8 +41,9 @@ from clip2scene_core.finetune_config import FinetuneConfig
 from clip2scene_core.teacher.cache import TeacherCache
 from clip2scene_core.teacher.clip import load_clip
 from clip2scene_core.training.fabric import make_fabric
-from clip2scene_core.training.pretrain import dense_clip_of, pretrain, superpixels_of
+from clip2scene_core.training.pretrain import pretrain
 from clip2scene_core.training.teacher import fill_cache
+from clip2scene_core.training.teaching import dense_clip_of, superpixels_of
 
 TABLES: Final = ("table1", "table2")
 

@@ -22,7 +22,7 @@ from clip2scene_core.finetuned_checkpoint import load_finetuned
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.prompt_encoder import PromptEncoder
 from clip2scene_core.segmenter import Segmenter
-from clip2scene_core.training.pretrain import dense_clip_of
+from clip2scene_core.training.teaching import dense_clip_of
 from clip2scene_core.vocabulary import Vocabulary, classify, make_vocabulary
 
 TRAINED_WORDS = "trained words"
