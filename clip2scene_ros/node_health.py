@@ -26,6 +26,7 @@ _POSE_FAULTS: Final = (
     RejectionKind.EXTRINSICS_MOVED,
     RejectionKind.BAD_TRANSFORM,
 )
+_TF_INPUTS: Final = ("tf", "tf_static")
 
 
 class NodeHealth:
@@ -35,7 +36,7 @@ class NodeHealth:
 
     Args:
         values: Gives the node's parameters as they are.
-        inputs: The subscriptions by name: "lidar", "odometry", "{camera} image", "{camera} info".
+        inputs: The subscriptions by name, as SensorInputs has them.
         record: What happened to the sweeps.
         engine: Names the prompts.
     """
@@ -133,10 +134,22 @@ class NodeHealth:
             is_lasting = lost > 0 and self._starved_s() > values.input_timeout_s
             level = ERROR if is_lasting else WARN
             message = f"{100 * ratio:.0f} % of the sweeps lost; {reason}" if lost else reason
+            for unheard in self._unheard_tf():
+                message += f"; nothing came on {unheard.describe()}"
         missing = {kind.value: self._record.count(kind) for kind in _POSE_FAULTS}
         facts = {"pose_source": values.pose_source, "lost ratio": ratio, **missing}
-        is_waited_for = odometry is not None and not odometry.received
+        for name in ("odometry", *_TF_INPUTS):
+            if name in self._inputs:
+                facts[f"{name} received"] = self._inputs[name].received
+        # A node that comes up beside a running robot hears clouds a moment before poses and mounts.
+        is_waited_for = not self._record.num_labelled
         return Item("tf", level, message, facts, is_waited_for)
+
+    def _unheard_tf(self) -> list[SensorSubscription]:
+        if self._values.pose_source != "tf":
+            return []
+        tf = [self._inputs[name] for name in _TF_INPUTS if name in self._inputs]
+        return [subscription for subscription in tf if not subscription.received]
 
     def _inference(self, recent: Recent) -> Item:
         record, values = self._record, self._values

@@ -8,7 +8,6 @@ from typing import Any
 
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from clip2scene_ros.assembler import SweepAssembler
@@ -45,9 +44,9 @@ class SensorInputs:
         self.assembler = assembler
         self._wake = wake
         self._reliability = values.reliability
-        self._tf: list[Any] = []
         self.subscriptions = self._subscribe(values)
-        """By what they feed: "lidar", "odometry", "{camera} image", "{camera} info"."""
+        """By what they feed: "lidar", "odometry", "tf", "tf_static", "{camera} image",
+        "{camera} info"."""
 
     def maintain(self) -> None:
         """Let each subscription follow its publishers; call it a few times a second."""
@@ -58,8 +57,6 @@ class SensorInputs:
         """Leave all topics."""
         for subscription in self.subscriptions.values():
             subscription.close()
-        for tf in self._tf:
-            self._node.destroy_subscription(tf)
 
     def _subscribe(self, values: NodeParameters) -> dict[str, SensorSubscription]:
         profile = self.assembler.profile
@@ -79,11 +76,12 @@ class SensorInputs:
                 Odometry, profile.odometry_topic, self._on_odometry, 50
             )
         if TFMessage is not None:
-            latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-            self._tf = [
-                self._node.create_subscription(TFMessage, topic, partial(self._on_tf, static), qos)
-                for topic, static, qos in (("/tf", False, 100), ("/tf_static", True, latched))
-            ]
+            for name, is_static in (("tf", False), ("tf_static", True)):
+                on_tf = partial(self._on_tf, is_static)
+                # Whatever the sensors' reliability: a mount that is lost is not sent again.
+                subscriptions[name] = SensorSubscription(
+                    self._node, TFMessage, f"/{name}", on_tf, 100, "auto", is_static
+                )
         return subscriptions
 
     def _open(

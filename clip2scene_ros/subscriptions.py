@@ -8,7 +8,7 @@ from typing import Any
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -35,6 +35,7 @@ class SensorSubscription:
         callback: Takes each message, on the executor's thread.
         depth: Messages kept; of raw images it is 1.
         reliability: "auto", "reliable" or "best_effort".
+        is_latched: Take what was published before the subscription, too.
     """
 
     def __init__(
@@ -45,11 +46,15 @@ class SensorSubscription:
         callback: Callable[[Any], None],
         depth: int,
         reliability: str,
+        is_latched: bool = False,
     ) -> None:
         self._node = node
         self._message_type = message_type
         self._callback = callback
         self._depth = depth
+        self._durability = (
+            DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE
+        )
         self._may_fall_back = reliability == "auto"
         self._has_refused = False
         self._subscription: Subscription | None = None
@@ -113,7 +118,7 @@ class SensorSubscription:
             message_type,
             self.topic,
             self._on_message,
-            QoSProfile(depth=depth, reliability=reliability),
+            QoSProfile(depth=depth, reliability=reliability, durability=self._durability),
             event_callbacks=events,
         )
 
@@ -122,8 +127,9 @@ class SensorSubscription:
         self.last_received_s = time.monotonic()
         self._callback(message)
 
-    def _on_incompatible(self, _event: Any) -> None:
-        self._has_refused = True
+    def _on_incompatible(self, event: Any) -> None:
+        if event.last_policy_kind == QoSPolicyKind.RELIABILITY:
+            self._has_refused = True
 
     def _mismatches(self) -> list[str]:
         publishers = self._node.get_publishers_info_by_topic(self.topic)
@@ -138,6 +144,9 @@ class SensorSubscription:
         is_refused = self.is_reliable and not self._may_fall_back
         if is_refused and self.offered_reliability() == _RELIABILITIES[_BEST_EFFORT]:
             mismatches.append("best effort, but qos.reliability asks for reliable")
+        offered = {publisher.qos_profile.durability for publisher in publishers}
+        if self._durability == DurabilityPolicy.TRANSIENT_LOCAL and self._durability not in offered:
+            mismatches.append("volatile, but latched is needed (transient local)")
         return mismatches
 
     def _published_image_type(self) -> Any:

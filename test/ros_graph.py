@@ -115,27 +115,35 @@ class Graph:
         """Publish a cloud."""
         self.publishers["cloud"].publish(make_cloud(points, stamp_s, frame))
 
+    def deliver(self, publisher, *messages):
+        """Publish messages, and wait until the node has them: topics overtake each other."""
+        (source,) = (s for s in self.inputs.values() if s.topic == publisher.topic_name)
+        self.spin_until(publisher.get_subscription_count)
+        before = source.received
+        for message in messages:
+            publisher.publish(message)
+        self.spin_until(lambda: source.received >= before + len(messages))
+
     def publish_pose(self, stamp_s):
         message = Odometry(child_frame_id="base_link")
         message.header.frame_id = "map"
         message.header.stamp = stamp(stamp_s)
         message.pose.pose.position.x = stamp_s
         message.pose.pose.orientation.w = 1.0
-        self.publishers["odometry"].publish(message)
+        self.deliver(self.publishers["odometry"], message)
 
     def publish_camera(self, camera, image, info=None):
-        """Publish an image and, if given, its CameraInfo, on topics made at their first use."""
+        """Deliver an image and, if given, its CameraInfo, on topics made at their first use."""
         for kind, message, topic in (
-            ("image", image, f"/{camera}/image_rect_compressed"),
             ("info", info, f"/{camera}/camera_info"),
+            ("image", image, f"/{camera}/image_rect_compressed"),
         ):
             if message is None:
                 continue
             key = f"{camera} {kind}"
             if key not in self.publishers:
                 self.publishers[key] = self.driver.create_publisher(type(message), topic, 5)
-                self.spin_until(lambda key=key: self.publishers[key].get_subscription_count())
-            self.publishers[key].publish(message)
+            self.deliver(self.publishers[key], message)
 
     def call(self, service_type, name, **request):
         """Call a service of the node; returns its response."""

@@ -188,10 +188,7 @@ def test_with_too_few_images_mode_fused_labels_by_lidar_alone(start, engine, tmp
     )
     for stamp_s, least in ((1.0, 1), (2.0, 2)):
         assert graph.set_parameters(**{"sync.min_cameras": least}) == [(True, "")]
-        image = graph.inputs["cam_front image"]
-        before = image.received
         graph.publish_camera("cam_front", ros_graph.make_image(stamp_s), ros_graph.make_info())
-        graph.spin_until(lambda image=image, before=before: image.received > before)
         label(graph, stamp_s)
     assert [[view.name for view in cameras] for cameras in engine.cameras] == [["cam_front"], []]
 

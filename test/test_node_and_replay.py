@@ -81,8 +81,7 @@ def play(bag, graph):
         messages = [(names.get(c.topic, c.topic), raw) for c, _, raw in read_messages(reader)]
     for name, content in messages:
         if name in graph.publishers and name != "cloud":
-            graph.publishers[name].publish(bytes(content))
-            graph.spin_for(0.005)
+            graph.deliver(graph.publishers[name], bytes(content))
     clouds = [content for name, content in messages if name == "cloud"]
     for number, content in enumerate(clouds, start=1):
         graph.publishers["cloud"].publish(bytes(content))

@@ -234,5 +234,5 @@ def test_too_few_images_are_counted_with_what_came_of_it(start, engine, mode, la
     )
     assert (item.level, values_of(item)["too few cameras"]) == (WARN, "1")
     camera_level = ERROR if mode == "camera" else WARN
-    assert robot.has(FRONT, camera_level, "-1.000 s away")
+    robot.spin_until(lambda: robot.has(FRONT, camera_level, "-1.000 s away"))
     assert robot.labelled_s == labelled_s

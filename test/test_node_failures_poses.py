@@ -69,7 +69,6 @@ def test_odometry_whose_cable_is_pulled_is_named(start):
     robot.send_until(lambda: robot.has("tf", ERROR, "no odometry on /odom (publishers: 0)"), 5.0)
     assert robot.labelled_s == [1.0]
     robot.publishers["odometry"] = robot.driver.create_publisher(Odometry, "/odom", 50)
-    robot.spin_until(robot.publishers["odometry"].get_subscription_count)
     label_at(robot, 100.0)
 
 
@@ -132,7 +131,6 @@ def test_a_clock_set_back_resets_the_map_and_is_no_fault(start, engine, capfd):
     robot.spin_until(lambda: robot.inputs["lidar"].received == 2)
     robot.set_clock(3.0)
     robot.publish_pose(2.9)
-    robot.spin_until(lambda: robot.inputs["odometry"].received == 3)
     robot.send(100.4)  # was on its way
     robot.spin_until(lambda: robot.inputs["lidar"].received == 3)
     robot.send(3.0, [[5, 5, 0, 10]])
@@ -157,9 +155,8 @@ def test_the_rest_of_a_queue_from_before_a_jump_makes_no_second_jump(start, engi
     label_at(robot, 100.0)
     robot.send(3.0)
     robot.spin_until(lambda: robot.inputs["lidar"].received == 2)
-    for number, stamp_s in enumerate((100.12, 2.9, 3.1), start=3):
+    for stamp_s in (100.12, 2.9, 3.1):
         robot.publish_pose(stamp_s)
-        robot.spin_until(lambda number=number: robot.inputs["odometry"].received == number)
     robot.spin_until(lambda: robot.labelled_s == [100.0, 3.0])
     item = robot.spin_until_item("inference", lambda item: values_of(item)["labelled"] == "2")
     assert values_of(item)["time jumps"] == "1"

@@ -60,7 +60,7 @@ def edge(parent, child, stamp_s=0.0, x=0.0, z=0.0):
 
 @pytest.fixture
 def start(tf2_msgs, monkeypatch):
-    """Start a graph whose mounts were latched before the node came up."""
+    """Start a graph whose mounts were latched before the node came up, and wait for them."""
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     monkeypatch.setattr(sensor_inputs, "TFMessage", tf2_msgs.message)
     monkeypatch.setattr(segment_node, "_DIAGNOSTICS_PERIOD_S", 0.2)
@@ -68,8 +68,9 @@ def start(tf2_msgs, monkeypatch):
     tf_message = tf2_msgs.message
     engine = QuadrantEngine()
     graphs = []
+    publishing = []  # a node that nobody holds is collected, and what it latched goes with it
 
-    def start_graph(**parameters):
+    def start_graph(mounts_qos=LATCHED, **parameters):
         overrides = [
             Parameter(name, value=value)
             for name, value in {"pose_source": "tf", "cameras": ["cam_front"], **parameters}.items()
@@ -77,20 +78,23 @@ def start(tf2_msgs, monkeypatch):
 
         def make_node(context):
             mounts = rclpy.create_node("mounts", context=context)
-            latched = mounts.create_publisher(tf_message, "/tf_static", LATCHED)
+            latched = mounts.create_publisher(tf_message, "/tf_static", mounts_qos)
             latched.publish(tf_message(transforms=[edge("base_link", "lidar_top", z=1.8)]))
+            publishing.append(mounts)
             return SegmentNode(lambda _: engine, context, overrides)
 
         graph = Graph(make_node)
         graphs.append(graph)
         graph.engine, graph.tf_message = engine, tf_message
         tf = graph.driver.create_publisher(tf_message, "/tf", 100)
-        graph.publish_tf = lambda *edges: tf.publish(tf_message(transforms=list(edges)))
+        graph.publish_tf = lambda *edges: graph.deliver(tf, tf_message(transforms=list(edges)))
         graph.connect()
-        graph.spin_until(tf.get_subscription_count)
+        graph.spin_until(lambda: graph.inputs["tf_static"].received or mounts_qos is not LATCHED)
         return graph
 
     yield start_graph
+    for node in publishing:
+        node.destroy_node()
     for graph in graphs:
         graph.close()
 
@@ -138,12 +142,18 @@ def test_tf_that_stops_is_a_warning_then_an_error_and_ends_when_it_is_back(start
     assert (item.level, values_of(item)["no pose"]) == (WARN, "1")
     assert graph.set_parameters(input_timeout=0.1) == [(True, "")]
 
+    num_sent = 1
+
     def is_error():
+        nonlocal num_sent
         graph.send(6.0)
+        num_sent += 1
         graph.spin_for(0.05)
         return graph.diagnosis("tf").level == ERROR
 
     graph.spin_until(is_error)
+    # Or poses on both sides of it would save the last one.
+    graph.spin_until_item("tf", lambda item: values_of(item)["no pose"] == str(num_sent))
     for stamp_s in (6.9, 7.1):
         graph.publish_tf(edge("map", "base_link", stamp_s))
     graph.send(7.0)
@@ -170,6 +180,22 @@ def test_a_mount_on_tf_static_comes_late_and_is_taken(start):
     np.testing.assert_allclose(graph.engine.sweeps[0].T_global_lidar[:3, 3], [0.0, 0, 2.5])
 
 
+def test_mounts_that_are_not_latched_are_named_and_the_log_waits_for_them(start, capfd):
+    graph = start(mounts_qos=QoSProfile(depth=1), tf_timeout=0.05)
+    graph.publish_tf(edge("map", "base_link", 1.0))
+    graph.send(1.0)
+    item = graph.spin_until_diagnosed(
+        "tf",
+        "nothing came on /tf_static (publishers: 1, volatile, but latched is needed "
+        "(transient local))",
+    )
+    assert "nothing came on /tf (" not in item.message
+    assert values_of(item)["tf received"] == "1"
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if "'lidar_top'" in line]
+    assert "INFO" in line
+    assert "tf: waiting: 100 % of the sweeps lost" in line
+
+
 def test_a_node_in_its_own_process_hears_tf(tf2_msgs):
     own_graph = {
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
@@ -187,7 +213,7 @@ def test_a_node_in_its_own_process_hears_tf(tf2_msgs):
         assert process.poll() is None, "the node ended"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(30)
         driver.close()
     assert seconds_of(driver.received[0]) == 1.5
     assert labels_of(driver.received[0]) == [0, 1, 2, 3]

@@ -133,11 +133,8 @@ def test_the_nearest_image_reaches_the_engine(start, engine):
     graph = start(mode="fused", sync__max_wait=0.5)
     for stamp_s in (0.9, 1.1):
         graph.publish_pose(stamp_s)
-    image = graph.inputs["cam_front image"]
     graph.publish_camera("cam_front", ros_graph.make_image(0.96), ros_graph.make_info())
-    graph.spin_until(lambda: image.received == 1)
     graph.publish_camera("cam_front", ros_graph.make_image(1.01))
-    graph.spin_until(lambda: image.received == 2)
     graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
     graph.spin_until(lambda: graph.received.points)
     ((camera,),) = engine.cameras
@@ -153,7 +150,6 @@ def test_a_compressed_image_is_decoded(start, engine):
     Picture.new("RGB", (4, 2), (200, 30, 30)).save(jpeg, "JPEG")
     image = ros_graph.make_compressed(1.0, jpeg.getvalue())
     graph.publish_camera("cam_front", image, ros_graph.make_info())
-    graph.spin_until(lambda: graph.inputs["cam_front image"].received)
     graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
     graph.spin_until(lambda: graph.received.points)
     ((camera,),) = engine.cameras
@@ -174,7 +170,6 @@ def test_calibration_and_frames_may_come_from_parameters(start, engine, tmp_path
     for stamp_s in (0.9, 1.1):
         graph.publish_pose(stamp_s)
     graph.publish_camera("cam_front", ros_graph.make_image(1.0, frame=""))
-    graph.spin_until(lambda: graph.node.inputs.subscriptions["cam_front image"].received)
     graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0, frame=""))
     graph.spin_until(lambda: graph.received.points)
     ((camera,),) = engine.cameras
