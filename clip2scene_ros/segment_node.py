@@ -252,8 +252,7 @@ def main(args: list[str] | None = None) -> int:
         0 after SIGINT, SIGTERM or the transition `shutdown`, 1 if the node cannot start; one line
         on stderr says why.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    interruption = _Interruption()
     node = None
     try:
         try:
@@ -265,7 +264,8 @@ def main(args: list[str] | None = None) -> int:
             print(f"segment_node: error: {_one_line(error)}", file=sys.stderr)  # noqa: T201
             return 1
         executor.add_node(node)
-        while not node.is_finalized:
+        interruption.may_raise = False
+        while not (node.is_finalized or interruption.has_come):
             executor.spin_once(timeout_sec=_SPIN_S)
         return 0
     except KeyboardInterrupt:
@@ -276,11 +276,26 @@ def main(args: list[str] | None = None) -> int:
         try_shutdown()
 
 
-def _interrupt(_number: int, _frame: object) -> None:
-    # A second signal must not break the shutdown that the first one begins.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+class _Interruption:
+    """Waits for SIGINT and SIGTERM.
+
+    Raised while the weights load, which may take long. Not once the node spins: an exception out of
+    a callback that the middleware makes is swallowed, and the node would never end.
+    """
+
+    def __init__(self) -> None:
+        self.may_raise = True
+        self.has_come = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._come)
+
+    def _come(self, _number: int, _frame: object) -> None:
+        # A second signal must not break the shutdown that the first one begins.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        self.has_come = True
+        if self.may_raise:
+            raise KeyboardInterrupt
 
 
 def _one_line(error: Exception) -> str:
