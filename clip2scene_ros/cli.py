@@ -17,6 +17,7 @@ from clip2scene_ros.commands import (
     demo,
     evaluate,
     finetune,
+    load,
     models,
     parameters,
     pretrain,
@@ -42,6 +43,7 @@ _COMMANDS = {
     "models": models,
     "parameters": parameters,
     "bench": bench,
+    "load": load,
 }
 
 

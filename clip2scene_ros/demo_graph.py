@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
-import random
-import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import rclpy
-from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -35,6 +29,7 @@ from clip2scene_ros.bag_messages import STORE, add_copy, read_message
 from clip2scene_ros.conversions import NANOSECONDS, stamp_ns
 from clip2scene_ros.demo_run import DemoRun, PromptChange
 from clip2scene_ros.labelled_output import LEGEND_TOPIC, MAP_TOPIC, POINTS_TOPIC
+from clip2scene_ros.node_process import own_graph, random_domain, running_node
 from clip2scene_ros.profiles import choose_profile
 
 _NODE_NAME: Final = "clip2scene"
@@ -73,13 +68,16 @@ def run_through_node(
     Raises:
         GraphError: If the node does not start or stops answering.
     """
-    # A domain of its own keeps other robots' topics out of the demo.
-    domain = random.SystemRandom().randint(1, 100)
+    domain = random_domain()
+    arguments = ["--log-level", "warn", "-r", "points:=/lidar_top"]
+    arguments += ["-p", "pose_source:=odometry", "-p", f"extrinsics_file:={extrinsics}"]
+    # The player waits for each answer: a slow machine makes silent sensors, and that is no fault.
+    arguments += ["-p", "input_timeout:=60.0", "-p", "max_processing_ms:=60000.0"]
     with (
         open_bag(bag) as reader,
         create_bag(out) as writer,
-        _running_node(domain, extrinsics) as node_process,
-        _graph(domain) as (node, executor),
+        running_node(domain, arguments) as node_process,
+        own_graph(domain, "clip2scene_demo") as (node, executor),
     ):
         topics = {connection.topic: connection.msgtype for connection in reader.connections}
         cloud_topic = choose_profile(topics).cloud_topic
@@ -230,41 +228,3 @@ class _Drive:
                 topic, f"{package}/msg/{type(message).__name__}", typestore=STORE
             )
         self._writer.write(self._own[topic], self._at_ns, serialize_message(message))
-
-
-@contextlib.contextmanager
-def _running_node(domain: int, extrinsics: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the node as users do, poses from odometry, and stop it in the end."""
-    command = [sys.executable, "-m", "clip2scene_ros.segment_node", "--ros-args"]
-    command += ["--log-level", "warn", "-r", "points:=/lidar_top"]
-    command += ["-p", "pose_source:=odometry", "-p", f"extrinsics_file:={extrinsics}"]
-    # The player waits for each answer: a slow machine makes silent sensors, and that is no fault.
-    command += ["-p", "input_timeout:=60.0", "-p", "max_processing_ms:=60000.0"]
-    environment = os.environ | {
-        "ROS_DOMAIN_ID": str(domain),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-    }
-    node_process = subprocess.Popen(command, env=environment)
-    try:
-        yield node_process
-    finally:
-        node_process.send_signal(signal.SIGINT)
-        try:
-            node_process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            node_process.kill()
-
-
-@contextlib.contextmanager
-def _graph(domain: int) -> Iterator[tuple[Node, SingleThreadedExecutor]]:
-    context = Context()
-    rclpy.init(context=context, domain_id=domain)
-    node = Node("clip2scene_demo", context=context)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    try:
-        yield node, executor
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.shutdown(context=context)

@@ -116,6 +116,9 @@ class NodeHealth:
                 level, message = OK, f"images from {image.topic}"
             used = sum(camera in facts.cameras for facts in recent.labelled)
             values = {**_facts(image), "used ratio": used / max(1, len(recent.labelled))}
+            if info is not None:
+                values["CameraInfo publishers"] = info.num_publishers()
+                values["CameraInfo received"] = info.received
             is_waited_for = not (image.received and (info is None or info.received))
             yield Item(f"camera {camera}", level, message, values, is_waited_for)
 
@@ -140,6 +143,7 @@ class NodeHealth:
         facts = {"pose_source": values.pose_source, "lost ratio": ratio, **missing}
         for name in ("odometry", *_TF_INPUTS):
             if name in self._inputs:
+                facts[f"{name} publishers"] = self._inputs[name].num_publishers()
                 facts[f"{name} received"] = self._inputs[name].received
         # A node that comes up beside a running robot hears clouds a moment before poses and mounts.
         is_waited_for = not self._record.num_labelled

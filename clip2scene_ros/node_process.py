@@ -1,0 +1,63 @@
+"""The node as a process of its own, and a graph that nobody else is in."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+_STOP_S = 30.0
+
+
+def random_domain() -> int:
+    """Choose a domain of our own: other robots' topics stay out of it."""
+    return random.SystemRandom().randint(1, 100)
+
+
+@contextlib.contextmanager
+def running_node(domain: int, arguments: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the node as users do, and stop it in the end.
+
+    Args:
+        domain: ROS_DOMAIN_ID.
+        arguments: What follows `--ros-args`.
+    """
+    command = [sys.executable, "-m", "clip2scene_ros.segment_node", "--ros-args", *arguments]
+    environment = os.environ | {
+        "ROS_DOMAIN_ID": str(domain),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+    }
+    process = subprocess.Popen(command, env=environment)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+@contextlib.contextmanager
+def own_graph(domain: int, name: str) -> Iterator[tuple[Node, SingleThreadedExecutor]]:
+    """Join a domain with one node, and leave it in the end."""
+    context = Context()
+    rclpy.init(context=context, domain_id=domain)
+    node = Node(name, context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    try:
+        yield node, executor
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.shutdown(context=context)
