@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, NoReturn, TypeVar
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -17,7 +18,9 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from clip2scene_ros.background import Background
 from clip2scene_ros.parameter_row import ParameterError, Row
+from clip2scene_ros.parameter_service import PatientParameterService
 from clip2scene_ros.parameters import DEPENDENT, ROWS, NodeParameters
 
 Prepared = TypeVar("Prepared")
@@ -30,12 +33,15 @@ class LiveParameters(Generic[Prepared]):
 
     A change has two phases. First the values that would result are checked as a whole and whatever
     they need is prepared, which may fail: the answer then holds the reason and nothing has changed.
-    Then values and what was prepared are taken at once, which cannot fail.
+    Then values and what was prepared are taken at once, which cannot fail. Changes that come over
+    the parameter services are prepared in the background; those from inside the node, at once.
 
     Args:
-        node: Started without `automatically_declare_parameters_from_overrides`.
+        node: Started without `automatically_declare_parameters_from_overrides` and without
+            parameter services; they are offered here.
         prepare: Old values, new values -> what `take` needs; may raise.
         take: Takes new values and what was prepared for them, on the executor's thread.
+        background: Where `prepare` is called for the services.
 
     Raises:
         ParameterError: If a value has the wrong type, is out of range or contradicts another, or
@@ -47,13 +53,17 @@ class LiveParameters(Generic[Prepared]):
         node: Node,
         prepare: Callable[[NodeParameters, NodeParameters], Prepared],
         take: Callable[[NodeParameters, Prepared], None],
+        background: Background,
     ) -> None:
         _refuse_unknown(node)
         self.values = NodeParameters(**{row.field: _declare(node, row) for row in ROWS})
         self._node = node
         self._prepare = prepare
         self._take = take
+        self._background = background
+        self._foreseen: tuple[NodeParameters, NodeParameters, Callable[[], Prepared]] | None = None
         self._pending: tuple[NodeParameters, Prepared] | None = None
+        self._service = PatientParameterService(node, self._foresee)
         node.add_pre_set_parameters_callback(_complete)
         node.add_on_set_parameters_callback(self._check)
         node.add_post_set_parameters_callback(self._swap)
@@ -74,23 +84,52 @@ class LiveParameters(Generic[Prepared]):
         if not result.successful:
             raise ParameterError(result.reason)
 
+    async def _foresee(self, parameters: Sequence[Parameter]) -> None:
+        """Prepare a change in the background, so that `_check` finds what came of it."""
+        self._foreseen = None
+        old = self.values
+        try:
+            new = self._changed(_complete(list(parameters)))
+        except Exception:  # noqa: BLE001  `_check` meets it again and answers
+            return
+        outcome: Callable[[], Prepared]
+        try:
+            outcome = partial(_give, await self._background.run(partial(self._prepare, old, new)))
+        except Exception as error:  # noqa: BLE001
+            outcome = partial(_throw, error)
+        self._foreseen = old, new, outcome
+
     def _check(self, parameters: Sequence[Parameter]) -> SetParametersResult:
-        given = [(_ROW_OF[p.name], p.value) for p in parameters if p.name in _ROW_OF]
         self._pending = None
-        if given:
+        foreseen, self._foreseen = self._foreseen, None
+        if any(parameter.name in _ROW_OF for parameter in parameters):
             try:
-                changes = {row.field: row.from_ros(value) for row, value in given}
-                values = replace(self.values, **changes)
-                self._pending = values, self._prepare(self.values, values)
+                values = self._changed(parameters)
+                if foreseen is not None and foreseen[:2] == (self.values, values):
+                    self._pending = values, foreseen[2]()
+                else:
+                    self._pending = values, self._prepare(self.values, values)
             except Exception as error:  # noqa: BLE001  no change of a parameter may end the node
                 return SetParametersResult(successful=False, reason=_reason(error))
         return SetParametersResult(successful=True)
+
+    def _changed(self, parameters: Sequence[Parameter]) -> NodeParameters:
+        given = [(_ROW_OF[p.name], p.value) for p in parameters if p.name in _ROW_OF]
+        return replace(self.values, **{row.field: row.from_ros(value) for row, value in given})
 
     def _swap(self, _parameters: Sequence[Parameter]) -> None:
         if self._pending is not None:
             self.values, prepared = self._pending
             self._pending = None
             self._take(self.values, prepared)
+
+
+def _give(prepared: Prepared) -> Prepared:
+    return prepared
+
+
+def _throw(error: Exception) -> NoReturn:
+    raise error
 
 
 def _complete(parameters: list[Parameter]) -> list[Parameter]:

@@ -6,8 +6,10 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import rclpy
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.context import Context
@@ -19,6 +21,7 @@ from rclpy.timer import Timer
 from rclpy.utilities import try_shutdown
 
 from clip2scene_core.wording import Wording, Words
+from clip2scene_ros.background import Background
 from clip2scene_ros.diagnostics import ERROR, DiagnosticsReporter, Item
 from clip2scene_ros.labelling import EngineLoader, Labelling, make_labelling
 from clip2scene_ros.live_parameters import LiveParameters
@@ -72,29 +75,37 @@ class SegmentNode(LifecycleNode):
         context: Context | None = None,
         parameter_overrides: list[Parameter] | None = None,
     ) -> None:
-        super().__init__("clip2scene", context=context, parameter_overrides=parameter_overrides)
+        super().__init__(
+            "clip2scene",
+            context=context,
+            parameter_overrides=parameter_overrides,
+            start_parameter_services=False,
+        )
         self._load_engine = load_engine
         self._labelling: Labelling | None = None
         self._active: _Active | None = None
         self._is_enabled = True
         self._failure: Exception | None = None
-        self.parameters = LiveParameters(self, self._prepare, self._take)
+        self._background = Background(self)
+        self.parameters = LiveParameters(self, self._prepare, self._take, self._background)
         self._reporter = DiagnosticsReporter(self)
         self._log_handler = RosLogHandler(self.get_logger(), _LIBRARIES)
         offer_services(
             self,
             {
                 "reset": lambda: self._configured().reset(),
-                "save_map": lambda: self._configured().save_map(self.values),
                 "get_legend": lambda: self._configured().legend(),
             },
             {"set_enabled": self._set_enabled},
+            {"save_map": lambda: self._configured().save_map(self.values)},
+            self._background,
         )
         if self.values.autostart:
             self._start()
 
     def destroy_node(self) -> None:
         """Stop the worker, then leave the graph."""
+        self._background.close()
         self._release()
         self._log_handler.close()
         super().destroy_node()
@@ -173,14 +184,15 @@ class SegmentNode(LifecycleNode):
         inputs = SensorInputs(self, self.values, assembler, worker.wake)
         health = NodeHealth(lambda: self.values, inputs.subscriptions, record, engine)
         # Steady, so that a paused bag neither hides a silent sensor nor stops the diagnostics.
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        create_timer = partial(
+            self.create_timer,
+            clock=Clock(clock_type=ClockType.STEADY_TIME),
+            # Of their own, so that they do not wait while a service waits for the background.
+            callback_group=MutuallyExclusiveCallbackGroup(),
+        )
         timers = (
-            self.create_timer(
-                _MAINTENANCE_PERIOD_S, lambda: self._maintain(inputs, health, record), clock=steady
-            ),
-            self.create_timer(
-                _DIAGNOSTICS_PERIOD_S, lambda: self._reporter.report(health.items()), clock=steady
-            ),
+            create_timer(_MAINTENANCE_PERIOD_S, lambda: self._maintain(inputs, health, record)),
+            create_timer(_DIAGNOSTICS_PERIOD_S, lambda: self._reporter.report(health.items())),
         )
         self._active = _Active(worker, inputs, record, timers)
         worker.start()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
@@ -36,6 +37,8 @@ class SensorSubscription:
         depth: Messages kept; of raw images it is 1.
         reliability: "auto", "reliable" or "best_effort".
         is_latched: Take what was published before the subscription, too.
+
+    Its callbacks are a group of their own, so that they go on while a service waits.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class SensorSubscription:
         self._may_fall_back = reliability == "auto"
         self._has_refused = False
         self._subscription: Subscription | None = None
+        self._group = MutuallyExclusiveCallbackGroup()
         self.topic = node.resolve_topic_name(topic)
         self.is_reliable = reliability != "best_effort"
         self.received = 0
@@ -120,6 +124,7 @@ class SensorSubscription:
             self._on_message,
             QoSProfile(depth=depth, reliability=reliability, durability=self._durability),
             event_callbacks=events,
+            callback_group=self._group,
         )
 
     def _on_message(self, message: Any) -> None:

@@ -126,6 +126,7 @@ def test_the_robots_extrinsics_file_loads(tmp_path):
 def test_the_robots_parameter_file_loads(tmp_path, monkeypatch):
     """In a real node, through its table: names, types, ranges, and that the values fit together."""
     rclpy = pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
+    from clip2scene_ros.background import Background
     from clip2scene_ros.live_parameters import LiveParameters
     from clip2scene_ros.node_options import assembly_options
 
@@ -135,9 +136,14 @@ def test_the_robots_parameter_file_loads(tmp_path, monkeypatch):
     context = rclpy.context.Context()
     rclpy.init(context=context)
     arguments = ["--ros-args", "--params-file", str(path)]
-    node = rclpy.create_node("clip2scene", context=context, cli_args=arguments)
+    node = rclpy.create_node(
+        "clip2scene", context=context, cli_args=arguments, start_parameter_services=False
+    )
     try:
-        values = LiveParameters(node, lambda old, new: None, lambda values, prepared: None).values
+        background = Background(node)
+        values = LiveParameters(
+            node, lambda old, new: None, lambda values, _: None, background
+        ).values
     finally:
         node.destroy_node()
         context.shutdown()

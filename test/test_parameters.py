@@ -13,6 +13,7 @@ import rclpy
 from rclpy.context import Context
 from rclpy.parameter import Parameter
 
+from clip2scene_ros.background import Background
 from clip2scene_ros.live_parameters import LiveParameters
 from clip2scene_ros.parameter_files import parameters_markdown, parameters_yaml
 from clip2scene_ros.parameter_row import ParameterError
@@ -28,7 +29,7 @@ def declare_parameters(node):
 
 
 def follow(node, prepare=lambda old, new: None, take=lambda values, prepared: None):
-    return LiveParameters(node, prepare, take)
+    return LiveParameters(node, prepare, take, Background(node))
 
 
 @pytest.fixture
@@ -47,6 +48,7 @@ def make_node(monkeypatch):
                 context=context,
                 parameter_overrides=overrides,
                 cli_args=["--ros-args", *arguments],
+                start_parameter_services=False,
             )
         )
         return nodes[-1]

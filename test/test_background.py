@@ -1,0 +1,140 @@
+"""Requests that take long: everything else goes on, and the answer comes when they are done."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
+
+import ros_graph
+from fault_graph import robots
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+from rclpy.parameter import Parameter
+from ros_graph import QuadrantEngine, labels_of, names_of
+from std_srvs.srv import SetBool, Trigger
+
+pytestmark = pytest.mark.ros
+
+REFUSAL = "prompt 'unknown' holds a word that the small CLIP never saw"
+
+
+class SlowEngine(QuadrantEngine):
+    """Reads words and writes maps when it is let."""
+
+    def __init__(self):
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+        self.num_read = 0
+        super().__init__()
+
+    def embed(self, prompts, template="ensemble"):
+        self.num_read += 1
+        assert self.may_go_on.wait(60)
+        return super().embed(prompts, template)
+
+    def save_map(self, path):
+        assert self.may_go_on.wait(60)
+        return super().save_map(path)
+
+
+@pytest.fixture
+def engine():
+    return SlowEngine()
+
+
+@pytest.fixture
+def start(engine, tmp_path, monkeypatch):
+    with robots(engine, tmp_path, monkeypatch) as start:
+        yield start
+
+
+def ask(robot, service_type, name, **request):
+    """Call a service and do not wait."""
+    client = robot.driver.create_client(service_type, f"/clip2scene/{name}")
+    robot.spin_until(client.service_is_ready)
+    return client.call_async(service_type.Request(**request))
+
+
+def set_prompts(robot, service_type, prompts):
+    parameter = Parameter("prompts", value=prompts).to_parameter_msg()
+    name = "set_parameters" + "_atomically" * (service_type is SetParametersAtomically)
+    return ask(robot, service_type, name, parameters=[parameter])
+
+
+@pytest.mark.parametrize("service_type", [SetParameters, SetParametersAtomically])
+def test_sweeps_are_labelled_while_new_words_are_read(start, engine, service_type):
+    robot = start()
+    engine.may_go_on.clear()
+    num_read = engine.num_read
+    with ros_graph.released(engine.may_go_on):
+        answer = set_prompts(robot, service_type, ["tram", "kerb"])
+        robot.spin_until(lambda: engine.num_read > num_read)
+        for stamp_s in (1.0, 1.05, 1.1):
+            assert labels_of(robot.label(stamp_s)) == [0, 1, 2, 3]
+        before = len(robot.received.diagnostics)
+        robot.spin_until(lambda: len(robot.received.diagnostics) > before + 1)
+        assert not answer.done()
+        assert len(robot.received.legends) == 1
+    robot.spin_until(answer.done)
+    results = answer.result()
+    results = results.results if service_type is SetParameters else [results.result]
+    assert [(result.successful, result.reason) for result in results] == [(True, "")]
+    assert engine.num_read == num_read + 1, "the words were read twice"
+    robot.spin_until(lambda: names_of(robot.received.legends[-1]) == ["tram", "kerb"])
+    assert list(robot.node.get_parameter("prompts").value) == ["tram", "kerb"]
+
+
+def test_words_that_are_refused_in_the_end_leave_the_old_ones(start, engine):
+    robot = start()
+    answer = set_prompts(robot, SetParameters, ["road", "unknown"])
+    robot.spin_until(answer.done)
+    (result,) = answer.result().results
+    assert (result.successful, result.reason) == (False, REFUSAL)
+    assert list(robot.node.get_parameter("prompts").value) == [""]
+    assert names_of(robot.received.legends[-1]) == ["car", "tree", "road", "building"]
+
+
+def test_several_parameters_in_one_request_are_set_one_after_the_other(start):
+    robot = start()
+    answers = robot.set_parameters(
+        prompts=["tram", "unknown"], min_confidence=0.5, prompt_names=["a", "b", "c", "d"]
+    )
+    assert answers == [(False, REFUSAL), (True, ""), (True, "")]
+    assert robot.node.values.min_confidence == 0.5
+    robot.spin_until(lambda: names_of(robot.received.legends[-1]) == ["a", "b", "c", "d"])
+
+
+def test_sweeps_are_labelled_while_the_map_is_written(start, engine, tmp_path):
+    file = tmp_path / "street.npz"
+    robot = start(pose_source="odometry", map__save_path=str(file))
+    for stamp_s in (0.9, 2.0):
+        robot.publish_pose(stamp_s)
+    robot.label(1.0)
+    engine.may_go_on.clear()
+    with ros_graph.released(engine.may_go_on):
+        answer = ask(robot, Trigger, "save_map")
+        for stamp_s in (1.1, 1.2, 1.3):
+            robot.label(stamp_s)
+        assert robot.call(SetBool, "set_enabled", data=True).success
+        assert not answer.done()
+        assert not file.exists()
+    robot.spin_until(answer.done)
+    assert (answer.result().success, answer.result().message) == (True, f"{file}: 4 voxels")
+    assert len(np.load(file)["labels"]) == 4
+
+
+def test_a_node_that_ends_finishes_the_file_first(start, engine, tmp_path):
+    file = tmp_path / "street.npz"
+    robot = start(pose_source="odometry", map__save_path=str(file))
+    for stamp_s in (0.9, 2.0):
+        robot.publish_pose(stamp_s)
+    robot.label(1.0)
+    engine.may_go_on.clear()
+    threading.Timer(0.3, engine.may_go_on.set).start()
+    ask(robot, Trigger, "save_map")
+    robot.spin_for(0.1)
+    robot.node.destroy_node()
+    assert len(np.load(file)["labels"]) == 4
