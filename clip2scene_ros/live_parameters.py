@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar
@@ -77,12 +77,14 @@ class LiveParameters(Generic[Prepared]):
         Raises:
             ParameterError: If they are refused.
         """
-        rows = [row for row in ROWS if row.field in values]
-        result = self._node.set_parameters_atomically(
-            [Parameter(row.name, value=row.to_ros(values[row.field])) for row in rows]
-        )
+        result = self._node.set_parameters_atomically(_as_ros(values))
         if not result.successful:
             raise ParameterError(result.reason)
+
+    async def set_patiently(self, **values: Any) -> None:
+        """The same from a callback, prepared in the background."""
+        await self._foresee(_as_ros(values))
+        self.set(**values)
 
     async def _foresee(self, parameters: Sequence[Parameter]) -> None:
         """Prepare a change in the background, so that `_check` finds what came of it."""
@@ -122,6 +124,11 @@ class LiveParameters(Generic[Prepared]):
             self.values, prepared = self._pending
             self._pending = None
             self._take(self.values, prepared)
+
+
+def _as_ros(values: Mapping[str, Any]) -> list[Parameter]:
+    rows = [row for row in ROWS if row.field in values]
+    return [Parameter(row.name, value=row.to_ros(values[row.field])) for row in rows]
 
 
 def _give(prepared: Prepared) -> Prepared:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import rclpy
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -19,6 +20,7 @@ from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 from rclpy.timer import Timer
 from rclpy.utilities import try_shutdown
+from std_msgs.msg import String
 
 from clip2scene_core.wording import Wording, Words
 from clip2scene_ros.background import Background
@@ -28,6 +30,7 @@ from clip2scene_ros.live_parameters import LiveParameters
 from clip2scene_ros.node_health import NodeHealth
 from clip2scene_ros.node_options import asked_wording, load_engine
 from clip2scene_ros.node_services import offer_services
+from clip2scene_ros.parameter_row import ParameterError
 from clip2scene_ros.parameters import NodeParameters
 from clip2scene_ros.ros_logging import RosLogHandler
 from clip2scene_ros.segment_worker import SegmentWorker
@@ -99,6 +102,10 @@ class SegmentNode(LifecycleNode):
             {"set_enabled": self._set_enabled},
             {"save_map": lambda: self._configured().save_map(self.values)},
             self._background,
+        )
+        on_query: Any = self._on_query  # awaited by rclpy, unknown to its types
+        self.create_subscription(
+            String, "~/query", on_query, 5, callback_group=MutuallyExclusiveCallbackGroup()
         )
         if self.values.autostart:
             self._start()
@@ -232,6 +239,13 @@ class SegmentNode(LifecycleNode):
     def _take(self, values: NodeParameters, words: Words | None) -> None:
         if self._labelling is not None and words is not None:
             self._labelling.take(values, words)
+
+    async def _on_query(self, message: String) -> None:
+        """Take a text from the topic as the parameter `query`."""
+        try:
+            await self.parameters.set_patiently(query=message.data)
+        except ParameterError as error:
+            self.get_logger().warning(f"~/query: refused {message.data!r}: {error}")
 
     def _configured(self) -> Labelling:
         if self._labelling is None:

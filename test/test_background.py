@@ -13,7 +13,9 @@ import ros_graph
 from fault_graph import robots
 from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from rclpy.parameter import Parameter
-from ros_graph import QuadrantEngine, labels_of, names_of
+from ros_graph import QuadrantEngine, labels_of, names_of, seconds_of
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
 pytestmark = pytest.mark.ros
@@ -138,3 +140,39 @@ def test_a_node_that_ends_finishes_the_file_first(start, engine, tmp_path):
     robot.spin_for(0.1)
     robot.node.destroy_node()
     assert len(np.load(file)["labels"]) == 4
+
+
+def test_a_query_on_its_topic_is_the_parameter_and_is_answered(start, engine, capfd):
+    robot = start()
+    queries = robot.driver.create_publisher(String, "/clip2scene/query", 5)
+    answers = []
+    robot.driver.create_subscription(PointCloud2, "/clip2scene/query/points", answers.append, 5)
+    robot.spin_until(
+        lambda: (
+            queries.get_subscription_count()
+            and robot.node.count_subscribers("/clip2scene/query/points")
+        )
+    )
+    engine.may_go_on.clear()
+    num_read = engine.num_read
+    with ros_graph.released(engine.may_go_on):
+        queries.publish(String(data="tram"))
+        robot.spin_until(lambda: engine.num_read > num_read)
+        robot.label(1.0)
+        assert answers == []
+    robot.spin_until(lambda: robot.node.get_parameter("query").value == "tram")
+    robot.label(2.0)
+    robot.spin_until(lambda: answers)
+    assert [seconds_of(answer) for answer in answers] == [2.0]
+    assert len(robot.received.legends) == 1
+    queries.publish(String(data="unknown"))
+    lines = []
+
+    def is_refused():
+        lines.extend(capfd.readouterr().err.splitlines())
+        return any(f"~/query: refused 'unknown': {REFUSAL}" in line for line in lines)
+
+    robot.spin_until(is_refused)
+    assert robot.node.get_parameter("query").value == "tram"
+    queries.publish(String(data=""))
+    robot.spin_until(lambda: robot.node.get_parameter("query").value == "")
