@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -26,6 +27,7 @@ from clip2scene_ros.parameters import DEPENDENT, ROWS, NodeParameters
 Prepared = TypeVar("Prepared")
 
 _ROW_OF = {row.name: row for row in ROWS}
+_QOS_OVERRIDE = re.compile(r"qos_overrides\./.+\.subscription\.depth")
 
 
 class LiveParameters(Generic[Prepared]):
@@ -165,8 +167,13 @@ def _refuse_unknown(node: Node) -> None:
     # rclpy keeps what the user gave in a private attribute only; without this look a mistyped key
     # would leave the default in force and say nothing.
     for name in node._parameter_overrides:
-        if name in _ROW_OF or node.has_parameter(name) or name.startswith("qos_overrides."):
+        if name in _ROW_OF or node.has_parameter(name) or _QOS_OVERRIDE.fullmatch(name):
             continue
+        if name.startswith("qos_overrides."):
+            raise ParameterError(
+                f"'{name}' is not offered, only the depth of a subscription "
+                f"(qos_overrides./TOPIC.subscription.depth); for reliability set qos.reliability"
+            )
         nearest = difflib.get_close_matches(name, _ROW_OF, n=1, cutoff=0.0)[0]
         raise ParameterError(f"unknown parameter '{name}'; did you mean '{nearest}'?")
 

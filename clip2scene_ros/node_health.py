@@ -39,6 +39,7 @@ class NodeHealth:
         inputs: The subscriptions by name, as SensorInputs has them.
         record: What happened to the sweeps.
         engine: Names the prompts.
+        resolve: Resolves the name of a topic.
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class NodeHealth:
         inputs: Mapping[str, SensorSubscription],
         record: SweepRecord,
         engine: OnlineSegmenter,
+        resolve: Callable[[str], str],
     ) -> None:
         self._read_values = values
         self._inputs = inputs
         self._record = record
         self._engine = engine
+        self._resolve = resolve
         self._received: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
 
     @property
@@ -141,6 +144,9 @@ class NodeHealth:
                 message += f"; nothing came on {unheard.describe()}"
         missing = {kind.value: self._record.count(kind) for kind in _POSE_FAULTS}
         facts = {"pose_source": values.pose_source, "lost ratio": ratio, **missing}
+        source = self._inputs.get(values.pose_source)
+        if source is not None:
+            facts = {"topic": source.topic, **facts}
         for name in ("odometry", *_TF_INPUTS):
             if name in self._inputs:
                 facts[f"{name} publishers"] = self._inputs[name].num_publishers()
@@ -189,6 +195,7 @@ class NodeHealth:
         else:
             level, message = OK, f"{record.num_labelled} sweeps labelled"
         numbers = {
+            "topic": self._resolve("~/points"),
             "input Hz": input_hz,
             "output Hz": num_labelled / recent.seconds,
             "labelled": record.num_labelled,
@@ -212,12 +219,21 @@ class NodeHealth:
             "prompts",
             OK,
             f"{len(vocabulary)} prompts",
-            {"prompts": "; ".join(vocabulary.prompts), "names": "; ".join(vocabulary.names)},
+            {
+                "topic": self._resolve("~/legend"),
+                "prompts": "; ".join(vocabulary.prompts),
+                "names": "; ".join(vocabulary.names),
+            },
         )
 
     def _map(self) -> Item:
         record, values = self._record, self._values
-        facts = {"voxels": record.num_voxels, "published": record.num_maps, "ms": record.map_ms}
+        facts = {
+            "topic": self._resolve("~/map"),
+            "voxels": record.num_voxels,
+            "published": record.num_maps,
+            "ms": record.map_ms,
+        }
         if not values.map_enabled:
             return Item("map", OK, "not used: map.enabled is false")
         if values.pose_source == "none":

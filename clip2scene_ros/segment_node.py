@@ -189,7 +189,9 @@ class SegmentNode(LifecycleNode):
             lambda: self.values,
         )
         inputs = SensorInputs(self, self.values, assembler, worker.wake)
-        health = NodeHealth(lambda: self.values, inputs.subscriptions, record, engine)
+        health = NodeHealth(
+            lambda: self.values, inputs.subscriptions, record, engine, self.resolve_topic_name
+        )
         # Steady, so that a paused bag neither hides a silent sensor nor stops the diagnostics.
         create_timer = partial(
             self.create_timer,

@@ -69,7 +69,7 @@ class SensorInputs:
             )
             if not values.camera_info_url:
                 subscriptions[f"{camera} info"] = self._open(
-                    CameraInfo, topics.info, partial(self.assembler.on_camera_info, camera), 1
+                    CameraInfo, topics.info, partial(self.assembler.on_camera_info, camera), 5
                 )
         if values.pose_source == "odometry":
             subscriptions["odometry"] = self._open(

@@ -10,6 +10,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -34,7 +35,8 @@ class SensorSubscription:
         message_type: A ROS message class; None takes Image or CompressedImage as published.
         topic: Relative or absolute; remapping applies.
         callback: Takes each message, on the executor's thread.
-        depth: Messages kept; of raw images it is 1.
+        depth: Messages kept; of raw images it is 1. ROS's parameter
+            qos_overrides./TOPIC.subscription.depth overrides it.
         reliability: "auto", "reliable" or "best_effort".
         is_latched: Take what was published before the subscription, too.
 
@@ -125,6 +127,8 @@ class SensorSubscription:
             QoSProfile(depth=depth, reliability=reliability, durability=self._durability),
             event_callbacks=events,
             callback_group=self._group,
+            # Reliability is a parameter of the node: it may have to follow the publisher.
+            qos_overriding_options=QoSOverridingOptions((QoSPolicyKind.DEPTH,)),
         )
 
     def _on_message(self, message: Any) -> None:

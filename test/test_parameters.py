@@ -124,6 +124,16 @@ def test_use_sim_time_and_qos_overrides_are_no_unknown_parameters(make_node):
     assert declare_parameters(node) == NodeParameters()
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["/points.subscription.reliability", "/points.publisher.depth", "points.subscription.depth"],
+)
+def test_an_override_of_qos_that_nobody_would_read_is_refused(make_node, name):
+    node = make_node(["-p", f"qos_overrides.{name}:=3"])
+    with pytest.raises(ParameterError, match="is not offered, only the depth of a subscription"):
+        declare_parameters(node)
+
+
 def test_files_are_what_the_table_makes():
     remedy = "write it again: clip2scene parameters"
     yaml_file, table = ROOT / "config/segment_node.yaml", ROOT / "docs/parameters.md"

@@ -82,6 +82,25 @@ def test_the_engine_gets_the_pose_of_the_sensor_at_the_sweeps_stamp(start, engin
     np.testing.assert_allclose(sweep.points[:, 3], np.array([10, 20, 30, 40]) / 255, rtol=1e-6)
 
 
+def test_the_depth_of_an_input_may_be_overridden(start):
+    graph = start(pose_source="none", **{"qos_overrides__/points__subscription__depth": 2})
+    for number in range(4):  # nobody takes them meanwhile
+        graph.send(1.0 + number)
+    graph.spin_for(0.3)
+    assert graph.inputs["lidar"].received == 2
+
+
+def test_every_item_names_its_topic(start):
+    graph = start(pose_source="odometry", mode="fused")
+    graph.spin_until(lambda: graph.received.diagnostics)
+    items = ("lidar", "camera cam_front", "tf", "inference", "prompts", "map")
+    topics = [ros_graph.values_of(graph.diagnosis(name))["topic"] for name in items]
+    assert topics == [
+        "/points", "/cam_front/image_rect_compressed", "/odom",
+        "/clip2scene/points", "/clip2scene/legend", "/clip2scene/map",
+    ]  # fmt: skip
+
+
 def test_output_fields_are_pcls(start):
     graph = start(pose_source="none")
     graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
