@@ -76,8 +76,18 @@ class EvidenceGrid:
         """Say from now on how far voxels stay and for how long; see the class.
 
         Raises:
+            ValueError: As `check_keep`; nothing changes then.
+        """
+        self.check_keep(radius_m, decay_s)
+        self._radius_m = radius_m
+        self._decay_s = decay_s
+
+    def check_keep(self, radius_m: float, decay_s: float) -> None:
+        """Check what `keep` takes.
+
+        Raises:
             ValueError: If radius_m is not positive or more voxels than a key holds, or decay_s is
-                negative; nothing changes then.
+                negative.
         """
         if not (radius_m > 0 and decay_s >= 0):
             raise ValueError(
@@ -88,8 +98,6 @@ class EvidenceGrid:
                 f"a radius of {radius_m} m is {radius_m / self.voxel_size_m:.0f} voxels, the grid "
                 f"holds {_MAX_DRIFT - 2}; use larger voxels"
             )
-        self._radius_m = radius_m
-        self._decay_s = decay_s
 
     def __len__(self) -> int:
         return len(self._keys)

@@ -31,6 +31,7 @@ class SemanticMap:
         self._grid = grid
         self._is_carved = is_carved
         self._lock = threading.Lock()
+        self._kept: tuple[float, float] | None = None
 
     def add(
         self,
@@ -51,6 +52,8 @@ class SemanticMap:
         origin_fixed = T_fixed_lidar[:3, 3]
         points_fixed = transform_points(T_fixed_lidar, points)
         with self._lock:
+            if self._kept is not None:
+                self._grid.keep(*self._kept)
             self._grid.add(points_fixed, evidence.vectors, evidence.weights, origin_fixed, stamp_ns)
             offsets = self._grid.offsets(origin_fixed)
             is_passed = None
@@ -74,9 +77,15 @@ class SemanticMap:
         return LabelledMap(points[kept], labels[kept], scores[kept], counts[kept], vocabulary)
 
     def keep(self, radius_m: float, decay_s: float) -> None:
-        """Say from now on how far voxels stay and for how long; see `EvidenceGrid.keep`."""
-        with self._lock:
-            self._grid.keep(radius_m, decay_s)
+        """Say from the next sweep on how far voxels stay and for how long; see `EvidenceGrid.keep`.
+
+        Does not wait while another thread adds a sweep or labels the map.
+
+        Raises:
+            ValueError: As `EvidenceGrid.check_keep`; nothing changes then.
+        """
+        self._grid.check_keep(radius_m, decay_s)
+        self._kept = (radius_m, decay_s)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -95,12 +95,12 @@ class SegmentNode(LifecycleNode):
         self._log_handler = RosLogHandler(self.get_logger(), _LIBRARIES)
         offer_services(
             self,
+            {"get_legend": lambda: self._configured().legend()},
+            {"set_enabled": self._set_enabled},
             {
                 "reset": lambda: self._configured().reset(),
-                "get_legend": lambda: self._configured().legend(),
+                "save_map": lambda: self._configured().save_map(self.values),
             },
-            {"set_enabled": self._set_enabled},
-            {"save_map": lambda: self._configured().save_map(self.values)},
             self._background,
         )
         on_query: Any = self._on_query  # awaited by rclpy, unknown to its types

@@ -389,3 +389,28 @@ def test_the_map_follows_new_options(tiny_checkpoint):
     engine.use(engine.words, OnlineOptions(ego_radius_m=0.0, map_radius_m=5.0))
     engine.add(make_sweep(stamp_ns=2))
     assert np.linalg.norm(engine.map().points, axis=1).max() <= 5.0 + 0.2
+
+
+def test_new_options_do_not_wait_for_a_map_that_is_being_labelled(tiny_checkpoint):
+    engine = make_engine(tiny_checkpoint, map_radius_m=60.0)
+    engine.add(make_sweep())
+    has_begun, may_end = threading.Event(), threading.Event()
+    logits = engine._map._grid.logits
+
+    def label_slowly(embeddings):
+        has_begun.set()
+        assert may_end.wait(20)
+        return logits(embeddings)
+
+    engine._map._grid.logits = label_slowly
+    thread = threading.Thread(target=engine.map)
+    thread.start()
+    try:
+        assert has_begun.wait(20)
+        engine.use(engine.words, OnlineOptions(ego_radius_m=0.0, map_radius_m=5.0))
+        assert thread.is_alive()
+        with pytest.raises(ValueError, match="radius_m must be positive"):
+            engine.use(engine.words, OnlineOptions(map_radius_m=0.0))
+    finally:
+        may_end.set()
+        thread.join()
