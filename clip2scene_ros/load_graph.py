@@ -146,8 +146,10 @@ class _Load:
         for sending in self._stream.sendings:
             if sending.due_s >= seconds:
                 break
-            while (early_s := start_s + sending.due_s - time.monotonic()) > 0:
-                self._spin_once(min(early_s, _SPIN_S))
+            early_s = 1.0
+            while early_s > 0:  # and once where it is late: answers shall not queue up
+                early_s = start_s + sending.due_s - time.monotonic()
+                self._spin_once(max(0.0, min(early_s, _SPIN_S)))
             self._send(sending)
             now_s = time.monotonic() - start_s
             if now_s >= sample_due_s:
