@@ -24,6 +24,7 @@ from clip2scene_core.segmenter import Segmenter
 from clip2scene_core.semantic_map import SemanticMap
 from clip2scene_core.teacher.maskclip import DenseClip
 from clip2scene_core.teacher.text import ENSEMBLE
+from clip2scene_core.text_table import load_text_table
 from clip2scene_core.vocabulary import Vocabulary, classify, entropies_of
 from clip2scene_core.wording import EmbedPrompts, Wording, Words, make_words
 
@@ -295,6 +296,7 @@ def load_online_segmenter(
     teacher: str | None = None,
     options: OnlineOptions | None = None,
     prompts: Sequence[str] | None = None,
+    texts: Path | None = None,
 ) -> OnlineSegmenter:
     """Put an engine together from a student checkpoint and a CLIP.
 
@@ -306,6 +308,7 @@ def load_online_segmenter(
             "camera" the shipped one.
         options: How to label.
         prompts: The first words; by default the student's own, in mode "camera" the nuScenes ones.
+        texts: Table of `clip2scene_core.text_table` in place of the CLIP, in mode "lidar".
 
     Returns:
         The engine.
@@ -325,18 +328,26 @@ def load_online_segmenter(
         vocabulary = checkpoint.vocabulary
         clip_name = teacher or checkpoint.config.teacher.clip
         encoder = PromptEncoder(clip_name, options.device, taught_with=vocabulary)
+    embed_prompts: EmbedPrompts = encoder
+    if texts is not None:
+        if vocabulary is None or options.mode != "lidar" or teacher is not None:
+            raise ValueError(
+                f"{texts}: a table of texts is for mode 'lidar' without a teacher; modes 'camera' "
+                f"and 'fused' need the CLIP itself"
+            )
+        embed_prompts = load_text_table(texts, vocabulary)
     if teacher is not None:
         _ = encoder.clip  # a CLIP that was asked for by name is not found missing half-way
     if prompts is not None:
-        vocabulary = make_words(Wording(tuple(prompts)), encoder).vocabulary
+        vocabulary = make_words(Wording(tuple(prompts)), embed_prompts).vocabulary
     elif vocabulary is None:
         names = tuple(c.name for c in NUSCENES_CLASSES)
-        texts = tuple(c.prompt for c in NUSCENES_CLASSES)
-        vocabulary = make_words(Wording(texts, names), encoder).vocabulary
+        wording = Wording(tuple(c.prompt for c in NUSCENES_CLASSES), names)
+        vocabulary = make_words(wording, encoder).vocabulary
     camera_segmenter = None
     if options.mode != "lidar":
         dense_clip = DenseClip(
             encoder.clip, key_smoothing=options.key_smoothing, scales=options.camera_scales
         )
         camera_segmenter = CameraSegmenter(dense_clip, prompt_denoising=options.prompt_denoising)
-    return OnlineSegmenter(options, vocabulary, encoder, segmenter, camera_segmenter)
+    return OnlineSegmenter(options, vocabulary, embed_prompts, segmenter, camera_segmenter)

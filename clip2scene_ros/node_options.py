@@ -25,7 +25,12 @@ def load_engine(values: NodeParameters) -> OnlineSegmenter:
         FileNotFoundError: If a file is missing.
     """
     use_threads(values.num_threads)
-    return load_online_segmenter(values.weights, values.teacher or None, online_options(values))
+    return load_online_segmenter(
+        values.weights,
+        values.teacher or None,
+        online_options(values),
+        texts=Path(values.text_embeddings) if values.text_embeddings else None,
+    )
 
 
 def online_options(values: NodeParameters) -> OnlineOptions:

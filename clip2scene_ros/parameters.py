@@ -90,6 +90,12 @@ class NodeParameters:
         "CLIP: 'small', ARCHITECTURE/TAG or ARCHITECTURE:FILE; '' is the one that taught the "
         "student, in mode camera the shipped one.",
     )
+    text_embeddings: str = parameter(
+        "text_embeddings",
+        "",
+        "Table of texts that `clip2scene words --prompts` wrote (.npz): stands in mode lidar for "
+        "the teacher, whose CLIP is then not needed for new words.",
+    )
     device: str = parameter(
         "device", "auto", "auto (a GPU where there is one), cpu, cuda or cuda:N."
     )
