@@ -30,10 +30,10 @@ from clip2scene_ros.profiles import Profile
 
 _LATENCY_TOPIC: Final = "/clip2scene/debug/pipeline_latency_ms"
 _STARTUP_S: Final = 120.0
-_SETTLE_S: Final = 15.0
+_SETTLE_S: Final = 90.0
 _SPIN_S: Final = 0.05
 _SAMPLE_S: Final = 1.0
-_DEPTH: Final = 10
+_DEPTH: Final = 300  # what a node that is held up has not acknowledged shall not be lost here
 _DROPS: Final = {
     "inference": ("overtaken", "failed", "from before a time jump"),
     "lidar": ("bad clouds",),
@@ -51,6 +51,7 @@ def run_under_load(
     seconds: float,
     mode: str,
     extrinsics: Path,
+    depth: int,
     progress: Callable[[float], None],
 ) -> LoadRun:
     """Send a stream to the node in real time, and have it account for every message.
@@ -60,6 +61,7 @@ def run_under_load(
         seconds: How long.
         mode: The node's.
         extrinsics: YAML file of sensor mounts.
+        depth: Messages that the node keeps of each input; 0 leaves it as it is.
         progress: Told the seconds since the start.
 
     Raises:
@@ -73,6 +75,8 @@ def run_under_load(
     # Messages start when the node listens; how slow this machine is shows in what is measured.
     arguments += ["-p", "input_timeout:=60.0", "-p", "max_processing_ms:=60000.0"]
     arguments += ["-p", "max_drop_ratio:=1.0"]
+    for topic in _inputs(stream.profile, mode) if depth else ():
+        arguments += ["-p", f"qos_overrides.{topic}.subscription.depth:={depth}"]
     with (
         running_node(domain, arguments) as process,
         own_graph(domain, "clip2scene_load") as (node, executor),

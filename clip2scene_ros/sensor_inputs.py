@@ -20,6 +20,9 @@ try:
 except ImportError:  # the ROS wheels have no tf2_msgs
     TFMessage = None
 
+# Half a second of a fast LiDAR: on a busy machine the executor may not run for as long. Callbacks
+# return at once, so nothing grows old in the queue otherwise.
+_DEPTH = 10
 _IMAGE_TYPES = {"auto": None, "raw": Image, "compressed": CompressedImage}
 
 
@@ -60,20 +63,20 @@ class SensorInputs:
 
     def _subscribe(self, values: NodeParameters) -> dict[str, SensorSubscription]:
         profile = self.assembler.profile
-        subscriptions = {"lidar": self._open(PointCloud2, profile.cloud_topic, self._on_cloud, 5)}
+        subscriptions = {"lidar": self._open(PointCloud2, profile.cloud_topic, self._on_cloud)}
         for camera in self.assembler.options.cameras:
             topics = profile.cameras[camera]
             image_type = _IMAGE_TYPES[values.image_transport]
             subscriptions[f"{camera} image"] = self._open(
-                image_type, topics.image, partial(self._on_image, camera), 5
+                image_type, topics.image, partial(self._on_image, camera)
             )
             if not values.camera_info_url:
                 subscriptions[f"{camera} info"] = self._open(
-                    CameraInfo, topics.info, partial(self.assembler.on_camera_info, camera), 5
+                    CameraInfo, topics.info, partial(self.assembler.on_camera_info, camera)
                 )
         if values.pose_source == "odometry":
             subscriptions["odometry"] = self._open(
-                Odometry, profile.odometry_topic, self._on_odometry, 50
+                Odometry, profile.odometry_topic, self._on_odometry, 100
             )
         if TFMessage is not None:
             for name, is_static in (("tf", False), ("tf_static", True)):
@@ -85,7 +88,11 @@ class SensorInputs:
         return subscriptions
 
     def _open(
-        self, message_type: Any, topic: str, callback: Callable[[Any], None], depth: int
+        self,
+        message_type: Any,
+        topic: str,
+        callback: Callable[[Any], None],
+        depth: int = _DEPTH,
     ) -> SensorSubscription:
         return SensorSubscription(
             self._node, message_type, topic, callback, depth, self._reliability

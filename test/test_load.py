@@ -143,16 +143,21 @@ def test_memory_is_judged_after_it_has_settled():
     ],
 )
 def test_the_node_loses_nothing_of_a_robots_stream(tmp_path, arguments, num_clouds, drop):
-    """Clouds at 20 Hz, six cameras at 12 Hz; and a bag that starts again: from another process."""
+    """Clouds at 20 Hz, six cameras at 12 Hz; and a bag that starts again: from another process.
+
+    Deep queues: a test machine may leave the node without a processor for seconds, and what is lost
+    by that says nothing of the node.
+    """
     pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
     report = tmp_path / "load.json"
+    command = [sys.executable, "-m", "clip2scene_ros.cli", "load", *arguments]
     done = subprocess.run(
-        [sys.executable, "-m", "clip2scene_ros.cli", "load", *arguments, "--report", str(report)],
+        [*command, "--depth", "200", "--report", str(report)],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=400,
     )
     assert done.returncode == 0, done.stderr
     assert "Nothing got lost" in done.stdout

@@ -35,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--camera-hz", type=float, default=default.camera_hz, help="images a second, of each camera"
     )
     parser.add_argument("--points", type=int, default=default.num_points, help="of each cloud")
+    parser.add_argument(
+        "--depth",
+        type=int,
+        default=0,
+        help="messages that the node keeps of each input; 0: its own choice",
+    )
     parser.add_argument("--report", type=Path, help="JSON file to write")
 
 
@@ -65,7 +71,9 @@ def run(arguments: argparse.Namespace) -> None:
 
         mounts = Path(folder) / "extrinsics.yaml"
         save_extrinsics(mounts, read_bag_extrinsics(bag))
-        result = run_under_load(stream, arguments.seconds, arguments.mode, mounts, progress)
+        result = run_under_load(
+            stream, arguments.seconds, arguments.mode, mounts, arguments.depth, progress
+        )
     for line in result.lines():
         print(line)
     if arguments.report is not None:
