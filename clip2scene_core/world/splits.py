@@ -28,7 +28,7 @@ class Split:
     num_scenes: int
 
 
-SPLITS: Final = (Split("train", 1, 120), Split("val", 100, 24), Split("test", 300, 40))
+SPLITS: Final = (Split("train", 1, 120), Split("val", 100, 30), Split("test", 300, 40))
 
 PICTURE_SEEDS: Final = MappingProxyType({"train": 0, "held-out": 1})
 """Seeds of the pictures that CLIP is trained and scored on. Pictures have a random stream of their
