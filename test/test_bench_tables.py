@@ -1,4 +1,4 @@
-"""`clip2scene bench table1`, `table2`, `tables`, quick: every row runs, is kept, is reported."""
+"""The tables, quick: every row runs, is kept, is reported."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ pytest.importorskip(
 
 from clip2scene_core.bench.tables.report import format_document
 from clip2scene_core.bench.tables.result import load_table
-from clip2scene_core.bench.tables.rows import TABLE1, TABLE2
+from clip2scene_core.bench.tables.rows import CHOICES, TABLE1, TABLE2
 from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.world.options import WorldOptions
 from clip2scene_core.world.writer import write_world
@@ -29,8 +29,9 @@ def test_a_quick_table1_runs_every_row_once_and_takes_more_seeds(tmp_path, capsy
     for name in ("untrained network", "projected teacher"):
         assert rows[name].mean_iou is not None
     assert rows["3 sweeps"].mean_iou == rows["CLIP2Scene"].mean_iou
-    assert rows["CLIP2Scene"].minus_full is None
-    assert rows["KL"].minus_baseline is not None
+    compared = {(one.one, one.other) for one in table.differences}
+    assert {("KL", "baseline"), ("KL", "CLIP2Scene"), ("CLIP2Scene", "baseline")} < compared
+    assert ("CLIP2Scene", "CLIP2Scene") not in compared
     other = rows["prompts: Cityscapes, other words at test"]
     assert other.mean_iou != rows["prompts: Cityscapes"].mean_iou
     assert rows["projected teacher"].mean_iou.mean > 3 * rows["untrained network"].mean_iou.mean
@@ -49,6 +50,19 @@ def test_a_quick_table1_runs_every_row_once_and_takes_more_seeds(tmp_path, capsy
     again = load_table(work / "table1.json")
     assert again.rows[0].mean_iou.num_seeds == 2
     assert again.rows[0].mean_iou.values[0] == table.rows[0].mean_iou.values[0]
+
+
+@pytest.mark.slow
+def test_quick_choices_are_measured_where_one_may_choose(tmp_path):
+    work = tmp_path / "work"
+    assert main(["bench", "choices", "--work", str(work), "--quick"]) == 0
+    table = load_table(work / "choices.json")
+    assert {row.name for row in CHOICES} < {row.name for row in table.rows}
+    assert table.run.measured_on == "tune"
+    assert not (work / "test").exists()
+    # What is taken away from the teacher is taken away before it speaks.
+    assert len(list((work / "teacher").glob("*/"))) == 2
+    assert len(ages(work / "results")) == len(table.run.stages)
 
 
 @pytest.mark.slow

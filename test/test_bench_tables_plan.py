@@ -5,7 +5,17 @@ import pytest
 
 from clip2scene_core.bench.tables.finetuning import Start, Trial, grid_of
 from clip2scene_core.bench.tables.plan import distinct, plan_rows, quick_base
-from clip2scene_core.bench.tables.rows import BASELINE, FULL, TABLE1, TABLE2, Row
+from clip2scene_core.bench.tables.rows import (
+    BASELINE,
+    CHOICES,
+    FULL,
+    RECOMMENDED,
+    STUDIES,
+    TABLE1,
+    TABLE2,
+    TEACHER,
+    Row,
+)
 from clip2scene_core.bench.tables.run import TablesOptions
 from clip2scene_core.bench.tables.scenes import Scenes, TableScenes, embedded_worlds
 from clip2scene_core.config import load_config
@@ -80,6 +90,29 @@ def test_rows_share_network_teacher_and_schedule():
         for section in ("network", "teacher", "training", "augmentation"):
             assert getattr(plan.config, section) == getattr(BASE, section), plan.row.name
         assert plan.config.switching.start_epoch == BASE.switching.start_epoch
+
+
+def test_every_choice_differs_from_the_profile_in_what_it_says():
+    base = load_config(CONFIGS / "choices_embedded.yaml")
+    plans = {plan.row.name: plan.config for plan in plan_rows(CHOICES, base, CONFIGS).values()}
+    recommended = plans.pop(RECOMMENDED)
+    assert recommended.consensus.voxel_size_m > 0
+    assert plans["without consensus"] == replace(
+        recommended, consensus=replace(recommended.consensus, voxel_size_m=0)
+    )
+    assert plans["labels weighed by confidence"] == replace(
+        recommended, losses=replace(recommended.losses, weigh_by_confidence=True)
+    )
+    assert len({repr(config) for config in [recommended, *plans.values()]}) == len(CHOICES)
+    assert all(config.training == base.training for config in plans.values())
+    # S3 begins after half of the schedule, as the paper's does.
+    assert 2 * base.switching.start_epoch == base.training.epochs
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_is_read_against_rows_that_it_has(name):
+    rows = {row.name for row in STUDIES[name].rows}
+    assert set(STUDIES[name].against) <= {*rows, TEACHER}
 
 
 def test_equal_rows_share_a_run_and_others_do_not():
@@ -181,11 +214,14 @@ def test_a_trials_name_tells_settings_and_tuning_scenes_apart():
 
 
 def test_the_embedded_scenes_are_of_the_benchmarks_splits():
-    worlds = embedded_worlds(is_quick=False)
+    worlds = embedded_worlds(is_quick=False, measured_on="test")
     assert {name: world.seed for name, world in worlds.items()} == {
         "train": 1, "val": 100, "test": 300,
     }  # fmt: skip
     assert worlds["train"].previous_sweeps >= 4  # 5 sweeps are a row
+    choices = embedded_worlds(is_quick=False, measured_on="tune")
+    assert list(choices) == ["train", "val"]  # nothing is chosen by the test scenes
+    assert choices["train"] == worlds["train"]
 
 
 def test_labels_of_the_bases_prompts_are_the_classes():
@@ -209,5 +245,13 @@ def test_what_cannot_be_computed_is_said_at_once(tmp_path):
         options(tmp_path, columns=())
     with pytest.raises(ValueError, match="neither trained nor tested on"):
         options(tmp_path, scenes=TableScenes(place, None, place))
+    with pytest.raises(ValueError, match="choices is computed alone, got table1, choices"):
+        options(tmp_path, tables=("table1", "choices"))
+    with pytest.raises(ValueError, match="name those to tune on"):
+        options(tmp_path, tables=("choices",), scenes=TableScenes(place, None, place))
+    with pytest.raises(ValueError, match="name those to test on"):
+        options(tmp_path, tables=("table1",), scenes=TableScenes(place, place, None))
     without = options(tmp_path, tables=("table1",), scenes=TableScenes(place, None, place))
-    assert without.places.test == place
+    assert without.measured == place
+    choices = options(tmp_path, tables=("choices",))
+    assert choices.measured == Scenes(tmp_path / "val")

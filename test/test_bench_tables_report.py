@@ -14,10 +14,10 @@ from clip2scene_core.bench.tables.docs import PAGE, marks_of, section_of, update
 from clip2scene_core.bench.tables.report import draw, format_document, format_section
 from clip2scene_core.bench.tables.result import (
     Ablation,
+    Ablations,
     Cell,
     Part,
     Run,
-    Table1,
     Table2,
     Tuning,
     load_table,
@@ -35,6 +35,7 @@ def make_run(name: str) -> Run:
         is_quick=False,
         is_embedded=True,
         parts=(Part("train", 4, 8), Part("test", 2, 2)),
+        measured_on="test",
         seeds=(0, 1),
         config='{"training": {"epochs": 2}}',
         clip="cc",
@@ -47,19 +48,36 @@ def seeded(*values: float) -> Measurement:
     return Measurement(values, 0.01)
 
 
-def make_table1() -> Table1:
+def make_table1() -> Ablations:
     baseline = Ablation(
         "baseline", 0.151, "1 sweep", "", ("sweeps.count=1",), seeded(0.2, 0.3), seeded(0.3, 0.3),
-        (seeded(0.1, 0.2), seeded(0.3, 0.4)), None, PairedDifference(-0.1, 0.01, 0.02), 55.0,
+        (seeded(0.1, 0.2), seeded(0.3, 0.4)), 55.0,
     )  # fmt: skip
-    refused = Ablation(
-        "prompts: others", 0.113, "", "refused: no word", (), None, None, (), None, None, 0.0
+    refused = Ablation("prompts: others", 0.113, "", "refused: no word", (), None, None, (), 0.0)
+    full = replace(baseline, name="CLIP2Scene", paper=0.208, note="")
+    differences = (
+        Difference("CLIP2Scene", "baseline", "all points", PairedDifference(0.01, 0.01, 0.02)),
+        Difference("baseline", "CLIP2Scene", "all points", PairedDifference(-0.1, 0.01, 0.02)),
     )
-    full = replace(
-        baseline, name="CLIP2Scene", paper=0.208, note="", minus_full=None,
-        minus_baseline=PairedDifference(0.01, 0.01, 0.02),
+    return Ablations(
+        "table1", "Table 1", make_run("table1"), (baseline, refused, full),
+        ("baseline", "CLIP2Scene"), differences,
     )  # fmt: skip
-    return Table1(make_run("table1"), (baseline, refused, full))
+
+
+def make_choices() -> Ablations:
+    """No row of the paper's, and other scenes."""
+    one = Ablation(
+        "recommended", None, "", "", (), seeded(0.2, 0.3), seeded(0.3, 0.3),
+        (seeded(0.1, 0.2), seeded(0.3, 0.4)), 55.0,
+    )  # fmt: skip
+    other = replace(one, name="without consensus", settings=("consensus.voxel_size_m=0",))
+    run = replace(
+        make_run("choices"), measured_on="tune", parts=(Part("train", 4, 8), Part("tune", 2, 2))
+    )
+    paired = PairedDifference(-0.1, 0.01, 0.02)
+    differences = (Difference("without consensus", "recommended", "all points", paired),)
+    return Ablations("choices", "Choices", run, (one, other), ("recommended",), differences)
 
 
 def make_table2() -> Table2:
@@ -78,15 +96,16 @@ def make_table2() -> Table2:
     return Table2(make_run("table2"), columns, (1, 8), cells, differences)
 
 
-TABLES = (make_table1(), make_table2())
+TABLES = (make_table1(), make_table2(), make_choices())
+NAMES = ("table1", "table2", "choices")
 
 
-@pytest.mark.parametrize("table", TABLES, ids=("table1", "table2"))
+@pytest.mark.parametrize("table", TABLES, ids=NAMES)
 def test_json_gives_the_table_back(tmp_path, table):
     path = tmp_path / "table.json"
     save_table(path, table)
     assert load_table(path) == table
-    path.write_text(path.read_text().replace("bench-tables-1", "bench-tables-0"))
+    path.write_text(path.read_text().replace("bench-tables-2", "bench-tables-0"))
     with pytest.raises(ResultError, match="format 'clip2scene-bench-tables-0'"):
         load_table(path)
 
@@ -101,6 +120,14 @@ def test_a_row_stands_beside_the_papers_with_both_differences():
         in section
     )
     assert "- baseline: 1 sweep." in section
+
+
+def test_choices_stand_beside_what_they_leave_and_not_beside_the_paper():
+    section = format_section(make_choices())
+    row = "| without consensus | 25.0 ± 7.1 (2 seeds) | 30.0 ± 0.0 (2 seeds) | -10.0 ± 2.2 | 55 |"
+    assert row in section
+    assert "numbers are of the scenes `tune`" in section
+    assert "paper" not in section
 
 
 def test_a_cell_stands_beside_the_papers_and_says_what_was_tried():
@@ -127,13 +154,13 @@ def test_a_cell_stands_beside_the_papers_and_says_what_was_tried():
 )
 def test_a_row_says_whether_it_is_on_the_papers_side(difference, words):
     table = make_table1()
-    baseline = replace(table.rows[0], minus_full=difference)
-    section = format_section(replace(table, rows=(baseline, *table.rows[1:])))
+    minus_full = replace(table.differences[1], paired=difference)
+    section = format_section(replace(table, differences=(minus_full,)))
     (row,) = (line for line in section.splitlines() if line.startswith("| baseline"))
     assert row.endswith(f"| {words} | 55 |")
 
 
-@pytest.mark.parametrize("table", TABLES, ids=("table1", "table2"))
+@pytest.mark.parametrize("table", TABLES, ids=NAMES)
 def test_a_document_says_how_it_came_about(table):
     document = format_document(table)
     for words in (
@@ -149,9 +176,9 @@ def test_a_document_says_how_it_came_about(table):
     assert "Its numbers say nothing" in format_document(quick)
 
 
-@pytest.mark.parametrize("table", TABLES, ids=("table1", "table2"))
+@pytest.mark.parametrize("table", TABLES, ids=NAMES)
 def test_a_page_is_updated_between_its_marks(tmp_path, table):
-    name = "table1" if isinstance(table, Table1) else "table2"
+    name = table.name
     first, last = marks_of(name)
     page = tmp_path / PAGE
     page.write_text(f"before\n\n{first}\n\nold\n\n{last}\n\nafter\n")
@@ -168,7 +195,7 @@ def test_a_page_is_updated_between_its_marks(tmp_path, table):
         update_page(table, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["table1", "table2"])
+@pytest.mark.parametrize("name", NAMES)
 def test_the_page_holds_what_the_json_beside_it_says(name):
     first, last = marks_of(name)
     text = (DOCS / PAGE).read_text()

@@ -1,4 +1,4 @@
-"""`clip2scene bench table1`, `table2`, `tables`: the paper's tables, each from one command."""
+"""`clip2scene bench table1`, `table2`, `tables`, `choices`: tables, each from one command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 if TYPE_CHECKING:
     from clip2scene_core.bench.stages import StageResult
-    from clip2scene_core.bench.tables.result import Table1, Table2
+    from clip2scene_core.bench.tables.result import Table
     from clip2scene_core.bench.tables.run import TablesOptions
     from clip2scene_core.bench.tables.scenes import TableScenes
     from clip2scene_core.finetune_config import FinetuneConfig
@@ -20,8 +20,10 @@ SUMMARIES = {
     "table1": "the paper's Table 1: what each part of the method is worth without labels",
     "table2": "the paper's Table 2: what pre-training is worth with a few labels and with all",
     "tables": "both tables; they share what is trained",
+    "choices": "what each choice of the recommended profile is worth without labels",
 }
 _CONFIG = "tables_embedded.yaml"
+_CHOICES_CONFIG = "choices_embedded.yaml"
 _FINETUNE = ("tables_finetune_few.yaml", "tables_finetune_all.yaml")
 
 
@@ -40,19 +42,23 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument(
         "--train-scenes", type=Path, metavar="FILE", help="names of the scenes to train on"
     )
-    parser.add_argument(
-        "--val-scenes",
-        type=Path,
-        metavar="FILE",
-        help="names of the scenes that the numbers are of, such as nuScenes' validation scenes",
-    )
+    if name != "choices":
+        parser.add_argument(
+            "--val-scenes",
+            type=Path,
+            metavar="FILE",
+            help="names of the scenes that the numbers are of, such as nuScenes' validation scenes",
+        )
     if name != "table1":
+        what = "the numbers are of, as choices are made by them"
         parser.add_argument(
             "--tune-scenes",
             type=Path,
             metavar="FILE",
-            help="names of the scenes on which learning rates and epochs of fine-tuning are chosen",
+            help="names of the scenes that "
+            + (what if name == "choices" else "fine-tuning's rates and epochs are chosen on"),
         )
+    if name in ("table2", "tables"):
         parser.add_argument(
             "--finetune",
             type=Path,
@@ -64,7 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument(
         "--config",
         type=Path,
-        help=f"configuration of 'clip2scene pretrain' that the rows change; by default {_CONFIG}",
+        help=f"configuration of 'clip2scene pretrain' that the rows change; by default "
+        f"{_config_of(name)}",
     )
     parser.add_argument("--seeds", type=int, help="seeds of training; by default 3, with --quick 1")
     parser.add_argument(
@@ -84,7 +91,8 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     from clip2scene_core.bench.stages import BenchError
-    from clip2scene_core.bench.tables.assembly import assemble_table1, assemble_table2
+    from clip2scene_core.bench.tables.assembly import assemble_study, assemble_table2
+    from clip2scene_core.bench.tables.rows import STUDIES
     from clip2scene_core.bench.tables.run import run_tables
     from clip2scene_core.device import use_threads
 
@@ -92,7 +100,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError("--quick measures nothing that a page could hold")
     options = _options(arguments)
     use_threads(1)
-    print("The numbers are of scenes that nothing may be tuned on.")
+    if options.measured_on == "test":
+        print("The numbers are of scenes that nothing may be tuned on.")
     with tqdm(desc="bench", unit="stage") as bar:
 
         def report(result: StageResult, total: int) -> None:
@@ -105,8 +114,9 @@ def run(arguments: argparse.Namespace) -> None:
 
         outcome = run_tables(options, report, report_world)
     try:
-        if "table1" in options.tables:
-            _write(assemble_table1(options, outcome), arguments)
+        for name in options.tables:
+            if name in STUDIES:
+                _write(assemble_study(options, outcome, name), arguments)
         if "table2" in options.tables:
             _write(assemble_table2(options, outcome), arguments)
     except KeyError as error:
@@ -116,14 +126,14 @@ def run(arguments: argparse.Namespace) -> None:
         ) from error
 
 
-def _write(table: Table1 | Table2, arguments: argparse.Namespace) -> None:
+def _write(table: Table, arguments: argparse.Namespace) -> None:
     """Write a table into the work folder and, if wanted, into the page; and print it."""
     from clip2scene_core.bench.tables.docs import update_page
     from clip2scene_core.bench.tables.report import draw, format_document, format_section
-    from clip2scene_core.bench.tables.result import load_table, name_of, save_table
+    from clip2scene_core.bench.tables.result import load_table, save_table
     from clip2scene_ros.share import share_directory
 
-    path = arguments.work / f"{name_of(table)}.json"
+    path = arguments.work / f"{table.name}.json"
     save_table(path, table)
     table = load_table(path)  # rounded, so that all files say the same
     path.with_suffix(".md").write_text(format_document(table))
@@ -131,7 +141,11 @@ def _write(table: Table1 | Table2, arguments: argparse.Namespace) -> None:
     if arguments.update_docs:
         update_page(table, share_directory() / "docs")
     print(f"\n{format_section(table)}\n")
-    print(f"{name_of(table)}: {path}, .md and .png beside it")
+    print(f"{table.name}: {path}, .md and .png beside it")
+
+
+def _config_of(benchmark: str) -> str:
+    return _CHOICES_CONFIG if benchmark == "choices" else _CONFIG
 
 
 def _options(arguments: argparse.Namespace) -> TablesOptions:
@@ -141,9 +155,9 @@ def _options(arguments: argparse.Namespace) -> TablesOptions:
     from clip2scene_ros.share import share_directory
 
     configs = share_directory() / "config"
-    base = load_config(arguments.config or configs / _CONFIG)
+    base = load_config(arguments.config or configs / _config_of(arguments.benchmark))
     tables = TABLES if arguments.benchmark == "tables" else (arguments.benchmark,)
-    columns = [] if arguments.benchmark == "table1" else _columns(arguments, configs)
+    columns = _columns(arguments, configs) if "table2" in tables else []
     return TablesOptions(
         tables=tables,
         work=arguments.work,
@@ -172,20 +186,20 @@ def _columns(arguments: argparse.Namespace, configs: Path) -> list[FinetuneConfi
 def _scenes(arguments: argparse.Namespace) -> TableScenes | None:
     from clip2scene_core.bench.tables.scenes import Scenes, TableScenes
 
-    tune = getattr(arguments, "tune_scenes", None)
-    files = (arguments.train_scenes, arguments.val_scenes)
+    files = {name: getattr(arguments, f"{name}_scenes", None) for name in ("train", "tune", "val")}
     if arguments.data is None:
-        if any((*files, tune, arguments.version)):
+        if any((*files.values(), arguments.version)):
             raise ValueError("files of scenes and --version are about --data; name a data set")
         return None
-    if not all(files):
-        raise ValueError("--data needs --train-scenes and --val-scenes")
-
-    def read(file: Path) -> Scenes:
-        return Scenes(arguments.data, tuple(file.read_text().split()), arguments.version)
-
-    train, val = map(read, files)
-    return TableScenes(train, read(tune) if tune else None, val)
+    measured = "tune" if arguments.benchmark == "choices" else "val"
+    if not (files["train"] and files[measured]):
+        raise ValueError(f"--data needs --train-scenes and --{measured}-scenes")
+    train, tune, val = (
+        Scenes(arguments.data, tuple(file.read_text().split()), arguments.version) if file else None
+        for file in files.values()
+    )
+    assert train is not None
+    return TableScenes(train, tune, val)
 
 
 def _command(arguments: argparse.Namespace) -> str:

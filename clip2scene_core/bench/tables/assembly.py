@@ -15,7 +15,6 @@ from clip2scene_core.bench.result import Difference, StageTime
 from clip2scene_core.bench.stages import StageResult
 from clip2scene_core.bench.statistics import (
     Measurement,
-    PairedDifference,
     SceneCounts,
     class_iou,
     compare,
@@ -25,84 +24,83 @@ from clip2scene_core.bench.tables.finetuning import Start, Trial, column_name, t
 from clip2scene_core.bench.tables.plan import Plan
 from clip2scene_core.bench.tables.result import (
     Ablation,
+    Ablations,
     Cell,
     Part,
     Run,
-    Table1,
     Table2,
     Tuning,
 )
-from clip2scene_core.bench.tables.rows import BASELINE, FULL, RANDOM, TABLE1
+from clip2scene_core.bench.tables.rows import FULL, RANDOM, STUDIES, TEACHER, UNTRAINED
 from clip2scene_core.bench.tables.run import Outcome, TablesOptions, seeded
 from clip2scene_core.bench.tables.scores import OTHER_WORDS, TRAINED_WORDS
 from clip2scene_core.config import config_to_dict
 from clip2scene_core.labels import NUSCENES_CLASSES
 
-UNTRAINED: Final = "untrained network"
-TEACHER: Final = "projected teacher"
-
 _NUM_CLASSES: Final = len(NUSCENES_CLASSES)
 _STAGES: Final = {
     "table1": ("world", "teacher", "pretrain", "score"),
     "table2": ("world", "teacher", "superpixels", "pretrain", "finetune", "score"),
+    "choices": ("world", "teacher", "pretrain", "score"),
 }
 
 
-def assemble_table1(options: TablesOptions, outcome: Outcome) -> Table1:
-    """Make Table 1 of what was computed.
+def assemble_study(options: TablesOptions, outcome: Outcome, name: str) -> Ablations:
+    """Make one of STUDIES of what was computed.
 
     Raises:
         KeyError: If a kept stage lacks something: other code computed it.
     """
-    counts = _Counts(options, outcome.results)
-    by_name = {row.name: outcome.plans[row] for row in TABLE1}
-    baseline = counts.of_plan(by_name[BASELINE], TRAINED_WORDS)
-    full = counts.of_plan(by_name[FULL], TRAINED_WORDS)
+    study, counts = STUDIES[name], _Counts(options, outcome.results)
+    rows: list[Ablation] = []
+    found: dict[str, SceneCounts] = {}
 
-    def row(
+    def add(
         name: str,
         parts: dict[str, SceneCounts] | None,
         plan: Plan | None = None,
         paper: float | None = None,
         note: str = "",
-    ) -> Ablation:
-        def minus(other: dict[str, SceneCounts], other_name: str) -> PairedDifference | None:
-            if parts is None or name == other_name:
-                return None
-            return compare(parts["all"], other["all"])
-
-        return Ablation(
-            name=name,
-            paper=paper,
-            note=note,
-            refusal=plan.refusal if plan else "",
-            settings=plan.row.settings if plan else (),
-            mean_iou=measure(parts["all"]) if parts else None,
-            mean_iou_in_view=measure(parts["seen"]) if parts else None,
-            iou=_class_ious(parts["all"]) if parts else (),
-            minus_baseline=minus(baseline, BASELINE),
-            minus_full=minus(full, FULL),
-            train_seconds=counts.train_seconds(plan) if plan and parts else 0.0,
+    ) -> None:
+        if parts:
+            found[name] = parts["all"]
+        rows.append(
+            Ablation(
+                name=name,
+                paper=paper,
+                note=note,
+                refusal=plan.refusal if plan else "",
+                settings=plan.row.settings if plan else (),
+                mean_iou=measure(parts["all"]) if parts else None,
+                mean_iou_in_view=measure(parts["seen"]) if parts else None,
+                iou=_class_ious(parts["all"]) if parts else (),
+                train_seconds=counts.train_seconds(plan) if plan and parts else 0.0,
+            )
         )
 
-    rows = []
-    for one in TABLE1:
-        plan = outcome.plans[one]
+    for row in study.rows:
+        plan = outcome.plans[row]
         parts = None if plan.config is None else counts.of_plan(plan, TRAINED_WORDS)
-        rows.append(row(one.name, parts, plan, one.paper, _note_of(plan)))
+        add(row.name, parts, plan, row.paper, _note_of(plan))
         if plan.labels:
             other = counts.of_plan(plan, OTHER_WORDS)
             note = "the same students, asked for the words of the other rows"
-            rows.append(row(f"{one.name}, other words at test", other, plan, note=note))
-    untrained = counts.of_stages("score-untrained", TRAINED_WORDS)
-    rows.append(row(UNTRAINED, untrained, note="reference"))
+            add(f"{row.name}, other words at test", other, plan, note=note)
+    add(UNTRAINED, counts.of_stages("score-untrained", TRAINED_WORDS), note="reference")
     teacher = outcome.results["score-teacher"].value[TRAINED_WORDS]
     fixed = {
         key: SceneCounts(np.array([teacher[key]], dtype=np.int64), is_seeded=False)
         for key in ("all", "seen")
     }
-    rows.append(row(TEACHER, fixed, note="reference; a point in no view has no label"))
-    return Table1(_run_of(options, outcome, "table1"), tuple(rows))
+    add(TEACHER, fixed, note="reference; a point in no view has no label")
+    differences = tuple(
+        Difference(one, other, "all points", compare(scenes, found[other]))
+        for other in study.against
+        for one, scenes in found.items()
+        if one != other
+    )
+    run = _run_of(options, outcome, name)
+    return Ablations(name, study.title, run, tuple(rows), study.against, differences)
 
 
 def assemble_table2(options: TablesOptions, outcome: Outcome) -> Table2:
@@ -167,7 +165,7 @@ class _Counts:
 
 
 def _run_of(options: TablesOptions, outcome: Outcome, table: str) -> Run:
-    places = {"train": options.places.train, "test": options.places.test}
+    places = {"train": options.places.train, options.measured_on: options.measured}
     if table == "table2" and options.places.tune is not None:
         places["tune"] = options.places.tune
     parts = []
@@ -181,6 +179,7 @@ def _run_of(options: TablesOptions, outcome: Outcome, table: str) -> Run:
         is_quick=options.is_quick,
         is_embedded=options.scenes is None,
         parts=tuple(parts),
+        measured_on=options.measured_on,
         seeds=tuple(options.seeds),
         config=json.dumps(config_to_dict(options.base)),
         clip=clip_digest(options.base.teacher),

@@ -7,7 +7,7 @@ from typing import Final
 
 from clip2scene_core.bench.cards import CardError, replace_section
 from clip2scene_core.bench.tables.report import draw, format_section
-from clip2scene_core.bench.tables.result import Table1, Table2, name_of, save_table
+from clip2scene_core.bench.tables.result import Table, save_table
 
 PAGE: Final = "method.md"
 
@@ -20,7 +20,7 @@ def marks_of(name: str) -> tuple[str, str]:
     )
 
 
-def update_page(table: Table1 | Table2, folder: Path) -> None:
+def update_page(table: Table, folder: Path) -> None:
     """Write a table into the page of a folder, and its JSON and picture beside it.
 
     Raises:
@@ -28,14 +28,14 @@ def update_page(table: Table1 | Table2, folder: Path) -> None:
     """
     if table.run.is_quick:
         raise CardError("a quick run measures nothing that a page could hold")
-    name, page = name_of(table), folder / PAGE
+    name, page = table.name, folder / PAGE
     text = replace_section(page.read_text(), section_of(table), str(page), marks_of(name))
     page.write_text(text)
     save_table(folder / f"{name}.json", table)
     draw(table).quantize(32).save(folder / f"{name}.png", optimize=True)
 
 
-def section_of(table: Table1 | Table2) -> str:
+def section_of(table: Table) -> str:
     """What stands in the page of a table."""
-    name = name_of(table)
+    name = table.name
     return f"{format_section(table)}\n\n![{name.capitalize()} as bars]({name}.png)"

@@ -10,8 +10,8 @@ from PIL import Image
 
 from clip2scene_core.bench.report import format_percent, format_table
 from clip2scene_core.bench.statistics import Measurement, PairedDifference
-from clip2scene_core.bench.tables.result import Ablation, Cell, Run, Table1, Table2
-from clip2scene_core.bench.tables.rows import BASELINE, FULL
+from clip2scene_core.bench.tables.result import Ablations, Cell, Run, Table, Table2
+from clip2scene_core.bench.tables.rows import FULL
 from clip2scene_core.charts import draw_bars
 
 _READING = """\
@@ -20,31 +20,37 @@ difference is its standard error, from seeds and scenes together (jackknife over
 sides paired). A difference of less than two standard errors is "not resolved"."""
 
 _EMBEDDED = """\
-The scenes are rendered: the numbers say what the method does here, nothing about real data. The
-paper's are of nuScenes; only the order of rows can be compared with them."""
+The scenes are rendered: the numbers say what the method does here, nothing about real data."""
+
+_PAPER = "The\npaper's are of nuScenes; only the order of rows can be compared with them."
+
+_MEASURED_ON = {
+    "test": "- **The numbers are of the scenes `test`.** Nothing may be tuned by them.",
+    "tune": "- **The numbers are of the scenes `tune`.** Choices made by them look too good here.",
+}
 
 
-def format_document(table: Table1 | Table2) -> str:
+def format_document(table: Table) -> str:
     """Write a whole table as a Markdown document."""
-    return _document1(table) if isinstance(table, Table1) else _document2(table)
+    return _document2(table) if isinstance(table, Table2) else _study_document(table)
 
 
-def format_section(table: Table1 | Table2) -> str:
+def format_section(table: Table) -> str:
     """Write what matters of a table: how it came about, its numbers, what to know of them."""
-    return _section1(table) if isinstance(table, Table1) else _section2(table)
+    return _section2(table) if isinstance(table, Table2) else _study_section(table)
 
 
-def draw(table: Table1 | Table2) -> Image.Image:
+def draw(table: Table) -> Image.Image:
     """Draw a table as bars, ours above the paper's."""
-    return _draw1(table) if isinstance(table, Table1) else _draw2(table)
+    return _draw2(table) if isinstance(table, Table2) else _draw_study(table)
 
 
-def _document1(table: Table1) -> str:
+def _study_document(table: Ablations) -> str:
     return (
         "\n\n".join(
             [
-                "# Table 1: annotation-free segmentation",
-                _section1(table),
+                f"# {table.title}",
+                _study_section(table),
                 "## IoU by class",
                 _format_classes(table.run.classes, [(r.name, r.iou) for r in table.rows if r.iou]),
                 "## What the rows change",
@@ -64,23 +70,32 @@ def _document1(table: Table1) -> str:
     )
 
 
-def _section1(table: Table1) -> str:
-    header = (
-        "mean IoU",
-        "paper",
-        "all points",
-        "points in view",
-        f"- {BASELINE}",
-        f"- {FULL}",
-        "sign as in the paper",
-        "seconds of training",
-    )
-    (full,) = (row.paper for row in table.rows if row.name == FULL)
+def _study_section(table: Ablations) -> str:
+    found = {(one.one, one.other): one.paired for one in table.differences}
+    full = next((row.paper for row in table.rows if row.name == FULL), None)
+    columns: dict[str, list[str]] = {"mean IoU": [row.name for row in table.rows]}
+    if full is not None:
+        columns["paper"] = ["" if r.paper is None else format_percent(r.paper) for r in table.rows]
+    columns["all points"] = [r.mean_iou.format() if r.mean_iou else r.refusal for r in table.rows]
+    columns["points in view"] = [
+        row.mean_iou_in_view.format() if row.mean_iou_in_view else "" for row in table.rows
+    ]
+    for other in table.against:
+        columns[f"- {other}"] = [
+            _format_difference(found.get((row.name, other))) for row in table.rows
+        ]
+    if full is not None:
+        columns["sign as in the paper"] = [
+            _agreement(row.paper, full, found.get((row.name, FULL))) for row in table.rows
+        ]
+    columns["seconds of training"] = [
+        f"{row.train_seconds:.0f}" if row.train_seconds else "" for row in table.rows
+    ]
     notes = [f"- {row.name}: {row.note}." for row in table.rows if row.note]
     return "\n\n".join(
         [
-            _format_run(table.run),
-            format_table(header, [_ablation_cells(row, full) for row in table.rows]),
+            _format_run(table.run, with_paper=full is not None),
+            format_table(tuple(columns), list(zip(*columns.values(), strict=True))),
             "\n".join(notes),
         ]
     )
@@ -131,7 +146,7 @@ def _section2(table: Table2) -> str:
     )
     return "\n\n".join(
         [
-            _format_run(table.run),
+            _format_run(table.run, with_paper=True),
             format_table(header, rows),
             tuned,
             format_table(
@@ -152,16 +167,16 @@ def _section2(table: Table2) -> str:
     )
 
 
-def _draw1(table: Table1) -> Image.Image:
+def _draw_study(table: Ablations) -> Image.Image:
     rows = [row for row in table.rows if row.mean_iou is not None]
-    return draw_bars(
-        _title("Table 1: mean IoU without labels [%]", table.run),
-        [row.name for row in rows],
-        {
-            _who(table.run): [row.mean_iou.mean if row.mean_iou else math.nan for row in rows],
-            "paper, nuScenes": [math.nan if row.paper is None else row.paper for row in rows],
-        },
-    )
+    series = {
+        _who(table.run): [row.mean_iou.mean if row.mean_iou else math.nan for row in rows],
+        "paper, nuScenes": [math.nan if row.paper is None else row.paper for row in rows],
+    }
+    if all(row.paper is None for row in rows):
+        del series["paper, nuScenes"]
+    title = _title(f"{table.title}, mean IoU [%]", table.run)
+    return draw_bars(title, [row.name for row in rows], series)
 
 
 def _draw2(table: Table2) -> Image.Image:
@@ -177,7 +192,7 @@ def _draw2(table: Table2) -> Image.Image:
     )
 
 
-def _format_run(run: Run) -> str:
+def _format_run(run: Run, with_paper: bool) -> str:
     commits = ", ".join(sorted({stage.commit for stage in run.stages}))
     parts = "; ".join(f"{p.name} {p.num_scenes} with {p.num_keyframes}" for p in run.parts)
     total = sum(stage.seconds for stage in run.stages)
@@ -186,28 +201,14 @@ def _format_run(run: Run) -> str:
         f"- commit: {commits}; finished: {run.date}; machine: {run.machine}",
         f"- scenes with keyframes: {parts}; seeds: {', '.join(map(str, run.seeds))}",
         f"- all stages, one after the other: {total:.0f} s",
-        "- **The numbers are of the scenes `test`.** Nothing may be tuned by them.",
+        _MEASURED_ON[run.measured_on],
     ]
     if run.is_quick:
         lines.append("- **A quick run: it shows that every stage works. Its numbers say nothing.**")
     texts = ["\n".join(lines), _READING]
-    return "\n\n".join([*texts, _EMBEDDED] if run.is_embedded else texts)
-
-
-def _ablation_cells(row: Ablation, full: float | None) -> tuple[str, ...]:
-    paper = "" if row.paper is None else format_percent(row.paper)
-    if row.mean_iou is None or row.mean_iou_in_view is None:
-        return (row.name, paper, row.refusal, "", "", "", "", "")
-    return (
-        row.name,
-        paper,
-        row.mean_iou.format(),
-        row.mean_iou_in_view.format(),
-        _format_difference(row.minus_baseline),
-        _format_difference(row.minus_full),
-        _agreement(row, full),
-        f"{row.train_seconds:.0f}" if row.train_seconds else "",
-    )
+    if run.is_embedded:
+        texts.append(f"{_EMBEDDED} {_PAPER}" if with_paper else _EMBEDDED)
+    return "\n\n".join(texts)
 
 
 def _cell_texts(cell: Cell) -> tuple[str, str]:
@@ -225,13 +226,13 @@ def _taken(cell: Cell) -> str:
     return f"{taken.learning_rate:g} of {of_rates}, {taken.epochs} of {of_epochs}"
 
 
-def _agreement(row: Ablation, full: float | None) -> str:
+def _agreement(paper: float | None, full: float, minus_full: PairedDifference | None) -> str:
     """Say whether a row lies on the paper's side of the full method."""
-    if row.paper is None or full is None or row.paper == full or row.minus_full is None:
+    if paper is None or paper == full or minus_full is None:
         return ""
-    if not row.minus_full.is_resolved:
+    if not minus_full.is_resolved:
         return "not resolved"
-    return "yes" if (row.minus_full.difference < 0) == (row.paper < full) else "no"
+    return "yes" if (minus_full.difference < 0) == (paper < full) else "no"
 
 
 def _format_difference(paired: PairedDifference | None) -> str:

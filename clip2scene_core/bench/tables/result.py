@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from clip2scene_core.bench.json_nouns import ResultError, from_json, to_json
 from clip2scene_core.bench.result import Difference, StageTime
-from clip2scene_core.bench.statistics import Measurement, PairedDifference
+from clip2scene_core.bench.statistics import Measurement
 
-FORMAT: Final = "clip2scene-bench-tables-1"
+FORMAT: Final = "clip2scene-bench-tables-2"
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Run:
         is_quick: A tiny run, whose numbers say nothing.
         is_embedded: Whether the scenes are rendered.
         parts: Train, tune, test.
+        measured_on: The part that the numbers are of.
         seeds: Of training.
         config: What the rows change, as nested JSON text.
         clip: Digest of the teacher, "" if it is not the project's own.
@@ -53,6 +54,7 @@ class Run:
     is_quick: bool
     is_embedded: bool
     parts: tuple[Part, ...]
+    measured_on: str
     seeds: tuple[int, ...]
     config: str
     clip: str
@@ -62,7 +64,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Ablation:
-    """One row of Table 1.
+    """One row of a study.
 
     Attributes:
         name: The row's.
@@ -74,8 +76,6 @@ class Ablation:
             it was not run.
         mean_iou_in_view: Over the points that a camera has in view.
         iou: (16,) over all labelled points; () if it was not run.
-        minus_baseline: Difference from the first row; None for itself and where nothing was run.
-        minus_full: Difference from the full method.
         train_seconds: Mean time of one training; 0 where there was none.
     """
 
@@ -87,22 +87,28 @@ class Ablation:
     mean_iou: Measurement | None
     mean_iou_in_view: Measurement | None
     iou: tuple[Measurement, ...]
-    minus_baseline: PairedDifference | None
-    minus_full: PairedDifference | None
     train_seconds: float
 
 
 @dataclass(frozen=True)
-class Table1:
-    """Annotation-free segmentation.
+class Ablations:
+    """Annotation-free segmentation: one of `rows.STUDIES`.
 
     Attributes:
+        name: The study's.
+        title: What is measured.
         run: How it came about.
-        rows: The paper's rows, those of our own, and references.
+        rows: The study's rows and references.
+        against: Names of the rows that are subtracted from the others.
+        differences: Of every row that was run from those, over all labelled points.
     """
 
+    name: str
+    title: str
     run: Run
     rows: tuple[Ablation, ...]
+    against: tuple[str, ...]
+    differences: tuple[Difference, ...]
 
 
 @dataclass(frozen=True)
@@ -163,22 +169,22 @@ class Table2:
     cells: tuple[Cell, ...]
     differences: tuple[Difference, ...]
 
-
-_KINDS: Final[dict[str, Any]] = {"table1": Table1, "table2": Table2}
-
-
-def name_of(table: Table1 | Table2) -> str:
-    """The name of a table, for files."""
-    return type(table).__name__.lower()
+    @property
+    def name(self) -> str:
+        """For commands and files."""
+        return "table2"
 
 
-def save_table(path: Path, table: Table1 | Table2) -> None:
+Table = Ablations | Table2
+
+
+def save_table(path: Path, table: Table) -> None:
     """Write JSON; besides the fields it holds what they imply: mean, spread, is_resolved."""
-    values = {"format": FORMAT, "table": name_of(table), **to_json(table)}
+    values = {"format": FORMAT, **to_json(table)}
     path.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
 
 
-def load_table(path: Path) -> Table1 | Table2:
+def load_table(path: Path) -> Table:
     """Read JSON that `save_table` wrote.
 
     Raises:
@@ -188,7 +194,8 @@ def load_table(path: Path) -> Table1 | Table2:
         values = json.loads(path.read_text())
         if values["format"] != FORMAT:
             raise ResultError(f"{path}: format {values['format']!r}, expected {FORMAT!r}")
-        table: Table1 | Table2 = from_json(_KINDS[values["table"]], values)
-        return table
+        if values["name"] == "table2":
+            return from_json(Table2, values)
+        return from_json(Ablations, values)
     except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise ResultError(f"{path}: no table of a bench ({error})") from error

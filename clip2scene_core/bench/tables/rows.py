@@ -1,13 +1,17 @@
-"""The rows of the paper's tables as settings of one configuration, with the paper's own numbers."""
+"""The rows of the tables as settings of one configuration, with the paper's own numbers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 BASELINE: Final = "baseline"
 FULL: Final = "CLIP2Scene"
 RANDOM: Final = "random"
+RECOMMENDED: Final = "recommended"
+UNTRAINED: Final = "untrained network"
+TEACHER: Final = "projected teacher"
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,23 @@ class Row:
     prompts: str = ""
     profile: str = ""
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """Ways to pre-train that are compared without labels.
+
+    Attributes:
+        rows: The ways; every study is read against UNTRAINED and TEACHER, too.
+        against: Names of rows that are subtracted from every row.
+        measured_on: "test", or "tune" where something is chosen by the numbers.
+        title: What is measured.
+    """
+
+    rows: tuple[Row, ...]
+    against: tuple[str, ...]
+    measured_on: str
+    title: str
 
 
 @dataclass(frozen=True)
@@ -64,10 +85,13 @@ _BASELINE: Final = _settings(1, False, False)
 _FULL: Final = _settings(3, True, True)
 _CONTRASTIVE: Final = _settings(3, False, False, "losses.semantic=none")
 
-_RECOMMENDED: Final = Row(
-    "recommended",
-    (),
-    profile="pretrain_recommended.yaml",
+
+def _recommended(name: str, *settings: str, note: str = "") -> Row:
+    return Row(name, settings, profile="pretrain_recommended.yaml", note=note)
+
+
+_RECOMMENDED: Final = _recommended(
+    RECOMMENDED,
     note="ours: config/pretrain_recommended.yaml, with network, teacher and schedule of all rows",
 )
 
@@ -123,3 +147,48 @@ TABLE2: Final = (
     StartRow(_RECOMMENDED.name, _RECOMMENDED),
 )
 """Table 2 of the paper, fine-tuned on nuScenes, and below it a row of our own."""
+
+CHOICES: Final = (
+    _RECOMMENDED,
+    _recommended(
+        "without consensus",
+        "consensus.voxel_size_m=0",
+        note="each pair is named by its own pixel",
+    ),
+    _recommended("without test for occlusion", "teacher.occlusion_margin_m=null"),
+    _recommended("without key smoothing", "teacher.key_smoothing=false"),
+    _recommended("classes count by their points", "losses.class_balance=false"),
+    _recommended("intensity alone", "network.features=[intensity]"),
+    _recommended(
+        "labels weighed by confidence",
+        "losses.weigh_by_confidence=true",
+    ),
+    _recommended(
+        "moving average on all points",
+        "switching.granularity=point",
+        "switching.source=ema",
+        "switching.unseen_points=true",
+        note="S3 with labels of the weights' moving average, for points in no view, too",
+    ),
+    _recommended(
+        "spatial-temporal loss",
+        "sweeps.count=3",
+        "losses.spatial_temporal=paper",
+        "losses.spatial_normalise=true",
+        note="the paper's second loss on top, with its 3 sweeps",
+    ),
+    Row(BASELINE, _BASELINE, note="as in Table 1: 1 sweep, semantic loss alone"),
+    Row("without S3", _settings(3, True, False), note="as in Table 1"),
+    Row(FULL, _FULL, note="as in Table 1: 3 sweeps, both losses, S3"),
+)
+"""What the recommended profile is made of, and what it leaves out; below it rows of Table 1."""
+
+STUDIES: Final = MappingProxyType(
+    {
+        "table1": Study(TABLE1, (BASELINE, FULL), "test", "Table 1: annotation-free segmentation"),
+        "choices": Study(
+            CHOICES, (RECOMMENDED, TEACHER), "tune", "What each choice of the profile is worth"
+        ),
+    }
+)
+"""By the name of the command."""

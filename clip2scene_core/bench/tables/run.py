@@ -1,9 +1,9 @@
-"""Compute the paper's tables, stage by stage; what an earlier call computed is kept."""
+"""Compute the tables, stage by stage; what an earlier call computed is kept."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,7 @@ from clip2scene_core.bench.tables.finetuning import (
     tuned_iou,
 )
 from clip2scene_core.bench.tables.plan import Plan, distinct, plan_rows
-from clip2scene_core.bench.tables.rows import TABLE1, TABLE2, Row
+from clip2scene_core.bench.tables.rows import STUDIES, TABLE1, TABLE2, Row
 from clip2scene_core.bench.tables.scenes import (
     Scenes,
     TableScenes,
@@ -44,8 +44,13 @@ from clip2scene_core.training.fabric import make_fabric
 from clip2scene_core.training.pretrain import pretrain
 from clip2scene_core.training.teacher import fill_cache
 from clip2scene_core.training.teaching import dense_clip_of, superpixels_of
+from clip2scene_core.world.options import WorldOptions
 
 TABLES: Final = ("table1", "table2")
+"""The paper's; they share a folder."""
+
+CHOICES: Final = "choices"
+"""Our own; its numbers are of other scenes, so it has a folder to itself."""
 
 _PARTS: Final = 2
 """Shares of the teacher's work: a folder's stages must not hang on the number of workers."""
@@ -56,7 +61,7 @@ class TablesOptions:
     """What is computed, and how.
 
     Attributes:
-        tables: Some of TABLES.
+        tables: Some of TABLES, or CHOICES alone.
         work: Folder for everything; an interrupted bench goes on in it, and tables share in it.
         scenes: A data set in nuScenes' format; None renders the embedded world.
         base: What the rows change; its seed is not used.
@@ -87,6 +92,8 @@ class TablesOptions:
                 f"a table needs a seed and a worker, got {self.num_seeds} seeds and "
                 f"{self.workers} workers"
             )
+        if CHOICES in self.tables and self.tables != (CHOICES,):
+            raise ValueError(f"{CHOICES} is computed alone, got {', '.join(self.tables)}")
         if "table2" in self.tables and not self.columns:
             raise ValueError("table 2 needs a share of the labels to fine-tune on")
         if "table2" in self.tables and self.scenes is not None and self.scenes.tune is None:
@@ -94,6 +101,8 @@ class TablesOptions:
                 "table 2 chooses learning rates and epochs on scenes that are neither trained nor "
                 "tested on; name them"
             )
+        if self.scenes is not None and getattr(self.scenes, self.measured_on) is None:
+            raise ValueError(f"no scenes to measure on; name those to {self.measured_on} on")
 
     @property
     def seeds(self) -> range:
@@ -101,9 +110,21 @@ class TablesOptions:
         return range(self.num_seeds)
 
     @property
+    def measured_on(self) -> str:
+        """The part that the numbers are of: "test", or "tune"."""
+        return STUDIES[CHOICES].measured_on if CHOICES in self.tables else "test"
+
+    @property
     def places(self) -> TableScenes:
         """The scenes."""
-        return self.scenes or embedded_scenes(self.work)
+        return self.scenes or embedded_scenes(self.work, self.measured_on)
+
+    @property
+    def measured(self) -> Scenes:
+        """The scenes that the numbers are of."""
+        scenes = self.places.test if self.measured_on == "test" else self.places.tune
+        assert scenes is not None  # checked when the options were made
+        return scenes
 
 
 @dataclass(frozen=True)
@@ -140,14 +161,15 @@ def run_tables(
         BenchError: If the folder belongs to another bench or a stage fails.
         ValueError: If the rows cannot be planned.
     """
-    rows = [*TABLE1, *(start.pretraining for start in TABLE2 if start.pretraining)]
-    plans = plan_rows(rows, options.base, options.configs)
+    plans = plan_rows(_rows(options), options.base, options.configs)
     folder = WorkFolder(options.work, _setup(options, plans))
     starts = _starts(plans) if "table2" in options.tables else ()
-    used = [plans[row] for row in TABLE1] if "table1" in options.tables else []
+    studied = [row for name in options.tables if name in STUDIES for row in STUDIES[name].rows]
+    used = [plans[row] for row in studied]
     used += [start.plan for start in starts if start.plan is not None]
     runs = distinct({plan.row: plan for plan in used})
-    total = _count(options, runs, starts)
+    studied_runs = distinct({row: plans[row] for row in studied})
+    total = _count(options, runs, studied_runs, starts)
     results: dict[str, StageResult] = {}
 
     def run(stages: list[Stage], workers: int = options.workers) -> None:
@@ -155,12 +177,12 @@ def run_tables(
             results[result.name] = result
 
     run(_world_stages(options, report_world), 1)
-    run([*_teacher_stages(options), *_superpixel_stages(options, runs)])
+    run([*_teacher_stages(options, runs), *_superpixel_stages(options, runs)])
     # The longest first: at the end of a phase a process waits for the others.
     longest_first = sorted(runs, key=lambda plan: -plan.with_seed(0).sweeps.count)
     run([_pretrain_stage(options, plan, seed) for plan in longest_first for seed in options.seeds])
-    if "table1" in options.tables:
-        run(_score_stages(options, plans, distinct({row: plans[row] for row in TABLE1})))
+    if studied:
+        run(_score_stages(options, studied_runs))
     chosen: dict[tuple[str, int], tuple[list[Trial], int]] = {}
     if starts:
         trials = {
@@ -185,6 +207,13 @@ def seeded(cell: list[Trial], number: int, options: TablesOptions) -> list[Trial
     return [cell[number].with_seed(seed) for seed in options.seeds]
 
 
+def _rows(options: TablesOptions) -> list[Row]:
+    """All rows that share the folder, whichever of them are wanted."""
+    if CHOICES in options.tables:
+        return list(STUDIES[CHOICES].rows)
+    return [*TABLE1, *(start.pretraining for start in TABLE2 if start.pretraining)]
+
+
 def _starts(plans: dict[Row, Plan]) -> tuple[Start, ...]:
     return tuple(Start(row, plans[row.pretraining] if row.pretraining else None) for row in TABLE2)
 
@@ -195,28 +224,29 @@ def _trials(options: TablesOptions, start: Start, column: FinetuneConfig, seed: 
     return [Trial(start, config, tune, seed) for config in grid_of(column, options.base.network)]
 
 
-def _count(options: TablesOptions, runs: list[Plan], starts: tuple[Start, ...]) -> int:
+def _count(
+    options: TablesOptions, runs: list[Plan], studied: list[Plan], starts: tuple[Start, ...]
+) -> int:
     """How many stages there are."""
-    table1 = len(distinct({p.row: p for p in runs if p.row in TABLE1}))
-    count = (0 if options.scenes else 3) + len(_teacher_stages(options))
-    count += len(_superpixel_stages(options, runs))
+    count = 0 if options.scenes else len(_worlds(options))
+    count += len(_teacher_stages(options, runs)) + len(_superpixel_stages(options, runs))
     count += options.num_seeds * len(runs)
-    if "table1" in options.tables:
-        count += options.num_seeds * (table1 + 1) + 1
+    if studied:
+        count += options.num_seeds * (len(studied) + 1) + 1
     cells = len(starts) * len(options.columns)
     return count + cells * (len(RATE_FACTORS) * len(EPOCH_FACTORS) + 2 * options.num_seeds)
 
 
 def _setup(options: TablesOptions, plans: dict[Row, Plan]) -> dict[str, Any]:
-    """What decides the numbers; the same for both tables, so that they share a folder.
+    """What decides the numbers; the same for the paper's tables, so that they share a folder.
 
     What fine-tuning hangs on beside it is in the names of its stages.
     """
     scenes = options.scenes
     data: Any = (
-        {name: asdict(world) for name, world in embedded_worlds(options.is_quick).items()}
+        {name: asdict(world) for name, world in _worlds(options).items()}
         if scenes is None
-        else {"train": str(scenes.train), "test": str(scenes.test)}
+        else {"train": str(scenes.train), options.measured_on: str(options.measured)}
     )
     return {
         "data": data,
@@ -224,6 +254,10 @@ def _setup(options: TablesOptions, plans: dict[Row, Plan]) -> dict[str, Any]:
         "base": config_to_dict(options.base),
         "rows": {plan.run: config_to_dict(plan.config) for plan in plans.values() if plan.config},
     }
+
+
+def _worlds(options: TablesOptions) -> dict[str, WorldOptions]:
+    return embedded_worlds(options.is_quick, options.measured_on)
 
 
 def _world_stages(options: TablesOptions, report: Callable[[str, int, int], None]) -> list[Stage]:
@@ -236,19 +270,27 @@ def _world_stages(options: TablesOptions, report: Callable[[str, int, int], None
                 write_split, options.work / name, world, partial(report, name), options.workers
             ),
         )
-        for name, world in embedded_worlds(options.is_quick).items()
+        for name, world in _worlds(options).items()
     ]
 
 
-def _teacher_stages(options: TablesOptions) -> list[Stage]:
-    """The teacher speaks once for all rows; its images are shared out among the workers."""
+def _teacher_stages(options: TablesOptions, runs: list[Plan]) -> list[Stage]:
+    """Each teacher speaks once for all rows; its images are shared out among the workers."""
     augmentation = options.base.augmentation
     if augmentation.image_flip or augmentation.image_crop:
         return []  # every epoch shows it other images
     train, cache = options.places.train, options.work / "teacher"
-    teacher, device = options.base.teacher, options.device
+    # What pairs points with its pixels is no part of what it says of them.
+    teachers = {
+        replace(plan.with_seed(0).teacher, occlusion_margin_m=None): plan.run for plan in runs
+    }
+    spoken = replace(options.base.teacher, occlusion_margin_m=None)
     return [
-        Stage(f"teacher-{part}", partial(_embed, train, teacher, cache, part, device))
+        Stage(
+            f"teacher-{part}" if teacher == spoken else f"teacher-{run}-{part}",
+            partial(_embed, train, teacher, cache, part, options.device),
+        )
+        for teacher, run in teachers.items()
         for part in range(_PARTS)
     ]
 
@@ -274,18 +316,18 @@ def _pretrain_stage(options: TablesOptions, plan: Plan, seed: int) -> Stage:
     )
 
 
-def _score_stages(options: TablesOptions, plans: dict[Row, Plan], runs: list[Plan]) -> list[Stage]:
-    test, device = options.places.test, options.device
-    stages = [Stage("score-teacher", partial(score_teacher, options.base, test, device))]
-    baseline = plans[TABLE1[0]]
+def _score_stages(options: TablesOptions, runs: list[Plan]) -> list[Stage]:
+    measured, device = options.measured, options.device
+    stages = [Stage("score-teacher", partial(score_teacher, options.base, measured, device))]
     for seed in options.seeds:
-        weights = baseline.weights(options.work, seed)
-        untrained = partial(score_untrained, weights, seed, test, device)
+        # Any student's network: random weights learned nothing of its row.
+        weights = runs[0].weights(options.work, seed)
+        untrained = partial(score_untrained, weights, seed, measured, device)
         stages.append(Stage(f"score-untrained-{seed}", untrained))
         for plan in runs:
             weights = plan.weights(options.work, seed)
             other = options.base if plan.labels else None
-            score = partial(score_student, weights, test, plan.labels, other, device)
+            score = partial(score_student, weights, measured, plan.labels, other, device)
             stages.append(Stage(f"score-{plan.run}-{seed}", score))
     return stages
 
@@ -296,8 +338,9 @@ def _trial_stage(options: TablesOptions, trial: Trial) -> Stage:
 
 
 def _test_stage(options: TablesOptions, trial: Trial) -> Stage:
-    weights, test = trial.weights(options.work), options.places.test
-    return Stage(f"score-{trial.name}", partial(score_finetuned, weights, test, options.device))
+    weights, measured = trial.weights(options.work), options.measured
+    compute = partial(score_finetuned, weights, measured, options.device)
+    return Stage(f"score-{trial.name}", compute)
 
 
 def _embed(train: Scenes, teacher: TeacherConfig, folder: Path, part: int, device: str) -> str:

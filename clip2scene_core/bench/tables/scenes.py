@@ -14,6 +14,9 @@ from clip2scene_core.world.splits import SPLITS, benchmark_options
 _NUM_SCENES: Final = {"train": 32, "val": 16, "test": 32}
 """Fewer than the benchmark's splits have, and the first of each: they keep their seeds."""
 
+_NUM_SCENES_OF_CHOICES: Final = {"train": 32, "val": 30}
+"""Where the numbers are of `val`, all that there are."""
+
 _SECONDS: Final = {"train": 1.5, "val": 0.5, "test": 0.5}
 """Three keyframes of a scene to train on, one to measure on: scenes tell more than keyframes."""
 
@@ -52,22 +55,25 @@ class TableScenes:
 
     Attributes:
         train: Pre-training without labels, and the labels to fine-tune on.
-        tune: Settings of fine-tuning are chosen on them; None where nothing is to be chosen.
-        test: The numbers of the tables.
+        tune: Settings are chosen on them; None where nothing is to be chosen.
+        test: The numbers of the paper's tables; None where no number may be of them.
     """
 
     train: Scenes
     tune: Scenes | None
-    test: Scenes
+    test: Scenes | None
 
 
-def embedded_worlds(is_quick: bool) -> dict[str, WorldOptions]:
+def embedded_worlds(is_quick: bool, measured_on: str) -> dict[str, WorldOptions]:
     """Say what is rendered of the benchmark's splits, by their names: small enough for an hour."""
+    num_scenes = _NUM_SCENES if measured_on == "test" else _NUM_SCENES_OF_CHOICES
     worlds = {}
     for split in SPLITS:
+        if split.name not in num_scenes:
+            continue
         options = replace(
             benchmark_options(split),
-            num_scenes=_NUM_SCENES[split.name],
+            num_scenes=num_scenes[split.name],
             seconds=_SECONDS[split.name],
             lidar_columns=_LIDAR_COLUMNS,
             previous_sweeps=_PREVIOUS_SWEEPS[split.name],
@@ -77,6 +83,7 @@ def embedded_worlds(is_quick: bool) -> dict[str, WorldOptions]:
     return worlds
 
 
-def embedded_scenes(work: Path) -> TableScenes:
+def embedded_scenes(work: Path, measured_on: str) -> TableScenes:
     """Where a bench's folder holds them."""
-    return TableScenes(Scenes(work / "train"), Scenes(work / "val"), Scenes(work / "test"))
+    test = Scenes(work / "test") if measured_on == "test" else None
+    return TableScenes(Scenes(work / "train"), Scenes(work / "val"), test)
