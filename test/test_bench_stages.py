@@ -1,5 +1,9 @@
 import os
+import subprocess
+import sys
+import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +55,57 @@ def test_a_process_that_dies_is_one_line(tmp_path):
     stages = [Stage("dead", partial(os._exit, 3)), Stage("other", partial(note, tmp_path / "t", 1))]
     with pytest.raises(BenchError, match=r"its process died, .* fewer workers"):
         WorkFolder(tmp_path / "work", {}).run(stages, 2, ignore)
+
+
+BENCH = """
+import sys, time
+from functools import partial
+from pathlib import Path
+from clip2scene_core.bench.stages import Stage, WorkFolder
+from test_bench_stages import wait_for_ever
+
+if __name__ == "__main__":
+    root = Path(sys.argv[1])
+    stages = [Stage(str(k), partial(wait_for_ever, root / f"{k}.pid")) for k in range(2)]
+    WorkFolder(root / "work", {}).run(stages, 2, print)
+"""
+
+
+def wait_for_ever(trace):
+    unfinished = trace.with_suffix(".unfinished")
+    unfinished.write_text(str(os.getpid()))
+    unfinished.replace(trace)
+    time.sleep(600)
+
+
+def test_no_worker_outlives_a_bench_that_is_killed(tmp_path):
+    script = tmp_path / "bench.py"
+    script.write_text(BENCH)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    bench = subprocess.Popen([sys.executable, str(script), str(tmp_path)], env=environment)
+    traces = [tmp_path / "0.pid", tmp_path / "1.pid"]
+    try:
+        wait_until(lambda: all(trace.exists() for trace in traces))
+    finally:
+        bench.kill()
+        bench.wait()
+    workers = [int(trace.read_text()) for trace in traces]
+    wait_until(lambda: not any(map(is_alive, workers)))
+
+
+def is_alive(pid):
+    """Whether a process runs; one that nobody has buried yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(condition, seconds=60):
+    end_s = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end_s, "it did not come to this"
+        time.sleep(0.05)
 
 
 def test_a_folder_belongs_to_one_setup(tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -112,7 +114,7 @@ class WorkFolder:
     ) -> None:
         # Torch's threads do not survive a fork.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, torch.set_num_threads, (1,)) as pool:
+        with ProcessPoolExecutor(workers, context, _begin_worker) as pool:
             running = {
                 pool.submit(_compute, stage, self._path(stage.name)): stage.name for stage in stages
             }
@@ -130,6 +132,19 @@ class WorkFolder:
 
     def _read(self, name: str) -> StageResult:
         return StageResult(**json.loads(self._path(name).read_text()))
+
+
+def _begin_worker() -> None:
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose bench was killed would finish its stage and then wait for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # of a worker
+    parent.join()
+    os._exit(1)
 
 
 def _compute(stage: Stage, path: Path) -> None:
