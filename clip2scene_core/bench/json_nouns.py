@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import typing
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -12,6 +15,38 @@ _T = TypeVar("_T")
 
 class ResultError(ValueError):
     """A file that does not hold a bench's result."""
+
+
+def save_noun(path: Path, document_format: str, noun: Any) -> None:
+    """Write a dataclass as JSON; besides its fields it holds what they imply.
+
+    Args:
+        path: File to write.
+        document_format: What `load_noun` asks for.
+        noun: Frozen dataclass.
+    """
+    text = json.dumps({"format": document_format, **to_json(noun)}, indent=1, allow_nan=False)
+    path.write_text(text + "\n")
+
+
+def load_noun(path: Path, document_format: str, choose: Callable[[dict[str, Any]], type[_T]]) -> _T:
+    """Read JSON that `save_noun` wrote.
+
+    Args:
+        path: File to read.
+        document_format: What the file must say that it is.
+        choose: Gives the dataclass that the file's values make.
+
+    Raises:
+        ResultError: If the file is missing or holds something else.
+    """
+    try:
+        values = json.loads(path.read_text())
+        if values["format"] != document_format:
+            raise ResultError(f"{path}: format {values['format']!r}, expected {document_format!r}")
+        return from_json(choose(values), values)
+    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ResultError(f"{path}: no result of a bench ({error})") from error
 
 
 def to_json(value: Any) -> Any:

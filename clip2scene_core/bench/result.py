@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from clip2scene_core.bench.json_nouns import ResultError, from_json, to_json
+from clip2scene_core.bench.json_nouns import load_noun, save_noun
 from clip2scene_core.bench.statistics import Measurement, PairedDifference
 
 FORMAT: Final = "clip2scene-bench-world-1"
@@ -248,8 +247,7 @@ class BenchResult:
 
 def save_result(path: Path, result: BenchResult) -> None:
     """Write JSON; besides the fields it holds what they imply: mean, spread, is_resolved."""
-    text = json.dumps({"format": FORMAT, **to_json(result)}, indent=1, allow_nan=False)
-    path.write_text(text + "\n")
+    save_noun(path, FORMAT, result)
 
 
 def load_result(path: Path) -> BenchResult:
@@ -258,10 +256,4 @@ def load_result(path: Path) -> BenchResult:
     Raises:
         ResultError: If the file is missing or holds something else.
     """
-    try:
-        values = json.loads(path.read_text())
-        if values["format"] != FORMAT:
-            raise ResultError(f"{path}: format {values['format']!r}, expected {FORMAT!r}")
-        return from_json(BenchResult, values)
-    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ResultError(f"{path}: no result of a bench ({error})") from error
+    return load_noun(path, FORMAT, lambda _: BenchResult)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from clip2scene_core.bench.json_nouns import ResultError, from_json, to_json
+from clip2scene_core.bench.json_nouns import load_noun, save_noun
 from clip2scene_core.bench.result import Difference, StageTime
 from clip2scene_core.bench.statistics import Measurement
 
@@ -180,8 +179,7 @@ Table = Ablations | Table2
 
 def save_table(path: Path, table: Table) -> None:
     """Write JSON; besides the fields it holds what they imply: mean, spread, is_resolved."""
-    values = {"format": FORMAT, **to_json(table)}
-    path.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
+    save_noun(path, FORMAT, table)
 
 
 def load_table(path: Path) -> Table:
@@ -190,12 +188,8 @@ def load_table(path: Path) -> Table:
     Raises:
         ResultError: If the file is missing or holds something else.
     """
-    try:
-        values = json.loads(path.read_text())
-        if values["format"] != FORMAT:
-            raise ResultError(f"{path}: format {values['format']!r}, expected {FORMAT!r}")
-        if values["name"] == "table2":
-            return from_json(Table2, values)
-        return from_json(Ablations, values)
-    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ResultError(f"{path}: no table of a bench ({error})") from error
+
+    def choose(values: dict[str, Any]) -> type[Ablations] | type[Table2]:
+        return Table2 if values["name"] == "table2" else Ablations
+
+    return load_noun(path, FORMAT, choose)
