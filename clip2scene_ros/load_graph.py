@@ -31,6 +31,9 @@ from clip2scene_ros.profiles import Profile
 _LATENCY_TOPIC: Final = "/clip2scene/debug/pipeline_latency_ms"
 _STARTUP_S: Final = 120.0
 _SETTLE_S: Final = 90.0
+_IDLE_REPORTS: Final = 10
+"""It reports every second while it has a processor: so many reports alike are its last word."""
+
 _SPIN_S: Final = 0.05
 _SAMPLE_S: Final = 1.0
 _DEPTH: Final = 300  # what a node that is held up has not acknowledged shall not be lost here
@@ -109,6 +112,7 @@ class _Load:
         self._sent: Counter[str] = Counter()
         self._sent_s: dict[int, float] = {}
         self._values: dict[str, dict[str, str]] = {}
+        self._num_reports = 0
         self._answered = 0
         self._ages_ms: list[float] = []
         self._reported_ages_ms: list[float] = []
@@ -166,14 +170,22 @@ class _Load:
         progress(self._seconds)
 
     def settle(self) -> None:
-        """Wait until the node has accounted for everything, but not for ever."""
+        """Wait until the node has accounted for everything, or for nothing more."""
         end_s = time.monotonic() + _SETTLE_S
-        while time.monotonic() < end_s and self.result().losses():
+        missing, first_report = self.result().losses(), self._num_reports
+        while (
+            missing
+            and time.monotonic() < end_s
+            and self._num_reports - first_report < _IDLE_REPORTS
+        ):
             if self._clock is not None:
                 # Time goes on: the last clouds wait no longer for poses.
                 self._now_ns += round(_SPIN_S * NANOSECONDS)
                 self._clock.publish(Clock(clock=Time(nanoseconds=self._now_ns).to_msg()))
             self._spin_once(_SPIN_S)
+            before, missing = missing, self.result().losses()
+            if missing != before:
+                first_report = self._num_reports
 
     def result(self) -> LoadRun:
         """Counts as the node's newest diagnostics have them."""
@@ -224,6 +236,7 @@ class _Load:
         self._reported_ages_ms.append(message.data)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self._num_reports += 1
         for status in message.status:
             name = status.name.removeprefix("clip2scene: ")
             self._values[name] = {pair.key: pair.value for pair in status.values}
