@@ -61,6 +61,7 @@ def run_main(capfd):
         (["-p", "mod:=fused"], "unknown parameter 'mod'; did you mean 'mode'?"),
         (["-p", "pose_source:=none", "-p", "weights:=absent.safetensors"], "absent.safetensors"),
         (["-p", "pose_source:=odometry", "-p", "extrinsics_file:=absent.yaml"], "absent.yaml"),
+        (["-p", "pose_source:=none", "-p", "device:=cuda:99"], "device 'cuda:99' cannot be used"),
         (["--params-file", "absent.yaml"], "absent.yaml"),
     ],
 )
