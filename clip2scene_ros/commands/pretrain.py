@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from tqdm import tqdm
 
-from clip2scene_ros.commands.threads import add_threads_argument
+from clip2scene_ros.commands.training import (
+    add_training_arguments,
+    check_training_arguments,
+)
 
 if TYPE_CHECKING:
     from clip2scene_core.training.fabric import Fabric
@@ -25,32 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scenes", type=Path, help="text file with the names of the scenes to use, one a line"
     )
-    parser.add_argument("--config", type=Path, help="YAML file that overrides the defaults")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override one value, for example losses.temperature=0.5; may be repeated",
-    )
-    parser.add_argument(
-        "--print-config", action="store_true", help="print the resolved configuration and stop"
-    )
-    parser.add_argument("--out", type=Path, help="checkpoint (.safetensors)")
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="keep what the teacher says there, for other runs"
     )
-    parser.add_argument(
-        "--log", type=Path, metavar="DIR", help="write steps.csv there, and TensorBoard's events"
-    )
-    parser.add_argument("--save-every", type=int, default=500, help="steps between two states")
-    parser.add_argument("--workers", type=int, default=0, help="processes that load keyframes")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, or cuda:N")
-    parser.add_argument(
-        "--processes", type=int, default=1, help="processes on this machine, one GPU each"
-    )
-    parser.add_argument("--nodes", type=int, default=1, help="machines, under torchrun or SLURM")
-    add_threads_argument(parser)
+    add_training_arguments(parser, "losses.temperature=0.5")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -67,12 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.print_config:
         print(yaml.safe_dump(config_to_dict(config), sort_keys=False), end="")
         return
-    if arguments.dataset is None or arguments.out is None:
-        raise ValueError("name a data set and --out; --print-config alone needs neither")
-    if arguments.out.suffix != ".safetensors":
-        raise ValueError(f"--out must end in .safetensors, got {arguments.out}")
-    if arguments.out.exists():
-        raise ValueError(f"{arguments.out} exists; choose another --out or remove it")
+    check_training_arguments(arguments)
     use_threads(arguments.threads)
     fabric = make_fabric(config, arguments.device, arguments.processes, arguments.nodes)
     fabric.launch()
