@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +22,18 @@ _DIAGRAM_PX = 260
 
 
 def draw_bars(
-    title: str, rows: Sequence[str], series: Mapping[str, Sequence[float]]
+    title: str,
+    rows: Sequence[str],
+    series: Mapping[str, Sequence[float | None]],
+    spreads: Mapping[str, Sequence[float]] = MappingProxyType({}),
 ) -> Image.Image:
     """Draw shares as horizontal bars, one group a row, one colour a series.
 
     Args:
         title: What is drawn.
         rows: R names.
-        series: For each name R shares in [0, 1]; NaN is written as absent.
+        series: For each name R shares in [0, 1]; NaN is written as absent, None has no place.
+        spreads: For some of these names R half-lengths of a line over the bar's end; NaN has none.
 
     Returns:
         RGB picture.
@@ -50,13 +55,20 @@ def draw_bars(
     for row, name in enumerate(rows):
         y = top + row * group_px
         draw.text((MARGIN_PX, y), name, fill=FOREGROUND, font=label_font())
-        for number, values in enumerate(series.values()):
+        for number, (key, values) in enumerate(series.items()):
             bar_top, share = y + number * _BAR_PX, values[row]
+            if share is None:
+                continue
             end = left if np.isnan(share) else left + round(_AXIS_PX * share)
             colour = _SERIES[number % len(_SERIES)]
             draw.rectangle([left, bar_top + 1, end, bar_top + _BAR_PX - 2], fill=colour)
+            spread = spreads[key][row] if key in spreads else np.nan
+            reach = 0 if np.isnan(spread) else round(_AXIS_PX * spread)
+            if reach:
+                middle = bar_top + _BAR_PX // 2 - 1
+                draw.line([(end - reach, middle), (end + reach, middle)], fill=FOREGROUND)
             words = "absent" if np.isnan(share) else f"{100 * share:.1f}"
-            draw.text((end + 5, bar_top - 2), words, fill=FOREGROUND, font=label_font(10))
+            draw.text((end + reach + 5, bar_top - 2), words, fill=FOREGROUND, font=label_font(10))
     return picture
 
 

@@ -29,6 +29,16 @@ def test_an_absent_class_has_no_bar_but_says_so():
     assert (np.asarray(empty) != np.asarray(absent)).any()
 
 
+def test_a_bar_may_have_no_place_and_a_spread():
+    two = {"ours": [0.5, 0.5], "theirs": [0.5, None]}
+    picture = np.asarray(draw_bars("IoU", ["car", "road"], two, {"ours": [0.1, float("nan")]}))
+    blue = (picture == BLUE).all(axis=2).sum(axis=1)[46:]
+    orange = (picture == ORANGE).all(axis=2).sum(axis=1)[46:]
+    assert (orange > 100).sum() == (blue > 100).sum() / 2
+    # Half of the spread's line lies over the bar.
+    assert sorted(set(blue)) == [0, 201 - 41, 201]
+
+
 def test_the_matrix_marks_what_is_right_and_what_is_taken_for_it():
     names = ["car", "road"]
     right, wrong = ConfusionMatrix(2), ConfusionMatrix(2)

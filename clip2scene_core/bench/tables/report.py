@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 
 from PIL import Image
@@ -168,28 +167,27 @@ def _section2(table: Table2) -> str:
 
 
 def _draw_study(table: Ablations) -> Image.Image:
-    rows = [row for row in table.rows if row.mean_iou is not None]
-    series = {
-        _who(table.run): [row.mean_iou.mean if row.mean_iou else math.nan for row in rows],
-        "paper, nuScenes": [math.nan if row.paper is None else row.paper for row in rows],
-    }
-    if all(row.paper is None for row in rows):
-        del series["paper, nuScenes"]
-    title = _title(f"{table.title}, mean IoU [%]", table.run)
-    return draw_bars(title, [row.name for row in rows], series)
+    found = [(row.name, row.mean_iou, row.paper) for row in table.rows if row.mean_iou]
+    return _draw(f"{table.title}, mean IoU [%]", table.run, found)
 
 
 def _draw2(table: Table2) -> Image.Image:
-    return draw_bars(
-        _title("Table 2: mean IoU after fine-tuning [%]", table.run),
-        [f"{cell.start}, {cell.column}" for cell in table.cells],
-        {
-            _who(table.run): [cell.mean_iou.mean for cell in table.cells],
-            "paper, nuScenes": [
-                math.nan if cell.paper is None else cell.paper for cell in table.cells
-            ],
-        },
-    )
+    found = [(f"{c.start}, {c.column}", c.mean_iou, c.paper) for c in table.cells]
+    return _draw("Table 2: mean IoU after fine-tuning [%]", table.run, found)
+
+
+def _draw(
+    title: str, run: Run, rows: Sequence[tuple[str, Measurement, float | None]]
+) -> Image.Image:
+    """Draw our means with their spreads and, if there are any, the paper's numbers."""
+    here = "here, rendered scenes" if run.is_embedded else "here"
+    series: dict[str, list[float | None]] = {here: [measured.mean for _, measured, _ in rows]}
+    if any(paper is not None for _, _, paper in rows):
+        series["paper, nuScenes"] = [paper for _, _, paper in rows]
+    if run.is_quick:
+        title = f"{title} (a quick run: says nothing)"
+    spreads = {here: [measured.spread for _, measured, _ in rows]}
+    return draw_bars(title, [name for name, _, _ in rows], series, spreads)
 
 
 def _format_run(run: Run, with_paper: bool) -> str:
@@ -279,11 +277,3 @@ def _format_config(run: Run) -> str:
 def _format_times(run: Run) -> str:
     rows = [(stage.name, f"{stage.seconds:.0f}") for stage in run.stages]
     return f"## Times\n\n{format_table(('stage', 'seconds'), rows)}"
-
-
-def _title(text: str, run: Run) -> str:
-    return f"{text} (a quick run: says nothing)" if run.is_quick else text
-
-
-def _who(run: Run) -> str:
-    return "here, rendered scenes" if run.is_embedded else "here"
