@@ -67,6 +67,20 @@ def cloud_message(array: NDArray[np.void], header: Any) -> Any:
     )
 
 
+def image_message(picture: NDArray[np.uint8], header: Any) -> Any:
+    """Make a sensor_msgs/Image, rgb8, of a picture (H, W, 3)."""
+    height, width = picture.shape[:2]
+    return _TYPES["sensor_msgs/msg/Image"](
+        header=header,
+        height=height,
+        width=width,
+        encoding="rgb8",
+        is_bigendian=0,
+        step=3 * width,
+        data=np.ascontiguousarray(picture).reshape(-1),
+    )
+
+
 def compressed_image_message(content: bytes, image_format: str, header: Any) -> Any:
     """Make a sensor_msgs/CompressedImage of a file's bytes as they are."""
     return _TYPES["sensor_msgs/msg/CompressedImage"](

@@ -21,14 +21,19 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.serialization import serialize_message
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Writer
-from sensor_msgs.msg import PointCloud2
+from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import String
 
 from clip2scene_ros.bag_files import create_bag, open_bag, read_messages
 from clip2scene_ros.bag_messages import STORE, add_copy, read_message
 from clip2scene_ros.conversions import NANOSECONDS, stamp_ns
 from clip2scene_ros.demo_run import DemoRun, PromptChange
-from clip2scene_ros.labelled_output import LEGEND_TOPIC, MAP_TOPIC, POINTS_TOPIC
+from clip2scene_ros.labelled_output import (
+    LEGEND_IMAGE_TOPIC,
+    LEGEND_TOPIC,
+    MAP_TOPIC,
+    POINTS_TOPIC,
+)
 from clip2scene_ros.node_process import own_graph, random_domain, running_node
 from clip2scene_ros.profiles import choose_profile
 
@@ -131,6 +136,7 @@ class _Drive:
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         for topic, message_type, qos in (
             (LEGEND_TOPIC, String, latched),
+            (LEGEND_IMAGE_TOPIC, Image, latched),
             (POINTS_TOPIC, PointCloud2, QoSProfile(depth=10)),
             (MAP_TOPIC, PointCloud2, latched),
         ):

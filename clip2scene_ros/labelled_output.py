@@ -13,6 +13,7 @@ from rosbags.rosbag2 import Writer
 from clip2scene_core.datasets.sample import CameraView, Sweep
 from clip2scene_core.labelled_map import LabelledMap
 from clip2scene_core.online import LabelledCloud
+from clip2scene_core.outputs import draw_words
 from clip2scene_core.vocabulary import Vocabulary
 from clip2scene_ros.assembly import AssembledSweep, AssemblyOptions
 from clip2scene_ros.bag_files import offered_qos
@@ -21,6 +22,7 @@ from clip2scene_ros.bag_messages import (
     add_copy,
     cloud_message,
     header_message,
+    image_message,
     string_message,
 )
 from clip2scene_ros.cloud_layouts import labelled_cloud_array, map_array
@@ -29,8 +31,9 @@ from clip2scene_ros.conversions import NANOSECONDS, legend_json
 POINTS_TOPIC: Final = "/clip2scene/points"
 MAP_TOPIC: Final = "/clip2scene/map"
 LEGEND_TOPIC: Final = "/clip2scene/legend"
+LEGEND_IMAGE_TOPIC: Final = "/clip2scene/legend_image"
 
-OWN_TOPICS: Final = (POINTS_TOPIC, MAP_TOPIC, LEGEND_TOPIC)
+OWN_TOPICS: Final = (POINTS_TOPIC, MAP_TOPIC, LEGEND_TOPIC, LEGEND_IMAGE_TOPIC)
 
 
 class Viewer(Protocol):
@@ -50,7 +53,7 @@ class Viewer(Protocol):
 
 
 class LabelledOutput:
-    """The bag that is written: copies of the input, and the product's three topics.
+    """The bag that is written: copies of the input, and the product's own topics.
 
     Args:
         writer: Open.
@@ -122,6 +125,8 @@ class LabelledOutput:
             self._legend_version += 1
             legend = string_message(legend_json(vocabulary, self._legend_version))
             self._write(LEGEND_TOPIC, legend, now_ns, is_latched=True)
+            picture = image_message(np.asarray(draw_words(vocabulary)), header_message(now_ns, ""))
+            self._write(LEGEND_IMAGE_TOPIC, picture, now_ns, is_latched=True)
 
     def _write(self, topic: str, message: Any, now_ns: int, is_latched: bool) -> None:
         if topic not in self._own:

@@ -186,6 +186,10 @@ def test_prompts_change_at_their_time(tmp_path):
         "sky",
         "person",
     ]
+    pictures = [image for _, image in read_topic(tmp_path / "out", "/clip2scene/legend_image")]
+    assert [stamp_ns(image.header) for image in pictures] == [START, START + 200 * MS]
+    assert pictures[0].data.size == 3 * pictures[0].width * pictures[0].height
+    assert not np.array_equal(pictures[0].data, pictures[1].data)
     points = read_topic(tmp_path / "out", "/clip2scene/points")
     colours = [float(field(cloud, "rgb")[0]) for _, cloud in points]
     assert colours[0] == colours[1] != colours[2] == colours[3]

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from clip2scene_ros.profiles import NUSCENES_CAMERAS
+from clip2scene_ros.labelled_output import OWN_TOPICS as BAG_TOPICS
+from clip2scene_ros.profiles import NUSCENES, NUSCENES_CAMERAS
 
 ROOT = Path(__file__).parents[1]
 RVIZ = yaml.safe_load((ROOT / "config/segment.rviz").read_text())
@@ -28,6 +29,11 @@ RVIZ_OTHERS = {
 }
 FOXGLOVE_PANELS = {"3D", "Image", "DiagnosticSummary", "Parameters"}
 OVERLAYS = {f"/clip2scene/{camera}/overlay" for camera in NUSCENES_CAMERAS}
+CAMERAS = {
+    topic
+    for camera in NUSCENES_CAMERAS
+    for topic in (NUSCENES.cameras[camera].image, NUSCENES.cameras[camera].info)
+}
 OWN_TOPICS = OVERLAYS | {
     f"/clip2scene/{name}"
     for name in ("points", "map", "query/points", "legend_image", "legend_markers")
@@ -56,7 +62,8 @@ def foxglove_topics():
     for panel in FOXGLOVE["configById"].values():
         found |= set(panel.get("topics", {}))
         found |= {panel[key] for key in ("topicToRender",) if key in panel}
-        found |= {panel["imageMode"]["imageTopic"]} if "imageMode" in panel else set()
+        image = panel.get("imageMode", {})
+        found |= {image[key] for key in ("imageTopic", "calibrationTopic") if key in image}
     return found
 
 
@@ -84,8 +91,23 @@ def test_rviz_colours_labels_by_rgb_and_a_query_by_its_probability():
     )  # fmt: skip
 
 
-def test_foxglove_shows_the_same_and_the_nodes_health():
-    assert foxglove_topics() == OWN_TOPICS | {"/diagnostics"}
+def test_foxglove_lays_the_points_over_the_cameras_itself_and_shows_the_nodes_health():
+    assert foxglove_topics() == (OWN_TOPICS - OVERLAYS) | CAMERAS | {"/diagnostics"}
+    over_cameras = [
+        panel for name, panel in FOXGLOVE["configById"].items() if name.startswith("Image!cam")
+    ]
+    assert len(over_cameras) == len(NUSCENES_CAMERAS)
+    assert all(panel["topics"]["/clip2scene/points"]["visible"] for panel in over_cameras)
+
+
+def test_a_labelled_bag_fills_the_panels_of_foxglove():
+    of_a_node = {"/diagnostics"}
+    hidden = {
+        topic
+        for topic, settings in FOXGLOVE["configById"]["3D!street"]["topics"].items()
+        if not settings["visible"]
+    }
+    assert foxglove_topics() - of_a_node - hidden <= {*BAG_TOPICS, *CAMERAS}
 
 
 def test_foxglove_lays_out_each_of_its_panels_once():
@@ -111,7 +133,8 @@ def test_the_node_publishes_it_all_with_a_fitting_type_and_quality(monkeypatch):
         def publishers(topic):
             return graph.driver.get_publishers_info_by_topic(topic)
 
-        graph.spin_until(lambda: all(publishers(topic) for topic in foxglove_topics()))
+        shown = foxglove_topics() - CAMERAS
+        graph.spin_until(lambda: all(publishers(topic) for topic in shown))
         for display in displays():
             topic = display["Topic"]
             (offered,) = publishers(topic["Value"])
