@@ -8,6 +8,7 @@ import json
 import os
 import threading
 import time
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,6 +23,9 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import String
+
+from clip2scene_ros import segment_node
+from clip2scene_ros.segment_node import SegmentNode
 
 ONE_PER_QUADRANT = [[5, 5, 0, 10], [-5, 5, 0, 20], [5, -5, 0, 30], [-5, -5, 0, 40]]
 POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("intensity", "<f4"), ("ring", "<f4")])
@@ -275,3 +279,24 @@ def values_of(item):
 
 def names_of(legend):
     return [entry["name"] for entry in json.loads(legend.data)["classes"]]
+
+
+@contextlib.contextmanager
+def starting_graphs(engine, monkeypatch, kind=Graph, diagnostics_period_s=0.2, **defaults):
+    """Give a function that starts a graph with parameters over `defaults`; all end with it."""
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    monkeypatch.setattr(segment_node, "_DIAGNOSTICS_PERIOD_S", diagnostics_period_s)
+    graphs = []
+
+    def start(**parameters):
+        values = defaults | parameters
+        overrides = [Parameter(k.replace("__", "."), value=v) for k, v in values.items()]
+        make_node = partial(SegmentNode, lambda _: engine, parameter_overrides=overrides)
+        graphs.append(kind(make_node))
+        return graphs[-1]
+
+    try:
+        yield start
+    finally:
+        for graph in graphs:
+            graph.close()

@@ -11,13 +11,10 @@ import pytest
 pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 
 import ros_graph
-from rclpy.parameter import Parameter
-from ros_graph import Graph, QuadrantEngine, make_cloud, names_of
+from ros_graph import QuadrantEngine, make_cloud, names_of, starting_graphs
 
-from clip2scene_ros import segment_node
 from clip2scene_ros.extrinsics import StaticTransform, save_extrinsics
 from clip2scene_ros.parameters import ROWS
-from clip2scene_ros.segment_node import SegmentNode
 
 pytestmark = pytest.mark.ros
 
@@ -31,19 +28,8 @@ def engine():
 
 @pytest.fixture
 def start(engine, monkeypatch):
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    monkeypatch.setattr(segment_node, "_DIAGNOSTICS_PERIOD_S", 0.2)
-    graphs = []
-
-    def start_graph(**parameters):
-        values = {"pose_source": "none", **parameters}
-        overrides = [Parameter(k.replace("__", "."), value=v) for k, v in values.items()]
-        graphs.append(Graph(lambda context: SegmentNode(lambda _: engine, context, overrides)))
-        return graphs[-1].connect()
-
-    yield start_graph
-    for graph in graphs:
-        graph.close()
+    with starting_graphs(engine, monkeypatch, pose_source="none") as start_graph:
+        yield lambda **parameters: start_graph(**parameters).connect()
 
 
 def label(graph, stamp_s):

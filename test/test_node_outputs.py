@@ -11,19 +11,23 @@ import pytest
 pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 
 import ros_graph
-from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from ros_graph import ONE_PER_QUADRANT, Graph, QuadrantEngine, seconds_of, values_of
+from ros_graph import (
+    ONE_PER_QUADRANT,
+    Graph,
+    QuadrantEngine,
+    seconds_of,
+    starting_graphs,
+    values_of,
+)
 from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Float64
 from visualization_msgs.msg import MarkerArray
 
 from clip2scene_core.wording import Wording
-from clip2scene_ros import segment_node
 from clip2scene_ros.extrinsics import StaticTransform, save_extrinsics
 from clip2scene_ros.node_options import online_options
 from clip2scene_ros.parameters import NodeParameters
-from clip2scene_ros.segment_node import SegmentNode
 
 pytestmark = pytest.mark.ros
 
@@ -57,8 +61,6 @@ def engine():
 @pytest.fixture
 def start(engine, tmp_path, monkeypatch):
     """Start a graph with the given parameters, without poses unless they say otherwise."""
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    monkeypatch.setattr(segment_node, "_DIAGNOSTICS_PERIOD_S", 0.1)
     extrinsics = tmp_path / "extrinsics.yaml"
     # The optical frame of a camera that looks ahead: its z is the vehicle's x.
     T_base_camera = np.eye(4)
@@ -68,24 +70,16 @@ def start(engine, tmp_path, monkeypatch):
         StaticTransform("base_link", "cam_front", T_base_camera),
     ]
     save_extrinsics(extrinsics, mounts)
-    graphs = []
-
-    def start_graph(**parameters):
-        values = {
-            "pose_source": "none",
-            "extrinsics_file": str(extrinsics),
-            "cameras": ["cam_front"],
-            **parameters,
-        }
-        overrides = [Parameter(k.replace("__", "."), value=v) for k, v in values.items()]
-        graphs.append(
-            OutputGraph(lambda context: SegmentNode(lambda _: engine, context, overrides))
-        )
-        return graphs[-1].connect()
-
-    yield start_graph
-    for graph in graphs:
-        graph.close()
+    with starting_graphs(
+        engine,
+        monkeypatch,
+        OutputGraph,
+        diagnostics_period_s=0.1,
+        pose_source="none",
+        extrinsics_file=str(extrinsics),
+        cameras=["cam_front"],
+    ) as start_graph:
+        yield lambda **parameters: start_graph(**parameters).connect()
 
 
 def test_the_layout_of_autoware(start):

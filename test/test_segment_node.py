@@ -12,12 +12,16 @@ from PIL import Image as Picture
 pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 
 import ros_graph
-from rclpy.parameter import Parameter
-from ros_graph import ONE_PER_QUADRANT, Graph, QuadrantEngine, labels_of, make_cloud, seconds_of
+from ros_graph import (
+    ONE_PER_QUADRANT,
+    QuadrantEngine,
+    labels_of,
+    make_cloud,
+    seconds_of,
+    starting_graphs,
+)
 
-from clip2scene_ros import segment_node
 from clip2scene_ros.extrinsics import StaticTransform, save_extrinsics
-from clip2scene_ros.segment_node import SegmentNode
 
 pytestmark = pytest.mark.ros
 
@@ -32,8 +36,6 @@ def engine():
 @pytest.fixture
 def start(engine, tmp_path, monkeypatch):
     """Start a graph with the given parameters; poses come from odometry, mounts from a file."""
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    monkeypatch.setattr(segment_node, "_DIAGNOSTICS_PERIOD_S", 0.2)
     extrinsics = tmp_path / "extrinsics.yaml"
     T_base_sensor = np.eye(4)
     T_base_sensor[2, 3] = 1.8
@@ -41,22 +43,14 @@ def start(engine, tmp_path, monkeypatch):
         StaticTransform("base_link", name, T_base_sensor) for name in ("lidar_top", "cam_front")
     ]
     save_extrinsics(extrinsics, mounts)
-    graphs = []
-
-    def start_graph(**parameters):
-        values = {
-            "pose_source": "odometry",
-            "extrinsics_file": str(extrinsics),
-            "cameras": ["cam_front"],
-            **parameters,
-        }
-        overrides = [Parameter(k.replace("__", "."), value=v) for k, v in values.items()]
-        graphs.append(Graph(lambda context: SegmentNode(lambda _: engine, context, overrides)))
-        return graphs[-1].connect()
-
-    yield start_graph
-    for graph in graphs:
-        graph.close()
+    with starting_graphs(
+        engine,
+        monkeypatch,
+        pose_source="odometry",
+        extrinsics_file=str(extrinsics),
+        cameras=["cam_front"],
+    ) as start_graph:
+        yield lambda **parameters: start_graph(**parameters).connect()
 
 
 def test_every_sweep_comes_back_once_in_order_with_its_own_stamp_frame_and_labels(start):
