@@ -153,16 +153,13 @@ CHOICES: Final = (
     _recommended(
         "without consensus",
         "consensus.voxel_size_m=0",
-        note="each pair is named by its own pixel",
+        note="each pair is named by its own pixel; the baseline of Table 1",
     ),
     _recommended("without test for occlusion", "teacher.occlusion_margin_m=null"),
     _recommended("without key smoothing", "teacher.key_smoothing=false"),
     _recommended("classes count by their points", "losses.class_balance=false"),
     _recommended("intensity alone", "network.features=[intensity]"),
-    _recommended(
-        "labels weighed by confidence",
-        "losses.weigh_by_confidence=true",
-    ),
+    _recommended("labels weighed by confidence", "losses.weigh_by_confidence=true"),
     _recommended(
         "moving average on all points",
         "switching.granularity=point",
@@ -177,7 +174,6 @@ CHOICES: Final = (
         "losses.spatial_normalise=true",
         note="the paper's second loss on top, with its 3 sweeps",
     ),
-    Row(BASELINE, _BASELINE, note="as in Table 1: 1 sweep, semantic loss alone"),
     Row("without S3", _settings(3, True, False), note="as in Table 1"),
     Row(FULL, _FULL, note="as in Table 1: 3 sweeps, both losses, S3"),
 )

@@ -49,7 +49,7 @@ from clip2scene_core.world.options import WorldOptions
 TABLES: Final = ("table1", "table2")
 """The paper's; they share a folder."""
 
-CHOICES: Final = "choices"
+OWN_TABLE: Final = "choices"
 """Our own; its numbers are of other scenes, so it has a folder to itself."""
 
 _PARTS: Final = 2
@@ -61,7 +61,7 @@ class TablesOptions:
     """What is computed, and how.
 
     Attributes:
-        tables: Some of TABLES, or CHOICES alone.
+        tables: Some of TABLES, or OWN_TABLE alone.
         work: Folder for everything; an interrupted bench goes on in it, and tables share in it.
         scenes: A data set in nuScenes' format; None renders the embedded world.
         base: What the rows change; its seed is not used.
@@ -92,8 +92,8 @@ class TablesOptions:
                 f"a table needs a seed and a worker, got {self.num_seeds} seeds and "
                 f"{self.workers} workers"
             )
-        if CHOICES in self.tables and self.tables != (CHOICES,):
-            raise ValueError(f"{CHOICES} is computed alone, got {', '.join(self.tables)}")
+        if OWN_TABLE in self.tables and self.tables != (OWN_TABLE,):
+            raise ValueError(f"{OWN_TABLE} is computed alone, got {', '.join(self.tables)}")
         if "table2" in self.tables and not self.columns:
             raise ValueError("table 2 needs a share of the labels to fine-tune on")
         if "table2" in self.tables and self.scenes is not None and self.scenes.tune is None:
@@ -112,7 +112,7 @@ class TablesOptions:
     @property
     def measured_on(self) -> str:
         """The part that the numbers are of: "test", or "tune"."""
-        return STUDIES[CHOICES].measured_on if CHOICES in self.tables else "test"
+        return STUDIES[OWN_TABLE].measured_on if OWN_TABLE in self.tables else "test"
 
     @property
     def places(self) -> TableScenes:
@@ -209,8 +209,8 @@ def seeded(cell: list[Trial], number: int, options: TablesOptions) -> list[Trial
 
 def _rows(options: TablesOptions) -> list[Row]:
     """All rows that share the folder, whichever of them are wanted."""
-    if CHOICES in options.tables:
-        return list(STUDIES[CHOICES].rows)
+    if OWN_TABLE in options.tables:
+        return list(STUDIES[OWN_TABLE].rows)
     return [*TABLE1, *(start.pretraining for start in TABLE2 if start.pretraining)]
 
 
