@@ -10,6 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from clip2scene_ros.commands.threads import add_threads_argument
+from clip2scene_ros.commands.training import add_config_arguments
 
 SUMMARY = "compare the labels that pre-training would learn from with 3D labels"
 
@@ -23,14 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scenes", type=Path, help="text file with the names of the scenes to use, one a line"
     )
-    parser.add_argument("--config", type=Path, help="YAML file of the pre-training")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override one value, for example consensus.voxel_size_m=0.8; may be repeated",
-    )
+    add_config_arguments(parser, "consensus.voxel_size_m=0.8")
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="keep what the teacher says there, for other runs"
     )

@@ -1,4 +1,4 @@
-"""What `pretrain` and `finetune` share: arguments, and what is refused before either begins."""
+"""Arguments of whatever reads a training configuration, and what no training begins with."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from clip2scene_ros.commands.threads import add_threads_argument
 
 
-def add_training_arguments(parser: argparse.ArgumentParser, example: str) -> None:
-    """Declare what is the same for every training.
+def add_config_arguments(parser: argparse.ArgumentParser, example: str) -> None:
+    """Declare --config and --set.
 
     Args:
         parser: Of the command.
-        example: KEY=VALUE that its configuration knows.
+        example: KEY=VALUE that the configuration knows.
     """
     parser.add_argument("--config", type=Path, help="YAML file that overrides the defaults")
     parser.add_argument(
@@ -23,6 +23,16 @@ def add_training_arguments(parser: argparse.ArgumentParser, example: str) -> Non
         metavar="KEY=VALUE",
         help=f"override one value, for example {example}; may be repeated",
     )
+
+
+def add_training_arguments(parser: argparse.ArgumentParser, example: str) -> None:
+    """Declare what is the same for every training.
+
+    Args:
+        parser: Of the command.
+        example: KEY=VALUE that its configuration knows.
+    """
+    add_config_arguments(parser, example)
     parser.add_argument(
         "--print-config", action="store_true", help="print the resolved configuration and stop"
     )
