@@ -16,6 +16,7 @@ from PIL import Image
 from clip2scene_core.checkpoint import Checkpoint
 from clip2scene_core.config import PretrainConfig
 from clip2scene_core.config_sections import NetworkConfig
+from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES
 from clip2scene_core.network.student import Student
 from clip2scene_core.teacher.small_clip import (
@@ -27,6 +28,7 @@ from clip2scene_core.teacher.small_clip import (
 from clip2scene_core.teacher.text import PROMPT_TEMPLATES
 from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 from clip2scene_core.vocabulary import make_vocabulary
+from clip2scene_ros.bags import write_scene_bag
 
 REAL_KEYFRAME = Path(__file__).parents[2] / "shared" / "data" / "nuscenes_keyframe"
 
@@ -240,3 +242,11 @@ def _picture(index: int) -> Image.Image:
     rows, columns = np.mgrid[: IMAGE_SIZE[0], : IMAGE_SIZE[1]]
     channels = [rows * 7, columns * 4, np.full(IMAGE_SIZE, 40 * index + 60)]
     return Image.fromarray(np.stack(channels, axis=-1).astype(np.uint8))
+
+
+@pytest.fixture
+def scene_bag(tiny_nuscenes: Path, tmp_path: Path) -> Path:
+    """A bag of the tiny data set's first scene, in a folder that a test may damage."""
+    dataset = NuScenesDataset(tiny_nuscenes, with_labels=True)
+    write_scene_bag(dataset, "scene-0001", tmp_path / "bag")
+    return tmp_path / "bag"

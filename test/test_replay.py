@@ -1,3 +1,5 @@
+"""A bag through the engine: what comes out of it."""
+
 from __future__ import annotations
 
 import json
@@ -7,77 +9,16 @@ import numpy as np
 import pytest
 import ros_messages
 from fake_engine import FakeEngine, quadrants
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionMode, Reader, StoragePlugin
+from small_bags import MS, START, field, read_raw, read_topic, small_bag, write_bag
 
 from clip2scene_core.datasets.nuscenes import NuScenesDataset, read_points
 from clip2scene_ros.assembly import AssemblyOptions
-from clip2scene_ros.bag_files import BagError
 from clip2scene_ros.bags import write_scene_bag
 from clip2scene_ros.conversions import points_from_cloud, stamp_ns
 from clip2scene_ros.replay import ReplayOptions, segment_bag
 
 REAL_BAG = Path(__file__).parents[2] / "shared" / "data" / "nuscenes_keyframe_bag"
-MS = 1_000_000
-START = 5_000 * MS
-POINTS = np.array([[1, 1, 0, 9], [-1, 1, 0, 9], [1, -1, 0, 9], [np.nan, 0, 0, 9]], np.float32)
-
-
-@pytest.fixture
-def scene_bag(tiny_nuscenes, tmp_path):
-    dataset = NuScenesDataset(tiny_nuscenes, with_labels=True)
-    write_scene_bag(dataset, "scene-0001", tmp_path / "bag")
-    return tmp_path / "bag"
-
-
-def write_bag(path, messages, storage=StoragePlugin.MCAP, compression=None):
-    """Write (topic, milliseconds, message)."""
-    writer = Writer(path, version=9, storage_plugin=storage)
-    if compression is not None:
-        writer.set_compression(compression, CompressionFormat.ZSTD)
-    with writer:
-        connections = {}
-        for topic, at_ms, message in messages:
-            if topic not in connections:
-                connections[topic] = writer.add_connection(
-                    topic, message.__msgtype__, typestore=ros_messages.STORE
-                )
-            content = ros_messages.STORE.serialize_cdr(message, message.__msgtype__)
-            writer.write(connections[topic], START + at_ms * MS, content)
-    return path
-
-
-def small_bag(at_ms=(0, 100), num_poses=2, cloud_topic="/lidar_top"):
-    """Clouds with a mount and a pose at each of the first stamps; the mount comes last."""
-    messages = []
-    for index, ms in enumerate(at_ms):
-        at_ns = START + ms * MS
-        if index < num_poses:
-            pose = ros_messages.transforms((at_ns, "map", "base_link", (10 * index, 0, 0)))
-            messages.append(("/tf", ms, pose))
-        messages.append((cloud_topic, ms, ros_messages.cloud(POINTS, at_ns)))
-    mount = ros_messages.transforms((START, "base_link", "lidar_top", (0, 0, 2)))
-    return [*messages, ("/tf_static", at_ms[-1], mount)]
-
-
-def read_raw(path):
-    with Reader(path) as reader:
-        return [(c.topic, c.msgtype, at_ns, bytes(raw)) for c, at_ns, raw in reader.messages()]
-
-
-def read_topic(path, topic):
-    with Reader(path) as reader:
-        wanted = [c for c in reader.connections if c.topic == topic]
-        return [
-            (at_ns, ros_messages.STORE.deserialize_cdr(raw, c.msgtype))
-            for c, at_ns, raw in reader.messages()
-            if c in wanted
-        ]
-
-
-def field(cloud, name):
-    offset = next(f.offset for f in cloud.fields if f.name == name)
-    column = np.ascontiguousarray(cloud.data.reshape(-1, cloud.point_step)[:, offset : offset + 4])
-    return column.view(np.uint32 if name == "label" else np.float32)[:, 0]
 
 
 def test_every_cloud_is_labelled_in_its_own_order(scene_bag, tmp_path):
@@ -276,108 +217,11 @@ def test_progress_counts_messages(tmp_path):
     assert steps == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
 
 
-def test_what_is_no_bag_is_refused(tmp_path):
-    with pytest.raises(BagError, match="does not exist"):
-        segment_bag(tmp_path / "none", tmp_path / "out", FakeEngine())
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(BagError, match=r"is no ROS 2 bag: it has no metadata.yaml$"):
-        segment_bag(tmp_path / "folder", tmp_path / "out", FakeEngine())
-    (tmp_path / "text.mcap").write_text("hello")
-    with pytest.raises(BagError, match="is no readable ROS 2 bag"):
-        segment_bag(tmp_path / "text.mcap", tmp_path / "out", FakeEngine())
-    (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(BagError, match="Unrecognized storage format"):
-        segment_bag(tmp_path / "notes.txt", tmp_path / "out", FakeEngine())
-
-
-def test_folder_without_metadata_names_the_file_to_open(scene_bag, tmp_path):
-    (scene_bag / "metadata.yaml").unlink()
-    with pytest.raises(BagError, match=r"open .*bag\.mcap instead"):
-        segment_bag(scene_bag, tmp_path / "out", FakeEngine())
-
-
-@pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.9, 0.999])
-@pytest.mark.parametrize("is_bare", [False, True])
-def test_truncated_bag_is_refused_in_one_line(scene_bag, tmp_path, kept, is_bare):
-    file = scene_bag / "bag.mcap"
-    content = file.read_bytes()
-    file.write_bytes(content[: int(kept * len(content))])
-    with pytest.raises(BagError, match="truncated or damaged") as caught:
-        segment_bag(file if is_bare else scene_bag, tmp_path / "out", FakeEngine())
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "out").exists()
-
-
-def test_damaged_chunk_is_refused(scene_bag, tmp_path):
-    file = scene_bag / "bag.mcap"
-    content = bytearray(file.read_bytes())
-    content[2000:2100] = bytes(100)
-    file.write_bytes(content)
-    with pytest.raises(BagError, match="truncated or damaged"):
-        segment_bag(scene_bag, tmp_path / "out", FakeEngine())
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bag", "tiny"]
-
-
-def test_damaged_message_is_refused_by_topic(tmp_path):
-    with Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        connection = writer.add_connection(
-            "/lidar_top", "sensor_msgs/msg/PointCloud2", typestore=ros_messages.STORE
-        )
-        writer.write(connection, START, bytes(30))
-    with pytest.raises(BagError, match=r"/lidar_top: a .*PointCloud2 of 30 bytes is damaged"):
-        segment_bag(tmp_path / "bag", tmp_path / "out", FakeEngine())
-
-
-@pytest.mark.parametrize("is_bare", [False, True])
-def test_protobuf_is_refused_by_name(tmp_path, is_bare):
-    with Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        connection = writer.add_connection(
-            "/lidar_top",
-            "foxglove.PointCloud",
-            msgdef="not read",
-            rihs01="none",
-            serialization_format="protobuf",
-        )
-        writer.write(connection, START, b"not read")
-    bag = tmp_path / "bag" / "bag.mcap" if is_bare else tmp_path / "bag"
-    with pytest.raises(BagError, match=r"encoded as protobuf .* 'clip2scene bag'"):
-        segment_bag(bag, tmp_path / "out", FakeEngine())
-
-
-def test_bag_without_cloud_is_refused(tmp_path):
-    bag = write_bag(tmp_path / "bag", [m for m in small_bag() if m[0] == "/tf"])
-    with pytest.raises(BagError, match=r"no sensor_msgs/msg/PointCloud2 .* there are /tf"):
-        segment_bag(bag, tmp_path / "out", FakeEngine())
-
-
-def test_several_clouds_are_refused_unless_one_is_named(tmp_path):
-    messages = small_bag(cloud_topic="/front") + small_bag(cloud_topic="/rear")
-    bag = write_bag(tmp_path / "bag", messages)
-    with pytest.raises(BagError, match="several clouds: /front, /rear"):
-        segment_bag(bag, tmp_path / "out", FakeEngine())
-    options = ReplayOptions(cloud_topic="/rear")
-    assert segment_bag(bag, tmp_path / "out", FakeEngine(), options).num_labelled == 2
-
-
-def test_no_labelled_cloud_is_an_error_with_reasons(tmp_path):
-    bag = write_bag(tmp_path / "bag", [m for m in small_bag() if m[0] == "/lidar_top"])
-    with pytest.raises(BagError, match=r"none of 2 clouds could be labelled: 2 x no pose: .*map"):
-        segment_bag(bag, tmp_path / "out", FakeEngine())
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bag"]
-
-
 def test_sweeps_without_camera_are_counted_where_one_is_needed(scene_bag, tmp_path):
     options = ReplayOptions(with_cameras=True)
     summary = segment_bag(scene_bag, tmp_path / "out", FakeEngine(needs_cameras=True), options)
     assert (summary.num_clouds, summary.num_labelled) == (6, 4)
     assert summary.rejections["no camera for a mode that needs one"] == 2
-
-
-def test_existing_output_is_refused(tmp_path):
-    bag = write_bag(tmp_path / "bag", small_bag())
-    (tmp_path / "out").mkdir()
-    with pytest.raises(BagError, match="exists already"):
-        segment_bag(bag, tmp_path / "out", FakeEngine())
 
 
 def test_real_keyframe_is_labelled_with_its_poses(tmp_path, real_keyframe):
