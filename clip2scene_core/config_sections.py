@@ -22,14 +22,15 @@ class NetworkConfig:
             which have no branch of points.
         width: Multiplies the channels; 1.0 is the published network.
         voxel_size_m: Edge of a voxel, metres.
-        features: What the network is told of every point: "intensity", all that the paper uses;
-            "height" over the sensor; "offsets" from the centre of the voxel.
+        features: What the network is told of every point: "intensity", all that the paper uses and
+            what serves best without labels (docs/method.md); "height" over the sensor; "offsets"
+            from the centre of the voxel.
     """
 
     name: str = "spvcnn"
     width: float = 1.0
     voxel_size_m: float = 0.1
-    features: tuple[str, ...] = POINT_FEATURES
+    features: tuple[str, ...] = ("intensity",)
 
     def __post_init__(self) -> None:
         check_choice("network.name", self.name, NETWORK_NAMES)

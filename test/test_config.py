@@ -126,7 +126,6 @@ def test_the_paper_and_its_code_differ_where_they_are_known_to():
 def test_the_recommended_profile_leaves_the_paper_where_it_says_so():
     paper, recommended = profile("paper"), profile("recommended")
     assert differences(paper, recommended) == {
-        "network.features",
         "teacher.key_smoothing",
         "teacher.occlusion_margin_m",
         "consensus.voxel_size_m",
