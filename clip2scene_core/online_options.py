@@ -20,8 +20,8 @@ class OnlineOptions:
         map_max_voxels: When there are more, those not seen for longest leave. The memory is
             reserved at once: 2 bytes for each of D numbers a voxel, 28 more, and 8 for its key.
         map_decay_s: Time in which what was seen loses half of its weight; 0 keeps it.
-        map_carving: Voxels that later sweeps see through leave the map: moving things leave no
-            trail.
+        map_carving: Voxels that three later sweeps see through leave the map, and with them the
+            trail of what moves.
         min_range_m: Nearer points stay unlabelled.
         ego_radius_m: Points above and below this circle around the LiDAR stay unlabelled (the ego
             vehicle).

@@ -24,7 +24,8 @@ class SemanticMap:
 
     Args:
         grid: Where the evidence lives.
-        is_carved: Drop voxels that later sweeps see through: a car that drove on leaves no trail.
+        is_carved: Drop voxels that three later sweeps see through: a car that drove on leaves no
+            trail where the LiDAR still looks.
     """
 
     def __init__(self, grid: EvidenceGrid, is_carved: bool) -> None:

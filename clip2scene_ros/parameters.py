@@ -283,7 +283,8 @@ class NodeParameters:
     map_carving: bool = parameter(
         "map.carving",
         True,
-        "Voxels that later sweeps see through leave the map: moving things leave no trail.",
+        "Voxels that three later sweeps see through leave the map, and with them the trail of what "
+        "moves.",
     )
     map_save_path: str = parameter(
         "map.save_path",
