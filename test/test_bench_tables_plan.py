@@ -104,6 +104,8 @@ def test_every_choice_differs_from_the_profile_in_what_it_says():
         recommended, losses=replace(recommended.losses, weigh_by_confidence=True)
     )
     assert len({repr(config) for config in [recommended, *plans.values()]}) == len(CHOICES)
+    longer = plans.pop("24 epochs").training
+    assert longer == replace(base.training, epochs=3 * base.training.epochs)
     assert all(config.training == base.training for config in plans.values())
     # S3 begins after half of the schedule, as the paper's does.
     assert 2 * base.switching.start_epoch == base.training.epochs

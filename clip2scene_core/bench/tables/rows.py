@@ -159,7 +159,7 @@ CHOICES: Final = (
     _recommended("without key smoothing", "teacher.key_smoothing=false"),
     _recommended("classes count by their points", "losses.class_balance=false"),
     _recommended("height and offsets, too", "network.features=[intensity,height,offsets]"),
-    _recommended("SPVCNN", "network.name=spvcnn", note="the paper's network, which the profile has"),
+    _recommended("SPVCNN", "network.name=spvcnn", note="the paper's network, and the profile's"),
     _recommended(
         "SPVCNN, height and offsets, too",
         "network.name=spvcnn",
@@ -174,6 +174,7 @@ CHOICES: Final = (
         "switching.unseen_points=true",
         note="S3 with labels of the weights' moving average, for points in no view, too",
     ),
+    _recommended("24 epochs", "training.epochs=24", note="as many clouds as 3 sweeps in 8 epochs"),
     _recommended("3 sweeps", "sweeps.count=3"),
     _recommended(
         "spatial-temporal loss",

@@ -179,7 +179,7 @@ def run_tables(
     run(_world_stages(options, report_world), 1)
     run([*_teacher_stages(options, runs), *_superpixel_stages(options, runs)])
     # The longest first: at the end of a phase a process waits for the others.
-    longest_first = sorted(runs, key=lambda plan: -plan.with_seed(0).sweeps.count)
+    longest_first = sorted(runs, key=_num_clouds, reverse=True)
     run([_pretrain_stage(options, plan, seed) for plan in longest_first for seed in options.seeds])
     if studied:
         run(_score_stages(options, studied_runs))
@@ -235,6 +235,12 @@ def _count(
         count += options.num_seeds * (len(studied) + 1) + 1
     cells = len(starts) * len(options.columns)
     return count + cells * (len(RATE_FACTORS) * len(EPOCH_FACTORS) + 2 * options.num_seeds)
+
+
+def _num_clouds(plan: Plan) -> int:
+    """Clouds that a training makes of each keyframe."""
+    config = plan.with_seed(0)
+    return config.sweeps.count * config.training.epochs
 
 
 def _setup(options: TablesOptions, plans: dict[Row, Plan]) -> dict[str, Any]:
