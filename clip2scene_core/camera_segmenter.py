@@ -95,7 +95,7 @@ class CameraSegmenter:
             rows = torch.from_numpy(np.flatnonzero(pairs.camera_index == index))
             if len(rows) == 0:
                 continue
-            image = torch.tensor(camera.image).permute(2, 0, 1)[None].float() / 255
+            image = torch.tensor(camera.image).permute(2, 0, 1)[None].float().div_(255)
             dense = self._dense_clip.embed_pixels(image)
             places[index] = dense[0].flatten(1).T.cpu()
             embeddings[rows] = sample_at(
