@@ -113,7 +113,7 @@ def test_a_linear_probe_leaves_the_trunk_and_its_statistics_alone():
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_a_classifier_learns_its_labels(accumulate):
     config = make_config(
-        "training={epochs: 15, batch_size: 2, optimiser: adamw, learning_rate: 1e-2}",
+        "training={epochs: 20, batch_size: 2, optimiser: adamw, learning_rate: 1e-2}",
         f"training.accumulate={accumulate}", "head.learning_rate=1e-2",
     )  # fmt: skip
     losses = []

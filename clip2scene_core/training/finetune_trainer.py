@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from clip2scene_core.finetune_config import FinetuneConfig
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.losses.supervised import supervised_loss
 from clip2scene_core.network.classifier import Classifier
+from clip2scene_core.training.batches import Batches
 from clip2scene_core.training.fabric import Fabric
 from clip2scene_core.training.finetune_batch import LabelledBatch, LabelledCloud, collate_labelled
-from clip2scene_core.training.samples import BatchOrder
 from clip2scene_core.training.schedule import learning_rate, make_optimiser
 from clip2scene_core.training.state import load_state, save_state
 
@@ -76,24 +76,13 @@ class FinetuneTrainer:
         num_workers: int = 0,
         run: Any = None,
     ) -> None:
-        self._clouds, self._config, self._fabric = clouds, config, fabric
-        self._num_workers, self._run = num_workers, run or config
-        self._num_keyframes = len(clouds)  # type: ignore[arg-type]
+        self._config, self._fabric, self._run = config, fabric, run or config
+        self._batches = Batches(clouds, collate_labelled, config.training, fabric, num_workers)
         self.classifier = classifier
         classifier.network.requires_grad_(not config.head.linear_probe)
         optimiser = make_optimiser(self._groups(), config.training)
         self._wrapped, self._optimiser = fabric.setup(classifier, optimiser)
         self.step = 0
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Steps of an epoch; what does not fill a batch is left out."""
-        return max(1, self._num_keyframes // self._config.training.batch_size)
-
-    @property
-    def num_steps(self) -> int:
-        """Steps of the whole run."""
-        return self._config.training.epochs * self.steps_per_epoch
 
     def save(self, path: Path) -> None:
         """Write everything that the next step depends on; one process is enough."""
@@ -113,11 +102,8 @@ class FinetuneTrainer:
         Args:
             after_step: Called after each.
         """
-        while self.step < self.num_steps:
-            epoch, done = divmod(self.step, self.steps_per_epoch)
-            parts = self._load(epoch, done)
-            for _ in range(done, self.steps_per_epoch):
-                after_step(self._take_step(parts))
+        for _, parts in self._batches.from_step(self.step):
+            after_step(self._take_step(parts))
 
     def _take_step(self, parts: Iterator[LabelledBatch]) -> FinetuneStep:
         training, device = self._config.training, self._fabric.device
@@ -141,7 +127,8 @@ class FinetuneTrainer:
             self._fabric.clip_gradients(self._wrapped, self._optimiser, max_norm=training.clip_norm)
         self._optimiser.step()
         self.step += 1
-        return FinetuneStep(self.step, self.num_steps, loss, num_labelled, trunk_rate, head_rate)
+        num_steps = self._batches.num_steps
+        return FinetuneStep(self.step, num_steps, loss, num_labelled, trunk_rate, head_rate)
 
     def _groups(self) -> list[dict[str, Any]]:
         """The head first, then the trunk if it is trained: modules, since names can be mistaken."""
@@ -154,12 +141,12 @@ class FinetuneTrainer:
         """Set both rates, and return the trunk's and the head's."""
         training = self._config.training
         of_head = replace(training, learning_rate=self._config.head.learning_rate)
-        head_rate = learning_rate(self.step, self.steps_per_epoch, of_head)
+        head_rate = learning_rate(self.step, self._batches.steps_per_epoch, of_head)
         head, *trunk = self._optimiser.param_groups
         head["lr"] = head_rate
         if not trunk:
             return 0.0, head_rate
-        trunk[0]["lr"] = learning_rate(self.step, self.steps_per_epoch, training)
+        trunk[0]["lr"] = learning_rate(self.step, self._batches.steps_per_epoch, training)
         return trunk[0]["lr"], head_rate
 
     def _mean_of_all(self, value: Tensor) -> Tensor:
@@ -167,25 +154,6 @@ class FinetuneTrainer:
         mean = self._fabric.all_reduce(value.detach().clone(), reduce_op="mean")
         assert isinstance(mean, Tensor)
         return mean
-
-    def _load(self, epoch: int, done: int) -> Iterator[LabelledBatch]:
-        training = self._config.training
-        order = BatchOrder(
-            self._num_keyframes,
-            training.batch_size // training.accumulate,
-            training.seed,
-            epoch,
-            self._fabric.global_rank,
-            self._fabric.world_size,
-            first=done * training.accumulate,
-        )
-        loader = DataLoader(
-            self._clouds,
-            batch_sampler=order,
-            collate_fn=collate_labelled,
-            num_workers=self._num_workers,
-        )
-        return iter(loader)
 
     def _modules(self) -> dict[str, nn.Module]:
         return {"classifier": self.classifier}

@@ -10,17 +10,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from clip2scene_core.config import PretrainConfig
 from clip2scene_core.network.student import Student
 from clip2scene_core.training.averaging import AveragedStudent
 from clip2scene_core.training.batch import PretrainBatch, collate
+from clip2scene_core.training.batches import Batches
 from clip2scene_core.training.distiller import Distiller, Embedded
 from clip2scene_core.training.fabric import Fabric
 from clip2scene_core.training.objective import Term, losses_of
 from clip2scene_core.training.pseudo_labels import Labels, name_by_teacher, name_by_text
-from clip2scene_core.training.samples import BatchOrder, Samples
+from clip2scene_core.training.samples import Samples
 from clip2scene_core.training.schedule import learning_rate, make_optimiser
 from clip2scene_core.training.state import load_state, save_state
 from clip2scene_core.training.switching import is_switching, switch_labels
@@ -83,8 +83,8 @@ class StudentTrainer:
         num_workers: int = 0,
         logit_scale: float = 100.0,
     ) -> None:
-        self._samples, self._config, self._fabric = samples, config, fabric
-        self._num_workers, self._logit_scale = num_workers, logit_scale
+        self._config, self._fabric, self._logit_scale = config, fabric, logit_scale
+        self._batches = Batches(samples, collate, config.training, fabric, num_workers)
         torch.manual_seed(config.training.seed)
         student = Student(config.network, text.shape[1])
         self._distiller = Distiller(student, config.losses)
@@ -101,16 +101,6 @@ class StudentTrainer:
     def student(self) -> Student:
         """The student, in training mode on its device."""
         return self._distiller.student
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Steps of an epoch; what does not fill a batch is left out."""
-        return max(1, len(self._samples) // self._config.training.batch_size)
-
-    @property
-    def num_steps(self) -> int:
-        """Steps of the whole run."""
-        return self._config.training.epochs * self.steps_per_epoch
 
     def save(self, path: Path) -> None:
         """Write everything that the next step depends on; one process is enough."""
@@ -130,15 +120,12 @@ class StudentTrainer:
         Args:
             after_step: Called after each.
         """
-        while self.step < self.num_steps:
-            epoch, done = divmod(self.step, self.steps_per_epoch)
-            parts = self._load(epoch, done)
-            for _ in range(done, self.steps_per_epoch):
-                after_step(self._take_step(epoch, parts))
+        for epoch, parts in self._batches.from_step(self.step):
+            after_step(self._take_step(epoch, parts))
 
     def _take_step(self, epoch: int, parts: Iterator[PretrainBatch]) -> StepReport:
         config, training = self._config, self._config.training
-        rate = learning_rate(self.step, self.steps_per_epoch, training)
+        rate = learning_rate(self.step, self._batches.steps_per_epoch, training)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
         losses: dict[str, float] = {}
@@ -171,7 +158,8 @@ class StudentTrainer:
         self._average.update(self.student)
         self.step += 1
         share = num_switched / max(1, num_pairs)
-        return StepReport(self.step, self.num_steps, losses, num_pairs, share, rate)
+        num_steps = self._batches.num_steps
+        return StepReport(self.step, num_steps, losses, num_pairs, share, rate)
 
     def _label(
         self, batch: PretrainBatch, embedded: Embedded, epoch: int, part: int
@@ -220,25 +208,6 @@ class StudentTrainer:
         total = self._fabric.all_reduce(value.detach().clone(), reduce_op="sum")
         assert isinstance(total, Tensor)
         return total
-
-    def _load(self, epoch: int, done: int) -> Iterator[PretrainBatch]:
-        training = self._config.training
-        order = BatchOrder(
-            len(self._samples),
-            training.batch_size // training.accumulate,
-            training.seed,
-            epoch,
-            self._fabric.global_rank,
-            self._fabric.world_size,
-            first=done * training.accumulate,
-        )
-        loader = DataLoader(
-            self._samples,
-            batch_sampler=order,
-            collate_fn=collate,
-            num_workers=self._num_workers,
-        )
-        return iter(loader)
 
     def _modules(self) -> dict[str, nn.Module]:
         return {"distiller": self._distiller, **self._average.modules}
