@@ -51,7 +51,25 @@ def name_by_teacher(batch: PretrainBatch, text: Tensor, logit_scale: float) -> L
     return Labels(of_pairs, unseen, batch.labels[unseen], confidences)
 
 
-def name_by_text(embeddings: Tensor, text: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    """Name embeddings (M, D) of unit length: classes (M,) int64, probabilities (M,) float."""
-    probabilities, classes = torch.softmax(scale * embeddings @ text.T, dim=1).max(dim=1)
+def name_by_text(
+    embeddings: Tensor, text: Tensor, scale: float, class_weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Take every embedding for the class of its nearest text.
+
+    Args:
+        embeddings: (M, D) float of unit length.
+        text: (C, D) float of unit length.
+        scale: Inverse temperature.
+        class_weights: (C,) float, those of the loss that made the embeddings, or None. Such a loss
+            teaches how probable a class is times its weight, so names taken as they are lean
+            towards rare classes; a student that learns from these leans further, until it names
+            nothing else. Classes of weight 0 are never named.
+
+    Returns:
+        Classes (M,) int64 and their probabilities (M,) float.
+    """
+    logits = scale * embeddings @ text.T
+    if class_weights is not None:
+        logits = logits + torch.where(class_weights > 0, 1 / class_weights, 0).log()
+    probabilities, classes = torch.softmax(logits, dim=1).max(dim=1)
     return classes, probabilities

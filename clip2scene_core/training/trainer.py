@@ -171,7 +171,10 @@ class StudentTrainer:
             return by_teacher, 0
         semantic = self._average.embed(batch, embedded).detach().float()
         own, probabilities = name_by_text(
-            F.normalize(semantic, dim=1), self._text, 1 / self._config.losses.temperature
+            F.normalize(semantic, dim=1),
+            self._text,
+            1 / self._config.losses.temperature,
+            self._class_weights,
         )
         labels = switch_labels(
             by_teacher, own, probabilities, batch, switching, self._chance(part, _OF_LABELS)
