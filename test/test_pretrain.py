@@ -300,6 +300,18 @@ def test_rare_classes_weigh_more_and_absent_ones_nothing():
     assert (weights[0] + weights[2]) / 2 == pytest.approx(1.0)
 
 
+def test_own_labels_are_freed_of_the_weights_of_classes():
+    config = make_config(
+        "unused", "switching={granularity: point, probability: 1.0, start_epoch: 0}"
+    )
+    weights, switched = torch.tensor([1.0, 0.0, 0.0]), []
+    trainer = StudentTrainer(SeparableSamples(2), TEXT, config, make_fabric(config), weights)
+    trainer.train(lambda step: switched.append(step.switched))
+    # A class that never occurs is no student's own label, so all points are the first class: that
+    # is another label than the teacher's for two points of three.
+    assert switched == pytest.approx([2 / 3] * len(switched))
+
+
 def test_a_run_is_logged_step_by_step(tmp_path):
     config = make_config("unused", "training.epochs=1")
     log, totals = RunLog(tmp_path, every=3), []

@@ -33,5 +33,5 @@ def test_equal_weights_change_nothing():
 def test_a_class_of_weight_zero_is_never_named():
     weights = torch.tensor([1.0, 0.0, 1.0])
     classes, probabilities = name_by_text(learned(torch.ones(3)), torch.eye(3), 1.0, weights)
-    assert classes.tolist() == [0, 0, 2] or classes.tolist() == [0, 2, 2]
+    assert 1 not in classes.tolist()
     torch.testing.assert_close(probabilities, torch.tensor([0.875, 0.5, 0.6 / 0.65]))
