@@ -21,6 +21,7 @@ from clip2scene_core.training.paired_sample import PairedSample
 from clip2scene_core.training.pretrain import pretrain
 from clip2scene_core.training.run_log import RunLog
 from clip2scene_core.training.samples import Samples
+from clip2scene_core.training.teaching import prepare_teaching
 from clip2scene_core.training.trainer import StudentTrainer
 
 CLASSES = TINY_WORDS
@@ -298,6 +299,17 @@ def test_rare_classes_weigh_more_and_absent_ones_nothing():
     assert weights[1] == 0
     assert weights[2] / weights[0] == pytest.approx(2.0)
     assert (weights[0] + weights[2]) / 2 == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("semantic", "weighs"), [("cross_entropy", True), ("bounded_eq1", False)])
+def test_only_the_cross_entropy_weighs_classes(
+    tmp_path, tiny_nuscenes, tiny_clip, semantic, weighs
+):
+    config = make_config(tiny_clip, f"losses.semantic={semantic}", "losses.class_balance=true")
+    teaching = prepare_teaching(
+        NuScenesDataset(tiny_nuscenes), config, tmp_path, make_fabric(config)
+    )
+    assert (teaching.class_weights is not None) == weighs
 
 
 def test_own_labels_are_freed_of_the_weights_of_classes():

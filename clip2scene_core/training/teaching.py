@@ -88,9 +88,10 @@ def prepare_teaching(
         consensus,
     )
     weights = None
-    if config.losses.class_balance and is_varied:
+    is_balanced = config.losses.class_balance and config.losses.semantic == "cross_entropy"
+    if is_balanced and is_varied:
         weights = class_weights(samples, text)
-    elif config.losses.class_balance:
+    elif is_balanced:
         tokens = [dataset.token(index) for index in range(len(dataset))]
         weights = kept_class_weights(kept.folder, samples, tokens, text, config)
     return Teaching(samples, vocabulary, weights, logit_scale)
