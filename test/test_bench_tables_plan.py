@@ -104,8 +104,10 @@ def test_every_choice_differs_from_the_profile_in_what_it_says():
         recommended, losses=replace(recommended.losses, weigh_by_confidence=True)
     )
     assert len({repr(config) for config in [recommended, *plans.values()]}) == len(CHOICES)
-    longer = plans.pop("24 epochs").training
-    assert longer == replace(base.training, epochs=3 * base.training.epochs)
+    longer, with_s3 = plans.pop("24 epochs"), plans.pop("24 epochs with S3")
+    assert longer.training == replace(base.training, epochs=3 * base.training.epochs)
+    assert with_s3.training == longer.training
+    assert 2 * with_s3.switching.start_epoch == longer.training.epochs
     assert all(config.training == base.training for config in plans.values())
     # S3 begins after half of the schedule, as the paper's does.
     assert 2 * base.switching.start_epoch == base.training.epochs

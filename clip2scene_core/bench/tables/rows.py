@@ -175,6 +175,12 @@ CHOICES: Final = (
         note="S3 with labels of the weights' moving average, for points in no view, too",
     ),
     _recommended("24 epochs", "training.epochs=24", note="as many clouds as 3 sweeps in 8 epochs"),
+    _recommended(
+        "24 epochs with S3",
+        "training.epochs=24",
+        "switching.granularity=point",
+        "switching.start_epoch=12",
+    ),
     _recommended("3 sweeps", "sweeps.count=3"),
     _recommended(
         "spatial-temporal loss",
