@@ -23,8 +23,8 @@ class NetworkConfig:
         width: Multiplies the channels; 1.0 is the published network.
         voxel_size_m: Edge of a voxel, metres.
         features: What the network is told of every point: "intensity", all that the paper uses and
-            what serves best without labels (docs/method.md); "height" over the sensor; "offsets"
-            from the centre of the voxel.
+            what served best on rendered scenes (docs/method.md); "height" over the sensor;
+            "offsets" from the centre of the voxel.
     """
 
     name: str = "spvcnn"

@@ -56,7 +56,9 @@ def test_a_distorted_camera_is_refused_when_its_image_comes(tmp_path):
 
 
 def test_a_file_in_a_package_is_found(folder, monkeypatch):
-    packages = pytest.importorskip("ament_index_python.packages")
+    packages = pytest.importorskip(
+        "ament_index_python.packages", reason="needs ROS packages: pip install '.[ros]'"
+    )
     monkeypatch.setattr(packages, "get_package_share_directory", {"my_robot": str(folder)}.get)
     infos = load_camera_infos("package://my_robot/${NAME}.yaml", ["back"])
     assert infos["back"].k[0] == 20.0

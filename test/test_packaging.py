@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture(scope="module")
 def prefix(tmp_path_factory):
     """Install as colcon does, into an empty folder."""
-    pytest.importorskip("setuptools")
+    pytest.importorskip("setuptools", reason="needs setuptools")
     folder = tmp_path_factory.mktemp("colcon")
     base = folder / "build"
     base.mkdir()

@@ -274,7 +274,9 @@ def test_local_weights_are_loaded_with_openai_s_constants(tmp_path, monkeypatch)
     torch.testing.assert_close(clip.model.visual.proj, model.visual.proj)
 
 
-@pytest.mark.skipif(not PHOTO.is_dir(), reason="needs shared/data/clip_preprocessing")
+@pytest.mark.skipif(
+    not PHOTO.is_dir(), reason="the photo that OpenAI preprocessed is not beside this repository"
+)
 def test_normalised_pixels_equal_clip_s_published_preprocessing(monkeypatch):
     expected = torch.from_numpy(np.load(PHOTO / "expected_preprocessed_image.npy"))
     model = open_clip.create_model("RN50-quickgelu")
