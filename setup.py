@@ -23,7 +23,7 @@ ROS_PINS = [
 ]
 
 TF2_MSGS_BUILD_PINS = [
-    # What rosidl needs to generate and compile tf2_msgs, which is no wheel: test/tf2_msgs_build.py.
+    # To generate and compile tf2_msgs, which is no wheel: test/helpers/ros/tf2_msgs_build.py.
     "catkin_pkg",
     "cmake>=3.20,<4",
     "empy",
@@ -109,7 +109,7 @@ setup(
     },
     entry_points={
         "console_scripts": [
-            "clip2scene = clip2scene_ros.cli:main",
+            "clip2scene = clip2scene_ros.cli.main:main",
             "segment_node = clip2scene_ros.segment_node:main",
         ]
     },

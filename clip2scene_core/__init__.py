@@ -1,4 +1,11 @@
-"""Open-vocabulary LiDAR segmentation: CLIP2Scene as a library. It knows no ROS."""
+"""Open-vocabulary LiDAR segmentation: CLIP2Scene as a library. It knows no ROS.
+
+In the order of the data: `sample` and `labels` are what everything speaks; `datasets` and
+`geometry` give samples and pixel-point pairs, `teacher` and `prompts` embeddings, `sparse`,
+`network` and `losses` a student, `training` a `checkpoint`, `inference` and `mapping` labels.
+`evaluation`, `corruptions`, `bench` and `visualization` say how good they are; `world` makes data
+where there are none. `config`, `device` and `atomic_write` serve them all.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +13,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clip2scene_core.datasets.sample import CameraView, Sample, Sweep
-    from clip2scene_core.online import LabelledCloud, OnlineSegmenter, load_online_segmenter
-    from clip2scene_core.online_options import OnlineOptions
-    from clip2scene_core.segmenter import Segmentation, Segmenter, load_segmenter
+    from clip2scene_core.inference.online import (
+        LabelledCloud,
+        OnlineSegmenter,
+        load_online_segmenter,
+    )
+    from clip2scene_core.inference.options import OnlineOptions
+    from clip2scene_core.inference.segmenter import Segmentation, Segmenter, load_segmenter
+    from clip2scene_core.sample import CameraView, Sample, Sweep
 
 __version__ = "0.1.0"
 
@@ -28,10 +39,10 @@ __all__ = [
 ]
 
 _MODULES = {
-    "datasets.sample": ("CameraView", "Sample", "Sweep"),
-    "online": ("LabelledCloud", "OnlineSegmenter", "load_online_segmenter"),
-    "online_options": ("OnlineOptions",),
-    "segmenter": ("Segmentation", "Segmenter", "load_segmenter"),
+    "sample": ("CameraView", "Sample", "Sweep"),
+    "inference.online": ("LabelledCloud", "OnlineSegmenter", "load_online_segmenter"),
+    "inference.options": ("OnlineOptions",),
+    "inference.segmenter": ("Segmentation", "Segmenter", "load_segmenter"),
 }
 
 

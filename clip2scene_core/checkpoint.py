@@ -5,22 +5,27 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from clip2scene_core.config import PretrainConfig, config_from_dict, config_to_dict
-from clip2scene_core.config_sections import ConfigError
+from clip2scene_core.atomic_write import atomic_write
+from clip2scene_core.config.finetune import FinetuneConfig
+from clip2scene_core.config.parser import build_config, config_to_dict
+from clip2scene_core.config.pretrain import PretrainConfig, config_from_dict
+from clip2scene_core.config.sections import ConfigError
+from clip2scene_core.network.classifier import Classifier
 from clip2scene_core.network.student import Student
-from clip2scene_core.vocabulary import Vocabulary, make_vocabulary
+from clip2scene_core.prompts.vocabulary import Vocabulary, make_vocabulary
 
 SMALL_STUDENT = Path(__file__).parent / "models" / "small_student.safetensors"
 """The student that ships with the package."""
 
-_FORMAT = "clip2scene-student-1"
+_STUDENT_FORMAT: Final = "clip2scene-student-1"
+_CLASSIFIER_FORMAT: Final = "clip2scene-classifier-1"
 _TEXT_EMBEDDINGS = "text_embeddings"
 
 
@@ -63,7 +68,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "scene_tokens": checkpoint.scene_tokens,
         "record": checkpoint.record,
     }
-    write_model(path, _FORMAT, tensors, description)
+    write_model(path, _STUDENT_FORMAT, tensors, description)
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:
@@ -81,10 +86,10 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     """
     path = SMALL_STUDENT if str(path) == "small" else Path(path)
     found = read_format(path)
-    if found != _FORMAT:
+    if found != _STUDENT_FORMAT:
         raise CheckpointError(
             f"{path}: not a clip2scene student (format {found!r}, "
-            f"expected {_FORMAT!r}); 'clip2scene pretrain' writes one"
+            f"expected {_STUDENT_FORMAT!r}); 'clip2scene pretrain' writes one"
         )
     tensors, description = read_model(path)
     try:
@@ -134,11 +139,10 @@ def write_model(
         tensors: By their names, contiguous.
         description: What JSON can hold.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
     metadata = {"format": model_format, "description": json.dumps(description)}
-    save_file(tensors, unfinished, metadata=metadata)
-    unfinished.replace(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as draft:
+        save_file(tensors, draft, metadata=metadata)
 
 
 def read_format(path: Path) -> str | None:
@@ -170,3 +174,79 @@ def read_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (SafetensorError, OSError, json.JSONDecodeError, KeyError) as error:
         raise CheckpointError(f"{path}: damaged checkpoint ({error})") from error
     return tensors, description
+
+
+@dataclass(frozen=True)
+class FinetunedCheckpoint:
+    """A network fine-tuned on labels.
+
+    Attributes:
+        classifier: In evaluation mode, on the CPU.
+        class_names: Of its C logits.
+        config: The resolved configuration of its fine-tuning.
+        scene_tokens: The scenes of its labels and of the pre-training; evaluation refuses them.
+        record: Facts about the run: the student that it began with, the keyframes and their hash.
+    """
+
+    classifier: Classifier
+    class_names: tuple[str, ...]
+    config: FinetuneConfig
+    scene_tokens: tuple[str, ...]
+    record: dict[str, Any]
+
+
+def is_finetuned(path: Path) -> bool:
+    """Whether a file holds a fine-tuned network.
+
+    Raises:
+        CheckpointError: If it is missing or damaged.
+    """
+    return read_format(path) == _CLASSIFIER_FORMAT
+
+
+def save_finetuned(path: Path, checkpoint: FinetunedCheckpoint) -> None:
+    """Write a checkpoint; the file appears only when it is complete.
+
+    Args:
+        path: Ends in .safetensors.
+        checkpoint: What to write.
+    """
+    tensors = {key: value.contiguous() for key, value in checkpoint.classifier.state_dict().items()}
+    description = {
+        "names": checkpoint.class_names,
+        "config": config_to_dict(checkpoint.config),
+        "scene_tokens": checkpoint.scene_tokens,
+        "record": checkpoint.record,
+    }
+    write_model(path, _CLASSIFIER_FORMAT, tensors, description)
+
+
+def load_finetuned(path: Path) -> FinetunedCheckpoint:
+    """Read a checkpoint strictly.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, of another kind, or does not fit its own
+            configuration.
+    """
+    if not is_finetuned(path):
+        raise CheckpointError(
+            f"{path}: not a fine-tuned network (format {read_format(path)!r}, expected "
+            f"{_CLASSIFIER_FORMAT!r}); 'clip2scene finetune' writes one"
+        )
+    tensors, description = read_model(path)
+    try:
+        names = tuple(description["names"])
+        config = build_config(FinetuneConfig(), description["config"], str(path))
+        classifier = Classifier(config.network, len(names))
+        classifier.load_state_dict(tensors)
+        scene_tokens, record = tuple(description["scene_tokens"]), description["record"]
+    except (KeyError, ConfigError) as error:
+        raise CheckpointError(f"{path}: damaged checkpoint ({error})") from error
+    except RuntimeError as error:  # load_state_dict lists every key that does not fit
+        first = str(error).splitlines()[-1].strip()
+        raise CheckpointError(
+            f"{path}: weights do not fit their configuration ({first})"
+        ) from error
+    return FinetunedCheckpoint(
+        classifier.eval().requires_grad_(False), names, config, scene_tokens, record
+    )

@@ -10,7 +10,14 @@ from typing import Any, Final
 
 import yaml
 
-from clip2scene_ros.profiles import PROFILES, ROBOT, Profile, ProfileError, choose_profile, resolved
+from clip2scene_ros.sync.topics import (
+    PROFILES,
+    ROBOT,
+    Profile,
+    ProfileError,
+    choose_profile,
+    resolved,
+)
 
 TEXT_PARAMETERS: Final = (
     "weights",

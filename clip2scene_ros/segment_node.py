@@ -22,20 +22,20 @@ from rclpy.timer import Timer
 from rclpy.utilities import try_shutdown
 from std_msgs.msg import String
 
-from clip2scene_core.wording import Wording, Words
-from clip2scene_ros.background import Background
-from clip2scene_ros.diagnostics import ERROR, DiagnosticsReporter, Item
-from clip2scene_ros.labelling import EngineLoader, Labelling, make_labelling
-from clip2scene_ros.live_parameters import LiveParameters
-from clip2scene_ros.node_health import NodeHealth
-from clip2scene_ros.node_options import asked_wording, load_engine
-from clip2scene_ros.node_services import offer_services
-from clip2scene_ros.parameter_row import ParameterError
-from clip2scene_ros.parameters import NodeParameters
-from clip2scene_ros.ros_logging import RosLogHandler
-from clip2scene_ros.segment_worker import SegmentWorker
-from clip2scene_ros.sensor_inputs import SensorInputs
-from clip2scene_ros.sweep_record import SweepRecord
+from clip2scene_core.prompts.prompt_set import Wording, Words
+from clip2scene_ros.node.background import Background
+from clip2scene_ros.node.health.checks import NodeHealth
+from clip2scene_ros.node.health.diagnostics import ERROR, DiagnosticsReporter, Item
+from clip2scene_ros.node.health.statistics import SweepRecord
+from clip2scene_ros.node.inputs import SensorInputs
+from clip2scene_ros.node.logging import RosLogHandler
+from clip2scene_ros.node.parameters.live import LiveParameters
+from clip2scene_ros.node.parameters.options import asked_wording, load_engine
+from clip2scene_ros.node.parameters.row import ParameterError
+from clip2scene_ros.node.parameters.table import NodeParameters
+from clip2scene_ros.node.services import offer_services
+from clip2scene_ros.node.session import EngineLoader, Labelling, make_labelling
+from clip2scene_ros.node.worker import SegmentWorker
 
 _MAINTENANCE_PERIOD_S = 0.1
 _DIAGNOSTICS_PERIOD_S = 1.0

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import tf2_msgs_build
 import torch
+from checkout import SHARED_DATA
 from PIL import Image
+from tiny_words import TINY_WORDS
 
 from clip2scene_core.checkpoint import Checkpoint
-from clip2scene_core.config import PretrainConfig
-from clip2scene_core.config_sections import NetworkConfig
-from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.config.pretrain import PretrainConfig
+from clip2scene_core.config.sections import NetworkConfig
 from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES
 from clip2scene_core.network.student import Student
+from clip2scene_core.prompts.vocabulary import make_vocabulary
 from clip2scene_core.teacher.small_clip import (
     SmallClipFile,
     SmallClipShape,
@@ -27,13 +26,8 @@ from clip2scene_core.teacher.small_clip import (
 )
 from clip2scene_core.teacher.text import PROMPT_TEMPLATES
 from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
-from clip2scene_core.vocabulary import make_vocabulary
-from clip2scene_ros.bags import write_scene_bag
 
-REAL_KEYFRAME = Path(__file__).parents[2] / "shared" / "data" / "nuscenes_keyframe"
-
-TINY_WORDS = ("car", "road", "tree")
-"""What `tiny_clip` knows."""
+REAL_KEYFRAME = SHARED_DATA / "nuscenes_keyframe"
 
 HALF = 0.5**0.5
 CALIBRATIONS = {  # channel: quaternion w x y z, translation in the ego frame
@@ -58,27 +52,6 @@ def real_keyframe() -> Path:
     if not REAL_KEYFRAME.is_dir():
         pytest.skip("the real nuScenes keyframe is not beside this repository")
     return REAL_KEYFRAME
-
-
-@pytest.fixture(scope="session")
-def tf2_msgs(pytestconfig: pytest.Config) -> SimpleNamespace:
-    """The class TFMessage as `message`; `environment` makes another process find it.
-
-    Where ROS brings none it is built, once, into pytest's cache; skips where it can't be built.
-    """
-    pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
-    try:
-        from tf2_msgs.msg import TFMessage
-    except ImportError:
-        try:
-            prefix = tf2_msgs_build.build_tf2_msgs(pytestconfig.cache.mkdir("tf2_msgs"))
-        except tf2_msgs_build.CannotBuildError as error:
-            pytest.skip(f"/tf needs tf2_msgs, which is built from source here: {error}")
-        return SimpleNamespace(
-            message=tf2_msgs_build.load_tf_message(prefix),
-            environment=tf2_msgs_build.environment_with(prefix),
-        )
-    return SimpleNamespace(message=TFMessage, environment=dict(os.environ))
 
 
 @pytest.fixture
@@ -242,11 +215,3 @@ def _picture(index: int) -> Image.Image:
     rows, columns = np.mgrid[: IMAGE_SIZE[0], : IMAGE_SIZE[1]]
     channels = [rows * 7, columns * 4, np.full(IMAGE_SIZE, 40 * index + 60)]
     return Image.fromarray(np.stack(channels, axis=-1).astype(np.uint8))
-
-
-@pytest.fixture
-def scene_bag(tiny_nuscenes: Path, tmp_path: Path) -> Path:
-    """A bag of the tiny data set's first scene, in a folder that a test may damage."""
-    dataset = NuScenesDataset(tiny_nuscenes, with_labels=True)
-    write_scene_bag(dataset, "scene-0001", tmp_path / "bag")
-    return tmp_path / "bag"

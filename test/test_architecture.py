@@ -1,32 +1,57 @@
+import ast
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
+from checkout import ROOT
 
 import clip2scene_core
-from clip2scene_core.config import load_config
+from clip2scene_core.config.pretrain import load_config
 
-ROOT = Path(__file__).parents[1]
-MODULES = sorted(
+PACKAGES = ("clip2scene_core", "clip2scene_ros")
+FILES = sorted(
     path.relative_to(ROOT)
-    for package in ("clip2scene_core", "clip2scene_ros")
-    for path in (ROOT / package).rglob("*.py")
+    for folder in (*PACKAGES, "test")
+    for path in (ROOT / folder).rglob("*.py")
 )
+FOLDERS = sorted({path.parent for path in FILES})
+MAX_LINES = 400
+MAX_FILES = 15
+OTHER_FOLDERS = {*PACKAGES, "models", "config", "docs", "launch", "rosbags", "test"}
+"""On the map of the README without being packages."""
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_a_file_has_one_job(module):
-    lines = (ROOT / module).read_text().splitlines()
-    assert len(lines) <= 400, f"{module} has {len(lines)} lines: split it by nouns"
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_a_file_has_one_job(file):
+    lines = (ROOT / file).read_text().splitlines()
+    assert len(lines) <= MAX_LINES, f"{file} has {len(lines)} lines: split it by nouns"
 
 
-def test_the_readme_map_lists_every_module():
-    readme = (ROOT / "README.md").read_text()
-    listed = set(re.findall(r"`(\w+\.py)`", readme))
-    missing = {module.name for module in MODULES} - listed - {"__init__.py"}
-    gone = listed - {module.name for module in MODULES} - {"segment.launch.py"}
+@pytest.mark.parametrize("folder", FOLDERS, ids=str)
+def test_a_folder_is_taken_in_at_a_glance(folder):
+    files = [path for path in FILES if path.parent == folder and path.stem != "__init__"]
+    assert len(files) <= MAX_FILES, f"{folder} holds {len(files)} files: make rooms in it"
+
+
+@pytest.mark.parametrize("folder", [f for f in FOLDERS if f.parts[0] in PACKAGES], ids=str)
+def test_a_folder_says_what_is_in_it(folder):
+    """Its `__init__` names every file in reading order; a file that is gone is not named."""
+    module = ast.parse((ROOT / folder / "__init__.py").read_text())
+    docstring = ast.get_docstring(module) or ""
+    files = {path.stem for path in FILES if path.parent == folder} - {"__init__"}
+    rooms = {path.name for path in FOLDERS if path.parent == folder}
+    named = {name.strip("/") for name in re.findall(r"`([a-z_0-9/]+)`", docstring)}
+    if len(folder.parts) > 1:
+        assert not files - named, f"{folder}/__init__.py leaves out {sorted(files - named)}"
+    assert not rooms - named, f"{folder}/__init__.py leaves out {sorted(rooms - named)}"
+
+
+def test_the_readme_map_shows_every_folder():
+    listed = set(re.findall(r"`([a-z_/]+)/`", (ROOT / "README.md").read_text()))
+    rooms = {"/".join(f.parts[1:]) for f in FOLDERS if f.parts[0] in PACKAGES and f.parts[1:]}
+    missing = {room for room in rooms if room not in listed and room.split("/")[-1] not in listed}
     assert not missing, f"the README's map leaves out {sorted(missing)}"
+    gone = listed - rooms - {room.split("/")[-1] for room in rooms} - OTHER_FOLDERS
     assert not gone, f"the README's map names {sorted(gone)}, which are not there"
 
 

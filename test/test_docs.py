@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from checkout import DOCS, ROOT
 from fake_launch import load_launch_file
 
-from clip2scene_ros.cli import _make_parser
-from clip2scene_ros.extrinsics import load_extrinsics
-from clip2scene_ros.parameters import ROWS
+from clip2scene_ros.cli.main import make_parser
+from clip2scene_ros.node.parameters.table import ROWS
+from clip2scene_ros.sync.extrinsics import load_extrinsics
 
-ROOT = Path(__file__).parent.parent
-DOCS = sorted((ROOT / "docs").glob("*.md"))
-PAGES = [*DOCS, ROOT / "README.md", ROOT / "rosbags/README.md"]
+PAGES = [*sorted(DOCS.glob("*.md")), ROOT / "README.md", ROOT / "rosbags/README.md"]
 
 _MIN_QUOTE = 8
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -98,7 +97,7 @@ def test_what_is_assigned_exists(page, monkeypatch):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_are_understood(page):
     """Every `clip2scene` line is parsed by the command's own parser."""
-    parser = _make_parser()
+    parser = make_parser()
     for line in commands(page):
         for part in line.split("&&"):
             words = shlex.split(part)
@@ -126,9 +125,9 @@ def test_the_robots_extrinsics_file_loads(tmp_path):
 def test_the_robots_parameter_file_loads(tmp_path, monkeypatch):
     """In a real node, through its table: names, types, ranges, and that the values fit together."""
     rclpy = pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
-    from clip2scene_ros.background import Background
-    from clip2scene_ros.live_parameters import LiveParameters
-    from clip2scene_ros.node_options import assembly_options
+    from clip2scene_ros.node.background import Background
+    from clip2scene_ros.node.parameters.live import LiveParameters
+    from clip2scene_ros.node.parameters.options import assembly_options
 
     path = tmp_path / "robot.yaml"
     path.write_text(marked_yaml(ROOT / "docs/own_robot.md", "parameters"))

@@ -6,11 +6,9 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parent.parent
+from checkout import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +52,7 @@ def test_every_file_of_a_shared_folder_is_installed(prefix, folder):
 def test_both_packages_and_the_type_marker_are_installed(prefix):
     (site,) = prefix.glob("lib/python*/site-packages")
     assert (site / "clip2scene_ros/__init__.py").is_file()
-    assert (site / "clip2scene_core/datasets/sample.py").is_file()
+    assert (site / "clip2scene_core/geometry/se3.py").is_file()
     assert (site / "clip2scene_core/py.typed").is_file()
 
 

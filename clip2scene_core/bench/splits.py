@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from clip2scene_core.bench.result import Split
+from clip2scene_core.bench.results import Split
 from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
-from clip2scene_core.world.options import WorldOptions
-from clip2scene_core.world.writer import write_world
+from clip2scene_core.world.dataset.options import WorldOptions
+from clip2scene_core.world.dataset.writer import write_world
 
 
 def quick_world(options: WorldOptions) -> WorldOptions:
@@ -68,3 +68,28 @@ def split_result(name: str, value: dict[str, Any]) -> Split:
         tuple(value["points_per_class"]),
         tuple(value["scenes_per_class"]),
     )
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Scenes of a data set in nuScenes' format.
+
+    Attributes:
+        root: Folder of the data set.
+        names: Of the scenes, in order; None takes all.
+        version: Its version folder, if there are several.
+    """
+
+    root: Path
+    names: tuple[str, ...] | None = None
+    version: str | None = None
+
+    def open(self, with_labels: bool = False, with_images: bool = True) -> NuScenesDataset:
+        """Open them; see `NuScenesDataset`."""
+        return NuScenesDataset(
+            self.root,
+            self.version,
+            self.names,
+            with_labels=with_labels,
+            with_images=with_images,
+        )

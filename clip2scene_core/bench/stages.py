@@ -17,7 +17,8 @@ from typing import Any
 
 import torch
 
-from clip2scene_core.bench.machine import current_commit
+from clip2scene_core.atomic_write import atomic_write
+from clip2scene_core.bench.provenance import current_commit
 
 
 class BenchError(ValueError):
@@ -71,7 +72,8 @@ class WorkFolder:
         wanted = json.dumps(setup, indent=1, sort_keys=True)
         path = root / "setup.json"
         if not path.exists():
-            _write(path, wanted)
+            with atomic_write(path) as draft:
+                draft.write_text(wanted)
         elif path.read_text() != wanted:
             raise BenchError(
                 f"{root} belongs to a bench with another setup; choose another --work folder, or "
@@ -157,7 +159,8 @@ def _compute(stage: Stage, path: Path) -> None:
         "value": value,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, json.dumps(result))
+    with atomic_write(path) as draft:
+        draft.write_text(json.dumps(result))
 
 
 @contextmanager
@@ -172,10 +175,3 @@ def _named(stage: str) -> Iterator[None]:
         ) from error
     except (ValueError, OSError, LookupError, ImportError) as error:
         raise BenchError(f"stage {stage}: {error}") from error
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file that appears only when it is complete."""
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(text)
-    unfinished.replace(path)

@@ -25,8 +25,8 @@ from clip2scene_core.corruptions.haze import fog_view, rain_view
 from clip2scene_core.corruptions.rig import Motion, delay, lost_cameras, misplace
 from clip2scene_core.corruptions.sensor import cross_talk, lose_beams, smear
 from clip2scene_core.corruptions.weather import fog_points, rain_points
-from clip2scene_core.datasets.sample import CameraView, Sample, Sweep
 from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.sample import CameraView, Sample, Sweep
 
 
 def corrupt(sample: Sample, corruption: Corruption) -> Sample:

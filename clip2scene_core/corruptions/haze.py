@@ -16,9 +16,9 @@ from clip2scene_core.corruptions.weather import (
     extinction_of_fog,
     extinction_of_rain,
 )
-from clip2scene_core.datasets.sample import CameraView, Sweep
-from clip2scene_core.geometry import invert
-from clip2scene_core.projection import project_points
+from clip2scene_core.geometry.projection import project_points
+from clip2scene_core.geometry.se3 import invert
+from clip2scene_core.sample import CameraView, Sweep
 
 _GAMMA: Final = 2.2
 _CELLS_ACROSS: Final = 40

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.corruptions.corruption import CalibrationError, CameraLoss, TimeOffset
-from clip2scene_core.geometry import interpolate, invert, matrix_from_quaternion
+from clip2scene_core.geometry.se3 import interpolate, invert, matrix_from_quaternion
 
 _MS_TO_NS = 1_000_000
 

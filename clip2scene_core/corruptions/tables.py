@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from clip2scene_core.datasets import SensorRecord
 from clip2scene_core.datasets.nuscenes_tables import NuScenesTables
-from clip2scene_core.geometry import quaternion_from_matrix
+from clip2scene_core.geometry.se3 import quaternion_from_matrix
 
 Row = dict[str, Any]
 

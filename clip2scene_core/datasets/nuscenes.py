@@ -17,8 +17,8 @@ from clip2scene_core.datasets.nuscenes_tables import (
     SceneRecord,
     SensorRecord,
 )
-from clip2scene_core.datasets.sample import CameraView, DatasetError, Sample, Sweep
 from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES, nuscenes_label_map
+from clip2scene_core.sample import CameraView, DatasetError, Sample, Sweep
 
 _POINT_BYTES = 20
 

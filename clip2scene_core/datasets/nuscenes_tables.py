@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2scene_core.datasets.sample import DatasetError
-from clip2scene_core.geometry import matrix_from_quaternion
+from clip2scene_core.geometry.se3 import matrix_from_quaternion
+from clip2scene_core.sample import DatasetError
 
 LIDAR_CHANNEL: Final = "LIDAR_TOP"
 CAMERA_CHANNELS: Final = (

@@ -1,4 +1,8 @@
-"""How well predicted labels agree with the truth, point by point."""
+"""Predictions and ground truth in, IoU and calibration out, point by point.
+
+Read `confusion` (counts and IoU), `calibration` (whether scores mean what they say), `class_names`
+(labels of other words), `report`, then `compare` (a data set through a labeller).
+"""
 
 from clip2scene_core.evaluation.calibration import Calibration
 from clip2scene_core.evaluation.class_names import NO_CLASS, class_of_label

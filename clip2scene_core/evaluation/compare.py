@@ -14,8 +14,8 @@ from clip2scene_core.datasets import Sample, SceneRecord
 from clip2scene_core.evaluation.calibration import Calibration
 from clip2scene_core.evaluation.confusion import ConfusionMatrix
 from clip2scene_core.evaluation.report import RangeBin, Report
+from clip2scene_core.geometry.projection import pair_pixels_with_points
 from clip2scene_core.labels import NUSCENES_CLASSES
-from clip2scene_core.projection import pair_pixels_with_points
 
 DEFAULT_RANGE_EDGES_M: Final = (10.0, 20.0, 30.0, 50.0)
 

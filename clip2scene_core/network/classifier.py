@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from clip2scene_core.config_sections import NetworkConfig
+from clip2scene_core.config.sections import NetworkConfig
 from clip2scene_core.network.student import build_network, run_network
 
 

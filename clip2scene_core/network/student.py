@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from clip2scene_core.config_sections import NetworkConfig
-from clip2scene_core.network.heads import SemanticHead, SpatialHead
+from clip2scene_core.config.sections import NetworkConfig
 from clip2scene_core.network.minkunet import MINKUNET_PLANS, MinkUNet
 from clip2scene_core.network.point_features import count_point_features, describe_points
 from clip2scene_core.network.spvcnn import SPVCNN
@@ -70,3 +69,26 @@ def build_network(config: NetworkConfig) -> SPVCNN | MinkUNet:
     if config.name == "spvcnn":
         return SPVCNN(in_features, config.width)
     return MinkUNet(in_features, MINKUNET_PLANS[config.name], config.width)
+
+
+class SemanticHead(nn.Linear):
+    """Point features (N, in_features) -> raw point embeddings (N, embedding_size).
+
+    The embeddings are not normalised: the loss and the segmenter bring them to unit length.
+
+    Source: CLIP2Scene (CVPR 2023), section 3.2.3: the two losses work together only if each has a
+    linear layer of its own.
+    """
+
+    def __init__(self, in_features: int, embedding_size: int) -> None:
+        super().__init__(in_features, embedding_size)
+
+
+class SpatialHead(nn.Linear):
+    """Point features (N, in_features) -> embeddings (N, embedding_size) to be fused over space.
+
+    Source: CLIP2Scene (CVPR 2023), section 3.2.3.
+    """
+
+    def __init__(self, in_features: int, embedding_size: int) -> None:
+        super().__init__(in_features, embedding_size)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.teacher.maskclip import DenseClip
 
 
@@ -56,10 +56,8 @@ class TeacherCache:
         maps = np.stack([embed_image(self._dense_clip, image).numpy() for image in images])
         path = self._path(token)
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(f".{os.getpid()}.unfinished")  # others may be at it, too
-        with unfinished.open("wb") as file:
+        with atomic_write(path) as draft, draft.open("wb") as file:
             np.save(file, maps)
-        unfinished.replace(path)
 
     def read(self, token: str) -> Tensor:
         """Map a keyframe's embeddings into memory: (V, D, h, w) float16.

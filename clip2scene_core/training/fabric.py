@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from clip2scene_core.config import PretrainConfig
-from clip2scene_core.finetune_config import FinetuneConfig
+from clip2scene_core.config.finetune import FinetuneConfig
+from clip2scene_core.config.pretrain import PretrainConfig
 
 try:
     from lightning_fabric import Fabric

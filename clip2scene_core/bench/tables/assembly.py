@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from clip2scene_core.bench.clip_scores import clip_digest
-from clip2scene_core.bench.machine import describe_machine
-from clip2scene_core.bench.result import Difference, StageTime
+from clip2scene_core.bench.measure.clip_scores import clip_digest
+from clip2scene_core.bench.measure.score import OTHER_WORDS, TRAINED_WORDS
+from clip2scene_core.bench.provenance import describe_machine
+from clip2scene_core.bench.results import Difference, StageTime
 from clip2scene_core.bench.stages import StageResult
 from clip2scene_core.bench.statistics import (
     Measurement,
@@ -33,8 +34,7 @@ from clip2scene_core.bench.tables.result import (
 )
 from clip2scene_core.bench.tables.rows import FULL, RANDOM, STUDIES, TEACHER, UNTRAINED
 from clip2scene_core.bench.tables.run import Outcome, TablesOptions, seeded
-from clip2scene_core.bench.tables.scores import OTHER_WORDS, TRAINED_WORDS
-from clip2scene_core.config import config_to_dict
+from clip2scene_core.config.parser import config_to_dict
 from clip2scene_core.labels import NUSCENES_CLASSES
 
 _NUM_CLASSES: Final = len(NUSCENES_CLASSES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from clip2scene_core.bench.cards import CardError, replace_section
+from clip2scene_core.bench.markdown import CardError, replace_section
 from clip2scene_core.bench.tables.report import draw, format_section
 from clip2scene_core.bench.tables.result import Table, save_table
 

@@ -9,17 +9,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from clip2scene_core.bench.machine import digest_of
+from clip2scene_core.bench.measure.score import TRAINED_WORDS, score_finetuned
+from clip2scene_core.bench.provenance import digest_of
+from clip2scene_core.bench.splits import Scenes
 from clip2scene_core.bench.statistics import mean_iou
 from clip2scene_core.bench.tables.plan import Plan
 from clip2scene_core.bench.tables.rows import StartRow
-from clip2scene_core.bench.tables.scenes import Scenes
-from clip2scene_core.bench.tables.scores import TRAINED_WORDS, score_finetuned
-from clip2scene_core.config_sections import NetworkConfig
-from clip2scene_core.finetune_config import FinetuneConfig
-from clip2scene_core.finetuned_checkpoint import load_finetuned
+from clip2scene_core.checkpoint import load_finetuned
+from clip2scene_core.config.finetune import FinetuneConfig
+from clip2scene_core.config.sections import NetworkConfig
 from clip2scene_core.training.fabric import make_fabric
-from clip2scene_core.training.finetune import finetune, load_start
+from clip2scene_core.training.finetune.run import finetune, load_start
 
 RATE_FACTORS: Final = (1.0, 0.3)
 EPOCH_FACTORS: Final = (1.0, 0.5)

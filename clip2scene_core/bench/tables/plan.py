@@ -7,15 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clip2scene_core.bench.plan import quick_config
+from clip2scene_core.bench.measure.score import Labels
 from clip2scene_core.bench.tables.rows import Row
-from clip2scene_core.config import PretrainConfig, load_config, override
+from clip2scene_core.bench.training_stages import quick_config
+from clip2scene_core.config.parser import override
+from clip2scene_core.config.pretrain import PretrainConfig, load_config
+from clip2scene_core.prompts.prompt_set import load_wording
 from clip2scene_core.teacher.clip import load_clip
 from clip2scene_core.teacher.score import unreadable
-from clip2scene_core.wording import load_wording
-
-Labels = tuple[tuple[str, tuple[str, ...]], ...]
-"""Classes and the texts of each, in the order in which a student was trained with them."""
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from clip2scene_core.bench.report import format_percent, format_table
+from clip2scene_core.bench.markdown import format_percent, format_table
 from clip2scene_core.bench.statistics import Measurement, PairedDifference
 from clip2scene_core.bench.tables.result import Ablations, Cell, Run, Table, Table2
 from clip2scene_core.bench.tables.rows import FULL
-from clip2scene_core.charts import draw_bars
+from clip2scene_core.visualization.charts import draw_bars
 
 _READING = """\
 Numbers are percentages. "±" after a mean is the spread over the seeds of training; "±" after a

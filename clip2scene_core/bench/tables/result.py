@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from clip2scene_core.bench.json_nouns import load_noun, save_noun
-from clip2scene_core.bench.result import Difference, StageTime
+from clip2scene_core.bench.json_dataclass import load_noun, save_noun
+from clip2scene_core.bench.results import Difference, StageTime
 from clip2scene_core.bench.statistics import Measurement
 
 FORMAT: Final = "clip2scene-bench-tables-2"

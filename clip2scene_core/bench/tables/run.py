@@ -8,9 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from clip2scene_core.bench.clip_scores import clip_digest
-from clip2scene_core.bench.machine import digest_of
-from clip2scene_core.bench.splits import write_split
+from clip2scene_core.bench.measure.clip_scores import clip_digest
+from clip2scene_core.bench.measure.score import (
+    score_finetuned,
+    score_student,
+    score_teacher,
+    score_untrained,
+)
+from clip2scene_core.bench.provenance import digest_of
+from clip2scene_core.bench.splits import Scenes, write_split
 from clip2scene_core.bench.stages import Stage, StageResult, WorkFolder
 from clip2scene_core.bench.tables.finetuning import (
     EPOCH_FACTORS,
@@ -24,27 +30,21 @@ from clip2scene_core.bench.tables.finetuning import (
 from clip2scene_core.bench.tables.plan import Plan, distinct, plan_rows
 from clip2scene_core.bench.tables.rows import STUDIES, TABLE1, TABLE2, Row
 from clip2scene_core.bench.tables.scenes import (
-    Scenes,
     TableScenes,
     embedded_scenes,
     embedded_worlds,
 )
-from clip2scene_core.bench.tables.scores import (
-    score_finetuned,
-    score_student,
-    score_teacher,
-    score_untrained,
-)
-from clip2scene_core.config import PretrainConfig, config_to_dict
-from clip2scene_core.config_sections import LossesConfig, TeacherConfig
-from clip2scene_core.finetune_config import FinetuneConfig
+from clip2scene_core.config.finetune import FinetuneConfig
+from clip2scene_core.config.parser import config_to_dict
+from clip2scene_core.config.pretrain import PretrainConfig
+from clip2scene_core.config.sections import LossesConfig, TeacherConfig
 from clip2scene_core.teacher.cache import TeacherCache
 from clip2scene_core.teacher.clip import load_clip
 from clip2scene_core.training.fabric import make_fabric
-from clip2scene_core.training.pretrain import pretrain
-from clip2scene_core.training.teacher import fill_cache
-from clip2scene_core.training.teaching import dense_clip_of, superpixels_of
-from clip2scene_core.world.options import WorldOptions
+from clip2scene_core.training.pretrain.data.pixel_embeddings import fill_cache
+from clip2scene_core.training.pretrain.prepare import dense_clip_of, superpixels_of
+from clip2scene_core.training.pretrain.run import pretrain
+from clip2scene_core.world.dataset.options import WorldOptions
 
 TABLES: Final = ("table1", "table2")
 """The paper's; they share a folder."""

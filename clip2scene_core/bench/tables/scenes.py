@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from clip2scene_core.bench.splits import quick_world
-from clip2scene_core.datasets import NuScenesDataset
-from clip2scene_core.world.options import WorldOptions
-from clip2scene_core.world.splits import SPLITS, benchmark_options
+from clip2scene_core.bench.splits import Scenes, quick_world
+from clip2scene_core.world.dataset.options import WorldOptions
+from clip2scene_core.world.dataset.splits import SPLITS, benchmark_options
 
 _NUM_SCENES: Final = {"train": 32, "val": 16, "test": 32}
 """Fewer than the benchmark's splits have, and the first of each: they keep their seeds."""
@@ -22,31 +21,6 @@ _SECONDS: Final = {"train": 1.5, "val": 0.5, "test": 0.5}
 
 _LIDAR_COLUMNS: Final = 180
 _PREVIOUS_SWEEPS: Final = {"train": 4, "val": 0, "test": 0}
-
-
-@dataclass(frozen=True)
-class Scenes:
-    """Scenes of a data set in nuScenes' format.
-
-    Attributes:
-        root: Folder of the data set.
-        names: Of the scenes, in order; None takes all.
-        version: Its version folder, if there are several.
-    """
-
-    root: Path
-    names: tuple[str, ...] | None = None
-    version: str | None = None
-
-    def open(self, with_labels: bool = False, with_images: bool = True) -> NuScenesDataset:
-        """Open them; see `NuScenesDataset`."""
-        return NuScenesDataset(
-            self.root,
-            self.version,
-            self.names,
-            with_labels=with_labels,
-            with_images=with_images,
-        )
 
 
 @dataclass(frozen=True)

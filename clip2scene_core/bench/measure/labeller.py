@@ -1,0 +1,124 @@
+"""Students and teacher look at a sample once; any words then label it in every mode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clip2scene_core.checkpoint import Checkpoint
+from clip2scene_core.datasets import Sample, Sweep
+from clip2scene_core.inference.camera_segmenter import (
+    DEFAULT_OCCLUSION_MARGIN_M,
+    CameraSegmenter,
+    PairedEmbeddings,
+)
+from clip2scene_core.inference.fusion import fuse
+from clip2scene_core.inference.options import OnlineOptions
+from clip2scene_core.inference.segmenter import Segmenter
+from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.prompts.text_encoder import PromptEncoder
+from clip2scene_core.prompts.vocabulary import Vocabulary, classify, make_vocabulary
+from clip2scene_core.teacher.maskclip import DenseClip
+
+
+@dataclass(frozen=True)
+class Look:
+    """What students and teacher make of one sample before they are given words.
+
+    Attributes:
+        finite: (N,) bool, the M points that can be labelled.
+        embeddings: (M, D) float32 of unit length from each student.
+        paired: The teacher's pixels of the M points.
+    """
+
+    finite: NDArray[np.bool_]
+    embeddings: tuple[Tensor, ...]
+    paired: PairedEmbeddings
+
+
+class Labeller:
+    """Students beside the teacher that taught them all, as the engine runs each of them.
+
+    Args:
+        checkpoints: Students of one configuration but for the seed; it names the teacher and how
+            the teacher looks at pictures.
+        scales: Sizes at which cameras are read, see `DenseClip`; one by default, as in the engine.
+
+    Raises:
+        ValueError: If the teacher cannot be loaded or did not teach the first student.
+        FileNotFoundError: If the teacher's file is missing.
+    """
+
+    def __init__(self, checkpoints: Sequence[Checkpoint], scales: Sequence[float] = (1.0,)) -> None:
+        first = checkpoints[0]
+        teacher = first.config.teacher
+        self.vocabulary = first.vocabulary
+        self._embed_prompts = PromptEncoder(teacher.clip, taught_with=first.vocabulary)
+        self._segmenters = [Segmenter(checkpoint) for checkpoint in checkpoints]
+        margin_m = teacher.occlusion_margin_m
+        self._camera_segmenter = CameraSegmenter(
+            DenseClip(
+                self._embed_prompts.clip,
+                teacher.image_height,
+                teacher.key_smoothing,
+                scales,
+            ),
+            DEFAULT_OCCLUSION_MARGIN_M if margin_m is None else margin_m,
+        )
+        self._camera_weight = OnlineOptions().camera_weight
+
+    def embed(self, prompts: tuple[str, ...]) -> Vocabulary:
+        """Make a vocabulary of prompts, which need not differ.
+
+        Raises:
+            ValueError: If the CLIP does not know a prompt.
+        """
+        names = tuple(f"{number} {prompt}" for number, prompt in enumerate(prompts))
+        return make_vocabulary(prompts, self._embed_prompts(prompts), names)
+
+    def look(self, sample: Sample) -> Look:
+        """Embed the points of a sample's keyframe and the pixels that show them."""
+        points = sample.keyframe.points
+        finite = np.asarray(np.isfinite(points).all(axis=1))
+        keyframe = Sweep(points[finite], sample.keyframe.T_global_lidar, sample.keyframe.stamp_ns)
+        return Look(
+            finite,
+            tuple(segmenter.embed(keyframe.points) for segmenter in self._segmenters),
+            self._camera_segmenter.embed_pairs([keyframe], sample.cameras),
+        )
+
+    def label(self, look: Look, vocabulary: Vocabulary) -> dict[str, NDArray[np.uint8]]:
+        """Label with a vocabulary in each mode of the engine.
+
+        Args:
+            look: Of a sample with N points.
+            vocabulary: C prompts.
+
+        Returns:
+            Labels (N,) uint8 of "camera", and of "lidar" and "fused" with each student's number as
+            `mode_of` names them; IGNORE_LABEL where a point is not finite and, in mode "camera",
+            where no camera sees it.
+        """
+        num_points = int(look.finite.sum())
+        camera, in_view = self._camera_segmenter.compare(
+            look.paired, num_points, vocabulary.embeddings
+        )
+        probabilities = {"camera": camera}
+        for number, embeddings in enumerate(look.embeddings):
+            student = self._segmenters[number].compare(embeddings, vocabulary.embeddings)
+            fused = fuse(student, camera, in_view, self._camera_weight)
+            probabilities |= {mode_of("lidar", number): student, mode_of("fused", number): fused}
+        labels = {mode: np.full(len(look.finite), IGNORE_LABEL, np.uint8) for mode in probabilities}
+        for mode, of_mode in probabilities.items():
+            labels[mode][look.finite] = classify(of_mode)[0]
+        labels["camera"][np.flatnonzero(look.finite)[~in_view]] = IGNORE_LABEL
+        return labels
+
+
+def mode_of(mode: str, number: int) -> str:
+    """Name a mode with a student's number; the cameras alone need no student."""
+    return mode if mode == "camera" else f"{mode} {number}"

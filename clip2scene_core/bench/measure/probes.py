@@ -1,0 +1,300 @@
+"""Questions to an open vocabulary: prompts that the student was not trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2scene_core.bench.statistics import Statistic, balanced_accuracy, class_iou, mean_iou
+from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
+from clip2scene_core.world.dataset.truth import Things
+
+SYNONYMS: Final = {
+    "barrier": "barricade",
+    "bicycle": "bike",
+    "bus": "coach",
+    "car": "automobile",
+    "construction vehicle": "digger",
+    "motorcycle": "motorbike",
+    "pedestrian": "person",
+    "traffic cone": "road cone",
+    "trailer": "semi-trailer",
+    "truck": "lorry",
+    "driveable surface": "street",
+    "other flat": "median strip",
+    "sidewalk": "pavement",
+    "terrain": "lawn",
+    "manmade": "house",
+    "vegetation": "plant",
+}
+"""For each class a word that is neither its name nor its prompt in training."""
+
+HELD_OUT: Final = {
+    "barrier": "construction barrier",
+    "bicycle": "bike with a rider",
+    "bus": "motorcoach",
+    "construction vehicle": "digger machine",
+    "motorcycle": "person riding a motorbike",
+    "traffic cone": "construction cone",
+    "trailer": "truck trailer",
+    "truck": "motortruck",
+    "driveable surface": "city street",
+    "other flat": "median island",
+    "sidewalk": "paved footpath",
+    "terrain": "grass lawn",
+    "manmade": "brick building",
+    "vegetation": "bush with leaves",
+}
+"""Synonyms that no caption of the small CLIP's training used either; the other classes have none
+and keep their prompt."""
+
+GROUPS: Final = {
+    "vehicle": ("car", "van", "bus", "truck", "trailer", "excavator"),
+    "two-wheeler": ("bicycle", "motorcycle", "cyclist", "motorcyclist"),
+    "person": ("pedestrian", "person", "man", "woman"),
+    "flat": ("road", "sidewalk", "traffic island"),
+    "nature": ("grass", "tree", "bush", "hedge"),
+    "manmade": ("building", "wall", "fence", "pole", "barrier", "traffic cone"),
+}
+"""Coarse groups, each named by several prompts."""
+
+_CLASSES_OF_GROUP: Final = {
+    "vehicle": ("car", "bus", "truck", "trailer", "construction vehicle"),
+    "two-wheeler": ("bicycle", "motorcycle"),
+    "person": ("pedestrian",),
+    "flat": ("driveable surface", "sidewalk", "other flat"),
+    "nature": ("terrain", "vegetation"),
+    "manmade": ("manmade", "barrier", "traffic cone"),
+}
+CAR_COLOURS: Final = ("red", "white")
+MACHINES: Final = {
+    "excavator": "excavator", "wheel loader": "loader", "road roller": "road roller",
+}  # fmt: skip
+"""Prompts for the machines, all of one class in training, and the world's word for each."""
+
+UNNAMED: Final = {
+    "fence": ("fence",),
+    "street lamp": ("street lamp",),
+    "traffic light": ("traffic light",),
+    "bus shelter": ("bus shelter",),
+}
+"""Prompts for parts of class manmade that no training prompt names, and the world's words."""
+
+_NAMES: Final = tuple(c.name for c in NUSCENES_CLASSES)
+
+Truth = Callable[[NDArray[np.uint8], Things], NDArray[np.uint8]]
+"""True classes (N,) and things of a sweep to true answers (N,) uint8; IGNORE_LABEL = not asked."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One number of a probe.
+
+    Attributes:
+        name: Says what is asked, in a report's words.
+        statistic: Computed from the counts of the probe's answers.
+        chance: The same for an answer that knows nothing about it; None where that means nothing.
+    """
+
+    name: str
+    statistic: Statistic
+    chance: Statistic | None = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One set of prompts given at test time.
+
+    Attributes:
+        name: Short, in small letters.
+        prompts: P texts.
+        answers: Names of A answers.
+        answer_of_prompt: (P,) uint8, the answer that each prompt stands for.
+        truth: Gives the true answers.
+        questions: What is measured.
+        against: Name of the probe whose prompts answered the same before the change, if there is.
+        first_drawn: Pictures show the points whose true answer is this one or a later one.
+    """
+
+    name: str
+    prompts: tuple[str, ...]
+    answers: tuple[str, ...]
+    answer_of_prompt: NDArray[np.uint8]
+    truth: Truth
+    questions: tuple[Question, ...]
+    against: str | None = None
+    first_drawn: int = 0
+
+
+def make_probes(trained_prompts: Sequence[str]) -> tuple[Probe, ...]:
+    """Build all probes.
+
+    Args:
+        trained_prompts: The student's prompts of the 16 classes.
+    """
+    trained = tuple(trained_prompts)
+    if len(trained) != len(_NAMES):
+        raise ValueError(
+            f"probes ask students of the {len(_NAMES)} nuScenes classes, got {len(trained)} prompts"
+        )
+    return (
+        _classes("trained prompts", trained, None),
+        _classes("synonyms", tuple(SYNONYMS[name] for name in _NAMES), "trained prompts"),
+        _classes("synonyms that no caption used", _held_out(trained), "trained prompts"),
+        _groups("trained prompts, grouped", trained, _group_of_class(), None),
+        _grouped_prompts(),
+        _car_colours(),
+        _machines(),
+        _unnamed(trained),
+    )
+
+
+def _classes(name: str, prompts: tuple[str, ...], against: str | None) -> Probe:
+    return Probe(
+        name,
+        prompts,
+        _NAMES,
+        np.arange(len(_NAMES), dtype=np.uint8),
+        lambda labels, things: labels,
+        (Question("mean IoU of the 16 classes", mean_iou),),
+        against,
+    )
+
+
+def _held_out(trained: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(HELD_OUT.get(name, prompt) for name, prompt in zip(_NAMES, trained, strict=True))
+
+
+def _grouped_prompts() -> Probe:
+    prompts = tuple(prompt for group in GROUPS.values() for prompt in group)
+    sizes = [len(group) for group in GROUPS.values()]
+    group_of_prompt = np.repeat(np.arange(len(sizes), dtype=np.uint8), sizes)
+    return _groups("groups of prompts", prompts, group_of_prompt, "trained prompts, grouped")
+
+
+def _groups(
+    name: str,
+    prompts: tuple[str, ...],
+    group_of_prompt: NDArray[np.uint8],
+    against: str | None,
+) -> Probe:
+    lookup = _with_ignore(_group_of_class())
+    return Probe(
+        name,
+        prompts,
+        tuple(GROUPS),
+        group_of_prompt,
+        lambda labels, things: lookup[labels],
+        (Question(f"mean IoU of {len(GROUPS)} groups", mean_iou),),
+        against,
+    )
+
+
+def _car_colours() -> Probe:
+    car = _NAMES.index("car")
+
+    def truth(labels: NDArray[np.uint8], things: Things) -> NDArray[np.uint8]:
+        answers = _answers_by_thing(things, [(colour,) for colour in CAR_COLOURS], things.colours)
+        answers[labels != car] = IGNORE_LABEL
+        return answers
+
+    return _choice(
+        "car split by colour",
+        tuple(f"{colour} car" for colour in CAR_COLOURS),
+        truth,
+        "red or white, on points of red and white cars",
+    )
+
+
+def _machines() -> Probe:
+    machine = _NAMES.index("construction vehicle")
+
+    def truth(labels: NDArray[np.uint8], things: Things) -> NDArray[np.uint8]:
+        answers = _answers_by_thing(things, [(word,) for word in MACHINES.values()], things.words)
+        answers[labels != machine] = IGNORE_LABEL
+        return answers
+
+    return _choice(
+        "construction vehicle split by kind",
+        tuple(MACHINES),
+        truth,
+        f"{', '.join(MACHINES)}: which, on points of construction vehicles",
+    )
+
+
+def _choice(name: str, prompts: tuple[str, ...], truth: Truth, asked: str) -> Probe:
+    def chance(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.full(counts.shape[:-2], 1 / len(prompts))
+
+    return Probe(
+        name,
+        prompts,
+        prompts,
+        np.arange(len(prompts), dtype=np.uint8),
+        truth,
+        (Question(f"balanced accuracy, {asked}", balanced_accuracy, chance),),
+    )
+
+
+def _unnamed(trained: tuple[str, ...]) -> Probe:
+    first, manmade = len(trained), _NAMES.index("manmade")
+
+    def truth(labels: NDArray[np.uint8], things: Things) -> NDArray[np.uint8]:
+        unnamed = _answers_by_thing(things, list(UNNAMED.values()), things.words)
+        is_unnamed = (unnamed != IGNORE_LABEL) & (labels == manmade)
+        return np.where(is_unnamed, unnamed + np.uint8(first), labels).astype(np.uint8)
+
+    answers = (*_NAMES, *UNNAMED)
+    return Probe(
+        "words of things that training never named",
+        (*trained, *UNNAMED),
+        answers,
+        np.arange(len(answers), dtype=np.uint8),
+        truth,
+        tuple(
+            Question(f'IoU of "{prompt}"', *_iou_and_chance(first + number, manmade))
+            for number, prompt in enumerate(UNNAMED)
+        ),
+        first_drawn=first,
+    )
+
+
+def _iou_and_chance(answer: int, whole: int) -> tuple[Statistic, Statistic]:
+    """The IoU of a part of class `whole`, and that of calling all of `whole` so."""
+
+    def iou(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.asarray(class_iou(counts)[..., answer])
+
+    def chance(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        points = counts.sum(axis=-1)
+        parts = points[..., whole] + points[..., len(_NAMES) :].sum(axis=-1)
+        return np.asarray(points[..., answer] / np.maximum(parts, 1))
+
+    return iou, chance
+
+
+def _answers_by_thing(
+    things: Things, wanted: Sequence[tuple[str, ...]], named: Sequence[str]
+) -> NDArray[np.uint8]:
+    """Number each point by which of the wanted words its thing has; IGNORE_LABEL for none."""
+    answer_of_word = {word: number for number, words in enumerate(wanted) for word in words}
+    of_thing = [answer_of_word.get(word, IGNORE_LABEL) for word in named]
+    # Index -1, no thing, reads the last entry.
+    answers: NDArray[np.uint8] = np.array([*of_thing, IGNORE_LABEL], dtype=np.uint8)[things.index]
+    return answers
+
+
+def _group_of_class() -> NDArray[np.uint8]:
+    group_of = {name: g for g, names in enumerate(_CLASSES_OF_GROUP.values()) for name in names}
+    return np.array([group_of[name] for name in _NAMES], dtype=np.uint8)
+
+
+def _with_ignore(answer_of_label: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Extend a table to all uint8 labels."""
+    table = np.full(256, IGNORE_LABEL, dtype=np.uint8)
+    table[: len(answer_of_label)] = answer_of_label
+    return table

@@ -1,0 +1,174 @@
+"""What every result is read against: rules, perfect pictures, and full supervision."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
+from clip2scene_core.config.pretrain import PretrainConfig
+from clip2scene_core.config.sections import SwitchingConfig
+from clip2scene_core.datasets import NuScenesDataset, Sample
+from clip2scene_core.geometry.projection import pair_pixels_with_points
+from clip2scene_core.inference.camera_segmenter import DEFAULT_OCCLUSION_MARGIN_M
+from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
+from clip2scene_core.prompts.text_encoder import PromptEncoder
+from clip2scene_core.prompts.vocabulary import make_vocabulary
+from clip2scene_core.training.augmentation import rotate_and_flip
+from clip2scene_core.training.fabric import Fabric, make_fabric
+from clip2scene_core.training.pretrain.class_weights import class_weights
+from clip2scene_core.training.pretrain.data.paired_sample import PairedSample, is_in_range
+from clip2scene_core.training.pretrain.data.samples import Samples
+from clip2scene_core.training.pretrain.trainer import StudentTrainer
+
+
+def majority_class(dataset: NuScenesDataset) -> int:
+    """Find the class that most points of a labelled data set have.
+
+    Args:
+        dataset: The training split, opened with labels.
+
+    Raises:
+        ValueError: If no point has a class.
+    """
+    counts = np.zeros(len(NUSCENES_CLASSES), dtype=np.int64)
+    for index in range(len(dataset)):
+        labels = dataset[index].keyframe.labels
+        assert labels is not None  # the data set was opened with labels
+        counts += np.bincount(labels[labels != IGNORE_LABEL], minlength=len(counts))
+    if not counts.any():
+        raise ValueError("no point of the training split has a class; check its labels")
+    return int(counts.argmax())
+
+
+def label_by_class_images(
+    sample: Sample, class_images: Sequence[NDArray[np.uint8]]
+) -> NDArray[np.uint8]:
+    """Give each point the true class of its nearest pixel: the best that a 2D teacher could do.
+
+    Points and pixels are paired as the teacher's are; what is left of errors is the projection's:
+    parallax, hidden points, things that move between the stamps, and points in no view.
+
+    Args:
+        sample: N points and V cameras.
+        class_images: V images (H, W) uint8 in the order of the cameras; IGNORE_LABEL has no class.
+
+    Returns:
+        (N,) uint8, IGNORE_LABEL where no pixel with a class shows the point. Where two cameras do,
+        the first one speaks.
+
+    Raises:
+        ValueError: If the images do not fit the cameras.
+    """
+    sizes = [image.shape for image in class_images]
+    wanted = [camera.image.shape[:2] for camera in sample.cameras]
+    if sizes != wanted:
+        raise ValueError(f"class images must be as large as the pictures {wanted}, got {sizes}")
+    pairs = pair_pixels_with_points(
+        [sample.keyframe], sample.cameras, occlusion_margin_m=DEFAULT_OCCLUSION_MARGIN_M
+    )
+    columns, rows = np.rint(pairs.pixels).astype(np.int64).T
+    labels = np.full(len(sample.keyframe.points), IGNORE_LABEL, dtype=np.uint8)
+    for index in reversed(range(len(class_images))):
+        here = pairs.camera_index == index
+        classes = class_images[index][rows[here], columns[here]]
+        known = classes != IGNORE_LABEL
+        labels[pairs.point_index[here][known]] = classes[known]
+    return labels
+
+
+class LabelledSamples(Samples):
+    """Keyframes whose every point has a teacher that says the truth.
+
+    Args:
+        dataset: Opened with labels.
+        text: (C, D) float32: what the teacher says of a point of each class.
+        config: Range, augmentation and seed.
+    """
+
+    def __init__(self, dataset: NuScenesDataset, text: Tensor, config: PretrainConfig) -> None:
+        self._dataset, self._text, self._config = dataset, text, config
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[PairedSample, Tensor]:
+        """Load a keyframe as one epoch sees it; the key is (epoch, index)."""
+        epoch, index = key
+        generator = np.random.default_rng((self._config.training.seed, epoch, index))
+        keyframe = self._dataset.load(index, ()).keyframe
+        assert keyframe.labels is not None  # the data set was opened with labels
+        used = is_in_range(keyframe.points, self._config.sweeps)
+        cloud = keyframe.points[used]
+        if self._config.augmentation.cloud:
+            cloud = rotate_and_flip(cloud, generator)
+        labels = keyframe.labels[used]
+        labelled = np.flatnonzero(labels != IGNORE_LABEL)
+        nothing = np.zeros(len(labelled), dtype=np.int64)
+        sample = PairedSample(
+            token=self._dataset.token(index),
+            clouds=(cloud,),
+            images=(),
+            cloud_index=nothing,
+            point_index=labelled,
+            image_index=nothing,
+            pixels=np.zeros((len(labelled), 2), dtype=np.float32),
+            grid_index=nothing,
+            superpixel_index=nothing,
+            labels=np.full(len(cloud), IGNORE_LABEL, dtype=np.uint8),
+            confidences=np.zeros(len(cloud), dtype=np.float32),
+        )
+        return sample, self._text[torch.from_numpy(labels[labelled].astype(np.int64))]
+
+
+def supervise(
+    dataset: NuScenesDataset, config: PretrainConfig, out: Path, fabric: Fabric | None = None
+) -> Path:
+    """Train the student's network on the true label of every point, with the student's schedule.
+
+    Args:
+        dataset: The training split, opened with labels; pictures are not read.
+        config: The student's; its seed decides this run too. Of its losses the cross-entropy alone
+            is taken.
+        out: Checkpoint to write, .safetensors.
+        fabric: The device to use; the CPU by default.
+
+    Returns:
+        `out`.
+    """
+    started = time.monotonic()
+    config = replace(
+        config,
+        losses=replace(
+            config.losses, semantic="cross_entropy", spatial_temporal="none", contrastive="none"
+        ),
+        switching=SwitchingConfig(),
+    )
+    embed_prompts = PromptEncoder(config.teacher.clip)
+    vocabulary = make_vocabulary(config.prompts, embed_prompts(config.prompts), config.classes)
+    samples = LabelledSamples(dataset, vocabulary.embeddings, config)
+    weights = class_weights(samples, vocabulary.embeddings)
+    trainer = StudentTrainer(
+        samples,
+        vocabulary.embeddings,
+        config,
+        fabric or make_fabric(config),
+        weights if config.losses.class_balance else None,
+    )
+    trainer.train(lambda step: None)
+    record = {
+        "supervision": "3D labels of every point",
+        "num_keyframes": len(dataset),
+        "seconds": round(time.monotonic() - started),
+    }
+    scenes = tuple(scene.token for scene in dataset.scenes)
+    student = trainer.student.cpu().eval()
+    save_checkpoint(out, Checkpoint(student, vocabulary, config, scenes, record))
+    return out

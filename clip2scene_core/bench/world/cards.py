@@ -1,0 +1,140 @@
+"""The measured part of the model cards, written from a bench's result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from clip2scene_core.bench.markdown import CardError, format_percent, format_table, replace_section
+from clip2scene_core.bench.provenance import digest_of
+from clip2scene_core.bench.statistics import Measurement
+from clip2scene_core.bench.world.report import (
+    format_answers,
+    format_clip,
+    format_corruptions,
+    format_differences,
+    format_scores,
+)
+from clip2scene_core.bench.world.result import BenchResult, StudentResult, save_result
+from clip2scene_core.bench.world.shipped import MODELS, RESULT
+from clip2scene_core.visualization.clouds import stack
+
+
+def update_shipped(result: BenchResult, pictures: Path, folder: Path = MODELS) -> None:
+    """Write a bench's numbers into the cards of all models that ship, and beside them.
+
+    Args:
+        result: Of a bench that measured these very files.
+        pictures: The bench's pictures, a folder for each configuration; beside each student come
+            two files of them.
+        folder: Holds the models; the card of each has its name and ends in .md.
+
+    Raises:
+        CardError: If the bench measured other files, or a card has no place for the numbers; no
+            card is changed then.
+    """
+    models = sorted(folder.glob("*.safetensors"))
+    cards = [_updated_card(model, result) for model in models]
+    for model, text in zip(models, cards, strict=True):
+        model.with_suffix(".md").write_text(text)
+        found = _find_student(digest_of(model), result)
+        if found is not None:
+            _copy_pictures(model, found[0], pictures / found[0].name)
+    save_result(folder / RESULT, result)
+
+
+def format_section(digest: str, name: str, result: BenchResult) -> str:
+    """Write the measured section of one model's card.
+
+    Args:
+        digest: SHA-256 of the model.
+        name: The model's file name without its ending; names its pictures.
+        result: Of the bench.
+
+    Raises:
+        CardError: If the bench measured no such file.
+    """
+    commits = ", ".join(sorted({stage.commit for stage in result.stages}))
+    origin = f"Measured by `{result.command}` on {result.date[:10]}, commit {commits}."
+    if digest == result.clip.digest:
+        return f"{origin}\n\n{format_clip(result.clip, result.classes)}"
+    found = _find_student(digest, result)
+    if found is None:
+        raise CardError(
+            f"the bench did not measure {name} (SHA-256 {digest[:12]}...); run it again with "
+            f"--students and this file"
+        )
+    student, number = found
+    seeds = ", ".join(map(str, student.seeds))
+    return "\n\n".join(
+        [
+            origin,
+            "Every number is of the **test** split, which nothing was tuned on.",
+            f"This file (seed {student.seeds[number]}):",
+            _format_file(student, number, result.classes),
+            f"Students of this configuration (seeds {seeds}), mean ± spread, in percent:",
+            format_scores(student),
+            "Differences ± standard error over seeds and scenes:",
+            format_differences(student.differences),
+            "### Other words at test time",
+            format_answers(student.answers),
+            f"![What the student makes of other words]({words_picture(Path(name)).name})",
+            f"### Corruptions (seed {student.seeds[0]}, one keyframe per scene)",
+            format_corruptions(student.corruptions),
+            f"### Where it fails (seed {student.seeds[0]})",
+            ", ".join(f"{one.name} ({format_percent(one.iou)} %)" for one in student.failures),
+            f"![The worst classes from above]({failures_picture(Path(name)).name})",
+        ]
+    )
+
+
+def failures_picture(model: Path) -> Path:
+    """Where the picture of a model's worst classes is."""
+    return model.with_name(f"{model.stem}_failures.png")
+
+
+def words_picture(model: Path) -> Path:
+    """Where the picture of a model under other words is."""
+    return model.with_name(f"{model.stem}_words.png")
+
+
+def _updated_card(model: Path, result: BenchResult) -> str:
+    card = model.with_suffix(".md")
+    section = format_section(digest_of(model), model.stem, result)
+    return replace_section(card.read_text(), section, str(card))
+
+
+def _copy_pictures(model: Path, student: StudentResult, pictures: Path) -> None:
+    probes = dict.fromkeys(answer.picture for answer in student.answers if answer.picture)
+    _stack([pictures / file for file in probes], words_picture(model))
+    _stack([pictures / failure.file for failure in student.failures], failures_picture(model))
+
+
+def _find_student(digest: str, result: BenchResult) -> tuple[StudentResult, int] | None:
+    for student in result.students:
+        if digest in student.digests:
+            return student, student.digests.index(digest)
+    return None
+
+
+def _format_file(student: StudentResult, number: int, classes: Sequence[str]) -> str:
+    """Write the IoU of each class for one seed, and of the references with that seed."""
+
+    def own(measured: Measurement) -> str:
+        return format_percent(measured.values[number if measured.is_seeded else 0])
+
+    rows = [(name, *(own(s.iou[k]) for s in student.scores)) for k, name in enumerate(classes)]
+    rows.append(("**mean**", *(own(score.mean_iou) for score in student.scores)))
+    rows.append(("**mean in view**", *(own(score.mean_iou_in_view) for score in student.scores)))
+    return format_table(("IoU [%]", *(score.labeller for score in student.scores)), rows)
+
+
+def _stack(files: Sequence[Path], out: Path) -> None:
+    pictures = []
+    for file in files:
+        with Image.open(file) as picture:
+            pictures.append(picture.convert("RGB"))
+    if pictures:
+        stack(pictures).quantize(128).save(out, optimize=True)

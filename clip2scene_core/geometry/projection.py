@@ -1,0 +1,188 @@
+"""LiDAR points in camera images, and the pairs of pixels and points that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2scene_core.geometry.se3 import invert, transform_points
+from clip2scene_core.sample import CameraView, Sweep
+
+# A 32-beam LiDAR leaves 0.023 rad between its beams and 0.006 rad between its firings: the windows
+# reach the next beam and over some firings. On embedded streets, with a margin of 0.5 m, this drops
+# 71 % of the hidden points and 1.6 % of the visible ones (through fences and foliage), and pairs
+# whose pixel shows another class fall from 4.7 % to 2.5 %.
+_CELL_RAD: Final = 0.004
+_WINDOW_ROWS: Final = 7
+_WINDOW_COLUMNS: Final = 4
+_MARGIN_PER_DEPTH: Final = 0.03
+"""Far beams meet a tree or a slanted wall at depths that differ by more than a fixed margin."""
+
+
+@dataclass(frozen=True)
+class PixelPointPairs:
+    """Points of some sweeps beside the pixels of some cameras that show them.
+
+    Attributes:
+        sweep_index: (P,) int64, index into the sweeps.
+        point_index: (P,) int64, index into the points of that sweep.
+        camera_index: (P,) int64, index into the cameras.
+        pixels: (P, 2) float32 [u, v]; pixel centres lie at whole numbers.
+    """
+
+    sweep_index: NDArray[np.int64]
+    point_index: NDArray[np.int64]
+    camera_index: NDArray[np.int64]
+    pixels: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.point_index)
+
+
+def project_points(
+    points_lidar: NDArray[np.floating],
+    T_camera_lidar: NDArray[np.float64],
+    intrinsics: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Project LiDAR points into the image plane of one camera.
+
+    Args:
+        points_lidar: (N, 3) float, metres, LiDAR frame.
+        T_camera_lidar: (4, 4) float64.
+        intrinsics: (3, 3) float64 pinhole matrix, pixels.
+
+    Returns:
+        Pixels (N, 2) float64 [u, v], NaN where depth is not positive, and depth (N,) float64 in
+        metres along the optical axis.
+
+    Raises:
+        ValueError: If points_lidar is not (N, 3).
+
+    Convention:
+        The camera frame is optical: x right, y down, z forward (REP 103).
+    """
+    if points_lidar.ndim != 2 or points_lidar.shape[1] != 3:
+        raise ValueError(
+            f"points_lidar must be (N, 3), got {points_lidar.shape}; pass xyz without intensity"
+        )
+    points_camera = transform_points(T_camera_lidar, points_lidar)
+    depth = points_camera[:, 2]
+    in_front = depth > 0
+    pixels = np.full((len(points_lidar), 2), np.nan)
+    homogeneous = points_camera[in_front] @ intrinsics.T  # (M, 3)
+    pixels[in_front] = homogeneous[:, :2] / homogeneous[:, 2:]
+    return pixels, depth
+
+
+def pair_pixels_with_points(
+    sweeps: Sequence[Sweep],
+    cameras: Sequence[CameraView],
+    min_depth_m: float = 1.0,
+    occlusion_margin_m: float | None = None,
+) -> PixelPointPairs:
+    """Find the pixel of every point in every camera that it lies in view of.
+
+    A point may have a pixel in two cameras. Sweep and camera each stand at their own stamp; what
+    moved between the two lands beside its picture.
+
+    Args:
+        sweeps: Any number, in one global frame with the cameras.
+        cameras: Any number.
+        min_depth_m: Nearer points are left out.
+        occlusion_margin_m: None keeps the points that the camera cannot see because something
+            nearer, which the LiDAR looks past, stands in front of them. A number drops a point
+            whose neighbours above and below, or left and right, are nearer by more than that
+            and 3 % of the depth.
+
+    Returns:
+        The pairs, sweep by sweep and camera by camera, in the order of the points. Pixels lie
+        strictly between the centres of the first and the last row and column.
+
+    Source: CLIP2Scene (CVPR 2023), with occlusion_margin_m None.
+    """
+    pairs = [
+        (sweep_index, camera_index, *_pair(sweep, camera, min_depth_m, occlusion_margin_m))
+        for sweep_index, sweep in enumerate(sweeps)
+        for camera_index, camera in enumerate(cameras)
+    ]
+    counts = [len(point_index) for _, _, point_index, _ in pairs]
+    sweep_indices = np.array([pair[0] for pair in pairs], dtype=np.int64)
+    camera_indices = np.array([pair[1] for pair in pairs], dtype=np.int64)
+    return PixelPointPairs(
+        sweep_index=np.repeat(sweep_indices, counts),
+        point_index=np.concatenate([np.empty(0, np.int64), *(pair[2] for pair in pairs)]),
+        camera_index=np.repeat(camera_indices, counts),
+        pixels=np.concatenate([np.empty((0, 2), np.float32), *(pair[3] for pair in pairs)]),
+    )
+
+
+def _pair(
+    sweep: Sweep, camera: CameraView, min_depth_m: float, occlusion_margin_m: float | None
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    T_camera_lidar = invert(camera.T_global_camera) @ sweep.T_global_lidar
+    pixels, depth = project_points(sweep.points[:, :3], T_camera_lidar, camera.intrinsics)
+    height, width = camera.image.shape[:2]
+    in_view = (
+        (depth > min_depth_m)
+        & (pixels > 0).all(axis=1)
+        & (pixels[:, 0] < width - 1)
+        & (pixels[:, 1] < height - 1)
+    )
+    point_index = np.flatnonzero(in_view)
+    if occlusion_margin_m is not None:
+        hidden = _is_hidden(
+            pixels[point_index] / camera.intrinsics.diagonal()[:2],
+            depth[point_index],
+            occlusion_margin_m,
+        )
+        point_index = point_index[~hidden]
+    return point_index, pixels[point_index].astype(np.float32)
+
+
+def _is_hidden(
+    directions: NDArray[np.float64], depth: NDArray[np.float64], margin_m: float
+) -> NDArray[np.bool_]:
+    """Tell which points lie behind a surface of nearer points.
+
+    A nearer point on one side alone is an edge, and on the road it is the rule; nearer points on
+    opposite sides belong to something that stands in between.
+
+    Args:
+        directions: (M, 2) float64, pixels divided by the focal length.
+        depth: (M,) float64, metres.
+        margin_m: How much nearer counts.
+
+    Returns:
+        (M,) bool.
+    """
+    if not len(depth):
+        return np.zeros(0, dtype=np.bool_)
+    cells = np.floor(directions / _CELL_RAD).astype(np.int64)
+    columns, rows = (cells - cells.min(axis=0)).T
+    nearest = np.full((rows.max() + 1, columns.max() + 1), np.inf)
+    np.minimum.at(nearest, (rows, columns), depth)
+    above, below = _nearest_on_both_sides(nearest, _WINDOW_ROWS)
+    left, right = _nearest_on_both_sides(nearest.T, _WINDOW_COLUMNS)
+    cover = np.minimum(np.maximum(above, below), np.maximum(left, right).T)
+    hidden: NDArray[np.bool_] = cover[rows, columns] < (1 - _MARGIN_PER_DEPTH) * depth - margin_m
+    return hidden
+
+
+def _nearest_on_both_sides(
+    nearest: NDArray[np.float64], reach: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The least value of the `reach` rows before and after each cell; inf beyond the edge."""
+    # Firings leave every other column of cells empty: a cell looks along its neighbours' too.
+    beside = np.pad(nearest, ((0, 0), (1, 1)), constant_values=np.inf)
+    widened = np.minimum.reduce([beside[:, :-2], beside[:, 1:-1], beside[:, 2:]])
+    padded = np.pad(widened, ((reach, reach), (0, 0)), constant_values=np.inf)
+    num_rows = len(nearest)
+    before = np.minimum.reduce([padded[step : step + num_rows] for step in range(reach)])
+    after = np.minimum.reduce(
+        [padded[step : step + num_rows] for step in range(reach + 1, 2 * reach + 1)]
+    )
+    return before, after

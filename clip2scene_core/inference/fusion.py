@@ -1,0 +1,152 @@
+"""The student, the cameras or both: a sweep embedded once, compared with any number of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clip2scene_core.inference.camera_segmenter import CameraSegmenter, PairedEmbeddings
+from clip2scene_core.inference.segmenter import Segmenter
+from clip2scene_core.mapping.evidence import Evidence, Source, semantic_guided
+from clip2scene_core.sample import CameraView, Sweep
+
+
+@dataclass(frozen=True)
+class EmbeddedSweep:
+    """What the networks make of a sweep, before any text comes in.
+
+    Attributes:
+        num_points: N.
+        points: (N, D) float32 of unit length, the student's; None without one.
+        pixels: The teacher's view of some of the points; None without cameras.
+    """
+
+    num_points: int
+    points: Tensor | None
+    pixels: PairedEmbeddings | None
+
+
+class Fusion:
+    """Compares points with texts by whatever there is.
+
+    Args:
+        segmenter: The student.
+        camera_segmenter: The teacher. One of both may be missing.
+        camera_weight: The cameras' share where there are both, in [0, 1].
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter | None,
+        camera_segmenter: CameraSegmenter | None,
+        camera_weight: float,
+    ) -> None:
+        self._segmenter = segmenter
+        self._camera_segmenter = camera_segmenter
+        self._camera_weight = camera_weight
+
+    def embed(self, sweep: Sweep, cameras: Sequence[CameraView]) -> EmbeddedSweep:
+        """Run the networks; this is what takes the time.
+
+        Args:
+            sweep: N points, finite.
+            cameras: Views around the sweep's stamp; at least one if there is no student.
+        """
+        points, pixels = None, None
+        if self._segmenter is not None:
+            points = self._segmenter.embed(sweep.points)
+        if self._camera_segmenter is not None and cameras:
+            pixels = self._camera_segmenter.embed_pairs([sweep], cameras)
+        return EmbeddedSweep(len(sweep.points), points, pixels)
+
+    def compare(
+        self,
+        embedded: EmbeddedSweep,
+        text_embeddings: Tensor,
+        label_of_text: Tensor | None = None,
+    ) -> tuple[Tensor, NDArray[np.bool_]]:
+        """Compare every point with every text.
+
+        Args:
+            embedded: N points.
+            text_embeddings: (C, D) float32 of unit length.
+            label_of_text: (C,) int64, for the cameras' prompt denoising; without it there is none.
+
+        Returns:
+            Probabilities (N, C) float32, rows that sum to one, and (N,) bool, whether anything saw
+            the point; rows of points that nothing saw are zero.
+        """
+        if embedded.points is None:
+            return self._compare_pixels(embedded, text_embeddings, label_of_text)
+        assert self._segmenter is not None  # it embedded them
+        probabilities = self._segmenter.compare(embedded.points, text_embeddings)
+        if embedded.pixels is not None:
+            seen_probabilities, in_view = self._compare_pixels(
+                embedded, text_embeddings, label_of_text
+            )
+            probabilities = fuse(
+                probabilities.cpu(), seen_probabilities, in_view, self._camera_weight
+            )
+        return probabilities, np.ones(embedded.num_points, dtype=bool)
+
+    def gather(self, embedded: EmbeddedSweep, point_texts: Tensor) -> Evidence:
+        """Keep what was seen in a form that outlives the words; see `semantic_guided`.
+
+        Args:
+            embedded: N points.
+            point_texts: (N, D) float32 of unit length, the text of each point's label.
+        """
+        pixel_share = torch.zeros(embedded.num_points)
+        sources = []
+        if embedded.pixels is not None:
+            assert self._camera_segmenter is not None  # it embedded them
+            weight = 1.0 if embedded.points is None else self._camera_weight
+            pixel_share = weight * embedded.pixels.in_view(embedded.num_points).float()
+            pixels = embedded.pixels.per_point(embedded.num_points)
+            sources.append(Source(pixels, self._camera_segmenter.logit_scale, pixel_share))
+        if embedded.points is not None:
+            assert self._segmenter is not None
+            points, scale = embedded.points.cpu(), self._segmenter.logit_scale
+            sources.append(Source(points, scale, 1 - pixel_share))
+        return semantic_guided(sources, point_texts)
+
+    def _compare_pixels(
+        self, embedded: EmbeddedSweep, text_embeddings: Tensor, label_of_text: Tensor | None
+    ) -> tuple[Tensor, NDArray[np.bool_]]:
+        assert self._camera_segmenter is not None
+        assert embedded.pixels is not None
+        return self._camera_segmenter.compare(
+            embedded.pixels, embedded.num_points, text_embeddings, label_of_text
+        )
+
+
+def fuse(
+    probabilities: Tensor,
+    camera_probabilities: Tensor,
+    in_view: NDArray[np.bool_],
+    camera_weight: float,
+) -> Tensor:
+    """Take the weighted geometric mean of student and cameras.
+
+    Args:
+        probabilities: (N, C) float, the student's.
+        camera_probabilities: (N, C) float, the cameras'.
+        in_view: (N,) bool; elsewhere the student decides alone.
+        camera_weight: The cameras' share, in [0, 1].
+
+    Returns:
+        (N, C) float, rows that sum to one.
+    """
+    weight = camera_weight * torch.from_numpy(in_view)[:, None]
+    logits = (1 - weight) * _log(probabilities) + weight * _log(camera_probabilities)
+    return torch.softmax(logits, dim=1)
+
+
+def _log(probabilities: Tensor) -> Tensor:
+    """Logarithm that no single zero can decide."""
+    return probabilities.clamp(min=1e-6).log()

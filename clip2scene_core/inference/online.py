@@ -1,0 +1,358 @@
+"""The engine: sweeps and camera views in, labelled clouds and a labelled map out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clip2scene_core.checkpoint import load_checkpoint
+from clip2scene_core.inference.camera_segmenter import CameraSegmenter
+from clip2scene_core.inference.fusion import Fusion
+from clip2scene_core.inference.options import OnlineOptions
+from clip2scene_core.inference.segmenter import Segmenter
+from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
+from clip2scene_core.mapping.labelled_map import LabelledMap, check_map_path, save_map
+from clip2scene_core.mapping.semantic_map import SemanticMap
+from clip2scene_core.mapping.voxel_grid import EvidenceGrid
+from clip2scene_core.prompts.prompt_set import (
+    EmbedPrompts,
+    Query,
+    Wording,
+    Words,
+    make_words,
+    rivals_and_query,
+)
+from clip2scene_core.prompts.text_encoder import PromptEncoder, load_text_table
+from clip2scene_core.prompts.vocabulary import Vocabulary, classify, entropies_of
+from clip2scene_core.sample import CameraView, Sweep
+from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.teacher.text import ENSEMBLE
+
+
+class MissingCamerasError(ValueError):
+    """A mode that labels by cameras was given none."""
+
+
+@dataclass(frozen=True)
+class LabelledCloud:
+    """One labelled sweep: as many points as came in, in the same order.
+
+    Attributes:
+        points: (N, 4) float32, the sweep's own: x, y, z in metres in the LiDAR frame, intensity.
+        labels: (N,) uint8, indices into `vocabulary`; IGNORE_LABEL where there is none.
+        scores: (N,) float32 in [0, 1], 0 where unlabelled.
+        stamp_ns: The sweep's.
+        T_fixed_lidar: (4, 4) float64, the sweep's.
+        vocabulary: The words it was labelled with.
+        query: The text that was asked; None without one.
+        similarities: (N,) float32 in [0, 1] with the query, see `rivals_and_query`; 0 for points
+            that were not labelled, None without a query.
+        entropies: (N,) float32, nats, see `entropies_of`; None unless asked for.
+    """
+
+    points: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    scores: NDArray[np.float32]
+    stamp_ns: int
+    T_fixed_lidar: NDArray[np.float64]
+    vocabulary: Vocabulary
+    query: str | None = None
+    similarities: NDArray[np.float32] | None = None
+    entropies: NDArray[np.float32] | None = None
+
+
+class OnlineSegmenter:
+    """Labels sweeps one by one and keeps a map of what surrounds the vehicle.
+
+    Each sweep is labelled on its own: feeding merged sweeps to the network scores lower than single
+    ones (CLIP2Scene, CVPR 2023, Table 1), so time enters through the map.
+
+    Words and options may be changed from another thread while `add` runs; a sweep is labelled with
+    the same ones from beginning to end.
+
+    Args:
+        options: How to label.
+        vocabulary: The first words.
+        embed_prompts: The text side of the CLIP that taught the student.
+        segmenter: The student; needed in modes "lidar" and "fused".
+        camera_segmenter: The teacher; needed in modes "camera" and "fused".
+    """
+
+    def __init__(
+        self,
+        options: OnlineOptions,
+        vocabulary: Vocabulary,
+        embed_prompts: EmbedPrompts,
+        segmenter: Segmenter | None = None,
+        camera_segmenter: CameraSegmenter | None = None,
+    ) -> None:
+        if options.mode != "camera" and segmenter is None:
+            raise ValueError(f"mode {options.mode!r} needs a student; give `segmenter`")
+        if options.mode != "lidar" and camera_segmenter is None:
+            raise ValueError(f"mode {options.mode!r} needs a teacher; give `camera_segmenter`")
+        # One tuple, so that a sweep never sees new words with old options.
+        self._setting = (Words(vocabulary), options)
+        self._own = vocabulary
+        self._embed_prompts = embed_prompts
+        self._fusion = Fusion(segmenter, camera_segmenter, options.camera_weight)
+        self._map = None
+        if options.map_enabled:
+            grid = EvidenceGrid(
+                options.map_voxel_size_m,
+                vocabulary.embeddings.shape[1],
+                options.map_radius_m,
+                options.map_max_voxels,
+                options.map_decay_s,
+            )
+            self._map = SemanticMap(grid, options.map_carving)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words that the next sweep is labelled with."""
+        return self._setting[0].vocabulary
+
+    @property
+    def options(self) -> OnlineOptions:
+        """How the next sweep is labelled."""
+        return self._setting[1]
+
+    @property
+    def words(self) -> Words:
+        """What the next sweep is compared with."""
+        return self._setting[0]
+
+    def read(self, wording: Wording) -> Words:
+        """Let CLIP read a wording, and change nothing yet.
+
+        The engine's first words cost nothing: their embeddings are at hand without CLIP.
+
+        Raises:
+            ValueError: If a text is empty, too long or unknown to the CLIP, or names occur twice.
+            OSError: If the CLIP's file is missing.
+        """
+        return make_words(wording, self._embed)
+
+    def use(self, words: Words, options: OnlineOptions | None = None) -> None:
+        """Label the map at once and all sweeps to come with these words and options.
+
+        Args:
+            words: From `read`.
+            options: By default those in use. Mode, device, precision, key smoothing, prompt
+                denoising, camera weight and of the map all but radius and decay count at the
+                construction only.
+        """
+        options = options or self.options
+        if self._map is not None:
+            self._map.keep(options.map_radius_m, options.map_decay_s)
+        self._setting = (words, options)
+
+    def set_prompts(self, prompts: Sequence[str], names: Sequence[str] | None = None) -> Vocabulary:
+        """Change the words of the next sweep and, at once, of the whole map.
+
+        Args:
+            prompts: C texts.
+            names: C distinct names, by default the prompts.
+
+        Returns:
+            The new vocabulary.
+
+        Raises:
+            ValueError: If a prompt is empty, too long or unknown to the CLIP, or names do not fit.
+                The old words stay.
+        """
+        words = self.read(Wording(tuple(prompts), tuple(names or ())))
+        self.use(replace(words, query=self._setting[0].query))
+        return words.vocabulary
+
+    def set_query(self, text: str) -> None:
+        """Compare the points of the next sweeps with a text, too; an empty one ends that.
+
+        Raises:
+            ValueError: If the text is too long or unknown to the CLIP. The old query stays.
+        """
+        text = text.strip()
+        query = Query(text, self._embed([text])[0]) if text else None
+        self.use(Words(self.vocabulary, query))
+
+    def add(self, sweep: Sweep, cameras: Sequence[CameraView] = ()) -> LabelledCloud:
+        """Label one sweep and add it to the map, if its pose is known.
+
+        Args:
+            sweep: N points; `T_global_lidar` holds T_fixed_lidar. Points that are not finite or out
+                of range stay in place, unlabelled.
+            cameras: Views around the sweep's stamp, poses in the same fixed frame. Unused in mode
+                "lidar".
+
+        Returns:
+            N labels in the order of the points.
+
+        Raises:
+            MissingCamerasError: In mode "camera" without cameras.
+        """
+        words, options = self._setting
+        vocabulary, query = words.vocabulary, words.query
+        if options.mode == "camera" and not cameras:
+            raise MissingCamerasError("mode 'camera' labels by cameras, but none was given")
+        usable = _usable(sweep.points, options)
+        inside = Sweep(sweep.points[usable], sweep.T_global_lidar, sweep.stamp_ns)
+        embedded = self._fusion.embed(inside, cameras)
+        text_probabilities, seen = self._fusion.compare(
+            embedded, vocabulary.embeddings, vocabulary.label_of_text
+        )
+        probabilities = vocabulary.merge(text_probabilities)
+        labels = np.full(len(sweep.points), IGNORE_LABEL, dtype=np.uint8)
+        scores = np.zeros(len(sweep.points), dtype=np.float32)
+        labels[usable], scores[usable] = _decide(probabilities, seen, options.min_confidence)
+        similarities, entropies = None, None
+        if options.with_entropies:
+            entropies = np.full(len(sweep.points), np.log(len(vocabulary)), dtype=np.float32)
+            entropies[usable] = entropies_of(probabilities)
+        if query is not None:
+            similarities = np.zeros(len(sweep.points), dtype=np.float32)
+            answer, _ = self._fusion.compare(embedded, rivals_and_query(vocabulary, query))
+            similarities[usable] = answer[:, -1].float().cpu().numpy()
+        cloud = LabelledCloud(
+            sweep.points,
+            labels,
+            scores,
+            sweep.stamp_ns,
+            sweep.T_global_lidar,
+            vocabulary,
+            None if query is None else query.text,
+            similarities,
+            entropies,
+        )
+        if self._map is not None and sweep.is_located:
+            point_texts = vocabulary.embeddings[text_probabilities.argmax(dim=1).cpu()]
+            evidence = self._fusion.gather(embedded, point_texts)
+            self._map.add(inside.points[:, :3], evidence, sweep.T_global_lidar, sweep.stamp_ns)
+        return cloud
+
+    def map(self) -> LabelledMap:
+        """The voxels around the vehicle, labelled with the newest words.
+
+        Raises:
+            ValueError: If the options keep no map.
+        """
+        if self._map is None:
+            raise ValueError("there is no map: OnlineOptions.map_enabled is False")
+        words, options = self._setting
+        return self._map.label(words.vocabulary, options.min_confidence)
+
+    def save_map(self, path: Path) -> LabelledMap:
+        """Write the map as it is now; see `clip2scene_core.mapping.labelled_map.save_map`.
+
+        Args:
+            path: Ends in .npz or .ply; its folder exists.
+
+        Returns:
+            What was written.
+
+        Raises:
+            ValueError: If the suffix is another one, the map is empty, or there is none.
+            OSError: If the file cannot be written.
+        """
+        check_map_path(path)
+        labelled_map = self.map()
+        save_map(labelled_map, path)
+        return labelled_map
+
+    def reset(self) -> None:
+        """Forget the map, for example after a jump in time."""
+        if self._map is not None:
+            self._map.clear()
+
+    def _embed(self, prompts: Sequence[str], template: str = ENSEMBLE) -> Tensor:
+        """Embed prompts as the CLIP does, the engine's first ones from memory."""
+        own = {text: row for row, text in enumerate(self._own.texts)}
+        if template == ENSEMBLE and prompts and all(prompt in own for prompt in prompts):
+            return self._own.embeddings[[own[prompt] for prompt in prompts]]
+        return self._embed_prompts(prompts, template)
+
+
+def _usable(points: NDArray[np.float32], options: OnlineOptions) -> NDArray[np.bool_]:
+    """Tell which points (N, 4) are finite and in range."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        range_m = np.linalg.norm(points[:, :3], axis=1)
+        inside: NDArray[np.bool_] = (range_m >= options.min_range_m) & (
+            range_m <= options.max_range_m
+        )
+        inside &= np.linalg.norm(points[:, :2], axis=1) >= options.ego_radius_m
+    return inside & np.isfinite(points).all(axis=1)
+
+
+def _decide(
+    probabilities: Tensor, seen: NDArray[np.bool_], min_confidence: float
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Take the most probable label of each point that was seen."""
+    labels, scores = classify(probabilities, min_confidence)
+    labels[~seen] = IGNORE_LABEL
+    scores[labels == IGNORE_LABEL] = 0.0
+    return labels, scores
+
+
+def load_online_segmenter(
+    weights: Path | str = "small",
+    teacher: str | None = None,
+    options: OnlineOptions | None = None,
+    prompts: Sequence[str] | None = None,
+    texts: Path | None = None,
+) -> OnlineSegmenter:
+    """Put an engine together from a student checkpoint and a CLIP.
+
+    In mode "lidar" CLIP is loaded only when words change: the checkpoint carries its own.
+
+    Args:
+        weights: A student checkpoint, or "small" for the shipped one. Mode "camera" needs none.
+        teacher: A CLIP as `load_clip` names it; by default the one that taught the student, in mode
+            "camera" the shipped one.
+        options: How to label.
+        prompts: The first words; by default the student's own, in mode "camera" the nuScenes ones.
+        texts: File of a `TextTable` in place of the CLIP, in mode "lidar".
+
+    Returns:
+        The engine.
+
+    Raises:
+        ValueError: If weights, teacher, options or prompts cannot be used; one line says why.
+        FileNotFoundError: If the CLIP's file is missing.
+    """
+    options = options or OnlineOptions()
+    if options.mode == "camera":
+        encoder = PromptEncoder(teacher or "small", options.device)
+        segmenter = None
+        vocabulary = None
+    else:
+        checkpoint = load_checkpoint(weights)
+        segmenter = Segmenter(checkpoint, options.device, options.precision)
+        vocabulary = checkpoint.vocabulary
+        clip_name = teacher or checkpoint.config.teacher.clip
+        encoder = PromptEncoder(clip_name, options.device, taught_with=vocabulary)
+    embed_prompts: EmbedPrompts = encoder
+    if texts is not None:
+        if vocabulary is None or options.mode != "lidar" or teacher is not None:
+            raise ValueError(
+                f"{texts}: a table of texts is for mode 'lidar' without a teacher; modes 'camera' "
+                f"and 'fused' need the CLIP itself"
+            )
+        embed_prompts = load_text_table(texts, vocabulary)
+    if teacher is not None:
+        _ = encoder.clip  # a CLIP that was asked for by name is not found missing half-way
+    if prompts is not None:
+        vocabulary = make_words(Wording(tuple(prompts)), embed_prompts).vocabulary
+    elif vocabulary is None:
+        names = tuple(c.name for c in NUSCENES_CLASSES)
+        wording = Wording(tuple(c.prompt for c in NUSCENES_CLASSES), names)
+        vocabulary = make_words(wording, encoder).vocabulary
+    camera_segmenter = None
+    if options.mode != "lidar":
+        dense_clip = DenseClip(
+            encoder.clip, key_smoothing=options.key_smoothing, scales=options.camera_scales
+        )
+        camera_segmenter = CameraSegmenter(dense_clip, prompt_denoising=options.prompt_denoising)
+    return OnlineSegmenter(options, vocabulary, embed_prompts, segmenter, camera_segmenter)

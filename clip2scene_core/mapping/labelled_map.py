@@ -1,0 +1,114 @@
+"""A labelled map, and its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2scene_core.atomic_write import atomic_write
+from clip2scene_core.prompts.vocabulary import Vocabulary
+
+MAP_SUFFIXES = (".npz", ".ply")
+
+_PLY_TYPES = {"float": "<f4", "uchar": "u1"}
+_PLY_VERTEX = (
+    ("x", "float"), ("y", "float"), ("z", "float"),
+    ("red", "uchar"), ("green", "uchar"), ("blue", "uchar"),
+    ("label", "uchar"), ("score", "float"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LabelledMap:
+    """Labelled voxels.
+
+    Attributes:
+        points: (V, 3) float32 voxel centres, metres, in the fixed frame.
+        labels: (V,) uint8, indices into `vocabulary`.
+        scores: (V,) float32 in [0, 1], the probability of the label.
+        counts: (V,) int64, points that fell into the voxel.
+        vocabulary: The words that it is labelled with.
+    """
+
+    points: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    scores: NDArray[np.float32]
+    counts: NDArray[np.int64]
+    vocabulary: Vocabulary
+
+
+def check_map_path(path: Path) -> None:
+    """Refuse a path that a map cannot be written to, before anybody drives for an hour.
+
+    Raises:
+        ValueError: If the suffix is not one of MAP_SUFFIXES.
+    """
+    if path.suffix not in MAP_SUFFIXES:
+        raise ValueError(
+            f"a map is written as {' or '.join(MAP_SUFFIXES)}, got {str(path)!r}; "
+            f"name the file by one of these suffixes"
+        )
+
+
+def save_map(labelled_map: LabelledMap, path: Path) -> None:
+    """Write a map; the file appears when it is complete.
+
+    - `.npz`: `points` (V, 3) float32, `labels` (V,) uint8, `scores` (V,) float32, `counts` (V,)
+      int64, and of the words `names` (C,), `prompts` (C,) and `colours` (C, 3) uint8.
+    - `.ply`: binary, a vertex per voxel: x y z float, red green blue label uchar, score float. The
+      words stand in the header: `comment label 0 car`.
+
+    Args:
+        labelled_map: V voxels, at least one.
+        path: Ends in .npz or .ply; its folder exists. An older file is replaced.
+
+    Raises:
+        ValueError: If the suffix is another one, or the map is empty.
+        OSError: If the file cannot be written.
+    """
+    check_map_path(path)
+    if not len(labelled_map.points):
+        raise ValueError(f"the map is empty, {path} was not written; label some sweeps first")
+    with atomic_write(path) as draft, draft.open("wb") as file:
+        (_write_npz if path.suffix == ".npz" else _write_ply)(labelled_map, file)
+
+
+def _write_npz(labelled_map: LabelledMap, file: IO[bytes]) -> None:
+    np.savez_compressed(
+        file,
+        points=labelled_map.points,
+        labels=labelled_map.labels,
+        scores=labelled_map.scores,
+        counts=labelled_map.counts,
+        names=np.array(labelled_map.vocabulary.names),
+        prompts=np.array(labelled_map.vocabulary.prompts),
+        colours=labelled_map.vocabulary.colours,
+    )
+
+
+def _write_ply(labelled_map: LabelledMap, file: IO[bytes]) -> None:
+    vertices = np.empty(
+        len(labelled_map.points), dtype=[(name, _PLY_TYPES[kind]) for name, kind in _PLY_VERTEX]
+    )
+    for column, name in enumerate("xyz"):
+        vertices[name] = labelled_map.points[:, column]
+    colours = labelled_map.vocabulary.colourise(labelled_map.labels)
+    for column, name in enumerate(("red", "green", "blue")):
+        vertices[name] = colours[:, column]
+    vertices["label"], vertices["score"] = labelled_map.labels, labelled_map.scores
+    # A name is free text; a line break in it would end the comment.
+    names = [" ".join(name.split()) for name in labelled_map.vocabulary.names]
+    header = [
+        "ply",
+        "format binary_little_endian 1.0",
+        *(f"comment label {label} {name}" for label, name in enumerate(names)),
+        f"element vertex {len(vertices)}",
+        *(f"property {kind} {name}" for name, kind in _PLY_VERTEX),
+        "end_header",
+    ]
+    file.write(("\n".join(header) + "\n").encode())
+    file.write(vertices.tobytes())

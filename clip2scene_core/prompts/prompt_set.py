@@ -1,0 +1,227 @@
+"""What a user asks to look for, checked as far as that goes without a CLIP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+import yaml
+from torch import Tensor
+
+from clip2scene_core.prompts.vocabulary import Vocabulary, make_vocabulary
+from clip2scene_core.teacher.text import ENSEMBLE, check_template
+
+
+class EmbedPrompts(Protocol):
+    """The text side of the CLIP that taught the student."""
+
+    def __call__(self, prompts: Sequence[str], template: str = ENSEMBLE) -> Tensor:
+        """Embed P prompts: (P, D) float32 of unit length; ValueError for one CLIP can't take."""
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Words before a CLIP has read them; a label is a prompt or a group of prompts.
+
+    Attributes:
+        prompts: Texts to look for.
+        names: One per prompt, shown to people; () takes the prompts themselves.
+        groups: "name: a | b | c": several texts with one label. Where a text is also a prompt, the
+            group takes that prompt's place; a group without such a text comes behind the prompts.
+        template: Sentence around every text, with {} in its place, or "ensemble" for CLIP2Scene's
+            85.
+        palette: Red, green, blue of each label, 0 to 255; () takes the built-in colours.
+        query: A text that points are compared with beside their labels; "" for none.
+        grouping: How the texts of a group make one probability; see `Vocabulary.merge`.
+
+    Raises:
+        ValueError: If names or palette do not fit, a group cannot be read, a text is in two groups,
+            or the template has no {}.
+    """
+
+    prompts: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    template: str = ENSEMBLE
+    palette: tuple[int, ...] = ()
+    query: str = ""
+    grouping: str = "logsumexp"
+
+    def __post_init__(self) -> None:
+        if self.names and len(self.names) != len(self.prompts):
+            raise ValueError(
+                f"{len(self.names)} names but {len(self.prompts)} prompts; give one name each"
+            )
+        check_template(self.template)
+        wanted = 3 * len(self.labels())
+        if self.palette and len(self.palette) != wanted:
+            raise ValueError(
+                f"a palette of {wanted // 3} labels has {wanted} values, red, green and blue of "
+                f"each; got {len(self.palette)}"
+            )
+        beyond = [value for value in self.palette if not 0 <= value <= 255]
+        if beyond:
+            raise ValueError(f"the palette's values must be in [0, 255], got {beyond[0]}")
+
+    def labels(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Name and texts of each label, in the order of the labels."""
+        groups = [_parse_group(group) for group in self.groups]
+        group_of: dict[str, tuple[str, tuple[str, ...]]] = {}
+        for group in groups:
+            for text in group[1]:
+                if text in group_of:
+                    raise ValueError(
+                        f"prompt {text!r} is in the groups {group_of[text][0]!r} and {group[0]!r}; "
+                        f"leave it in one"
+                    )
+                group_of[text] = group
+        labels: list[tuple[str, tuple[str, ...]]] = []
+        prompts = [prompt.strip() for prompt in self.prompts]
+        for name, prompt in zip(self.names or prompts, prompts, strict=True):
+            label = group_of.get(prompt, (name, (prompt,)))
+            if label not in labels or label not in groups:
+                labels.append(label)
+        return labels + [group for group in groups if group not in labels]
+
+
+@dataclass(frozen=True)
+class Words:
+    """What points are compared with, as one immutable whole.
+
+    Attributes:
+        vocabulary: The labels.
+        query: The free text; None without one.
+    """
+
+    vocabulary: Vocabulary
+    query: Query | None = None
+
+
+def make_words(wording: Wording, embed_prompts: EmbedPrompts) -> Words:
+    """Let a CLIP read a wording.
+
+    Args:
+        wording: What is asked.
+        embed_prompts: The CLIP's text side.
+
+    Returns:
+        The words.
+
+    Raises:
+        ValueError: If the CLIP cannot take a text, or the labels make no vocabulary.
+    """
+    labels = wording.labels()
+    texts = [text for _, texts in labels for text in texts]
+    vocabulary = make_vocabulary(
+        [" | ".join(texts) for _, texts in labels],
+        embed_prompts(texts, wording.template),
+        [name for name, _ in labels],
+        texts_of_label=[texts for _, texts in labels],
+        palette=wording.palette,
+        grouping=wording.grouping,
+    )
+    query = wording.query.strip()
+    if not query:
+        return Words(vocabulary)
+    return Words(vocabulary, Query(query, embed_prompts([query], wording.template)[0]))
+
+
+def load_wording(path: Path) -> Wording:
+    """Read words from a file.
+
+    Args:
+        path: A .txt with a prompt a line, # before remarks; or a .yaml with a list of prompts, or
+            with names and, for each, a prompt or a list of prompts that share the label.
+
+    Returns:
+        Prompts, names and groups.
+
+    Raises:
+        ValueError: If the file holds something else.
+        OSError: If it cannot be read.
+    """
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".txt":
+        lines = [line.partition("#")[0].strip() for line in text.splitlines()]
+        return Wording(tuple(line for line in lines if line))
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: this is no YAML ({error})") from error
+    if _is_text_list(content):
+        return Wording(tuple(content))
+    if not isinstance(content, dict) or not content:
+        raise ValueError(
+            f"{path}: must be a list of prompts, or names and, for each, a prompt or a list of them"
+        )
+    for name, texts in content.items():
+        if not isinstance(name, str) or not (isinstance(texts, str) or _is_text_list(texts)):
+            raise ValueError(f"{path}: {name!r} must be a name with a prompt or a list of prompts")
+    groups = {name: texts for name, texts in content.items() if not isinstance(texts, str)}
+    return Wording(
+        tuple(texts if isinstance(texts, str) else texts[0] for texts in content.values()),
+        tuple(content),
+        tuple(f"{name}: {' | '.join(texts)}" for name, texts in groups.items()),
+    )
+
+
+def _is_text_list(content: object) -> bool:
+    return (
+        isinstance(content, list)
+        and len(content) > 0
+        and all(isinstance(text, str) for text in content)
+    )
+
+
+def _parse_group(group: str) -> tuple[str, tuple[str, ...]]:
+    name, colon, listed = group.partition(":")
+    texts = tuple(text.strip() for text in listed.split("|"))
+    if not colon or not name.strip() or not all(texts):
+        raise ValueError(
+            f"group {group!r} must be a name, a colon, and texts with bars between them, such as "
+            f"'vehicle: car | bus'"
+        )
+    if len(set(texts)) < len(texts):
+        raise ValueError(f"group {name.strip()!r} names a text twice")
+    return name.strip(), texts
+
+
+@dataclass(frozen=True)
+class Query:
+    """A text that points are compared with.
+
+    Attributes:
+        text: What was asked.
+        embedding: (D,) float32 text embedding of unit length.
+    """
+
+    text: str
+    embedding: Tensor
+
+    def __post_init__(self) -> None:
+        if self.embedding.ndim != 1:
+            raise ValueError(f"embedding must be (D,), got {tuple(self.embedding.shape)}")
+
+
+def rivals_and_query(vocabulary: Vocabulary, query: Query) -> Tensor:
+    """Put a query behind the prompts that it competes with.
+
+    A cosine alone says little: CLIP places every text near every point, and how near depends on the
+    text. So the similarity of a point with a query is the probability that the query would get if
+    it were one more prompt: near 0 where some prompt fits far better, 0.5 where one fits as well,
+    near 1 where none comes close. It is worth more the better the prompts cover the scene. A prompt
+    that is the query itself is no rival.
+
+    Args:
+        vocabulary: C prompts.
+        query: Embedded by the same CLIP.
+
+    Returns:
+        (R + 1, D) float32 text embeddings, R of rivals and then the query's.
+    """
+    asked = query.text.strip().casefold()
+    rivals = [row for row, text in enumerate(vocabulary.texts) if text.casefold() != asked]
+    return torch.cat([vocabulary.embeddings[rivals], query.embedding[None].to("cpu")])

@@ -1,0 +1,180 @@
+"""The text side of a CLIP, loaded when it is first needed and checked against a student."""
+
+from __future__ import annotations
+
+import threading
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clip2scene_core.device import find_device
+from clip2scene_core.prompts.vocabulary import Vocabulary
+from clip2scene_core.teacher.clip import Clip, load_clip
+from clip2scene_core.teacher.text import ENSEMBLE, embed_prompts, templates_of
+
+_MIN_COSINE = 0.99
+
+
+class PromptEncoder:
+    """Embeds prompts for a student that knows its own words without CLIP.
+
+    Args:
+        clip_name: A CLIP as `load_clip` names it.
+        device: Where CLIP runs.
+        taught_with: The student's own vocabulary; a CLIP that embeds its first prompt elsewhere is
+            not the one that taught the student, and its prompts would mean nothing to it.
+    """
+
+    def __init__(
+        self, clip_name: str, device: str = "cpu", taught_with: Vocabulary | None = None
+    ) -> None:
+        self._clip_name = clip_name
+        self._device = find_device(device)
+        self._taught_with = taught_with
+        self._clip: Clip | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def clip(self) -> Clip:
+        """The CLIP; the first use loads it.
+
+        Raises:
+            ValueError: If it cannot be used or did not teach the student.
+            FileNotFoundError: If its file is missing.
+        """
+        with self._lock:
+            if self._clip is None:
+                clip = load_clip(self._clip_name, self._device)
+                self._check(clip)
+                self._clip = clip
+            return self._clip
+
+    def __call__(self, prompts: Sequence[str], template: str = ENSEMBLE) -> Tensor:
+        """Embed prompts: P texts -> (P, D) float32 of unit length; see `embed_prompts`.
+
+        Args:
+            prompts: P texts.
+            template: One sentence with {} in the prompt's place, or "ensemble" for all 85.
+        """
+        return embed_prompts(self.clip, prompts, templates_of(self.clip, template))
+
+    def _check(self, clip: Clip) -> None:
+        if self._taught_with is None:
+            return
+        own = self._taught_with.embeddings[0]
+        theirs = embed_prompts(clip, self._taught_with.prompts[:1])[0].cpu()
+        if own.shape != theirs.shape or float(torch.dot(own, theirs)) < _MIN_COSINE:
+            raise ValueError(
+                f"CLIP {clip.name!r} did not teach this student: they place the prompt "
+                f"{self._taught_with.prompts[0]!r} differently; name the CLIP of its training"
+            )
+
+
+class TextTable:
+    """Embeds the texts of a table, and no others.
+
+    Args:
+        texts: T texts.
+        embeddings: (T, D) float32 of unit length.
+        template: The sentence in which CLIP read them, or "ensemble".
+        name: Of the table, for reasons.
+    """
+
+    def __init__(
+        self, texts: Sequence[str], embeddings: Tensor, template: str = ENSEMBLE, name: str = ""
+    ) -> None:
+        self.texts = tuple(texts)
+        self.embeddings = embeddings
+        self.template = template
+        self._name = name
+        self._rows = {text: row for row, text in enumerate(self.texts)}
+
+    def __call__(self, prompts: Sequence[str], template: str = ENSEMBLE) -> Tensor:
+        """Embed prompts: P texts -> (P, D) float32 of unit length.
+
+        Raises:
+            ValueError: If the table was made with another template or lacks a text.
+        """
+        if template != self.template:
+            raise ValueError(
+                f"{self._name} holds texts for the template {self.template!r}, not {template!r}"
+            )
+        missing = [prompt for prompt in prompts if prompt not in self._rows]
+        if missing:
+            raise ValueError(
+                f"{self._name} does not hold {', '.join(map(repr, missing))}; add it with "
+                f"'clip2scene words --prompts' where there is the CLIP"
+            )
+        return self.embeddings[[self._rows[prompt] for prompt in prompts]]
+
+
+def read_texts(
+    encoder: PromptEncoder, own: Vocabulary, prompts: Sequence[str], template: str = ENSEMBLE
+) -> TextTable:
+    """Let a CLIP read texts for a student.
+
+    Args:
+        encoder: The CLIP that taught the student.
+        own: The student's own words, which go into the table, too.
+        prompts: More texts.
+        template: Sentence around every text, or "ensemble".
+
+    Raises:
+        ValueError: If the CLIP cannot take a text.
+    """
+    texts = list(dict.fromkeys([*own.texts, *(prompt.strip() for prompt in prompts)]))
+    return TextTable(texts, encoder(texts, template).cpu(), template)
+
+
+def save_text_table(table: TextTable, path: Path) -> None:
+    """Write a table as .npz.
+
+    Raises:
+        ValueError: If the path ends otherwise.
+        OSError: If it cannot be written.
+    """
+    if path.suffix != ".npz":
+        raise ValueError(f"{path}: a table of texts ends in .npz")
+    np.savez_compressed(
+        path,
+        texts=np.array(table.texts),
+        embeddings=table.embeddings.numpy(),
+        template=np.array(table.template),
+    )
+
+
+def load_text_table(path: Path, own: Vocabulary) -> TextTable:
+    """Read a table, and check that its CLIP is the one that taught the student.
+
+    Args:
+        path: Written by `save_text_table`.
+        own: The student's own words.
+
+    Raises:
+        ValueError: If it is no such file, or of another CLIP.
+        FileNotFoundError: If it is missing.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            texts = [str(text) for text in file["texts"]]
+            embeddings = torch.from_numpy(file["embeddings"].astype(np.float32))
+            table = TextTable(texts, embeddings, str(file["template"]), str(path))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path}: no such table of texts") from error
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path} is no table of texts; write one with 'clip2scene words'"
+        ) from error
+    known = [row for row, text in enumerate(own.texts) if text in texts]
+    ours = own.embeddings[known]
+    if not known or embeddings.ndim != 2 or embeddings.shape[1] != ours.shape[1]:
+        raise ValueError(f"{path} was made for another student")
+    if table.template == ENSEMBLE:
+        theirs = table([own.texts[row] for row in known])
+        if float((ours * theirs).sum(dim=1).min()) < _MIN_COSINE:
+            raise ValueError(f"{path} was read by another CLIP than the one of this student")
+    return table

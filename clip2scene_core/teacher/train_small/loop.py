@@ -1,0 +1,328 @@
+"""Training of the small CLIP on pictures with captions."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from clip2scene_core.atomic_write import atomic_write
+from clip2scene_core.teacher.maskclip import pooled_and_dense
+from clip2scene_core.teacher.openclip import CLIP, open_clip
+from clip2scene_core.teacher.small_clip import (
+    SmallClipFile,
+    SmallClipShape,
+    build_small_clip,
+    save_small_clip,
+)
+from clip2scene_core.teacher.text import PROMPT_TEMPLATES, encode_tokens, tokenize
+from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
+from clip2scene_core.teacher.train_small.data import (
+    Augmentation,
+    CaptionedPictures,
+    random_crops,
+)
+from clip2scene_core.teacher.train_small.losses import (
+    are_named,
+    contrastive_loss,
+    picture_similarity,
+    place_choice_loss,
+    place_similarity,
+    same_as,
+)
+
+_LOG = logging.getLogger(__name__)
+
+_LARGEST_LOGIT_SCALE = math.log(100)
+_STATE_FORMAT = "clip2scene small CLIP training state 1"
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How a small CLIP is trained.
+
+    Attributes:
+        shape: Its shape.
+        augmentation: How pictures are varied.
+        steps: Number of batches.
+        batch_size: Pictures per batch.
+        learning_rate: Of AdamW, after the warm-up; falls to 0 along a cosine.
+        warmup_steps: Steps over which the learning rate rises.
+        weight_decay: Of weight matrices; biases, norms and the logit scale have none.
+        place_weight: Weight of InfoNCE between the phrases of captions and the places of pictures.
+        choice_weight: Weight of the loss that lets every place choose among its caption's phrases.
+            With both weights 0 training is CLIP's, on whole pictures and captions only.
+        choice_shares: Share of a picture's places that must choose, those that fit best, where the
+            caption names one thing, two, and so on (the last one: or more); the rest may show what
+            the caption leaves out.
+        template_probability: How often a caption is put into one of the 85 templates.
+        bfloat16: Multiply matrices in bfloat16; the weights stay float32. Faster only on CPUs that
+            have instructions for it; others take ten times as long.
+        save_every: Steps between two states on disk.
+        seed: Decides the first weights, the order of pictures and every crop.
+    """
+
+    shape: SmallClipShape = field(default_factory=SmallClipShape)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    steps: int = 3000
+    batch_size: int = 256
+    learning_rate: float = 2e-3
+    warmup_steps: int = 200
+    weight_decay: float = 0.05
+    place_weight: float = 1.0
+    choice_weight: float = 1.0
+    choice_shares: tuple[float, ...] = (0.3, 0.5, 0.75)
+    template_probability: float = 0.3
+    bfloat16: bool = False
+    save_every: int = 500
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is reported after every step: the step that is done, of how many, and its loss."""
+
+    step: int
+    num_steps: int
+    loss: float
+
+
+def train_small_clip(
+    pictures: CaptionedPictures,
+    options: TrainingOptions,
+    out: Path,
+    report: Callable[[Progress], None] | None = None,
+    device: torch.device | str = "cpu",
+) -> SmallClipFile:
+    """Train a small CLIP, or go on with the training whose state lies beside `out`.
+
+    Every step draws its chance from the seed and its own number, so a training that was stopped
+    and goes on from its state ends with the same numbers as one that was never stopped.
+
+    Args:
+        pictures: What to train on.
+        options: How.
+        out: File of the small CLIP. The state is `out` with the suffix `.state.safetensors`; it
+            is removed at the end.
+        report: Called after every step.
+        device: Where to train; a GPU holds all pictures.
+
+    Returns:
+        The trained small CLIP, on the CPU.
+
+    Raises:
+        ValueError: If a state is there that was made with other options or other pictures.
+    """
+    training = _Training(pictures, options, torch.device(device))
+    state_path = out.with_suffix(".state.safetensors")
+    if state_path.is_file():
+        training.restore(state_path)
+        _LOG.info("going on from step %d of %d (%s)", training.step, options.steps, state_path)
+    loss = math.nan
+    while training.step < options.steps:
+        loss = training.take_step()
+        if report is not None:
+            report(Progress(training.step, options.steps, loss))
+        if training.step % options.save_every == 0 and training.step < options.steps:
+            training.save(state_path)
+    record = {
+        "num_pictures": len(pictures.captions),
+        "picture_size": pictures.images.shape[1],
+        "options": asdict(options),
+        "last_loss": loss,
+    }
+    small_clip = training.finished(record)
+    save_small_clip(out, small_clip)
+    state_path.unlink(missing_ok=True)
+    return small_clip
+
+
+def with_scores(small_clip: SmallClipFile, scores: dict[str, object]) -> SmallClipFile:
+    """Put held-out scores into the training record, for the model card."""
+    return replace(small_clip, training={**small_clip.training, "scores": scores})
+
+
+class _Training:
+    """A training that can be stopped between two steps."""
+
+    def __init__(
+        self, pictures: CaptionedPictures, options: TrainingOptions, device: torch.device
+    ) -> None:
+        self.pictures = pictures
+        self.images = torch.from_numpy(pictures.images).to(device)
+        self.options = options
+        self.device = device
+        self.step = 0
+        self.tokenizer = CompactBytePairTokenizer.of_captions(
+            pictures.captions, PROMPT_TEMPLATES, options.shape.context_length
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(options.seed)
+            self.model = build_small_clip(options.shape, self.tokenizer.size)
+        self.model.to(device, memory_format=torch.channels_last).train()
+        self.optimizer = torch.optim.AdamW(
+            _parameter_groups(self.model, options.weight_decay),
+            lr=options.learning_rate,
+            betas=(0.9, 0.98),
+        )
+        mean, std = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
+        self.mean = torch.tensor(mean, device=device).view(1, 3, 1, 1)
+        self.std = torch.tensor(std, device=device).view(1, 3, 1, 1)
+
+    def take_step(self) -> float:
+        """Train on one batch and return its loss."""
+        generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + self.step)
+        index = self._picture_index()
+        crops = random_crops(self.images[index], self.options.augmentation, generator)
+        for group in self.optimizer.param_groups:
+            group["lr"] = _learning_rate(self.step, self.options)
+        captions = [self.pictures.captions[picture] for picture in index]
+        phrases = [self.pictures.phrases[picture] for picture in index]
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.bfloat16):
+            images = ((crops - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+            pooled, dense = pooled_and_dense(self.model.visual, images)
+            image_embeddings, places = pooled.float(), dense.float()
+            text_embeddings = self._embed(self._texts(captions, generator))
+            unique_phrases = sorted({phrase for own in phrases for phrase in own})
+            phrase_embeddings = self._embed(unique_phrases)
+        scale = self.model.logit_scale
+        loss = contrastive_loss(
+            picture_similarity(image_embeddings, text_embeddings),
+            scale,
+            same_as(captions).to(self.device),
+        )
+        is_named = are_named(phrases, unique_phrases).to(self.device)
+        if self.options.place_weight > 0:
+            similarity = place_similarity(places, phrase_embeddings)
+            loss = loss + self.options.place_weight * contrastive_loss(similarity, scale, is_named)
+        if self.options.choice_weight > 0:
+            loss = loss + self.options.choice_weight * place_choice_loss(
+                places, phrase_embeddings, scale, is_named, self.options.choice_shares
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        with torch.no_grad():
+            self.model.logit_scale.clamp_(0, _LARGEST_LOGIT_SCALE)
+        self.step += 1
+        return loss.item()
+
+    def _picture_index(self) -> list[int]:
+        """The pictures of this step's batch: every epoch has its own order."""
+        num_pictures = len(self.pictures.captions)
+        batch_size = min(self.options.batch_size, num_pictures)
+        steps_per_epoch = num_pictures // batch_size
+        epoch, step = divmod(self.step, steps_per_epoch)
+        order = np.random.default_rng((self.options.seed, epoch)).permutation(num_pictures)
+        batch: list[int] = order[step * batch_size : (step + 1) * batch_size].tolist()
+        return batch
+
+    def _texts(self, captions: list[str], generator: torch.Generator) -> list[str]:
+        """The captions of a batch, some of them inside a template."""
+        in_template = (
+            torch.rand(len(captions), generator=generator) < self.options.template_probability
+        )
+        template = torch.randint(len(PROMPT_TEMPLATES), (len(captions),), generator=generator)
+        return [
+            PROMPT_TEMPLATES[int(template[row])].format(caption) if in_template[row] else caption
+            for row, caption in enumerate(captions)
+        ]
+
+    def _embed(self, texts: list[str]) -> Tensor:
+        """Embed texts, equal ones once: (T, D)."""
+        unique_texts = sorted(set(texts))
+        tokens = tokenize(self.tokenizer, unique_texts).to(self.device)
+        # Fused attention in bfloat16 is ten times slower backwards on a CPU.
+        with sdpa_kernel(SDPBackend.MATH):
+            embeddings = encode_tokens(self.model, tokens).float()
+        row = {text: number for number, text in enumerate(unique_texts)}
+        return embeddings[[row[text] for text in texts]]
+
+    def save(self, path: Path) -> None:
+        """Write everything that the next step depends on."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for name, parameter in self.model.named_parameters():
+            for key, value in self.optimizer.state[parameter].items():
+                tensors[f"optimizer.{name}.{key}"] = value
+        metadata = {"format": _STATE_FORMAT, "step": str(self.step), "made_by": self._fingerprint()}
+        with atomic_write(path) as draft:
+            save_file(
+                {name: value.contiguous() for name, value in tensors.items()}, draft, metadata
+            )
+
+    def restore(self, path: Path) -> None:
+        """Read what save has written."""
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata.get("format") != _STATE_FORMAT or metadata["made_by"] != self._fingerprint():
+            raise ValueError(
+                f"{path} was made with other options or pictures; use them again, or remove it "
+                "to start over"
+            )
+        prefix = "model."
+        self.model.load_state_dict(
+            {
+                name[len(prefix) :]: value
+                for name, value in tensors.items()
+                if name.startswith(prefix)
+            }
+        )
+        for name, parameter in self.model.named_parameters():
+            prefix = f"optimizer.{name}."
+            state = {
+                key[len(prefix) :]: value
+                for key, value in tensors.items()
+                if key.startswith(prefix)
+            }
+            # AdamW counts its steps on the CPU wherever the weights are.
+            self.optimizer.state[parameter] = {
+                key: value if key == "step" else value.to(self.device)
+                for key, value in state.items()
+            }
+        self.step = int(metadata["step"])
+
+    def _fingerprint(self) -> str:
+        """What a state depends on, as text."""
+        return json.dumps(
+            [asdict(self.options), len(self.pictures.captions), self.tokenizer.pieces]
+        )
+
+    def finished(self, record: dict[str, object]) -> SmallClipFile:
+        """The model as it is now, with the record of its training."""
+        return SmallClipFile(
+            model=self.model.eval().cpu(),
+            shape=self.options.shape,
+            tokenizer=self.tokenizer,
+            mean=open_clip.OPENAI_DATASET_MEAN,
+            std=open_clip.OPENAI_DATASET_STD,
+            training=record,
+        )
+
+
+def _parameter_groups(model: CLIP, weight_decay: float) -> list[dict[str, object]]:
+    """Split parameters into those with and without weight decay."""
+    parameters = list(model.parameters())
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _learning_rate(step: int, options: TrainingOptions) -> float:
+    """Linear warm-up, then a cosine down to 0."""
+    if step < options.warmup_steps:
+        return options.learning_rate * (step + 1) / options.warmup_steps
+    progress = (step - options.warmup_steps) / max(1, options.steps - options.warmup_steps)
+    return options.learning_rate * (1 + math.cos(math.pi * progress)) / 2

@@ -1,0 +1,131 @@
+"""The batches of a run, step by step, from any step on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from clip2scene_core.config.sections import TrainingConfig
+from clip2scene_core.training.fabric import Fabric
+
+_Batch = TypeVar("_Batch")
+
+
+class Batches(Generic[_Batch]):
+    """This process's share of every batch of a run.
+
+    Args:
+        samples: S keyframes; keys are (epoch, index).
+        collate: Joins a list of them to a batch.
+        training: Sizes, epochs and seed.
+        fabric: The processes that share the batches.
+        num_workers: Processes that load keyframes beside this one.
+    """
+
+    def __init__(
+        self,
+        samples: Dataset[Any],
+        collate: Callable[[list[Any]], _Batch],
+        training: TrainingConfig,
+        fabric: Fabric,
+        num_workers: int,
+    ) -> None:
+        self._samples, self._collate = samples, collate
+        self._training, self._fabric, self._num_workers = training, fabric, num_workers
+        self._num_samples = len(samples)  # type: ignore[arg-type]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of an epoch; what does not fill a batch is left out."""
+        return max(1, self._num_samples // self._training.batch_size)
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of the whole run."""
+        return self._training.epochs * self.steps_per_epoch
+
+    def from_step(self, step: int) -> Iterator[tuple[int, Iterator[_Batch]]]:
+        """Give the epoch of each step that is left, and the batches of its accumulated parts.
+
+        The step must take all of its parts before the next one begins.
+
+        Args:
+            step: Steps that are done.
+        """
+        parts: Iterator[_Batch] = iter(())
+        for number in range(step, self.num_steps):
+            epoch, done = divmod(number, self.steps_per_epoch)
+            if number == step or done == 0:
+                parts = self._load(epoch, done)
+            yield epoch, parts
+
+    def _load(self, epoch: int, done: int) -> Iterator[_Batch]:
+        accumulate = self._training.accumulate
+        order = BatchOrder(
+            self._num_samples,
+            self._training.batch_size // accumulate,
+            self._training.seed,
+            epoch,
+            self._fabric.global_rank,
+            self._fabric.world_size,
+            first=done * accumulate,
+        )
+        loader: DataLoader[Any] = DataLoader(
+            self._samples,
+            batch_sampler=order,
+            collate_fn=self._collate,
+            num_workers=self._num_workers,
+        )
+        return iter(loader)
+
+
+class BatchOrder(Sampler[list[tuple[int, int]]]):
+    """One process's share of every batch of an epoch.
+
+    Every epoch has its own order. A batch of all processes is a run of that order, and each process
+    takes every world_size-th keyframe of it, so the batches are the same however many share them.
+    What is left at the end of an epoch is dropped, unless it is all that there is.
+
+    Args:
+        num_keyframes: Of the data set.
+        batch_size: Keyframes of a batch, over all processes.
+        seed: Decides the order.
+        epoch: Which one.
+        rank: Of this process.
+        world_size: How many processes there are.
+        first: Batches at the beginning that are left out, since an earlier run took them.
+
+    Raises:
+        ValueError: If the processes cannot share a batch evenly.
+    """
+
+    def __init__(
+        self,
+        num_keyframes: int,
+        batch_size: int,
+        seed: int,
+        epoch: int,
+        rank: int = 0,
+        world_size: int = 1,
+        first: int = 0,
+    ) -> None:
+        self._batch_size = min(batch_size, num_keyframes)
+        if self._batch_size % world_size:
+            raise ValueError(
+                f"{world_size} processes cannot share batches of {self._batch_size} keyframes "
+                f"evenly; choose a batch_size that is a multiple of {world_size}"
+            )
+        self._order = np.random.default_rng((seed, epoch)).permutation(num_keyframes)
+        self._epoch, self._rank, self._world_size = epoch, rank, world_size
+        self._first = first
+
+    def __len__(self) -> int:
+        return len(self._order) // self._batch_size - self._first
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        for number in range(self._first, self._first + len(self)):
+            batch = self._order[number * self._batch_size : (number + 1) * self._batch_size]
+            yield [(self._epoch, int(index)) for index in batch[self._rank :: self._world_size]]

@@ -1,0 +1,136 @@
+"""The consensus of every drive of a data set on disk: voted once, read by every epoch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from clip2scene_core.atomic_write import atomic_write
+from clip2scene_core.config.pretrain import PretrainConfig
+from clip2scene_core.config.sections import AugmentationConfig
+from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.geometry.se3 import transform_points
+from clip2scene_core.training.pretrain.data.consensus import SHIFTS, Consensus, Votes
+from clip2scene_core.training.pretrain.data.paired_sample import pair_sample
+from clip2scene_core.training.pretrain.data.pixel_embeddings import CachedTeacher
+
+_NOT_VARIED = AugmentationConfig(cloud=False, image_flip=False, image_crop=False)
+
+
+class ConsensusCache:
+    """One file for each drive, under a folder for each way to vote.
+
+    The folder's name is a digest of the teacher, its words and what decides the votes. Files appear
+    only when they are complete; an interrupted count goes on where it stopped, and any number of
+    processes can share the work.
+
+    Args:
+        root: Folder of the teacher's embeddings; its name stands for the teacher.
+        text: (C, D) float32 of unit length.
+        logit_scale: The teacher's inverse temperature.
+        config: Voxels, movable classes, ranges and occlusion.
+
+    Raises:
+        ValueError: If the config asks for no consensus.
+    """
+
+    def __init__(
+        self, root: Path, text: Tensor, logit_scale: float, config: PretrainConfig
+    ) -> None:
+        if not config.consensus.voxel_size_m:
+            raise ValueError("consensus.voxel_size_m is 0: the config asks for no consensus")
+        self._text, self._logit_scale = text, logit_scale
+        # Sweeps before the keyframe do not vote, and nothing is varied.
+        self._config = replace(
+            config, augmentation=_NOT_VARIED, sweeps=replace(config.sweeps, count=1)
+        )
+        settings = [
+            SHIFTS, logit_scale, asdict(config.consensus), config.classes,
+            config.sweeps.min_range_m, config.sweeps.max_range_m,
+            config.teacher.occlusion_margin_m,
+        ]  # fmt: skip
+        digest = hashlib.sha256(json.dumps(settings).encode())
+        digest.update(text.numpy().tobytes())
+        self._folder = root / f"consensus-{digest.hexdigest()[:16]}"
+
+    def holds(self, scene_token: str) -> bool:
+        """Tell whether a drive's consensus is there."""
+        return self._path(scene_token).is_file()
+
+    def add(
+        self, dataset: NuScenesDataset, keyframes: Sequence[int], teacher: CachedTeacher
+    ) -> None:
+        """Let the cameras of a drive vote, and write what comes out.
+
+        Args:
+            dataset: Opened with images.
+            keyframes: All of one drive.
+            teacher: Holds them.
+        """
+        is_movable = np.isin(self._config.classes, self._config.consensus.movable)
+        votes = Votes(self._config.consensus.voxel_size_m, is_movable, self._logit_scale)
+        for index in keyframes:
+            sample = dataset.load(index, ())
+            paired = pair_sample(sample, self._config, np.random.default_rng(0))
+            points = paired.clouds[0][paired.point_index, :3]
+            cosines = (teacher.embed_pairs(paired) @ self._text.T).numpy()
+            keyframe = sample.keyframe
+            votes.add(transform_points(keyframe.T_global_lidar, points), cosines, keyframe.stamp_ns)
+        path = self._path(dataset.scene_token(keyframes[0]))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as draft, draft.open("wb") as file:
+            np.savez(file, **asdict(votes.count()))
+
+    def read(self, scene_token: str) -> Consensus:
+        """Read a drive's consensus.
+
+        Raises:
+            FileNotFoundError: If it is not there.
+            ValueError: If the file is damaged.
+        """
+        path = self._path(scene_token)
+        try:
+            with np.load(path) as file:
+                values = {field.name: file[field.name] for field in fields(Consensus)}
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path}: damaged consensus ({error}); delete the file") from error
+        numbers = {key: float(values[key]) for key in ("voxel_size_m", "logit_scale")}
+        return Consensus(**(values | numbers))
+
+    def _path(self, scene_token: str) -> Path:
+        return self._folder / f"{scene_token}.npz"
+
+
+def fill_consensus(
+    cache: ConsensusCache,
+    dataset: NuScenesDataset,
+    teacher: CachedTeacher,
+    rank: int,
+    world_size: int,
+    report: Callable[[int, int], None],
+) -> None:
+    """Count the votes of the drives that a cache lacks.
+
+    Args:
+        cache: Of one way to vote.
+        dataset: Opened with images.
+        teacher: Holds all keyframes.
+        rank: This process takes every world_size-th drive, beginning with this one.
+        world_size: How many processes there are.
+        report: Told after each drive how many are done and how many there are.
+    """
+    by_scene: dict[str, list[int]] = {}
+    for index in range(len(dataset)):
+        by_scene.setdefault(dataset.scene_token(index), []).append(index)
+    share = list(by_scene.items())[rank::world_size]
+    for number, (scene_token, keyframes) in enumerate(share, start=1):
+        if not cache.holds(scene_token):
+            cache.add(dataset, keyframes, teacher)
+        report(number, len(share))

@@ -1,0 +1,213 @@
+"""One keyframe as pre-training sees it: sweeps, pixel-point pairs, and the grids they meet in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2scene_core.config.pretrain import PretrainConfig
+from clip2scene_core.config.sections import SweepsConfig
+from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.geometry.projection import pair_pixels_with_points
+from clip2scene_core.geometry.se3 import invert, transform_points
+from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.sample import Sample, Sweep
+from clip2scene_core.training.augmentation import crop_and_flip, rotate_and_flip
+from clip2scene_core.training.pretrain.data.consensus import Consensus
+
+
+@dataclass(frozen=True)
+class PairedSample:
+    """Sweeps, the pixels that show their points, and where both meet.
+
+    Attributes:
+        token: The keyframe's.
+        clouds: K clouds (N_k, 4) float32 in their own frames, augmented: x, y, z in metres,
+            intensity.
+        images: V images (H, W, 3) uint8, augmented.
+        cloud_index: (P,) int64, cloud of each pixel-point pair.
+        point_index: (P,) int64, its point in that cloud.
+        image_index: (P,) int64, its image.
+        pixels: (P, 2) float32 [u, v] in that image.
+        grid_index: (P,) int64, the grid in which the pair's point lies before augmentation, all
+            sweeps put together; numbered from 0 without gaps.
+        superpixel_index: (P,) int64, the superpixel that the pair's pixel belongs to before
+            augmentation, those of all images numbered through; all 0 where none are made.
+        labels: (N,) uint8 of the points of all clouds, one cloud after the other: what consensus
+            takes them for; IGNORE_LABEL where there is none.
+        confidences: (N,) float32 in [0, 1], of these.
+    """
+
+    token: str
+    clouds: tuple[NDArray[np.float32], ...]
+    images: tuple[NDArray[np.uint8], ...]
+    cloud_index: NDArray[np.int64]
+    point_index: NDArray[np.int64]
+    image_index: NDArray[np.int64]
+    pixels: NDArray[np.float32]
+    grid_index: NDArray[np.int64]
+    superpixel_index: NDArray[np.int64]
+    labels: NDArray[np.uint8]
+    confidences: NDArray[np.float32]
+
+
+def choose_sweeps(
+    dataset: NuScenesDataset, index: int, config: PretrainConfig, generator: np.random.Generator
+) -> list[int]:
+    """Choose which sweeps before a keyframe take part, ascending; see `NuScenesDataset.load`.
+
+    Where fewer were recorded since the start of the scene, there are fewer.
+    """
+    sweeps = config.sweeps
+    if sweeps.choice == "nearest" or sweeps.count == 1:
+        return list(range(1, sweeps.count))
+    reach = dataset.num_previous(index, sweeps.reach)
+    chosen = generator.choice(reach, min(sweeps.count - 1, reach), replace=False)
+    return sorted((chosen + 1).tolist())
+
+
+def pair_sample(
+    sample: Sample,
+    config: PretrainConfig,
+    generator: np.random.Generator,
+    superpixels: Sequence[NDArray[np.integer]] = (),
+    consensus: Consensus | None = None,
+) -> PairedSample:
+    """Pair a keyframe's sweeps with its images, find the grids, then augment.
+
+    Args:
+        sample: K sweeps and V cameras.
+        config: Ranges, occlusion, grids and augmentation.
+        generator: Source of chance for the augmentation.
+        superpixels: V maps (H, W), each numbered from 0; none where no loss needs them.
+        consensus: Of the keyframe's drive; None leaves all points without a label.
+
+    Returns:
+        The pairs; there may be none.
+
+    Source: CLIP2Scene (CVPR 2023), sections 3.2.3 and 4.1: sweeps are registered to the keyframe,
+    voxelised together into grids, and augmented each on its own.
+    """
+    sweeps = [
+        replace(sweep, points=sweep.points[is_in_range(sweep.points, config.sweeps)], labels=None)
+        for sweep in sample.sweeps
+    ]
+    pairs = pair_pixels_with_points(
+        sweeps, sample.cameras, occlusion_margin_m=config.teacher.occlusion_margin_m
+    )
+    cloud_index, point_index = pairs.sweep_index, pairs.point_index
+    T_keyframe_global = invert(sample.keyframe.T_global_lidar)
+    registered = [
+        transform_points(T_keyframe_global @ sweep.T_global_lidar, sweep.points[:, :3])
+        for sweep in sweeps
+    ]
+    starts = np.cumsum([0, *(len(points) for points in registered)])
+    stitched = np.concatenate(registered)
+    grid_index = number_grids(
+        stitched[starts[cloud_index] + point_index], config.losses.grid_size_m
+    )
+    clouds = [sweep.points for sweep in sweeps]
+    if config.sweeps.is_merged:
+        intensity = np.concatenate([sweep.points[:, 3:] for sweep in sweeps])
+        clouds = [np.concatenate([stitched.astype(np.float32), intensity], axis=1)]
+        point_index, cloud_index = starts[cloud_index] + point_index, np.zeros_like(cloud_index)
+    if config.augmentation.cloud:
+        clouds = [rotate_and_flip(cloud, generator) for cloud in clouds]
+    labels, confidences = _label_by_consensus(sweeps, consensus)
+    paired = PairedSample(
+        token=sample.token,
+        clouds=tuple(clouds),
+        images=tuple(camera.image for camera in sample.cameras),
+        cloud_index=cloud_index,
+        point_index=point_index,
+        image_index=pairs.camera_index,
+        pixels=pairs.pixels,
+        grid_index=grid_index,
+        superpixel_index=number_superpixels(pairs.pixels, pairs.camera_index, superpixels),
+        labels=labels,
+        confidences=confidences,
+    )
+    if config.augmentation.image_flip or config.augmentation.image_crop:
+        paired = _augment_images(paired, config, generator)
+    return paired
+
+
+def number_grids(points: NDArray[np.float64], grid_size_m: float) -> NDArray[np.int64]:
+    """Number the grids that points lie in: (P, 3) metres -> (P,) int64 from 0 without gaps."""
+    cells = np.floor(points / grid_size_m).astype(np.int64)
+    cells -= cells.min(axis=0, initial=0)
+    spans = cells.max(axis=0, initial=0) + 1
+    keys = (cells[:, 0] * spans[1] + cells[:, 1]) * spans[2] + cells[:, 2]
+    numbers: NDArray[np.int64] = np.unique(keys, return_inverse=True)[1].astype(np.int64)
+    return numbers
+
+
+def number_superpixels(
+    pixels: NDArray[np.float32],
+    image_index: NDArray[np.int64],
+    superpixels: Sequence[NDArray[np.integer]],
+) -> NDArray[np.int64]:
+    """Find the superpixel of each pixel (P, 2) [u, v]: (P,) int64, see `PairedSample`."""
+    numbers = np.zeros(len(pixels), dtype=np.int64)
+    columns, rows = np.rint(pixels).astype(np.int64).T
+    first = 0
+    for number, labels in enumerate(superpixels):
+        own = image_index == number
+        numbers[own] = first + labels[rows[own], columns[own]]
+        first += int(labels.max()) + 1
+    return numbers
+
+
+def is_in_range(points: NDArray[np.float32], config: SweepsConfig) -> NDArray[np.bool_]:
+    """Tell which points (N, 4) are neither the vehicle itself nor too far away: (N,) bool."""
+    range_m = np.linalg.norm(points[:, :3], axis=1)
+    within: NDArray[np.bool_] = (range_m >= config.min_range_m) & (range_m <= config.max_range_m)
+    return within
+
+
+def _label_by_consensus(
+    sweeps: Sequence[Sweep], consensus: Consensus | None
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Look the points of all sweeps up, one sweep after the other: labels and confidences (N,)."""
+    if consensus is None:
+        num_points = sum(len(sweep.points) for sweep in sweeps)
+        nothing = np.full(num_points, IGNORE_LABEL, dtype=np.uint8)
+        return nothing, np.zeros(num_points, dtype=np.float32)
+    found = [
+        consensus.label(transform_points(s.T_global_lidar, s.points[:, :3]), s.stamp_ns)
+        for s in sweeps
+    ]
+    return np.concatenate([of for of, _ in found]), np.concatenate([sure for _, sure in found])
+
+
+def _augment_images(
+    paired: PairedSample, config: PretrainConfig, generator: np.random.Generator
+) -> PairedSample:
+    """Crop and flip every image; pairs whose pixel falls outside are dropped."""
+    pixels = paired.pixels.copy()
+    is_kept = np.ones(len(pixels), dtype=np.bool_)
+    images: Sequence[NDArray[np.uint8]] = []
+    for number, image in enumerate(paired.images):
+        own = np.flatnonzero(paired.image_index == number)
+        varied, moved, is_inside = crop_and_flip(
+            image,
+            pixels[own],
+            generator,
+            may_crop=config.augmentation.image_crop,
+            may_flip=config.augmentation.image_flip,
+        )
+        images = [*images, varied]
+        pixels[own], is_kept[own] = moved, is_inside
+    return replace(
+        paired,
+        images=tuple(images),
+        cloud_index=paired.cloud_index[is_kept],
+        point_index=paired.point_index[is_kept],
+        image_index=paired.image_index[is_kept],
+        pixels=pixels[is_kept],
+        grid_index=np.unique(paired.grid_index[is_kept], return_inverse=True)[1].astype(np.int64),
+        superpixel_index=paired.superpixel_index[is_kept],
+    )

@@ -1,0 +1,88 @@
+"""The teacher as training asks it: an embedding for every pixel of a pair, live or from a cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.teacher.cache import TeacherCache, embed_image
+from clip2scene_core.teacher.maskclip import DenseClip, sample_at
+from clip2scene_core.training.pretrain.data.paired_sample import PairedSample
+
+
+class LiveTeacher:
+    """Embeds the images of a keyframe each time that it is asked.
+
+    Args:
+        dense_clip: The frozen CLIP.
+    """
+
+    def __init__(self, dense_clip: DenseClip) -> None:
+        self._dense_clip = dense_clip
+
+    @torch.no_grad()
+    def embed_pairs(self, sample: PairedSample) -> Tensor:
+        """Embed the pixel of every pair: (P, D) float32 of unit length."""
+        maps = [embed_image(self._dense_clip, image) for image in sample.images]
+        return _sample_pairs(maps, sample, self._dense_clip.clip.embedding_size)
+
+
+class CachedTeacher:
+    """Reads what the teacher once said of a keyframe's images, which nobody may have varied since.
+
+    Args:
+        cache: Holds every keyframe.
+        embedding_size: D.
+    """
+
+    def __init__(self, cache: TeacherCache, embedding_size: int) -> None:
+        self._cache = cache
+        self._embedding_size = embedding_size
+
+    @torch.no_grad()
+    def embed_pairs(self, sample: PairedSample) -> Tensor:
+        """Read the pixel of every pair: (P, D) float32 of unit length.
+
+        Raises:
+            FileNotFoundError: If the cache lacks the keyframe.
+        """
+        return _sample_pairs(list(self._cache.read(sample.token)), sample, self._embedding_size)
+
+
+def fill_cache(
+    cache: TeacherCache,
+    dataset: NuScenesDataset,
+    share: Sequence[int],
+    report: Callable[[int, int], None],
+) -> None:
+    """Embed the keyframes that a cache lacks.
+
+    Args:
+        cache: The teacher's.
+        dataset: Opened with images.
+        share: Which keyframes are this process's.
+        report: Told after each how many are done and how many there are.
+    """
+    for number, index in enumerate(share, start=1):
+        token = dataset.token(index)
+        if not cache.holds(token):
+            cache.add(token, [camera.image for camera in dataset.load(index, ()).cameras])
+        report(number, len(share))
+
+
+def _sample_pairs(maps: list[Tensor], sample: PairedSample, embedding_size: int) -> Tensor:
+    """Read maps (D, h, w) at the pixels of the pairs."""
+    embeddings = torch.zeros(len(sample.pixels), embedding_size)
+    for number, dense in enumerate(maps):
+        rows = torch.from_numpy(sample.image_index == number).nonzero()[:, 0]
+        if len(rows):
+            embeddings[rows] = sample_at(
+                dense[None].float(),
+                torch.zeros(len(rows), dtype=torch.int64),
+                torch.from_numpy(sample.pixels)[rows],
+                (sample.images[number].shape[0], sample.images[number].shape[1]),
+            )
+    return embeddings

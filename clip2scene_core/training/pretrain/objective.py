@@ -1,0 +1,174 @@
+"""What pre-training minimises: the paper's two losses and its rivals', as the config names them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clip2scene_core.config.sections import LossesConfig
+from clip2scene_core.losses.distillation import distillation_loss
+from clip2scene_core.losses.info_nce import ppkt_loss, slidr_loss
+from clip2scene_core.losses.semantic_consistency import (
+    bounded_semantic_consistency_loss,
+    paper_semantic_consistency_loss,
+    semantic_consistency_loss,
+)
+from clip2scene_core.losses.spatial_temporal import (
+    official_spatial_temporal_loss,
+    spatial_temporal_consistency_loss,
+)
+from clip2scene_core.training.pretrain.data.batch import PretrainBatch
+from clip2scene_core.training.pretrain.distiller import Embedded
+from clip2scene_core.training.pretrain.pseudo_labels import Labels
+
+
+@dataclass(frozen=True)
+class Term:
+    """One loss of a batch.
+
+    Attributes:
+        value: () float, a mean.
+        weight: () float: of how much it is the mean. Processes that share a batch are weighed by
+            it, so that their sum is the loss of the whole batch.
+    """
+
+    value: Tensor
+    weight: Tensor
+
+
+def losses_of(
+    embedded: Embedded,
+    batch: PretrainBatch,
+    labels: Labels,
+    text: Tensor,
+    config: LossesConfig,
+    class_weights: Tensor | None,
+    logit_scale: float,
+    chance: torch.Generator,
+) -> dict[str, Term]:
+    """Compute the losses of a batch.
+
+    Args:
+        embedded: The batch in CLIP's space.
+        batch: N points, P pairs.
+        labels: What the pairs and other points are taken for.
+        text: (C, D) float of unit length.
+        config: Which losses.
+        class_weights: (C,) float for the cross-entropy, or None.
+        logit_scale: The teacher's inverse temperature, for "kl".
+        chance: Draws the pairs of "ppkt"; on the CPU.
+
+    Returns:
+        "semantic", "spatial_temporal" and "contrastive", whichever the config asks for, before
+        their factors.
+
+    Source: CLIP2Scene (CVPR 2023), Eq. (1) to (4), and the baselines of its table 2.
+    """
+    terms = {}
+    if config.semantic == "kl":
+        terms["semantic"] = _distil(embedded, batch, text, config, logit_scale)
+    elif config.semantic != "none":
+        rows = torch.cat([batch.point_index, labels.unseen])
+        classes = torch.cat([labels.of_pairs, labels.of_unseen])
+        weights = labels.confidences if config.weigh_by_confidence else None
+        points = embedded.semantic[rows]
+        terms["semantic"] = _name(points, classes, text, config, class_weights, weights)
+    if config.spatial_temporal != "none":
+        terms["spatial_temporal"] = _gather(embedded, batch, labels, text, config)
+    if config.contrastive != "none":
+        terms["contrastive"] = _contrast(embedded, batch, config, chance)
+    return terms
+
+
+def _name(
+    points: Tensor,
+    classes: Tensor,
+    text: Tensor,
+    config: LossesConfig,
+    class_weights: Tensor | None,
+    point_weights: Tensor | None,
+) -> Term:
+    """Eq. (1) and its kin: points (M, D) are drawn to the texts of their classes (M,)."""
+    count = torch.tensor(float(len(classes)), device=text.device)
+    if config.semantic == "paper_eq1":
+        value = paper_semantic_consistency_loss(points, text, classes, config.temperature)
+        return Term(value, count)
+    if config.semantic == "bounded_eq1":
+        value = bounded_semantic_consistency_loss(points, text, classes, config.temperature)
+        return Term(value, count)
+    value = semantic_consistency_loss(
+        points,
+        text,
+        classes,
+        config.temperature,
+        class_weights,
+        point_weights,
+        normalise=config.normalise,
+    )
+    weights = text.new_ones(len(classes)) if point_weights is None else point_weights
+    if class_weights is not None:
+        weights = weights * class_weights[classes]
+    return Term(value, weights.sum())
+
+
+def _distil(
+    embedded: Embedded,
+    batch: PretrainBatch,
+    text: Tensor,
+    config: LossesConfig,
+    logit_scale: float,
+) -> Term:
+    """The ablation: the student's distribution over the classes is drawn to the teacher's."""
+    points = F.normalize(embedded.semantic[batch.point_index], dim=1)
+    student_logits = points @ text.T / config.temperature
+    teacher_logits = logit_scale * batch.pixel_embeddings @ text.T
+    value = distillation_loss(student_logits, teacher_logits, temperature=1.0)
+    return Term(value, torch.tensor(float(len(points)), device=text.device))
+
+
+def _gather(
+    embedded: Embedded, batch: PretrainBatch, labels: Labels, text: Tensor, config: LossesConfig
+) -> Term:
+    """Eq. (2) to (4): the points of a grid are drawn to a mixture of its pixels and points."""
+    points = embedded.spatial[batch.point_index]
+    num_grids = torch.unique(batch.grid_index).numel()
+    if config.spatial_temporal == "official_code":
+        value = official_spatial_temporal_loss(
+            points, text, labels.of_pairs, batch.grid_index, config.fusion_temperature
+        )
+    else:
+        value = spatial_temporal_consistency_loss(
+            points,
+            embedded.pixels,
+            text,
+            labels.of_pairs,
+            batch.grid_index,
+            config.fusion_temperature,
+            normalise=config.spatial_normalise,
+            detach_centres=config.detach_centres,
+        )
+    return Term(value, torch.tensor(float(num_grids), device=text.device))
+
+
+def _contrast(
+    embedded: Embedded, batch: PretrainBatch, config: LossesConfig, chance: torch.Generator
+) -> Term:
+    """InfoNCE, of pairs or of superpixels; the batch of each process has its own negatives.
+
+    The mean of a superpixel's pixels is that of the pixels which show a point: they are where the
+    teacher is asked, and they lie all over it.
+    """
+    points, pixels = embedded.contrastive[batch.point_index], batch.pixel_embeddings
+    if config.contrastive == "ppkt":
+        count = min(len(points), config.contrastive_pairs)
+        value = ppkt_loss(
+            points, pixels, config.contrastive_pairs, config.contrastive_temperature, chance
+        )
+    else:
+        numbers = batch.superpixel_index
+        count = torch.unique(numbers).numel()
+        value = slidr_loss(points, numbers, pixels, numbers, config.contrastive_temperature)
+    return Term(value, torch.tensor(float(count), device=points.device))

@@ -1,0 +1,98 @@
+"""Pre-training: cameras teach, LiDAR learns. The paper as one readable function."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
+from clip2scene_core.config.pretrain import PretrainConfig
+from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.training.fabric import Fabric, make_fabric
+from clip2scene_core.training.pretrain.prepare import prepare_teaching
+from clip2scene_core.training.pretrain.trainer import StepReport, StudentTrainer
+
+
+def pretrain(
+    dataset: NuScenesDataset,
+    config: PretrainConfig,
+    out: Path,
+    fabric: Fabric | None = None,
+    cache: Path | None = None,
+    num_workers: int = 0,
+    save_every: int = 500,
+    report_teacher: Callable[[int, int], None] = lambda done, total: None,
+    report: Callable[[StepReport], None] = lambda step: None,
+    report_consensus: Callable[[int, int], None] = lambda done, total: None,
+) -> Path:
+    """Distil the frozen CLIP into a student, without a single 3D label.
+
+    The points of a keyframe's sweeps are paired with the pixels that show them; the teacher embeds
+    the pixels and names them by the prompts; the student learns by the paper's losses. The state
+    is written beside `out`; a run that finds it goes on from there and ends with the same weights.
+
+    Args:
+        dataset: Keyframes with images, opened without labels.
+        config: Everything that decides the result.
+        out: Checkpoint to write, .safetensors.
+        fabric: Launched, with the processes and devices to use; one CPU by default.
+        cache: Folder in which the teacher's embeddings, the consensus and superpixels stay, for
+            other runs; by default they lie beside `out` and go at the end.
+        num_workers: Processes that load keyframes beside each that trains.
+        save_every: Steps between two states.
+        report_teacher: Called after each keyframe that the teacher embedded, with how many are done
+            and how many there are.
+        report: Called after each step.
+        report_consensus: Called after each drive whose votes were counted, likewise.
+
+    Returns:
+        `out`.
+
+    Raises:
+        ValueError: If the data set is empty or was opened with labels, or classes are to be
+            balanced and no camera sees a point.
+
+    Source: CLIP2Scene (CVPR 2023), section 3.
+    """
+    if dataset.with_labels or len(dataset) == 0:
+        what = "was opened with labels" if dataset.with_labels else "has no keyframe"
+        raise ValueError(f"the data set {what}; pre-training reads keyframes without labels")
+    started = time.monotonic()
+    fabric = fabric or make_fabric(config)
+    folder = cache or out.with_suffix(".teacher")
+    teaching = prepare_teaching(dataset, config, folder, fabric, report_teacher, report_consensus)
+    trainer = StudentTrainer(
+        teaching.samples,
+        teaching.vocabulary.embeddings,
+        config,
+        fabric,
+        teaching.class_weights,
+        num_workers,
+        teaching.logit_scale,
+    )
+    state = out.with_suffix(".state.safetensors")
+    if state.exists():
+        trainer.restore(state)
+
+    def after_step(step: StepReport) -> None:
+        if fabric.is_global_zero and step.step % save_every == 0 and step.step < step.num_steps:
+            trainer.save(state)
+        report(step)
+
+    trainer.train(after_step)
+    if fabric.is_global_zero:
+        record = {
+            "num_keyframes": len(dataset),
+            "num_processes": fabric.world_size,
+            "seconds": round(time.monotonic() - started),
+        }
+        student = trainer.student.cpu().eval()
+        scenes = tuple(scene.token for scene in dataset.scenes)
+        save_checkpoint(out, Checkpoint(student, teaching.vocabulary, config, scenes, record))
+        state.unlink(missing_ok=True)
+        if cache is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    fabric.barrier()
+    return out

@@ -1,0 +1,203 @@
+"""Pictures of labelled clouds: bird's-eye view, camera overlay and legend."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from clip2scene_core.geometry.projection import pair_pixels_with_points
+from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.prompts.vocabulary import Vocabulary
+from clip2scene_core.sample import CameraView, Sweep
+
+BACKGROUND = (24, 26, 31)
+_FADE = 0.75
+_POINTS_ACROSS = 160
+FOREGROUND = (235, 235, 235)
+MARGIN_PX = 10
+_WORD_PX = 18
+_WORDS_PER_COLUMN = 20
+
+
+def draw_bird_eye(
+    points: NDArray[np.floating],
+    colours: NDArray[np.uint8],
+    size_px: int = 720,
+    reach_m: float = 35.0,
+) -> Image.Image:
+    """Draw points from above; higher points cover lower ones.
+
+    Args:
+        points: (N, 3) float, metres; the sensor is the origin, x is forward, y left, z up.
+        colours: (N, 3) uint8.
+        size_px: Edge of the square picture.
+        reach_m: Metres from the centre to an edge.
+
+    Returns:
+        RGB picture; forward is up, the arrow is the sensor.
+    """
+    canvas = np.empty((size_px, size_px, 3), dtype=np.uint8)
+    canvas[:] = BACKGROUND
+    scale = size_px / (2 * reach_m)
+    rows = np.floor(size_px / 2 - points[:, 0] * scale).astype(np.int64)
+    columns = np.floor(size_px / 2 - points[:, 1] * scale).astype(np.int64)
+    order = np.argsort(points[:, 2], kind="stable")
+    for row_step in (0, 1):  # 2 x 2 pixels a point: one alone is hard to see
+        for column_step in (0, 1):
+            r, c = rows[order] + row_step, columns[order] + column_step
+            inside = (r >= 0) & (r < size_px) & (c >= 0) & (c < size_px)
+            canvas[r[inside], c[inside]] = colours[order][inside]
+    picture = Image.fromarray(canvas)
+    draw = ImageDraw.Draw(picture)
+    centre = size_px / 2
+    draw.polygon(
+        [(centre, centre - 9), (centre - 6, centre + 7), (centre + 6, centre + 7)],
+        fill=FOREGROUND,
+    )
+    length = 10 * scale
+    left, bottom = MARGIN_PX, size_px - MARGIN_PX
+    draw.line([(left, bottom), (left + length, bottom)], fill=FOREGROUND, width=2)
+    draw.text((left, bottom - 16), "10 m", fill=FOREGROUND, font=label_font())
+    return picture
+
+
+def forward_left_up(points: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Turn points of nuScenes' LiDAR frame the way `draw_bird_eye` draws them.
+
+    Args:
+        points: (N, 3 or more) float, x right, y forward, z up.
+
+    Returns:
+        (N, 3) float, x forward, y left, z up.
+    """
+    right, forward, up = points[:, :3].T
+    return np.stack([forward, -right, up], axis=1)
+
+
+def draw_overlay(
+    camera: CameraView,
+    sweep: Sweep,
+    labels: NDArray[np.uint8],
+    vocabulary: Vocabulary,
+    width_px: int,
+) -> Image.Image:
+    """Draw the labelled points that a camera sees over its image.
+
+    Args:
+        camera: The view.
+        sweep: N points.
+        labels: (N,) uint8; IGNORE_LABEL is not drawn.
+        vocabulary: Gives the colours.
+        width_px: Width of the picture.
+
+    Returns:
+        RGB picture with the image's proportions.
+    """
+    pairs = pair_pixels_with_points([sweep], [camera], occlusion_margin_m=0.5)
+    drawn = labels[pairs.point_index] != IGNORE_LABEL
+    height, width = camera.image.shape[:2]
+    scale = width_px / width
+    pixels = (pairs.pixels[drawn] + 0.5) * scale
+    colours = vocabulary.colourise(labels[pairs.point_index[drawn]])
+    faded = Image.fromarray((camera.image * _FADE).astype(np.uint8))
+    picture = faded.resize((width_px, round(height * scale)))
+    draw = ImageDraw.Draw(picture)
+    radius = width_px / _POINTS_ACROSS / 2
+    for (u, v), colour in zip(pixels.tolist(), colours.tolist(), strict=True):
+        draw.ellipse([u - radius, v - radius, u + radius, v + radius], fill=tuple(colour))
+    return picture
+
+
+def draw_legend(vocabulary: Vocabulary, labels: NDArray[np.uint8], height_px: int) -> Image.Image:
+    """Draw each prompt beside its colour, most frequent first, with its share of the points.
+
+    Args:
+        vocabulary: The words.
+        labels: (N,) uint8, counted for the shares.
+        height_px: Height of the picture.
+
+    Returns:
+        RGB picture.
+    """
+    counts = np.bincount(labels, minlength=256)
+    order = sorted(range(len(vocabulary)), key=lambda label: -counts[label])
+    line_px = max(12, min(24, (height_px - 2 * MARGIN_PX) // (len(order) + 1)))
+    picture = Image.new("RGB", (230, height_px), BACKGROUND)
+    draw = ImageDraw.Draw(picture)
+    rows = [(vocabulary.names[i], tuple(vocabulary.colours[i].tolist()), counts[i]) for i in order]
+    rows.append(("unlabelled", (80, 80, 80), counts[IGNORE_LABEL]))
+    for line, (name, colour, count) in enumerate(rows):
+        top = MARGIN_PX + line * line_px
+        if top + line_px > height_px:
+            break
+        draw.rectangle([MARGIN_PX, top + 2, MARGIN_PX + 14, top + line_px - 4], fill=colour)
+        share = f"{100 * count / max(1, len(labels)):.1f} %"
+        draw.text((MARGIN_PX + 22, top), name, fill=FOREGROUND, font=label_font())
+        draw.text((180, top), share, fill=FOREGROUND, font=label_font())
+    return picture
+
+
+def draw_words(vocabulary: Vocabulary) -> Image.Image:
+    """Draw every label's colour, number and name, in the order of the labels.
+
+    Args:
+        vocabulary: Its words stand in columns of up to 20.
+
+    Returns:
+        RGB picture, as large as the words need.
+    """
+    font = label_font(_WORD_PX)
+    line_px = _WORD_PX + 8
+    rows = [f"{label}  {name}" for label, name in enumerate(vocabulary.names)]
+    text_left = MARGIN_PX + _WORD_PX + 8
+    widest = max(font.getbbox(row)[2] for row in rows)
+    column_px = text_left + math.ceil(widest) + MARGIN_PX
+    num_columns = math.ceil(len(rows) / _WORDS_PER_COLUMN)
+    height = 2 * MARGIN_PX + line_px * min(len(rows), _WORDS_PER_COLUMN)
+    picture = Image.new("RGB", (num_columns * column_px, height), BACKGROUND)
+    draw = ImageDraw.Draw(picture)
+    for label, row in enumerate(rows):
+        column, line = divmod(label, _WORDS_PER_COLUMN)
+        left, top = column * column_px, MARGIN_PX + line * line_px
+        colour = tuple(vocabulary.colours[label].tolist())
+        swatch = [left + MARGIN_PX, top + 2, left + MARGIN_PX + _WORD_PX, top + 2 + _WORD_PX]
+        draw.rectangle(swatch, fill=colour)
+        draw.text((left + text_left, top), row, fill=FOREGROUND, font=font)
+    return picture
+
+
+def place_side_by_side(
+    pictures: Sequence[Image.Image], captions: Sequence[str] | None = None
+) -> Image.Image:
+    """Put pictures in a row on the dark background, tops aligned, each under its caption."""
+    header = 0 if captions is None else 26
+    width = sum(p.width for p in pictures) + MARGIN_PX * (len(pictures) - 1)
+    row = Image.new("RGB", (width, header + max(p.height for p in pictures)), BACKGROUND)
+    draw = ImageDraw.Draw(row)
+    left = 0
+    for index, picture in enumerate(pictures):
+        row.paste(picture, (left, header))
+        if captions is not None:
+            draw.text((left + 4, 5), captions[index], fill=FOREGROUND, font=label_font())
+        left += picture.width + MARGIN_PX
+    return row
+
+
+def stack(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Put pictures in a column on the dark background, left edges aligned."""
+    height = sum(p.height for p in pictures) + MARGIN_PX * (len(pictures) - 1)
+    column = Image.new("RGB", (max(p.width for p in pictures), height), BACKGROUND)
+    top = 0
+    for picture in pictures:
+        column.paste(picture, (0, top))
+        top += picture.height + MARGIN_PX
+    return column
+
+
+def label_font(size_px: int = 13) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Load the font of all pictures."""
+    return ImageFont.load_default(size=size_px)

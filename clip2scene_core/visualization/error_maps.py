@@ -1,0 +1,96 @@
+"""Keyframes from above: the truth beside what labellers said, and where they were wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from clip2scene_core.datasets import Sweep
+from clip2scene_core.labels import IGNORE_COLOUR, IGNORE_LABEL
+from clip2scene_core.prompts.vocabulary import Vocabulary
+from clip2scene_core.visualization.clouds import (
+    draw_bird_eye,
+    draw_legend,
+    forward_left_up,
+    place_side_by_side,
+    stack,
+)
+
+RIGHT: Final = (64, 200, 96)
+WRONG: Final = (255, 64, 64)
+NO_LABEL: Final = (240, 190, 40)
+
+_SIZE_PX = 420
+_REACH_M = 40.0
+
+
+def draw_errors(
+    keyframe: Sweep, predictions: Mapping[str, NDArray[np.uint8]], vocabulary: Vocabulary
+) -> Image.Image:
+    """Draw truth, predictions and errors of one keyframe.
+
+    Args:
+        keyframe: N points in nuScenes' LiDAR frame with their true labels.
+        predictions: Labels (N,) uint8 by the name of the labeller.
+        vocabulary: Names and colours of the labels.
+
+    Returns:
+        RGB picture: truth and legend, then a row for each labeller.
+
+    Raises:
+        ValueError: If the keyframe has no labels.
+    """
+    truth = keyframe.labels
+    if truth is None:
+        raise ValueError("the keyframe has no labels; open the data set with_labels=True")
+    points = forward_left_up(keyframe.points)
+
+    def draw(colours: NDArray[np.uint8]) -> Image.Image:
+        return draw_bird_eye(points, colours, _SIZE_PX, _REACH_M)
+
+    legend = draw_legend(vocabulary, truth, _SIZE_PX)
+    rows = [place_side_by_side([draw(vocabulary.colourise(truth)), legend], ["truth", ""])]
+    for name, predicted in predictions.items():
+        errors = "right green, wrong red, no label yellow, no truth grey"
+        pictures = [draw(vocabulary.colourise(predicted)), draw(colour_errors(truth, predicted))]
+        rows.append(place_side_by_side(pictures, [name, errors]))
+    return stack(rows)
+
+
+def colour_errors(truth: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Colour points by whether their label is right.
+
+    Args:
+        truth: (N,) uint8.
+        predicted: (N,) uint8.
+
+    Returns:
+        (N, 3) uint8: RIGHT, WRONG, NO_LABEL, and IGNORE_COLOUR for points that do not count.
+    """
+    colours = np.empty((len(truth), 3), dtype=np.uint8)
+    colours[:] = WRONG
+    colours[truth == predicted] = RIGHT
+    colours[predicted == IGNORE_LABEL] = NO_LABEL
+    colours[truth == IGNORE_LABEL] = IGNORE_COLOUR
+    return colours
+
+
+def choose_keyframes(accuracies: Sequence[float]) -> dict[str, int]:
+    """Choose the keyframes that say most about a labeller.
+
+    Args:
+        accuracies: Share of right labels in each keyframe; NaN where there is no truth.
+
+    Returns:
+        The index of the "worst", "best" and "median" one; fewer where there are fewer keyframes.
+    """
+    order = [index for index in np.argsort(accuracies).tolist() if not np.isnan(accuracies[index])]
+    chosen: dict[str, int] = {}
+    for name, place in (("worst", 0), ("best", -1), ("median", len(order) // 2)):
+        if order and order[place] not in chosen.values():
+            chosen[name] = order[place]
+    return chosen

@@ -1,0 +1,109 @@
+"""An evaluation as files: numbers as JSON, charts and keyframes as pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clip2scene_core.datasets import NuScenesDataset, Sample
+from clip2scene_core.evaluation import Prediction, Report
+from clip2scene_core.labels import NUSCENES_CLASSES
+from clip2scene_core.prompts.vocabulary import make_vocabulary
+from clip2scene_core.visualization.charts import draw_bars, draw_confusion, draw_reliability
+from clip2scene_core.visualization.clouds import place_side_by_side
+from clip2scene_core.visualization.error_maps import choose_keyframes, draw_errors
+
+_NAMES = [scene_class.name for scene_class in NUSCENES_CLASSES]
+
+
+def write_json(
+    folder: Path, setting: Mapping[str, Any], reports: Mapping[str, Report], absent: str
+) -> Path:
+    """Write every number.
+
+    Args:
+        folder: Gets evaluation.json.
+        setting: What was evaluated and how; goes to the head of the file.
+        reports: By mode.
+        absent: See `ConfusionMatrix.mean_iou`.
+
+    Returns:
+        The file.
+    """
+    content = {
+        **setting,
+        "absent": absent,
+        "classes": _NAMES,
+        "modes": {mode: report.to_dict(_NAMES, absent) for mode, report in reports.items()},
+    }
+    path = folder / "evaluation.json"
+    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return path
+
+
+def draw_charts(folder: Path, reports: Mapping[str, Report], absent: str) -> list[Path]:
+    """Draw IoU by class and by part of the points, calibration, and a confusion matrix each.
+
+    Args:
+        folder: Gets PNG files.
+        reports: By mode, of the same points.
+        absent: See `ConfusionMatrix.mean_iou`.
+
+    Returns:
+        The files.
+    """
+    of_classes = {
+        mode: [*report.confusion.iou().tolist(), report.confusion.mean_iou(absent)]
+        for mode, report in reports.items()
+    }
+    of_parts = {
+        mode: [part.mean_iou(absent) for _, part in report.parts()]
+        for mode, report in reports.items()
+    }
+    titles = [title for title, _ in next(iter(reports.values())).parts()]
+    diagrams = [draw_reliability(mode, report.calibration) for mode, report in reports.items()]
+    pictures = {
+        "iou_by_class.png": draw_bars("IoU [%]", [*_NAMES, "mean"], of_classes),
+        "iou_by_part.png": draw_bars("mean IoU [%] of points", titles, of_parts),
+        "calibration.png": place_side_by_side(diagrams),
+    }
+    for mode, report in reports.items():
+        title = f"{mode}: what the points of each class (rows) were taken for, in percent"
+        pictures[f"confusion_{mode}.png"] = draw_confusion(title, report.confusion, _NAMES)
+    for name, picture in pictures.items():
+        picture.save(folder / name)
+    return [folder / name for name in pictures]
+
+
+def draw_keyframes(
+    folder: Path,
+    dataset: NuScenesDataset,
+    reports: Mapping[str, Report],
+    labellers: Mapping[str, Callable[[Sample], Prediction]],
+) -> list[Path]:
+    """Draw the worst, the median and the best keyframe of the first mode, in all modes.
+
+    Args:
+        folder: Gets PNG files.
+        dataset: That was evaluated.
+        reports: By mode.
+        labellers: By mode; they label again what is drawn.
+
+    Returns:
+        The files.
+    """
+    prompts = [scene_class.prompt for scene_class in NUSCENES_CLASSES]
+    classes = make_vocabulary(prompts, torch.zeros(len(prompts), 0), _NAMES)
+    paths = []
+    first = next(iter(reports.values()))
+    for name, index in choose_keyframes(first.keyframe_accuracies).items():
+        sample = dataset[index]
+        predictions = {mode: predict(sample).labels for mode, predict in labellers.items()}
+        path = folder / f"keyframe_{name}.png"
+        draw_errors(sample.keyframe, predictions, classes).save(path)
+        paths.append(path)
+    return paths

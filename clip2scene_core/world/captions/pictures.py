@@ -1,0 +1,362 @@
+"""Pictures with captions for training a small CLIP, from scenes that no drive ever shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from clip2scene_core.labels import IGNORE_LABEL, nuscenes_label_map
+from clip2scene_core.world.captions.captions import SKY_LABEL, Caption, Shown, web_caption
+from clip2scene_core.world.layout.build import PICTURE_STREAM, build_scene
+from clip2scene_core.world.layout.road import road_pose, surface_at
+from clip2scene_core.world.layout.scene import Scene
+from clip2scene_core.world.render.camera import (
+    Hits,
+    Moment,
+    cast_camera,
+    moment_of,
+    paint,
+    static_sun_map,
+)
+
+PICTURES_PER_SCENE: Final = 20
+SCENE_SECONDS: Final = 4.0
+NUM_TARGETS: Final = SKY_LABEL + 1
+Split = Literal["train", "val", "test"]
+STREAMS: Final[dict[Split, int]] = {"train": PICTURE_STREAM, "val": 3, "test": 4}
+"""Streams of scenes; no two splits share a scene, whatever their seeds."""
+NUM_TRIES: Final = 10
+GROUND_LABELS: Final = {10: (0,), 11: (1, 4), 12: (2,), 13: (3,)}
+"""Ground classes and the surfaces that show them."""
+
+SALIENCE: Final = {0: 2.5, 1: 4.0, 2: 1.5, 3: 1.5, 4: 1.7, 5: 3.5, 6: 4.0, 7: 5.0, 8: 1.5, 9: 1.5}
+"""How much more people notice a thing than a surface of the same area; 1 for the rest."""
+
+WANTED_SHARE: Final = {
+    0: 0.25,
+    1: 0.2,
+    2: 0.32,
+    5: 0.22,
+    6: 0.17,
+    7: 0.15,
+    8: 0.32,
+    11: 0.2,
+    15: 0.28,
+}
+"""Share of a tight crop that a class must fill; narrow things cannot fill 0.4."""
+
+_OTHER_FLAT = 11
+_LABEL_MAP = nuscenes_label_map()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture with its caption.
+
+    Attributes:
+        image: (size, size, 3) uint8, red green blue.
+        caption: What a training may know of it.
+        shown: What it really shows, the most important first. For scoring only.
+    """
+
+    image: NDArray[np.uint8]
+    caption: Caption
+    shown: tuple[Shown, ...]
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a free camera is pointed at.
+
+    Attributes:
+        point: (3,) float64, scene frame, metres.
+        extent_m: Size of what should fill the picture.
+    """
+
+    point: NDArray[np.float64]
+    extent_m: float
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How a picture is framed.
+
+    Attributes:
+        fill: Size of the thing over the picture's, from and to.
+        jitter: Standard deviation of where the thing is, over the picture's size.
+        wanted: Factor of WANTED_SHARE.
+        smallest_thing: Share of the picture from which people see things.
+        smallest_stuff: The same of ground, buildings, plants and sky.
+    """
+
+    fill: tuple[float, float]
+    jitter: float
+    wanted: float
+    smallest_thing: float = 0.04
+    smallest_stuff: float = 0.08
+
+
+_TIGHT: Final = Framing(fill=(0.6, 1.35), jitter=0.1, wanted=1.0)
+_WIDE: Final = Framing(fill=(0.2, 0.5), jitter=0.1, wanted=0.3)
+_VIEW: Final = Framing(
+    fill=(0.1, 0.6), jitter=0.25, wanted=0.05, smallest_thing=0.015, smallest_stuff=0.05
+)
+
+
+def caption_pictures(
+    num_pictures: int,
+    seed: int,
+    size: int = 96,
+    split: Split = "train",
+    view_share: float = 0.0,
+    workers: int = 1,
+) -> Iterator[Picture]:
+    """Render pictures with captions.
+
+    The class that a picture is taken for is drawn uniformly, so that rare classes occur as often as
+    common ones. Two thirds of the pictures are tight crops of one thing or one patch of stuff, at
+    the scales at which a surround camera shows it; the rest are wider. Views come on top of both:
+    the street, with the thing somewhere in it.
+
+    Args:
+        num_pictures: How many.
+        seed: Same seed, same pictures.
+        size: Height and width in pixels.
+        split: Pictures to train on, to choose by, or to report on.
+        view_share: Share of views.
+        workers: Processes that render; the pictures are the same for any number. With more than
+            one, Python starts new interpreters: a script that calls this needs
+            `if __name__ == "__main__":`.
+
+    Yields:
+        Pictures with captions, some of them careless.
+
+    Raises:
+        ValueError: If num_pictures is negative or size is below 16.
+    """
+    if num_pictures < 0 or size < 16:
+        raise ValueError(
+            f"need num_pictures >= 0 and size >= 16, got num_pictures={num_pictures}, size={size}"
+        )
+    scenes = [
+        (first // PICTURES_PER_SCENE, min(PICTURES_PER_SCENE, num_pictures - first))
+        for first in range(0, num_pictures, PICTURES_PER_SCENE)
+    ]
+    take = partial(_pictures_of_scene, seed=seed, size=size, split=split, view_share=view_share)
+    if workers == 1:
+        for scene in scenes:
+            yield from take(scene)
+        return
+    # Spawned, not forked: the caller may have threads, and a fork of those can hang.
+    with get_context("spawn").Pool(workers) as pool:
+        for pictures in pool.imap(take, scenes):
+            yield from pictures
+
+
+def _pictures_of_scene(
+    scene_and_count: tuple[int, int], seed: int, size: int, split: Split, view_share: float
+) -> list[Picture]:
+    """Take some pictures of one scene."""
+    index, count = scene_and_count
+    rng = np.random.default_rng([seed, STREAMS[split], index, 1])
+    scene = build_scene(seed, index, SCENE_SECONDS, STREAMS[split])
+    seconds = float(rng.uniform(0, SCENE_SECONDS))
+    moment = moment_of(scene, static_sun_map(scene), seconds)
+    photographer = _Photographer(moment, seconds, size, view_share, rng)
+    return [photographer.take() for _ in range(count)]
+
+
+class _Photographer:
+    """Takes pictures of one moment."""
+
+    def __init__(
+        self,
+        moment: Moment,
+        seconds: float,
+        size: int,
+        view_share: float,
+        rng: np.random.Generator,
+    ) -> None:
+        self.moment, self.seconds, self.size, self.rng = moment, seconds, size, rng
+        self.view_share = view_share
+        self.scene: Scene = moment.scene
+        self.reach_m = self.scene.road.lanes_end + 2.5
+        self.by_label: dict[int, list[int]] = {}
+        for index, thing in enumerate(self.scene.things):
+            if -45 < thing.s < self.scene.length_m + 60:
+                self.by_label.setdefault(int(_LABEL_MAP[thing.category]), []).append(index)
+
+    def take(self) -> Picture:
+        """Take one picture."""
+        available = [
+            label
+            for label in range(NUM_TARGETS)
+            if label in self.by_label or label in GROUND_LABELS
+        ]
+        available.append(SKY_LABEL)
+        for attempt in range(NUM_TRIES * 40):
+            if attempt % NUM_TRIES == 0:
+                target = available[int(self.rng.integers(len(available)))]
+            framing = self._choose_framing()
+            hits = self._frame(target, framing)
+            if hits is None:
+                continue
+            labels = self._visible_labels(hits)
+            share = float((labels == target).mean())
+            shown = self._shown(hits, labels, framing)
+            wanted = WANTED_SHARE.get(target, 0.4) * framing.wanted
+            if shown and (share > wanted or attempt >= NUM_TRIES * 3):
+                break
+        else:
+            raise AssertionError("no free view in a scene; the layout left no room for a camera")
+        picture = paint(self.moment, hits)
+        if picture.shape[0] != self.size:
+            resized = Image.fromarray(picture).resize(
+                (self.size, self.size), Image.Resampling.BILINEAR
+            )
+            picture = np.asarray(resized)
+        caption = web_caption(shown, self.scene.weather, self.rng)
+        return Picture(picture, caption, tuple(shown))
+
+    def _choose_framing(self) -> Framing:
+        if self.view_share > 0 and self.rng.random() < self.view_share:
+            return _VIEW
+        return _TIGHT if self.rng.random() < 0.67 else _WIDE
+
+    def _frame(self, target: int, framing: Framing) -> Hits | None:
+        """Point a camera at the target and cast its rays; None where there is no place for it."""
+        rng = self.rng
+        focal = math.exp(rng.uniform(math.log(95), math.log(420)))
+        aim = self._aim(target)
+        if aim is None:
+            return None
+        fill = float(rng.uniform(*framing.fill))
+        distance = focal * aim.extent_m / (96 * fill)
+        off_road = abs(surface_at(self.scene.plan, aim.point[0], aim.point[1])[1]) - self.reach_m
+        nearest = max(2.2 + 0.35 * aim.extent_m, 1.15 * off_road + 1.0)
+        if not nearest < distance < 45:
+            distance = max(min(distance, 45.0), nearest)
+            focal = min(max(distance * 96 * fill / aim.extent_m, 80.0), 700.0)
+        camera = self._stand(aim, distance)
+        if camera is None:
+            return None
+        # A quarter of the pictures is rendered small and enlarged, as training crops will be.
+        pixels = self.size if rng.random() < 0.75 else int(rng.integers(self.size // 2, self.size))
+        focal_px = focal * pixels / 96
+        jitter = rng.normal(0, framing.jitter * pixels, 2)
+        middle = (pixels - 1) / 2
+        intrinsics = np.array(
+            [[focal_px, 0, middle + jitter[0]], [0, focal_px, middle + jitter[1]], [0, 0, 1.0]]
+        )
+        return cast_camera(self.moment, intrinsics, _look_at(camera, aim.point), (pixels, pixels))
+
+    def _aim(self, target: int) -> Aim | None:
+        rng, scene = self.rng, self.scene
+        if target == SKY_LABEL:
+            x, y, _ = road_pose(
+                scene.road.curvature, float(rng.uniform(0, 60)), float(rng.normal(0, 12))
+            )
+            return Aim(np.array([x, y, rng.uniform(14, 40)]), float(rng.uniform(8, 30)))
+        if target in GROUND_LABELS:
+            return self._aim_at_ground(GROUND_LABELS[target], 2.0 if target == _OTHER_FLAT else 4.5)
+        choices = self.by_label[target]
+        index = choices[int(rng.integers(len(choices)))]
+        length, width, height = scene.things[index].size
+        x, y, z, heading = scene.pose_of(index, self.seconds)
+        along, across, up = rng.uniform(-0.2, 0.2) * length, 0.0, float(rng.uniform(0.35, 0.65))
+        extent = max(0.72 * length, width, height)
+        if scene.things[index].word == "building":
+            along, across, up = (
+                rng.uniform(-0.4, 0.4) * length,
+                -width / 2,
+                float(rng.uniform(0.1, 0.8)),
+            )
+            height, extent = min(height, 12.0), float(rng.uniform(2.0, 9.0))
+        elif scene.things[index].word in ("tree", "wall", "fence", "hedge"):
+            along = rng.uniform(-0.3, 0.3) * length
+            up = float(rng.uniform(0.5, 0.85)) if height > 3 else up
+            extent = float(rng.uniform(0.3, 1.0)) * max(height, 2.0)
+        elif target == 6:
+            extent, up = height * float(rng.uniform(0.45, 1.0)), float(rng.uniform(0.45, 0.75))
+        elif height > 3 and width < 0.9:
+            extent, up = float(rng.uniform(1.0, 3.0)), float(rng.uniform(0.3, 0.95))
+        point = np.array(
+            [
+                x + along * math.cos(heading) - across * math.sin(heading),
+                y + along * math.sin(heading) + across * math.cos(heading),
+                z + up * height,
+            ]
+        )
+        return Aim(point, extent)
+
+    def _aim_at_ground(self, surfaces: tuple[int, ...], largest_m: float) -> Aim | None:
+        reach = max(*self.scene.road.ends(1), *self.scene.road.ends(-1)) + 5
+        for _ in range(400):  # an island is a narrow target
+            s, d = float(self.rng.uniform(-30, 80)), float(self.rng.uniform(-reach, reach))
+            x, y, _ = road_pose(self.scene.road.curvature, s, d)
+            if surface_at(self.scene.plan, x, y)[0] in surfaces:
+                return Aim(np.array([x, y, 0.05]), float(self.rng.uniform(1.0, largest_m)))
+        return None
+
+    def _stand(self, aim: Aim, distance: float) -> NDArray[np.float64] | None:
+        """Find a place for the camera on the street, clear of everything."""
+        rng, primitives = self.rng, self.moment.primitives
+        height = float(rng.uniform(1.3, 1.85) if rng.random() < 0.85 else rng.uniform(0.8, 3.0))
+        for _ in range(20):
+            turn = float(rng.uniform(0, 2 * math.pi))
+            level = math.sqrt(max(distance**2 - (aim.point[2] - height) ** 2, 1.0))
+            x, y = aim.point[0] + level * math.cos(turn), aim.point[1] + level * math.sin(turn)
+            _, d, _ = surface_at(self.scene.plan, x, y)
+            if abs(d) > self.reach_m:
+                continue
+            offset = np.array([x, y, height]) - primitives.centre
+            inside = (
+                np.abs(np.einsum("pij,pj->pi", primitives.axes, offset)) < primitives.half + 0.7
+            )
+            if not inside.all(axis=1).any():
+                return np.array([x, y, height])
+        return None
+
+    def _visible_labels(self, hits: Hits) -> NDArray[np.uint8]:
+        """Labels (H, W), the sky as SKY_LABEL; what haze hides is IGNORE_LABEL."""
+        labels = np.where(hits.labels == IGNORE_LABEL, np.uint8(SKY_LABEL), hits.labels)
+        hidden = (labels != SKY_LABEL) & (hits.depth * self.scene.light.fog_density > 1.6)
+        return np.where(hidden, np.uint8(IGNORE_LABEL), labels)
+
+    def _shown(self, hits: Hits, labels: NDArray[np.uint8], framing: Framing) -> list[Shown]:
+        """List what the picture shows, the largest area first."""
+        counts = np.bincount(labels[labels != IGNORE_LABEL], minlength=NUM_TARGETS) / labels.size
+        shown = []
+        salience = np.array([SALIENCE.get(label, 1.0) for label in range(NUM_TARGETS)])
+        for label in np.argsort(-counts * salience, kind="stable").tolist():
+            is_thing = label < 10
+            if counts[label] < (framing.smallest_thing if is_thing else framing.smallest_stuff):
+                continue
+            primitive = hits.index[(labels == label) & (hits.index >= 0)]
+            word = colour = ""
+            if len(primitive):
+                owner = np.bincount(self.moment.primitives.instance[primitive])
+                largest = self.scene.things[int(owner.argmax())]
+                word, colour = largest.word, largest.colour_name
+            shown.append(Shown(label, word, colour, float(counts[label])))
+        return shown
+
+
+def _look_at(camera: NDArray[np.float64], point: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pose (4, 4) of an optical frame at `camera` that looks at `point`, upright."""
+    forward = point - camera
+    forward = forward / np.linalg.norm(forward)
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    right = right / np.linalg.norm(right)
+    transform = np.eye(4)
+    transform[:3, :3] = np.column_stack([right, np.cross(forward, right), forward])
+    transform[:3, 3] = camera
+    return transform

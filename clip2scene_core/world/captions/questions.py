@@ -1,0 +1,136 @@
+"""What a CLIP is asked about pictures of which the truth is known, and among which answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Final, Literal
+
+from clip2scene_core.labels import NUSCENES_CLASSES
+from clip2scene_core.world.captions.captions import (
+    HELD_OUT_COMPOSITIONS,
+    HELD_OUT_SYNONYMS,
+    SYNONYMS,
+    WORD_SYNONYMS,
+    Shown,
+    coloured,
+)
+from clip2scene_core.world.objects.palette import COLOURS
+
+CLASS_PROMPTS: Final = (*(c.prompt for c in NUSCENES_CLASSES), "sky")
+"""One prompt for each label, the sky's included."""
+
+CLASS_NAMES: Final = (*(c.name for c in NUSCENES_CLASSES), "sky")
+
+COLOURED_KINDS: Final = {
+    "bicycle": 1, "bus": 2, "sedan": 3, "van": 3, "excavator": 4, "motorcycle": 5, "person": 6,
+    "trailer": 8, "truck": 9,
+}  # fmt: skip
+"""Kinds of things that are asked for by their colour, and their labels."""
+
+Group = Literal["synonyms", "held-out synonyms", "compositions", "held-out compositions"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which of some texts fits these pictures best? The first one does.
+
+    Attributes:
+        group: What the question belongs to.
+        texts: The right text, then the wrong ones.
+        pictures: Indices of the pictures that are asked about; at least one.
+    """
+
+    group: Group
+    texts: tuple[str, ...]
+    pictures: tuple[int, ...]
+
+
+def questions_about(truth: Sequence[Sequence[Shown]]) -> list[Question]:
+    """Ask for synonyms and for compositions, trained ones and held-out ones.
+
+    A synonym is asked for where its class, or its kind of thing, dominates the picture, among the
+    prompts of all other classes. A composition of colour and kind is asked for where such a thing
+    dominates, among the same kind in every other colour and the other classes' kinds in the same
+    colour. Trained compositions are the colours and kinds of the held-out ones, paired otherwise;
+    what differs between both groups is having been trained.
+
+    Args:
+        truth: What each picture shows, the most important first.
+
+    Returns:
+        Questions, leaving out those that no picture answers.
+    """
+    return [
+        *_synonyms(truth, "synonyms", _trained_synonyms()),
+        *_synonyms(truth, "held-out synonyms", _held_out_synonyms()),
+        *_compositions(truth),
+    ]
+
+
+def _trained_synonyms() -> list[tuple[str, str, str]]:
+    """(class, kind or "", text) of every name that captions use, the classes' prompts excepted."""
+    of_classes = [
+        (row[0], "", text)
+        for row in SYNONYMS
+        for text in dict.fromkeys(row)
+        if text not in CLASS_PROMPTS
+    ]
+    class_words = {text for row in SYNONYMS for text in row}
+    of_kinds = [
+        ("", kind, text)
+        for kind, texts in WORD_SYNONYMS.items()
+        for text in dict.fromkeys(texts)
+        if text not in class_words
+    ]
+    return of_classes + of_kinds
+
+
+def _held_out_synonyms() -> list[tuple[str, str, str]]:
+    return [(name, kind, text) for name, kind, *texts in HELD_OUT_SYNONYMS for text in texts]
+
+
+def _synonyms(
+    truth: Sequence[Sequence[Shown]], group: Group, entries: list[tuple[str, str, str]]
+) -> list[Question]:
+    questions = []
+    for name, kind, text in entries:
+        pictures = tuple(
+            index
+            for index, (shown, *_) in enumerate(truth)
+            if name in ("", CLASS_NAMES[shown.label]) and kind in ("", shown.word)
+        )
+        if pictures:
+            label = truth[pictures[0]][0].label
+            others = (prompt for other, prompt in enumerate(CLASS_PROMPTS) if other != label)
+            questions.append(Question(group, (text, *others), pictures))
+    return questions
+
+
+def _compositions(truth: Sequence[Sequence[Shown]]) -> list[Question]:
+    colours = sorted({colour for colour, _ in HELD_OUT_COMPOSITIONS})
+    kinds = sorted({kind for _, kind in HELD_OUT_COMPOSITIONS})
+    questions = []
+    for colour, kind in product(colours, kinds):
+        pictures = tuple(
+            index
+            for index, (shown, *_) in enumerate(truth)
+            if (shown.colour_name, shown.word) == (colour, kind)
+        )
+        if pictures:
+            is_held_out = (colour, kind) in HELD_OUT_COMPOSITIONS
+            group: Group = "held-out compositions" if is_held_out else "compositions"
+            texts = (coloured(kind, colour), *_other_compositions(colour, kind))
+            questions.append(Question(group, texts, pictures))
+    return questions
+
+
+def _other_compositions(colour: str, kind: str) -> list[str]:
+    other_colours = [coloured(kind, other) for other in COLOURS if other != colour]
+    other_kinds = [
+        coloured(other, colour)
+        for other, label in COLOURED_KINDS.items()
+        if label != COLOURED_KINDS[kind]
+    ]
+    return other_colours + other_kinds

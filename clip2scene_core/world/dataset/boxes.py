@@ -1,0 +1,92 @@
+"""Boxes of annotated things: nuScenes' instance and sample_annotation tables."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES
+from clip2scene_core.world.dataset.tables import Record, Tables, token_of
+from clip2scene_core.world.layout.scene import Scene
+from clip2scene_core.world.layout.street import RAW
+from clip2scene_core.world.render.sensor_rig import Firing
+
+_PEOPLE = (RAW["adult"], RAW["child"], RAW["worker"])
+_CYCLES = (RAW["bicycle"], RAW["motorcycle"])
+_VEHICLES = (RAW["bus"], RAW["car"], RAW["construction"], RAW["trailer"], RAW["truck"])
+
+
+class BoxTrack:
+    """Collects the boxes of one scene, keyframe by keyframe, and chains them."""
+
+    def __init__(self, scene: Scene, tables: Tables, scene_index: int) -> None:
+        self.scene, self.tables, self.scene_index = scene, tables, scene_index
+        self.tracks: dict[int, list[Record]] = {}
+
+    def add_keyframe(
+        self, firing: Firing, T_global_scene: NDArray[np.float64], instances: NDArray[np.int64]
+    ) -> None:
+        """Add a box for every annotated thing that the sweep hit.
+
+        Args:
+            firing: The LiDAR keyframe.
+            T_global_scene: (4, 4) float64.
+            instances: (N,) int64, index of the thing that each point hit, -1 for none.
+        """
+        counts = np.bincount(instances[instances >= 0], minlength=len(self.scene.things))
+        for index in np.flatnonzero(counts).tolist():
+            thing = self.scene.things[index]
+            if not thing.is_annotated:
+                continue
+            x, y, z, heading = self.scene.pose_of(index, firing.seconds)
+            length, width, height = thing.size
+            centre = T_global_scene @ np.array([x, y, z + height / 2, 1.0])
+            heading += math.atan2(T_global_scene[1, 0], T_global_scene[0, 0])
+            sample_token = self.tables.token("sample", self.scene_index, firing.keyframe_index)
+            record: Record = {
+                "token": self.tables.token("box", self.scene_index, index, firing.keyframe_index),
+                "sample_token": sample_token,
+                "instance_token": self.tables.token("instance", self.scene_index, index),
+                "visibility_token": "4",
+                "attribute_tokens": self._attributes(index),
+                "translation": centre[:3].tolist(),
+                "size": [width, length, height],
+                "rotation": [math.cos(heading / 2), 0.0, 0.0, math.sin(heading / 2)],
+                "prev": "",
+                "next": "",
+                "num_lidar_pts": int(counts[index]),
+                "num_radar_pts": 0,
+            }
+            self.tracks.setdefault(index, []).append(record)
+
+    def close(self) -> None:
+        """Chain the boxes of each thing and append them to the tables."""
+        for index, records in self.tracks.items():
+            for before, after in itertools.pairwise(records):
+                before["next"], after["prev"] = after["token"], before["token"]
+            name = NUSCENES_RAW_CATEGORIES[self.scene.things[index].category]
+            self.tables.add(
+                "instance",
+                token=records[0]["instance_token"],
+                category_token=token_of("category", name),
+                nbr_annotations=len(records),
+                first_annotation_token=records[0]["token"],
+                last_annotation_token=records[-1]["token"],
+            )
+            for record in records:
+                self.tables.add("sample_annotation", **record)
+
+    def _attributes(self, index: int) -> list[str]:
+        thing = self.scene.things[index]
+        if thing.category in _PEOPLE:
+            name = "pedestrian.moving" if thing.is_moving else "pedestrian.standing"
+        elif thing.category in _CYCLES:
+            name = "cycle.with_rider" if thing.has_rider else "cycle.without_rider"
+        elif thing.category in _VEHICLES:
+            name = "vehicle.moving" if thing.is_moving else "vehicle.parked"
+        else:
+            return []
+        return [token_of("attribute", name)]

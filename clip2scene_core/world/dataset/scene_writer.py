@@ -1,0 +1,202 @@
+"""Write the files and records of one drive."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from clip2scene_core.world.dataset.boxes import BoxTrack
+from clip2scene_core.world.dataset.options import WorldOptions
+from clip2scene_core.world.dataset.tables import VERSION, Tables
+from clip2scene_core.world.dataset.truth import Things, write_class_image, write_things
+from clip2scene_core.world.layout.build import build_scene
+from clip2scene_core.world.layout.scene import ego_pose
+from clip2scene_core.world.render.camera import (
+    cast_camera,
+    moment_of,
+    paint,
+    static_sun_map,
+)
+from clip2scene_core.world.render.lidar import Revolution, firing_times, measure_revolution
+from clip2scene_core.world.render.sensor_rig import (
+    CAMERA_MOUNTS,
+    KEYFRAME_HZ,
+    LIDAR_MOUNT,
+    Firing,
+    firings,
+)
+
+FIRST_STAMP_US: Final = 1_600_000_000_000_000
+SCENE_SPACING_US: Final = 600_000_000
+SWEEP_NOISE_STREAM: Final = 2
+
+
+class SceneWriter:
+    """Writes the files of one scene and collects its records.
+
+    Args:
+        out: The data set's folder.
+        options: Options of the world.
+        index: Which scene of the world.
+
+    Attributes:
+        tables: Records of this scene alone.
+        log_token: The scene's log.
+        num_points: LiDAR points written.
+    """
+
+    def __init__(self, out: Path, options: WorldOptions, index: int) -> None:
+        self.out, self.options, self.index = out, options, index
+        self.tables = tables = Tables(options)
+        self.num_points = 0
+        self.scene = build_scene(options.seed, index, options.seconds)
+        self.sun_map = static_sun_map(self.scene)
+        rng = np.random.default_rng([options.seed, SWEEP_NOISE_STREAM, index])
+        self.rng = rng
+        self.T_global_scene = _global_frame(rng)
+        self.name = f"scene-{options.seed:04d}-{index:03d}"
+        self.scene_token = tables.token("scene", index)
+        self.log_token = tables.token("log", index)
+        self.start_us = FIRST_STAMP_US + index * SCENE_SPACING_US
+        self.boxes = BoxTrack(self.scene, tables, index)
+
+    def write(self) -> None:
+        """Write everything."""
+        options = self.options
+        self._add_scene_records()
+        for mount in (*CAMERA_MOUNTS, LIDAR_MOUNT):
+            taken = firings(mount, options.seconds, options.previous_sweeps, options.is_every_frame)
+            tokens = [self._data_token(firing) for firing in taken]
+            for k, firing in enumerate(taken):
+                neighbours = (
+                    tokens[k - 1] if k else "",
+                    tokens[k + 1] if k + 1 < len(tokens) else "",
+                )
+                path = self.out / self._add_measurement(firing, neighbours)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if mount.is_camera:
+                    self._write_image(firing, path)
+                else:
+                    self._write_sweep(firing, path)
+        self.boxes.close()
+
+    def _add_scene_records(self) -> None:
+        tables, count = self.tables, int(self.options.seconds * KEYFRAME_HZ)
+        samples = [tables.token("sample", self.index, k) for k in range(count)]
+        tables.add(
+            "log", token=self.log_token, logfile=self.name, vehicle="embedded",
+            date_captured="2020-09-13", location="embedded-world",
+        )  # fmt: skip
+        tables.add(
+            "scene", token=self.scene_token, log_token=self.log_token, nbr_samples=count,
+            first_sample_token=samples[0], last_sample_token=samples[-1], name=self.name,
+            description=f"{self.scene.weather}, {self.scene.ego_speed:.0f} m/s",
+        )  # fmt: skip
+        for k, token in enumerate(samples):
+            tables.add(
+                "sample", token=token, timestamp=self.start_us + k * (1_000_000 // KEYFRAME_HZ),
+                prev=samples[k - 1] if k else "", next=samples[k + 1] if k + 1 < count else "",
+                scene_token=self.scene_token,
+            )  # fmt: skip
+
+    def _stamp_us(self, firing: Firing) -> int:
+        return self.start_us + round(firing.seconds * 1e6)
+
+    def _sample_token(self, firing: Firing) -> str:
+        return self.tables.token("sample", self.index, firing.keyframe_index)
+
+    def _data_token(self, firing: Firing) -> str:
+        return self.tables.token("data", self.index, firing.mount.channel, self._stamp_us(firing))
+
+    def _add_measurement(self, firing: Firing, neighbours: tuple[str, str]) -> Path:
+        """Append sample_data and its ego pose; returns the file's path in the data set."""
+        channel, stamp = firing.mount.channel, self._stamp_us(firing)
+        is_camera = firing.mount.is_camera
+        suffix = "jpg" if is_camera else "pcd.bin"
+        folder = Path("samples" if firing.is_keyframe else "sweeps") / channel
+        path = folder / f"{self.name}__{channel}__{stamp}.{suffix}"
+        token = self._data_token(firing)
+        height, width = self.options.image_size if is_camera else (0, 0)
+        pose = self.T_global_scene @ ego_pose(self.scene, firing.seconds)
+        self.tables.add_pose(token, pose, stamp)
+        self.tables.add(
+            "sample_data",
+            token=token,
+            sample_token=self._sample_token(firing),
+            ego_pose_token=token,
+            calibrated_sensor_token=self.tables.token("calibrated_sensor", channel),
+            timestamp=stamp,
+            fileformat="jpg" if is_camera else "pcd",
+            is_key_frame=firing.is_keyframe,
+            height=height,
+            width=width,
+            filename=path.as_posix(),
+            prev=neighbours[0],
+            next=neighbours[1],
+        )
+        return path
+
+    def _write_image(self, firing: Firing, path: Path) -> None:
+        mount, size = firing.mount, self.options.image_size
+        seconds = firing.seconds + self.options.camera_offset_ms / 1000
+        moment = moment_of(self.scene, self.sun_map, seconds)
+        T_scene_camera = ego_pose(self.scene, seconds) @ mount.T_ego_sensor
+        hits = cast_camera(moment, mount.intrinsics(size), T_scene_camera, size)
+        picture = Image.fromarray(paint(moment, hits))
+        picture.save(path, quality=self.options.jpeg_quality)
+        if self.options.with_truth and firing.is_keyframe:
+            write_class_image(self.out, self._sample_token(firing), mount.channel, hits.labels)
+
+    def _write_sweep(self, firing: Firing, path: Path) -> None:
+        revolution = self._measure(firing)
+        revolution.points.tofile(path)
+        self.num_points += len(revolution.points)
+        if self.options.is_rolling:
+            times = firing_times(self.options.lidar_columns)[revolution.columns]
+            sidecar = self.out / "lidar_times" / f"{self._data_token(firing)}.bin"
+            sidecar.parent.mkdir(parents=True, exist_ok=True)
+            times.astype("<f4").tofile(sidecar)
+        if firing.is_keyframe:
+            self._write_labels(firing, revolution)
+            self.boxes.add_keyframe(firing, self.T_global_scene, revolution.instances)
+
+    def _measure(self, firing: Firing) -> Revolution:
+        scene, num_columns = self.scene, self.options.lidar_columns
+        times = firing_times(num_columns) if self.options.is_rolling else np.zeros(1)
+        poses = np.array([ego_pose(scene, firing.seconds + time) for time in times.tolist()])
+        primitives = scene.with_static(scene.moving_at(firing.seconds))
+        T_scene_lidar = poses @ LIDAR_MOUNT.T_ego_sensor
+        return measure_revolution(primitives, scene.plan, T_scene_lidar, num_columns, self.rng)
+
+    def _write_labels(self, firing: Firing, revolution: Revolution) -> None:
+        token = self._data_token(firing)
+        labels = Path("lidarseg") / VERSION / f"{token}_lidarseg.bin"
+        (self.out / labels).parent.mkdir(parents=True, exist_ok=True)
+        revolution.categories.tofile(self.out / labels)
+        self.tables.add(
+            "lidarseg", token=token, sample_data_token=token, filename=labels.as_posix()
+        )
+        if self.options.with_truth:
+            things = Things(
+                revolution.instances.astype(np.int32),
+                tuple(thing.word for thing in self.scene.things),
+                tuple(thing.colour_name for thing in self.scene.things),
+            )
+            write_things(self.out, self._sample_token(firing), things)
+
+
+def _global_frame(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw T_global_scene: where on the map, and which way, a scene lies."""
+    heading = float(rng.uniform(-math.pi, math.pi))
+    transform = np.eye(4)
+    transform[:2, :2] = [
+        [math.cos(heading), -math.sin(heading)],
+        [math.sin(heading), math.cos(heading)],
+    ]
+    transform[:2, 3] = rng.uniform(300, 1800, 2)
+    return transform

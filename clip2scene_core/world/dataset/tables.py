@@ -1,0 +1,125 @@
+"""The relational tables of nuScenes, filled scene by scene and written once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2scene_core.geometry.se3 import quaternion_from_matrix
+from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES
+from clip2scene_core.world.dataset.options import WorldOptions
+from clip2scene_core.world.render.sensor_rig import (
+    CAMERA_MOUNTS,
+    LIDAR_MOUNT,
+    Mount,
+    misaligned,
+)
+
+VERSION: Final = "v1.0-mini"
+CALIBRATION_STREAM: Final = 3
+TABLES: Final = (
+    "attribute", "calibrated_sensor", "category", "ego_pose", "instance", "lidarseg", "log", "map",
+    "sample", "sample_annotation", "sample_data", "scene", "sensor", "visibility",
+)  # fmt: skip
+ATTRIBUTES: Final = (
+    "vehicle.moving", "vehicle.stopped", "vehicle.parked", "cycle.with_rider",
+    "cycle.without_rider", "pedestrian.sitting_lying_down", "pedestrian.standing",
+    "pedestrian.moving",
+)  # fmt: skip
+VISIBILITIES: Final = (("1", "v0-40"), ("2", "v40-60"), ("3", "v60-80"), ("4", "v80-100"))
+
+Record = dict[str, Any]
+
+
+def token_of(*parts: object) -> str:
+    """Make a token, 32 hex digits, that depends on nothing but its parts."""
+    return hashlib.md5("/".join(map(str, parts)).encode(), usedforsecurity=False).hexdigest()
+
+
+class Tables:
+    """Tables of one world, or of some of its scenes.
+
+    Attributes:
+        records: Table name to its records.
+        options: Options of the world; the seed is part of every token that belongs to a scene.
+    """
+
+    def __init__(self, options: WorldOptions) -> None:
+        self.options = options
+        self.records: dict[str, list[Record]] = {name: [] for name in TABLES}
+
+    def add(self, table: str, **fields: Any) -> str:
+        """Append a record; returns its token."""
+        self.records[table].append(fields)
+        return str(fields["token"])
+
+    def token(self, *parts: object) -> str:
+        """Make a token of this world."""
+        return token_of("clip2scene world", self.options.seed, *parts)
+
+    def add_pose(self, token: str, T_global_ego: NDArray[np.float64], stamp_us: int) -> str:
+        """Append an ego pose; returns its token."""
+        return self.add(
+            "ego_pose",
+            token=token,
+            timestamp=stamp_us,
+            rotation=quaternion_from_matrix(T_global_ego).tolist(),
+            translation=T_global_ego[:3, 3].tolist(),
+        )
+
+    def write(self, folder: Path) -> None:
+        """Write one JSON file per table.
+
+        Args:
+            folder: `<data set>/<version>`; created.
+        """
+        folder.mkdir(parents=True)
+        for name, records in self.records.items():
+            (folder / f"{name}.json").write_text(json.dumps(records, indent=0))
+
+    def add_all(self, others: Tables) -> None:
+        """Append all records of other tables."""
+        for name, records in others.records.items():
+            self.records[name] += records
+
+    def add_constants(self) -> None:
+        """Append what no scene adds to: categories, attributes, sensors, calibrations."""
+        for raw, name in enumerate(NUSCENES_RAW_CATEGORIES):
+            self.add(
+                "category", token=token_of("category", name), name=name, description="", index=raw
+            )
+        for name in ATTRIBUTES:
+            self.add("attribute", token=token_of("attribute", name), name=name, description="")
+        for token, level in VISIBILITIES:
+            self.add("visibility", token=token, level=level, description="")
+        for mount in self._recorded_mounts():
+            self.add(
+                "sensor",
+                token=token_of("sensor", mount.channel),
+                channel=mount.channel,
+                modality="camera" if mount.is_camera else "lidar",
+            )
+            camera_matrix = (
+                mount.intrinsics(self.options.image_size).tolist() if mount.is_camera else []
+            )
+            self.add(
+                "calibrated_sensor",
+                token=self.token("calibrated_sensor", mount.channel),
+                sensor_token=token_of("sensor", mount.channel),
+                translation=mount.T_ego_sensor[:3, 3].tolist(),
+                rotation=quaternion_from_matrix(mount.T_ego_sensor).tolist(),
+                camera_intrinsic=camera_matrix,
+            )
+
+    def _recorded_mounts(self) -> tuple[Mount, ...]:
+        """The mounts as the tables state them: cameras with the calibration error, if any."""
+        options = self.options
+        rng = np.random.default_rng([options.seed, CALIBRATION_STREAM])
+        angle_deg, shift_m = options.calibration_error_deg, options.calibration_error_m
+        cameras = (misaligned(mount, angle_deg, shift_m, rng) for mount in CAMERA_MOUNTS)
+        return (*cameras, LIDAR_MOUNT)

@@ -1,0 +1,108 @@
+"""The street under construction: what has been placed, and where there is room."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from clip2scene_core.world.layout.road import CROSSING_SIDEWALK_M, NO_CROSSING, Road
+from clip2scene_core.world.layout.scene import Thing
+from clip2scene_core.world.objects.looks import Looks
+
+RAW: Final = {
+    "adult": 2, "child": 3, "worker": 4, "barrier": 9, "cone": 12, "bicycle": 14, "bus": 16,
+    "car": 17, "construction": 18, "motorcycle": 21, "trailer": 22, "truck": 23,
+    "terrain": 27, "manmade": 28, "vegetation": 30,
+}  # fmt: skip
+BEFORE_M: Final = 75.0
+BEYOND_M: Final = 95.0
+
+
+@dataclass
+class Street:
+    """Things placed so far; the only mutable stage of a scene.
+
+    Attributes:
+        rng: Source of all decisions.
+        road: Ground plan.
+        length_m: How far the ego vehicle drives; s = 0 is its start.
+        density: 0 open country to 1 dense city.
+        autumn: Whether leaves are coloured.
+        things: What was placed.
+        taken: Occupied rectangles (s_low, s_high, d_low, d_high).
+    """
+
+    rng: np.random.Generator
+    road: Road
+    length_m: float
+    density: float
+    autumn: bool
+    things: list[Thing] = field(default_factory=list)
+    taken: list[tuple[float, float, float, float]] = field(default_factory=list)
+
+    @property
+    def s_low(self) -> float:
+        """Where things begin."""
+        return -BEFORE_M
+
+    @property
+    def s_high(self) -> float:
+        """Where things end."""
+        return self.length_m + BEYOND_M
+
+    def chance(self, probability: float) -> bool:
+        """Toss a coin."""
+        return bool(self.rng.random() < probability)
+
+    def between(self, low: float, high: float) -> float:
+        """Draw a number."""
+        return float(self.rng.uniform(low, high))
+
+    def is_free(self, s: float, d: float, length: float, width: float) -> bool:
+        """Tell whether a rectangle (road coordinates, metres) is free and off the crossing."""
+        low_s, high_s = s - length / 2, s + length / 2
+        low_d, high_d = d - width / 2, d + width / 2
+        if self.road.crossing_s != NO_CROSSING:
+            clear = self.road.crossing_half_m + CROSSING_SIDEWALK_M + 1.0 + length / 2
+            if abs(s - self.road.crossing_s) < clear + abs(self.road.curvature) * d * d * 0.5:
+                return False
+        return not any(
+            low_s < b and a < high_s and low_d < e and c < high_d for a, b, c, e in self.taken
+        )
+
+    def occupy(self, s: float, d: float, length: float, width: float) -> None:
+        """Mark a rectangle as taken."""
+        self.taken.append((s - length / 2, s + length / 2, d - width / 2, d + width / 2))
+
+    def put(
+        self,
+        looks: Looks,
+        s: float,
+        d: float,
+        yaw: float = 0.0,
+        speed: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        """Place a thing without asking whether there is room."""
+        category = RAW[looks.category]
+        self.things.append(
+            Thing(
+                category, looks.word, looks.colour_name, looks.size, s, d, yaw, tuple(looks.parts),
+                speed[0], speed[1], category < 24, looks.has_rider,
+            )
+        )  # fmt: skip
+
+    def try_put(
+        self, looks: Looks, s: float, d: float, yaw: float = 0.0, margin: float = 0.3
+    ) -> bool:
+        """Place a thing where it fits; returns whether it did."""
+        cosine, sine = abs(math.cos(yaw)), abs(math.sin(yaw))
+        length = looks.size[0] * cosine + looks.size[1] * sine + 2 * margin
+        width = looks.size[0] * sine + looks.size[1] * cosine + 2 * margin
+        if not self.is_free(s, d, length, width):
+            return False
+        self.put(looks, s, d, yaw)
+        self.occupy(s, d, length, width)
+        return True

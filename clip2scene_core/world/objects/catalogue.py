@@ -1,0 +1,175 @@
+"""Draw whole things with their words and colours: what a street can be furnished with."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clip2scene_core.world.objects import machines, people, plants, structures, vehicles
+from clip2scene_core.world.objects.looks import Looks
+from clip2scene_core.world.objects.palette import (
+    CLOTH_COLOURS,
+    COLOURS,
+    HEAVY_COLOURS,
+    MACHINE_COLOURS,
+    VEHICLE_COLOURS,
+    jitter,
+    pick_colour,
+)
+
+CAR_STYLES = ("sedan", "sedan", "hatchback", "hatchback", "suv", "suv", "van")
+
+
+def a_car(rng: np.random.Generator) -> Looks:
+    """Draw a car."""
+    name, colour = pick_colour(rng, VEHICLE_COLOURS)
+    style = CAR_STYLES[int(rng.integers(len(CAR_STYLES)))]
+    parts, size = vehicles.car(rng, colour, style)
+    return Looks("car", style, name, size, parts)
+
+
+def a_bus(rng: np.random.Generator) -> Looks:
+    """Draw a bus."""
+    name, colour = pick_colour(rng, HEAVY_COLOURS)
+    parts, size = vehicles.bus(rng, colour)
+    return Looks("bus", "bus", name, size, parts)
+
+
+def a_truck(rng: np.random.Generator) -> Looks:
+    """Draw a rigid truck."""
+    name, colour = pick_colour(rng, HEAVY_COLOURS)
+    load = colour if rng.random() < 0.4 else pick_colour(rng, HEAVY_COLOURS)[1]
+    parts, size = vehicles.truck(rng, colour, load)
+    return Looks("truck", "truck", name, size, parts)
+
+
+def a_tractor(rng: np.random.Generator) -> Looks:
+    """Draw the tractor of a semi-trailer."""
+    name, colour = pick_colour(rng, HEAVY_COLOURS)
+    parts, size = vehicles.tractor(rng, colour)
+    return Looks("truck", "truck", name, size, parts)
+
+
+def a_trailer(rng: np.random.Generator, style: str) -> Looks:
+    """Draw a "semi" or "car" trailer."""
+    name, colour = pick_colour(rng, HEAVY_COLOURS)
+    parts, size = vehicles.trailer(rng, colour, style)
+    return Looks("trailer", "trailer", name, size, parts)
+
+
+def a_machine(rng: np.random.Generator) -> Looks:
+    """Draw a construction vehicle."""
+    name, colour = pick_colour(rng, MACHINE_COLOURS)
+    word = ("excavator", "excavator", "excavator", "loader", "road roller")[int(rng.integers(5))]
+    build = {
+        "excavator": machines.excavator, "loader": machines.loader, "road roller": machines.roller,
+    }[word]  # fmt: skip
+    parts, size = build(rng, colour)
+    return Looks("construction", word, name, size, parts)
+
+
+def a_person(rng: np.random.Generator, role: str = "adult") -> Looks:
+    """Draw an "adult", "child" or "worker"."""
+    wear = people.clothes(rng)
+    height = float(rng.uniform(1.0, 1.4) if role == "child" else rng.uniform(1.58, 1.9))
+    parts, name = people.pedestrian(rng, wear, height), wear.shirt_name
+    if role == "worker":
+        name, colour = pick_colour(rng, ("orange", "yellow"))
+        parts = people.vest(parts, colour)
+    return Looks(role, "person", name, (0.6, 0.6, height), parts)
+
+
+def a_bicycle(rng: np.random.Generator, ridden: bool) -> Looks:
+    """Draw a bicycle."""
+    name, colour = pick_colour(rng, CLOTH_COLOURS)
+    wear = people.clothes(rng) if ridden else None
+    parts = people.bicycle(rng, colour, wear)
+    return Looks(
+        "bicycle",
+        "cyclist" if ridden else "bicycle",
+        name,
+        (1.75, 0.6, 1.75 if ridden else 1.1),
+        parts,
+        ridden,
+    )
+
+
+def a_motorcycle(rng: np.random.Generator, ridden: bool) -> Looks:
+    """Draw a motorcycle or scooter."""
+    name, colour = pick_colour(rng, CLOTH_COLOURS)
+    wear = people.clothes(rng) if ridden else None
+    parts = people.motorcycle(rng, colour, wear)
+    return Looks(
+        "motorcycle",
+        "motorcyclist" if ridden else "motorcycle",
+        name,
+        (2.0, 0.8, 1.75 if ridden else 1.2),
+        parts,
+        ridden,
+    )
+
+
+def a_cone(rng: np.random.Generator, colour_name: str) -> Looks:
+    """Draw a traffic cone."""
+    parts = structures.cone(rng, jitter(rng, COLOURS[colour_name]))
+    return Looks("cone", "traffic cone", colour_name, (0.45, 0.45, 0.8), parts)
+
+
+def a_barrier(rng: np.random.Generator, style: str, colour_name: str) -> Looks:
+    """Draw one segment of a barrier."""
+    parts, length = structures.barrier(rng, style, COLOURS[colour_name])
+    return Looks("barrier", "barrier", colour_name, (length, 0.5, 1.0), parts)
+
+
+def a_building(rng: np.random.Generator, length: float, depth: float, storeys: int) -> Looks:
+    """Draw a building."""
+    parts = structures.building(rng, length, depth, storeys)
+    return Looks("manmade", "building", "", (length, depth, storeys * 3.1), parts)
+
+
+def a_wall(rng: np.random.Generator, length: float) -> Looks:
+    """Draw a wall or a fence."""
+    if rng.random() < 0.5:
+        return Looks("manmade", "wall", "", (length, 0.4, 2.0), structures.wall(rng, length))
+    return Looks("manmade", "fence", "", (length, 0.2, 1.4), structures.fence(rng, length))
+
+
+def a_pole(rng: np.random.Generator) -> Looks:
+    """Draw a lamp, signal, sign or piece of street furniture."""
+    choice = float(rng.random())
+    if choice < 0.4:
+        return Looks("manmade", "street lamp", "", (0.4, 0.4, 7.0), structures.street_lamp(rng))
+    if choice < 0.55:
+        return Looks("manmade", "traffic light", "", (0.4, 0.4, 3.6), structures.traffic_light(rng))
+    if choice < 0.78:
+        return Looks("manmade", "sign", "", (0.4, 0.8, 2.9), structures.sign(rng))
+    word = ("trash bin", "hydrant", "bench", "cabinet", "planter")[int(rng.integers(5))]
+    return Looks("manmade", word, "", (1.6, 0.8, 1.0), structures.furniture(rng, word))
+
+
+def a_shelter() -> Looks:
+    """Draw a bus shelter."""
+    return Looks("manmade", "bus shelter", "", (4.4, 1.6, 2.6), structures.shelter())
+
+
+def a_tree(rng: np.random.Generator, height: float, autumn: bool) -> Looks:
+    """Draw a tree."""
+    style = ("round", "round", "round", "poplar", "conifer")[int(rng.integers(5))]
+    parts = plants.tree(rng, height, plants.leaf_colour(rng, autumn and style == "round"), style)
+    return Looks("vegetation", "tree", "", (1.6, 1.6, height), parts)
+
+
+def a_bush(rng: np.random.Generator, autumn: bool) -> Looks:
+    """Draw a bush or a hedge."""
+    if rng.random() < 0.3:
+        return a_hedge(rng, float(rng.uniform(3.0, 9.0)), autumn)
+    leaves = plants.leaf_colour(rng, autumn)
+    size = float(rng.uniform(0.6, 1.7))
+    return Looks(
+        "vegetation", "bush", "", (size * 1.6, size * 1.6, size), plants.bush(rng, size, leaves)
+    )
+
+
+def a_hedge(rng: np.random.Generator, length: float, autumn: bool) -> Looks:
+    """Draw a clipped hedge of this length."""
+    parts = plants.hedge(rng, length, plants.leaf_colour(rng, autumn))
+    return Looks("vegetation", "hedge", "", (length, 0.9, 1.3), parts)

@@ -1,0 +1,40 @@
+"""The rigid transforms of a bag, for a node that cannot hear its /tf_static."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from clip2scene_ros.bags.io import BagError, open_bag, read_messages
+from clip2scene_ros.bags.messages import read_message
+from clip2scene_ros.messages.decode import matrix_from_transform
+from clip2scene_ros.sync.extrinsics import StaticTransform
+
+_TOPIC: Final = "/tf_static"
+
+
+def read_bag_extrinsics(bag: Path) -> tuple[StaticTransform, ...]:
+    """Read /tf_static of a bag; `save_extrinsics` writes it as an extrinsics file.
+
+    Args:
+        bag: A ROS 2 bag: folder, .mcap or .db3.
+
+    Returns:
+        One transform per child frame, the last one that the bag gives.
+
+    Raises:
+        BagError: If the bag cannot be read or has no /tf_static.
+    """
+    with open_bag(bag) as reader:
+        connections = [c for c in reader.connections if c.topic == _TOPIC]
+        if not connections:
+            raise BagError(f"{bag} has no {_TOPIC}, so it does not say where its sensors sit")
+        found: dict[str, StaticTransform] = {}
+        for connection, _, content in read_messages(reader, connections):
+            for transform in read_message(connection, content).transforms:
+                found[transform.child_frame_id] = StaticTransform(
+                    transform.header.frame_id,
+                    transform.child_frame_id,
+                    matrix_from_transform(transform.transform),
+                )
+    return tuple(found.values())

@@ -1,0 +1,149 @@
+"""Read what the engine wrote into a bag: labelled sweeps, maps and their legends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.mapping.labelled_map import LabelledMap
+from clip2scene_core.prompts.vocabulary import Vocabulary
+from clip2scene_core.sample import CameraView, Sweep
+from clip2scene_ros.bags.io import BagError, open_bag, read_messages
+from clip2scene_ros.bags.labelled_writer import LEGEND_TOPIC, MAP_TOPIC, POINTS_TOPIC
+from clip2scene_ros.bags.messages import read_message
+from clip2scene_ros.messages.cloud_layouts import MAP_DTYPE, PCL_DTYPE, UNLABELLED_ID
+from clip2scene_ros.messages.decode import stamp_ns
+from clip2scene_ros.sync.sweeps import AssemblyOptions
+from clip2scene_ros.sync.synchronizer import SweepAssembler
+from clip2scene_ros.sync.topics import choose_profile
+
+
+@dataclass(frozen=True)
+class LabelledSweep:
+    """One sweep of a labelled bag with all that the bag knows of it.
+
+    Attributes:
+        sweep: N points; `labels` holds the truth where the bag has it.
+        cameras: Views around its stamp.
+        labels: (N,) uint8 as published.
+        vocabulary: The words of those labels; its embeddings are not in a bag and left empty.
+    """
+
+    sweep: Sweep
+    cameras: tuple[CameraView, ...]
+    labels: NDArray[np.uint8]
+    vocabulary: Vocabulary
+
+
+def read_labelled_bag(bag: Path) -> list[LabelledSweep]:
+    """Read every labelled sweep of a bag that `segment` or the demo wrote.
+
+    Args:
+        bag: Labelled bag with poses on /tf.
+
+    Returns:
+        The sweeps in order of time.
+
+    Raises:
+        BagError: If the bag cannot be read or holds no labelled cloud.
+    """
+    published: dict[int, tuple[NDArray[np.uint8], Vocabulary]] = {}
+    truth: dict[int, NDArray[np.uint8]] = {}
+    assembled = []
+    vocabulary: Vocabulary | None = None
+    with open_bag(bag) as reader:
+        types = {c.topic: c.msgtype for c in reader.connections}
+        profile = choose_profile(types)
+        assembler = SweepAssembler(AssemblyOptions(cameras=tuple(profile.cameras)), profile)
+        cameras = {topics.image: name for name, topics in profile.cameras.items()}
+        infos = {topics.info: name for name, topics in profile.cameras.items()}
+        for connection, at_ns, content in read_messages(reader):
+            message = read_message(connection, content)
+            topic = connection.topic
+            if topic in ("/tf", "/tf_static"):
+                assembler.on_tf(message, topic == "/tf_static")
+            elif topic in infos:
+                assembler.on_camera_info(infos[topic], message)
+            elif topic in cameras:
+                assembler.on_image(cameras[topic], message, at_ns)
+            elif topic == profile.cloud_topic:
+                assembler.on_cloud(message, at_ns)
+            elif topic == f"{profile.cloud_topic}/lidarseg":
+                truth[stamp_ns(message.header)] = np.frombuffer(message.data, np.uint8)
+            elif topic == LEGEND_TOPIC:
+                vocabulary = _vocabulary_of(message.data)
+            elif topic == POINTS_TOPIC and vocabulary is not None:
+                published[stamp_ns(message.header)] = (_labels_of(message), vocabulary)
+            while (ready := assembler.next_sweep(at_ns)) is not None:
+                assembled.append(ready)
+        while (ready := assembler.next_sweep(at_ns, is_last=True)) is not None:
+            assembled.append(ready)
+    sweeps = []
+    for item in assembled:
+        if item.sweep.stamp_ns in published:
+            labels, words = published[item.sweep.stamp_ns]
+            with_truth = Sweep(
+                item.sweep.points,
+                item.sweep.T_global_lidar,
+                item.sweep.stamp_ns,
+                truth.get(item.sweep.stamp_ns),
+            )
+            sweeps.append(LabelledSweep(with_truth, item.cameras, labels, words))
+    if not sweeps:
+        raise BagError(f"{bag}: no cloud on {POINTS_TOPIC} belongs to a cloud of the bag")
+    return sweeps
+
+
+def read_maps(bag: Path) -> Iterator[tuple[LabelledMap, Vocabulary, int]]:
+    """Read the maps of a bag that `segment`, the demo or a recording of the node wrote.
+
+    Args:
+        bag: Labelled bag.
+
+    Yields:
+        A map (its `counts` are not in a bag, and 0), its words as in `LabelledSweep`, and the stamp
+        of the newest sweep in it.
+
+    Raises:
+        BagError: If the bag cannot be read.
+    """
+    vocabulary: Vocabulary | None = None
+    with open_bag(bag) as reader:
+        wanted = [c for c in reader.connections if c.topic in (MAP_TOPIC, LEGEND_TOPIC)]
+        for connection, _, content in read_messages(reader, wanted) if wanted else ():
+            message = read_message(connection, content)
+            if connection.topic == LEGEND_TOPIC:
+                vocabulary = _vocabulary_of(message.data)
+            elif vocabulary is not None:
+                array = np.frombuffer(message.data, MAP_DTYPE)
+                points = np.stack([array[name] for name in "xyz"], axis=1)
+                counts = np.zeros(len(points), np.int64)
+                labels = _labels_of_ids(array["label"])
+                labelled_map = LabelledMap(points, labels, array["confidence"], counts, vocabulary)
+                yield labelled_map, vocabulary, stamp_ns(message.header)
+
+
+def _labels_of(message: Any) -> NDArray[np.uint8]:
+    return _labels_of_ids(np.frombuffer(message.data, PCL_DTYPE)["label"])
+
+
+def _labels_of_ids(ids: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    return np.where(ids == UNLABELLED_ID, IGNORE_LABEL, ids).astype(np.uint8)
+
+
+def _vocabulary_of(legend: str) -> Vocabulary:
+    classes = json.loads(legend)["classes"]
+    return Vocabulary(
+        tuple(entry["name"] for entry in classes),
+        tuple(entry["prompt"] for entry in classes),
+        np.array([entry["rgb"] for entry in classes], dtype=np.uint8),
+        torch.zeros(len(classes), 0),
+    )

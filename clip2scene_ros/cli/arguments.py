@@ -1,0 +1,126 @@
+"""The arguments that every labelling command shares, and the engine that they describe."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from clip2scene_core.inference.online import OnlineSegmenter
+
+
+def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare everything that decides how points are labelled."""
+    parser.add_argument(
+        "--mode",
+        choices=("lidar", "camera", "fused"),
+        default="lidar",
+        help="lidar: the student alone; camera: CLIP projected on the points; fused: both",
+    )
+    parser.add_argument(
+        "--prompts", nargs="+", metavar="WORDS", help='for example: car road "traffic cone"'
+    )
+    parser.add_argument("--weights", default="small", help="student checkpoint, or small")
+    parser.add_argument("--teacher", help="CLIP; by default the one that taught the student")
+    parser.add_argument(
+        "--no-key-smoothing",
+        action="store_true",
+        help="label by cameras in half the time, less well",
+    )
+    parser.add_argument(
+        "--camera-scales",
+        type=float,
+        nargs="+",
+        default=[1.0],
+        metavar="S",
+        help="multiples of CLIP's image height at which cameras are read (default: 1)",
+    )
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    add_threads_argument(parser)
+
+
+def load_engine(arguments: argparse.Namespace) -> OnlineSegmenter:
+    """Build the engine.
+
+    Raises:
+        ValueError: If weights, teacher or prompts cannot be used.
+    """
+    # Torch and CLIP take seconds to import: `clip2scene --help` must not wait for them.
+    from clip2scene_core.device import use_threads
+    from clip2scene_core.inference.online import load_online_segmenter
+    from clip2scene_core.inference.options import OnlineOptions
+
+    use_threads(arguments.threads)
+    options = OnlineOptions(
+        mode=arguments.mode,
+        camera_scales=tuple(arguments.camera_scales),
+        key_smoothing=not arguments.no_key_smoothing,
+        device=arguments.device,
+        precision=arguments.precision,
+    )
+    return load_online_segmenter(arguments.weights, arguments.teacher, options, arguments.prompts)
+
+
+def add_config_arguments(parser: argparse.ArgumentParser, example: str) -> None:
+    """Declare --config and --set.
+
+    Args:
+        parser: Of the command.
+        example: KEY=VALUE that the configuration knows.
+    """
+    parser.add_argument("--config", type=Path, help="YAML file that overrides the defaults")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help=f"override one value, for example {example}; may be repeated",
+    )
+
+
+def add_training_arguments(parser: argparse.ArgumentParser, example: str) -> None:
+    """Declare what is the same for every training.
+
+    Args:
+        parser: Of the command.
+        example: KEY=VALUE that its configuration knows.
+    """
+    add_config_arguments(parser, example)
+    parser.add_argument(
+        "--print-config", action="store_true", help="print the resolved configuration and stop"
+    )
+    parser.add_argument("--out", type=Path, help="checkpoint (.safetensors)")
+    parser.add_argument(
+        "--log", type=Path, metavar="DIR", help="write steps.csv there, and TensorBoard's events"
+    )
+    parser.add_argument("--save-every", type=int, default=500, help="steps between two states")
+    parser.add_argument("--workers", type=int, default=0, help="processes that load keyframes")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, or cuda:N")
+    parser.add_argument(
+        "--processes", type=int, default=1, help="processes on this machine, one GPU each"
+    )
+    parser.add_argument("--nodes", type=int, default=1, help="machines, under torchrun or SLURM")
+    add_threads_argument(parser)
+
+
+def check_training_arguments(arguments: argparse.Namespace) -> None:
+    """Refuse a training that could not end well.
+
+    Raises:
+        ValueError: If there is no data set, or the checkpoint cannot be written where it should.
+    """
+    if arguments.dataset is None or arguments.out is None:
+        raise ValueError("name a data set and --out; --print-config alone needs neither")
+    if arguments.out.suffix != ".safetensors":
+        raise ValueError(f"--out must end in .safetensors, got {arguments.out}")
+    if arguments.out.exists():
+        raise ValueError(f"{arguments.out} exists; choose another --out or remove it")
+
+
+def add_threads_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --threads."""
+    parser.add_argument(
+        "--threads", type=int, default=0, help="torch's threads; 0 takes half of the processors"
+    )

@@ -1,0 +1,111 @@
+"""`clip2scene segment`: label every cloud of a bag."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from clip2scene_ros.cli.arguments import add_engine_arguments, load_engine
+
+if TYPE_CHECKING:
+    from clip2scene_ros.viewers.rerun import RerunLog
+
+SUMMARY = "label the clouds of a ROS 2 bag by words, without ROS"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("bag", type=Path, help="ROS 2 bag: folder, .mcap or .db3")
+    parser.add_argument("--out", type=Path, required=True, help="labelled bag to write")
+    add_engine_arguments(parser)
+    parser.add_argument("--points-topic", help="the cloud to label, if the bag has several")
+    parser.add_argument(
+        "--pose-source", choices=("tf", "odometry", "none"), default="tf", help="where poses are"
+    )
+    parser.add_argument(
+        "--fixed-frame", help="frame of the map; by default the bag's layout's, or map"
+    )
+    parser.add_argument(
+        "--intensity-scale", type=float, help="the LiDAR's largest intensity, likewise"
+    )
+    parser.add_argument("--base-frame", default="base_link", help="frame of the robot")
+    parser.add_argument(
+        "--extrinsics", type=Path, help="YAML file of sensor mounts, if the bag has no /tf_static"
+    )
+    parser.add_argument(
+        "--camera-info-url",
+        default="",
+        metavar="URL",
+        help="calibration files in place of CameraInfo topics; {camera} is the camera's name",
+    )
+    parser.add_argument(
+        "--frame-overrides",
+        nargs="+",
+        default=(),
+        metavar="NAME=FRAME",
+        help="frames in place of the headers': points=FRAME, CAMERA=FRAME, {camera}={camera}",
+    )
+    parser.add_argument(
+        "--deskew", action="store_true", help="undo the motion within a sweep, by its points' times"
+    )
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--view", action="store_true", help="show it in Rerun while it is made")
+    shown.add_argument("--rrd", type=Path, help="write a Rerun recording of it")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    from clip2scene_ros.bags.segment import ReplayOptions, choose_bag_profile, segment_bag
+    from clip2scene_ros.sync.sweeps import AssemblyOptions
+
+    viewer = _make_viewer(arguments)
+    profile = choose_bag_profile(
+        arguments.bag, arguments.points_topic, bool(arguments.camera_info_url)
+    )
+    typed = {
+        "fixed_frame": arguments.fixed_frame,
+        "intensity_scale": arguments.intensity_scale,
+        "base_frame": arguments.base_frame,
+        "pose_source": arguments.pose_source,
+        "extrinsics_file": arguments.extrinsics,
+        "camera_info_url": arguments.camera_info_url,
+        "frame_overrides": tuple(arguments.frame_overrides),
+        "deskew": arguments.deskew,
+    }
+    given = {name: value for name, value in typed.items() if value is not None}
+    options = ReplayOptions(
+        assembly=AssemblyOptions(**(profile.assembly() | given)),
+        with_cameras=arguments.mode != "lidar" or viewer is not None,
+        profile=profile,
+    )
+    engine = load_engine(arguments)
+    with tqdm(desc="labelling", unit="message") as bar, viewer or nullcontext():
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        summary = segment_bag(arguments.bag, arguments.out, engine, options, progress, viewer)
+    for kind, count in summary.rejections.items():
+        print(f"left out: {count} x {kind}: {summary.reasons[kind]}", file=sys.stderr)
+    print(
+        f"{summary.num_labelled} of {summary.num_clouds} clouds, {summary.num_points} points: "
+        f"{summary.sweeps_per_second:.1f} sweeps/s, latency {summary.latency_median_ms:.0f} ms "
+        f"(95 %: {summary.latency_p95_ms:.0f} ms)"
+    )
+    print(f"labelled bag: {arguments.out}")
+    if arguments.rrd is not None:
+        print(f"recording: {arguments.rrd} (open it with 'rerun')")
+
+
+def _make_viewer(arguments: argparse.Namespace) -> RerunLog | None:
+    if not arguments.view and arguments.rrd is None:
+        return None
+    from clip2scene_ros.viewers.rerun import RerunLog
+
+    return RerunLog(arguments.rrd)

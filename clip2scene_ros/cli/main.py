@@ -1,0 +1,85 @@
+"""The `clip2scene` command: every job of the product, one sub-command each."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from clip2scene_core import __version__
+from clip2scene_ros.cli.label import bag, demo, load, parameters, segment, view, words
+from clip2scene_ros.cli.measure import bench, corrupt, evaluate, models
+from clip2scene_ros.cli.train import audit, clip, finetune, pretrain, world
+
+_COMMANDS = {
+    "demo": demo,
+    "segment": segment,
+    "view": view,
+    "words": words,
+    "bag": bag,
+    "world": world,
+    "corrupt": corrupt,
+    "clip": clip,
+    "pretrain": pretrain,
+    "finetune": finetune,
+    "evaluate": evaluate,
+    "audit": audit,
+    "models": models,
+    "parameters": parameters,
+    "bench": bench,
+    "load": load,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one sub-command.
+
+    Args:
+        arguments: Words after `clip2scene`; by default those of this process.
+
+    Returns:
+        Exit status: 0 for success, 1 for input that cannot be used (one line says why), 130 after
+        an interrupt. argparse exits with 2 on words that it does not know.
+    """
+    chosen = make_parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.DEBUG if chosen.debug else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s",
+    )
+    try:
+        chosen.run(chosen)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, LookupError, ImportError) as error:
+        # What users can cause has one of these types and one line; --debug shows where.
+        if chosen.debug:
+            raise
+        print(f"clip2scene {chosen.command}: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="clip2scene", description="Label LiDAR sweeps by words, without a single 3D label."
+    )
+    parser.add_argument("--version", action="version", version=f"clip2scene {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show where an error came from")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in _COMMANDS.items():
+        subparser = subparsers.add_parser(
+            name,
+            help=command.SUMMARY,
+            description=command.SUMMARY,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,301 @@
+"""`clip2scene evaluate`: annotation-free evaluation against 3D labels."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from clip2scene_ros.cli.arguments import add_threads_argument
+
+if TYPE_CHECKING:
+    from clip2scene_core.datasets import NuScenesDataset, Sample
+    from clip2scene_core.evaluation import Prediction, Report
+    from clip2scene_core.inference.online import OnlineSegmenter
+
+SUMMARY = "compare labels with 3D labels that no training has seen"
+_DEFAULT_WORDING = ("logsumexp", "ensemble")
+_MODES = ("lidar", "camera", "fused", "untrained")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("dataset", type=Path, help="data set in nuScenes' format with lidarseg")
+    parser.add_argument("--version", help="version folder, if there are several")
+    parser.add_argument(
+        "--scenes", type=Path, help="text file with the names of the scenes to use, one a line"
+    )
+    parser.add_argument(
+        "--weights", default="small", help="student, small, or a fine-tuned network"
+    )
+    parser.add_argument("--teacher", help="CLIP; by default the one that taught the student")
+    parser.add_argument(
+        "--prompts",
+        type=Path,
+        metavar="FILE",
+        help="YAML with the classes and, for each, a prompt or a list of prompts, such as those in "
+        "config/; by default the student's own",
+    )
+    parser.add_argument(
+        "--group",
+        choices=("logsumexp", "max"),
+        default=_DEFAULT_WORDING[0],
+        help="how the prompts of a class make one probability: added up, or the best of them",
+    )
+    parser.add_argument(
+        "--template",
+        default=_DEFAULT_WORDING[1],
+        help="sentence around the file's prompts, with {} in their place; ensemble: 85 sentences",
+    )
+    parser.add_argument(
+        "--modes",
+        nargs="+",
+        choices=_MODES,
+        help="what to compare; by default all. untrained is the student with random weights; a "
+        "fine-tuned network has lidar alone",
+    )
+    parser.add_argument(
+        "--no-key-smoothing",
+        action="store_true",
+        help="leave MaskCLIP's out of the cameras' labels",
+    )
+    parser.add_argument(
+        "--camera-scales",
+        type=float,
+        nargs="+",
+        default=[1.0],
+        metavar="S",
+        help="multiples of CLIP's image height at which cameras are read (default: 1)",
+    )
+    parser.add_argument(
+        "--prompt-denoising",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="MaskCLIP's, for the cameras' labels: classes whose probability stays below this all "
+        "over a picture are not in it; 0 is off",
+    )
+    parser.add_argument(
+        "--absent",
+        choices=("skip", "one"),
+        default="skip",
+        help="classes that neither truth nor labels hold: leave them out of the mean, or count "
+        "each as 1, as CLIP2Scene's code does",
+    )
+    parser.add_argument(
+        "--range-edges",
+        nargs="*",
+        type=float,
+        default=[10.0, 20.0, 30.0, 50.0],
+        metavar="METRES",
+        help="distances from the LiDAR between which points are also counted apart",
+    )
+    parser.add_argument("--report", type=Path, metavar="DIR", help="also write JSON and pictures")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    add_threads_argument(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    from clip2scene_core.datasets import NuScenesDataset
+    from clip2scene_core.device import use_threads
+    from clip2scene_core.labels import NUSCENES_CLASSES
+
+    names = [c.name for c in NUSCENES_CLASSES]
+    is_finetuned = _is_finetuned(arguments)
+    modes = arguments.modes or (["lidar"] if is_finetuned else list(_MODES))
+    if arguments.prompts is None and (arguments.group, arguments.template) != _DEFAULT_WORDING:
+        raise ValueError("--group and --template are about the prompts of a file; give --prompts")
+    use_threads(arguments.threads)
+    scenes = arguments.scenes.read_text().split() if arguments.scenes else None
+    dataset = NuScenesDataset(arguments.dataset, arguments.version, scenes, with_labels=True)
+    if is_finetuned:
+        labeller, seen = _load_finetuned(arguments, modes)
+        labellers, seen_in = {"lidar": labeller}, {"lidar": seen}
+        vocabulary, grouping = dict.fromkeys(names), None
+    else:
+        engines = {mode: _load_engine(mode, arguments) for mode in modes}
+        labellers = {mode: _labeller(engine) for mode, engine in engines.items()}
+        words = next(iter(engines.values())).vocabulary
+        vocabulary, grouping = dict(zip(words.names, words.prompts, strict=True)), words.grouping
+        seen_in = {mode: _seen_scenes(mode, arguments) for mode in modes}
+    reports = {
+        mode: _evaluate(mode, predict, seen_in[mode], arguments, dataset)
+        for mode, predict in labellers.items()
+    }
+    for mode, report in reports.items():
+        print(f"\n{mode}\n{report.format_report(names, arguments.absent)}")
+    if len(reports) > 1:
+        print(f"\n{_compare(reports, names, arguments.absent)}")
+    missing = [name for name in names if name not in vocabulary]
+    if missing:
+        print(f"\nno prompt for {', '.join(missing)}: none of their points can be right")
+    if arguments.report is not None:
+        _write_report(arguments, dataset, vocabulary, grouping, reports, labellers)
+
+
+def _load_engine(mode: str, arguments: argparse.Namespace) -> OnlineSegmenter:
+    from clip2scene_core.checkpoint import load_checkpoint, untrained_checkpoint
+    from clip2scene_core.inference.online import OnlineSegmenter, load_online_segmenter
+    from clip2scene_core.inference.options import OnlineOptions
+    from clip2scene_core.inference.segmenter import Segmenter
+    from clip2scene_core.prompts.prompt_set import load_wording
+    from clip2scene_core.prompts.text_encoder import PromptEncoder
+
+    checkpoint = load_checkpoint(arguments.weights)
+    teacher = arguments.teacher or checkpoint.config.teacher.clip
+    options = OnlineOptions(
+        mode="lidar" if mode == "untrained" else mode,
+        min_range_m=0.0,
+        ego_radius_m=0.0,
+        max_range_m=1e4,
+        map_enabled=False,
+        camera_scales=tuple(arguments.camera_scales),
+        key_smoothing=not arguments.no_key_smoothing,
+        prompt_denoising=arguments.prompt_denoising,
+        device=arguments.device,
+    )
+    if mode == "untrained":
+        encoder = PromptEncoder(teacher, arguments.device, taught_with=checkpoint.vocabulary)
+        segmenter = Segmenter(untrained_checkpoint(checkpoint), arguments.device)
+        engine = OnlineSegmenter(options, checkpoint.vocabulary, encoder, segmenter)
+    else:
+        named = teacher if mode == "camera" else arguments.teacher
+        engine = load_online_segmenter(arguments.weights, named, options)
+    if arguments.prompts is not None:
+        wording = load_wording(arguments.prompts)
+        wording = replace(wording, grouping=arguments.group, template=arguments.template)
+        engine.use(engine.read(wording))
+    return engine
+
+
+def _is_finetuned(arguments: argparse.Namespace) -> bool:
+    from clip2scene_core.checkpoint import is_finetuned
+
+    return arguments.weights != "small" and is_finetuned(Path(arguments.weights))
+
+
+def _load_finetuned(
+    arguments: argparse.Namespace, modes: Sequence[str]
+) -> tuple[Callable[[Sample], Prediction], Sequence[str]]:
+    """Load a fine-tuned network: what it says, and the scenes that it has seen."""
+    from clip2scene_core.checkpoint import load_finetuned
+    from clip2scene_core.evaluation import Prediction, class_of_label
+    from clip2scene_core.inference.segmenter import ClassifierSegmenter
+
+    if list(modes) != ["lidar"] or arguments.prompts or arguments.teacher:
+        raise ValueError(
+            f"{arguments.weights} is fine-tuned: it labels in mode lidar, with its own classes; "
+            f"leave out --prompts, --teacher and other --modes"
+        )
+    checkpoint = load_finetuned(Path(arguments.weights))
+    segmenter = ClassifierSegmenter(checkpoint, arguments.device)
+    classes = class_of_label(segmenter.class_names)
+
+    def predict(sample: Sample) -> Prediction:
+        segmentation = segmenter.segment(sample.keyframe.points)
+        return Prediction(classes[segmentation.labels], segmentation.scores)
+
+    return predict, checkpoint.scene_tokens
+
+
+def _seen_scenes(mode: str, arguments: argparse.Namespace) -> Sequence[str]:
+    from clip2scene_core.checkpoint import load_checkpoint
+
+    return () if mode == "camera" else load_checkpoint(arguments.weights).scene_tokens
+
+
+def _labeller(engine: OnlineSegmenter) -> Callable[[Sample], Prediction]:
+    from clip2scene_core.evaluation import Prediction, class_of_label
+
+    classes = class_of_label(engine.vocabulary.names)
+
+    def predict(sample: Sample) -> Prediction:
+        cloud = engine.add(sample.keyframe, sample.cameras)
+        return Prediction(classes[cloud.labels], cloud.scores)
+
+    return predict
+
+
+def _evaluate(
+    mode: str,
+    predict: Callable[[Sample], Prediction],
+    seen_scenes: Sequence[str],
+    arguments: argparse.Namespace,
+    dataset: NuScenesDataset,
+) -> Report:
+    from clip2scene_core.evaluation import evaluate
+
+    with tqdm(desc=mode, unit="keyframe", total=len(dataset)) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.update(done - bar.n)
+
+        return evaluate(
+            predict,
+            dataset,
+            progress,
+            seen_scenes,
+            arguments.range_edges,
+        )
+
+
+def _compare(reports: dict[str, Report], names: Sequence[str], absent: str) -> str:
+    """One line a class or a part of the points, one column a mode, as IoU in percent."""
+    columns = reports.values()
+    rows = [("IoU [%]", list(reports))]
+    for index, name in enumerate(names):
+        rows.append((name, [_percent(report.confusion.iou()[index]) for report in columns]))
+    rows.append(("mean", [_percent(report.confusion.mean_iou(absent)) for report in columns]))
+    # The points are the same for all modes, and so are the parts of them.
+    by_title = zip(*(report.parts() for report in columns), strict=True)
+    for parts in by_title:
+        rows.append((f"mean {parts[0][0]}", [_percent(part.mean_iou(absent)) for _, part in parts]))
+    errors = [_percent(report.calibration.expected_error()) for report in columns]
+    rows.append(("calibration error", errors))
+    width = max(len(title) for title, _ in rows)
+    return "\n".join(
+        f"{title:<{width}}" + "".join(f"{value:>11}" for value in values) for title, values in rows
+    )
+
+
+def _write_report(
+    arguments: argparse.Namespace,
+    dataset: NuScenesDataset,
+    vocabulary: Mapping[str, str | None],
+    grouping: str | None,
+    reports: dict[str, Report],
+    labellers: dict[str, Callable[[Sample], Prediction]],
+) -> None:
+    from clip2scene_core.visualization.evaluation_files import (
+        draw_charts,
+        draw_keyframes,
+        write_json,
+    )
+
+    setting = {
+        "dataset": str(arguments.dataset),
+        "scenes": {scene.token: scene.name for scene in dataset.scenes},
+        "weights": arguments.weights,
+        "teacher": arguments.teacher,
+        "prompts": dict(vocabulary),
+        "group": grouping,
+        "camera_scales": arguments.camera_scales,
+        "key_smoothing": not arguments.no_key_smoothing,
+        "prompt_denoising": arguments.prompt_denoising,
+    }
+    arguments.report.mkdir(parents=True, exist_ok=True)
+    paths = [write_json(arguments.report, setting, reports, arguments.absent)]
+    paths += draw_charts(arguments.report, reports, arguments.absent)
+    paths += draw_keyframes(arguments.report, dataset, reports, labellers)
+    print()
+    for path in paths:
+        print(path)
+
+
+def _percent(iou: float) -> str:
+    return "absent" if iou != iou else f"{100 * iou:.1f}"  # NaN differs from itself

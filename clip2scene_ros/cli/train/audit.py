@@ -1,0 +1,64 @@
+"""`clip2scene audit`: how right the labels are that pre-training would learn from."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from clip2scene_ros.cli.arguments import add_config_arguments, add_threads_argument
+
+SUMMARY = "compare the labels that pre-training would learn from with 3D labels"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "dataset", type=Path, help="data set in nuScenes' format with lidarseg, to tune on"
+    )
+    parser.add_argument("--version", help="version folder, if there are several")
+    parser.add_argument(
+        "--scenes", type=Path, help="text file with the names of the scenes to use, one a line"
+    )
+    add_config_arguments(parser, "consensus.voxel_size_m=0.8")
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="keep what the teacher says there, for other runs"
+    )
+    add_threads_argument(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    from clip2scene_core.config.parser import override
+    from clip2scene_core.config.pretrain import load_config
+    from clip2scene_core.datasets import NuScenesDataset
+    from clip2scene_core.device import use_threads
+    from clip2scene_core.labels import NUSCENES_CLASSES
+    from clip2scene_core.training.pretrain.audit import audit_labels
+
+    config = override(load_config(arguments.config), arguments.set)
+    use_threads(arguments.threads)
+    scenes = arguments.scenes.read_text().split() if arguments.scenes else None
+    labelled = NuScenesDataset(arguments.dataset, arguments.version, scenes, with_labels=True)
+    unlabelled = NuScenesDataset(arguments.dataset, arguments.version, scenes)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tqdm(desc="teacher", unit="keyframe", total=len(labelled)) as teacher,
+        tqdm(desc="compared", unit="keyframe", total=len(labelled)) as compared,
+    ):
+        report = audit_labels(
+            labelled,
+            unlabelled,
+            config,
+            arguments.cache or Path(folder),
+            lambda done, total: _show(teacher, done),
+            lambda done, total: _show(compared, done),
+        )
+    print(report.format_report([c.name for c in NUSCENES_CLASSES]))
+
+
+def _show(bar: Any, done: int) -> None:
+    bar.update(done - bar.n)

@@ -1,0 +1,120 @@
+"""`clip2scene finetune`: train a classifier on a share of the labels."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+from tqdm import tqdm
+
+from clip2scene_ros.cli.arguments import add_training_arguments, check_training_arguments
+
+if TYPE_CHECKING:
+    from clip2scene_core.config.finetune import FinetuneConfig
+    from clip2scene_core.training.finetune.run import Start
+    from clip2scene_core.training.finetune.trainer import FinetuneStep
+
+SUMMARY = "fine-tune a pre-trained student, or train from scratch, on a share of the 3D labels"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "dataset", type=Path, nargs="?", help="data set in nuScenes' format with lidarseg"
+    )
+    parser.add_argument("--version", help="version folder, if there are several")
+    parser.add_argument(
+        "--scenes",
+        type=Path,
+        help="text file with the names of the scenes to sample from, one a line; the samplers "
+        "count in this order, without it in that of scene.json",
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        default="small",
+        metavar="CHECKPOINT",
+        help="student to begin with: a file of 'clip2scene pretrain', or small; scratch begins "
+        "with random weights",
+    )
+    parser.add_argument("--percent", type=int, help="share of the labels: 1, 5, 10, 25 or 100")
+    parser.add_argument(
+        "--sampler",
+        help="slidr_scene (every n-th scene) or clip2scene_keyframe (every n-th keyframe); their "
+        "scores must not be compared",
+    )
+    parser.add_argument("--linear-probe", action="store_true", help="train the new head alone")
+    add_training_arguments(parser, "head.learning_rate=0.1")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    from clip2scene_core.config.parser import config_to_dict
+    from clip2scene_core.datasets import NuScenesDataset
+    from clip2scene_core.device import use_threads
+    from clip2scene_core.training.fabric import make_fabric
+    from clip2scene_core.training.finetune.run import finetune, load_start
+    from clip2scene_core.training.run_log import RunLog
+
+    start = None if arguments.start == "scratch" else load_start(arguments.start)
+    config = _resolve(arguments, start)
+    if arguments.print_config:
+        print(yaml.safe_dump(config_to_dict(config), sort_keys=False), end="")
+        return
+    check_training_arguments(arguments)
+    use_threads(arguments.threads)
+    fabric = make_fabric(config, arguments.device, arguments.processes, arguments.nodes)
+    fabric.launch()
+    scenes = arguments.scenes.read_text().split() if arguments.scenes else None
+    dataset = NuScenesDataset(
+        arguments.dataset, arguments.version, scenes, with_labels=True, with_images=False
+    )
+    log = RunLog(arguments.log) if arguments.log and fabric.is_global_zero else None
+    try:
+        with tqdm(desc="classifier", unit="step", disable=not fabric.is_global_zero) as bar:
+
+            def report(step: FinetuneStep) -> None:
+                bar.total = step.num_steps
+                bar.set_postfix(loss=f"{step.loss:.3f}", refresh=False)
+                bar.update(step.step - bar.n)
+                if log is not None:
+                    log.add(step)
+
+            finetune(
+                dataset,
+                config,
+                arguments.out,
+                start,
+                fabric,
+                arguments.workers,
+                arguments.save_every,
+                report,
+            )
+    finally:
+        if log is not None:
+            log.close()
+    if fabric.is_global_zero:
+        print(f"fine-tuned network: {arguments.out}")
+        print(f"its keyframes: {arguments.out.with_suffix('.tokens.txt')}")
+
+
+def _resolve(arguments: argparse.Namespace, start: Start | None) -> FinetuneConfig:
+    """Defaults with the student's network, then the file, then the arguments."""
+    from clip2scene_core.config.finetune import FinetuneConfig
+    from clip2scene_core.config.parser import override, read_config
+
+    default = FinetuneConfig()
+    if start is not None:
+        default = replace(default, network=start.checkpoint.config.network)
+    config = read_config(arguments.config, default)
+    assignments = list(arguments.set)
+    if arguments.percent is not None:
+        assignments.append(f"labels.percent={arguments.percent}")
+    if arguments.sampler is not None:
+        assignments.append(f"labels.sampler={arguments.sampler}")
+    if arguments.linear_probe:
+        assignments.append("head.linear_probe=true")
+    return override(config, assignments)

@@ -1,0 +1,112 @@
+"""`clip2scene pretrain`: distil the teacher into a student."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from tqdm import tqdm
+
+from clip2scene_ros.cli.arguments import add_training_arguments, check_training_arguments
+
+if TYPE_CHECKING:
+    from clip2scene_core.training.fabric import Fabric
+    from clip2scene_core.training.pretrain.trainer import StepReport
+
+SUMMARY = "pre-train a student from a frozen CLIP; reads no 3D label"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("dataset", type=Path, nargs="?", help="data set in nuScenes' format")
+    parser.add_argument("--version", help="version folder, if there are several")
+    parser.add_argument(
+        "--scenes", type=Path, help="text file with the names of the scenes to use, one a line"
+    )
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="keep what the teacher says there, for other runs"
+    )
+    add_training_arguments(parser, "losses.temperature=0.5")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    # Torch and CLIP take seconds to import: `clip2scene --help` must not wait for them.
+    from clip2scene_core.config.parser import config_to_dict, override
+    from clip2scene_core.config.pretrain import load_config
+    from clip2scene_core.datasets import NuScenesDataset
+    from clip2scene_core.device import use_threads
+    from clip2scene_core.training.fabric import make_fabric
+    from clip2scene_core.training.pretrain.run import pretrain
+    from clip2scene_core.training.run_log import RunLog
+
+    config = override(load_config(arguments.config), arguments.set)
+    if arguments.print_config:
+        print(yaml.safe_dump(config_to_dict(config), sort_keys=False), end="")
+        return
+    check_training_arguments(arguments)
+    use_threads(arguments.threads)
+    fabric = make_fabric(config, arguments.device, arguments.processes, arguments.nodes)
+    fabric.launch()
+    scenes = arguments.scenes.read_text().split() if arguments.scenes else None
+    dataset = NuScenesDataset(arguments.dataset, arguments.version, scenes)
+    log = RunLog(arguments.log) if arguments.log and fabric.is_global_zero else None
+    bars = _Bars(fabric)
+
+    def report(step: StepReport) -> None:
+        bars.show_step(step)
+        if log is not None:
+            log.add(step)
+
+    try:
+        pretrain(
+            dataset,
+            config,
+            arguments.out,
+            fabric,
+            arguments.cache,
+            arguments.workers,
+            arguments.save_every,
+            bars.show_teacher,
+            report,
+            bars.show_consensus,
+        )
+    finally:
+        bars.close()
+        if log is not None:
+            log.close()
+    if fabric.is_global_zero:
+        print(f"student: {arguments.out}")
+
+
+class _Bars:
+    """Progress bars of the first process."""
+
+    def __init__(self, fabric: Fabric) -> None:
+        self._is_silent = not fabric.is_global_zero
+        self._bars: dict[str, Any] = {}
+
+    def show_teacher(self, done: int, total: int) -> None:
+        self._bar("teacher", "keyframe", done, total)
+
+    def show_consensus(self, done: int, total: int) -> None:
+        self._bar("consensus", "drive", done, total)
+
+    def show_step(self, step: StepReport) -> None:
+        bar = self._bar("student", "step", step.step, step.num_steps)
+        bar.set_postfix(loss=f"{step.losses['total']:.3f}", pairs=step.num_pairs, refresh=False)
+
+    def close(self) -> None:
+        for bar in self._bars.values():
+            bar.close()
+
+    def _bar(self, name: str, unit: str, done: int, total: int) -> Any:
+        if name not in self._bars:
+            self._bars[name] = tqdm(
+                desc=name, total=total, initial=done - 1, unit=unit, disable=self._is_silent
+            )
+        bar = self._bars[name]
+        bar.update(done - bar.n)
+        return bar

@@ -1,0 +1,166 @@
+"""`clip2scene world`: write the embedded world as a data set, or draw it on one sheet."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from clip2scene_core.world.dataset.writer import WorldOptions, WorldSummary
+
+SUMMARY = "render streets that nobody drove, as a data set in nuScenes' format"
+
+_SCENE_DEFAULTS: Final = {
+    "scenes": 6,
+    "seed": 0,
+    "seconds": 5.0,
+    "image_size": (224, 400),
+    "columns": 1084,
+    "keyframes_only": False,
+    "truth": False,
+    "rolling": False,
+    "camera_offset_ms": 0.0,
+    "calibration_error_deg": 0.0,
+    "calibration_error_m": 0.0,
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--out", type=Path, help="folder to write")
+    parser.add_argument(
+        "--benchmark",
+        action="store_true",
+        help="write the splits of the benchmark, OUT/train, OUT/val and OUT/test: val is to tune "
+        "on, test is for `clip2scene bench` alone",
+    )
+    parser.add_argument(
+        "--sheet", type=Path, metavar="FILE.png", help="draw the scenes on one picture instead"
+    )
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    _add_scene_arguments(parser)
+    parser.set_defaults(**_SCENE_DEFAULTS)
+
+
+def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--scenes", type=int, help="number of scenes")
+    parser.add_argument("--seed", type=int, help="decides everything in the scenes")
+    parser.add_argument("--seconds", type=float, help="length of a scene")
+    parser.add_argument("--image-size", type=_size, metavar="WIDTHxHEIGHT", help="400x224")
+    parser.add_argument("--columns", type=int, help="LiDAR columns in a revolution")
+    parser.add_argument(
+        "--keyframes-only",
+        action="store_true",
+        help="write keyframes and the two sweeps before each: enough, and fast, for training",
+    )
+    parser.add_argument(
+        "--truth",
+        action="store_true",
+        help="write the class of every pixel and the thing behind every point, too",
+    )
+    parser.add_argument(
+        "--rolling",
+        action="store_true",
+        help="measure each LiDAR column at its own instant; times go to OUT/lidar_times",
+    )
+    parser.add_argument(
+        "--camera-offset-ms", type=float, help="take pictures this much later than they say"
+    )
+    parser.add_argument(
+        "--calibration-error-deg", type=float, help="turn the recorded extrinsics of each camera"
+    )
+    parser.add_argument(
+        "--calibration-error-m", type=float, help="shift the recorded extrinsics of each camera"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command.
+
+    Raises:
+        ValueError: If the arguments do not go together.
+    """
+    if (arguments.out is None) == (arguments.sheet is None):
+        raise ValueError("give either --out FOLDER for a data set or --sheet FILE.png")
+    if arguments.sheet is not None:
+        _draw_sheet(arguments)
+    elif arguments.benchmark:
+        _write_benchmark(arguments)
+    else:
+        summary = _write({arguments.out: _options(arguments)}, arguments.workers)[0]
+        print(f"world: {summary.out} ({summary.num_keyframes} keyframes)")
+
+
+def _options(arguments: argparse.Namespace) -> WorldOptions:
+    from clip2scene_core.world.dataset.options import WorldOptions
+
+    return WorldOptions(
+        num_scenes=arguments.scenes,
+        seed=arguments.seed,
+        seconds=arguments.seconds,
+        image_size=arguments.image_size,
+        lidar_columns=arguments.columns,
+        is_every_frame=not arguments.keyframes_only,
+        with_truth=arguments.truth,
+        is_rolling=arguments.rolling,
+        camera_offset_ms=arguments.camera_offset_ms,
+        calibration_error_deg=arguments.calibration_error_deg,
+        calibration_error_m=arguments.calibration_error_m,
+    )
+
+
+def _draw_sheet(arguments: argparse.Namespace) -> None:
+    from PIL import Image
+
+    from clip2scene_core.world.dataset.sheet import draw_sheet
+
+    if arguments.benchmark:
+        raise ValueError("--benchmark writes data sets; give --seed and --scenes to --sheet")
+    Image.fromarray(draw_sheet(_options(arguments))).save(arguments.sheet)
+    print(f"sheet: {arguments.sheet} ({arguments.scenes} scenes)")
+
+
+def _write_benchmark(arguments: argparse.Namespace) -> None:
+    from clip2scene_core.world.dataset.splits import SPLITS, benchmark_options
+
+    changed = [
+        f"--{name.replace('_', '-')}"
+        for name, default in _SCENE_DEFAULTS.items()
+        if getattr(arguments, name) != default
+    ]
+    if changed:
+        raise ValueError(
+            f"--benchmark fixes what its splits hold; leave out {' and '.join(changed)}"
+        )
+    worlds = {arguments.out / split.name: benchmark_options(split) for split in SPLITS}
+    for summary in _write(worlds, arguments.workers):
+        print(f"{summary.out.name}: {summary.out} ({summary.num_keyframes} keyframes)")
+
+
+def _write(worlds: dict[Path, WorldOptions], workers: int) -> list[WorldSummary]:
+    """Write data sets one after the other under one progress bar."""
+    from clip2scene_core.world.dataset.writer import write_world
+
+    summaries = []
+    total = sum(options.num_scenes for options in worlds.values())
+    with tqdm(desc="rendering", unit="scene", total=total) as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.update()
+
+        for out, options in worlds.items():
+            summaries.append(write_world(out, options, report, workers))
+    return summaries
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Read 400x224 (width first, as cameras say it) as (224, 400)."""
+    width, _, height = text.partition("x")
+    try:
+        return int(height), int(width)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must look like 400x224, got {text!r}") from None

@@ -1,0 +1,278 @@
+"""A robot's full stream through the real node, in real time, from another process."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from rclpy.time import Time
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Float64
+
+from clip2scene_ros.bags.labelled_writer import POINTS_TOPIC
+from clip2scene_ros.harness.load_report import LoadRun, Traffic
+from clip2scene_ros.harness.load_stream import LoadStream, Sending
+from clip2scene_ros.harness.node_process import own_graph, random_domain, running_node
+from clip2scene_ros.messages.decode import NANOSECONDS, stamp_ns
+from clip2scene_ros.sync.topics import Profile
+
+_LATENCY_TOPIC: Final = "/clip2scene/debug/pipeline_latency_ms"
+_STARTUP_S: Final = 120.0
+_SETTLE_S: Final = 90.0
+_IDLE_REPORTS: Final = 10
+"""It reports every second while it has a processor: so many reports alike are its last word."""
+
+_SPIN_S: Final = 0.05
+_SAMPLE_S: Final = 1.0
+_DEPTH: Final = 300  # what a node that is held up has not acknowledged shall not be lost here
+_DROPS: Final = {
+    "inference": ("overtaken", "failed", "from before a time jump"),
+    "lidar": ("bad clouds",),
+    "tf": ("no pose", "no extrinsics"),
+}
+"""Where the node's diagnostics count sweeps that it does not label."""
+
+
+class LoadError(ConnectionError):
+    """The node did not start, or ended."""
+
+
+def run_under_load(
+    stream: LoadStream,
+    seconds: float,
+    mode: str,
+    extrinsics: Path,
+    depth: int,
+    progress: Callable[[float], None],
+) -> LoadRun:
+    """Send a stream to the node in real time, and have it account for every message.
+
+    Args:
+        stream: What to send.
+        seconds: How long.
+        mode: The node's.
+        extrinsics: YAML file of sensor mounts.
+        depth: Messages that the node keeps of each input; 0 leaves it as it is.
+        progress: Told the seconds since the start.
+
+    Raises:
+        LoadError: If the node does not start, or ends.
+    """
+    domain = random_domain()
+    arguments = ["--log-level", "warn", "-r", f"points:={stream.profile.cloud_topic}"]
+    arguments += ["-r", f"odom:={stream.profile.odometry_topic}", "-p", f"mode:={mode}"]
+    arguments += ["-p", "pose_source:=odometry", "-p", f"extrinsics_file:={extrinsics}"]
+    arguments += ["-p", f"use_sim_time:={str(stream.is_simulated).lower()}"]
+    # Messages start when the node listens; how slow this machine is shows in what is measured.
+    arguments += ["-p", "input_timeout:=60.0", "-p", "max_processing_ms:=60000.0"]
+    arguments += ["-p", "max_drop_ratio:=1.0"]
+    for topic in _inputs(stream.profile, mode) if depth else ():
+        arguments += ["-p", f"qos_overrides.{topic}.subscription.depth:={depth}"]
+    with (
+        running_node(domain, arguments) as process,
+        own_graph(domain, "clip2scene_load") as (node, executor),
+    ):
+        load = _Load(node, executor, process, stream, mode)
+        load.connect()
+        load.send_for(seconds, progress)
+        load.settle()
+        return load.result()
+
+
+class _Load:
+    """The robot's end of the graph."""
+
+    def __init__(
+        self,
+        node: Node,
+        executor: SingleThreadedExecutor,
+        process: subprocess.Popen[bytes],
+        stream: LoadStream,
+        mode: str,
+    ) -> None:
+        self._node = node
+        self._executor = executor
+        self._process = process
+        self._stream = stream
+        self._inputs = _inputs(stream.profile, mode)
+        self._publishers: dict[str, Publisher] = {}
+        self._clock: Publisher | None = None
+        self._sent: Counter[str] = Counter()
+        self._sent_s: dict[int, float] = {}
+        self._values: dict[str, dict[str, str]] = {}
+        self._num_reports = 0
+        self._answered = 0
+        self._ages_ms: list[float] = []
+        self._reported_ages_ms: list[float] = []
+        self._memory: list[tuple[float, int]] = []
+        self._cpu_s = 0.0
+        self._seconds = 0.0
+        self._now_ns = 0
+
+    def connect(self) -> None:
+        """Offer every topic, and wait until the node listens and answers are heard."""
+        for topic, message_type in self._stream.types.items():
+            package, _, name = message_type.split("/")
+            message_class = getattr(importlib.import_module(f"{package}.msg"), name)
+            self._publishers[topic] = self._node.create_publisher(message_class, topic, _DEPTH)
+        if self._stream.is_simulated:
+            self._clock = self._node.create_publisher(Clock, "/clock", 10)
+        for message_class, topic, callback in (
+            (PointCloud2, POINTS_TOPIC, self._on_points),
+            (Float64, _LATENCY_TOPIC, self._on_latency),
+            (DiagnosticArray, "/diagnostics", self._on_diagnostics),
+        ):
+            self._node.create_subscription(message_class, topic, callback, QoSProfile(depth=20))
+        heard = [self._publishers[topic] for topic in self._inputs]
+        heard += [self._clock] if self._clock else []
+        self._spin_until(
+            lambda: (
+                all(publisher.get_subscription_count() for publisher in heard)
+                and all(map(self._node.count_publishers, (POINTS_TOPIC, _LATENCY_TOPIC)))
+                # A reader that has not found its writer yet misses the first messages.
+                and all(self._count(input_, "publishers") for input_ in self._inputs.values())
+            ),
+            _STARTUP_S,
+        )
+
+    def send_for(self, seconds: float, progress: Callable[[float], None]) -> None:
+        """Send the stream in real time; what is late goes out at once."""
+        start_s, start_cpu_s = time.monotonic(), _cpu_s(self._process.pid)
+        sample_due_s = 0.0
+        for sending in self._stream.sendings:
+            if sending.due_s >= seconds:
+                break
+            early_s = 1.0
+            while early_s > 0:  # and once where it is late: answers shall not queue up
+                early_s = start_s + sending.due_s - time.monotonic()
+                self._spin_once(max(0.0, min(early_s, _SPIN_S)))
+            self._send(sending)
+            now_s = time.monotonic() - start_s
+            if now_s >= sample_due_s:
+                self._memory.append((now_s, _memory(self._process.pid)))
+                sample_due_s = now_s + _SAMPLE_S
+                progress(now_s)
+        self._seconds = time.monotonic() - start_s
+        self._cpu_s = _cpu_s(self._process.pid) - start_cpu_s
+        self._memory.append((self._seconds, _memory(self._process.pid)))
+        progress(self._seconds)
+
+    def settle(self) -> None:
+        """Wait until the node has accounted for everything, or for nothing more."""
+        end_s = time.monotonic() + _SETTLE_S
+        missing, first_report = self.result().losses(), self._num_reports
+        while (
+            missing
+            and time.monotonic() < end_s
+            and self._num_reports - first_report < _IDLE_REPORTS
+        ):
+            if self._clock is not None:
+                # Time goes on: the last clouds wait no longer for poses.
+                self._now_ns += round(_SPIN_S * NANOSECONDS)
+                self._clock.publish(Clock(clock=Time(nanoseconds=self._now_ns).to_msg()))
+            self._spin_once(_SPIN_S)
+            before, missing = missing, self.result().losses()
+            if missing != before:
+                first_report = self._num_reports
+
+    def result(self) -> LoadRun:
+        """Counts as the node's newest diagnostics have them."""
+        traffic = {
+            topic: Traffic(
+                self._sent[topic],
+                self._count(input_, "received"),
+                self._sent[topic] / max(self._seconds, 1e-9),
+            )
+            for topic, input_ in self._inputs.items()
+        }
+        dropped = {key: int(self._values[item][key]) for item in _DROPS for key in _DROPS[item]}
+        return LoadRun(
+            self._seconds,
+            traffic,
+            int(self._values["inference"]["labelled"]),
+            dropped,
+            self._answered,
+            self._ages_ms,
+            self._reported_ages_ms,
+            self._memory,
+            self._cpu_s,
+            int(self._values["map"].get("voxels", 0)),
+        )
+
+    def _count(self, input_: tuple[str, str], key: str) -> int:
+        item, prefix = input_
+        return int(self._values.get(item, {}).get(f"{prefix}{key}", 0))
+
+    def _send(self, sending: Sending) -> None:
+        content, at_ns = sending.content, sending.stamp_ns
+        if at_ns is None:
+            at_ns = int(self._node.get_clock().now().nanoseconds)
+            content = sending.stamped(at_ns)
+        if self._clock is not None:
+            self._now_ns = at_ns
+            self._clock.publish(Clock(clock=Time(nanoseconds=at_ns).to_msg()))
+        if sending.topic == self._stream.profile.cloud_topic:
+            self._sent_s[at_ns] = time.monotonic()
+        self._publishers[sending.topic].publish(content)
+        self._sent[sending.topic] += 1
+
+    def _on_points(self, message: PointCloud2) -> None:
+        self._answered += 1
+        self._ages_ms.append(1000 * (time.monotonic() - self._sent_s[stamp_ns(message.header)]))
+
+    def _on_latency(self, message: Float64) -> None:
+        self._reported_ages_ms.append(message.data)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self._num_reports += 1
+        for status in message.status:
+            name = status.name.removeprefix("clip2scene: ")
+            self._values[name] = {pair.key: pair.value for pair in status.values}
+
+    def _spin_until(self, condition: Callable[[], bool], seconds: float) -> None:
+        end_s = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end_s:
+                raise LoadError(f"the node did not start listening within {seconds:.0f} s")
+            self._spin_once(_SPIN_S)
+
+    def _spin_once(self, seconds: float) -> None:
+        if self._process.poll() is not None:
+            raise LoadError(f"the node stopped with status {self._process.returncode}")
+        self._executor.spin_once(timeout_sec=seconds)
+
+
+def _inputs(profile: Profile, mode: str) -> dict[str, tuple[str, str]]:
+    """What the node listens to: by topic the diagnostic item, and the start of its keys there."""
+    inputs = {profile.cloud_topic: ("lidar", ""), profile.odometry_topic: ("tf", "odometry ")}
+    if mode != "lidar":
+        for camera, topics in profile.cameras.items():
+            inputs[topics.image] = (f"camera {camera}", "")
+            inputs[topics.info] = (f"camera {camera}", "CameraInfo ")
+    return inputs
+
+
+def _memory(pid: int) -> int:
+    """Resident bytes of a process."""
+    return int(_proc(pid, "statm")[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _cpu_s(pid: int) -> float:
+    """Processor time of a process."""
+    return sum(map(int, _proc(pid, "stat")[13:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def _proc(pid: int, name: str) -> Sequence[str]:
+    return Path(f"/proc/{pid}/{name}").read_text().split()

@@ -1,0 +1,238 @@
+"""Messages to arrays, by attribute name: rclpy's classes and those of rosbags agree."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from clip2scene_core.geometry.se3 import matrix_from_quaternion
+
+if TYPE_CHECKING:
+    pass
+
+NANOSECONDS: Final = 1_000_000_000
+
+_DATATYPES: Final = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
+_CHANNEL_ORDER: Final = {
+    "rgb8": (3, [0, 1, 2]),
+    "bgr8": (3, [2, 1, 0]),
+    "rgba8": (4, [0, 1, 2]),
+    "bgra8": (4, [2, 1, 0]),
+    "mono8": (1, [0, 0, 0]),
+}
+
+
+class CloudError(ValueError):
+    """A PointCloud2 that cannot be read; the message says what came."""
+
+
+class ImageError(ValueError):
+    """An image message that cannot be decoded; the message says what came."""
+
+
+class CalibrationError(ValueError):
+    """A CameraInfo that does not calibrate its image."""
+
+
+def stamp_ns(header: Any) -> int:
+    """Read a std_msgs/Header's stamp in nanoseconds."""
+    return int(header.stamp.sec) * NANOSECONDS + int(header.stamp.nanosec)
+
+
+def points_from_cloud(message: Any, intensity_scale: float = 255.0) -> NDArray[np.float32]:
+    """Read the points of a PointCloud2, whatever its layout.
+
+    Args:
+        message: sensor_msgs/PointCloud2 with x, y, z and, optionally, intensity.
+        intensity_scale: The sensor's largest intensity.
+
+    Returns:
+        (N, 4) float32 x, y, z in metres and intensity divided by `intensity_scale` (0 where the
+        cloud has none), row by row in the message's order, points that are not finite included.
+
+    Raises:
+        CloudError: If x, y or z is missing, has an unknown datatype or lies outside the point, or
+            the length of the message does not fit its layout.
+    """
+    if message.width * message.height == 0:
+        return np.zeros((0, 4), dtype=np.float32)
+    names = [field.name for field in message.fields]
+    columns = ["x", "y", "z"] + (["intensity"] if "intensity" in names else [])
+    view = fields_from_cloud(message, columns)
+    points = np.zeros((message.height * message.width, 4), dtype=np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for column, name in enumerate(columns):
+            points[:, column] = view[name].reshape(-1)
+    points[:, 3] /= intensity_scale
+    return points
+
+
+def fields_from_cloud(message: Any, names: Sequence[str]) -> NDArray[np.void]:
+    """View some fields of a PointCloud2's points, whatever its layout.
+
+    Args:
+        message: sensor_msgs/PointCloud2.
+        names: Of fields, each with count 1.
+
+    Returns:
+        (height, width) structured array with these names, each in the cloud's own datatype.
+
+    Raises:
+        CloudError: If a field is missing, has an unknown datatype or lies outside the point, or the
+            length of the message does not fit its layout.
+    """
+    fields = {field.name: field for field in message.fields}
+    missing = [name for name in names if name not in fields]
+    if missing:
+        raise CloudError(
+            f"cloud has no {', '.join(missing)}; its fields are {', '.join(fields) or 'none'}"
+        )
+    for name in names:
+        _check_field(fields[name], message.point_step)
+    buffer = np.frombuffer(message.data, dtype=np.uint8)
+    if (
+        len(buffer) != message.row_step * message.height
+        or message.width * message.point_step > message.row_step
+    ):
+        raise CloudError(
+            f"cloud of {message.height} x {message.width} points of {message.point_step} bytes has "
+            f"{len(buffer)} bytes, but row_step * height = {message.row_step} * {message.height}"
+        )
+    order = ">" if message.is_bigendian else "<"
+    return np.ndarray(
+        shape=(message.height, message.width),
+        dtype=np.dtype(
+            {
+                "names": list(names),
+                "formats": [order + _DATATYPES[fields[name].datatype] for name in names],
+                "offsets": [fields[name].offset for name in names],
+                "itemsize": message.point_step,
+            }
+        ),
+        buffer=buffer,
+        strides=(message.row_step, message.point_step),
+    )
+
+
+def image_from_message(message: Any) -> NDArray[np.uint8]:
+    """Decode an image message.
+
+    Args:
+        message: sensor_msgs/CompressedImage (JPEG or PNG) or sensor_msgs/Image (rgb8, bgr8, mono8,
+            rgba8 or bgra8).
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        ImageError: If the encoding is another one or the bytes do not make an image.
+    """
+    return _from_compressed(message) if hasattr(message, "format") else _from_raw(message)
+
+
+def intrinsics_from_camera_info(message: Any, image_size: tuple[int, int]) -> NDArray[np.float64]:
+    """Read K of a CameraInfo for an image of the given size.
+
+    Args:
+        message: sensor_msgs/CameraInfo of a rectified image; R and P are not used.
+        image_size: (height, width) of the decoded image; K is scaled when only the scale differs.
+
+    Returns:
+        (3, 3) float64, pixels.
+
+    Raises:
+        CalibrationError: If the camera is not calibrated, distorted, cropped, or of another shape.
+    """
+    intrinsics = np.array(message.k, dtype=np.float64).reshape(3, 3)
+    if not intrinsics[0, 0] > 0 or not intrinsics[1, 1] > 0:
+        raise CalibrationError("CameraInfo has K[0] = 0: the camera is not calibrated")
+    if any(coefficient != 0 for coefficient in message.d):
+        raise CalibrationError(
+            f"CameraInfo has distortion {[float(value) for value in message.d]}; rectify the image "
+            f"(image_proc) and give its CameraInfo an empty D"
+        )
+    if message.roi.x_offset or message.roi.y_offset:
+        raise CalibrationError("CameraInfo has a region of interest; publish the whole image")
+    height, width = image_size
+    scale = width / message.width if message.width else 0.0
+    if scale == 0 or abs(message.height * scale - height) > 1:
+        raise CalibrationError(
+            f"CameraInfo is for {message.width} x {message.height} pixels, the image has "
+            f"{width} x {height}"
+        )
+    intrinsics[:2] *= scale
+    return intrinsics
+
+
+def matrix_from_transform(transform: Any) -> NDArray[np.float64]:
+    """Read a geometry_msgs/Transform as T_parent_child, (4, 4) float64.
+
+    Raises:
+        ValueError: If its quaternion is zero or not finite.
+    """
+    return _matrix(transform.translation, transform.rotation)
+
+
+def matrix_from_pose(pose: Any) -> NDArray[np.float64]:
+    """Read a geometry_msgs/Pose of a child in its parent as T_parent_child, (4, 4) float64.
+
+    Raises:
+        ValueError: If its quaternion is zero or not finite.
+    """
+    return _matrix(pose.position, pose.orientation)
+
+
+def _matrix(position: Any, rotation: Any) -> NDArray[np.float64]:
+    return matrix_from_quaternion(
+        (rotation.w, rotation.x, rotation.y, rotation.z), (position.x, position.y, position.z)
+    )
+
+
+def _check_field(field: Any, point_step: int) -> None:
+    if field.datatype not in _DATATYPES:
+        raise CloudError(
+            f"field {field.name} has the unknown datatype {field.datatype}; "
+            f"PointField knows 1 (INT8) to 8 (FLOAT64)"
+        )
+    size = int(_DATATYPES[field.datatype][1])
+    if field.offset + size > point_step:
+        raise CloudError(
+            f"field {field.name} at offset {field.offset} reaches beyond "
+            f"the point's {point_step} bytes"
+        )
+
+
+def _from_compressed(message: Any) -> NDArray[np.uint8]:
+    if "compressedDepth" in message.format:
+        raise ImageError(f"image has the format '{message.format}': depth, not colour")
+    try:
+        with Image.open(io.BytesIO(bytes(message.data)), formats=("JPEG", "PNG")) as image:
+            return np.asarray(image.convert("RGB"))
+    except UnidentifiedImageError as error:
+        raise ImageError(
+            f"image of {len(message.data)} bytes, format '{message.format}', is no JPEG or PNG"
+        ) from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(f"image of {len(message.data)} bytes is damaged: {error}") from error
+
+
+def _from_raw(message: Any) -> NDArray[np.uint8]:
+    if message.encoding not in _CHANNEL_ORDER:
+        raise ImageError(
+            f"image has the encoding '{message.encoding}'; known are {', '.join(_CHANNEL_ORDER)}"
+        )
+    num_channels, order = _CHANNEL_ORDER[message.encoding]
+    buffer = np.frombuffer(message.data, dtype=np.uint8)
+    row_bytes = message.width * num_channels
+    if len(buffer) != message.step * message.height or row_bytes > message.step or row_bytes == 0:
+        raise ImageError(
+            f"image of {message.width} x {message.height} {message.encoding} has {len(buffer)} "
+            f"bytes, but step * height = {message.step} * {message.height}"
+        )
+    rows = buffer.reshape(message.height, message.step)[:, :row_bytes]
+    return rows.reshape(message.height, message.width, num_channels)[..., order]

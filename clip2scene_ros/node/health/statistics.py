@@ -1,0 +1,172 @@
+"""What became of the sweeps: counted since the start and over the last seconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_ros.node.outputs.timing import SweepTiming
+from clip2scene_ros.sync.sweeps import Rejection, RejectionKind
+
+if TYPE_CHECKING:
+    from clip2scene_core.inference.online import LabelledCloud
+
+WINDOW_S: Final = 10.0
+"""Rates, ratios and times are judged over this long: some sweeps even of a slow engine."""
+
+_RECENT_S: Final = 2.0
+_MAX_EVENTS: Final = 5000
+
+
+@dataclass(frozen=True)
+class LabelledFacts:
+    """What is worth knowing about one labelled sweep.
+
+    Attributes:
+        timing: Where its time went.
+        num_points: All of them.
+        num_not_finite: Points with a NaN or infinity.
+        num_unlabelled: Points without a label, for whatever reason.
+        cameras: Names of the cameras that helped.
+    """
+
+    timing: SweepTiming
+    num_points: int
+    num_not_finite: int
+    num_unlabelled: int
+    cameras: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Recent:
+    """What happened within the last seconds.
+
+    Attributes:
+        seconds: How long that is; less than WINDOW_S soon after the start.
+        labelled: Labelled sweeps, oldest first.
+        rejected: How often something was left out, by kind.
+        num_unwatched: Sweeps that nobody wanted labelled.
+    """
+
+    seconds: float
+    labelled: tuple[LabelledFacts, ...]
+    rejected: Counter[RejectionKind]
+    num_unwatched: int
+
+
+@dataclass(frozen=True)
+class _Reason:
+    text: str
+    at_s: float
+
+
+class SweepRecord:
+    """Counts what happened to the sweeps; written by the worker, read by the reporter."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._begin_s = time.monotonic()
+        self._events: deque[tuple[float, LabelledFacts | RejectionKind | None]] = deque(
+            maxlen=_MAX_EVENTS
+        )
+        self._rejected: Counter[tuple[RejectionKind, str]] = Counter()
+        self._reasons: dict[tuple[RejectionKind, str], _Reason] = {}
+        self._failure: _Reason | None = None
+        self.num_labelled = 0
+        self.num_failed = 0
+        self.num_failed_in_a_row = 0
+        self.has_given_up = False
+        self.is_paused = False
+        self.num_maps = 0
+        self.num_voxels = 0
+        self.map_ms = 0.0
+        self.last_labelled_s = self._begin_s
+
+    def add_labelled(
+        self, cloud: LabelledCloud, cameras: Iterable[str], timing: SweepTiming
+    ) -> None:
+        """Count a published sweep."""
+        facts = LabelledFacts(
+            timing,
+            len(cloud.points),
+            int((~np.isfinite(cloud.points[:, :3]).all(axis=1)).sum()),
+            int((cloud.labels == IGNORE_LABEL).sum()),
+            tuple(cameras),
+        )
+        with self._lock:
+            self.num_labelled += 1
+            self.num_failed_in_a_row = 0
+            self.last_labelled_s = time.monotonic()
+            self._failure = None
+            self._events.append((self.last_labelled_s, facts))
+
+    def add_unwatched(self) -> None:
+        """Count a sweep that nobody wanted labelled."""
+        with self._lock:
+            self._events.append((time.monotonic(), None))
+
+    def add_map(self, num_voxels: int, seconds: float) -> None:
+        """Count a published map: its size, and how long it took to make."""
+        with self._lock:
+            self.num_maps += 1
+            self.num_voxels = num_voxels
+            self.map_ms = 1000 * seconds
+
+    def add_rejections(self, rejections: Iterable[Rejection]) -> None:
+        """Count what was left out, and keep the newest reason of each kind and camera."""
+        with self._lock:
+            for rejection in rejections:
+                source = rejection.kind, rejection.camera
+                self._rejected[source] += 1
+                now_s = time.monotonic()
+                self._reasons[source] = _Reason(rejection.reason, now_s)
+                self._events.append((now_s, rejection.kind))
+
+    def add_failure(self, text: str) -> bool:
+        """Count an exception; True if it is another one than the last time."""
+        with self._lock:
+            self.num_failed += 1
+            self.num_failed_in_a_row += 1
+            is_new = self._failure is None or self._failure.text != text
+            self._failure = _Reason(text, time.monotonic())
+            return is_new
+
+    def failure(self) -> str | None:
+        """The exception since which no sweep was labelled."""
+        with self._lock:
+            return self._failure.text if self._failure else None
+
+    def count(self, kind: RejectionKind, camera: str = "") -> int:
+        """How often something was left out for this reason, since the start."""
+        with self._lock:
+            return self._rejected[kind, camera]
+
+    def recent(self) -> Recent:
+        """What happened within the last WINDOW_S seconds."""
+        now_s = time.monotonic()
+        with self._lock:
+            while self._events and self._events[0][0] < now_s - WINDOW_S:
+                self._events.popleft()
+            events = [event for _, event in self._events]
+        return Recent(
+            max(min(WINDOW_S, now_s - self._begin_s), 1e-3),
+            tuple(event for event in events if isinstance(event, LabelledFacts)),
+            Counter(event for event in events if isinstance(event, RejectionKind)),
+            events.count(None),
+        )
+
+    def recent_reason(self, kinds: Iterable[RejectionKind], camera: str = "") -> str | None:
+        """The newest reason of these kinds, unless it is an old one."""
+        with self._lock:
+            reasons = [self._reasons[k, camera] for k in kinds if (k, camera) in self._reasons]
+        newest = max(reasons, key=lambda reason: reason.at_s, default=None)
+        if newest is None or time.monotonic() - newest.at_s > _RECENT_S:
+            return None
+        return newest.text

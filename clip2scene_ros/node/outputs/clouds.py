@@ -1,0 +1,143 @@
+"""What the node publishes of its sweeps: labelled clouds, the map, a query's answer, overlays."""
+
+from __future__ import annotations
+
+import array
+from typing import Any, Final
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image, PointCloud2, PointField
+from std_msgs.msg import Header
+
+from clip2scene_core.inference.online import LabelledCloud
+from clip2scene_core.mapping.labelled_map import LabelledMap
+from clip2scene_core.prompts.vocabulary import Vocabulary
+from clip2scene_core.visualization.clouds import draw_overlay
+from clip2scene_ros.messages.cloud_layouts import (
+    fields_of,
+    has_only_finite_points,
+    labelled_cloud_array,
+    map_array,
+    similarity_array,
+)
+from clip2scene_ros.messages.decode import NANOSECONDS
+from clip2scene_ros.node.outputs.legend import LATCHED_QOS, image_message
+from clip2scene_ros.node.parameters.table import NodeParameters
+from clip2scene_ros.sync.sweeps import AssembledSweep
+
+Outgoing = tuple[Publisher, Any]
+"""A message and the publisher that it waits for."""
+
+# Reliable serves RViz's default and best-effort subscribers alike.
+_CLOUD_QOS: Final = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
+_OVERLAY_QOS: Final = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+_OVERLAY_WIDTH_PX: Final = 800
+
+
+class SegmentPublishers:
+    """Publishes results under the node's private name.
+
+    Args:
+        node: Owns the publishers.
+        values: The node's parameters.
+    """
+
+    def __init__(self, node: Node, values: NodeParameters) -> None:
+        self._node = node
+        self._values = values
+        self._points = node.create_publisher(PointCloud2, "~/points", _CLOUD_QOS)
+        self._query = node.create_publisher(PointCloud2, "~/query/points", _CLOUD_QOS)
+        self._map = node.create_publisher(PointCloud2, "~/map", LATCHED_QOS)
+        cameras = () if values.mode == "lidar" else values.cameras
+        self._overlays = {
+            camera: node.create_publisher(Image, f"~/{camera}/overlay", _OVERLAY_QOS)
+            for camera in cameras
+        }
+
+    def close(self) -> None:
+        """Take the topics off the graph."""
+        for publisher in (self._points, self._query, self._map, *self._overlays.values()):
+            self._node.destroy_publisher(publisher)
+
+    def is_wanted(self) -> bool:
+        """Say whether anybody listens to what a sweep yields, the map left aside."""
+        publishers = (self._points, self._query, *self._overlays.values())
+        return not self._values.is_lazy or any(map(_is_heard, publishers))
+
+    def lay_out(self, cloud: LabelledCloud, assembled: AssembledSweep) -> list[Outgoing]:
+        """Make the messages of a labelled sweep; without listeners there are none if lazy.
+
+        Args:
+            cloud: The labelled sweep.
+            assembled: What it was made from.
+
+        Returns:
+            Messages for `send`: clouds with the input's stamp and frame, images with their own.
+        """
+        values, outgoing = self._values, []
+        if _is_heard(self._points) or not values.is_lazy:
+            points = labelled_cloud_array(
+                cloud, values.intensity_scale, values.output_layout, values.include_intensity
+            )
+            outgoing.append((self._points, cloud_message(points, assembled.header)))
+        if cloud.similarities is not None and (_is_heard(self._query) or not values.is_lazy):
+            answer = similarity_array(cloud.points, cloud.similarities)
+            outgoing.append((self._query, cloud_message(answer, assembled.header)))
+        for view, frame_id in zip(assembled.cameras, assembled.camera_frames, strict=True):
+            # Drawing costs too much for nobody, whatever the parameter says.
+            if _is_heard(self._overlays[view.name]):
+                width_px = min(_OVERLAY_WIDTH_PX, view.image.shape[1])
+                picture = draw_overlay(
+                    view, assembled.sweep, cloud.labels, cloud.vocabulary, width_px
+                )
+                header = Header(stamp=_time(view.stamp_ns), frame_id=frame_id)
+                message = image_message(np.asarray(picture), header)
+                outgoing.append((self._overlays[view.name], message))
+        return outgoing
+
+    def send(self, outgoing: list[Outgoing]) -> None:
+        """Hand messages to the middleware."""
+        for publisher, message in outgoing:
+            publisher.publish(message)
+
+    def publish_map(self, labelled_map: LabelledMap, vocabulary: Vocabulary, stamp: Any) -> None:
+        """Publish the map; latched, so whoever comes later gets it, too.
+
+        Args:
+            labelled_map: V voxels.
+            vocabulary: The words of its labels.
+            stamp: builtin_interfaces/Time of the newest sweep in it.
+        """
+        header = Header(stamp=stamp, frame_id=self._values.fixed_frame)
+        self._map.publish(cloud_message(map_array(labelled_map, vocabulary), header))
+
+
+def cloud_message(points: NDArray[np.void], header: Header) -> PointCloud2:
+    """Wrap an array of one of the layouts as an unorganised PointCloud2."""
+    message = PointCloud2(header=header)
+    message.height, message.width = 1, len(points)
+    message.fields = [
+        PointField(name=name, offset=offset, datatype=datatype, count=1)
+        for name, offset, datatype in fields_of(points.dtype)
+    ]
+    message.point_step = points.dtype.itemsize
+    message.row_step = points.dtype.itemsize * len(points)
+    message.is_dense = has_only_finite_points(points)
+    # An array of bytes is the one type that rclpy takes without a check of every element.
+    content = array.array("B")
+    content.frombytes(points.tobytes())
+    message.data = content
+    return message
+
+
+def _is_heard(publisher: Publisher) -> bool:
+    return bool(publisher.get_subscription_count())
+
+
+def _time(at_ns: int) -> Time:
+    return Time(sec=at_ns // NANOSECONDS, nanosec=at_ns % NANOSECONDS)

@@ -1,0 +1,33 @@
+"""All outputs of the node, from configure to cleanup."""
+
+from __future__ import annotations
+
+from rclpy.node import Node
+
+from clip2scene_ros.node.outputs.clouds import SegmentPublishers
+from clip2scene_ros.node.outputs.legend import LegendPublishers
+from clip2scene_ros.node.outputs.timing import TimingPublishers
+from clip2scene_ros.node.parameters.table import NodeParameters
+
+
+class NodeOutputs:
+    """Everything that the node publishes but its diagnostics.
+
+    Args:
+        node: Owns the publishers.
+        values: The node's parameters.
+    """
+
+    def __init__(self, node: Node, values: NodeParameters) -> None:
+        self.legend = LegendPublishers(node, values.base_frame)
+        self.sweeps = SegmentPublishers(node, values)
+        self.timing = TimingPublishers(node)
+
+    def close(self) -> None:
+        """Take all topics off the graph."""
+        for publishers in (self.legend, self.sweeps, self.timing):
+            publishers.close()
+
+    def is_wanted(self) -> bool:
+        """Say whether anybody listens to what labelling a sweep yields, the map left aside."""
+        return self.sweeps.is_wanted() or self.timing.is_wanted()

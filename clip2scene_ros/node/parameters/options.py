@@ -1,0 +1,132 @@
+"""What the node's parameters mean to the engine and to the assembler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from clip2scene_core.device import use_threads
+from clip2scene_core.inference.online import OnlineSegmenter, load_online_segmenter
+from clip2scene_core.inference.options import OnlineOptions
+from clip2scene_core.prompts.prompt_set import Wording, load_wording
+from clip2scene_core.prompts.vocabulary import Vocabulary
+from clip2scene_ros.node.parameters.table import NodeParameters
+from clip2scene_ros.sync.sweeps import AssemblyOptions
+from clip2scene_ros.sync.topics import CameraTopics, Profile
+
+
+def load_engine(values: NodeParameters) -> OnlineSegmenter:
+    """Load the weights that the parameters name.
+
+    Raises:
+        ValueError: If they cannot be used; one line says why.
+        FileNotFoundError: If a file is missing.
+    """
+    use_threads(values.num_threads)
+    return load_online_segmenter(
+        values.weights,
+        values.teacher or None,
+        online_options(values),
+        texts=Path(values.text_embeddings) if values.text_embeddings else None,
+    )
+
+
+def online_options(values: NodeParameters) -> OnlineOptions:
+    """Say how sweeps are labelled."""
+    device = values.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return OnlineOptions(
+        mode=values.mode,
+        map_enabled=map_period_s(values) is not None,
+        map_voxel_size_m=values.map_voxel_size_m,
+        map_radius_m=values.map_radius_m,
+        map_max_voxels=values.map_max_voxels,
+        map_decay_s=values.map_decay_s,
+        map_carving=values.map_carving,
+        min_range_m=values.min_range_m,
+        max_range_m=values.max_range_m,
+        ego_radius_m=values.ego_radius_m,
+        min_confidence=values.min_confidence,
+        with_entropies=values.output_layout == "autoware",
+        device=device,
+        precision=values.precision,
+        camera_weight=values.camera_weight,
+        key_smoothing=values.key_smoothing,
+    )
+
+
+def base_wording(values: NodeParameters, own: Vocabulary) -> Wording:
+    """Give the words of a node whose parameter `prompts` names none.
+
+    Args:
+        values: The node's parameters.
+        own: The words that the weights were trained with.
+
+    Raises:
+        ValueError: If the file of words cannot be used.
+        OSError: If it cannot be read.
+    """
+    if values.prompts_file:
+        return load_wording(Path(values.prompts_file))
+    return Wording(own.prompts, own.names)
+
+
+def asked_wording(values: NodeParameters, base: Wording) -> Wording:
+    """Say what is asked, with `base` where the parameters name no words.
+
+    Raises:
+        ValueError: If the words do not fit together.
+    """
+    names, groups = values.prompt_names, values.prompt_groups
+    if not values.prompts:
+        names, groups = names or base.names, groups or base.groups
+    return Wording(
+        values.prompts or base.prompts,
+        names,
+        groups,
+        values.prompt_template,
+        values.palette,
+        values.query,
+    )
+
+
+def assembly_options(values: NodeParameters) -> AssemblyOptions:
+    """Say how messages become sweeps."""
+    return AssemblyOptions(
+        fixed_frame=values.fixed_frame,
+        base_frame=values.base_frame,
+        pose_source=values.pose_source,
+        cameras=() if values.mode == "lidar" else values.cameras,
+        tolerance_s=values.sync_tolerance_s,
+        max_wait_s=values.sync_max_wait_s,
+        pose_wait_s=values.tf_timeout_s,
+        on_missing_pose=values.on_missing_tf,
+        intensity_scale=values.intensity_scale,
+        zero_stamp=values.zero_stamp,
+        extrinsics_file=Path(values.extrinsics_file) if values.extrinsics_file else None,
+        rigid_extrinsics=values.rigid_extrinsics,
+        camera_info_url=values.camera_info_url,
+        frame_overrides=values.frame_overrides,
+        deskew=values.deskew,
+    )
+
+
+def resolved_topics(values: NodeParameters, resolve: Callable[[str], str]) -> Profile:
+    """Name the topics as the graph knows them; `resolve` applies namespace and remapping."""
+    cameras = {
+        camera: CameraTopics(
+            resolve(values.image_topic(camera)), resolve(values.info_topic(camera))
+        )
+        for camera in values.cameras
+    }
+    return Profile("node", resolve("points"), cameras, resolve("odom"))
+
+
+def map_period_s(values: NodeParameters) -> float | None:
+    """Least time between two maps in seconds; None where there is no map."""
+    if not values.map_enabled or values.pose_source == "none":
+        return None
+    return 1 / values.map_publish_rate_hz

@@ -1,0 +1,192 @@
+"""The thread that labels: newest sweep in, labelled cloud out."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from clip2scene_core.inference.online import MissingCamerasError, OnlineSegmenter
+from clip2scene_core.prompts.vocabulary import Vocabulary
+from clip2scene_ros.messages.decode import stamp_ns
+from clip2scene_ros.node.health.statistics import SweepRecord
+from clip2scene_ros.node.outputs.outputs import NodeOutputs
+from clip2scene_ros.node.outputs.timing import SweepTiming
+from clip2scene_ros.node.parameters.options import map_period_s
+from clip2scene_ros.node.parameters.table import NodeParameters
+from clip2scene_ros.sync.sweeps import AssembledSweep, Rejection, RejectionKind
+from clip2scene_ros.sync.synchronizer import SweepAssembler
+
+MAX_FAILURES_IN_A_ROW: Final = 5
+"""So many exceptions, one sweep after the other, are no accident any more."""
+
+_IDLE_S = 0.05
+_JOIN_S = 10.0
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class SegmentWorker:
+    """Labels the newest ready sweep, over and over, away from the executor's thread.
+
+    A sweep that fails is counted and logged, and the next one is tried; after
+    MAX_FAILURES_IN_A_ROW the worker gives up, says so in the record, and labels nothing more.
+    A sweep that nobody wants, neither a subscriber nor the map, is dropped unread.
+
+    Args:
+        assembler: Gives sweeps.
+        engine: Labels them.
+        outputs: Take the results.
+        record: Is told what happened.
+        now_ns: The node's clock.
+        values: Gives the node's parameters as they are; read once a sweep.
+    """
+
+    def __init__(
+        self,
+        assembler: SweepAssembler,
+        engine: OnlineSegmenter,
+        outputs: NodeOutputs,
+        record: SweepRecord,
+        now_ns: Callable[[], int],
+        values: Callable[[], NodeParameters],
+    ) -> None:
+        self._assembler = assembler
+        self._engine = engine
+        self._outputs = outputs
+        self._record = record
+        self._now_ns = now_ns
+        self._values = values
+        self._map_due_s = 0.0
+        self._newest_stamp: Any = None
+        self._mapped: tuple[Vocabulary, Any] | None = None
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="segment", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Say that a message came in."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End the thread after the sweep that it works on."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join(_JOIN_S)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                is_idle = not self._step()
+            except Exception as error:  # noqa: BLE001  one bad sweep must not end the node
+                self._complain(error)
+                is_idle = True
+            if is_idle:
+                self._wake.wait(_IDLE_S)
+                self._wake.clear()
+
+    def _step(self) -> bool:
+        """Label one sweep if there is one; False if there was none."""
+        values = self._values()
+        assembled, is_skipped = None, False
+        if self._record.has_given_up or self._record.is_paused:
+            is_skipped = self._assembler.skip_newest(self._now_ns())
+        elif map_period_s(values) is None and not self._outputs.is_wanted():
+            is_skipped = self._assembler.skip_newest(self._now_ns())
+            if is_skipped:
+                self._record.add_unwatched()
+        else:
+            assembled = self._assembler.newest_sweep(self._now_ns())
+        self._note(self._assembler.take_rejections())
+        if assembled is None:
+            self._outputs.legend.announce(self._engine.vocabulary)
+        else:
+            self._label(assembled, values)
+        self._publish_map_if_due(values)
+        return is_skipped or assembled is not None
+
+    def _label(self, assembled: AssembledSweep, values: NodeParameters) -> None:
+        if assembled.follows_time_jump:
+            self._engine.reset()
+        cameras = assembled.cameras
+        if len(cameras) < values.sync_min_cameras:
+            cameras = ()
+        begin_s = time.monotonic()
+        try:
+            labelled = self._engine.add(assembled.sweep, cameras)
+        except MissingCamerasError:
+            self._miss_cameras(assembled, max(1, values.sync_min_cameras), "the sweep is dropped")
+            return
+        if len(assembled.cameras) < values.sync_min_cameras:
+            self._miss_cameras(assembled, values.sync_min_cameras, "the LiDAR labels alone")
+        cloud = replace(labelled, points=assembled.points)
+        labelled_s = time.monotonic()
+        if self._stopping.is_set() or self._record.is_paused:
+            return  # who stopped or paused the worker must not hear of it again
+        self._outputs.legend.announce_cloud(
+            cloud.vocabulary, assembled.header, values.min_confidence
+        )
+        outgoing = self._outputs.sweeps.lay_out(cloud, assembled)
+        laid_out_s = time.monotonic()
+        self._outputs.sweeps.send(outgoing)
+        timing = SweepTiming(
+            wait_s=assembled.wait_s,
+            decode_s=assembled.decode_s,
+            inference_s=labelled_s - begin_s,
+            postprocess_s=laid_out_s - labelled_s,
+            publish_s=time.monotonic() - laid_out_s,
+            latency_s=(self._now_ns() - stamp_ns(assembled.header)) * 1e-9,
+        )
+        self._outputs.timing.publish(timing)
+        self._record.add_labelled(cloud, [view.name for view in cameras], timing)
+        self._newest_stamp = assembled.header.stamp
+
+    def _miss_cameras(self, assembled: AssembledSweep, least: int, outcome: str) -> None:
+        reason = (
+            f"{self._assembler.profile.cloud_topic}: cameras with an image: "
+            f"{len(assembled.cameras)} of {len(self._assembler.options.cameras)}, "
+            f"needed: {least}; {outcome}"
+        )
+        self._note([Rejection(RejectionKind.TOO_FEW_CAMERAS, reason)])
+
+    def _publish_map_if_due(self, values: NodeParameters) -> None:
+        period_s = map_period_s(values)
+        if period_s is None or self._newest_stamp is None:
+            return
+        words, stamp = self._mapped or (self._engine.vocabulary, None)
+        # New words label the whole map at once: nobody has to wait for the next sweep.
+        if words is self._engine.vocabulary and (
+            stamp is self._newest_stamp or time.monotonic() < self._map_due_s
+        ):
+            return
+        begin_s = time.monotonic()
+        labelled_map = self._engine.map()
+        words, stamp = labelled_map.vocabulary, self._newest_stamp
+        self._outputs.legend.announce(words)
+        self._outputs.sweeps.publish_map(labelled_map, words, stamp)
+        self._record.add_map(len(labelled_map.points), time.monotonic() - begin_s)
+        self._map_due_s = time.monotonic() + period_s
+        self._mapped = (words, stamp)
+
+    def _note(self, rejections: list[Rejection]) -> None:
+        self._record.add_rejections(rejections)
+        for rejection in rejections:
+            if rejection.kind is RejectionKind.TIME_JUMP:
+                _LOGGER.info(rejection.reason)
+
+    def _complain(self, error: Exception) -> None:
+        text = " ".join(str(error).split()) or "no further text"
+        text = f"{type(error).__name__}: {text}"
+        if self._record.add_failure(text):
+            _LOGGER.error("a sweep was lost: %s", text)
+            _LOGGER.debug("the exception in full", exc_info=error)
+        if self._record.num_failed_in_a_row >= MAX_FAILURES_IN_A_ROW:
+            self._record.has_given_up = True
+            _LOGGER.error("%d sweeps in a row were lost: giving up", MAX_FAILURES_IN_A_ROW)

@@ -1,0 +1,140 @@
+"""Calibrations from YAML files of camera_info_manager, for cameras without CameraInfo topics."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+
+class CalibrationFileError(ValueError):
+    """A calibration file that cannot be used; the message names it."""
+
+
+@dataclass(frozen=True)
+class RegionOfInterest:
+    """The whole image, in the fields of sensor_msgs/RegionOfInterest that are read."""
+
+    x_offset: int = 0
+    y_offset: int = 0
+
+
+@dataclass(frozen=True)
+class FileCameraInfo:
+    """A calibration file, in the fields of sensor_msgs/CameraInfo that are read.
+
+    Attributes:
+        height: Rows of the calibrated image, pixels.
+        width: Columns of it, pixels.
+        k: (9,) float64 intrinsics, row by row, pixels.
+        d: Float64 distortion coefficients; may be empty.
+        roi: A file calibrates the whole image.
+    """
+
+    height: int
+    width: int
+    k: NDArray[np.float64]
+    d: NDArray[np.float64]
+    roi: RegionOfInterest = RegionOfInterest()
+
+
+def load_camera_infos(url: str, cameras: Collection[str]) -> dict[str, FileCameraInfo]:
+    """Read the calibration of each camera.
+
+    Args:
+        url: A path, file:///PATH or package://PACKAGE/PATH; ${NAME} or {camera} in it is the
+            camera's name, {CAMERA} its name in capitals. "" names no files.
+        cameras: Their names.
+
+    Returns:
+        The calibration of each camera; empty without files.
+
+    Raises:
+        CalibrationFileError: If the URL cannot be understood, several cameras share a file, or a
+            file is missing or does not fit.
+    """
+    if not url:
+        return {}
+    paths = {camera: _path(_fill(url, camera)) for camera in cameras}
+    if len(set(paths.values())) < len(paths):
+        raise CalibrationFileError(
+            f"camera_info_url must contain ${{NAME}} or {{camera}}, because there are "
+            f"{len(paths)} cameras; got '{url}'"
+        )
+    return {camera: _read(path) for camera, path in paths.items()}
+
+
+def _fill(url: str, camera: str) -> str:
+    for pattern, name in (
+        ("${NAME}", camera),
+        ("{camera}", camera),
+        ("{CAMERA}", camera.upper()),
+    ):
+        url = url.replace(pattern, name)
+    if "${" in url:
+        raise CalibrationFileError(f"camera_info_url knows no variable but ${{NAME}}, got '{url}'")
+    return url
+
+
+def _path(url: str) -> Path:
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return Path(url)
+    if scheme == "file":
+        return Path(rest)
+    if scheme != "package":
+        raise CalibrationFileError(f"camera_info_url must be file:// or package://, got '{url}'")
+    package, _, inside = rest.partition("/")
+    try:
+        from ament_index_python.packages import get_package_share_directory
+
+        return Path(get_package_share_directory(package)) / inside
+    except (ImportError, LookupError, ValueError) as error:
+        raise CalibrationFileError(f"camera_info_url {url}: {error}") from error
+
+
+def _read(path: Path) -> FileCameraInfo:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CalibrationFileError(f"{path}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise CalibrationFileError(f"{path}: not valid YAML ({reason})") from error
+    if not isinstance(content, Mapping):
+        raise CalibrationFileError(f"{path}: must hold the keys of camera_info_manager")
+    intrinsics = _numbers(path, content, "camera_matrix", 9)
+    distortion = np.zeros(0)
+    if "distortion_coefficients" in content:
+        distortion = _numbers(path, content, "distortion_coefficients", None)
+    height, width = (_length(path, content, key) for key in ("image_height", "image_width"))
+    return FileCameraInfo(height, width, intrinsics, distortion)
+
+
+def _numbers(
+    path: Path, content: Mapping[str, Any], key: str, count: int | None
+) -> NDArray[np.float64]:
+    matrix = content.get(key)
+    try:
+        numbers = np.array(matrix["data"], dtype=np.float64)  # type: ignore[index]
+    except (TypeError, KeyError, ValueError) as error:
+        raise CalibrationFileError(
+            f"{path}: {key} must have data, a list of numbers; got {matrix!r}"
+        ) from error
+    if numbers.ndim != 1 or not np.isfinite(numbers).all() or count not in (None, len(numbers)):
+        raise CalibrationFileError(
+            f"{path}: {key} must have {count or 'some'} finite numbers, got {matrix!r}"
+        )
+    return numbers
+
+
+def _length(path: Path, content: Mapping[str, Any], key: str) -> int:
+    length = content.get(key)
+    if not isinstance(length, int) or length < 1:
+        raise CalibrationFileError(f"{path}: {key} must be a number of pixels, got {length!r}")
+    return length

@@ -1,0 +1,259 @@
+"""Sensor poses from /tf, odometry or an extrinsics file, at any stamp that is covered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2scene_core.geometry.deskew import SweepMotion
+from clip2scene_core.geometry.se3 import displacement, invert
+from clip2scene_core.geometry.transform_tree import TransformError, TransformTree
+from clip2scene_ros.messages.decode import (
+    NANOSECONDS,
+    matrix_from_pose,
+    matrix_from_transform,
+    stamp_ns,
+)
+from clip2scene_ros.sync.extrinsics import StaticTransform
+
+POSE_SOURCES: Final = ("tf", "odometry", "none")
+
+_RECHECK_NS: Final = 5 * NANOSECONDS
+_MOMENT_S: Final = 0.01
+_RIGID_WITHIN_M: Final = 1e-3
+_RIGID_WITHIN_DEG: Final = 0.01
+
+
+class NoExtrinsicsError(LookupError):
+    """Where a sensor sits on the robot is not known; the message names both frames."""
+
+
+class SensorPoses:
+    """Where each sensor is in the fixed frame: T_fixed_base at the stamp, T_base_sensor rigid.
+
+    Treating sensor mounts as rigid needs one moving look-up instead of one per sensor, and bags
+    that repeat the mounts only twice a second lose no sweep by it. A mount is looked up once and
+    then watched: where it has moved, `take_moves` says so and the new place counts.
+
+    Args:
+        fixed_frame: For example "map".
+        base_frame: For example "base_link".
+        source: "tf", "odometry" or "none".
+        rigid_extrinsics: False looks mounts up at the stamps, for sensors that move on the robot.
+    """
+
+    def __init__(
+        self, fixed_frame: str, base_frame: str, source: str, rigid_extrinsics: bool = True
+    ) -> None:
+        self._fixed_frame = fixed_frame
+        self._base_frame = base_frame
+        self._source = source
+        self._is_rigid = rigid_extrinsics
+        self._tree = TransformTree()
+        self._static: dict[str, StaticTransform] = {}
+        self._mounts: dict[str, _Mount] = {}
+        self._moves: list[str] = []
+        self._odometry_frames: tuple[str, str] | None = None
+
+    def add_static(self, transforms: Iterable[StaticTransform]) -> None:
+        """Add rigid edges; a child that is known already moves."""
+        for transform in transforms:
+            self._static[transform.child] = transform
+            self._tree.set_static_transform(
+                transform.T_parent_child, transform.parent, transform.child
+            )
+        self._recheck_mounts()
+
+    def add_static_transform(self, message: Any) -> None:
+        """Add one geometry_msgs/TransformStamped of /tf_static.
+
+        Raises:
+            ValueError: If its quaternion is zero or not finite.
+        """
+        self.add_static(
+            [
+                StaticTransform(
+                    message.header.frame_id,
+                    message.child_frame_id,
+                    matrix_from_transform(message.transform),
+                )
+            ]
+        )
+
+    def add_transform(self, message: Any) -> None:
+        """Add one geometry_msgs/TransformStamped of /tf.
+
+        Where odometry gives the pose, /tf's own pose of the same frame is not used.
+
+        Raises:
+            ValueError: If its quaternion is zero or not finite.
+        """
+        if self._source == "odometry":
+            _, moved_by_odometry = self._odometry_frames or ("", self._base_frame)
+            if message.child_frame_id == moved_by_odometry:
+                return
+        self._tree.set_transform(
+            matrix_from_transform(message.transform),
+            message.header.frame_id,
+            message.child_frame_id,
+            stamp_ns(message.header),
+        )
+
+    def add_odometry(self, message: Any) -> None:
+        """Add one nav_msgs/Odometry; used where odometry gives the pose.
+
+        Raises:
+            ValueError: If its quaternion is zero or not finite, or a frame has no name.
+        """
+        if self._source == "odometry":
+            self._tree.set_transform(
+                matrix_from_pose(message.pose.pose),
+                message.header.frame_id,
+                message.child_frame_id,
+                stamp_ns(message.header),
+            )
+            self._odometry_frames = (message.header.frame_id, message.child_frame_id)
+
+    def T_fixed_base(self, at_ns: int) -> NDArray[np.float64]:
+        """Look the pose up, interpolated and never extrapolated.
+
+        Raises:
+            TransformError: If the stamp is not covered, or the frames are not connected.
+        """
+        try:
+            return self._tree.lookup(self._fixed_frame, self._base_frame, at_ns)
+        except TransformError as error:
+            if error.kind in ("past", "future") or self._odometry_frames is None:
+                raise
+            parent, child = self._odometry_frames
+            raise TransformError(
+                f"{error}; odometry is {parent} <- {child}, and fixed_frame is "
+                f"{self._fixed_frame}, base_frame {self._base_frame}: name the odometry's frames, "
+                f"or publish what is between",
+                error.kind,
+            ) from error
+
+    def T_fixed_sensor(
+        self, sensor_frame: str, lidar_frame: str, at_ns: int, now_ns: int
+    ) -> NDArray[np.float64]:
+        """Locate a sensor; where there is no pose source the LiDAR's frame is the fixed one.
+
+        Args:
+            sensor_frame: For example "cam_front".
+            lidar_frame: For example "lidar_top".
+            at_ns: The reading's stamp.
+            now_ns: Time now.
+
+        Raises:
+            NoExtrinsicsError: As `T_base_sensor`.
+            TransformError: As `T_fixed_base` and `T_base_sensor`.
+        """
+        if self._source != "none":
+            return self.T_fixed_base(at_ns) @ self.T_base_sensor(sensor_frame, at_ns, now_ns)
+        if sensor_frame == lidar_frame:
+            return np.eye(4)
+        T_lidar_base = invert(self.T_base_sensor(lidar_frame, at_ns, now_ns))
+        return T_lidar_base @ self.T_base_sensor(sensor_frame, at_ns, now_ns)
+
+    def sweep_motion(
+        self, lidar_frame: str, at_ns: int, span_s: tuple[float, float], now_ns: int
+    ) -> SweepMotion:
+        """Say how the LiDAR moved during a sweep.
+
+        Args:
+            lidar_frame: For example "lidar_top".
+            at_ns: The sweep's stamp.
+            span_s: Its first and its last moment, in seconds from the stamp.
+            now_ns: Time now.
+
+        Raises:
+            NoExtrinsicsError: As `T_base_sensor`.
+            TransformError: As `T_fixed_sensor`, for every moment.
+        """
+        first_s, last_s = span_s
+        num_moments = 1 + math.ceil((last_s - first_s) / _MOMENT_S)
+        offsets_s = np.linspace(first_s, last_s, num_moments)
+        T_fixed_lidar = [
+            self.T_fixed_sensor(lidar_frame, lidar_frame, at_ns + round(offset * 1e9), now_ns)
+            for offset in offsets_s.tolist()
+        ]
+        T_stamp_fixed = invert(self.T_fixed_sensor(lidar_frame, lidar_frame, at_ns, now_ns))
+        return SweepMotion(offsets_s, T_stamp_fixed @ np.array(T_fixed_lidar))
+
+    def T_base_sensor(self, sensor_frame: str, at_ns: int, now_ns: int) -> NDArray[np.float64]:
+        """Look a mount up: rigid, once; else at the stamp.
+
+        Args:
+            sensor_frame: For example "lidar_top".
+            at_ns: The reading's stamp; a rigid mount is the same at all stamps.
+            now_ns: Time now; a rigid mount is looked up again every five seconds.
+
+        Raises:
+            NoExtrinsicsError: If the frames are not connected, or the sensor's has no name.
+            TransformError: If the mount is not rigid and the stamp is not covered.
+        """
+        if not sensor_frame:
+            raise NoExtrinsicsError("the header names no frame; name it in frame_overrides")
+        if not self._is_rigid:
+            try:
+                return self._tree.lookup(self._base_frame, sensor_frame, at_ns)
+            except TransformError as error:
+                if error.kind in ("past", "future"):
+                    raise
+                raise _no_extrinsics(error) from error
+        mount = self._mounts.get(sensor_frame)
+        if mount is None or mount.is_due(now_ns):
+            mount = self._mounts[sensor_frame] = self._look_again(sensor_frame, mount, now_ns)
+        return mount.T_base_sensor
+
+    def take_moves(self) -> list[str]:
+        """Hand over what was noticed since the last call: a line for each mount that moved."""
+        moves, self._moves = self._moves, []
+        return moves
+
+    def clear(self) -> None:
+        """Forget the moving edges, for example after a jump in time; rigid ones stay."""
+        self._tree.clear()
+        self._odometry_frames = None
+        self.add_static(list(self._static.values()))
+
+    def _recheck_mounts(self) -> None:
+        for frame, mount in self._mounts.items():
+            self._mounts[frame] = _Mount(mount.T_base_sensor, None)
+
+    def _look_again(self, sensor_frame: str, known: _Mount | None, now_ns: int) -> _Mount:
+        try:
+            T_base_sensor = self._tree.latest(self._base_frame, sensor_frame)
+        except TransformError as error:
+            if known is None:
+                raise _no_extrinsics(error) from error
+            return _Mount(known.T_base_sensor, None)  # a rigid mount outlives a jump in time
+        if known is not None:
+            distance_m, angle_rad = displacement(known.T_base_sensor, T_base_sensor)
+            angle_deg = math.degrees(angle_rad)
+            if distance_m <= _RIGID_WITHIN_M and angle_deg <= _RIGID_WITHIN_DEG:
+                return _Mount(known.T_base_sensor, now_ns)
+            self._moves.append(
+                f"{self._base_frame} <- {sensor_frame} moved by {1000 * distance_m:.1f} mm and "
+                f"{angle_deg:.3f} degrees, but was taken for rigid; set rigid_extrinsics to false "
+                f"if the sensor moves on the robot"
+            )
+        return _Mount(T_base_sensor, now_ns)
+
+
+@dataclass(frozen=True)
+class _Mount:
+    T_base_sensor: NDArray[np.float64]
+    checked_ns: int | None
+
+    def is_due(self, now_ns: int) -> bool:
+        return self.checked_ns is None or abs(now_ns - self.checked_ns) >= _RECHECK_NS
+
+
+def _no_extrinsics(error: TransformError) -> NoExtrinsicsError:
+    return NoExtrinsicsError(f"{error}; publish it on /tf_static or name it in an extrinsics file")

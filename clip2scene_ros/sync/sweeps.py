@@ -1,0 +1,140 @@
+"""The nouns of assembly: its options, the sweep that comes out, and what was left out and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip2scene_core.sample import CameraView, Sweep
+from clip2scene_ros.sync.poses import POSE_SOURCES
+
+ZERO_STAMPS: Final = ("reject", "arrival")
+MISSING_POSES: Final = ("drop", "single")
+
+
+class RejectionKind(str, Enum):
+    """Why a message, or a camera of a sweep, was left out."""
+
+    BAD_CLOUD = "bad cloud"
+    ZERO_STAMP = "zero stamp"
+    NO_POSE = "no pose"
+    NO_EXTRINSICS = "no extrinsics"
+    CAMERA = "camera left out"
+    TOO_FEW_CAMERAS = "too few cameras"
+    UNCALIBRATED = "camera not calibrated"
+    EXTRINSICS_MOVED = "extrinsics moved"
+    BAD_TRANSFORM = "bad transform"
+    TIME_JUMP = "time jump"
+    BEFORE_JUMP = "from before a time jump"
+    OVERTAKEN = "overtaken by a newer sweep"
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """One thing that was left out.
+
+    Attributes:
+        kind: For counting.
+        reason: One line: topic, stamp, frames, what to do.
+        camera: Whose message or view it was; "" for all that is no camera's.
+    """
+
+    kind: RejectionKind
+    reason: str
+    camera: str = ""
+
+
+@dataclass(frozen=True)
+class AssemblyOptions:
+    """How messages become sweeps.
+
+    Attributes:
+        fixed_frame: The frame that the map stands in.
+        base_frame: The frame whose pose is known in the fixed frame.
+        pose_source: "tf", "odometry", or "none": each sweep stands alone, in its own frame.
+        cameras: Names of the profile's cameras to wait for; none in mode "lidar".
+        tolerance_s: An image belongs to a sweep if their stamps differ by no more.
+        max_wait_s: A sweep waits no longer for images. Longer than the tolerance, so that the wait
+            decides nothing but the latency.
+        pose_wait_s: A sweep waits no longer for a pose at or after its stamp.
+        on_missing_pose: What then becomes of it: "drop", or "single": it is labelled as it came,
+            without cameras and without a place in the map.
+        intensity_scale: The LiDAR's largest intensity.
+        zero_stamp: "reject" or "arrival": what to do with a stamp of 0.
+        extrinsics_file: Rigid transforms for when there is no /tf_static.
+        rigid_extrinsics: Sensors don't move on the robot: their mounts are looked up once, at the
+            newest transform, and watched. False looks them up at the stamps.
+        camera_info_url: Calibration files (see `load_camera_infos`) in place of CameraInfo topics;
+            "" for none.
+        frame_overrides: Frames in place of the headers', as `parse_frame_overrides` reads them.
+        deskew: Undo the LiDAR's motion within a sweep; clouds need a time per point.
+    """
+
+    fixed_frame: str = "map"
+    base_frame: str = "base_link"
+    pose_source: str = "tf"
+    cameras: tuple[str, ...] = ()
+    tolerance_s: float = 0.06
+    max_wait_s: float = 0.1
+    pose_wait_s: float = 1.0
+    on_missing_pose: str = "drop"
+    intensity_scale: float = 255.0
+    zero_stamp: str = "reject"
+    extrinsics_file: Path | None = None
+    rigid_extrinsics: bool = True
+    camera_info_url: str = ""
+    frame_overrides: tuple[str, ...] = ()
+    deskew: bool = False
+
+    def __post_init__(self) -> None:
+        if self.pose_source not in POSE_SOURCES:
+            raise ValueError(
+                f"pose_source must be one of {', '.join(POSE_SOURCES)}, got {self.pose_source!r}"
+            )
+        if self.on_missing_pose not in MISSING_POSES:
+            raise ValueError(
+                f"on_missing_pose must be one of {', '.join(MISSING_POSES)}, "
+                f"got {self.on_missing_pose!r}"
+            )
+        if self.deskew and self.pose_source == "none":
+            raise ValueError("deskew needs poses, but pose_source is 'none'; choose tf or odometry")
+        if self.zero_stamp not in ZERO_STAMPS:
+            raise ValueError(
+                f"zero_stamp must be one of {', '.join(ZERO_STAMPS)}, got {self.zero_stamp!r}"
+            )
+        if min(self.tolerance_s, self.max_wait_s, self.pose_wait_s) < 0:
+            raise ValueError("tolerance_s, max_wait_s and pose_wait_s must not be negative")
+        if not self.intensity_scale > 0:
+            raise ValueError(f"intensity_scale must be positive, got {self.intensity_scale}")
+
+
+@dataclass(frozen=True)
+class AssembledSweep:
+    """A sweep that can be labelled.
+
+    Attributes:
+        sweep: All points of the cloud in its order; `T_global_lidar` holds T_fixed_lidar, or NaN
+            where it is missing and `on_missing_pose` is "single". With `deskew` the points are
+            where they would have been measured at the stamp.
+        points: (N, 4) float32, the same as they were sent; what is published keeps them.
+        cameras: Views within the tolerance, in the options' order.
+        camera_frames: Frame of each view's image.
+        header: The cloud's own, in the frame that overrides it; the output carries the same.
+        follows_time_jump: Time ran backwards since the sweep before: reset the engine first.
+        wait_s: From the cloud's arrival until its turn, by a steady clock.
+        decode_s: Spent on decoding the cloud and its images.
+    """
+
+    sweep: Sweep
+    points: NDArray[np.float32]
+    cameras: tuple[CameraView, ...]
+    camera_frames: tuple[str, ...]
+    header: Any
+    follows_time_jump: bool
+    wait_s: float
+    decode_s: float

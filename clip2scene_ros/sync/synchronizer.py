@@ -1,0 +1,387 @@
+"""Clouds, images, calibrations and poses in any order in; sweeps with their camera views out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from clip2scene_core.geometry.transform_tree import TransformError
+from clip2scene_ros.messages.decode import NANOSECONDS, CloudError, stamp_ns
+from clip2scene_ros.sync.camera_buffer import CameraInput
+from clip2scene_ros.sync.camera_info_files import load_camera_infos
+from clip2scene_ros.sync.extrinsics import POINTS, load_extrinsics, parse_frame_overrides
+from clip2scene_ros.sync.pending import MatchedImage, SweepMatch, WaitingCloud
+from clip2scene_ros.sync.poses import NoExtrinsicsError, SensorPoses
+from clip2scene_ros.sync.sweeps import (
+    AssembledSweep,
+    AssemblyOptions,
+    Rejection,
+    RejectionKind,
+)
+from clip2scene_ros.sync.time_jumps import StampWatch
+from clip2scene_ros.sync.topics import Profile
+
+_MAX_WAITING: Final = 100
+
+
+@dataclass(frozen=True)
+class _Wait:
+    """How long a cloud has waited: whether images, or poses too, are waited for no longer."""
+
+    now_ns: int
+    is_over: bool
+    is_over_for_poses: bool
+
+
+class SweepAssembler:
+    """Pairs each cloud with its pose and its nearest images; the LiDAR decides when.
+
+    A cloud is released once its pose is interpolable and each camera has an image at or after its
+    stamp (later ones can only be farther away), or the waits are over. What is released depends on
+    stamps alone, not on the order of arrival across topics, so a live graph and a bag agree.
+
+    All methods may be called from any thread. `now_ns` is one clock throughout: ROS time in a node,
+    bag time offline. It bounds the waits and replaces a zero stamp if asked for.
+
+    Args:
+        options: How messages become sweeps.
+        profile: Names the topics in reasons.
+
+    Raises:
+        ValueError: If an option's camera or frame override is not in the profile.
+        ExtrinsicsError: If the extrinsics file cannot be used.
+        CalibrationFileError: If a calibration file cannot be used.
+    """
+
+    def __init__(self, options: AssemblyOptions, profile: Profile) -> None:
+        unknown = [camera for camera in options.cameras if camera not in profile.cameras]
+        if unknown:
+            raise ValueError(
+                f"no topics for {', '.join(unknown)}; "
+                f"known cameras are {', '.join(profile.cameras) or 'none'}"
+            )
+        self.options = options
+        self.profile = profile
+        self._lock = threading.Lock()
+        self._poses = SensorPoses(
+            options.fixed_frame, options.base_frame, options.pose_source, options.rigid_extrinsics
+        )
+        if options.extrinsics_file is not None:
+            self._poses.add_static(load_extrinsics(options.extrinsics_file))
+        self._waiting: deque[WaitingCloud] = deque()
+        frames = parse_frame_overrides(options.frame_overrides, profile.cameras)
+        self._cloud_frame = frames.get(POINTS)
+        infos = load_camera_infos(options.camera_info_url, options.cameras)
+        self._cameras = {
+            camera: CameraInput(profile.cameras[camera], frames.get(camera), infos.get(camera))
+            for camera in options.cameras
+        }
+        self._watch = StampWatch()
+        self._rejections: list[Rejection] = []
+        self._num_time_jumps_released = 0
+
+    def change_waits(self, options: AssemblyOptions) -> None:
+        """Take tolerance, waits and what follows them from other options, at the next match."""
+        with self._lock:
+            self.options = replace(
+                self.options,
+                tolerance_s=options.tolerance_s,
+                max_wait_s=options.max_wait_s,
+                pose_wait_s=options.pose_wait_s,
+                on_missing_pose=options.on_missing_pose,
+            )
+
+    def on_cloud(self, message: Any, now_ns: int) -> None:
+        """Take a sensor_msgs/PointCloud2."""
+        topic = self.profile.cloud_topic
+        with self._lock:
+            at_ns = self._stamp(message, topic, now_ns)
+            if at_ns is None:
+                return
+            if not self._watch_time(topic, at_ns):
+                self._reject(
+                    RejectionKind.BEFORE_JUMP,
+                    f"{topic} at {at_ns / NANOSECONDS:.6f}: it came after others had jumped back",
+                )
+                return
+            frame_id = self._cloud_frame or message.header.frame_id
+            self._waiting.append(
+                WaitingCloud(
+                    topic=topic,
+                    message=message,
+                    at_ns=at_ns,
+                    arrival_ns=now_ns,
+                    arrived_s=time.monotonic(),
+                    intensity_scale=self.options.intensity_scale,
+                    header=type(message.header)(stamp=message.header.stamp, frame_id=frame_id),
+                )
+            )
+            if len(self._waiting) > _MAX_WAITING:
+                oldest = self._waiting.popleft()
+                self._reject(
+                    RejectionKind.OVERTAKEN,
+                    f"{oldest.where}: {_MAX_WAITING} newer clouds are waiting",
+                )
+
+    def on_image(self, camera: str, message: Any, now_ns: int) -> None:
+        """Take a sensor_msgs/Image or CompressedImage; cameras that are not used are ignored."""
+        if camera not in self._cameras:
+            return
+        topic = self.profile.cameras[camera].image
+        with self._lock:
+            at_ns = self._stamp(message, topic, now_ns, camera)
+            if at_ns is None or not self._watch_time(topic, at_ns):
+                return
+            tolerance_ns = round(self.options.tolerance_s * NANOSECONDS)
+            oldest_ns = self._waiting[0].at_ns - tolerance_ns if self._waiting else None
+            self._cameras[camera].add_image(at_ns, message, oldest_ns)
+
+    def on_camera_info(self, camera: str, message: Any) -> None:
+        """Take a sensor_msgs/CameraInfo; cameras that are not used are ignored."""
+        if camera in self._cameras:
+            with self._lock:
+                self._cameras[camera].add_info(message)
+
+    def on_tf(self, message: Any, is_static: bool) -> None:
+        """Take a tf2_msgs/TFMessage of /tf or /tf_static."""
+        with self._lock:
+            for transform in message.transforms:
+                edge = f"{transform.header.frame_id} -> {transform.child_frame_id}"
+                try:
+                    if is_static:
+                        self._poses.add_static_transform(transform)
+                    elif self._watch_time(f"/tf {edge}", stamp_ns(transform.header)):
+                        self._poses.add_transform(transform)
+                except ValueError as error:
+                    self._reject(RejectionKind.BAD_TRANSFORM, f"/tf {edge}: {error}")
+
+    def on_odometry(self, message: Any) -> None:
+        """Take a nav_msgs/Odometry; ignored unless poses come from odometry."""
+        if self.options.pose_source != "odometry":
+            return
+        topic = self.profile.odometry_topic
+        with self._lock:
+            if not self._watch_time(topic, stamp_ns(message.header)):
+                return
+            try:
+                self._poses.add_odometry(message)
+            except ValueError as error:
+                self._reject(RejectionKind.BAD_TRANSFORM, f"{topic}: {error}")
+
+    def next_sweep(self, now_ns: int, is_last: bool = False) -> AssembledSweep | None:
+        """Release the oldest cloud if it is ready; no cloud is overtaken.
+
+        Args:
+            now_ns: Time now.
+            is_last: Nothing more will come: wait no longer.
+
+        Returns:
+            The sweep, or None while the oldest cloud waits or there is none.
+        """
+        while True:
+            with self._lock:
+                match = self._take_oldest(now_ns, is_last)
+            if match is None:
+                return None
+            sweep = self._decode(match)
+            if sweep is not None:
+                return sweep
+
+    def newest_sweep(self, now_ns: int) -> AssembledSweep | None:
+        """Release the newest cloud that is ready and drop the older ones, counted.
+
+        Args:
+            now_ns: Time now.
+
+        Returns:
+            The sweep, or None while no cloud is ready.
+        """
+        while True:
+            with self._lock:
+                match = self._take_newest(now_ns)
+            if match is None:
+                return None
+            sweep = self._decode(match)
+            if sweep is not None:
+                return sweep
+
+    def skip_newest(self, now_ns: int) -> bool:
+        """Drop what `newest_sweep` would release, undecoded; False if there is nothing."""
+        with self._lock:
+            return self._take_newest(now_ns) is not None
+
+    def take_rejections(self) -> list[Rejection]:
+        """Hand over what was left out since the last call."""
+        with self._lock:
+            moves = self._poses.take_moves()
+            self._rejections += [Rejection(RejectionKind.EXTRINSICS_MOVED, move) for move in moves]
+            rejections, self._rejections = self._rejections, []
+            return rejections
+
+    def clear(self) -> None:
+        """Forget clouds, images and poses; calibrations and rigid transforms stay."""
+        with self._lock:
+            self._clear()
+
+    def _stamp(self, message: Any, topic: str, now_ns: int, camera: str = "") -> int | None:
+        at_ns = stamp_ns(message.header)
+        if at_ns != 0:
+            return at_ns
+        if self.options.zero_stamp == "arrival":
+            return now_ns
+        self._reject(
+            RejectionKind.ZERO_STAMP,
+            f"{topic}: the message has the stamp 0, so it has no pose; fix its publisher, or set "
+            f"zero_stamp to 'arrival' to take the time of arrival",
+            camera,
+        )
+        return None
+
+    def _watch_time(self, source: str, at_ns: int) -> bool:
+        """Forget everything if time ran backwards; False for what is left over from before."""
+        if self._watch.is_left_over(source, at_ns):
+            return False
+        back_ns = self._watch.jump_ns(source, at_ns)
+        if back_ns:
+            self._reject(
+                RejectionKind.TIME_JUMP,
+                f"{source}: time ran backwards by {back_ns / NANOSECONDS:.3f} s; "
+                f"{len(self._waiting)} waiting clouds, images and poses are forgotten",
+            )
+            for cloud in self._waiting:
+                self._reject(RejectionKind.BEFORE_JUMP, f"{cloud.where}: it was waiting")
+            self._forget_messages()
+        return True
+
+    def _clear(self) -> None:
+        self._forget_messages()
+        self._watch.clear()
+
+    def _forget_messages(self) -> None:
+        self._waiting.clear()
+        for camera in self._cameras.values():
+            camera.clear()
+        self._poses.clear()
+
+    def _reject(self, kind: RejectionKind, reason: str, camera: str = "") -> None:
+        self._rejections.append(Rejection(kind, reason, camera))
+
+    def _take_oldest(self, now_ns: int, is_last: bool) -> SweepMatch | None:
+        while self._waiting:
+            outcome = self._match(self._waiting[0], now_ns, is_last)
+            if outcome is None:
+                return None
+            self._waiting.popleft()
+            if isinstance(outcome, SweepMatch):
+                return outcome
+            self._rejections.append(outcome)
+        return None
+
+    def _take_newest(self, now_ns: int) -> SweepMatch | None:
+        for index in reversed(range(len(self._waiting))):
+            outcome = self._match(self._waiting[index], now_ns, is_last=False)
+            if isinstance(outcome, Rejection):
+                del self._waiting[index]
+                self._rejections.append(outcome)
+            elif outcome is not None:
+                for _ in range(index):
+                    self._reject(
+                        RejectionKind.OVERTAKEN,
+                        f"{self._waiting.popleft().where}: a newer cloud is ready",
+                    )
+                self._waiting.popleft()
+                return outcome
+        return None
+
+    def _match(
+        self, cloud: WaitingCloud, now_ns: int, is_last: bool
+    ) -> SweepMatch | Rejection | None:
+        """Match a cloud with its pose and images; None while it has to wait."""
+        waited_s = (now_ns - cloud.arrival_ns) / NANOSECONDS
+        wait = _Wait(
+            now_ns,
+            is_last or waited_s > self.options.max_wait_s,
+            is_last or waited_s > self.options.pose_wait_s,
+        )
+        lidar_frame = cloud.header.frame_id
+        try:
+            T_fixed_lidar = self._poses.T_fixed_sensor(
+                lidar_frame, lidar_frame, cloud.at_ns, now_ns
+            )
+            motion = None
+            if self.options.deskew:
+                motion = self._poses.sweep_motion(lidar_frame, cloud.at_ns, cloud.span_s, now_ns)
+        except CloudError as error:
+            return Rejection(RejectionKind.BAD_CLOUD, f"{cloud.where}: {error}")
+        except NoExtrinsicsError as error:
+            if not wait.is_over_for_poses:
+                return None
+            return self._without_pose(cloud, RejectionKind.NO_EXTRINSICS, error)
+        except TransformError as error:
+            if not wait.is_over_for_poses and error.kind != "past":
+                return None
+            return self._without_pose(cloud, RejectionKind.NO_POSE, error)
+        images, left_out = [], []
+        for camera in self.options.cameras:
+            image = self._match_image(camera, cloud, wait)
+            if image is None:
+                return None
+            if isinstance(image, str):
+                reason = f"{cloud.where}: {camera}: {image}"
+                left_out.append(Rejection(RejectionKind.CAMERA, reason, camera))
+            else:
+                images.append(image)
+        return SweepMatch(
+            cloud, T_fixed_lidar, motion, tuple(images), tuple(left_out), self._watch.num_jumps
+        )
+
+    def _without_pose(
+        self, cloud: WaitingCloud, kind: RejectionKind, error: LookupError
+    ) -> SweepMatch | Rejection:
+        rejection = Rejection(kind, f"{cloud.where}: {error}")
+        if self.options.on_missing_pose == "drop":
+            return rejection
+        # Not the identity: whoever places anything by it shall get nowhere.
+        nowhere = np.full((4, 4), np.nan)
+        return SweepMatch(cloud, nowhere, None, (), (rejection,), self._watch.num_jumps)
+
+    def _match_image(
+        self, camera: str, cloud: WaitingCloud, wait: _Wait
+    ) -> MatchedImage | str | None:
+        """Find the camera's nearest image; a reason if it has none, None while it may come."""
+        source = self._cameras[camera]
+        if not wait.is_over and not source.is_complete(cloud.at_ns):
+            return None
+        nearest = source.nearest(cloud.at_ns, self.options.tolerance_s)
+        if isinstance(nearest, str):
+            return nearest
+        at_ns, message = nearest
+        camera_frame = source.frame_of(message)
+        try:
+            T_fixed_camera = self._poses.T_fixed_sensor(
+                camera_frame, cloud.header.frame_id, at_ns, wait.now_ns
+            )
+        except NoExtrinsicsError as error:
+            return str(error) if wait.is_over else None
+        except TransformError as error:
+            return None if error.kind == "future" and not wait.is_over_for_poses else str(error)
+        return MatchedImage(camera, message, source.info, camera_frame, T_fixed_camera, at_ns)
+
+    def _decode(self, match: SweepMatch) -> AssembledSweep | None:
+        """Decode points and images, outside the lock; None if the cloud cannot be read."""
+        follows_time_jump = match.num_time_jumps != self._num_time_jumps_released
+        try:
+            sweep, left_out = match.decode(follows_time_jump)
+        except CloudError as error:
+            with self._lock:
+                self._reject(RejectionKind.BAD_CLOUD, f"{match.cloud.where}: {error}")
+            return None
+        with self._lock:
+            self._rejections += left_out
+            self._num_time_jumps_released = match.num_time_jumps
+        return sweep

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+import torch
+from random_student import random_student, save_random_student
+
+from clip2scene_core.bench.measure.labeller import Labeller, mode_of
+from clip2scene_core.datasets import NuScenesDataset, Sample, Sweep
+from clip2scene_core.inference.online import load_online_segmenter
+from clip2scene_core.inference.options import MODES, OnlineOptions
+from clip2scene_core.labels import IGNORE_LABEL
+
+
+@pytest.fixture(scope="module")
+def labeller() -> Labeller:
+    return Labeller([random_student(0), random_student(1)])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_bench_labels_as_the_engine_does(tiny_nuscenes, tmp_path, labeller, mode):
+    sample = NuScenesDataset(tiny_nuscenes)[0]
+    options = OnlineOptions(mode=mode, min_range_m=0, ego_radius_m=0, max_range_m=1e4)
+    engine = load_online_segmenter(save_random_student(tmp_path), options=options)
+    cloud = engine.add(sample.keyframe, sample.cameras)
+    look = labeller.look(sample)
+    labels = labeller.label(look, labeller.vocabulary)
+    np.testing.assert_array_equal(labels[mode_of(mode, 0)], cloud.labels)
+    assert set(labels) == {"camera", "lidar 0", "fused 0", "lidar 1", "fused 1"}
+    assert not torch.equal(*look.embeddings)
+
+
+def test_points_that_are_not_finite_stay_in_place_unlabelled(tiny_nuscenes, labeller):
+    sample = NuScenesDataset(tiny_nuscenes)[0]
+    whole = labeller.label(labeller.look(sample), labeller.vocabulary)
+    points = np.insert(sample.keyframe.points, 7, np.nan, axis=0)
+    keyframe = Sweep(points, sample.keyframe.T_global_lidar, sample.keyframe.stamp_ns)
+    broken = Sample(sample.token, sample.scene_token, (keyframe,), sample.cameras)
+    labels = labeller.label(labeller.look(broken), labeller.vocabulary)
+    for mode in labels:
+        assert labels[mode][7] == IGNORE_LABEL
+        np.testing.assert_array_equal(np.delete(labels[mode], 7), whole[mode])
+
+
+def test_a_prompt_may_come_twice_and_an_unknown_one_is_refused(labeller):
+    vocabulary = labeller.embed(("car", "car", "road"))
+    assert len(vocabulary) == 3
+    with pytest.raises(ValueError, match="giraffe"):
+        labeller.embed(("car", "giraffe"))

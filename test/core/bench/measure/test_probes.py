@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+
+from clip2scene_core.bench.measure.probes import (
+    GROUPS,
+    HELD_OUT,
+    SYNONYMS,
+    UNNAMED,
+    make_probes,
+)
+from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
+from clip2scene_core.teacher.clip import load_clip
+from clip2scene_core.teacher.text import embed_prompts
+from clip2scene_core.world.captions.captions import HELD_OUT_SYNONYMS
+from clip2scene_core.world.dataset.truth import Things
+
+NAMES = [c.name for c in NUSCENES_CLASSES]
+PROMPTS = [c.prompt for c in NUSCENES_CLASSES]
+PROBES = {probe.name: probe for probe in make_probes(PROMPTS)}
+CAR, MACHINE, MANMADE, ROAD = (
+    NAMES.index(name) for name in ("car", "construction vehicle", "manmade", "driveable surface")
+)
+THINGS = Things(
+    index=np.array([0, 1, 2, 3, 4, 5, -1], dtype=np.int32),
+    words=("van", "sedan", "sedan", "loader", "fence", "building"),
+    colours=("red", "white", "blue", "red", "", ""),
+)
+LABELS = np.array([CAR, CAR, CAR, MACHINE, MANMADE, MANMADE, ROAD], dtype=np.uint8)
+NONE = IGNORE_LABEL
+
+
+def truth(name: str) -> list[int]:
+    return PROBES[name].truth(LABELS, THINGS).tolist()
+
+
+def test_every_probe_fits_itself():
+    for probe in PROBES.values():
+        assert len(probe.answer_of_prompt) == len(probe.prompts)
+        assert set(probe.answer_of_prompt.tolist()) == set(range(len(probe.answers)))
+        assert probe.against is None or PROBES[probe.against].answers == probe.answers
+        counts = np.zeros((2, len(probe.answers), len(probe.answers) + 1), dtype=np.int64)
+        for question in probe.questions:
+            assert question.statistic(counts).shape == (2,)
+            assert question.chance is None or question.chance(counts).shape == (2,)
+
+
+def test_synonyms_are_new_words_for_the_same_classes():
+    assert list(SYNONYMS) == NAMES
+    for name, prompt in zip(NAMES, PROMPTS, strict=True):
+        assert SYNONYMS[name] not in (name, prompt)
+    assert truth("synonyms") == LABELS.tolist()
+
+
+def test_held_out_synonyms_are_those_of_the_captions():
+    held_out = {(name, text) for name, _, *texts in HELD_OUT_SYNONYMS for text in texts}
+    assert set(HELD_OUT.items()) <= held_out
+    prompts = PROBES["synonyms that no caption used"].prompts
+    kept = {name for name, prompt in zip(NAMES, prompts, strict=True) if prompt in PROMPTS}
+    assert kept == set(NAMES) - {name for name, _ in held_out} == {"car", "pedestrian"}
+
+
+def test_groups_gather_classes():
+    vehicle, flat, manmade = (list(GROUPS).index(g) for g in ("vehicle", "flat", "manmade"))
+    assert truth("groups of prompts") == [vehicle] * 4 + [manmade] * 2 + [flat]
+    assert truth("trained prompts, grouped") == truth("groups of prompts")
+    probe = PROBES["groups of prompts"]
+    assert probe.answer_of_prompt[probe.prompts.index("van")] == vehicle
+    assert probe.answer_of_prompt[probe.prompts.index("fence")] == manmade
+
+
+def test_red_and_white_are_asked_of_red_and_white_cars_only():
+    assert PROBES["car split by colour"].prompts == ("red car", "white car")
+    assert truth("car split by colour") == [0, 1, NONE, NONE, NONE, NONE, NONE]
+
+
+def test_kinds_of_machines_are_asked_of_machines_only():
+    assert truth("construction vehicle split by kind") == [NONE, NONE, NONE, 1, NONE, NONE, NONE]
+
+
+def test_things_without_a_word_in_training_are_split_out_of_manmade():
+    fence = 16 + list(UNNAMED).index("fence")
+    name = "words of things that training never named"
+    assert truth(name) == [CAR, CAR, CAR, MACHINE, fence, MANMADE, ROAD]
+
+
+def test_chance_is_calling_all_of_manmade_so():
+    probe = PROBES["words of things that training never named"]
+    answers = len(probe.answers)
+    counts = np.zeros((answers, answers + 1), dtype=np.int64)
+    fence = 16
+    counts[fence, fence] = 10
+    counts[fence, MANMADE] = 10
+    counts[MANMADE, MANMADE] = 60
+    question = probe.questions[0]
+    assert question.name == 'IoU of "fence"'
+    assert question.statistic(counts) == pytest.approx(10 / 20)
+    assert question.chance(counts) == pytest.approx(20 / 80)
+
+
+def test_choosing_blindly_scores_chance():
+    question = PROBES["construction vehicle split by kind"].questions[0]
+    counts = np.zeros((3, 4), dtype=np.int64)
+    counts[:, 0] = [80, 15, 5]  # all called an excavator
+    assert question.statistic(counts) == pytest.approx(question.chance(counts))
+
+
+def test_the_shipped_clip_knows_the_words_of_all_probes():
+    clip = load_clip("small")
+    for probe in PROBES.values():
+        assert len(embed_prompts(clip, probe.prompts)) == len(probe.prompts)
+
+
+def test_other_vocabularies_are_refused():
+    with pytest.raises(ValueError, match="16 nuScenes classes, got 2"):
+        make_probes(["car", "road"])

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+import torch
+
+from clip2scene_core.inference.segmenter import Segmenter
+from clip2scene_core.labels import IGNORE_LABEL
+
+
+@pytest.fixture
+def points() -> np.ndarray:
+    generator = np.random.default_rng(0)
+    return (generator.random((500, 4)) * [20, 20, 3, 1] - [10, 10, 2, 0]).astype(np.float32)
+
+
+def test_every_point_gets_a_label_in_order(tiny_checkpoint, points):
+    segmenter = Segmenter(tiny_checkpoint)
+    segmentation = segmenter.segment(points)
+    assert segmentation.labels.shape == segmentation.scores.shape == (500,)
+    assert segmentation.labels.max() < len(segmenter.class_names)
+    order = np.random.default_rng(1).permutation(500)
+    shuffled = segmenter.segment(points[order])
+    assert (shuffled.labels == segmentation.labels[order]).mean() > 0.99
+
+
+def test_probabilities_are_a_softmax_over_the_training_temperature(tiny_checkpoint, points):
+    segmenter = Segmenter(tiny_checkpoint)
+    probabilities = segmenter.probabilities(points, tiny_checkpoint.vocabulary)
+    torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(500))
+    sweep, batch = torch.from_numpy(points), torch.zeros(500, dtype=torch.int64)
+    embeddings = tiny_checkpoint.student.embed_semantics(sweep, batch)
+    embeddings = embeddings / embeddings.norm(dim=1, keepdim=True)
+    logits = embeddings @ tiny_checkpoint.vocabulary.embeddings.T
+    logits = logits / tiny_checkpoint.config.losses.temperature
+    torch.testing.assert_close(probabilities, torch.softmax(logits, dim=1))
+
+
+def test_points_that_are_not_finite_stay_in_place_unlabelled(tiny_checkpoint, points):
+    clean = Segmenter(tiny_checkpoint).segment(np.delete(points, [3, 7], axis=0))
+    points[3, 0] = np.nan
+    points[7, 3] = np.inf
+    segmentation = Segmenter(tiny_checkpoint).segment(points)
+    assert segmentation.labels[[3, 7]].tolist() == [IGNORE_LABEL, IGNORE_LABEL]
+    np.testing.assert_array_equal(np.delete(segmentation.labels, [3, 7]), clean.labels)
+
+
+def test_an_empty_sweep_gives_no_labels(tiny_checkpoint):
+    segmentation = Segmenter(tiny_checkpoint).segment(np.zeros((0, 4), np.float32))
+    assert segmentation.labels.shape == (0,)
+
+
+def test_bfloat16_agrees_with_float32(tiny_checkpoint, points):
+    exact = Segmenter(tiny_checkpoint).probabilities(points, tiny_checkpoint.vocabulary)
+    rough = Segmenter(tiny_checkpoint, precision="bf16")
+    assert (rough.probabilities(points, tiny_checkpoint.vocabulary) - exact).abs().mean() < 0.02
+
+
+def test_bad_arguments_say_what_came(tiny_checkpoint):
+    with pytest.raises(ValueError, match=r"\(N, 4\).*got \(5, 3\)"):
+        Segmenter(tiny_checkpoint).segment(np.zeros((5, 3), np.float32))
+    with pytest.raises(ValueError, match="precision must be one of fp32, bf16"):
+        Segmenter(tiny_checkpoint, precision="int8")
+
+
+def test_points_are_embedded_once_for_any_words(tiny_checkpoint):
+    segmenter = Segmenter(tiny_checkpoint)
+    points = np.random.default_rng(0).random((50, 4), dtype=np.float32)
+    embeddings = segmenter.embed(points)
+    torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(50))
+    vocabulary = tiny_checkpoint.vocabulary
+    torch.testing.assert_close(
+        segmenter.compare(embeddings, vocabulary.embeddings),
+        segmenter.probabilities(points, vocabulary),
+    )

@@ -1,0 +1,138 @@
+import pytest
+import torch
+
+from clip2scene_core.prompts.prompt_set import Wording, load_wording, make_words
+
+PROMPTS = ("road", "car", "tree", "bus")
+
+
+def embed(prompts, template="ensemble"):
+    """One direction for each first letter; a template points the other way."""
+    sign = 1.0 if template == "ensemble" else -1.0
+    return sign * torch.eye(26)[[ord(prompt[0]) - ord("a") for prompt in prompts]]
+
+
+def test_a_group_takes_the_place_of_its_first_prompt_and_the_others_vanish():
+    wording = Wording(PROMPTS, groups=("vehicle: car | bus | lorry",))
+    assert wording.labels() == [
+        ("road", ("road",)),
+        ("vehicle", ("car", "bus", "lorry")),
+        ("tree", ("tree",)),
+    ]
+
+
+def test_a_group_of_new_texts_comes_behind_the_prompts():
+    labels = Wording(("road",), groups=("two-wheeler: bicycle | scooter",)).labels()
+    assert labels == [("road", ("road",)), ("two-wheeler", ("bicycle", "scooter"))]
+
+
+def test_names_belong_to_prompts_and_groups_bring_their_own():
+    labels = Wording(("road", "car"), ("street", "auto"), ("vehicle: car | bus",)).labels()
+    assert [name for name, _ in labels] == ["street", "vehicle"]
+
+
+def test_the_probabilities_of_a_groups_texts_add_up():
+    wording = Wording(("road", "car"), groups=("vehicle: car | bus",))
+    vocabulary = make_words(wording, embed).vocabulary
+    assert vocabulary.texts == ("road", "car", "bus")
+    assert vocabulary.prompts == ("road", "car | bus")
+    merged = vocabulary.merge(torch.tensor([[0.5, 0.3, 0.2], [0.4, 0.35, 0.25]]))
+    torch.testing.assert_close(merged, torch.tensor([[0.5, 0.5], [0.4, 0.6]]))
+
+
+def test_the_best_text_of_a_group_may_count_alone():
+    wording = Wording(("road", "car"), groups=("vehicle: car | bus",), grouping="max")
+    vocabulary = make_words(wording, embed).vocabulary
+    merged = vocabulary.merge(torch.tensor([[0.4, 0.3, 0.3], [0.25, 0.05, 0.7], [0.0, 0.0, 0.0]]))
+    # What is left of the first point, 0.4 and 0.3, is scaled to one: the road wins, which would
+    # lose against the sum. A point that nothing saw stays without any.
+    expected = torch.tensor([[0.4 / 0.7, 0.3 / 0.7], [0.25 / 0.95, 0.7 / 0.95], [0.0, 0.0]])
+    torch.testing.assert_close(merged, expected)
+
+
+def test_another_grouping_is_refused():
+    with pytest.raises(ValueError, match="one of logsumexp, max, got 'mean'"):
+        make_words(Wording(("road",), grouping="mean"), embed)
+
+
+def test_without_groups_nothing_is_merged():
+    vocabulary = make_words(Wording(("road", "car")), embed).vocabulary
+    probabilities = torch.tensor([[0.5, 0.5]])
+    assert vocabulary.merge(probabilities) is probabilities
+
+
+def test_the_template_reaches_the_encoder_for_prompts_and_query():
+    words = make_words(Wording(("road",), template="a photo of a {}.", query="tram"), embed)
+    assert words.vocabulary.embeddings[0, ord("r") - ord("a")] == -1
+    assert words.query.text == "tram"
+    assert words.query.embedding[ord("t") - ord("a")] == -1
+
+
+def test_a_palette_colours_the_labels():
+    wording = Wording(("road", "car"), palette=(1, 2, 3, 250, 251, 252))
+    colours = make_words(wording, embed).vocabulary.colours
+    assert colours.tolist() == [[1, 2, 3], [250, 251, 252]]
+
+
+@pytest.mark.parametrize(
+    ("wording", "complaint"),
+    [
+        ({"names": ("one",)}, "1 names but 4 prompts"),
+        ({"groups": ("vehicle",)}, "group 'vehicle' must be a name, a colon"),
+        ({"groups": (": car | bus",)}, "must be a name, a colon"),
+        ({"groups": ("vehicle: car | | bus",)}, "must be a name, a colon"),
+        ({"groups": ("vehicle: car | car",)}, "group 'vehicle' names a text twice"),
+        ({"groups": ("a: car | bus", "b: van | car")}, "'car' is in the groups 'a' and 'b'"),
+        ({"template": "a photo"}, "template 'a photo' must hold one {}"),
+        ({"template": "a {} {}"}, "must hold one {}"),
+        ({"template": "a {} in {place}"}, "must hold one {}"),
+        ({"palette": (1, 2, 3)}, "a palette of 4 labels has 12 values, .* got 3"),
+        ({"palette": (256,) * 12}, r"must be in \[0, 255\], got 256"),
+    ],
+)
+def test_what_makes_no_sense_is_said(wording, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        Wording(PROMPTS, **wording)
+
+
+def test_two_labels_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="names must differ, got road more than once"):
+        make_words(Wording(("road", "car"), groups=("road: car | bus",)), embed)
+
+
+def test_a_text_file_has_a_prompt_a_line(tmp_path):
+    file = tmp_path / "words.txt"
+    file.write_text("road\n\n  traffic cone  # orange\n# nothing\n")
+    assert load_wording(file) == Wording(("road", "traffic cone"))
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("[road, car]", [("road", ("road",)), ("car", ("car",))]),
+        (
+            "street: road\nvehicle: [car, bus]\n",
+            [("street", ("road",)), ("vehicle", ("car", "bus"))],
+        ),
+    ],
+)
+def test_a_yaml_file_has_prompts_or_names_with_prompts(tmp_path, text, labels):
+    file = tmp_path / "words.yaml"
+    file.write_text(text)
+    assert load_wording(file).labels() == labels
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("just words", "must be a list of prompts, or names"),
+        ("[]", "must be a list of prompts, or names"),
+        ("vehicle: [car, 3]", "'vehicle' must be a name with a prompt or a list"),
+        ("a: [b", "this is no YAML"),
+    ],
+)
+def test_a_file_without_words_is_refused(tmp_path, text, complaint):
+    file = tmp_path / "words.yaml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=complaint):
+        load_wording(file)

@@ -1,0 +1,111 @@
+"""Texts that a CLIP read before, in place of the CLIP."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from clip2scene_core.checkpoint import SMALL_STUDENT, load_checkpoint
+from clip2scene_core.inference.online import load_online_segmenter
+from clip2scene_core.inference.options import OnlineOptions
+from clip2scene_core.prompts.prompt_set import Wording
+from clip2scene_core.prompts.text_encoder import (
+    PromptEncoder,
+    TextTable,
+    load_text_table,
+    read_texts,
+    save_text_table,
+)
+from clip2scene_core.prompts.vocabulary import make_vocabulary
+from clip2scene_ros.cli.main import main
+from clip2scene_ros.node.parameters.options import load_engine
+from clip2scene_ros.node.parameters.table import NodeParameters
+
+NEW = ("red car", "person")
+
+
+@pytest.fixture(scope="module")
+def own():
+    return load_checkpoint(SMALL_STUDENT).vocabulary
+
+
+@pytest.fixture(scope="module")
+def encoder(own):
+    return PromptEncoder("small", taught_with=own)
+
+
+@pytest.fixture(scope="module")
+def path(encoder, own, tmp_path_factory):
+    path = tmp_path_factory.mktemp("table") / "words.npz"
+    save_text_table(read_texts(encoder, own, NEW), path)
+    return path
+
+
+@pytest.fixture
+def no_clip(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("the CLIP was loaded")
+
+    monkeypatch.setattr("clip2scene_core.prompts.text_encoder.load_clip", refuse)
+
+
+def test_an_engine_with_a_table_knows_its_texts_without_a_clip(path, encoder, no_clip):
+    engine = load_online_segmenter(texts=path)
+    words = engine.read(Wording(NEW, query="person"))
+    expected = encoder(NEW)
+    torch.testing.assert_close(words.vocabulary.embeddings, expected)
+    torch.testing.assert_close(words.query.embedding, expected[1])
+
+
+def test_a_text_that_is_not_in_it_is_refused_by_name(path, no_clip):
+    engine = load_online_segmenter(texts=path)
+    with pytest.raises(ValueError, match=r"words.npz does not hold 'tram', 'kerb'; add it with"):
+        engine.read(Wording(("person", "tram", "kerb")))
+
+
+def test_another_template_is_refused(path, no_clip):
+    engine = load_online_segmenter(texts=path)
+    with pytest.raises(ValueError, match=r"holds texts for the template 'ensemble', not 'a \{\}'"):
+        engine.read(Wording(NEW, template="a {}"))
+
+
+@pytest.mark.parametrize("mode", ["camera", "fused"])
+def test_modes_that_see_images_need_the_clip(path, mode):
+    with pytest.raises(ValueError, match="a table of texts is for mode 'lidar'"):
+        load_online_segmenter(texts=path, options=OnlineOptions(mode=mode))
+
+
+def test_a_table_of_another_clip_is_refused(own, tmp_path):
+    path = tmp_path / "words.npz"
+    save_text_table(TextTable(own.texts, own.embeddings.flip(1)), path)
+    with pytest.raises(ValueError, match="was read by another CLIP"):
+        load_text_table(path, own)
+
+
+def test_a_table_of_another_student_is_refused(path):
+    other = make_vocabulary(("sky",), torch.eye(16)[:1])
+    with pytest.raises(ValueError, match="was made for another student"):
+        load_text_table(path, other)
+
+
+def test_what_is_no_table_is_refused(own, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such table of texts"):
+        load_text_table(tmp_path / "absent.npz", own)
+    (tmp_path / "text.npz").write_text("car")
+    np.savez(tmp_path / "other.npz", points=np.zeros(3))
+    for name in ("text.npz", "other.npz"):
+        with pytest.raises(ValueError, match="is no table of texts; write one with"):
+            load_text_table(tmp_path / name, own)
+    with pytest.raises(ValueError, match="a table of texts ends in"):
+        save_text_table(TextTable(own.texts, own.embeddings), tmp_path / "words.txt")
+
+
+def test_the_command_writes_what_the_node_takes(tmp_path, encoder, monkeypatch, capsys):
+    path = tmp_path / "robot.npz"
+    assert main(["words", "--prompts", *NEW, "--template", "a {}", "--out", str(path)]) == 0
+    assert "name it in the parameter text_embeddings" in capsys.readouterr().out
+    expected = encoder(NEW, "a {}")
+    engine = load_engine(NodeParameters(text_embeddings=str(path)))
+    words = engine.read(Wording(NEW, template="a {}"))
+    torch.testing.assert_close(words.vocabulary.embeddings, expected)

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+import torch
+
+from clip2scene_core.labels import IGNORE_COLOUR, IGNORE_LABEL, NUSCENES_CLASSES
+from clip2scene_core.prompts.vocabulary import classify, entropies_of, make_vocabulary
+
+
+def test_known_words_keep_their_colour_and_no_colour_repeats():
+    prompts = ["car", "driveable surface", "sofa", "lamp", "tree"]
+    vocabulary = make_vocabulary(prompts, torch.eye(5))
+    colours = {c.prompt: c.colour for c in NUSCENES_CLASSES}
+    assert tuple(vocabulary.colours[0]) == colours["car"]
+    assert tuple(vocabulary.colours[1]) == colours["road"]
+    assert len({tuple(colour) for colour in vocabulary.colours.tolist()}) == 5
+
+
+def test_ignored_points_are_grey():
+    vocabulary = make_vocabulary(["car"], torch.eye(1))
+    colours = vocabulary.colourise(np.array([0, IGNORE_LABEL], dtype=np.uint8))
+    assert tuple(colours[1]) == IGNORE_COLOUR
+    assert tuple(colours[0]) == tuple(vocabulary.colours[0])
+
+
+@pytest.mark.parametrize(
+    ("prompts", "names", "message"),
+    [
+        ([], None, "1 to 254 prompts, got 0"),
+        (["a", "a"], None, "names must differ, got a more than once"),
+        (["a", "b"], ["one"], "1 names but 2 prompts"),
+        ([str(i) for i in range(255)], None, "1 to 254 prompts, got 255"),
+    ],
+)
+def test_vocabularies_that_cannot_be_are_refused(prompts, names, message):
+    with pytest.raises(ValueError, match=message):
+        make_vocabulary(prompts, torch.zeros(len(prompts), 4), names)
+
+
+def test_classify_takes_the_best_and_ignores_the_unsure():
+    labels, scores = classify(torch.tensor([[0.1, 0.9], [0.6, 0.4]]), min_score=0.7)
+    assert labels.tolist() == [1, IGNORE_LABEL]
+    np.testing.assert_allclose(scores, [0.9, 0.6], rtol=1e-6)
+    assert classify(torch.zeros(0, 3))[0].shape == (0,)
+
+
+def test_entropy_of_a_sure_an_even_and_an_unknown_point():
+    probabilities = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 0.0]])
+    np.testing.assert_allclose(entropies_of(probabilities), [0, np.log(2), np.log(2)], rtol=1e-6)
+    assert entropies_of(torch.zeros(0, 2)).shape == (0,)

@@ -1,0 +1,66 @@
+import hashlib
+
+import pytest
+
+from clip2scene_core.config.finetune import LabelsConfig
+from clip2scene_core.config.sections import ConfigError
+from clip2scene_core.training.finetune.data import (
+    choose_keyframes,
+    clip2scene_keyframe,
+    hash_tokens,
+    slidr_scene,
+    write_tokens,
+)
+
+SCENES = ["a", "a", "b", "c", "c", "c", "d", "e", "e"]
+
+
+def test_scenes_are_counted_from_the_nth():
+    assert slidr_scene(SCENES, 1) == list(range(9))
+    assert slidr_scene(SCENES, 2) == [2, 6]  # b and d
+    assert slidr_scene(SCENES, 3) == [3, 4, 5]  # c
+    assert slidr_scene(SCENES, 5) == [7, 8]  # e
+    assert slidr_scene(SCENES, 6) == []
+
+
+def test_keyframes_are_counted_from_the_first():
+    assert clip2scene_keyframe(9, 1) == list(range(9))
+    assert clip2scene_keyframe(9, 4) == [0, 4, 8]
+    assert clip2scene_keyframe(9, 100) == [0]
+
+
+def test_one_percent_of_nuscenes_has_the_published_size():
+    # 700 scenes with 28,130 keyframes: 130 of 41 and 570 of 40 have that sum.
+    scenes = [str(scene) for scene in range(700) for _ in range(41 if scene < 130 else 40)]
+    assert len(scenes) == 28130
+    chosen = choose_keyframes(LabelsConfig(1, "slidr_scene"), scenes)
+    assert sorted({int(scenes[index]) for index in chosen}) == [99, 199, 299, 399, 499, 599, 699]
+    chosen = choose_keyframes(LabelsConfig(1, "clip2scene_keyframe"), scenes)
+    assert len(chosen) == 282
+    assert len({scenes[index] for index in chosen}) == 282
+
+
+def test_a_share_is_every_nth():
+    keyframes = [str(number // 10) for number in range(1000)]
+    for percent, count in ((1, 10), (5, 50), (10, 100), (25, 250), (100, 1000)):
+        for sampler in ("slidr_scene", "clip2scene_keyframe"):
+            assert len(choose_keyframes(LabelsConfig(percent, sampler), keyframes)) == count
+    for percent in (0, -1, 3, 101):
+        with pytest.raises(ConfigError, match=f"must divide 100.*got {percent}"):
+            LabelsConfig(percent)
+    with pytest.raises(ConfigError, match="slidr_scene, clip2scene_keyframe, got 'random'"):
+        LabelsConfig(1, "random")
+
+
+def test_a_share_without_a_keyframe_is_refused():
+    with pytest.raises(ValueError, match="1 of 100, and there are 5 scenes with 9 keyframes"):
+        choose_keyframes(LabelsConfig(1, "slidr_scene"), SCENES)
+    with pytest.raises(ValueError, match="larger percent"):
+        choose_keyframes(LabelsConfig(100, "clip2scene_keyframe"), [])
+
+
+def test_the_token_list_is_written_and_hashed(tmp_path):
+    path = tmp_path / "new" / "tokens.txt"
+    write_tokens(path, ["t1", "t2"])
+    assert path.read_bytes() == b"t1\nt2\n"
+    assert hash_tokens(["t1", "t2"]) == hashlib.sha256(b"t1\nt2\n").hexdigest()

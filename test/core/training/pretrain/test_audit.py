@@ -1,0 +1,53 @@
+"""The labels that pre-training would learn from, against the truth."""
+
+import numpy as np
+from separable_samples import make_config
+
+from clip2scene_core.config.parser import override
+from clip2scene_core.datasets import NuScenesDataset
+from clip2scene_core.labels import NUSCENES_CLASSES
+from clip2scene_core.training.pretrain.audit import audit_labels
+from clip2scene_ros.cli.main import main
+
+NAMES = "classes=[car, driveable surface, vegetation]"  # of the words car, road and tree
+
+
+def test_points_that_nobody_names_are_misses(tmp_path, tiny_nuscenes, tiny_clip):
+    labelled = NuScenesDataset(tiny_nuscenes, with_labels=True)
+    unlabelled = NuScenesDataset(tiny_nuscenes)
+    config = make_config(tiny_clip, NAMES, "sweeps.min_range_m=0")
+    named = {}
+    for voxel_size_m in (0, 4):
+        voting = override(config, [f"consensus={{voxel_size_m: {voxel_size_m}, movable: []}}"])
+        report = audit_labels(labelled, unlabelled, voting, tmp_path / "cache")
+        named[voxel_size_m] = [
+            part.counts[:, : len(NUSCENES_CLASSES)].sum() / part.counts.sum()
+            for part in (report.seen, report.unseen)
+        ]
+    assert named[0] == [1, 0]  # every point in view by its pixel, and no other
+    assert named[4][0] == 1
+    assert 0 < named[4][1] < 1
+
+
+def test_labels_are_those_of_the_teacher(tmp_path, tiny_nuscenes, tiny_clip):
+    labelled = NuScenesDataset(tiny_nuscenes, with_labels=True)
+    unlabelled = NuScenesDataset(tiny_nuscenes)
+    config = make_config(tiny_clip, NAMES, "sweeps.max_range_m=20", "prompts=[car, car, car]")
+    report = audit_labels(labelled, unlabelled, config, tmp_path / "cache")
+    predicted = report.confusion.counts.sum(axis=0)
+    assert set(np.flatnonzero(predicted[:-1])) <= {3}  # of equal prompts the first: car
+    assert report.ranges[2].confusion.counts[:, 3].sum() == 0  # 20 to 30 m: not in range
+    assert predicted[3] > 0
+
+
+def test_the_command_prints_a_table(tmp_path, tiny_nuscenes, tiny_clip, capsys):
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"classes: [car, driveable surface, vegetation]\nprompts: [car, road, tree]\n"
+        f"teacher: {{clip: 'small:{tiny_clip}'}}\n"
+    )
+    cache = tmp_path / "cache"
+    arguments = ["--config", config, "--set", "consensus.voxel_size_m=2.0", "--cache", cache]
+    assert main(["audit", str(tiny_nuscenes), *map(str, arguments)]) == 0
+    assert "mean IoU in view of a camera" in capsys.readouterr().out
+    assert list(cache.rglob("scene-a.npz"))

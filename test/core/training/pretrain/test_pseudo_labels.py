@@ -1,0 +1,37 @@
+"""What points are taken for."""
+
+import torch
+
+from clip2scene_core.training.pretrain.pseudo_labels import name_by_text
+
+PROBABILITIES = torch.tensor([[0.7, 0.2, 0.1], [0.3, 0.4, 0.3], [0.05, 0.35, 0.6]])
+WEIGHTS = torch.tensor([0.2, 1.0, 3.0])
+
+
+def learned(weights):
+    """Logits of a student that a loss of these weights has taught PROBABILITIES."""
+    weighted = PROBABILITIES * weights
+    return (weighted / weighted.sum(dim=1, keepdim=True)).log()
+
+
+def test_what_a_weighted_loss_taught_is_named_as_if_classes_had_counted_alike():
+    classes, probabilities = name_by_text(learned(WEIGHTS), torch.eye(3), 1.0, WEIGHTS)
+    assert classes.tolist() == [0, 1, 2]
+    torch.testing.assert_close(probabilities, torch.tensor([0.7, 0.4, 0.6]))
+    leaning, _ = name_by_text(learned(WEIGHTS), torch.eye(3), 1.0)
+    assert leaning.tolist() == [2, 2, 2]
+
+
+def test_equal_weights_change_nothing():
+    logits = learned(torch.ones(3))
+    for weights in (None, torch.ones(3)):
+        classes, probabilities = name_by_text(logits, torch.eye(3), 1.0, weights)
+        assert classes.tolist() == [0, 1, 2]
+        torch.testing.assert_close(probabilities, torch.tensor([0.7, 0.4, 0.6]))
+
+
+def test_a_class_of_weight_zero_is_never_named():
+    weights = torch.tensor([1.0, 0.0, 1.0])
+    classes, probabilities = name_by_text(learned(torch.ones(3)), torch.eye(3), 1.0, weights)
+    assert 1 not in classes.tolist()
+    torch.testing.assert_close(probabilities, torch.tensor([0.875, 0.5, 0.6 / 0.65]))

@@ -1,0 +1,33 @@
+"""Students with random weights that the shipped CLIP could have taught."""
+
+from pathlib import Path
+
+import torch
+
+from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
+from clip2scene_core.config.pretrain import PretrainConfig
+from clip2scene_core.config.sections import NetworkConfig, TeacherConfig, TrainingConfig
+from clip2scene_core.network.student import Student
+from clip2scene_core.prompts.text_encoder import PromptEncoder
+from clip2scene_core.prompts.vocabulary import make_vocabulary
+
+
+def random_student(seed: int = 0) -> Checkpoint:
+    """Make a tiny student of the 16 classes; different seeds are different weights."""
+    torch.manual_seed(seed)
+    config = PretrainConfig(
+        network=NetworkConfig(width=0.125, voxel_size_m=0.5),
+        teacher=TeacherConfig(clip="small", key_smoothing=True, occlusion_margin_m=0.5),
+        training=TrainingConfig(seed=seed),
+    )
+    embeddings = PromptEncoder("small")(config.prompts)
+    student = Student(config.network, embeddings.shape[1]).eval().requires_grad_(False)
+    vocabulary = make_vocabulary(config.prompts, embeddings, config.classes)
+    return Checkpoint(student, vocabulary, config, (), {})
+
+
+def save_random_student(folder: Path, seed: int = 0) -> Path:
+    """Write one to a file."""
+    path = folder / f"random-{seed}.safetensors"
+    save_checkpoint(path, random_student(seed))
+    return path

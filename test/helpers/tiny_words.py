@@ -1,0 +1,3 @@
+"""The words of `tiny_clip`."""
+
+TINY_WORDS = ("car", "road", "tree")

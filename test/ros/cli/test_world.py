@@ -1,0 +1,73 @@
+"""`clip2scene world`: data sets, the benchmark, sheets, and arguments that do not go together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip(
+    "numba", reason='the world needs numba: pip install -c constraints.txt ".[train]"'
+)
+
+from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.world.dataset import splits, writer
+from clip2scene_core.world.dataset.options import WorldOptions
+from clip2scene_core.world.dataset.truth import read_class_images
+from clip2scene_ros.cli.main import main
+
+TINY = ["--scenes", "1", "--seconds", "0.5", "--image-size", "50x28", "--columns", "60"]
+
+
+def test_a_world_is_written_with_truth(tmp_path, capsys):
+    out = tmp_path / "world"
+    arguments = ["world", "--out", str(out), *TINY, "--keyframes-only", "--truth", "--workers", "1"]
+    assert main(arguments) == 0
+    assert f"world: {out} (1 keyframes)" in capsys.readouterr().out
+    sample = NuScenesDataset(out)[0]
+    assert [image.shape for image in read_class_images(out, sample)] == [(28, 50)] * 6
+
+
+def test_options_reach_the_world(tmp_path):
+    out = tmp_path / "world"
+    errors = ["--rolling", "--camera-offset-ms", "30", "--calibration-error-deg", "1"]
+    assert main(["world", "--out", str(out), *TINY, *errors, "--workers", "1"]) == 0
+    assert list((out / "lidar_times").iterdir())
+
+
+def test_the_benchmark_is_three_data_sets(tmp_path, monkeypatch, capsys):
+    written: dict[Path, WorldOptions] = {}
+    summary = writer.WorldSummary(tmp_path / "b", "v1.0-mini", 3, 9, 18, 1000)
+
+    def write_world(out, options, progress, workers):
+        written[out] = options
+        progress(1, 1)
+        return summary
+
+    monkeypatch.setattr(writer, "write_world", write_world)
+    assert main(["world", "--out", str(tmp_path), "--benchmark"]) == 0
+    assert [path.name for path in written] == ["train", "val", "test"]
+    assert list(written.values()) == [splits.benchmark_options(split) for split in splits.SPLITS]
+
+
+def test_a_sheet_is_a_picture(tmp_path):
+    path = tmp_path / "sheet.png"
+    assert main(["world", "--sheet", str(path), *TINY]) == 0
+    assert np.asarray(Image.open(path)).std() > 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give either --out FOLDER for a data set or --sheet"),
+        (["--out", "a", "--sheet", "b.png"], "give either --out"),
+        (["--sheet", "b.png", "--benchmark"], "--benchmark writes data sets"),
+        (["--out", "a", "--benchmark", "--seed", "3"], "leave out --seed"),
+        (["--out", "a", "--benchmark", "--scenes", "2", "--truth"], "--scenes and --truth"),
+    ],
+)
+def test_arguments_that_do_not_go_together_are_refused(arguments, message, capsys):
+    assert main(["world", *arguments]) == 1
+    assert message in capsys.readouterr().err

@@ -1,0 +1,42 @@
+"""Fixtures for what speaks ROS: bags, and the message class of /tf."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import tf2_msgs_build
+
+from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_ros.bags.from_dataset import write_scene_bag
+
+
+@pytest.fixture(scope="session")
+def tf2_msgs(pytestconfig: pytest.Config) -> SimpleNamespace:
+    """The class TFMessage as `message`; `environment` makes another process find it.
+
+    Where ROS brings none it is built, once, into pytest's cache; skips where it can't be built.
+    """
+    pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
+    try:
+        from tf2_msgs.msg import TFMessage
+    except ImportError:
+        try:
+            prefix = tf2_msgs_build.build_tf2_msgs(pytestconfig.cache.mkdir("tf2_msgs"))
+        except tf2_msgs_build.CannotBuildError as error:
+            pytest.skip(f"/tf needs tf2_msgs, which is built from source here: {error}")
+        return SimpleNamespace(
+            message=tf2_msgs_build.load_tf_message(prefix),
+            environment=tf2_msgs_build.environment_with(prefix),
+        )
+    return SimpleNamespace(message=TFMessage, environment=dict(os.environ))
+
+
+@pytest.fixture
+def scene_bag(tiny_nuscenes: Path, tmp_path: Path) -> Path:
+    """A bag of the tiny data set's first scene, in a folder that a test may damage."""
+    dataset = NuScenesDataset(tiny_nuscenes, with_labels=True)
+    write_scene_bag(dataset, "scene-0001", tmp_path / "bag")
+    return tmp_path / "bag"

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import array
+import json
+import struct
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import ros_messages
+import torch
+
+from clip2scene_core.prompts.vocabulary import make_vocabulary
+from clip2scene_ros.messages.decode import (
+    CalibrationError,
+    CloudError,
+    ImageError,
+    image_from_message,
+    intrinsics_from_camera_info,
+    matrix_from_transform,
+    points_from_cloud,
+    stamp_ns,
+)
+from clip2scene_ros.messages.legend import legend_json
+
+POINTS = np.array([[1, 2, 3, 255], [4, 5, 6, 0], [7, 8, 9, 51]], dtype=np.float32)
+EXPECTED = np.array([[1, 2, 3, 1], [4, 5, 6, 0], [7, 8, 9, 0.2]], dtype=np.float32)
+
+
+def test_points_keep_order_and_intensity_is_scaled():
+    points = points_from_cloud(ros_messages.cloud(POINTS))
+    assert points.dtype == np.float32
+    np.testing.assert_allclose(points, EXPECTED)
+
+
+def test_message_bytes_may_be_an_array_as_in_rclpy():
+    message = ros_messages.cloud(POINTS)
+    message = SimpleNamespace(**{**message.__dict__, "data": array.array("B", bytes(message.data))})
+    np.testing.assert_allclose(points_from_cloud(message), EXPECTED)
+
+
+def test_fields_are_found_by_name_offset_and_datatype():
+    layout = np.dtype(
+        {
+            "names": ["ring", "z", "y", "x", "intensity"],
+            "formats": ["<u2", "<f8", "<i4", "<f4", "<u1"],
+            "offsets": [0, 8, 16, 20, 24],
+            "itemsize": 32,
+        }
+    )
+    message_array = np.zeros(3, layout)
+    for column, name in enumerate(["x", "y", "z", "intensity"]):
+        message_array[name] = POINTS[:, column]
+    np.testing.assert_allclose(points_from_cloud(ros_messages.cloud(message_array)), EXPECTED)
+
+
+def test_big_endian_cloud_is_read():
+    layout = np.dtype([(name, ">f4") for name in ("x", "y", "z", "intensity")])
+    swapped = np.array([tuple(row) for row in POINTS], dtype=layout)
+    np.testing.assert_allclose(points_from_cloud(ros_messages.cloud(swapped)), EXPECTED)
+
+
+def test_organised_cloud_with_padded_rows_is_read_row_by_row():
+    rows = [struct.pack("<8f", 1, 2, 3, 255, 4, 5, 6, 0) + b"padding!"]
+    rows.append(struct.pack("<8f", 7, 8, 9, 51, 10, 11, 12, 0) + b"padding!")
+    message = ros_messages.cloud(POINTS)
+    organised = SimpleNamespace(
+        **{
+            **message.__dict__,
+            "height": 2,
+            "width": 2,
+            "row_step": 40,
+            "data": np.frombuffer(b"".join(rows), np.uint8),
+        }
+    )
+    points = points_from_cloud(organised)
+    np.testing.assert_allclose(points[:3], EXPECTED)
+    np.testing.assert_allclose(points[3], [10, 11, 12, 0])
+
+
+def test_missing_intensity_is_zero():
+    points = points_from_cloud(ros_messages.cloud(POINTS[:, :3]))
+    np.testing.assert_array_equal(points[:, 3], 0)
+
+
+def test_points_that_are_not_finite_stay_in_place():
+    broken = POINTS.copy()
+    broken[1, 0] = np.nan
+    points = points_from_cloud(ros_messages.cloud(broken))
+    assert len(points) == 3
+    np.testing.assert_array_equal(np.isnan(points[:, 0]), [False, True, False])
+
+
+def test_empty_cloud_has_no_points():
+    assert points_from_cloud(ros_messages.cloud(POINTS[:0])).shape == (0, 4)
+
+
+def test_cloud_without_z_is_refused_with_its_fields():
+    with pytest.raises(CloudError, match="has no z; its fields are x, y"):
+        points_from_cloud(ros_messages.cloud(POINTS[:, :2]))
+
+
+def test_unknown_datatype_is_refused():
+    fields = [ros_messages.point_field(n, 4 * i, 9 if n == "y" else 7) for i, n in enumerate("xyz")]
+    with pytest.raises(CloudError, match="field y has the unknown datatype 9"):
+        points_from_cloud(ros_messages.cloud(POINTS[:, :3], fields=fields))
+
+
+def test_field_beyond_the_point_is_refused():
+    fields = [ros_messages.point_field(name, 8 * i, 7) for i, name in enumerate("xyz")]
+    with pytest.raises(CloudError, match="field z at offset 16 reaches beyond"):
+        points_from_cloud(ros_messages.cloud(POINTS[:, :3], fields=fields))
+
+
+def test_cloud_with_too_few_bytes_is_refused():
+    message = ros_messages.cloud(POINTS)
+    short = SimpleNamespace(**{**message.__dict__, "data": message.data[:-1]})
+    with pytest.raises(CloudError, match="has 47 bytes, but row_step"):
+        points_from_cloud(short)
+
+
+def test_legend_lists_ids_names_and_colours():
+    vocabulary = make_vocabulary(["car", "tree"], torch.eye(2))
+    legend = json.loads(legend_json(vocabulary, version=3))
+    assert legend["version"] == 3
+    assert [entry["id"] for entry in legend["classes"]] == [0, 1]
+    assert legend["classes"][0] == {"id": 0, "name": "car", "prompt": "car", "rgb": [0, 150, 245]}
+
+
+def test_jpeg_is_decoded_to_rgb():
+    image = image_from_message(ros_messages.compressed_image(ros_messages.jpeg((255, 0, 0))))
+    assert image.shape == (8, 16, 3)
+    assert image.dtype == np.uint8
+    np.testing.assert_allclose(image.mean(axis=(0, 1)), [255, 0, 0], atol=4)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pixel", "expected"),
+    [
+        ("rgb8", [1, 2, 3], [1, 2, 3]),
+        ("bgr8", [1, 2, 3], [3, 2, 1]),
+        ("rgba8", [1, 2, 3, 4], [1, 2, 3]),
+        ("bgra8", [1, 2, 3, 4], [3, 2, 1]),
+        ("mono8", [7], [7, 7, 7]),
+    ],
+)
+def test_raw_image_with_padded_rows_is_decoded(encoding, pixel, expected):
+    row = pixel * 2 + [99]
+    message = SimpleNamespace(
+        encoding=encoding, width=2, height=3, step=len(row), data=np.array(row * 3, np.uint8)
+    )
+    image = image_from_message(message)
+    assert image.shape == (3, 2, 3)
+    np.testing.assert_array_equal(image[2, 1], expected)
+
+
+def test_unknown_encoding_is_refused():
+    message = SimpleNamespace(encoding="16UC1", width=1, height=1, step=2, data=b"ab")
+    with pytest.raises(ImageError, match="encoding '16UC1'; known are rgb8"):
+        image_from_message(message)
+
+
+def test_damaged_jpeg_is_refused():
+    content = ros_messages.jpeg()
+    with pytest.raises(ImageError, match=r"damaged|no JPEG"):
+        image_from_message(ros_messages.compressed_image(content[: len(content) // 2]))
+    with pytest.raises(ImageError, match="is no JPEG or PNG"):
+        image_from_message(ros_messages.compressed_image(b"not an image"))
+
+
+def test_intrinsics_are_scaled_with_the_image():
+    info = ros_messages.camera_info(size=(16, 8), focal=10)
+    np.testing.assert_allclose(
+        intrinsics_from_camera_info(info, (4, 8)), [[5, 0, 4], [0, 5, 2], [0, 0, 1]]
+    )
+
+
+def test_distortion_of_zeros_is_no_distortion():
+    info = ros_messages.camera_info(distortion=(0, 0, 0, 0, 0))
+    assert intrinsics_from_camera_info(info, (8, 16))[0, 0] == 10
+
+
+@pytest.mark.parametrize(
+    ("options", "image_size", "reason"),
+    [
+        ({"focal": 0.0}, (8, 16), "not calibrated"),
+        ({"distortion": (0.1, 0, 0, 0, 0)}, (8, 16), "rectify the image"),
+        ({}, (8, 8), "16 x 8 pixels, the image has 8 x 8"),
+    ],
+)
+def test_unusable_calibration_is_refused(options, image_size, reason):
+    with pytest.raises(CalibrationError, match=reason):
+        intrinsics_from_camera_info(ros_messages.camera_info(**options), image_size)
+
+
+def test_transform_is_parent_from_child():
+    message = ros_messages.transforms((5, "map", "base_link", (1, 2, 3))).transforms[0]
+    np.testing.assert_allclose(matrix_from_transform(message.transform)[:3, 3], [1, 2, 3])
+    assert stamp_ns(message.header) == 5
+
+
+def test_zero_quaternion_is_refused():
+    message = ros_messages.transforms((5, "map", "base_link", (1, 2, 3))).transforms[0]
+    rotation = SimpleNamespace(w=0.0, x=0.0, y=0.0, z=0.0)
+    broken = SimpleNamespace(translation=message.transform.translation, rotation=rotation)
+    with pytest.raises(ValueError, match="quaternion"):
+        matrix_from_transform(broken)

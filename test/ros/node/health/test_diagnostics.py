@@ -1,0 +1,147 @@
+"""What the log says of a fault, and when; and what the record counts."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
+
+from builtin_interfaces.msg import Time
+
+from clip2scene_ros.node.health import diagnostics, statistics
+from clip2scene_ros.node.health.diagnostics import (
+    ERROR,
+    OK,
+    WARN,
+    DiagnosticsReporter,
+    Item,
+)
+from clip2scene_ros.node.health.statistics import SweepRecord
+from clip2scene_ros.node.outputs.timing import SweepTiming
+from clip2scene_ros.sync.sweeps import Rejection, RejectionKind
+
+pytestmark = pytest.mark.ros
+
+SILENT = Item("lidar", ERROR, "no cloud on /points", is_waited_for=True)
+BROKEN = Item("lidar", ERROR, "no cloud on /points")
+FINE = Item("lidar", OK, "clouds come in")
+TIMING = SweepTiming(0.5, 0.01, 0.02, 0.03, 0.04, latency_s=0.7)
+
+
+class FakeNode:
+    """Keeps what is logged as (severity, text) and what is published."""
+
+    def __init__(self):
+        self.logged = []
+        self.published = []
+
+    def create_publisher(self, _message_type, _topic, _qos):
+        return SimpleNamespace(publish=self.published.append)
+
+    def get_logger(self):
+        def keep(severity):
+            return lambda text: self.logged.append((severity, text))
+
+        return SimpleNamespace(info=keep("info"), warning=keep("warning"), error=keep("error"))
+
+    def get_clock(self):
+        return SimpleNamespace(now=lambda: SimpleNamespace(to_msg=Time))
+
+    def get_name(self):
+        return "clip2scene"
+
+    def get_fully_qualified_name(self):
+        return "/clip2scene"
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A steady clock that the test moves."""
+    clock = SimpleNamespace(now_s=1000.0)
+    steady = SimpleNamespace(monotonic=lambda: clock.now_s)
+    monkeypatch.setattr(diagnostics, "time", steady)
+    monkeypatch.setattr(statistics, "time", steady)
+    return clock
+
+
+@pytest.fixture
+def node():
+    return FakeNode()
+
+
+def cloud(points=3):
+    return SimpleNamespace(points=np.zeros((points, 4)), labels=np.zeros(points, np.uint8))
+
+
+def test_an_input_that_never_spoke_is_waited_for_before_the_log_complains(clock, node):
+    reporter = DiagnosticsReporter(node)
+    for _ in range(9):
+        reporter.report([SILENT])
+        clock.now_s += 1
+    assert node.logged == [("info", "lidar: waiting: no cloud on /points")]
+    assert {message.status[0].level for message in node.published} == {ERROR}
+    for _ in range(12):
+        clock.now_s += 1
+        reporter.report([SILENT])
+    assert node.logged[1:] == [("error", "lidar: no cloud on /points")] * 2
+
+
+def test_an_input_that_came_late_was_never_a_fault(clock, node):
+    reporter = DiagnosticsReporter(node)
+    for item in (SILENT, FINE, FINE):
+        reporter.report([item])
+        clock.now_s += 1
+    assert node.logged == [("info", "lidar: waiting: no cloud on /points")]
+
+
+def test_an_input_that_falls_silent_is_a_fault_at_once_and_its_return_is_told(clock, node):
+    reporter = DiagnosticsReporter(node)
+    for item in (FINE, BROKEN, BROKEN, FINE):
+        reporter.report([item])
+        clock.now_s += 1
+    assert node.logged == [
+        ("error", "lidar: no cloud on /points"),
+        ("info", "lidar: works again"),
+    ]
+
+
+def test_a_lasting_fault_is_logged_every_ten_seconds(clock, node):
+    reporter = DiagnosticsReporter(node)
+    for _ in range(22):
+        reporter.report([Item("tf", WARN, "no pose")])
+        clock.now_s += 1
+    assert node.logged == [("warning", "tf: no pose")] * 2
+
+
+def test_rates_are_those_of_the_last_ten_seconds(clock):
+    record = SweepRecord()
+    record.add_labelled(cloud(), ["cam_front"], TIMING)
+    record.add_rejections([Rejection(RejectionKind.OVERTAKEN, "older")])
+    clock.now_s += 4
+    record.add_unwatched()
+    recent = record.recent()
+    assert (recent.seconds, len(recent.labelled), recent.num_unwatched) == (4, 1, 1)
+    assert recent.rejected[RejectionKind.OVERTAKEN] == 1
+    assert recent.labelled[0].cameras == ("cam_front",)
+    clock.now_s += 7
+    recent = record.recent()
+    assert (recent.seconds, recent.labelled, recent.num_unwatched) == (10, (), 1)
+    assert recent.rejected[RejectionKind.OVERTAKEN] == 0
+    assert (record.num_labelled, record.count(RejectionKind.OVERTAKEN)) == (1, 1)
+
+
+def test_a_labelled_sweep_ends_a_row_of_failures():
+    record = SweepRecord()
+    assert record.add_failure("out of memory")
+    assert not record.add_failure("out of memory")
+    assert record.num_failed_in_a_row == 2
+    record.add_labelled(cloud(), [], TIMING)
+    assert (record.num_failed_in_a_row, record.num_failed, record.failure()) == (0, 2, None)
+
+
+def test_waiting_is_part_of_the_total_but_no_processing():
+    assert TIMING.processing_s == pytest.approx(0.1)
+    assert TIMING.total_s == pytest.approx(0.6)

@@ -1,0 +1,137 @@
+"""A bag through the node and the same bag through the offline replay: one answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
+
+from fake_segmenter import FakeEngine
+from rclpy.parameter import Parameter
+from ros_graph import Graph, QuadrantEngine, labels_of
+from sensor_msgs.msg import CameraInfo, CompressedImage
+
+from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_ros.bags.extrinsics import read_bag_extrinsics
+from clip2scene_ros.bags.from_dataset import write_scene_bag
+from clip2scene_ros.bags.io import open_bag, read_messages
+from clip2scene_ros.bags.messages import read_message
+from clip2scene_ros.bags.segment import ReplayOptions, segment_bag
+from clip2scene_ros.cli.main import main
+from clip2scene_ros.node.parameters.options import load_engine
+from clip2scene_ros.segment_node import SegmentNode
+from clip2scene_ros.sync.extrinsics import save_extrinsics
+from clip2scene_ros.sync.sweeps import AssemblyOptions
+
+pytestmark = pytest.mark.ros
+
+CAMERAS = ("cam_front", "cam_back")
+
+
+@pytest.fixture
+def bag(tiny_nuscenes, tmp_path):
+    write_scene_bag(NuScenesDataset(tiny_nuscenes), "scene-0001", tmp_path / "bag")
+    return tmp_path / "bag"
+
+
+@pytest.fixture
+def start_graph(bag, tmp_path, monkeypatch):
+    """Start the node with waits so long that a slow test machine does not cut them short."""
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    save_extrinsics(tmp_path / "extrinsics.yaml", read_bag_extrinsics(bag))
+    graphs = []
+
+    def start(mode, load_engine):
+        values = {
+            "mode": mode,
+            "pose_source": "odometry",
+            "extrinsics_file": str(tmp_path / "extrinsics.yaml"),
+            "cameras": list(CAMERAS),
+            "sync.max_wait": 0.5,
+            "tf_timeout": 10.0,
+        }
+        overrides = [Parameter(name, value=value) for name, value in values.items()]
+        graph = Graph(lambda context: SegmentNode(load_engine, context, overrides))
+        graphs.append(graph)
+        for camera in CAMERAS if mode != "lidar" else ():
+            for kind, message_type in (
+                ("image_rect_compressed", CompressedImage),
+                ("camera_info", CameraInfo),
+            ):
+                topic = f"/{camera}/{kind}"
+                graph.publishers[topic] = graph.driver.create_publisher(message_type, topic, 5)
+        graph.connect()
+        publishers = graph.publishers.values()
+        graph.spin_until(lambda: all(p.get_subscription_count() for p in publishers))
+        return graph
+
+    yield start
+    for graph in graphs:
+        graph.close()
+
+
+def play(bag, graph):
+    """Publish the bag's bytes: first all but the clouds, then each cloud once the last is answered.
+
+    In the bag's own order, several clouds would wait for one image, and the newest would win.
+    """
+    names = {"/lidar_top": "cloud", "/odom": "odometry"}
+    with open_bag(bag) as reader:
+        messages = [(names.get(c.topic, c.topic), raw) for c, _, raw in read_messages(reader)]
+    for name, content in messages:
+        if name in graph.publishers and name != "cloud":
+            graph.deliver(graph.publishers[name], bytes(content))
+    clouds = [content for name, content in messages if name == "cloud"]
+    for number, content in enumerate(clouds, start=1):
+        graph.publishers["cloud"].publish(bytes(content))
+        graph.spin_until(lambda number=number: len(graph.received.points) == number)
+
+
+def test_node_and_replay_see_the_same(bag, start_graph, tmp_path):
+    offline, live = FakeEngine(), QuadrantEngine()
+    live_graph = start_graph("fused", lambda _: live)
+    assembly = AssemblyOptions(pose_source="odometry", cameras=CAMERAS)
+    segment_bag(bag, tmp_path / "labelled", offline, ReplayOptions(assembly))
+    play(bag, live_graph)
+    assert [sweep.stamp_ns for sweep in live.sweeps] == [s.stamp_ns for s in offline.sweeps]
+    for ours, theirs in zip(live.sweeps, offline.sweeps, strict=True):
+        np.testing.assert_array_equal(ours.points, theirs.points)
+        np.testing.assert_array_equal(ours.T_global_lidar, theirs.T_global_lidar)
+    for ours, theirs in zip(live.cameras, offline.cameras, strict=True):
+        assert [(c.name, c.stamp_ns) for c in ours] == [(c.name, c.stamp_ns) for c in theirs]
+        for our_camera, their_camera in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(our_camera.image, their_camera.image)
+    assert any(offline.cameras), "without cameras half of the comparison is empty"
+
+
+@pytest.mark.parametrize("mode", ["lidar", "fused"])
+def test_node_and_command_label_alike_point_for_point(bag, start_graph, tmp_path, mode):
+    """Both with the shipped models and with what they take by default."""
+    graph = start_graph(mode, load_engine)
+    play(bag, graph)
+    command = ["segment", str(bag), "--out", str(tmp_path / "labelled"), "--mode", mode]
+    assert main([*command, "--pose-source", "odometry"]) == 0
+    live = [cloud_of(message) for message in graph.received.points]
+    offline = read_clouds(tmp_path / "labelled")
+    assert len(live) == 6
+    assert live == offline
+    labels = {label for message in graph.received.points for label in labels_of(message)}
+    assert len(labels - {65535}) > 1, "two clouds without labels are always alike"
+
+
+def cloud_of(message):
+    """All that a cloud holds: stamp, frame, layout and every byte of its points."""
+    stamp, fields = message.header.stamp, message.fields
+    return (
+        (stamp.sec, stamp.nanosec, message.header.frame_id),
+        [(f.name, f.offset, f.datatype, f.count) for f in fields],
+        (message.height, message.width, message.point_step, message.row_step, message.is_dense),
+        bytes(message.data),
+    )
+
+
+def read_clouds(bag):
+    with open_bag(bag) as reader:
+        wanted = [c for c in reader.connections if c.topic == "/clip2scene/points"]
+        return [cloud_of(read_message(c, raw)) for c, _, raw in read_messages(reader, wanted)]
