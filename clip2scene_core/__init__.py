@@ -4,7 +4,8 @@ In the order of the data: `sample` and `labels` are what everything speaks; `dat
 `geometry` give samples and pixel-point pairs, `teacher` and `prompts` embeddings, `sparse`,
 `network` and `losses` a student, `training` a `checkpoint`, `inference` and `mapping` labels.
 `evaluation`, `corruptions`, `bench` and `visualization` say how good they are; `world` makes data
-where there are none. `config`, `device` and `atomic_write` serve them all.
+where there are none. `config`, `device`, `atomic_write` and `renamed` serve
+them all.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 IGNORE_LABEL: Final = 255
 """Label of a point that carries no class: unlabelled, noise, ego, out of range, not finite."""
 
-IGNORE_COLOUR: Final = (80, 80, 80)
+IGNORE_COLOR: Final = (80, 80, 80)
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,12 @@ class SemanticClass:
     Attributes:
         name: The data set's own name, with spaces in place of underscores or dots.
         prompt: The words that CLIP is asked for when the user names no prompts.
-        colour: (red, green, blue), 0-255.
+        color: (red, green, blue), 0-255.
     """
 
     name: str
     prompt: str
-    colour: tuple[int, int, int]
+    color: tuple[int, int, int]
 
 
 NUSCENES_CLASSES: Final = (

@@ -22,7 +22,7 @@ from rclpy.timer import Timer
 from rclpy.utilities import try_shutdown
 from std_msgs.msg import String
 
-from clip2scene_core.prompts.prompt_set import Wording, Words
+from clip2scene_core.prompts.prompt_set import EncodedPrompts, PromptSet
 from clip2scene_ros.node.background import Background
 from clip2scene_ros.node.health.checks import NodeHealth
 from clip2scene_ros.node.health.diagnostics import ERROR, DiagnosticsReporter, Item
@@ -30,11 +30,11 @@ from clip2scene_ros.node.health.statistics import SweepRecord
 from clip2scene_ros.node.inputs import SensorInputs
 from clip2scene_ros.node.logging import RosLogHandler
 from clip2scene_ros.node.parameters.live import LiveParameters
-from clip2scene_ros.node.parameters.options import asked_wording, load_engine
+from clip2scene_ros.node.parameters.options import asked_prompt_set, make_segmenter
 from clip2scene_ros.node.parameters.row import ParameterError
 from clip2scene_ros.node.parameters.table import NodeParameters
 from clip2scene_ros.node.services import offer_services
-from clip2scene_ros.node.session import EngineLoader, Labelling, make_labelling
+from clip2scene_ros.node.session import Labelling, SegmenterFactory, make_labelling
 from clip2scene_ros.node.worker import SegmentWorker
 
 _MAINTENANCE_PERIOD_S = 0.1
@@ -57,11 +57,11 @@ class SegmentNode(LifecycleNode):
     """Labels the clouds on `points` by the texts in the parameter `prompts`.
 
     Configured, it has loaded its weights; active, it listens and labels. It does both by itself
-    unless the parameter `autostart` is false. Callbacks hand messages to the assembler and return;
+    unless the parameter `autostart` is false. Callbacks hand messages to the synchronizer and end;
     one worker thread labels the newest sweep.
 
     Args:
-        load_engine: Makes the engine from the parameters.
+        make_segmenter: Makes the segmenter from the parameters.
         context: The ROS context; by default the global one.
         parameter_overrides: Stand in for a parameter file.
 
@@ -74,7 +74,7 @@ class SegmentNode(LifecycleNode):
 
     def __init__(
         self,
-        load_engine: EngineLoader,
+        make_segmenter: SegmenterFactory,
         context: Context | None = None,
         parameter_overrides: list[Parameter] | None = None,
     ) -> None:
@@ -84,7 +84,7 @@ class SegmentNode(LifecycleNode):
             parameter_overrides=parameter_overrides,
             start_parameter_services=False,
         )
-        self._load_engine = load_engine
+        self._make_segmenter = make_segmenter
         self._labelling: Labelling | None = None
         self._active: _Active | None = None
         self._is_enabled = True
@@ -173,24 +173,24 @@ class SegmentNode(LifecycleNode):
                 raise self._failure
 
     def _configure(self) -> None:
-        self._labelling = make_labelling(self, self.values, self._load_engine)
+        self._labelling = make_labelling(self, self.values, self._make_segmenter)
 
     def _activate(self) -> None:
         labelling = self._configured()
-        assembler, engine = labelling.assembler, labelling.engine
+        synchronizer, segmenter = labelling.synchronizer, labelling.segmenter
         record = SweepRecord()
         record.is_paused = not self._is_enabled
         worker = SegmentWorker(
-            assembler,
-            engine,
+            synchronizer,
+            segmenter,
             labelling.outputs,
             record,
             self._now_ns,
             lambda: self.values,
         )
-        inputs = SensorInputs(self, self.values, assembler, worker.wake)
+        inputs = SensorInputs(self, self.values, synchronizer, worker.wake)
         health = NodeHealth(
-            lambda: self.values, inputs.subscriptions, record, engine, self.resolve_topic_name
+            lambda: self.values, inputs.subscriptions, record, segmenter, self.resolve_topic_name
         )
         # Steady, so that a paused bag neither hides a silent sensor nor stops the diagnostics.
         create_timer = partial(
@@ -223,7 +223,7 @@ class SegmentNode(LifecycleNode):
         self._active.worker.stop()
         self._active = None
         # What was heard before a pause is stale after it.
-        self._configured().assembler.clear()
+        self._configured().synchronizer.clear()
 
     def _release(self) -> None:
         self._deactivate()
@@ -231,21 +231,21 @@ class SegmentNode(LifecycleNode):
             self._labelling.outputs.close()
             self._labelling = None
 
-    def _prepare(self, old: NodeParameters, new: NodeParameters) -> Words | None:
+    def _prepare(self, old: NodeParameters, new: NodeParameters) -> EncodedPrompts | None:
         if self._labelling is not None:
             return self._labelling.prepare(old, new)
         if new.prompts:  # without CLIP their form alone can be checked
-            asked_wording(new, Wording(new.prompts))
+            asked_prompt_set(new, PromptSet(new.prompts))
         return None
 
-    def _take(self, values: NodeParameters, words: Words | None) -> None:
-        if self._labelling is not None and words is not None:
-            self._labelling.take(values, words)
+    def _take(self, values: NodeParameters, encoded: EncodedPrompts | None) -> None:
+        if self._labelling is not None and encoded is not None:
+            self._labelling.take(values, encoded)
 
     async def _on_query(self, message: String) -> None:
         """Take a text from the topic as the parameter `query`."""
         try:
-            await self.parameters.set_patiently(query=message.data)
+            await self.parameters.set_in_background(query=message.data)
         except ParameterError as error:
             self.get_logger().warning(f"~/query: refused {message.data!r}: {error}")
 
@@ -268,7 +268,7 @@ class SegmentNode(LifecycleNode):
         inputs = self._active.inputs.subscriptions.values()
         self.get_logger().info(
             f"mode {self.values.mode}: {self.resolve_topic_name('~/points')} will be labelled by "
-            f"{len(self._configured().engine.vocabulary)} prompts from "
+            f"{len(self._configured().segmenter.vocabulary)} prompts from "
             f"{', '.join(subscription.topic for subscription in inputs)}"
         )
 
@@ -287,7 +287,7 @@ def main(args: list[str] | None = None) -> int:
             rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
             # Before the node: a signal inside the executor's constructor leaves a traceback.
             executor = SingleThreadedExecutor()
-            node = SegmentNode(load_engine)
+            node = SegmentNode(make_segmenter)
         except (ValueError, OSError, RuntimeError) as error:
             print(f"segment_node: error: {_one_line(error)}", file=sys.stderr)  # noqa: T201
             return 1

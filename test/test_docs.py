@@ -127,7 +127,7 @@ def test_the_robots_parameter_file_loads(tmp_path, monkeypatch):
     rclpy = pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
     from clip2scene_ros.node.background import Background
     from clip2scene_ros.node.parameters.live import LiveParameters
-    from clip2scene_ros.node.parameters.options import assembly_options
+    from clip2scene_ros.node.parameters.options import sync_options
 
     path = tmp_path / "robot.yaml"
     path.write_text(marked_yaml(ROOT / "docs/own_robot.md", "parameters"))
@@ -148,7 +148,7 @@ def test_the_robots_parameter_file_loads(tmp_path, monkeypatch):
         context.shutdown()
     assert values.image_topic("front") == "/camera/front/image_raw"
     assert (values.max_range_m, values.map_radius_m) == (60.0, 40.0)
-    assert assembly_options(values).pose_source == "odometry"
+    assert sync_options(values).pose_source == "odometry"
     mounts = yaml.safe_load(marked_yaml(ROOT / "docs/own_robot.md", "extrinsics"))["transforms"]
     assert {mount["parent"] for mount in mounts} == {values.base_frame}
     assert values.frame_overrides == ("{camera}=camera_{camera}_optical",)

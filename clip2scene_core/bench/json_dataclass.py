@@ -17,20 +17,22 @@ class ResultError(ValueError):
     """A file that does not hold a bench's result."""
 
 
-def save_noun(path: Path, document_format: str, noun: Any) -> None:
+def save_record(path: Path, document_format: str, noun: Any) -> None:
     """Write a dataclass as JSON; besides its fields it holds what they imply.
 
     Args:
         path: File to write.
-        document_format: What `load_noun` asks for.
+        document_format: What `load_record` asks for.
         noun: Frozen dataclass.
     """
     text = json.dumps({"format": document_format, **to_json(noun)}, indent=1, allow_nan=False)
     path.write_text(text + "\n")
 
 
-def load_noun(path: Path, document_format: str, choose: Callable[[dict[str, Any]], type[_T]]) -> _T:
-    """Read JSON that `save_noun` wrote.
+def load_record(
+    path: Path, document_format: str, choose: Callable[[dict[str, Any]], type[_T]]
+) -> _T:
+    """Read JSON that `save_record` wrote.
 
     Args:
         path: File to read.

@@ -9,7 +9,7 @@ from clip2scene_core.bench.statistics import PairedDifference
 
 
 @dataclass(frozen=True)
-class Split:
+class SplitCounts:
     """Scenes that were used.
 
     Attributes:

@@ -12,7 +12,7 @@ from clip2scene_core.config.pretrain import PretrainConfig
 
 
 @dataclass(frozen=True)
-class Run:
+class StudentRun:
     """One student of one seed.
 
     Attributes:
@@ -33,7 +33,9 @@ class Run:
         return f"{self.group}-{self.config.training.seed}"
 
 
-def trained_runs(configs: Mapping[str, PretrainConfig], num_seeds: int, work: Path) -> list[Run]:
+def trained_runs(
+    configs: Mapping[str, PretrainConfig], num_seeds: int, work: Path
+) -> list[StudentRun]:
     """Plan to train each configuration with the seeds 0, 1, ...
 
     Args:
@@ -46,11 +48,11 @@ def trained_runs(configs: Mapping[str, PretrainConfig], num_seeds: int, work: Pa
         for seed in range(num_seeds):
             seeded = replace(config, training=replace(config.training, seed=seed))
             weights = work / "students" / f"{group}-{seed}.safetensors"
-            runs.append(Run(group, seeded, weights, is_given=False))
+            runs.append(StudentRun(group, seeded, weights, is_given=False))
     return runs
 
 
-def given_runs(students: Sequence[Path]) -> list[Run]:
+def given_runs(students: Sequence[Path]) -> list[StudentRun]:
     """Plan to measure checkpoints as they are; those of one configuration are its seeds.
 
     Args:
@@ -60,7 +62,7 @@ def given_runs(students: Sequence[Path]) -> list[Run]:
         CheckpointError: If one cannot be used.
         ValueError: If two have one configuration and one seed, or two configurations one name.
     """
-    groups: dict[str, dict[int, Run]] = {}  # by configuration, then by seed
+    groups: dict[str, dict[int, StudentRun]] = {}  # by configuration, then by seed
     for path in students:
         config = load_checkpoint(path).config
         seed = config.training.seed
@@ -69,9 +71,9 @@ def given_runs(students: Sequence[Path]) -> list[Run]:
         if seed in members:
             raise ValueError(f"{path} and {members[seed].weights} differ in nothing but weights")
         first = next(iter(members.values()), None)
-        # "embedded-0" is a seed of "embedded".
+        # "synthetic-0" is a seed of "synthetic".
         name = first.group if first else re.sub(r"-\d+$", "", path.stem)
-        members[seed] = Run(name, config, path, is_given=True)
+        members[seed] = StudentRun(name, config, path, is_given=True)
     names = [next(iter(members.values())).group for members in groups.values()]
     if len(set(names)) < len(names):
         raise ValueError(
@@ -81,9 +83,9 @@ def given_runs(students: Sequence[Path]) -> list[Run]:
     return [run for members in groups.values() for run in members.values()]
 
 
-def groups_of(runs: Sequence[Run]) -> dict[str, list[Run]]:
+def groups_of(runs: Sequence[StudentRun]) -> dict[str, list[StudentRun]]:
     """Sort runs by their configuration, in order; those of one differ by their seeds."""
-    groups: dict[str, list[Run]] = {}
+    groups: dict[str, list[StudentRun]] = {}
     for run in runs:
         groups.setdefault(run.group, []).append(run)
     return groups

@@ -1,4 +1,4 @@
-"""The splits of the embedded world on disk, and how large they are."""
+"""The splits of the synthetic world on disk, and how large they are."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from clip2scene_core.bench.results import Split
+from clip2scene_core.bench.results import SplitCounts
 from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.world.dataset.options import WorldOptions
@@ -59,9 +59,9 @@ def write_split(
     }
 
 
-def split_result(name: str, value: dict[str, Any]) -> Split:
+def split_result(name: str, value: dict[str, Any]) -> SplitCounts:
     """Make the noun of a report from what `write_split` gave."""
-    return Split(
+    return SplitCounts(
         name,
         value["num_scenes"],
         value["num_keyframes"],

@@ -8,7 +8,7 @@ from typing import Final
 
 from clip2scene_core.bench.measure.references import supervise
 from clip2scene_core.bench.provenance import digest_of
-from clip2scene_core.bench.runs import Run
+from clip2scene_core.bench.runs import StudentRun
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import NetworkConfig, TeacherConfig
 from clip2scene_core.datasets import NuScenesDataset
@@ -45,14 +45,14 @@ def embed_images(work: Path, teacher: TeacherConfig, device: str) -> str:
     return cache.folder.name
 
 
-def pretrain_student(work: Path, run: Run, device: str) -> str:
+def pretrain_student(work: Path, run: StudentRun, device: str) -> str:
     """Train a student; gives the digest of its checkpoint."""
     dataset = NuScenesDataset(work / "train")
     fabric = make_fabric(run.config, device)
     return digest_of(pretrain(dataset, run.config, run.weights, fabric, work / "teacher"))
 
 
-def supervise_network(train: Path, run: Run, out: Path, device: str) -> str:
+def supervise_network(train: Path, run: StudentRun, out: Path, device: str) -> str:
     """Train its network with 3D labels; gives the digest of its checkpoint."""
     dataset = NuScenesDataset(train, with_labels=True, with_images=False)
     return digest_of(supervise(dataset, run.config, out, make_fabric(run.config, device)))

@@ -71,7 +71,7 @@ def _slidr_schedule() -> TrainingConfig:
     return TrainingConfig(
         epochs=100,
         batch_size=16,
-        optimiser="sgd",
+        optimizer="sgd",
         learning_rate=0.02,
         momentum=0.9,
         dampening=0.1,

@@ -14,6 +14,7 @@ import yaml
 from clip2scene_core.config.sections import (
     ConfigError,
 )
+from clip2scene_core.renamed import renamed_hint
 
 Config = TypeVar("Config")
 
@@ -36,7 +37,8 @@ def read_config(path: Path | None, default: Config) -> Config:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+        hint = renamed_hint(path) if isinstance(error, FileNotFoundError) else ""
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}){hint}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
     return build_config(default, {} if values is None else values, str(path))

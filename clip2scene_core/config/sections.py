@@ -146,7 +146,7 @@ class LossesConfig:
             its Eq. (1) to the letter; "bounded_eq1", with the positives in the denominator too;
             "kl" towards the teacher's whole distribution; "none".
         temperature: Of the semantic loss; labels are the softmax of cosines over it.
-        normalise: Whether the cross-entropy brings embeddings to unit length; the paper's code does
+        normalize: Whether the cross-entropy brings embeddings to unit length; the paper's code does
             not.
         class_balance: Weigh classes by the inverse square root of their share of pseudo labels
             (cross-entropy alone).
@@ -156,8 +156,8 @@ class LossesConfig:
         spatial_temporal_weight: Factor of the second loss.
         fusion_temperature: Lambda of Eq. (4).
         grid_size_m: Edge of the grids in which sweeps and pixels meet.
-        spatial_normalise: Bring everything in Eq. (2) to (4) to unit length.
-        detach_centres: Let no gradient flow through what the points of a grid are drawn to.
+        spatial_normalize: Bring everything in Eq. (2) to (4) to unit length.
+        detach_centers: Let no gradient flow through what the points of a grid are drawn to.
         contrastive: "none"; "ppkt", InfoNCE between random points and their pixels; "slidr", the
             same between superpixels, the mean of their points and the mean of their pixels.
         contrastive_weight: Factor of the third loss.
@@ -169,15 +169,15 @@ class LossesConfig:
 
     semantic: str = "cross_entropy"
     temperature: float = 0.07
-    normalise: bool = True
+    normalize: bool = True
     class_balance: bool = True
     weigh_by_confidence: bool = False
     spatial_temporal: str = "none"
     spatial_temporal_weight: float = 1.0
     fusion_temperature: float = 1.0
     grid_size_m: float = 0.1
-    spatial_normalise: bool = False
-    detach_centres: bool = False
+    spatial_normalize: bool = False
+    detach_centers: bool = False
     contrastive: str = "none"
     contrastive_weight: float = 1.0
     contrastive_temperature: float = 0.07
@@ -251,7 +251,7 @@ class TrainingConfig:
         epochs: Passes over the keyframes.
         batch_size: Keyframes in a step, over all processes and accumulated parts together.
         accumulate: Parts in which a step's keyframes are computed, one after the other.
-        optimiser: "adamw" or "sgd".
+        optimizer: "adamw" or "sgd".
         learning_rate: Peak of the schedule.
         momentum: Of SGD.
         dampening: Of SGD.
@@ -266,7 +266,7 @@ class TrainingConfig:
     epochs: int = 20
     batch_size: int = 4
     accumulate: int = 1
-    optimiser: str = "adamw"
+    optimizer: str = "adamw"
     learning_rate: float = 2e-3
     momentum: float = 0.9
     dampening: float = 0.0
@@ -277,7 +277,7 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_choice("optimiser", self.optimiser, ("adamw", "sgd"))
+        check_choice("optimizer", self.optimizer, ("adamw", "sgd"))
         check_choice("schedule", self.schedule, ("one_cycle", "cosine"))
         check_choice("precision", self.precision, ("fp32", "bf16"))
         if min(self.epochs, self.batch_size, self.accumulate) < 1 or self.learning_rate <= 0:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from clip2scene_core.corruptions.corruption import (
     BeamLoss,
-    CalibrationError,
     CameraLoss,
     Corruption,
     CrossTalk,
     Fog,
+    Miscalibration,
     MotionSmear,
     Rain,
     TimeOffset,
@@ -127,7 +127,7 @@ def _corrupt_rig(
             names = [view.name for view in views]
             lost = lost_cameras(names, loss, corruption.stream(sample.scene_token, "cameras"))
             return tuple(view for view in views if view.name not in lost)
-        case CalibrationError() as error:
+        case Miscalibration() as error:
             return tuple(
                 replace(
                     view,

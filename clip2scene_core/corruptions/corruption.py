@@ -85,7 +85,7 @@ class CrossTalk:
 
 
 @dataclass(frozen=True)
-class CalibrationError:
+class Miscalibration:
     """Cameras that are not where the calibration says.
 
     Attributes:
@@ -129,7 +129,7 @@ class CameraLoss:
 
 
 Parameters = (
-    Fog | Rain | BeamLoss | MotionSmear | CrossTalk | CalibrationError | TimeOffset | CameraLoss
+    Fog | Rain | BeamLoss | MotionSmear | CrossTalk | Miscalibration | TimeOffset | CameraLoss
 )
 
 NUM_STRENGTHS: Final = 5
@@ -143,8 +143,8 @@ STRENGTHS: Final[dict[str, tuple[Parameters, ...]]] = {
     ),
     "cross_talk": tuple(CrossTalk(share) for share in (0.005, 0.01, 0.02, 0.04, 0.08)),
     "calibration": (
-        CalibrationError(0.5, 0.02), CalibrationError(1, 0.05), CalibrationError(2, 0.1),
-        CalibrationError(3, 0.15), CalibrationError(5, 0.2),
+        Miscalibration(0.5, 0.02), Miscalibration(1, 0.05), Miscalibration(2, 0.1),
+        Miscalibration(3, 0.15), Miscalibration(5, 0.2),
     ),
     "time_offset": tuple(TimeOffset(offset) for offset in (20, 50, 100, 200, 400)),
     "camera_loss": tuple(CameraLoss(count) for count in (1, 2, 3, 4, 5)),

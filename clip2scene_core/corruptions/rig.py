@@ -8,14 +8,14 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2scene_core.corruptions.corruption import CalibrationError, CameraLoss, TimeOffset
+from clip2scene_core.corruptions.corruption import CameraLoss, Miscalibration, TimeOffset
 from clip2scene_core.geometry.se3 import interpolate, invert, matrix_from_quaternion
 
 _MS_TO_NS = 1_000_000
 
 
 def misplace(
-    T_parent_camera: NDArray[np.float64], error: CalibrationError, rng: np.random.Generator
+    T_parent_camera: NDArray[np.float64], error: Miscalibration, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Turn and move a camera by as much as its calibration is wrong.
 

@@ -93,11 +93,11 @@ def _peaks_deg(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     remaining = np.convolve(counts, np.ones(3), mode="same")
     least = _MIN_SHARE * remaining.max(initial=0)
     reach = round(_MIN_SPACING_DEG / _BIN_DEG)
-    centres_deg = (np.arange(len(counts)) + 0.5) * _BIN_DEG - 90
+    centers_deg = (np.arange(len(counts)) + 0.5) * _BIN_DEG - 90
     peaks = []
     while (peak := int(np.argmax(remaining))) >= 0 and remaining[peak] > least:
         around = slice(max(peak - 1, 0), peak + 2)
-        peaks.append(float(np.average(centres_deg[around], weights=counts[around])))
+        peaks.append(float(np.average(centers_deg[around], weights=counts[around])))
         remaining[max(peak - reach, 0) : peak + reach + 1] = 0
     return np.sort(np.array(peaks))
 

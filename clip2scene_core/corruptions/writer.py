@@ -1,4 +1,4 @@
-"""Write a corrupted copy of a data set in nuScenes' format, embedded or real."""
+"""Write a corrupted copy of a data set in nuScenes' format, synthetic or real."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from PIL import Image
 
 from clip2scene_core.corruptions.apply import corrupt_image, corrupt_points
 from clip2scene_core.corruptions.corruption import (
-    CalibrationError,
     CameraLoss,
     Corruption,
     Fog,
+    Miscalibration,
     Rain,
     TimeOffset,
 )
@@ -39,7 +39,7 @@ from clip2scene_core.datasets import (
 from clip2scene_core.datasets.nuscenes_tables import LIDAR_CHANNEL, NuScenesTables
 
 _RAW_NOISE: Final = 0
-_NO_THING: Final = -1
+_NO_OBJECT: Final = -1
 _JPEG_QUALITY: Final = 95
 _LINKED_FOLDERS: Final = ("maps", "class_images")
 
@@ -74,9 +74,9 @@ def write_corrupted(
     """Write the open scenes of a data set as a new one, corrupted.
 
     Every sweep of the LiDAR and every image of the cameras is written, keyframe or not; radars are
-    left out. lidarseg labels and `things/` go along with their points: points on no thing are raw
-    category 0 and thing -1. Files that do not change are hard-linked where the file system can,
-    so is all of `maps/` and `class_images/`, lost cameras' included. `corruption.json` in the new
+    left out. lidarseg labels and `objects/` go along with their points; those on no object are
+    raw category 0 and object -1. What does not change is hard-linked where the file system can, so
+    is all of `maps/` and `class_images/`, lost cameras' included. `corruption.json` in the new
     folder says what was done. Tables come last: what was interrupted does not open.
 
     Args:
@@ -95,6 +95,11 @@ def write_corrupted(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} exists and is not empty; choose a new folder")
+    if (tables.root / "things").is_dir():
+        raise DatasetError(
+            f"{tables.root} was written by an older version, which called objects/ things/; write "
+            f"the world again"
+        )
     writer = _Writer(tables, out, corruption)
     num_done = 0
     for scene in tables.scenes:
@@ -164,7 +169,7 @@ class _Writer:
     def _move_cameras(self, scene: SceneRecord, records: Sequence[SensorRecord]) -> None:
         parameters = self._corruption.parameters
         cameras = [record for record in records if record.channel != LIDAR_CHANNEL]
-        if isinstance(parameters, CalibrationError):
+        if isinstance(parameters, Miscalibration):
             for record in cameras:
                 rng = self._corruption.stream(scene.token, record.channel.lower())
                 T_ego_camera = misplace(record.T_ego_sensor, parameters, rng)
@@ -193,7 +198,7 @@ class _Writer:
         self._num_false += num_false
         sidecars = [
             (self._label_paths.get(record.token), _write_labels),
-            (self._things_path(record), _write_things),
+            (self._objects_path(record), _write_objects),
         ]
         if echoes.points is sweep.points:
             for unchanged in (record.path, *(path for path, _ in sidecars if path is not None)):
@@ -217,8 +222,8 @@ class _Writer:
         view = corrupt_image(read_camera(record), clear_sweep, self._corruption, scene.token)
         Image.fromarray(view.image).save(target, quality=_JPEG_QUALITY)
 
-    def _things_path(self, record: SensorRecord) -> Path | None:
-        path = self._tables.root / "things" / f"{record.sample_token}.npz"
+    def _objects_path(self, record: SensorRecord) -> Path | None:
+        path = self._tables.root / "objects" / f"{record.sample_token}.npz"
         return path if record.is_key_frame and path.exists() else None
 
     def _target(self, path: Path) -> Path:
@@ -245,15 +250,15 @@ def _write_labels(source: Path, target: Path, echoes: Echoes, num_points: int) -
     echoes.carry(raw, _RAW_NOISE).tofile(target)
 
 
-def _write_things(source: Path, target: Path, echoes: Echoes, num_points: int) -> None:
+def _write_objects(source: Path, target: Path, echoes: Echoes, num_points: int) -> None:
     try:
         with np.load(source, allow_pickle=False) as archive:
             arrays = dict(archive)
         index = arrays["index"]
     except (KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise DatasetError(f"{source} holds no index of things: {error}") from None
+        raise DatasetError(f"{source} holds no index of objects: {error}") from None
     _check_length(source, len(index), num_points)
-    np.savez_compressed(target, **{**arrays, "index": echoes.carry(index, _NO_THING)})
+    np.savez_compressed(target, **{**arrays, "index": echoes.carry(index, _NO_OBJECT)})
 
 
 def _check_length(path: Path, num_values: int, num_points: int) -> None:

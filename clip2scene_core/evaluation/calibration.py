@@ -30,32 +30,32 @@ class Calibration:
 
     def add(
         self,
-        truth: NDArray[np.uint8],
+        ground_truth: NDArray[np.uint8],
         predicted: NDArray[np.uint8],
         scores: NDArray[np.float32],
     ) -> None:
         """Count points.
 
         Args:
-            truth: (N,) uint8.
+            ground_truth: (N,) uint8.
             predicted: (N,) uint8.
             scores: (N,) float32 in [0, 1].
 
         Raises:
             ValueError: If the shapes differ, or the score of a labelled point is none.
         """
-        if not truth.shape == predicted.shape == scores.shape:
+        if not ground_truth.shape == predicted.shape == scores.shape:
             raise ValueError(
-                f"truth, predicted labels and scores must all be (N,), got {truth.shape}, "
+                f"truth, predicted labels and scores must all be (N,), got {ground_truth.shape}, "
                 f"{predicted.shape} and {scores.shape}"
             )
-        counted = (truth != IGNORE_LABEL) & (predicted != IGNORE_LABEL)
+        counted = (ground_truth != IGNORE_LABEL) & (predicted != IGNORE_LABEL)
         of_counted = scores[counted].astype(np.float64)
         wrong = of_counted[~((of_counted >= 0) & (of_counted <= 1 + 1e-6))]
         if len(wrong):
             raise ValueError(f"scores must be in [0, 1], got {wrong[0]}")
         bins = np.minimum((of_counted * NUM_BINS).astype(np.int64), NUM_BINS - 1)
-        is_right = (truth == predicted)[counted]
+        is_right = (ground_truth == predicted)[counted]
         self.num_points += np.bincount(bins, minlength=NUM_BINS)
         self.num_right += np.bincount(bins[is_right], minlength=NUM_BINS)
         self.sum_of_scores += np.bincount(bins, weights=of_counted, minlength=NUM_BINS)

@@ -117,17 +117,17 @@ def evaluate_together(
     reports: dict[str, Report] = {}
     for index in range(len(dataset)):
         sample = dataset[index]
-        truth = sample.keyframe.labels
-        if truth is None:
+        ground_truth = sample.keyframe.labels
+        if ground_truth is None:
             raise EvaluationError(f"keyframe {sample.token} has no labels; open the labelled part")
         places = _find_places(sample, edges_m)
         # The truth stays here: what is predicted cannot depend on it.
         for name, prediction in predict(_without_labels(sample)).items():
             report = reports.setdefault(name, _empty_report(dataset, edges_m))
             for counted in (report, report.scenes[sample.scene_token]):
-                _count(counted, truth, prediction, places)
+                _count(counted, ground_truth, prediction, places)
             alone = ConfusionMatrix(len(NUSCENES_CLASSES))
-            alone.add(truth, prediction.labels)
+            alone.add(ground_truth, prediction.labels)
             report.keyframe_accuracies.append(alone.accuracy())
         if progress is not None:
             progress(index + 1, len(dataset))
@@ -158,18 +158,18 @@ def _find_places(sample: Sample, edges_m: tuple[float, ...]) -> _Places:
 
 
 def _count(
-    report: Report, truth: NDArray[np.uint8], prediction: Prediction, places: _Places
+    report: Report, ground_truth: NDArray[np.uint8], prediction: Prediction, places: _Places
 ) -> None:
     labels = prediction.labels
-    report.confusion.add(truth, labels)
+    report.confusion.add(ground_truth, labels)
     if places.is_seen is not None:
-        report.seen.add(truth[places.is_seen], labels[places.is_seen])
-        report.unseen.add(truth[~places.is_seen], labels[~places.is_seen])
+        report.seen.add(ground_truth[places.is_seen], labels[places.is_seen])
+        report.unseen.add(ground_truth[~places.is_seen], labels[~places.is_seen])
     for number, part in enumerate(report.ranges):
         inside = places.range_bin == number
-        part.confusion.add(truth[inside], labels[inside])
+        part.confusion.add(ground_truth[inside], labels[inside])
     if prediction.scores is not None:
-        report.calibration.add(truth, labels, prediction.scores)
+        report.calibration.add(ground_truth, labels, prediction.scores)
 
 
 def _empty_report(dataset: LabelledDataset, edges_m: tuple[float, ...]) -> Report:

@@ -29,29 +29,29 @@ class ConfusionMatrix:
         self.num_classes = num_classes
         self.counts: NDArray[np.int64] = np.zeros((num_classes, num_classes + 1), dtype=np.int64)
 
-    def add(self, truth: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> None:
+    def add(self, ground_truth: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> None:
         """Count points. Those whose truth is IGNORE_LABEL never count, whatever was predicted.
 
         Args:
-            truth: (N,) uint8.
+            ground_truth: (N,) uint8.
             predicted: (N,) uint8; IGNORE_LABEL (no label) is a miss of the true class.
 
         Raises:
             ValueError: If the shapes differ or a label is no class.
         """
-        if truth.ndim != 1 or truth.shape != predicted.shape:
+        if ground_truth.ndim != 1 or ground_truth.shape != predicted.shape:
             raise ValueError(
                 f"truth and predicted labels must both be (N,), "
-                f"got {truth.shape} and {predicted.shape}"
+                f"got {ground_truth.shape} and {predicted.shape}"
             )
-        for name, labels in (("truth", truth), ("prediction", predicted)):
+        for name, labels in (("truth", ground_truth), ("prediction", predicted)):
             wrong = labels[(labels >= self.num_classes) & (labels != IGNORE_LABEL)]
             if len(wrong):
                 raise ValueError(
                     f"the {name} holds label {wrong[0]}, but there are {self.num_classes} classes"
                 )
-        counted = truth != IGNORE_LABEL
-        rows = truth[counted].astype(np.int64)
+        counted = ground_truth != IGNORE_LABEL
+        rows = ground_truth[counted].astype(np.int64)
         columns = np.minimum(predicted[counted], self.num_classes).astype(np.int64)
         flat = rows * (self.num_classes + 1) + columns
         self.counts += np.bincount(flat, minlength=self.counts.size).reshape(self.counts.shape)

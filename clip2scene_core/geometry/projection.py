@@ -13,8 +13,8 @@ from clip2scene_core.geometry.se3 import invert, transform_points
 from clip2scene_core.sample import CameraView, Sweep
 
 # A 32-beam LiDAR leaves 0.023 rad between its beams and 0.006 rad between its firings: the windows
-# reach the next beam and over some firings. On embedded streets, with a margin of 0.5 m, this drops
-# 71 % of the hidden points and 1.6 % of the visible ones (through fences and foliage), and pairs
+# reach the next beam and over some firings. On synthetic streets a margin of 0.5 m drops 71 % of
+# the hidden points and 1.6 % of the visible ones (through fences and foliage), and pairs
 # whose pixel shows another class fall from 4.7 % to 2.5 %.
 _CELL_RAD: Final = 0.004
 _WINDOW_ROWS: Final = 7

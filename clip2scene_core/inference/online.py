@@ -1,4 +1,4 @@
-"""The engine: sweeps and camera views in, labelled clouds and a labelled map out."""
+"""The segmenter: sweeps and camera views in, labelled clouds and a labelled map out."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from clip2scene_core.mapping.semantic_map import SemanticMap
 from clip2scene_core.mapping.voxel_grid import EvidenceGrid
 from clip2scene_core.prompts.prompt_set import (
     EmbedPrompts,
+    EncodedPrompts,
+    PromptSet,
     Query,
-    Wording,
-    Words,
-    make_words,
-    rivals_and_query,
+    encode_prompt_set,
+    negatives_and_query,
 )
-from clip2scene_core.prompts.text_encoder import PromptEncoder, load_text_table
+from clip2scene_core.prompts.text_encoder import TextEncoder, load_text_table
 from clip2scene_core.prompts.vocabulary import Vocabulary, classify, entropies_of
 from clip2scene_core.sample import CameraView, Sweep
 from clip2scene_core.teacher.maskclip import DenseClip
@@ -50,7 +50,7 @@ class LabelledCloud:
         T_fixed_lidar: (4, 4) float64, the sweep's.
         vocabulary: The words it was labelled with.
         query: The text that was asked; None without one.
-        similarities: (N,) float32 in [0, 1] with the query, see `rivals_and_query`; 0 for points
+        similarities: (N,) float32 in [0, 1] with the query, see `negatives_and_query`; 0 for points
             that were not labelled, None without a query.
         entropies: (N,) float32, nats, see `entropies_of`; None unless asked for.
     """
@@ -72,8 +72,8 @@ class OnlineSegmenter:
     Each sweep is labelled on its own: feeding merged sweeps to the network scores lower than single
     ones (CLIP2Scene, CVPR 2023, Table 1), so time enters through the map.
 
-    Words and options may be changed from another thread while `add` runs; a sweep is labelled with
-    the same ones from beginning to end.
+    Prompts and options may be changed from another thread while `add` runs; a sweep is labelled
+    with the same ones from beginning to end.
 
     Args:
         options: How to label.
@@ -96,7 +96,7 @@ class OnlineSegmenter:
         if options.mode != "lidar" and camera_segmenter is None:
             raise ValueError(f"mode {options.mode!r} needs a teacher; give `camera_segmenter`")
         # One tuple, so that a sweep never sees new words with old options.
-        self._setting = (Words(vocabulary), options)
+        self._setting = (EncodedPrompts(vocabulary), options)
         self._own = vocabulary
         self._embed_prompts = embed_prompts
         self._fusion = Fusion(segmenter, camera_segmenter, options.camera_weight)
@@ -122,26 +122,26 @@ class OnlineSegmenter:
         return self._setting[1]
 
     @property
-    def words(self) -> Words:
+    def encoded_prompts(self) -> EncodedPrompts:
         """What the next sweep is compared with."""
         return self._setting[0]
 
-    def read(self, wording: Wording) -> Words:
-        """Let CLIP read a wording, and change nothing yet.
+    def encode(self, prompt_set: PromptSet) -> EncodedPrompts:
+        """Let CLIP read a prompt set, and change nothing yet.
 
-        The engine's first words cost nothing: their embeddings are at hand without CLIP.
+        The segmenter's first words cost nothing: their embeddings are at hand without CLIP.
 
         Raises:
             ValueError: If a text is empty, too long or unknown to the CLIP, or names occur twice.
             OSError: If the CLIP's file is missing.
         """
-        return make_words(wording, self._embed)
+        return encode_prompt_set(prompt_set, self._embed)
 
-    def use(self, words: Words, options: OnlineOptions | None = None) -> None:
+    def apply(self, encoded: EncodedPrompts, options: OnlineOptions | None = None) -> None:
         """Label the map at once and all sweeps to come with these words and options.
 
         Args:
-            words: From `read`.
+            encoded: From `encode`.
             options: By default those in use. Mode, device, precision, key smoothing, prompt
                 denoising, camera weight and of the map all but radius and decay count at the
                 construction only.
@@ -149,7 +149,7 @@ class OnlineSegmenter:
         options = options or self.options
         if self._map is not None:
             self._map.keep(options.map_radius_m, options.map_decay_s)
-        self._setting = (words, options)
+        self._setting = (encoded, options)
 
     def set_prompts(self, prompts: Sequence[str], names: Sequence[str] | None = None) -> Vocabulary:
         """Change the words of the next sweep and, at once, of the whole map.
@@ -165,9 +165,9 @@ class OnlineSegmenter:
             ValueError: If a prompt is empty, too long or unknown to the CLIP, or names do not fit.
                 The old words stay.
         """
-        words = self.read(Wording(tuple(prompts), tuple(names or ())))
-        self.use(replace(words, query=self._setting[0].query))
-        return words.vocabulary
+        encoded = self.encode(PromptSet(tuple(prompts), tuple(names or ())))
+        self.apply(replace(encoded, query=self._setting[0].query))
+        return encoded.vocabulary
 
     def set_query(self, text: str) -> None:
         """Compare the points of the next sweeps with a text, too; an empty one ends that.
@@ -177,7 +177,7 @@ class OnlineSegmenter:
         """
         text = text.strip()
         query = Query(text, self._embed([text])[0]) if text else None
-        self.use(Words(self.vocabulary, query))
+        self.apply(EncodedPrompts(self.vocabulary, query))
 
     def add(self, sweep: Sweep, cameras: Sequence[CameraView] = ()) -> LabelledCloud:
         """Label one sweep and add it to the map, if its pose is known.
@@ -194,8 +194,8 @@ class OnlineSegmenter:
         Raises:
             MissingCamerasError: In mode "camera" without cameras.
         """
-        words, options = self._setting
-        vocabulary, query = words.vocabulary, words.query
+        encoded, options = self._setting
+        vocabulary, query = encoded.vocabulary, encoded.query
         if options.mode == "camera" and not cameras:
             raise MissingCamerasError("mode 'camera' labels by cameras, but none was given")
         usable = _usable(sweep.points, options)
@@ -214,7 +214,7 @@ class OnlineSegmenter:
             entropies[usable] = entropies_of(probabilities)
         if query is not None:
             similarities = np.zeros(len(sweep.points), dtype=np.float32)
-            answer, _ = self._fusion.compare(embedded, rivals_and_query(vocabulary, query))
+            answer, _ = self._fusion.compare(embedded, negatives_and_query(vocabulary, query))
             similarities[usable] = answer[:, -1].float().cpu().numpy()
         cloud = LabelledCloud(
             sweep.points,
@@ -241,8 +241,8 @@ class OnlineSegmenter:
         """
         if self._map is None:
             raise ValueError("there is no map: OnlineOptions.map_enabled is False")
-        words, options = self._setting
-        return self._map.label(words.vocabulary, options.min_confidence)
+        encoded, options = self._setting
+        return self._map.label(encoded.vocabulary, options.min_confidence)
 
     def save_map(self, path: Path) -> LabelledMap:
         """Write the map as it is now; see `clip2scene_core.mapping.labelled_map.save_map`.
@@ -268,7 +268,7 @@ class OnlineSegmenter:
             self._map.clear()
 
     def _embed(self, prompts: Sequence[str], template: str = ENSEMBLE) -> Tensor:
-        """Embed prompts as the CLIP does, the engine's first ones from memory."""
+        """Embed prompts as the CLIP does, the segmenter's first ones from memory."""
         own = {text: row for row, text in enumerate(self._own.texts)}
         if template == ENSEMBLE and prompts and all(prompt in own for prompt in prompts):
             return self._own.embeddings[[own[prompt] for prompt in prompts]]
@@ -303,7 +303,7 @@ def load_online_segmenter(
     prompts: Sequence[str] | None = None,
     texts: Path | None = None,
 ) -> OnlineSegmenter:
-    """Put an engine together from a student checkpoint and a CLIP.
+    """Put a segmenter together from a student checkpoint and a CLIP.
 
     In mode "lidar" CLIP is loaded only when words change: the checkpoint carries its own.
 
@@ -316,7 +316,7 @@ def load_online_segmenter(
         texts: File of a `TextTable` in place of the CLIP, in mode "lidar".
 
     Returns:
-        The engine.
+        The segmenter.
 
     Raises:
         ValueError: If weights, teacher, options or prompts cannot be used; one line says why.
@@ -324,7 +324,7 @@ def load_online_segmenter(
     """
     options = options or OnlineOptions()
     if options.mode == "camera":
-        encoder = PromptEncoder(teacher or "small", options.device)
+        encoder = TextEncoder(teacher or "small", options.device)
         segmenter = None
         vocabulary = None
     else:
@@ -332,7 +332,7 @@ def load_online_segmenter(
         segmenter = Segmenter(checkpoint, options.device, options.precision)
         vocabulary = checkpoint.vocabulary
         clip_name = teacher or checkpoint.config.teacher.clip
-        encoder = PromptEncoder(clip_name, options.device, taught_with=vocabulary)
+        encoder = TextEncoder(clip_name, options.device, taught_with=vocabulary)
     embed_prompts: EmbedPrompts = encoder
     if texts is not None:
         if vocabulary is None or options.mode != "lidar" or teacher is not None:
@@ -344,11 +344,11 @@ def load_online_segmenter(
     if teacher is not None:
         _ = encoder.clip  # a CLIP that was asked for by name is not found missing half-way
     if prompts is not None:
-        vocabulary = make_words(Wording(tuple(prompts)), embed_prompts).vocabulary
+        vocabulary = encode_prompt_set(PromptSet(tuple(prompts)), embed_prompts).vocabulary
     elif vocabulary is None:
         names = tuple(c.name for c in NUSCENES_CLASSES)
-        wording = Wording(tuple(c.prompt for c in NUSCENES_CLASSES), names)
-        vocabulary = make_words(wording, encoder).vocabulary
+        prompt_set = PromptSet(tuple(c.prompt for c in NUSCENES_CLASSES), names)
+        vocabulary = encode_prompt_set(prompt_set, encoder).vocabulary
     camera_segmenter = None
     if options.mode != "lidar":
         dense_clip = DenseClip(

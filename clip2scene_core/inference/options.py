@@ -1,4 +1,4 @@
-"""How the engine labels sweeps and gathers them."""
+"""How the segmenter labels sweeps and gathers them."""
 
 from __future__ import annotations
 

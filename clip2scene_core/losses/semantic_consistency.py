@@ -17,7 +17,7 @@ def semantic_consistency_loss(
     class_weights: Tensor | None = None,
     point_weights: Tensor | None = None,
     *,
-    normalise: bool = True,
+    normalize: bool = True,
 ) -> Tensor:
     """Cross-entropy of each point over the texts of all classes.
 
@@ -28,7 +28,7 @@ def semantic_consistency_loss(
         temperature: Positive.
         class_weights: (C,) float, or None for equal ones.
         point_weights: (P,) float, likewise; a point counts by the product of both.
-        normalise: Whether embeddings are brought to unit length here, so that logits are cosines
+        normalize: Whether embeddings are brought to unit length here, so that logits are cosines
             / temperature.
 
     Returns:
@@ -41,7 +41,7 @@ def semantic_consistency_loss(
     temperature 1 and without normalising.
     """
     _check(point_embeddings, text_embeddings, pseudo_labels, temperature)
-    if normalise:
+    if normalize:
         point_embeddings = F.normalize(point_embeddings, dim=1)
         text_embeddings = F.normalize(text_embeddings, dim=1)
     logits = point_embeddings @ text_embeddings.T / temperature  # (P, C)

@@ -21,8 +21,8 @@ def spatial_temporal_consistency_loss(
     grid_index: Tensor,
     temperature: float,
     *,
-    normalise: bool = False,
-    detach_centres: bool = False,
+    normalize: bool = False,
+    detach_centers: bool = False,
 ) -> Tensor:
     """Draw every point to the centre of its grid, a mixture of the grid's pixels and points.
 
@@ -39,9 +39,9 @@ def spatial_temporal_consistency_loss(
             that take no part.
         grid_index: (P,) int64, any number that all pairs of a grid share and no other pair has.
         temperature: Positive; 1 in the paper.
-        normalise: Whether points, pixels, texts and centres are brought to unit length, so that all
+        normalize: Whether points, pixels, texts and centres are brought to unit length, so that all
             products are cosines. A pair then costs between 0.27 (all agree) and 0.73.
-        detach_centres: Whether centres are taken as given, so that points alone move.
+        detach_centers: Whether centres are taken as given, so that points alone move.
 
     Returns:
         Scalar; 0, with a gradient path, if no pair takes part.
@@ -57,7 +57,7 @@ def spatial_temporal_consistency_loss(
             f"pixel_embeddings must be {tuple(point_embeddings.shape)} like those of the points, "
             f"got {tuple(pixel_embeddings.shape)}"
         )
-    if normalise:
+    if normalize:
         point_embeddings = F.normalize(point_embeddings, dim=1)
         pixel_embeddings = F.normalize(pixel_embeddings, dim=1)
         text_embeddings = F.normalize(text_embeddings, dim=1)
@@ -65,12 +65,12 @@ def spatial_temporal_consistency_loss(
     points, pixels = point_embeddings[takes_part], pixel_embeddings[takes_part]
     labels = pseudo_labels[takes_part]
     grids, grid_index = torch.unique(grid_index[takes_part], return_inverse=True)
-    centres = fuse_grids(points, pixels, text_embeddings, labels, grid_index, temperature)
-    if normalise:
-        centres = F.normalize(centres, dim=1)
-    if detach_centres:
-        centres = centres.detach()
-    products = (points * centres[grid_index]).sum(dim=1)  # (P,)
+    centers = fuse_grids(points, pixels, text_embeddings, labels, grid_index, temperature)
+    if normalize:
+        centers = F.normalize(centers, dim=1)
+    if detach_centers:
+        centers = centers.detach()
+    products = (points * centers[grid_index]).sum(dim=1)  # (P,)
     return torch.sigmoid(-products).sum() / max(len(grids), 1)
 
 
@@ -162,8 +162,8 @@ def official_spatial_temporal_loss(
     grid_labels = pseudo_labels[takes_part[order[starts]]]  # (G,)
     points, grid_index = point_embeddings[takes_part[kept]], grid_index[kept]
     scores = _products_with_texts(points, text_embeddings, grid_labels[grid_index]) / temperature
-    centres = _attend(points, scores, grid_index, len(grids))
-    products = (points * centres[grid_index]).sum(dim=1)
+    centers = _attend(points, scores, grid_index, len(grids))
+    products = (points * centers[grid_index]).sum(dim=1)
     num_slots = len(grids) * max_pairs
     filling = 0.5 * (num_slots - len(kept))
     return (torch.sigmoid(-products).sum() + filling) / max(num_slots, 1)

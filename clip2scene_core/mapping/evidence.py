@@ -47,7 +47,7 @@ def semantic_guided(sources: list[Source], point_texts: Tensor) -> Evidence:
     a and b are exp(x . t / lambda) and exp(p . t / lambda) divided by their sum over the voxel.
 
     Source: CLIP2Scene (CVPR 2023), Eq. (3) and (4): the sum, the exponential of the similarity with
-    a text as weight, and one normalisation over both modalities and all sweeps. What differs:
+    a text as weight, and one normalization over both modalities and all sweeps. What differs:
     - There the feature is the target of a loss (Eq. 2); here it is the map itself.
     - t is the text of the key frame's pixel; here of the label that the point just got.
     - There both modalities count alike. A trained student is steadier than the teacher that it

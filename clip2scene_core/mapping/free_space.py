@@ -23,7 +23,7 @@ _Pixel = TypeVar("_Pixel", np.float32, np.int64, np.bool_)
 
 
 def seen_through(
-    points: NDArray[np.float32], centres: NDArray[np.float32], size_m: float
+    points: NDArray[np.float32], centers: NDArray[np.float32], size_m: float
 ) -> NDArray[np.bool_]:
     """Tell which cubes lie in the free space between the sensor and what it measured.
 
@@ -35,21 +35,21 @@ def seen_through(
 
     Args:
         points: (N, 3) float32, metres, LiDAR frame, finite: where rays ended.
-        centres: (V, 3) float32, metres, LiDAR frame.
+        centers: (V, 3) float32, metres, LiDAR frame.
         size_m: Edge of a cube.
 
     Returns:
         (V,) bool.
     """
-    if len(points) == 0 or len(centres) == 0:
-        return np.zeros(len(centres), dtype=bool)
+    if len(points) == 0 or len(centers) == 0:
+        return np.zeros(len(centers), dtype=bool)
     range_m, azimuth, elevation = _spherical(torch.from_numpy(points))
     lowest = float(elevation.min())
     rows = ((elevation - lowest) / _PIXEL_RAD).int()
     image = _draw(range_m, rows, _columns(azimuth))
     begin_m, end_m = _free_interval(image, _slope(image), size_m)
 
-    range_m, azimuth, elevation = _spherical(torch.from_numpy(centres))
+    range_m, azimuth, elevation = _spherical(torch.from_numpy(centers))
     rows = (elevation - lowest) / _PIXEL_RAD
     inside = (rows >= 0) & (rows < len(image))
     pixels = rows.clamp(0, len(image) - 1).int() * _NUM_COLUMNS + _columns(azimuth)
@@ -88,14 +88,14 @@ def _slope(image: Image) -> Image:
     is_told = np.zeros(image.shape, dtype=bool)
     for axis, reach in ((0, _SLOPE_ROWS), (1, _SLOPE_COLUMNS)):
         for way in (-1, 1):
-            neighbour, steps = _shift(image, way, axis), np.ones_like(image)
+            neighbor, steps = _shift(image, way, axis), np.ones_like(image)
             for step in range(2, reach + 1):
-                is_empty = np.isinf(neighbour)
+                is_empty = np.isinf(neighbor)
                 steps[is_empty] = step
-                neighbour[is_empty] = _shift(image, way * step, axis)[is_empty]
-            is_known = np.isfinite(neighbour)
+                neighbor[is_empty] = _shift(image, way * step, axis)[is_empty]
+            is_known = np.isfinite(neighbor)
             with np.errstate(invalid="ignore"):  # two empty pixels
-                nearer = (image - neighbour) / (steps * np.float32(_PIXEL_RAD))
+                nearer = (image - neighbor) / (steps * np.float32(_PIXEL_RAD))
             slope = np.maximum(slope, np.where(is_known, nearer, 0))
             if axis == 0:
                 is_told |= is_known

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,7 @@ def save_map(labelled_map: LabelledMap, path: Path) -> None:
     """Write a map; the file appears when it is complete.
 
     - `.npz`: `points` (V, 3) float32, `labels` (V,) uint8, `scores` (V,) float32, `counts` (V,)
-      int64, and of the words `names` (C,), `prompts` (C,) and `colours` (C, 3) uint8.
+      int64, and of the words `names` (C,), `prompts` (C,) and `colors` (C, 3) uint8.
     - `.ply`: binary, a vertex per voxel: x y z float, red green blue label uchar, score float. The
       words stand in the header: `comment label 0 car`.
 
@@ -78,16 +78,16 @@ def save_map(labelled_map: LabelledMap, path: Path) -> None:
 
 
 def _write_npz(labelled_map: LabelledMap, file: IO[bytes]) -> None:
-    np.savez_compressed(
-        file,
-        points=labelled_map.points,
-        labels=labelled_map.labels,
-        scores=labelled_map.scores,
-        counts=labelled_map.counts,
-        names=np.array(labelled_map.vocabulary.names),
-        prompts=np.array(labelled_map.vocabulary.prompts),
-        colours=labelled_map.vocabulary.colours,
-    )
+    arrays: dict[str, Any] = {
+        "points": labelled_map.points,
+        "labels": labelled_map.labels,
+        "scores": labelled_map.scores,
+        "counts": labelled_map.counts,
+        "names": np.array(labelled_map.vocabulary.names),
+        "prompts": np.array(labelled_map.vocabulary.prompts),
+        "colours": labelled_map.vocabulary.colors,
+    }
+    np.savez_compressed(file, **arrays)
 
 
 def _write_ply(labelled_map: LabelledMap, file: IO[bytes]) -> None:
@@ -96,9 +96,9 @@ def _write_ply(labelled_map: LabelledMap, file: IO[bytes]) -> None:
     )
     for column, name in enumerate("xyz"):
         vertices[name] = labelled_map.points[:, column]
-    colours = labelled_map.vocabulary.colourise(labelled_map.labels)
+    colors = labelled_map.vocabulary.colorize(labelled_map.labels)
     for column, name in enumerate(("red", "green", "blue")):
-        vertices[name] = colours[:, column]
+        vertices[name] = colors[:, column]
     vertices["label"], vertices["score"] = labelled_map.labels, labelled_map.scores
     # A name is free text; a line break in it would end the comment.
     names = [" ".join(name.split()) for name in labelled_map.vocabulary.names]

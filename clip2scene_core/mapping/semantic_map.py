@@ -1,4 +1,4 @@
-"""The map of the engine: evidence of many sweeps, free space, and words for both."""
+"""The map of the segmenter: evidence of many sweeps, free space, and words for both."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class SemanticMap:
             offsets = self._grid.offsets(origin_fixed)
             is_passed = None
             if self._is_carved:
-                centres = (T_fixed_lidar[:3, :3].T.astype(np.float32) @ offsets.T).T
-                is_passed = seen_through(points, centres, self._grid.voxel_size_m)
+                centers = (T_fixed_lidar[:3, :3].T.astype(np.float32) @ offsets.T).T
+                is_passed = seen_through(points, centers, self._grid.voxel_size_m)
             self._grid.prune(offsets, stamp_ns, is_passed)
 
     def label(self, vocabulary: Vocabulary, min_score: float = 0.0) -> LabelledMap:
@@ -72,7 +72,7 @@ class SemanticMap:
         """
         with self._lock:
             logits = self._grid.logits(vocabulary.embeddings)
-            points, counts = self._grid.centres(), self._grid.counts()
+            points, counts = self._grid.centers(), self._grid.counts()
         labels, scores = classify(vocabulary.merge(torch.softmax(logits, dim=1)), min_score)
         kept = labels != IGNORE_LABEL
         return LabelledMap(points[kept], labels[kept], scores[kept], counts[kept], vocabulary)

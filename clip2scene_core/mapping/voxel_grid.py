@@ -189,7 +189,7 @@ class EvidenceGrid:
             is_gone[rows] |= self._passes[self._slots[rows]] >= PASSES_UNTIL_FREE
         self._drop(is_gone)
 
-    def centres(self) -> NDArray[np.float32]:
+    def centers(self) -> NDArray[np.float32]:
         """Voxel centres: (V, 3) float32, metres, fixed frame."""
         cells = _unpack(self._keys) + self._anchor
         return ((cells + 0.5) * self.voxel_size_m).astype(np.float32)

@@ -52,7 +52,7 @@ def average_input(
 
 
 class SubmanifoldBlock(nn.Module):
-    """Submanifold convolution, normalisation, ReLU."""
+    """Submanifold convolution, normalization, ReLU."""
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__()

@@ -40,5 +40,5 @@ def describe_points(points: Tensor, voxels: Voxels, features: tuple[str, ...]) -
 
 def _offsets(positions_m: Tensor, voxel_size_m: float) -> Tensor:
     """(N, 3) metres -> (N, 3) voxels from the nearest centre."""
-    from_a_centre = positions_m / voxel_size_m - 0.5
-    return from_a_centre - torch.round(from_a_centre)
+    from_a_center = positions_m / voxel_size_m - 0.5
+    return from_a_center - torch.round(from_a_center)

@@ -10,9 +10,9 @@ from torch.distributed.nn.functional import all_reduce
 
 
 class RowBatchNorm(nn.BatchNorm1d):
-    """Batch normalisation over rows; any number of rows is legal.
+    """Batch normalization over rows; any number of rows is legal.
 
-    Fewer than two rows have no variance to train on: they are normalised by the running
+    Fewer than two rows have no variance to train on: they are normalized by the running
     statistics, which they leave alone. Where several processes train, mean and variance are those
     of all their rows, on any device; torch's SyncBatchNorm takes CUDA tensors only.
     """
@@ -22,22 +22,22 @@ class RowBatchNorm(nn.BatchNorm1d):
         if not self.training:
             return super().forward(features)
         if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-            return self._normalise_together(features)
+            return self._normalize_together(features)
         if len(features) < 2:
             return F.batch_norm(
                 features, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
         return super().forward(features)
 
-    def _normalise_together(self, features: Tensor) -> Tensor:
+    def _normalize_together(self, features: Tensor) -> Tensor:
         values = features.float()
         count = _sum_of_all(values.new_tensor([float(len(values))])).clamp(min=1)
         mean = _sum_of_all(values.sum(dim=0)) / count
-        centred = values - mean
-        variance = _sum_of_all(centred.square().sum(dim=0)) / count
+        centered = values - mean
+        variance = _sum_of_all(centered.square().sum(dim=0)) / count
         self._track(mean.detach(), variance.detach() * count / (count - 1).clamp(min=1))
-        normalised = centred * torch.rsqrt(variance + self.eps)
-        scaled: Tensor = normalised * self.weight + self.bias
+        normalized = centered * torch.rsqrt(variance + self.eps)
+        scaled: Tensor = normalized * self.weight + self.bias
         return scaled.to(features.dtype)
 
     @torch.no_grad()

@@ -99,7 +99,7 @@ class SPVCNN(nn.Module):
 
 
 class PointLayer(nn.Sequential):
-    """Linear layer, normalisation, ReLU on points: (N, in_features) -> (N, out_features)."""
+    """Linear layer, normalization, ReLU on points: (N, in_features) -> (N, out_features)."""
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__(

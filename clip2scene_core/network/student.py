@@ -38,7 +38,7 @@ class Student(nn.Module):
             batch_index: (N,) int64, the sweep that each point belongs to.
 
         Returns:
-            Semantic and spatial embeddings, (N, D) each, not normalised.
+            Semantic and spatial embeddings, (N, D) each, not normalized.
         """
         features = self.point_features(points, batch_index)
         return self.semantic_head(features), self.spatial_head(features)
@@ -74,7 +74,7 @@ def build_network(config: NetworkConfig) -> SPVCNN | MinkUNet:
 class SemanticHead(nn.Linear):
     """Point features (N, in_features) -> raw point embeddings (N, embedding_size).
 
-    The embeddings are not normalised: the loss and the segmenter bring them to unit length.
+    The embeddings are not normalized: the loss and the segmenter bring them to unit length.
 
     Source: CLIP2Scene (CVPR 2023), section 3.2.3: the two losses work together only if each has a
     linear layer of its own.

@@ -23,8 +23,8 @@ class EmbedPrompts(Protocol):
 
 
 @dataclass(frozen=True)
-class Wording:
-    """Words before a CLIP has read them; a label is a prompt or a group of prompts.
+class PromptSet:
+    """Prompts as typed; a label is a prompt or a group of prompts.
 
     Attributes:
         prompts: Texts to look for.
@@ -88,7 +88,7 @@ class Wording:
 
 
 @dataclass(frozen=True)
-class Words:
+class EncodedPrompts:
     """What points are compared with, as one immutable whole.
 
     Attributes:
@@ -100,11 +100,11 @@ class Words:
     query: Query | None = None
 
 
-def make_words(wording: Wording, embed_prompts: EmbedPrompts) -> Words:
-    """Let a CLIP read a wording.
+def encode_prompt_set(prompt_set: PromptSet, embed_prompts: EmbedPrompts) -> EncodedPrompts:
+    """Let a CLIP read a prompt set.
 
     Args:
-        wording: What is asked.
+        prompt_set: What is asked.
         embed_prompts: The CLIP's text side.
 
     Returns:
@@ -113,23 +113,23 @@ def make_words(wording: Wording, embed_prompts: EmbedPrompts) -> Words:
     Raises:
         ValueError: If the CLIP cannot take a text, or the labels make no vocabulary.
     """
-    labels = wording.labels()
+    labels = prompt_set.labels()
     texts = [text for _, texts in labels for text in texts]
     vocabulary = make_vocabulary(
         [" | ".join(texts) for _, texts in labels],
-        embed_prompts(texts, wording.template),
+        embed_prompts(texts, prompt_set.template),
         [name for name, _ in labels],
         texts_of_label=[texts for _, texts in labels],
-        palette=wording.palette,
-        grouping=wording.grouping,
+        palette=prompt_set.palette,
+        grouping=prompt_set.grouping,
     )
-    query = wording.query.strip()
+    query = prompt_set.query.strip()
     if not query:
-        return Words(vocabulary)
-    return Words(vocabulary, Query(query, embed_prompts([query], wording.template)[0]))
+        return EncodedPrompts(vocabulary)
+    return EncodedPrompts(vocabulary, Query(query, embed_prompts([query], prompt_set.template)[0]))
 
 
-def load_wording(path: Path) -> Wording:
+def load_prompt_set(path: Path) -> PromptSet:
     """Read words from a file.
 
     Args:
@@ -146,13 +146,13 @@ def load_wording(path: Path) -> Wording:
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".txt":
         lines = [line.partition("#")[0].strip() for line in text.splitlines()]
-        return Wording(tuple(line for line in lines if line))
+        return PromptSet(tuple(line for line in lines if line))
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: this is no YAML ({error})") from error
     if _is_text_list(content):
-        return Wording(tuple(content))
+        return PromptSet(tuple(content))
     if not isinstance(content, dict) or not content:
         raise ValueError(
             f"{path}: must be a list of prompts, or names and, for each, a prompt or a list of them"
@@ -161,7 +161,7 @@ def load_wording(path: Path) -> Wording:
         if not isinstance(name, str) or not (isinstance(texts, str) or _is_text_list(texts)):
             raise ValueError(f"{path}: {name!r} must be a name with a prompt or a list of prompts")
     groups = {name: texts for name, texts in content.items() if not isinstance(texts, str)}
-    return Wording(
+    return PromptSet(
         tuple(texts if isinstance(texts, str) else texts[0] for texts in content.values()),
         tuple(content),
         tuple(f"{name}: {' | '.join(texts)}" for name, texts in groups.items()),
@@ -206,7 +206,7 @@ class Query:
             raise ValueError(f"embedding must be (D,), got {tuple(self.embedding.shape)}")
 
 
-def rivals_and_query(vocabulary: Vocabulary, query: Query) -> Tensor:
+def negatives_and_query(vocabulary: Vocabulary, query: Query) -> Tensor:
     """Put a query behind the prompts that it competes with.
 
     A cosine alone says little: CLIP places every text near every point, and how near depends on the
@@ -220,8 +220,8 @@ def rivals_and_query(vocabulary: Vocabulary, query: Query) -> Tensor:
         query: Embedded by the same CLIP.
 
     Returns:
-        (R + 1, D) float32 text embeddings, R of rivals and then the query's.
+        (R + 1, D) float32 text embeddings, R of negatives and then the query's.
     """
     asked = query.text.strip().casefold()
-    rivals = [row for row, text in enumerate(vocabulary.texts) if text.casefold() != asked]
-    return torch.cat([vocabulary.embeddings[rivals], query.embedding[None].to("cpu")])
+    negatives = [row for row, text in enumerate(vocabulary.texts) if text.casefold() != asked]
+    return torch.cat([vocabulary.embeddings[negatives], query.embedding[None].to("cpu")])

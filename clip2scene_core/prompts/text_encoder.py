@@ -19,7 +19,7 @@ from clip2scene_core.teacher.text import ENSEMBLE, embed_prompts, templates_of
 _MIN_COSINE = 0.99
 
 
-class PromptEncoder:
+class TextEncoder:
     """Embeds prompts for a student that knows its own words without CLIP.
 
     Args:
@@ -113,7 +113,7 @@ class TextTable:
 
 
 def read_texts(
-    encoder: PromptEncoder, own: Vocabulary, prompts: Sequence[str], template: str = ENSEMBLE
+    encoder: TextEncoder, own: Vocabulary, prompts: Sequence[str], template: str = ENSEMBLE
 ) -> TextTable:
     """Let a CLIP read texts for a student.
 

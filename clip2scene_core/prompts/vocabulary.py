@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip2scene_core.labels import IGNORE_COLOUR, IGNORE_LABEL, NUSCENES_CLASSES
+from clip2scene_core.labels import IGNORE_COLOR, IGNORE_LABEL, NUSCENES_CLASSES
 
 MAX_PROMPTS = 254
 """Labels are uint8 and 255 is IGNORE_LABEL."""
@@ -28,7 +28,7 @@ class Vocabulary:
     Attributes:
         names: C distinct names, shown to people.
         prompts: C texts, given to CLIP, or lists of them with bars between.
-        colours: (C, 3) uint8 red, green, blue.
+        colors: (C, 3) uint8 red, green, blue.
         embeddings: (P, D) float32 text embeddings of unit length; P is C unless a label has several
             texts.
         texts_of_label: For each label the texts that were embedded, in the order of `embeddings`;
@@ -38,7 +38,7 @@ class Vocabulary:
 
     names: tuple[str, ...]
     prompts: tuple[str, ...]
-    colours: NDArray[np.uint8]
+    colors: NDArray[np.uint8]
     embeddings: Tensor
     texts_of_label: tuple[tuple[str, ...], ...] = ()
     grouping: str = "logsumexp"
@@ -63,8 +63,8 @@ class Vocabulary:
             raise ValueError(
                 f"embeddings must be ({num_texts}, D), got {tuple(self.embeddings.shape)}"
             )
-        if self.colours.shape != (count, 3) or self.colours.dtype != np.uint8:
-            raise ValueError(f"colours must be ({count}, 3) uint8, got {self.colours.shape}")
+        if self.colors.shape != (count, 3) or self.colors.dtype != np.uint8:
+            raise ValueError(f"colours must be ({count}, 3) uint8, got {self.colors.shape}")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -104,7 +104,7 @@ class Vocabulary:
         kept = best.sum(dim=1, keepdim=True).clamp(min=torch.finfo(best.dtype).tiny)
         return best * (probabilities.sum(dim=1, keepdim=True) / kept)
 
-    def colourise(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def colorize(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Look up the colour of each label.
 
         Args:
@@ -113,8 +113,8 @@ class Vocabulary:
         Returns:
             (N, 3) uint8; grey for IGNORE_LABEL.
         """
-        table = np.full((256, 3), IGNORE_COLOUR, dtype=np.uint8)
-        table[: len(self)] = self.colours
+        table = np.full((256, 3), IGNORE_COLOR, dtype=np.uint8)
+        table[: len(self)] = self.colors
         return table[labels]
 
 
@@ -128,8 +128,8 @@ def make_vocabulary(
 ) -> Vocabulary:
     """Name and colour embedded prompts.
 
-    Words that name a nuScenes class keep its usual colour; each other word gets the hue that lies
-    farthest from the colours that are taken. Beyond 72 words hues repeat.
+    Prompts that name a nuScenes class keep its usual color; each other one gets the hue that lies
+    farthest from the colors that are taken. Beyond 72 words hues repeat.
 
     Args:
         prompts: C texts.
@@ -147,35 +147,35 @@ def make_vocabulary(
     """
     names = tuple(prompts) if names is None else tuple(names)
     if palette:
-        colours = np.array(palette, dtype=np.uint8).reshape(-1, 3)
+        colors = np.array(palette, dtype=np.uint8).reshape(-1, 3)
     else:
-        colours = _choose_colours(names, tuple(prompts))
+        colors = _choose_colors(names, tuple(prompts))
     return Vocabulary(
         names,
         tuple(prompts),
-        colours,
+        colors,
         embeddings.detach().to("cpu", torch.float32),
         tuple(texts_of_label),
         grouping,
     )
 
 
-def _choose_colours(names: tuple[str, ...], prompts: tuple[str, ...]) -> NDArray[np.uint8]:
-    known = {word: c.colour for c in NUSCENES_CLASSES for word in (c.name, c.prompt)}
-    colours: dict[int, tuple[int, int, int]] = {}
+def _choose_colors(names: tuple[str, ...], prompts: tuple[str, ...]) -> NDArray[np.uint8]:
+    known = {word: c.color for c in NUSCENES_CLASSES for word in (c.name, c.prompt)}
+    colors: dict[int, tuple[int, int, int]] = {}
     for index, words in enumerate(zip(prompts, names, strict=False)):
-        colour = next((known[word] for word in words if word in known), None)
-        if colour is not None and colour not in colours.values():
-            colours[index] = colour
+        color = next((known[word] for word in words if word in known), None)
+        if color is not None and color not in colors.values():
+            colors[index] = color
     hues = [colorsys.hsv_to_rgb(step / 36, 0.75, value) for step in range(36) for value in (1, 0.6)]
     candidates = np.round(255 * np.array(hues))
     for index in range(len(prompts)):
-        if index not in colours:
-            taken = np.array([IGNORE_COLOUR, *colours.values()])
+        if index not in colors:
+            taken = np.array([IGNORE_COLOR, *colors.values()])
             apart = np.linalg.norm(candidates[:, None] - taken, axis=2).min(axis=1)
             red, green, blue = candidates[apart.argmax()].astype(int).tolist()
-            colours[index] = (red, green, blue)
-    ordered = [colours[index] for index in range(len(prompts))]
+            colors[index] = (red, green, blue)
+    ordered = [colors[index] for index in range(len(prompts))]
     return np.array(ordered, dtype=np.uint8).reshape(-1, 3)
 
 

@@ -125,7 +125,7 @@ class SubmanifoldConv3d(nn.Module):
 
     def forward(self, tensor: SparseTensor) -> SparseTensor:
         """(M, C_in) -> (M, C_out) on the same voxels."""
-        kernel_map = tensor.level.neighbours
+        kernel_map = tensor.level.neighbors
         return tensor.replace_features(sparse_convolution(tensor.features, self.weight, kernel_map))
 
 

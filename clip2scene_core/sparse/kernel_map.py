@@ -11,7 +11,7 @@ from torch import Tensor
 from clip2scene_core.sparse.packed_keys import key_step
 
 NUM_NEIGHBOURS = 27
-CENTRE_OFFSET = 13
+CENTER_OFFSET = 13
 # Half of the (dx, dy) columns around a voxel's own; the other half follows by symmetry.
 _POSITIVE_COLUMNS = ((0, 1), (1, -1), (1, 0), (1, 1))
 _PAST_ANY_KEY = torch.iinfo(torch.int64).max
@@ -60,7 +60,7 @@ class KernelMap:
         )
 
 
-def neighbour_map(keys: Tensor) -> KernelMap:
+def neighbor_map(keys: Tensor) -> KernelMap:
     """Map every voxel to its occupied 3x3x3 neighbours; outputs are the inputs (submanifold).
 
     Neighbours along z follow each other in the sorted keys. So one search finds a column's lowest
@@ -100,17 +100,17 @@ def neighbour_map(keys: Tensor) -> KernelMap:
         (*upper_pairs[::-1], len(keys), *upper_pairs),
         len(keys),
         len(keys),
-        CENTRE_OFFSET,
+        CENTER_OFFSET,
     )
 
 
-def neighbour_table(neighbours: KernelMap) -> Tensor:
+def neighbor_table(neighbors: KernelMap) -> Tensor:
     """Lay a neighbour map out for look-up: (M, 27) int64 input rows, -1 where there is no voxel."""
-    table = neighbours.input_index.new_full((neighbours.num_outputs * NUM_NEIGHBOURS,), -1)
+    table = neighbors.input_index.new_full((neighbors.num_outputs * NUM_NEIGHBOURS,), -1)
     offsets = torch.arange(NUM_NEIGHBOURS, device=table.device)
-    num_pairs = torch.tensor(neighbours.num_pairs, device=table.device)
+    num_pairs = torch.tensor(neighbors.num_pairs, device=table.device)
     offset = offsets.repeat_interleave(num_pairs)
-    table[neighbours.output_index * NUM_NEIGHBOURS + offset] = neighbours.input_index
+    table[neighbors.output_index * NUM_NEIGHBOURS + offset] = neighbors.input_index
     return table.view(-1, NUM_NEIGHBOURS)
 
 

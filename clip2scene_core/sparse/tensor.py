@@ -12,8 +12,8 @@ from clip2scene_core.sparse import packed_keys
 from clip2scene_core.sparse.kernel_map import (
     KernelMap,
     downsample_map,
-    neighbour_map,
-    neighbour_table,
+    neighbor_map,
+    neighbor_table,
 )
 
 
@@ -40,14 +40,14 @@ class VoxelLevel:
         return packed_keys.unpack(self.keys)
 
     @cached_property
-    def neighbours(self) -> KernelMap:
+    def neighbors(self) -> KernelMap:
         """Map of the 3x3x3 submanifold convolution on this level."""
-        return neighbour_map(self.keys)
+        return neighbor_map(self.keys)
 
     @cached_property
-    def neighbour_table(self) -> Tensor:
+    def neighbor_table(self) -> Tensor:
         """(M, 27) int64 row of each neighbour, -1 where that voxel is empty."""
-        return neighbour_table(self.neighbours)
+        return neighbor_table(self.neighbors)
 
     @cached_property
     def downsampling(self) -> Downsampling:

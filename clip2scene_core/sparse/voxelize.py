@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clip2scene_core.sparse import packed_keys
-from clip2scene_core.sparse.kernel_map import CENTRE_OFFSET, NUM_NEIGHBOURS
+from clip2scene_core.sparse.kernel_map import CENTER_OFFSET, NUM_NEIGHBOURS
 from clip2scene_core.sparse.tensor import SparseTensor, VoxelLevel
 
 # Distance in a row of the neighbour table between neighbours along x, y and z.
@@ -183,18 +183,18 @@ def _check_range(points: Tensor, positions: Tensor, batch_index: Tensor, voxel_s
 
 def _locate(positions: Tensor, level: VoxelLevel, voxel_index: Tensor) -> PointsOnLevel:
     own_coordinates = level.coordinates.index_select(0, voxel_index)[:, 1:]
-    from_centre = positions / level.stride - own_coordinates - 0.5  # (N, 3) in [-0.5, 0.5)
+    from_center = positions / level.stride - own_coordinates - 0.5  # (N, 3) in [-0.5, 0.5)
     # Per axis, the point lies between its own voxel's centre and that of the next voxel on its
     # side, which takes part with a weight of |from_centre|. The eight corners are all combinations.
-    far_weight = from_centre.abs()
-    far_step = torch.where(from_centre < 0, -1, 1) * voxel_index.new_tensor(_TABLE_STEPS)
-    corner = voxel_index[:, None] * NUM_NEIGHBOURS + CENTRE_OFFSET  # (N, 1) in the neighbour table
+    far_weight = from_center.abs()
+    far_step = torch.where(from_center < 0, -1, 1) * voxel_index.new_tensor(_TABLE_STEPS)
+    corner = voxel_index[:, None] * NUM_NEIGHBOURS + CENTER_OFFSET  # (N, 1) in the neighbour table
     weight = torch.ones_like(far_weight[:, :1])
     for axis in range(3):
         far = far_weight[:, axis, None]
         corner = torch.cat([corner, corner + far_step[:, axis, None]], dim=1)
         weight = torch.cat([weight * (1 - far), weight * far], dim=1)
-    corner_index = level.neighbour_table.view(-1).index_select(0, corner.view(-1)).view(-1, 8)
+    corner_index = level.neighbor_table.view(-1).index_select(0, corner.view(-1)).view(-1, 8)
     weight *= corner_index >= 0
     weight /= weight.sum(dim=1, keepdim=True)
     num_points = torch.bincount(voxel_index, minlength=len(level))

@@ -105,7 +105,7 @@ class DenseClip:
         return height * self.stride, width * self.stride
 
     def _preprocess(self, images: Tensor, scale: float = 1.0) -> Tensor:
-        """Resize and normalise (B, 3, H, W) as this CLIP was trained."""
+        """Resize and normalize (B, 3, H, W) as this CLIP was trained."""
         size = self.input_size((images.shape[2], images.shape[3]), scale)
         if size != tuple(images.shape[2:]):
             images = F.interpolate(images, size, mode="bilinear", antialias=True)
@@ -119,7 +119,7 @@ def value_path_of_vit(visual: VisionTransformer, images: Tensor) -> tuple[Tensor
 
     Args:
         visual: VisionTransformer.
-        images: (B, 3, H, W) float, normalised; H and W are multiples of the patch.
+        images: (B, 3, H, W) float, normalized; H and W are multiples of the patch.
 
     Returns:
         Embeddings (B, D, h, w), not of unit length, and the last attention's keys (B, C, h, w).
@@ -169,7 +169,7 @@ def value_path_of_resnet(visual: ModifiedResNet, images: Tensor) -> tuple[Tensor
 
     Args:
         visual: open_clip.ModifiedResNet, of any stride.
-        images: (B, 3, H, W) float, normalised.
+        images: (B, 3, H, W) float, normalized.
 
     Returns:
         Embeddings (B, D, h, w), not of unit length, and the pool's keys (B, C, h, w).
@@ -206,7 +206,7 @@ def pooled_and_dense(
 
     Args:
         visual: Image tower.
-        images: (B, 3, H, W) float, normalised.
+        images: (B, 3, H, W) float, normalized.
 
     Returns:
         Embeddings of the images (B, D), as the tower pools them, and of their places (B, D, h, w)

@@ -14,7 +14,7 @@ from clip2scene_core.training.fabric import Fabric
 _Batch = TypeVar("_Batch")
 
 
-class Batches(Generic[_Batch]):
+class BatchLoader(Generic[_Batch]):
     """This process's share of every batch of a run.
 
     Args:
@@ -96,7 +96,7 @@ class BatchOrder(Sampler[list[tuple[int, int]]]):
         epoch: Which one.
         rank: Of this process.
         world_size: How many processes there are.
-        first: Batches at the beginning that are left out, since an earlier run took them.
+        first: BatchLoader at the beginning that are left out, since an earlier run took them.
 
     Raises:
         ValueError: If the processes cannot share a batch evenly.

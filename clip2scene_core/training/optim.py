@@ -12,16 +12,16 @@ from torch import nn
 from clip2scene_core.config.sections import TrainingConfig
 
 
-def make_optimiser(
+def make_optimizer(
     parameters: Iterable[nn.Parameter] | list[dict[str, Any]], training: TrainingConfig
 ) -> torch.optim.Optimizer:
-    """Make the optimiser that the config names; the learning rate is set before every step.
+    """Make the optimizer that the config names; the learning rate is set before every step.
 
     Args:
         parameters: What is trained, or torch's groups of it.
-        training: Names the optimiser.
+        training: Names the optimizer.
     """
-    if training.optimiser == "sgd":
+    if training.optimizer == "sgd":
         return torch.optim.SGD(
             parameters,
             lr=training.learning_rate,

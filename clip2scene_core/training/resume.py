@@ -1,4 +1,4 @@
-"""The state of an unfinished run: weights, optimiser and step in one safetensors file."""
+"""The state of an unfinished run: weights, optimizer and step in one safetensors file."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from torch import nn
 from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.config.parser import config_to_dict
 
-_OPTIMISER = "optimiser"
+_OPTIMISER = "optimizer"
 
 
-def save_state(
+def save_training_checkpoint(
     path: Path,
     modules: Mapping[str, nn.Module],
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
     config: Any,
     step: int,
 ) -> None:
@@ -30,7 +30,7 @@ def save_state(
     Args:
         path: Ends in .safetensors.
         modules: What is being trained, by names without a dot.
-        optimiser: Theirs.
+        optimizer: Theirs.
         config: Of the run, a dataclass; a state belongs to one configuration.
         step: Steps that are done.
     """
@@ -39,7 +39,7 @@ def save_state(
         for name, module in modules.items()
         for key, value in module.state_dict().items()
     }
-    for number, moments in optimiser.state_dict()["state"].items():
+    for number, moments in optimizer.state_dict()["state"].items():
         for key, value in moments.items():
             if value is not None:  # SGD keeps an empty momentum before its first step
                 tensors[f"{_OPTIMISER}.{number}.{key}"] = value
@@ -49,18 +49,18 @@ def save_state(
         save_file({k: v.contiguous() for k, v in tensors.items()}, draft, metadata=metadata)
 
 
-def load_state(
+def load_training_checkpoint(
     path: Path,
     modules: Mapping[str, nn.Module],
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
     config: Any,
 ) -> int:
     """Continue from a state.
 
     Args:
-        path: Written by `save_state`.
+        path: Written by `save_training_checkpoint`.
         modules: The same names; they take the weights.
-        optimiser: Takes the moments.
+        optimizer: Takes the moments.
         config: Must be the state's.
 
     Returns:
@@ -89,5 +89,5 @@ def load_state(
     for key, value in by_owner.get(_OPTIMISER, {}).items():
         number, _, name = key.partition(".")
         moments.setdefault(int(number), {})[name] = value
-    optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
     return int(metadata["step"])

@@ -65,8 +65,8 @@ def draw_bars(
             if share is None:
                 continue
             end = left if np.isnan(share) else left + round(_AXIS_PX * share)
-            colour = _SERIES[number % len(_SERIES)]
-            draw.rectangle([left, bar_top + 1, end, bar_top + _BAR_PX - 2], fill=colour)
+            color = _SERIES[number % len(_SERIES)]
+            draw.rectangle([left, bar_top + 1, end, bar_top + _BAR_PX - 2], fill=color)
             spread = spreads[key][row] if key in spreads else np.nan
             reach = 0 if np.isnan(spread) else round(_AXIS_PX * spread)
             if reach:
@@ -143,9 +143,9 @@ def draw_reliability(title: str, calibration: Calibration) -> Image.Image:
         draw.rectangle(
             [edges[number], bottom - accuracy * _DIAGRAM_PX, right, bottom], fill=_SERIES[0]
         )
-        centre = (edges[number] + right) / 2
+        center = (edges[number] + right) / 2
         draw.rectangle(
-            [centre - 2, bottom - share * _DIAGRAM_PX, centre + 2, bottom], fill=_SERIES[1]
+            [center - 2, bottom - share * _DIAGRAM_PX, center + 2, bottom], fill=_SERIES[1]
         )
     draw.line([(left, bottom), (left + _DIAGRAM_PX, top)], fill=FOREGROUND)
     draw.rectangle([left, top, left + _DIAGRAM_PX, bottom], outline=_GRID)
@@ -176,12 +176,12 @@ def _draw_upright(text: str, length_px: int) -> Image.Image:
     return flat.transpose(Image.Transpose.ROTATE_90)
 
 
-def _shade(share: float, colour: tuple[int, int, int]) -> tuple[int, int, int]:
+def _shade(share: float, color: tuple[int, int, int]) -> tuple[int, int, int]:
     """Mix the background with a colour; small shares, too, can be told from none."""
     weight = 0.8 * share**0.5
     red, green, blue = (
         round((1 - weight) * dark + weight * bright)
-        for dark, bright in zip(BACKGROUND, colour, strict=True)
+        for dark, bright in zip(BACKGROUND, color, strict=True)
     )
     return red, green, blue
 

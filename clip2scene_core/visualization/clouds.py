@@ -25,7 +25,7 @@ _WORDS_PER_COLUMN = 20
 
 def draw_bird_eye(
     points: NDArray[np.floating],
-    colours: NDArray[np.uint8],
+    colors: NDArray[np.uint8],
     size_px: int = 720,
     reach_m: float = 35.0,
 ) -> Image.Image:
@@ -33,7 +33,7 @@ def draw_bird_eye(
 
     Args:
         points: (N, 3) float, metres; the sensor is the origin, x is forward, y left, z up.
-        colours: (N, 3) uint8.
+        colors: (N, 3) uint8.
         size_px: Edge of the square picture.
         reach_m: Metres from the centre to an edge.
 
@@ -50,12 +50,12 @@ def draw_bird_eye(
         for column_step in (0, 1):
             r, c = rows[order] + row_step, columns[order] + column_step
             inside = (r >= 0) & (r < size_px) & (c >= 0) & (c < size_px)
-            canvas[r[inside], c[inside]] = colours[order][inside]
+            canvas[r[inside], c[inside]] = colors[order][inside]
     picture = Image.fromarray(canvas)
     draw = ImageDraw.Draw(picture)
-    centre = size_px / 2
+    center = size_px / 2
     draw.polygon(
-        [(centre, centre - 9), (centre - 6, centre + 7), (centre + 6, centre + 7)],
+        [(center, center - 9), (center - 6, center + 7), (center + 6, center + 7)],
         fill=FOREGROUND,
     )
     length = 10 * scale
@@ -102,13 +102,13 @@ def draw_overlay(
     height, width = camera.image.shape[:2]
     scale = width_px / width
     pixels = (pairs.pixels[drawn] + 0.5) * scale
-    colours = vocabulary.colourise(labels[pairs.point_index[drawn]])
+    colors = vocabulary.colorize(labels[pairs.point_index[drawn]])
     faded = Image.fromarray((camera.image * _FADE).astype(np.uint8))
     picture = faded.resize((width_px, round(height * scale)))
     draw = ImageDraw.Draw(picture)
     radius = width_px / _POINTS_ACROSS / 2
-    for (u, v), colour in zip(pixels.tolist(), colours.tolist(), strict=True):
-        draw.ellipse([u - radius, v - radius, u + radius, v + radius], fill=tuple(colour))
+    for (u, v), color in zip(pixels.tolist(), colors.tolist(), strict=True):
+        draw.ellipse([u - radius, v - radius, u + radius, v + radius], fill=tuple(color))
     return picture
 
 
@@ -128,13 +128,13 @@ def draw_legend(vocabulary: Vocabulary, labels: NDArray[np.uint8], height_px: in
     line_px = max(12, min(24, (height_px - 2 * MARGIN_PX) // (len(order) + 1)))
     picture = Image.new("RGB", (230, height_px), BACKGROUND)
     draw = ImageDraw.Draw(picture)
-    rows = [(vocabulary.names[i], tuple(vocabulary.colours[i].tolist()), counts[i]) for i in order]
+    rows = [(vocabulary.names[i], tuple(vocabulary.colors[i].tolist()), counts[i]) for i in order]
     rows.append(("unlabelled", (80, 80, 80), counts[IGNORE_LABEL]))
-    for line, (name, colour, count) in enumerate(rows):
+    for line, (name, color, count) in enumerate(rows):
         top = MARGIN_PX + line * line_px
         if top + line_px > height_px:
             break
-        draw.rectangle([MARGIN_PX, top + 2, MARGIN_PX + 14, top + line_px - 4], fill=colour)
+        draw.rectangle([MARGIN_PX, top + 2, MARGIN_PX + 14, top + line_px - 4], fill=color)
         share = f"{100 * count / max(1, len(labels)):.1f} %"
         draw.text((MARGIN_PX + 22, top), name, fill=FOREGROUND, font=label_font())
         draw.text((180, top), share, fill=FOREGROUND, font=label_font())
@@ -163,9 +163,9 @@ def draw_words(vocabulary: Vocabulary) -> Image.Image:
     for label, row in enumerate(rows):
         column, line = divmod(label, _WORDS_PER_COLUMN)
         left, top = column * column_px, MARGIN_PX + line * line_px
-        colour = tuple(vocabulary.colours[label].tolist())
+        color = tuple(vocabulary.colors[label].tolist())
         swatch = [left + MARGIN_PX, top + 2, left + MARGIN_PX + _WORD_PX, top + 2 + _WORD_PX]
-        draw.rectangle(swatch, fill=colour)
+        draw.rectangle(swatch, fill=color)
         draw.text((left + text_left, top), row, fill=FOREGROUND, font=font)
     return picture
 

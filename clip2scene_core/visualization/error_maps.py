@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clip2scene_core.datasets import Sweep
-from clip2scene_core.labels import IGNORE_COLOUR, IGNORE_LABEL
+from clip2scene_core.labels import IGNORE_COLOR, IGNORE_LABEL
 from clip2scene_core.prompts.vocabulary import Vocabulary
 from clip2scene_core.visualization.clouds import (
     draw_bird_eye,
@@ -44,39 +44,44 @@ def draw_errors(
     Raises:
         ValueError: If the keyframe has no labels.
     """
-    truth = keyframe.labels
-    if truth is None:
+    ground_truth = keyframe.labels
+    if ground_truth is None:
         raise ValueError("the keyframe has no labels; open the data set with_labels=True")
     points = forward_left_up(keyframe.points)
 
-    def draw(colours: NDArray[np.uint8]) -> Image.Image:
-        return draw_bird_eye(points, colours, _SIZE_PX, _REACH_M)
+    def draw(colors: NDArray[np.uint8]) -> Image.Image:
+        return draw_bird_eye(points, colors, _SIZE_PX, _REACH_M)
 
-    legend = draw_legend(vocabulary, truth, _SIZE_PX)
-    rows = [place_side_by_side([draw(vocabulary.colourise(truth)), legend], ["truth", ""])]
+    legend = draw_legend(vocabulary, ground_truth, _SIZE_PX)
+    rows = [place_side_by_side([draw(vocabulary.colorize(ground_truth)), legend], ["truth", ""])]
     for name, predicted in predictions.items():
         errors = "right green, wrong red, no label yellow, no truth grey"
-        pictures = [draw(vocabulary.colourise(predicted)), draw(colour_errors(truth, predicted))]
+        pictures = [
+            draw(vocabulary.colorize(predicted)),
+            draw(color_errors(ground_truth, predicted)),
+        ]
         rows.append(place_side_by_side(pictures, [name, errors]))
     return stack(rows)
 
 
-def colour_errors(truth: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def color_errors(
+    ground_truth: NDArray[np.uint8], predicted: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
     """Colour points by whether their label is right.
 
     Args:
-        truth: (N,) uint8.
+        ground_truth: (N,) uint8.
         predicted: (N,) uint8.
 
     Returns:
         (N, 3) uint8: RIGHT, WRONG, NO_LABEL, and IGNORE_COLOUR for points that do not count.
     """
-    colours = np.empty((len(truth), 3), dtype=np.uint8)
-    colours[:] = WRONG
-    colours[truth == predicted] = RIGHT
-    colours[predicted == IGNORE_LABEL] = NO_LABEL
-    colours[truth == IGNORE_LABEL] = IGNORE_COLOUR
-    return colours
+    colors = np.empty((len(ground_truth), 3), dtype=np.uint8)
+    colors[:] = WRONG
+    colors[ground_truth == predicted] = RIGHT
+    colors[predicted == IGNORE_LABEL] = NO_LABEL
+    colors[ground_truth == IGNORE_LABEL] = IGNORE_COLOR
+    return colors
 
 
 def choose_keyframes(accuracies: Sequence[float]) -> dict[str, int]:

@@ -114,18 +114,18 @@ def write_scene_bag(
     options = options or BagOptions()
     in_scene = list(dataset.scene_records(scene_name))
     records = _choose_records(in_scene, scene_name, options)
-    truth = _read_truth(dataset, scene_name, in_scene) if options.with_labels else {}
+    ground_truth = _read_ground_truth(dataset, scene_name, in_scene) if options.with_labels else {}
     with create_bag(out, options.storage) as writer:
         scene_bag = _SceneBag(writer)
-        scene_bag.write_mounts(in_scene, records[0].stamp_ns)
+        scene_bag.write_extrinsics(in_scene, records[0].stamp_ns)
         for index, record in enumerate(records):
             scene_bag.write_pose(record)
             if record.modality == "camera":
                 scene_bag.write_image(record)
             else:
                 num_points = scene_bag.write_sweep(record)
-                if record.token in truth:
-                    scene_bag.write_labels(record, dataset, truth[record.token], num_points)
+                if record.token in ground_truth:
+                    scene_bag.write_labels(record, dataset, ground_truth[record.token], num_points)
             if progress is not None:
                 progress(index + 1, len(records))
     return BagSummary(
@@ -147,7 +147,7 @@ class _SceneBag:
         self.num_images = 0
         self.num_labelled_sweeps = 0
 
-    def write_mounts(self, records: Sequence[SensorRecord], at_ns: int) -> None:
+    def write_extrinsics(self, records: Sequence[SensorRecord], at_ns: int) -> None:
         first_of_channel: dict[str, SensorRecord] = {}
         for record in records:
             first_of_channel.setdefault(record.channel, record)
@@ -255,7 +255,7 @@ def _thin_sweeps(records: Sequence[SensorRecord], max_rate_hz: float) -> Iterato
         yield record
 
 
-def _read_truth(
+def _read_ground_truth(
     dataset: NuScenesDataset, scene_name: str, records: Sequence[SensorRecord]
 ) -> dict[str, int]:
     """Index of the labelled keyframe in the data set, by the token of its sweep."""

@@ -20,6 +20,8 @@ from rosbags.interfaces import (
 )
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 
+from clip2scene_core.renamed import renamed_hint
+
 _STORAGES: Final = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
 _SNIFFED_BYTES: Final = 1 << 18
 _BAG_VERSION: Final = 9
@@ -44,7 +46,7 @@ def open_bag(path: Path) -> Iterator[Reader]:
         BagError: If it is missing, damaged, no bag, or not in ROS 2's encoding.
     """
     if not path.exists():
-        raise BagError(f"{path} does not exist")
+        raise BagError(f"{path} does not exist{renamed_hint(path)}")
     if path.is_dir() and not (path / "metadata.yaml").exists():
         files = sorted(file.name for file in path.iterdir() if file.suffix in (".mcap", ".db3"))
         hint = f"; open {path / files[0]} instead" if len(files) == 1 else ""

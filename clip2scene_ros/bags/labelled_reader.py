@@ -1,4 +1,4 @@
-"""Read what the engine wrote into a bag: labelled sweeps, maps and their legends."""
+"""Read what the segmenter wrote into a bag: labelled sweeps, maps and their legends."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from clip2scene_ros.bags.labelled_writer import LEGEND_TOPIC, MAP_TOPIC, POINTS_
 from clip2scene_ros.bags.messages import read_message
 from clip2scene_ros.messages.cloud_layouts import MAP_DTYPE, PCL_DTYPE, UNLABELLED_ID
 from clip2scene_ros.messages.decode import stamp_ns
-from clip2scene_ros.sync.sweeps import AssemblyOptions
-from clip2scene_ros.sync.synchronizer import SweepAssembler
+from clip2scene_ros.sync.sweeps import SyncOptions
+from clip2scene_ros.sync.synchronizer import SweepSynchronizer
 from clip2scene_ros.sync.topics import choose_profile
 
 
@@ -56,47 +56,47 @@ def read_labelled_bag(bag: Path) -> list[LabelledSweep]:
         BagError: If the bag cannot be read or holds no labelled cloud.
     """
     published: dict[int, tuple[NDArray[np.uint8], Vocabulary]] = {}
-    truth: dict[int, NDArray[np.uint8]] = {}
+    ground_truth: dict[int, NDArray[np.uint8]] = {}
     assembled = []
     vocabulary: Vocabulary | None = None
     with open_bag(bag) as reader:
         types = {c.topic: c.msgtype for c in reader.connections}
         profile = choose_profile(types)
-        assembler = SweepAssembler(AssemblyOptions(cameras=tuple(profile.cameras)), profile)
+        synchronizer = SweepSynchronizer(SyncOptions(cameras=tuple(profile.cameras)), profile)
         cameras = {topics.image: name for name, topics in profile.cameras.items()}
         infos = {topics.info: name for name, topics in profile.cameras.items()}
         for connection, at_ns, content in read_messages(reader):
             message = read_message(connection, content)
             topic = connection.topic
             if topic in ("/tf", "/tf_static"):
-                assembler.on_tf(message, topic == "/tf_static")
+                synchronizer.on_tf(message, topic == "/tf_static")
             elif topic in infos:
-                assembler.on_camera_info(infos[topic], message)
+                synchronizer.on_camera_info(infos[topic], message)
             elif topic in cameras:
-                assembler.on_image(cameras[topic], message, at_ns)
+                synchronizer.on_image(cameras[topic], message, at_ns)
             elif topic == profile.cloud_topic:
-                assembler.on_cloud(message, at_ns)
+                synchronizer.on_cloud(message, at_ns)
             elif topic == f"{profile.cloud_topic}/lidarseg":
-                truth[stamp_ns(message.header)] = np.frombuffer(message.data, np.uint8)
+                ground_truth[stamp_ns(message.header)] = np.frombuffer(message.data, np.uint8)
             elif topic == LEGEND_TOPIC:
                 vocabulary = _vocabulary_of(message.data)
             elif topic == POINTS_TOPIC and vocabulary is not None:
                 published[stamp_ns(message.header)] = (_labels_of(message), vocabulary)
-            while (ready := assembler.next_sweep(at_ns)) is not None:
+            while (ready := synchronizer.next_sweep(at_ns)) is not None:
                 assembled.append(ready)
-        while (ready := assembler.next_sweep(at_ns, is_last=True)) is not None:
+        while (ready := synchronizer.next_sweep(at_ns, is_last=True)) is not None:
             assembled.append(ready)
     sweeps = []
     for item in assembled:
         if item.sweep.stamp_ns in published:
             labels, words = published[item.sweep.stamp_ns]
-            with_truth = Sweep(
+            with_ground_truth = Sweep(
                 item.sweep.points,
                 item.sweep.T_global_lidar,
                 item.sweep.stamp_ns,
-                truth.get(item.sweep.stamp_ns),
+                ground_truth.get(item.sweep.stamp_ns),
             )
-            sweeps.append(LabelledSweep(with_truth, item.cameras, labels, words))
+            sweeps.append(LabelledSweep(with_ground_truth, item.cameras, labels, words))
     if not sweeps:
         raise BagError(f"{bag}: no cloud on {POINTS_TOPIC} belongs to a cloud of the bag")
     return sweeps

@@ -27,7 +27,7 @@ from clip2scene_ros.bags.messages import (
 from clip2scene_ros.messages.cloud_layouts import labelled_cloud_array, map_array
 from clip2scene_ros.messages.decode import NANOSECONDS
 from clip2scene_ros.messages.legend import legend_json
-from clip2scene_ros.sync.sweeps import AssembledSweep, AssemblyOptions
+from clip2scene_ros.sync.sweeps import SynchronizedSweep, SyncOptions
 
 POINTS_TOPIC: Final = "/clip2scene/points"
 MAP_TOPIC: Final = "/clip2scene/map"
@@ -66,7 +66,7 @@ class LabelledOutput:
     def __init__(
         self,
         writer: Writer,
-        assembly: AssemblyOptions,
+        assembly: SyncOptions,
         map_period_s: float,
         viewer: Viewer | None,
     ) -> None:
@@ -88,7 +88,7 @@ class LabelledOutput:
             self._copies[key] = add_copy(self._writer, connection)
         self._writer.write(self._copies[key], at_ns, content)
 
-    def write_cloud(self, cloud: LabelledCloud, assembled: AssembledSweep, now_ns: int) -> None:
+    def write_cloud(self, cloud: LabelledCloud, assembled: SynchronizedSweep, now_ns: int) -> None:
         """Write a labelled sweep with its input's header, after the legend if its words are new."""
         self._announce(cloud.vocabulary, now_ns)
         array = labelled_cloud_array(cloud, self._assembly.intensity_scale)

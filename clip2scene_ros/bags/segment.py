@@ -1,4 +1,4 @@
-"""A bag through the engine: labelled clouds, map and legend beside its own untouched topics."""
+"""A bag through the segmenter: labelled clouds, map and legend beside its own untouched topics."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from clip2scene_ros.bags.io import BagError, create_bag, open_bag, read_messages
 from clip2scene_ros.bags.labelled_writer import OWN_TOPICS, LabelledOutput, Viewer
 from clip2scene_ros.bags.messages import read_message
 from clip2scene_ros.messages.decode import NANOSECONDS
-from clip2scene_ros.sync.sweeps import AssembledSweep, AssemblyOptions
-from clip2scene_ros.sync.synchronizer import SweepAssembler
+from clip2scene_ros.sync.sweeps import SynchronizedSweep, SyncOptions
+from clip2scene_ros.sync.synchronizer import SweepSynchronizer
 from clip2scene_ros.sync.topics import Profile, ProfileError, choose_profile, resolved
 
 _NO_CAMERAS: Final = "no camera for a mode that needs one"
@@ -64,7 +64,7 @@ class ReplayOptions:
         map_period_s: Seconds of bag time between two maps.
     """
 
-    assembly: AssemblyOptions | None = None
+    assembly: SyncOptions | None = None
     with_cameras: bool = False
     profile: Profile | None = None
     cloud_topic: str | None = None
@@ -105,7 +105,7 @@ class ReplaySummary:
 def segment_bag(
     bag: Path,
     out: Path,
-    engine: Engine,
+    segmenter: Engine,
     options: ReplayOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
     viewer: Viewer | None = None,
@@ -118,7 +118,7 @@ def segment_bag(
     Args:
         bag: A ROS 2 bag: folder, .mcap or .db3.
         out: Folder to make.
-        engine: Labels the sweeps.
+        segmenter: Labels the sweeps.
         options: How; by default LiDAR alone, poses from /tf.
         progress: Told the number of messages read and their total.
         viewer: Shown every labelled sweep and every map.
@@ -129,7 +129,7 @@ def segment_bag(
     Raises:
         BagError: If the bag cannot be read or has no cloud, `out` exists, or no cloud could be
             labelled. Nothing is left at `out`.
-        ValueError: If a prompt change is refused by the engine.
+        ValueError: If a prompt change is refused by the segmenter.
     """
     options = options or ReplayOptions()
     started = time.perf_counter()
@@ -137,7 +137,7 @@ def segment_bag(
         is_calibrated = options.assembly is not None and bool(options.assembly.camera_info_url)
         profile = options.profile or _choose_profile(reader, options.cloud_topic, is_calibrated)
         with create_bag(out) as writer:
-            replay = _Replay(reader, writer, engine, profile, options, viewer)
+            replay = _Replay(reader, writer, segmenter, profile, options, viewer)
             replay.feed_static_transforms()
             total = reader.message_count
             for index, (connection, at_ns, content) in enumerate(read_messages(reader)):
@@ -160,23 +160,23 @@ def segment_bag(
 
 
 class _Replay:
-    """One run of a bag: feeds the assembler, labels what it releases, writes everything."""
+    """One run of a bag: feeds the synchronizer, labels what it releases, writes everything."""
 
     def __init__(
         self,
         reader: Reader,
         writer: Writer,
-        engine: Engine,
+        segmenter: Engine,
         profile: Profile,
         options: ReplayOptions,
         viewer: Viewer | None,
     ) -> None:
-        assembly = options.assembly or AssemblyOptions(**profile.assembly())
+        assembly = options.assembly or SyncOptions(**profile.assembly())
         if options.with_cameras and not assembly.cameras:
             assembly = replace(assembly, cameras=tuple(profile.cameras))
         self._reader = reader
-        self._engine = engine
-        self._assembler = SweepAssembler(assembly, profile)
+        self._segmenter = segmenter
+        self._synchronizer = SweepSynchronizer(assembly, profile)
         self._listeners = self._connect(profile)
         self._output = LabelledOutput(writer, assembly, options.map_period_s, viewer)
         self._prompt_changes = sorted(options.prompt_changes, key=lambda change: change[0])
@@ -193,10 +193,10 @@ class _Replay:
         static = [c for c in self._reader.connections if _is_static(c)]
         if static:
             for connection, _, content in read_messages(self._reader, static):
-                self._assembler.on_tf(read_message(connection, content), is_static=True)
+                self._synchronizer.on_tf(read_message(connection, content), is_static=True)
 
     def feed(self, connection: Connection, at_ns: int, content: bytes) -> None:
-        """Copy one message, let the assembler have it, and label what became ready."""
+        """Copy one message, let the synchronizer have it, and label what became ready."""
         topic = resolved(connection.topic)
         if topic in OWN_TOPICS:
             return  # of an earlier run
@@ -204,7 +204,7 @@ class _Replay:
         self._output.copy(connection, at_ns, content)
         listener = self._listeners.get(topic)
         if connection.msgtype == _TF_TYPE and not _is_static(connection):
-            self._assembler.on_tf(read_message(connection, content), is_static=False)
+            self._synchronizer.on_tf(read_message(connection, content), is_static=False)
         elif listener is not None:
             listener(read_message(connection, content), at_ns)
         else:
@@ -216,49 +216,49 @@ class _Replay:
         self._label_ready(is_last=True)
         self._count_rejections()
         if self.latencies_ms:
-            self._output.write_map(self._engine.map, self._now_ns)
+            self._output.write_map(self._segmenter.map, self._now_ns)
 
     def why_nothing(self) -> str:
         """Say why no cloud was labelled."""
         if self.num_clouds == 0:
-            return f"there is no cloud on {self._assembler.profile.cloud_topic}"
+            return f"there is no cloud on {self._synchronizer.profile.cloud_topic}"
         reasons = "; ".join(
             f"{count} x {kind}: {self.reasons[kind]}" for kind, count in self.rejections.items()
         )
         return f"none of {self.num_clouds} clouds could be labelled: {reasons}"
 
     def _connect(self, profile: Profile) -> dict[str, Callable[[Any, int], None]]:
-        assembler = self._assembler
+        synchronizer = self._synchronizer
         listeners: dict[str, Callable[[Any, int], None]] = {
             profile.cloud_topic: self._on_cloud,
-            profile.odometry_topic: _without_time(assembler.on_odometry),
+            profile.odometry_topic: _without_time(synchronizer.on_odometry),
         }
-        for camera in assembler.options.cameras:
+        for camera in synchronizer.options.cameras:
             topics = profile.cameras[camera]
-            on_camera_info = partial(assembler.on_camera_info, camera)
-            listeners[topics.image] = partial(assembler.on_image, camera)
+            on_camera_info = partial(synchronizer.on_camera_info, camera)
+            listeners[topics.image] = partial(synchronizer.on_image, camera)
             listeners[topics.info] = _without_time(on_camera_info)
         return listeners
 
     def _on_cloud(self, message: Any, now_ns: int) -> None:
         self.num_clouds += 1
-        self._assembler.on_cloud(message, now_ns)
+        self._synchronizer.on_cloud(message, now_ns)
 
     def _label_ready(self, is_last: bool) -> None:
         while True:
             started = time.perf_counter()
-            assembled = self._assembler.next_sweep(self._now_ns, is_last)
+            assembled = self._synchronizer.next_sweep(self._now_ns, is_last)
             if assembled is None:
                 break
             self._label(assembled, started)
         self._count_rejections()
 
-    def _label(self, assembled: AssembledSweep, started: float) -> None:
+    def _label(self, assembled: SynchronizedSweep, started: float) -> None:
         if assembled.follows_time_jump:
-            self._engine.reset()
+            self._segmenter.reset()
         self._change_prompts(assembled.sweep.stamp_ns)
         try:
-            labelled = self._engine.add(assembled.sweep, assembled.cameras)
+            labelled = self._segmenter.add(assembled.sweep, assembled.cameras)
         except MissingCamerasError as error:
             self._count(_NO_CAMERAS, str(error))
             return
@@ -266,17 +266,17 @@ class _Replay:
         self._output.write_cloud(cloud, assembled, self._now_ns)
         self.latencies_ms.append(1000 * (time.perf_counter() - started))
         self.num_points += len(cloud.points)
-        self._output.write_due_map(self._engine.map, self._now_ns)
+        self._output.write_due_map(self._segmenter.map, self._now_ns)
 
     def _change_prompts(self, sweep_ns: int) -> None:
         if self._first_sweep_ns is None:
             self._first_sweep_ns = sweep_ns
         seconds = (sweep_ns - self._first_sweep_ns) / NANOSECONDS
         while self._prompt_changes and seconds >= self._prompt_changes[0][0]:
-            self._engine.set_prompts(self._prompt_changes.pop(0)[1])
+            self._segmenter.set_prompts(self._prompt_changes.pop(0)[1])
 
     def _count_rejections(self) -> None:
-        for rejection in self._assembler.take_rejections():
+        for rejection in self._synchronizer.take_rejections():
             self._count(rejection.kind.value, rejection.reason)
 
     def _count(self, kind: str, reason: str) -> None:

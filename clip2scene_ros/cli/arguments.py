@@ -1,16 +1,40 @@
-"""The arguments that every labelling command shares, and the engine that they describe."""
+"""The arguments that every labelling command shares, and the segmenter that they describe."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clip2scene_core.inference.online import OnlineSegmenter
 
 
-def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+class RenamedOption(argparse.Action):
+    """An option of former versions: typing it is an error that names the new one.
+
+    Args:
+        option_strings: What it was called.
+        dest: As argparse gives it.
+        new: What it is called now.
+    """
+
+    def __init__(self, option_strings: list[str], dest: str, new: str) -> None:
+        super().__init__(
+            option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
+        self._new = new
+
+    def __call__(self, parser: argparse.ArgumentParser, *_values: Any) -> None:
+        """Refuse the option.
+
+        Raises:
+            SystemExit: Always, with exit code 2.
+        """
+        parser.error(f"{self.option_strings[0]} is called {self._new} now")
+
+
+def add_segmenter_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare everything that decides how points are labelled."""
     parser.add_argument(
         "--mode",
@@ -41,8 +65,8 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     add_threads_argument(parser)
 
 
-def load_engine(arguments: argparse.Namespace) -> OnlineSegmenter:
-    """Build the engine.
+def make_segmenter(arguments: argparse.Namespace) -> OnlineSegmenter:
+    """Build the segmenter.
 
     Raises:
         ValueError: If weights, teacher or prompts cannot be used.
@@ -60,7 +84,9 @@ def load_engine(arguments: argparse.Namespace) -> OnlineSegmenter:
         device=arguments.device,
         precision=arguments.precision,
     )
-    return load_online_segmenter(arguments.weights, arguments.teacher, options, arguments.prompts)
+    return load_online_segmenter(
+        arguments.weights, arguments.prompts, options=options, teacher=arguments.teacher
+    )
 
 
 def add_config_arguments(parser: argparse.ArgumentParser, example: str) -> None:

@@ -73,7 +73,7 @@ def labelled_cloud_array(
         probability 0.
     """
     if layout == "autoware":
-        assert cloud.entropies is not None  # who chose the layout asked the engine for them
+        assert cloud.entropies is not None  # who chose the layout asked the segmenter for them
         array = np.zeros(len(cloud.points), dtype=AUTOWARE_DTYPE)
         array["class_id"] = cloud.labels
         array["probability"] = np.where(cloud.labels == IGNORE_LABEL, 0, cloud.scores)
@@ -140,7 +140,7 @@ def _fill_labels(
     scores: NDArray[np.float32],
     vocabulary: Vocabulary,
 ) -> None:
-    palette = vocabulary.colourise(np.arange(256, dtype=np.uint8)).astype(np.uint32)
+    palette = vocabulary.colorize(np.arange(256, dtype=np.uint8)).astype(np.uint32)
     # A top byte of 0 keeps the float from being a NaN, which viewers and filters would drop.
     packed = palette[:, 0] << 16 | palette[:, 1] << 8 | palette[:, 2]
     ids = np.arange(256, dtype=np.uint32)

@@ -17,9 +17,9 @@ def legend_json(vocabulary: Vocabulary, version: int) -> str:
         version: Counts the prompt changes.
     """
     classes = [
-        {"id": index, "name": name, "prompt": prompt, "rgb": [int(value) for value in colour]}
-        for index, (name, prompt, colour) in enumerate(
-            zip(vocabulary.names, vocabulary.prompts, vocabulary.colours, strict=True)
+        {"id": index, "name": name, "prompt": prompt, "rgb": [int(value) for value in color]}
+        for index, (name, prompt, color) in enumerate(
+            zip(vocabulary.names, vocabulary.prompts, vocabulary.colors, strict=True)
         )
     ]
     return json.dumps({"version": version, "classes": classes})

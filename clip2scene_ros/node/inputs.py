@@ -1,4 +1,4 @@
-"""All inputs of the node: clouds, images, calibrations and poses, handed to the assembler."""
+"""All inputs of the node: clouds, images, calibrations and poses, handed to the synchronizer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from clip2scene_ros.node.parameters.row import ParameterError
 from clip2scene_ros.node.parameters.table import NodeParameters
 from clip2scene_ros.node.subscription import SensorSubscription
-from clip2scene_ros.sync.synchronizer import SweepAssembler
+from clip2scene_ros.sync.synchronizer import SweepSynchronizer
 
 try:
     from tf2_msgs.msg import TFMessage
@@ -27,12 +27,12 @@ _IMAGE_TYPES = {"auto": None, "raw": Image, "compressed": CompressedImage}
 
 
 class SensorInputs:
-    """Subscribes to everything that the assembler can use, from construction to `close`.
+    """Subscribes to everything that the synchronizer can use, from construction to `close`.
 
     Args:
         node: Owns the subscriptions.
         values: The node's parameters.
-        assembler: Takes the messages.
+        synchronizer: Takes the messages.
         wake: Called after each message that may complete a sweep.
     """
 
@@ -40,11 +40,11 @@ class SensorInputs:
         self,
         node: Node,
         values: NodeParameters,
-        assembler: SweepAssembler,
+        synchronizer: SweepSynchronizer,
         wake: Callable[[], None],
     ) -> None:
         self._node = node
-        self.assembler = assembler
+        self.synchronizer = synchronizer
         self._wake = wake
         self._reliability = values.reliability
         self.subscriptions = self._subscribe(values)
@@ -62,9 +62,9 @@ class SensorInputs:
             subscription.close()
 
     def _subscribe(self, values: NodeParameters) -> dict[str, SensorSubscription]:
-        profile = self.assembler.profile
+        profile = self.synchronizer.profile
         subscriptions = {"lidar": self._open(PointCloud2, profile.cloud_topic, self._on_cloud)}
-        for camera in self.assembler.options.cameras:
+        for camera in self.synchronizer.options.cameras:
             topics = profile.cameras[camera]
             image_type = _IMAGE_TYPES[values.image_transport]
             subscriptions[f"{camera} image"] = self._open(
@@ -72,7 +72,7 @@ class SensorInputs:
             )
             if not values.camera_info_url:
                 subscriptions[f"{camera} info"] = self._open(
-                    CameraInfo, topics.info, partial(self.assembler.on_camera_info, camera)
+                    CameraInfo, topics.info, partial(self.synchronizer.on_camera_info, camera)
                 )
         if values.pose_source == "odometry":
             subscriptions["odometry"] = self._open(
@@ -99,19 +99,19 @@ class SensorInputs:
         )
 
     def _on_cloud(self, message: PointCloud2) -> None:
-        self.assembler.on_cloud(message, self._now_ns())
+        self.synchronizer.on_cloud(message, self._now_ns())
         self._wake()
 
     def _on_image(self, camera: str, message: Any) -> None:
-        self.assembler.on_image(camera, message, self._now_ns())
+        self.synchronizer.on_image(camera, message, self._now_ns())
         self._wake()
 
     def _on_odometry(self, message: Odometry) -> None:
-        self.assembler.on_odometry(message)
+        self.synchronizer.on_odometry(message)
         self._wake()
 
     def _on_tf(self, is_static: bool, message: Any) -> None:
-        self.assembler.on_tf(message, is_static)
+        self.synchronizer.on_tf(message, is_static)
         self._wake()
 
     def _now_ns(self) -> int:

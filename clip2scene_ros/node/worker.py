@@ -17,8 +17,8 @@ from clip2scene_ros.node.outputs.outputs import NodeOutputs
 from clip2scene_ros.node.outputs.timing import SweepTiming
 from clip2scene_ros.node.parameters.options import map_period_s
 from clip2scene_ros.node.parameters.table import NodeParameters
-from clip2scene_ros.sync.sweeps import AssembledSweep, Rejection, RejectionKind
-from clip2scene_ros.sync.synchronizer import SweepAssembler
+from clip2scene_ros.sync.sweeps import Rejection, RejectionKind, SynchronizedSweep
+from clip2scene_ros.sync.synchronizer import SweepSynchronizer
 
 MAX_FAILURES_IN_A_ROW: Final = 5
 """So many exceptions, one sweep after the other, are no accident any more."""
@@ -37,8 +37,8 @@ class SegmentWorker:
     A sweep that nobody wants, neither a subscriber nor the map, is dropped unread.
 
     Args:
-        assembler: Gives sweeps.
-        engine: Labels them.
+        synchronizer: Gives sweeps.
+        segmenter: Labels them.
         outputs: Take the results.
         record: Is told what happened.
         now_ns: The node's clock.
@@ -47,15 +47,15 @@ class SegmentWorker:
 
     def __init__(
         self,
-        assembler: SweepAssembler,
-        engine: OnlineSegmenter,
+        synchronizer: SweepSynchronizer,
+        segmenter: OnlineSegmenter,
         outputs: NodeOutputs,
         record: SweepRecord,
         now_ns: Callable[[], int],
         values: Callable[[], NodeParameters],
     ) -> None:
-        self._assembler = assembler
-        self._engine = engine
+        self._synchronizer = synchronizer
+        self._segmenter = segmenter
         self._outputs = outputs
         self._record = record
         self._now_ns = now_ns
@@ -97,30 +97,30 @@ class SegmentWorker:
         values = self._values()
         assembled, is_skipped = None, False
         if self._record.has_given_up or self._record.is_paused:
-            is_skipped = self._assembler.skip_newest(self._now_ns())
-        elif map_period_s(values) is None and not self._outputs.is_wanted():
-            is_skipped = self._assembler.skip_newest(self._now_ns())
+            is_skipped = self._synchronizer.skip_newest(self._now_ns())
+        elif map_period_s(values) is None and not self._outputs.has_subscribers():
+            is_skipped = self._synchronizer.skip_newest(self._now_ns())
             if is_skipped:
                 self._record.add_unwatched()
         else:
-            assembled = self._assembler.newest_sweep(self._now_ns())
-        self._note(self._assembler.take_rejections())
+            assembled = self._synchronizer.newest_sweep(self._now_ns())
+        self._note(self._synchronizer.take_rejections())
         if assembled is None:
-            self._outputs.legend.announce(self._engine.vocabulary)
+            self._outputs.legend.announce(self._segmenter.vocabulary)
         else:
             self._label(assembled, values)
         self._publish_map_if_due(values)
         return is_skipped or assembled is not None
 
-    def _label(self, assembled: AssembledSweep, values: NodeParameters) -> None:
+    def _label(self, assembled: SynchronizedSweep, values: NodeParameters) -> None:
         if assembled.follows_time_jump:
-            self._engine.reset()
+            self._segmenter.reset()
         cameras = assembled.cameras
         if len(cameras) < values.sync_min_cameras:
             cameras = ()
         begin_s = time.monotonic()
         try:
-            labelled = self._engine.add(assembled.sweep, cameras)
+            labelled = self._segmenter.add(assembled.sweep, cameras)
         except MissingCamerasError:
             self._miss_cameras(assembled, max(1, values.sync_min_cameras), "the sweep is dropped")
             return
@@ -148,10 +148,10 @@ class SegmentWorker:
         self._record.add_labelled(cloud, [view.name for view in cameras], timing)
         self._newest_stamp = assembled.header.stamp
 
-    def _miss_cameras(self, assembled: AssembledSweep, least: int, outcome: str) -> None:
+    def _miss_cameras(self, assembled: SynchronizedSweep, least: int, outcome: str) -> None:
         reason = (
-            f"{self._assembler.profile.cloud_topic}: cameras with an image: "
-            f"{len(assembled.cameras)} of {len(self._assembler.options.cameras)}, "
+            f"{self._synchronizer.profile.cloud_topic}: cameras with an image: "
+            f"{len(assembled.cameras)} of {len(self._synchronizer.options.cameras)}, "
             f"needed: {least}; {outcome}"
         )
         self._note([Rejection(RejectionKind.TOO_FEW_CAMERAS, reason)])
@@ -160,14 +160,14 @@ class SegmentWorker:
         period_s = map_period_s(values)
         if period_s is None or self._newest_stamp is None:
             return
-        words, stamp = self._mapped or (self._engine.vocabulary, None)
+        words, stamp = self._mapped or (self._segmenter.vocabulary, None)
         # New words label the whole map at once: nobody has to wait for the next sweep.
-        if words is self._engine.vocabulary and (
+        if words is self._segmenter.vocabulary and (
             stamp is self._newest_stamp or time.monotonic() < self._map_due_s
         ):
             return
         begin_s = time.monotonic()
-        labelled_map = self._engine.map()
+        labelled_map = self._segmenter.map()
         words, stamp = labelled_map.vocabulary, self._newest_stamp
         self._outputs.legend.announce(words)
         self._outputs.sweeps.publish_map(labelled_map, words, stamp)

@@ -11,7 +11,7 @@ from clip2scene_ros.sync.topics import CameraTopics
 _HISTORY_NS: Final = NANOSECONDS
 
 
-class CameraInput:
+class CameraBuffer:
     """Keeps a camera's images of the last second, and longer while a cloud may need them.
 
     Args:

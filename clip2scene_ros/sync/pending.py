@@ -21,18 +21,18 @@ from clip2scene_ros.messages.decode import (
     points_from_cloud,
 )
 from clip2scene_ros.messages.point_times import point_times
-from clip2scene_ros.sync.sweeps import AssembledSweep, Rejection, RejectionKind
+from clip2scene_ros.sync.sweeps import Rejection, RejectionKind, SynchronizedSweep
 
 
 @dataclass(frozen=True)
-class WaitingCloud:
+class PendingCloud:
     """A sensor_msgs/PointCloud2 that waits for its poses and images.
 
     Attributes:
         topic: Where it came from.
         message: The cloud.
         at_ns: Its stamp.
-        arrival_ns: When it came, by the assembler's clock.
+        arrival_ns: When it came, by the synchronizer's clock.
         arrived_s: The same by a steady clock.
         intensity_scale: The LiDAR's largest intensity.
         header: The message's own, or one with the frame that overrides its.
@@ -124,14 +124,14 @@ class SweepMatch:
         num_time_jumps: Backward jumps in time before the cloud came.
     """
 
-    cloud: WaitingCloud
+    cloud: PendingCloud
     T_fixed_lidar: NDArray[np.float64]
     motion: SweepMotion | None
     images: tuple[MatchedImage, ...]
     left_out: tuple[Rejection, ...]
     num_time_jumps: int
 
-    def decode(self, follows_time_jump: bool) -> tuple[AssembledSweep, list[Rejection]]:
+    def decode(self, follows_time_jump: bool) -> tuple[SynchronizedSweep, list[Rejection]]:
         """Decode points and images.
 
         Args:
@@ -157,7 +157,7 @@ class SweepMatch:
                 kind = RejectionKind.CAMERA if is_undecoded else RejectionKind.UNCALIBRATED
                 reason = f"{cloud.where}: {image.camera}: {error}"
                 left_out.append(Rejection(kind, reason, image.camera))
-        assembled = AssembledSweep(
+        assembled = SynchronizedSweep(
             sweep=Sweep(at_stamp, self.T_fixed_lidar, cloud.at_ns),
             points=points,
             cameras=tuple(views),

@@ -56,7 +56,7 @@ class SensorPoses:
         self._is_rigid = rigid_extrinsics
         self._tree = TransformTree()
         self._static: dict[str, StaticTransform] = {}
-        self._mounts: dict[str, _Mount] = {}
+        self._extrinsics: dict[str, _RigidExtrinsics] = {}
         self._moves: list[str] = []
         self._odometry_frames: tuple[str, str] | None = None
 
@@ -67,7 +67,7 @@ class SensorPoses:
             self._tree.set_static_transform(
                 transform.T_parent_child, transform.parent, transform.child
             )
-        self._recheck_mounts()
+        self._recheck_extrinsics()
 
     def add_static_transform(self, message: Any) -> None:
         """Add one geometry_msgs/TransformStamped of /tf_static.
@@ -206,10 +206,12 @@ class SensorPoses:
                 if error.kind in ("past", "future"):
                     raise
                 raise _no_extrinsics(error) from error
-        mount = self._mounts.get(sensor_frame)
-        if mount is None or mount.is_due(now_ns):
-            mount = self._mounts[sensor_frame] = self._look_again(sensor_frame, mount, now_ns)
-        return mount.T_base_sensor
+        extrinsics = self._extrinsics.get(sensor_frame)
+        if extrinsics is None or extrinsics.is_due(now_ns):
+            extrinsics = self._extrinsics[sensor_frame] = self._look_again(
+                sensor_frame, extrinsics, now_ns
+            )
+        return extrinsics.T_base_sensor
 
     def take_moves(self) -> list[str]:
         """Hand over what was noticed since the last call: a line for each mount that moved."""
@@ -222,32 +224,36 @@ class SensorPoses:
         self._odometry_frames = None
         self.add_static(list(self._static.values()))
 
-    def _recheck_mounts(self) -> None:
-        for frame, mount in self._mounts.items():
-            self._mounts[frame] = _Mount(mount.T_base_sensor, None)
+    def _recheck_extrinsics(self) -> None:
+        for frame, extrinsics in self._extrinsics.items():
+            self._extrinsics[frame] = _RigidExtrinsics(extrinsics.T_base_sensor, None)
 
-    def _look_again(self, sensor_frame: str, known: _Mount | None, now_ns: int) -> _Mount:
+    def _look_again(
+        self, sensor_frame: str, known: _RigidExtrinsics | None, now_ns: int
+    ) -> _RigidExtrinsics:
         try:
             T_base_sensor = self._tree.latest(self._base_frame, sensor_frame)
         except TransformError as error:
             if known is None:
                 raise _no_extrinsics(error) from error
-            return _Mount(known.T_base_sensor, None)  # a rigid mount outlives a jump in time
+            return _RigidExtrinsics(
+                known.T_base_sensor, None
+            )  # a rigid mount outlives a jump in time
         if known is not None:
             distance_m, angle_rad = displacement(known.T_base_sensor, T_base_sensor)
             angle_deg = math.degrees(angle_rad)
             if distance_m <= _RIGID_WITHIN_M and angle_deg <= _RIGID_WITHIN_DEG:
-                return _Mount(known.T_base_sensor, now_ns)
+                return _RigidExtrinsics(known.T_base_sensor, now_ns)
             self._moves.append(
                 f"{self._base_frame} <- {sensor_frame} moved by {1000 * distance_m:.1f} mm and "
                 f"{angle_deg:.3f} degrees, but was taken for rigid; set rigid_extrinsics to false "
                 f"if the sensor moves on the robot"
             )
-        return _Mount(T_base_sensor, now_ns)
+        return _RigidExtrinsics(T_base_sensor, now_ns)
 
 
 @dataclass(frozen=True)
-class _Mount:
+class _RigidExtrinsics:
     T_base_sensor: NDArray[np.float64]
     checked_ns: int | None
 

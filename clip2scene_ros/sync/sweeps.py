@@ -50,7 +50,7 @@ class Rejection:
 
 
 @dataclass(frozen=True)
-class AssemblyOptions:
+class SyncOptions:
     """How messages become sweeps.
 
     Attributes:
@@ -114,7 +114,7 @@ class AssemblyOptions:
 
 
 @dataclass(frozen=True)
-class AssembledSweep:
+class SynchronizedSweep:
     """A sweep that can be labelled.
 
     Attributes:
@@ -125,7 +125,7 @@ class AssembledSweep:
         cameras: Views within the tolerance, in the options' order.
         camera_frames: Frame of each view's image.
         header: The cloud's own, in the frame that overrides it; the output carries the same.
-        follows_time_jump: Time ran backwards since the sweep before: reset the engine first.
+        follows_time_jump: Time ran backwards since the sweep before: reset the segmenter first.
         wait_s: From the cloud's arrival until its turn, by a steady clock.
         decode_s: Spent on decoding the cloud and its images.
     """

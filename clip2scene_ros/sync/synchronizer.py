@@ -12,18 +12,18 @@ import numpy as np
 
 from clip2scene_core.geometry.transform_tree import TransformError
 from clip2scene_ros.messages.decode import NANOSECONDS, CloudError, stamp_ns
-from clip2scene_ros.sync.camera_buffer import CameraInput
+from clip2scene_ros.sync.camera_buffer import CameraBuffer
 from clip2scene_ros.sync.camera_info_files import load_camera_infos
 from clip2scene_ros.sync.extrinsics import POINTS, load_extrinsics, parse_frame_overrides
-from clip2scene_ros.sync.pending import MatchedImage, SweepMatch, WaitingCloud
+from clip2scene_ros.sync.pending import MatchedImage, PendingCloud, SweepMatch
 from clip2scene_ros.sync.poses import NoExtrinsicsError, SensorPoses
 from clip2scene_ros.sync.sweeps import (
-    AssembledSweep,
-    AssemblyOptions,
     Rejection,
     RejectionKind,
+    SynchronizedSweep,
+    SyncOptions,
 )
-from clip2scene_ros.sync.time_jumps import StampWatch
+from clip2scene_ros.sync.time_jumps import TimeJumpDetector
 from clip2scene_ros.sync.topics import Profile
 
 _MAX_WAITING: Final = 100
@@ -38,7 +38,7 @@ class _Wait:
     is_over_for_poses: bool
 
 
-class SweepAssembler:
+class SweepSynchronizer:
     """Pairs each cloud with its pose and its nearest images; the LiDAR decides when.
 
     A cloud is released once its pose is interpolable and each camera has an image at or after its
@@ -58,7 +58,7 @@ class SweepAssembler:
         CalibrationFileError: If a calibration file cannot be used.
     """
 
-    def __init__(self, options: AssemblyOptions, profile: Profile) -> None:
+    def __init__(self, options: SyncOptions, profile: Profile) -> None:
         unknown = [camera for camera in options.cameras if camera not in profile.cameras]
         if unknown:
             raise ValueError(
@@ -73,19 +73,19 @@ class SweepAssembler:
         )
         if options.extrinsics_file is not None:
             self._poses.add_static(load_extrinsics(options.extrinsics_file))
-        self._waiting: deque[WaitingCloud] = deque()
+        self._waiting: deque[PendingCloud] = deque()
         frames = parse_frame_overrides(options.frame_overrides, profile.cameras)
         self._cloud_frame = frames.get(POINTS)
         infos = load_camera_infos(options.camera_info_url, options.cameras)
         self._cameras = {
-            camera: CameraInput(profile.cameras[camera], frames.get(camera), infos.get(camera))
+            camera: CameraBuffer(profile.cameras[camera], frames.get(camera), infos.get(camera))
             for camera in options.cameras
         }
-        self._watch = StampWatch()
+        self._watch = TimeJumpDetector()
         self._rejections: list[Rejection] = []
         self._num_time_jumps_released = 0
 
-    def change_waits(self, options: AssemblyOptions) -> None:
+    def change_waits(self, options: SyncOptions) -> None:
         """Take tolerance, waits and what follows them from other options, at the next match."""
         with self._lock:
             self.options = replace(
@@ -111,7 +111,7 @@ class SweepAssembler:
                 return
             frame_id = self._cloud_frame or message.header.frame_id
             self._waiting.append(
-                WaitingCloud(
+                PendingCloud(
                     topic=topic,
                     message=message,
                     at_ns=at_ns,
@@ -173,7 +173,7 @@ class SweepAssembler:
             except ValueError as error:
                 self._reject(RejectionKind.BAD_TRANSFORM, f"{topic}: {error}")
 
-    def next_sweep(self, now_ns: int, is_last: bool = False) -> AssembledSweep | None:
+    def next_sweep(self, now_ns: int, is_last: bool = False) -> SynchronizedSweep | None:
         """Release the oldest cloud if it is ready; no cloud is overtaken.
 
         Args:
@@ -192,7 +192,7 @@ class SweepAssembler:
             if sweep is not None:
                 return sweep
 
-    def newest_sweep(self, now_ns: int) -> AssembledSweep | None:
+    def newest_sweep(self, now_ns: int) -> SynchronizedSweep | None:
         """Release the newest cloud that is ready and drop the older ones, counted.
 
         Args:
@@ -299,7 +299,7 @@ class SweepAssembler:
         return None
 
     def _match(
-        self, cloud: WaitingCloud, now_ns: int, is_last: bool
+        self, cloud: PendingCloud, now_ns: int, is_last: bool
     ) -> SweepMatch | Rejection | None:
         """Match a cloud with its pose and images; None while it has to wait."""
         waited_s = (now_ns - cloud.arrival_ns) / NANOSECONDS
@@ -341,7 +341,7 @@ class SweepAssembler:
         )
 
     def _without_pose(
-        self, cloud: WaitingCloud, kind: RejectionKind, error: LookupError
+        self, cloud: PendingCloud, kind: RejectionKind, error: LookupError
     ) -> SweepMatch | Rejection:
         rejection = Rejection(kind, f"{cloud.where}: {error}")
         if self.options.on_missing_pose == "drop":
@@ -351,7 +351,7 @@ class SweepAssembler:
         return SweepMatch(cloud, nowhere, None, (), (rejection,), self._watch.num_jumps)
 
     def _match_image(
-        self, camera: str, cloud: WaitingCloud, wait: _Wait
+        self, camera: str, cloud: PendingCloud, wait: _Wait
     ) -> MatchedImage | str | None:
         """Find the camera's nearest image; a reason if it has none, None while it may come."""
         source = self._cameras[camera]
@@ -372,7 +372,7 @@ class SweepAssembler:
             return None if error.kind == "future" and not wait.is_over_for_poses else str(error)
         return MatchedImage(camera, message, source.info, camera_frame, T_fixed_camera, at_ns)
 
-    def _decode(self, match: SweepMatch) -> AssembledSweep | None:
+    def _decode(self, match: SweepMatch) -> SynchronizedSweep | None:
         """Decode points and images, outside the lock; None if the cloud cannot be read."""
         follows_time_jump = match.num_time_jumps != self._num_time_jumps_released
         try:

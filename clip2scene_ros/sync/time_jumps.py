@@ -9,7 +9,7 @@ from clip2scene_ros.messages.decode import NANOSECONDS
 _TIME_JUMP_NS: Final = NANOSECONDS // 2
 
 
-class StampWatch:
+class TimeJumpDetector:
     """Follows the newest stamp of each source.
 
     Topics overtake each other on their way. When a bag starts again, one topic is back at its

@@ -35,7 +35,7 @@ _IMAGE_SUFFIXES: Final = (
 """Endings of image topics, best first; a camera that has several is read from the first."""
 
 _OWN_PREFIX: Final = "/clip2scene/"
-_TRUTH_SUFFIX: Final = "/lidarseg"
+_GROUND_TRUTH_SUFFIX: Final = "/lidarseg"
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Profile:
     zero_stamp: str | None = None
 
     def assembly(self) -> dict[str, Any]:
-        """Give what the layout says of AssemblyOptions; parameters have the same names."""
+        """Give what the layout says of SyncOptions; parameters have the same names."""
         fields = ("fixed_frame", "intensity_scale", "zero_stamp")
         return {name: getattr(self, name) for name in fields if getattr(self, name) is not None}
 
@@ -195,7 +195,7 @@ def _choose_cloud(topics: Mapping[str, str], cloud_topic: str | None) -> str:
     candidates = [
         name
         for name in clouds
-        if not name.endswith(_TRUTH_SUFFIX)
+        if not name.endswith(_GROUND_TRUTH_SUFFIX)
         and not name.startswith(_OWN_PREFIX)
         and "radar" not in name.lower()
     ]

@@ -66,8 +66,8 @@ def draw_report(sweeps: list[LabelledSweep], out: Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     first_words, last_words = sweeps[0].vocabulary.names, sweeps[-1].vocabulary.names
     before = [sweep for sweep in sweeps if sweep.vocabulary.names == first_words]
-    with_truth = [sweep for sweep in before if sweep.sweep.labels is not None]
-    shown = (with_truth or before)[-1]
+    with_ground_truth = [sweep for sweep in before if sweep.sweep.labels is not None]
+    shown = (with_ground_truth or before)[-1]
     turn = _turn_by_travel(sweeps)
     pictures = {"birds_eye_view.png": _draw_from_above(shown, turn)}
     if shown.cameras:
@@ -84,16 +84,16 @@ def draw_report(sweeps: list[LabelledSweep], out: Path) -> list[Path]:
 
 def _draw_from_above(labelled: LabelledSweep, turn: NDArray[np.float64]) -> Image.Image:
     points = _points_along(labelled.sweep, turn)
-    colours = labelled.vocabulary.colourise(labelled.labels)
-    predicted = draw_bird_eye(points, colours)
+    colors = labelled.vocabulary.colorize(labelled.labels)
+    predicted = draw_bird_eye(points, colors)
     legend = draw_legend(labelled.vocabulary, labelled.labels, predicted.height)
-    truth = labelled.sweep.labels
+    ground_truth = labelled.sweep.labels
     names = tuple(c.name for c in NUSCENES_CLASSES)
-    if truth is None or labelled.vocabulary.names != names:
+    if ground_truth is None or labelled.vocabulary.names != names:
         return place_side_by_side([predicted, legend], ["labelled by words", "share of points"])
-    true_colours = draw_bird_eye(points, labelled.vocabulary.colourise(truth))
+    true_colors = draw_bird_eye(points, labelled.vocabulary.colorize(ground_truth))
     return place_side_by_side(
-        [predicted, true_colours, legend], ["labelled by words", "truth", "share of points"]
+        [predicted, true_colors, legend], ["labelled by words", "truth", "share of points"]
     )
 
 
@@ -121,8 +121,8 @@ def _draw_change(
     sides = []
     for labelled in (before, after):
         points = _points_along(labelled.sweep, turn)
-        colours = labelled.vocabulary.colourise(labelled.labels)
-        view = draw_bird_eye(points, colours, size_px=560)
+        colors = labelled.vocabulary.colorize(labelled.labels)
+        view = draw_bird_eye(points, colors, size_px=560)
         legend = draw_legend(labelled.vocabulary, labelled.labels, view.height)
         sides.append(place_side_by_side([view, legend]))
     return place_side_by_side(sides, ["before the prompts changed", "after"])

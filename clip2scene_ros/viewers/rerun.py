@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clip2scene_core.geometry.projection import pair_pixels_with_points
-from clip2scene_core.labels import IGNORE_COLOUR, IGNORE_LABEL
+from clip2scene_core.labels import IGNORE_COLOR, IGNORE_LABEL
 from clip2scene_core.mapping.labelled_map import LabelledMap
 from clip2scene_core.prompts.vocabulary import Vocabulary
 from clip2scene_core.sample import CameraView, Sweep
@@ -123,10 +123,10 @@ class RerunLog:
             at_ns: Stamp of the newest sweep in it.
         """
         self._set_time(at_ns)
-        centres = (labelled_map.points - self._origin).astype(np.float32)
+        centers = (labelled_map.points - self._origin).astype(np.float32)
         class_ids = self._class_ids(labelled_map.labels, vocabulary)
         self._recording.log(
-            "world/map", rr.Points3D(centres, class_ids=class_ids, radii=[_VOXEL_RADIUS_M])
+            "world/map", rr.Points3D(centers, class_ids=class_ids, radii=[_VOXEL_RADIUS_M])
         )
 
     def _class_ids(self, labels: NDArray[np.uint8], vocabulary: Vocabulary) -> NDArray[np.uint16]:
@@ -184,10 +184,10 @@ def _transform(T_parent_child: NDArray[np.float64]) -> rr.Transform3D:
 
 
 def _annotations(vocabulary: Vocabulary, first_id: int) -> list[rr.AnnotationInfo]:
-    rows = zip(vocabulary.names, vocabulary.colours.tolist(), strict=True)
+    rows = zip(vocabulary.names, vocabulary.colors.tolist(), strict=True)
     return [
         *(rr.AnnotationInfo(first_id + i, name, tuple(rgb)) for i, (name, rgb) in enumerate(rows)),
-        rr.AnnotationInfo(first_id + IGNORE_LABEL, "unlabelled", IGNORE_COLOUR),
+        rr.AnnotationInfo(first_id + IGNORE_LABEL, "unlabelled", IGNORE_COLOR),
     ]
 
 

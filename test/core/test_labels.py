@@ -7,7 +7,7 @@ import pytest
 from checkout import SHARED_DATA
 
 from clip2scene_core.labels import (
-    IGNORE_COLOUR,
+    IGNORE_COLOR,
     IGNORE_LABEL,
     NUSCENES_CLASSES,
     NUSCENES_RAW_CATEGORIES,
@@ -21,9 +21,9 @@ def test_the_sixteen_classes_differ_in_name_prompt_and_colour():
     assert len(NUSCENES_CLASSES) == 16
     assert len({scene_class.name for scene_class in NUSCENES_CLASSES}) == 16
     assert len({scene_class.prompt for scene_class in NUSCENES_CLASSES}) == 16
-    colours = {scene_class.colour for scene_class in NUSCENES_CLASSES}
-    assert len(colours | {IGNORE_COLOUR}) == 17
-    assert all(0 <= part <= 255 for colour in colours for part in colour)
+    colors = {scene_class.color for scene_class in NUSCENES_CLASSES}
+    assert len(colors | {IGNORE_COLOR}) == 17
+    assert all(0 <= part <= 255 for color in colors for part in color)
 
 
 @pytest.mark.parametrize(

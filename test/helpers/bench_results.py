@@ -3,16 +3,16 @@
 from clip2scene_core.bench.results import (
     ClipResult,
     Difference,
-    Split,
+    SplitCounts,
     StageTime,
     TextGroup,
 )
 from clip2scene_core.bench.statistics import Measurement, PairedDifference
 from clip2scene_core.bench.world.result import (
-    Answer,
     BenchResult,
     Corrupted,
     Failure,
+    QueryResult,
     Score,
     StudentResult,
 )
@@ -30,7 +30,7 @@ def make_result(digests=("aa", "bb"), clip_digest: str = "cc") -> BenchResult:
     def fixed(value: float) -> Measurement:
         return Measurement((value,), 0.02, is_seeded=False)
 
-    answer = Answer(
+    answer = QueryResult(
         "synonyms", ("automobile", "street"), "mean IoU", "lidar", seeded(0.3, 0.5), None,
         "trained prompts", PairedDifference(-0.1, 0.01, 0.02), "synonyms.png",
     )  # fmt: skip
@@ -38,7 +38,7 @@ def make_result(digests=("aa", "bb"), clip_digest: str = "cc") -> BenchResult:
     modes = ("lidar", "camera", "fused")
     lost = PairedDifference(-0.2, 0.0, 0.05)
     student = StudentResult(
-        name="embedded",
+        name="synthetic",
         digests=tuple(digests),
         seeds=(0, 1),
         config="{}",
@@ -51,8 +51,8 @@ def make_result(digests=("aa", "bb"), clip_digest: str = "cc") -> BenchResult:
             for points, value in (("all points", 0.1), ("points in view", 0.05))
         ),
         answers=(
-            *(Answer(**{**vars(answer), "mode": mode}) for mode in modes),
-            *(Answer(*choice, mode, fixed(0.625), 0.5, None, None, "") for mode in modes),
+            *(QueryResult(**{**vars(answer), "mode": mode}) for mode in modes),
+            *(QueryResult(*choice, mode, fixed(0.625), 0.5, None, None, "") for mode in modes),
         ),
         corruptions=(
             *(Corrupted("none", 0, "", mode, fixed(0.4), None) for mode in modes),
@@ -67,8 +67,8 @@ def make_result(digests=("aa", "bb"), clip_digest: str = "cc") -> BenchResult:
         is_quick=False,
         classes=CLASSES,
         splits=(
-            Split("train", 4, 12, (900, 2100), (4, 3)),
-            Split("test", 2, 6, (250, 750), (2, 1)),
+            SplitCounts("train", 4, 12, (900, 2100), (4, 3)),
+            SplitCounts("test", 2, 6, (250, 750), (2, 1)),
         ),
         clip=ClipResult(
             "small",
@@ -83,5 +83,5 @@ def make_result(digests=("aa", "bb"), clip_digest: str = "cc") -> BenchResult:
         ),
         students=(student,),
         between=(),
-        stages=(StageTime("rules", 2.5, "abc"), StageTime("student-embedded-0", 60.0, "def")),
+        stages=(StageTime("rules", 2.5, "abc"), StageTime("student-synthetic-0", 60.0, "def")),
     )

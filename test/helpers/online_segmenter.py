@@ -1,4 +1,4 @@
-"""An engine with a tiny network, four words, and cameras that see half of the points."""
+"""A segmenter with a tiny network, four words, and cameras that see half of the points."""
 
 import numpy as np
 import torch
@@ -47,7 +47,7 @@ def make_sweep(points=None, x_m: float = 0.0, stamp_ns: int = 1) -> Sweep:
     return Sweep(points, T_fixed_lidar, stamp_ns)
 
 
-def make_engine(tiny_checkpoint, **options) -> OnlineSegmenter:
+def make_segmenter(tiny_checkpoint, **options) -> OnlineSegmenter:
     return OnlineSegmenter(
         OnlineOptions(**{"ego_radius_m": 0.0, **options}),
         tiny_checkpoint.vocabulary,

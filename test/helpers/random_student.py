@@ -8,7 +8,7 @@ from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import NetworkConfig, TeacherConfig, TrainingConfig
 from clip2scene_core.network.student import Student
-from clip2scene_core.prompts.text_encoder import PromptEncoder
+from clip2scene_core.prompts.text_encoder import TextEncoder
 from clip2scene_core.prompts.vocabulary import make_vocabulary
 
 
@@ -20,7 +20,7 @@ def random_student(seed: int = 0) -> Checkpoint:
         teacher=TeacherConfig(clip="small", key_smoothing=True, occlusion_margin_m=0.5),
         training=TrainingConfig(seed=seed),
     )
-    embeddings = PromptEncoder("small")(config.prompts)
+    embeddings = TextEncoder("small")(config.prompts)
     student = Student(config.network, embeddings.shape[1]).eval().requires_grad_(False)
     vocabulary = make_vocabulary(config.prompts, embeddings, config.classes)
     return Checkpoint(student, vocabulary, config, (), {})

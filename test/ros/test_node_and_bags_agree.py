@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 
-from fake_segmenter import FakeEngine
+from fake_segmenter import FakeSegmenter
 from rclpy.parameter import Parameter
-from ros_graph import Graph, QuadrantEngine, labels_of
+from ros_graph import Graph, QuadrantSegmenter, labels_of
 from sensor_msgs.msg import CameraInfo, CompressedImage
 
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
@@ -19,10 +19,10 @@ from clip2scene_ros.bags.io import open_bag, read_messages
 from clip2scene_ros.bags.messages import read_message
 from clip2scene_ros.bags.segment import ReplayOptions, segment_bag
 from clip2scene_ros.cli.main import main
-from clip2scene_ros.node.parameters.options import load_engine
+from clip2scene_ros.node.parameters.options import make_segmenter
 from clip2scene_ros.segment_node import SegmentNode
 from clip2scene_ros.sync.extrinsics import save_extrinsics
-from clip2scene_ros.sync.sweeps import AssemblyOptions
+from clip2scene_ros.sync.sweeps import SyncOptions
 
 pytestmark = pytest.mark.ros
 
@@ -42,7 +42,7 @@ def start_graph(bag, tmp_path, monkeypatch):
     save_extrinsics(tmp_path / "extrinsics.yaml", read_bag_extrinsics(bag))
     graphs = []
 
-    def start(mode, load_engine):
+    def start(mode, make_segmenter):
         values = {
             "mode": mode,
             "pose_source": "odometry",
@@ -52,7 +52,7 @@ def start_graph(bag, tmp_path, monkeypatch):
             "tf_timeout": 10.0,
         }
         overrides = [Parameter(name, value=value) for name, value in values.items()]
-        graph = Graph(lambda context: SegmentNode(load_engine, context, overrides))
+        graph = Graph(lambda context: SegmentNode(make_segmenter, context, overrides))
         graphs.append(graph)
         for camera in CAMERAS if mode != "lidar" else ():
             for kind, message_type in (
@@ -89,9 +89,9 @@ def play(bag, graph):
 
 
 def test_node_and_replay_see_the_same(bag, start_graph, tmp_path):
-    offline, live = FakeEngine(), QuadrantEngine()
+    offline, live = FakeSegmenter(), QuadrantSegmenter()
     live_graph = start_graph("fused", lambda _: live)
-    assembly = AssemblyOptions(pose_source="odometry", cameras=CAMERAS)
+    assembly = SyncOptions(pose_source="odometry", cameras=CAMERAS)
     segment_bag(bag, tmp_path / "labelled", offline, ReplayOptions(assembly))
     play(bag, live_graph)
     assert [sweep.stamp_ns for sweep in live.sweeps] == [s.stamp_ns for s in offline.sweeps]
@@ -108,7 +108,7 @@ def test_node_and_replay_see_the_same(bag, start_graph, tmp_path):
 @pytest.mark.parametrize("mode", ["lidar", "fused"])
 def test_node_and_command_label_alike_point_for_point(bag, start_graph, tmp_path, mode):
     """Both with the shipped models and with what they take by default."""
-    graph = start_graph(mode, load_engine)
+    graph = start_graph(mode, make_segmenter)
     play(bag, graph)
     command = ["segment", str(bag), "--out", str(tmp_path / "labelled"), "--mode", mode]
     assert main([*command, "--pose-source", "odometry"]) == 0

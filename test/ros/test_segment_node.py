@@ -1,4 +1,4 @@
-"""The node in a real graph, over the real middleware, with an engine that labels by quadrant."""
+"""The node in a real graph, over the real middleware, with a segmenter that labels by quadrant."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 import ros_graph
 from ros_graph import (
     ONE_PER_QUADRANT,
-    QuadrantEngine,
+    QuadrantSegmenter,
     labels_of,
     make_cloud,
     seconds_of,
@@ -25,16 +25,16 @@ from clip2scene_ros.sync.extrinsics import StaticTransform, save_extrinsics
 
 pytestmark = pytest.mark.ros
 
-OWN_WORDS = ["car", "tree", "road", "building"]  # the fake engine's
+OWN_WORDS = ["car", "tree", "road", "building"]  # the fake segmenter's
 
 
 @pytest.fixture
-def engine():
-    return QuadrantEngine()
+def segmenter():
+    return QuadrantSegmenter()
 
 
 @pytest.fixture
-def start(engine, tmp_path, monkeypatch):
+def start(segmenter, tmp_path, monkeypatch):
     """Start a graph with the given parameters; poses come from odometry, mounts from a file."""
     extrinsics = tmp_path / "extrinsics.yaml"
     T_base_sensor = np.eye(4)
@@ -44,7 +44,7 @@ def start(engine, tmp_path, monkeypatch):
     ]
     save_extrinsics(extrinsics, mounts)
     with starting_graphs(
-        engine,
+        segmenter,
         monkeypatch,
         pose_source="odometry",
         extrinsics_file=str(extrinsics),
@@ -65,13 +65,13 @@ def test_every_sweep_comes_back_once_in_order_with_its_own_stamp_frame_and_label
     assert [labels_of(cloud) for cloud in graph.received.points] == [[0, 1, 2, 3]] * 5
 
 
-def test_the_engine_gets_the_pose_of_the_sensor_at_the_sweeps_stamp(start, engine):
+def test_the_engine_gets_the_pose_of_the_sensor_at_the_sweeps_stamp(start, segmenter):
     graph = start()
     graph.publish_pose(1.0)
     graph.publish_pose(2.0)
     graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.25))
-    graph.spin_until(lambda: engine.sweeps)
-    (sweep,) = engine.sweeps
+    graph.spin_until(lambda: segmenter.sweeps)
+    (sweep,) = segmenter.sweeps
     np.testing.assert_allclose(sweep.T_global_lidar[:3, 3], [1.25, 0, 1.8])
     np.testing.assert_allclose(sweep.points[:, 3], np.array([10, 20, 30, 40]) / 255, rtol=1e-6)
 
@@ -142,7 +142,7 @@ def test_parameters_that_are_used_at_the_start_only_cannot_be_set(start):
     assert "read-only" in reason
 
 
-def test_the_nearest_image_reaches_the_engine(start, engine):
+def test_the_nearest_image_reaches_the_engine(start, segmenter):
     graph = start(mode="fused", sync__max_wait=0.5)
     for stamp_s in (0.9, 1.1):
         graph.publish_pose(stamp_s)
@@ -150,12 +150,12 @@ def test_the_nearest_image_reaches_the_engine(start, engine):
     graph.publish_camera("cam_front", ros_graph.make_image(1.01))
     graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
     graph.spin_until(lambda: graph.received.points)
-    ((camera,),) = engine.cameras
+    ((camera,),) = segmenter.cameras
     assert (camera.name, camera.stamp_ns) == ("cam_front", 1_010_000_000)
     assert camera.image.shape == (2, 4, 3)
 
 
-def test_a_compressed_image_is_decoded(start, engine):
+def test_a_compressed_image_is_decoded(start, segmenter):
     graph = start(mode="fused", sync__max_wait=0.5)
     for stamp_s in (0.9, 1.1):
         graph.publish_pose(stamp_s)
@@ -165,11 +165,11 @@ def test_a_compressed_image_is_decoded(start, engine):
     graph.publish_camera("cam_front", image, ros_graph.make_info())
     graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
     graph.spin_until(lambda: graph.received.points)
-    ((camera,),) = engine.cameras
+    ((camera,),) = segmenter.cameras
     assert camera.image[0, 0, 0] > 150 > camera.image[0, 0, 1]
 
 
-def test_calibration_and_frames_may_come_from_parameters(start, engine, tmp_path):
+def test_calibration_and_frames_may_come_from_parameters(start, segmenter, tmp_path):
     (tmp_path / "cam_front.yaml").write_text(
         "{image_width: 4, image_height: 2, camera_matrix: {data: [3, 0, 2, 0, 3, 1, 0, 0, 1]}}"
     )
@@ -185,7 +185,7 @@ def test_calibration_and_frames_may_come_from_parameters(start, engine, tmp_path
     graph.publish_camera("cam_front", ros_graph.make_image(1.0, frame=""))
     graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0, frame=""))
     graph.spin_until(lambda: graph.received.points)
-    ((camera,),) = engine.cameras
+    ((camera,),) = segmenter.cameras
     assert camera.intrinsics[0, 0] == 3
     assert graph.received.points[0].header.frame_id == "lidar_top"
     graph.spin_until(lambda: graph.received.diagnostics)
@@ -202,13 +202,13 @@ def test_the_map_is_published_in_the_fixed_frame_with_the_sweeps_stamp(start):
     assert (cloud.header.frame_id, seconds_of(cloud), cloud.width) == ("map", 1.0, 4)
 
 
-def test_new_words_label_the_latched_map_without_another_sweep(start, engine):
+def test_new_words_label_the_latched_map_without_another_sweep(start, segmenter):
     graph = start(map__publish_rate=0.1)  # the next map is due in ten seconds
     for stamp_s in (0.9, 1.1):
         graph.publish_pose(stamp_s)
     graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
     graph.spin_until(lambda: graph.received.maps)
-    engine.set_prompts(["car", "tree"])
+    segmenter.set_prompts(["car", "tree"])
     graph.spin_until(lambda: len(graph.received.maps) == 2)
     before, after = graph.received.maps
     assert seconds_of(after) == seconds_of(before) == 1.0

@@ -21,14 +21,14 @@ SCRIPT = """
 import sys, time
 sys.path[:0] = ["test/helpers", "test/helpers/ros"]
 from clip2scene_ros import segment_node
-from ros_graph import QuadrantEngine
+from ros_graph import QuadrantSegmenter
 
-def load_engine(values):
+def make_segmenter(values):
     print("loads", file=sys.stderr, flush=True)
     time.sleep({loading_s})
-    return QuadrantEngine()
+    return QuadrantSegmenter()
 
-segment_node.load_engine = load_engine
+segment_node.make_segmenter = make_segmenter
 sys.exit(segment_node.main(["--ros-args", "-p", "pose_source:=none"]))
 """
 

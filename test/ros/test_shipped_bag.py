@@ -25,7 +25,7 @@ from clip2scene_ros.share import share_directory
 from clip2scene_ros.viewers.report import score
 
 REAL_BAG = SHARED_DATA / "nuscenes_keyframe_bag"
-BAG = share_directory() / "rosbags" / "embedded_street"
+BAG = share_directory() / "rosbags" / "synthetic_street"
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +40,11 @@ def mean_iou(labelled: list[LabelledSweep], mode_labels) -> float:
     """Score labels on the sweeps that have the truth, where they label at all."""
     confusion = ConfusionMatrix(len(NUSCENES_CLASSES))
     for sweep in labelled:
-        truth = sweep.sweep.labels
-        if truth is not None:
+        ground_truth = sweep.sweep.labels
+        if ground_truth is not None:
             predicted = mode_labels(sweep)
             given = predicted != IGNORE_LABEL
-            confusion.add(truth[given], predicted[given])
+            confusion.add(ground_truth[given], predicted[given])
     return confusion.mean_iou()
 
 
@@ -53,7 +53,7 @@ def test_the_models_are_small_and_say_how_they_were_made():
         assert path.stat().st_size < 10e6
         card = path.with_suffix(".md").read_text()
         assert "clip2scene" in card
-        assert "embedded world" in card
+        assert "synthetic world" in card
 
 
 def test_the_student_carries_the_words_of_the_clip_that_taught_it():
@@ -76,11 +76,11 @@ def test_student_and_teacher_beat_a_random_student_by_far(labelled):
 
 
 def test_another_word_gives_other_labels(labelled):
-    engine = load_online_segmenter()
+    segmenter = load_online_segmenter()
     sweep = dataclasses.replace(labelled[0].sweep, labels=None)
-    cars = engine.add(sweep)
-    engine.set_prompts(["building", "road"])
-    fewer = engine.add(sweep)
+    cars = segmenter.add(sweep)
+    segmenter.set_prompts(["building", "road"])
+    fewer = segmenter.add(sweep)
     assert set(np.unique(fewer.labels)) == {0, 1, IGNORE_LABEL}
     # What was a building or a road keeps its word: no other word had a better claim to it.
     for name, label in (("manmade", 0), ("driveable surface", 1)):
@@ -89,9 +89,9 @@ def test_another_word_gives_other_labels(labelled):
 
 
 def test_a_word_that_the_small_clip_never_saw_is_said():
-    engine = load_online_segmenter()
+    segmenter = load_online_segmenter()
     with pytest.raises(ValueError, match=r"'giraffe'.*never saw"):
-        engine.set_prompts(["car", "giraffe"])
+        segmenter.set_prompts(["car", "giraffe"])
 
 
 def test_the_segmenter_is_the_readme_s_example(labelled):
@@ -105,8 +105,8 @@ def test_the_real_keyframe_is_labelled_point_for_point(tmp_path, mode):
     if not REAL_BAG.is_dir():
         pytest.skip("the real keyframe's bag is not beside this repository")
     out = tmp_path / "labelled"
-    engine = load_online_segmenter(options=OnlineOptions(mode=mode))
-    summary = segment_bag(REAL_BAG, out, engine, ReplayOptions(with_cameras=mode != "lidar"))
+    segmenter = load_online_segmenter(options=OnlineOptions(mode=mode))
+    summary = segment_bag(REAL_BAG, out, segmenter, ReplayOptions(with_cameras=mode != "lidar"))
     assert (summary.num_labelled, summary.num_points) == (1, 34688)
     assert not summary.rejections
     with open_bag(out) as reader:
@@ -119,14 +119,16 @@ def test_the_real_keyframe_is_labelled_point_for_point(tmp_path, mode):
 def test_the_demo_labels_alike_through_node_and_engine(tmp_path, capsys):
     if importlib.util.find_spec("rclpy") is None:
         pytest.skip("rclpy is not installed; pip install .[ros]")
-    for name, more in (("node", []), ("engine", ["--no-ros"])):
+    for name, more in (("node", []), ("segmenter", ["--no-ros"])):
         assert main(["demo", "--out", str(tmp_path / name), *more]) == 0
     printed = capsys.readouterr().out
     assert "through the ROS 2 node" in printed
-    assert printed.count("mIoU against the embedded world's truth") == 2
-    node, engine = (read_labelled_bag(tmp_path / name / "labelled") for name in ("node", "engine"))
-    assert len(node) == len(engine) > 20
-    for one, other in zip(node, engine, strict=True):
+    assert printed.count("mIoU against the synthetic world's truth") == 2
+    node, segmenter = (
+        read_labelled_bag(tmp_path / name / "labelled") for name in ("node", "segmenter")
+    )
+    assert len(node) == len(segmenter) > 20
+    for one, other in zip(node, segmenter, strict=True):
         assert one.vocabulary.names == other.vocabulary.names
         np.testing.assert_array_equal(one.labels, other.labels)
     assert len({sweep.vocabulary.names for sweep in node}) == 2

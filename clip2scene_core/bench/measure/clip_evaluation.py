@@ -1,4 +1,4 @@
-"""What a CLIP knows of the embedded world: its pictures, its words, its pixels."""
+"""What a CLIP knows of the synthetic world: its pictures, its words, its pixels."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from clip2scene_core.world.captions.questions import (
     Question,
     questions_about,
 )
-from clip2scene_core.world.dataset.truth import read_class_images
+from clip2scene_core.world.dataset.ground_truth import read_class_images
 
 
 @dataclass(frozen=True)
-class Answer:
+class QuestionRecall:
     """How well a CLIP answered a question.
 
     Attributes:
@@ -55,7 +55,7 @@ class PictureScores:
     """
 
     confusion: ConfusionMatrix
-    answers: tuple[Answer, ...]
+    answers: tuple[QuestionRecall, ...]
     unread: tuple[str, ...]
 
     @property
@@ -77,7 +77,7 @@ class PictureScores:
         Every picture counts once for each text that it is asked about: some texts have few
         pictures, and a mean over texts would be theirs.
         """
-        groups: dict[str, list[Answer]] = {}
+        groups: dict[str, list[QuestionRecall]] = {}
         for answer in self.answers:
             groups.setdefault(answer.question.group, []).append(answer)
         recalls = {}
@@ -164,13 +164,13 @@ def evaluate_pictures(clip: Clip, pictures: Iterable[Picture]) -> PictureScores:
     if not kept:
         raise ValueError("no picture to score on; ask for at least one")
     embeddings = embed_pictures(clip, np.stack([picture.image for picture in kept]))
-    truth = [picture.shown for picture in kept]
+    ground_truth = [picture.shown for picture in kept]
     confusion = ConfusionMatrix(len(CLASS_PROMPTS))
     confusion.add(
-        np.array([shown[0].label for shown in truth], dtype=np.uint8),
+        np.array([shown[0].label for shown in ground_truth], dtype=np.uint8),
         nearest_prompt(clip, embeddings, CLASS_PROMPTS).astype(np.uint8),
     )
-    questions = questions_about(truth)
+    questions = questions_about(ground_truth)
     unread = unreadable(clip, [*CLASS_PROMPTS, *(question.texts[0] for question in questions)])
     answers = []
     for question in questions:
@@ -178,7 +178,7 @@ def evaluate_pictures(clip: Clip, pictures: Iterable[Picture]) -> PictureScores:
         if question.texts[0] not in unread:
             nearest = nearest_prompt(clip, embeddings[list(question.pictures)], question.texts)
             recall = float(np.mean(nearest == 0))
-        answers.append(Answer(question, recall))
+        answers.append(QuestionRecall(question, recall))
     return PictureScores(confusion, tuple(answers), tuple(unread))
 
 

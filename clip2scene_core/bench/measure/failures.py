@@ -14,7 +14,7 @@ from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.datasets import NuScenesDataset, Sample
 from clip2scene_core.evaluation import ConfusionMatrix
 from clip2scene_core.inference.segmenter import Segmenter
-from clip2scene_core.labels import IGNORE_COLOUR, IGNORE_LABEL, NUSCENES_CLASSES
+from clip2scene_core.labels import IGNORE_COLOR, IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.prompts.vocabulary import Vocabulary
 from clip2scene_core.visualization.clouds import (
     draw_bird_eye,
@@ -46,12 +46,12 @@ def draw_failures(weights: Path, test: Path, out: Path, num_classes: int = 4) ->
     worst: list[_Failure | None] = [None] * len(NUSCENES_CLASSES)
     for index in range(len(dataset)):
         sample = dataset[index]
-        truth = sample.keyframe.labels
-        assert truth is not None  # the data set was opened with labels
+        ground_truth = sample.keyframe.labels
+        assert ground_truth is not None  # the data set was opened with labels
         predicted = segmenter.segment(sample.keyframe.points).labels
-        confusion.add(truth, predicted)
+        confusion.add(ground_truth, predicted)
         for label in range(len(worst)):
-            failure = _Failure(label, sample, truth, predicted)
+            failure = _Failure(label, sample, ground_truth, predicted)
             best = worst[label]
             if best is None or failure.num_errors > best.num_errors:
                 worst[label] = failure
@@ -77,15 +77,15 @@ class _Failure:
 
     label: int
     sample: Sample
-    truth: NDArray[np.uint8]
+    ground_truth: NDArray[np.uint8]
     predicted: NDArray[np.uint8]
 
     @property
     def is_wrong(self) -> NDArray[np.bool_]:
         """(N,) bool, points of the class that are missed and others that are taken for it."""
-        about = (self.truth == self.label) | (self.predicted == self.label)
+        about = (self.ground_truth == self.label) | (self.predicted == self.label)
         wrong: NDArray[np.bool_] = (
-            about & (self.truth != self.predicted) & (self.truth != IGNORE_LABEL)
+            about & (self.ground_truth != self.predicted) & (self.ground_truth != IGNORE_LABEL)
         )
         return wrong
 
@@ -97,14 +97,14 @@ class _Failure:
     def draw(self, vocabulary: Vocabulary) -> Image.Image:
         """Draw truth, prediction and errors from above."""
         points = forward_left_up(self.sample.keyframe.points)
-        grey = np.tile(np.array(IGNORE_COLOUR, dtype=np.uint8), (len(points), 1))
-        errors = draw_bird_eye(points, grey, _SIZE_PX, _REACH_M)
-        is_right = (self.truth == self.label) & ~self.is_wrong
+        gray = np.tile(np.array(IGNORE_COLOR, dtype=np.uint8), (len(points), 1))
+        errors = draw_bird_eye(points, gray, _SIZE_PX, _REACH_M)
+        is_right = (self.ground_truth == self.label) & ~self.is_wrong
         _mark(errors, points[is_right], _RIGHT)
         _mark(errors, points[self.is_wrong], _WRONG)
         true_picture, predicted_picture = (
-            draw_bird_eye(points, vocabulary.colourise(labels), _SIZE_PX, _REACH_M)
-            for labels in (self.truth, self.predicted)
+            draw_bird_eye(points, vocabulary.colorize(labels), _SIZE_PX, _REACH_M)
+            for labels in (self.ground_truth, self.predicted)
         )
         name = vocabulary.names[self.label]
         return place_side_by_side(
@@ -113,10 +113,10 @@ class _Failure:
         )
 
 
-def _mark(picture: Image.Image, points: NDArray[np.floating], colour: tuple[int, int, int]) -> None:
+def _mark(picture: Image.Image, points: NDArray[np.floating], color: tuple[int, int, int]) -> None:
     """Draw points large; a few of them would not be seen among thousands."""
     draw = ImageDraw.Draw(picture)
     scale = _SIZE_PX / (2 * _REACH_M)
     for x_forward, y_left in points[:, :2].tolist():
         column, row = _SIZE_PX / 2 - y_left * scale, _SIZE_PX / 2 - x_forward * scale
-        draw.ellipse([column - 2, row - 2, column + 2, row + 2], fill=colour)
+        draw.ellipse([column - 2, row - 2, column + 2, row + 2], fill=color)

@@ -20,7 +20,7 @@ from clip2scene_core.inference.fusion import fuse
 from clip2scene_core.inference.options import OnlineOptions
 from clip2scene_core.inference.segmenter import Segmenter
 from clip2scene_core.labels import IGNORE_LABEL
-from clip2scene_core.prompts.text_encoder import PromptEncoder
+from clip2scene_core.prompts.text_encoder import TextEncoder
 from clip2scene_core.prompts.vocabulary import Vocabulary, classify, make_vocabulary
 from clip2scene_core.teacher.maskclip import DenseClip
 
@@ -41,12 +41,12 @@ class Look:
 
 
 class Labeller:
-    """Students beside the teacher that taught them all, as the engine runs each of them.
+    """Students beside the teacher that taught them all, as the segmenter runs each of them.
 
     Args:
         checkpoints: Students of one configuration but for the seed; it names the teacher and how
             the teacher looks at pictures.
-        scales: Sizes at which cameras are read, see `DenseClip`; one by default, as in the engine.
+        scales: Sizes at which cameras are read, see `DenseClip`; by default one.
 
     Raises:
         ValueError: If the teacher cannot be loaded or did not teach the first student.
@@ -57,7 +57,7 @@ class Labeller:
         first = checkpoints[0]
         teacher = first.config.teacher
         self.vocabulary = first.vocabulary
-        self._embed_prompts = PromptEncoder(teacher.clip, taught_with=first.vocabulary)
+        self._embed_prompts = TextEncoder(teacher.clip, taught_with=first.vocabulary)
         self._segmenters = [Segmenter(checkpoint) for checkpoint in checkpoints]
         margin_m = teacher.occlusion_margin_m
         self._camera_segmenter = CameraSegmenter(
@@ -92,7 +92,7 @@ class Labeller:
         )
 
     def label(self, look: Look, vocabulary: Vocabulary) -> dict[str, NDArray[np.uint8]]:
-        """Label with a vocabulary in each mode of the engine.
+        """Label with a vocabulary in each mode of the segmenter.
 
         Args:
             look: Of a sample with N points.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clip2scene_core.bench.measure.labeller import Labeller, mode_of
-from clip2scene_core.bench.measure.probes import Probe, make_probes
+from clip2scene_core.bench.measure.queries import OpenVocabularyQuery, make_queries
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.datasets import CameraView, NuScenesDataset, Sample
 from clip2scene_core.evaluation import ConfusionMatrix
@@ -25,83 +25,83 @@ from clip2scene_core.visualization.clouds import (
     draw_overlay,
     place_side_by_side,
 )
-from clip2scene_core.world.dataset.truth import read_things
+from clip2scene_core.world.dataset.ground_truth import read_objects
 
 _WIDTH_PX = 400
-_COLOURS = {"red": (230, 50, 40), "white": (245, 245, 245)}
+_COLORS = {"red": (230, 50, 40), "white": (245, 245, 245)}
 """An answer that names a colour is drawn in it."""
 
 
-def answer_probes(weights: Sequence[Path], test: Path, pictures: Path) -> dict[str, Any]:
-    """Ask students every probe on every keyframe of the test split.
+def answer_queries(weights: Sequence[Path], test: Path, pictures: Path) -> dict[str, Any]:
+    """Ask students every query on every keyframe of the test split.
 
     Args:
         weights: Checkpoints of one configuration.
-        test: Root of the test split, an embedded world.
-        pictures: Folder to draw one picture for each probe into, of the first student.
+        test: Root of the test split, a synthetic world.
+        pictures: Folder to draw one picture for each query into, of the first student.
 
     Returns:
-        "counts": by probe and mode ("camera", "lidar 0", ...), confusion counts (S, A, A + 1) by
-        scene, as lists; "pictures": by probe, the name of the file.
+        "counts": by query and mode ("camera", "lidar 0", ...), confusion counts (S, A, A + 1) by
+        scene, as lists; "pictures": by query, the name of the file.
 
     Raises:
-        ValueError: If the teacher does not know a word of a probe.
+        ValueError: If the teacher does not know a word of a query.
     """
     labeller = Labeller([load_checkpoint(path) for path in weights])
-    probes = make_probes(labeller.vocabulary.prompts)
-    vocabularies = [labeller.embed(probe.prompts) for probe in probes]
+    queries = make_queries(labeller.vocabulary.prompts)
+    vocabularies = [labeller.embed(query.prompts) for query in queries]
     dataset = NuScenesDataset(test, with_labels=True)
     row_of_scene = {scene.token: row for row, scene in enumerate(dataset.scenes)}
-    counts: list[dict[str, list[ConfusionMatrix]]] = [{} for _ in probes]
-    views: list[_View | None] = [None] * len(probes)
+    counts: list[dict[str, list[ConfusionMatrix]]] = [{} for _ in queries]
+    views: list[_View | None] = [None] * len(queries)
     for index in range(len(dataset)):
         sample = dataset[index]
         assert sample.keyframe.labels is not None  # the data set was opened with labels
-        things = read_things(test, sample)
+        objects = read_objects(test, sample)
         look = labeller.look(sample)
-        for number, (probe, vocabulary) in enumerate(zip(probes, vocabularies, strict=True)):
-            truth = probe.truth(sample.keyframe.labels, things)
-            answers = _answer(labeller.label(look, vocabulary), probe)
+        for number, (query, vocabulary) in enumerate(zip(queries, vocabularies, strict=True)):
+            ground_truth = query.ground_truth(sample.keyframe.labels, objects)
+            answers = _answer(labeller.label(look, vocabulary), query)
             for mode, answered in answers.items():
-                empty = [ConfusionMatrix(len(probe.answers)) for _ in row_of_scene]
+                empty = [ConfusionMatrix(len(query.answers)) for _ in row_of_scene]
                 by_scene = counts[number].setdefault(mode, empty)
-                by_scene[row_of_scene[sample.scene_token]].add(truth, answered)
+                by_scene[row_of_scene[sample.scene_token]].add(ground_truth, answered)
             of_student = answers[mode_of("lidar", 0)]
-            views[number] = _better(views[number], sample, probe, truth, of_student)
+            views[number] = _better(views[number], sample, query, ground_truth, of_student)
     pictures.mkdir(parents=True, exist_ok=True)
     files = {}
-    before = {probe.against for probe in probes}
-    for probe, view in zip(probes, views, strict=True):
-        if view is not None and probe.name not in before:
-            files[probe.name] = f"{probe.name.replace(',', '').replace(' ', '_')}.png"
-            view.draw(probe).save(pictures / files[probe.name])
+    before = {query.against for query in queries}
+    for query, view in zip(queries, views, strict=True):
+        if view is not None and query.name not in before:
+            files[query.name] = f"{query.name.replace(',', '').replace(' ', '_')}.png"
+            view.draw(query).save(pictures / files[query.name])
     counted = {
-        probe.name: {
+        query.name: {
             mode: [scene.counts.tolist() for scene in by_scene]
-            for mode, by_scene in of_probe.items()
+            for mode, by_scene in of_query.items()
         }
-        for probe, of_probe in zip(probes, counts, strict=True)
+        for query, of_query in zip(queries, counts, strict=True)
     }
     return {"counts": counted, "pictures": files}
 
 
 def _answer(
-    labels_by_mode: dict[str, NDArray[np.uint8]], probe: Probe
+    labels_by_mode: dict[str, NDArray[np.uint8]], query: OpenVocabularyQuery
 ) -> dict[str, NDArray[np.uint8]]:
     table = np.full(256, IGNORE_LABEL, dtype=np.uint8)
-    table[: len(probe.prompts)] = probe.answer_of_prompt
+    table[: len(query.prompts)] = query.answer_of_prompt
     return {mode: table[labels] for mode, labels in labels_by_mode.items()}
 
 
 @dataclass(frozen=True)
 class _View:
-    """The camera picture that shows a probe's answers best so far.
+    """The camera picture that shows a query's answers best so far.
 
     Attributes:
         value: How well.
         camera: The picture.
         sample: Its keyframe, N points.
-        truth: (N,) uint8 true answers; IGNORE_LABEL is not drawn.
+        ground_truth: (N,) uint8 true answers; IGNORE_LABEL is not drawn.
         answers: (N,) uint8.
         seen: Indices of the points in view.
     """
@@ -109,37 +109,41 @@ class _View:
     value: float
     camera: CameraView
     sample: Sample
-    truth: NDArray[np.uint8]
+    ground_truth: NDArray[np.uint8]
     answers: NDArray[np.uint8]
     seen: NDArray[np.int64]
 
-    def draw(self, probe: Probe) -> Image.Image:
+    def draw(self, query: OpenVocabularyQuery) -> Image.Image:
         """Draw the points that were asked, with their true and their given answers."""
-        answers = np.where(self.truth == IGNORE_LABEL, IGNORE_LABEL, self.answers).astype(np.uint8)
-        vocabulary = _colours(probe.answers)
+        answers = np.where(self.ground_truth == IGNORE_LABEL, IGNORE_LABEL, self.answers).astype(
+            np.uint8
+        )
+        vocabulary = _colors(query.answers)
         true_picture, answered_picture = (
             draw_overlay(self.camera, self.sample.keyframe, labels, vocabulary, _WIDTH_PX)
-            for labels in (self.truth, answers)
+            for labels in (self.ground_truth, answers)
         )
-        drawn = self.seen[self.truth[self.seen] != IGNORE_LABEL]
+        drawn = self.seen[self.ground_truth[self.seen] != IGNORE_LABEL]
         height = true_picture.height
-        legends = (_legend(vocabulary, labels[drawn], height) for labels in (self.truth, answers))
+        legends = (
+            _legend(vocabulary, labels[drawn], height) for labels in (self.ground_truth, answers)
+        )
         true_legend, answered_legend = legends
         return place_side_by_side(
             [true_picture, true_legend, answered_picture, answered_legend],
-            ["truth", "", f"student, LiDAR alone: {probe.name}", ""],
+            ["truth", "", f"student, LiDAR alone: {query.name}", ""],
         )
 
 
 def _better(
     best: _View | None,
     sample: Sample,
-    probe: Probe,
-    truth: NDArray[np.uint8],
+    query: OpenVocabularyQuery,
+    ground_truth: NDArray[np.uint8],
     answers: NDArray[np.uint8],
 ) -> _View | None:
     """Keep the view with many points of many answers: the logarithms of their numbers added up."""
-    shown = np.where(truth < probe.first_drawn, IGNORE_LABEL, truth).astype(np.uint8)
+    shown = np.where(ground_truth < query.first_drawn, IGNORE_LABEL, ground_truth).astype(np.uint8)
     for camera in sample.cameras:
         seen = pair_pixels_with_points([sample.keyframe], [camera]).point_index
         asked = shown[seen]
@@ -155,17 +159,17 @@ def _legend(vocabulary: Vocabulary, labels: NDArray[np.uint8], height_px: int) -
     occurring = Vocabulary(
         tuple(vocabulary.names[label] for label in present),
         tuple(vocabulary.prompts[label] for label in present),
-        vocabulary.colours[present],
+        vocabulary.colors[present],
         vocabulary.embeddings[torch.from_numpy(present.astype(np.int64))],
     )
     return draw_legend(occurring, compact.astype(np.uint8), height_px)
 
 
-def _colours(answers: Sequence[str]) -> Vocabulary:
+def _colors(answers: Sequence[str]) -> Vocabulary:
     vocabulary = make_vocabulary(answers, torch.eye(len(answers)))
-    colours = vocabulary.colours.copy()
+    colors = vocabulary.colors.copy()
     for number, answer in enumerate(answers):
-        named = _COLOURS.get(answer.split()[0])
+        named = _COLORS.get(answer.split()[0])
         if named is not None:
-            colours[number] = named
-    return replace(vocabulary, colours=colours)
+            colors[number] = named
+    return replace(vocabulary, colors=colors)

@@ -19,7 +19,7 @@ from clip2scene_core.datasets import NuScenesDataset, Sample
 from clip2scene_core.geometry.projection import pair_pixels_with_points
 from clip2scene_core.inference.camera_segmenter import DEFAULT_OCCLUSION_MARGIN_M
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
-from clip2scene_core.prompts.text_encoder import PromptEncoder
+from clip2scene_core.prompts.text_encoder import TextEncoder
 from clip2scene_core.prompts.vocabulary import make_vocabulary
 from clip2scene_core.training.augmentation import rotate_and_flip
 from clip2scene_core.training.fabric import Fabric, make_fabric
@@ -151,7 +151,7 @@ def supervise(
         ),
         switching=SwitchingConfig(),
     )
-    embed_prompts = PromptEncoder(config.teacher.clip)
+    embed_prompts = TextEncoder(config.teacher.clip)
     vocabulary = make_vocabulary(config.prompts, embed_prompts(config.prompts), config.classes)
     samples = LabelledSamples(dataset, vocabulary.embeddings, config)
     weights = class_weights(samples, vocabulary.embeddings)

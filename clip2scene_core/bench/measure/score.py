@@ -33,10 +33,10 @@ from clip2scene_core.inference.camera_segmenter import (
 )
 from clip2scene_core.inference.segmenter import ClassifierSegmenter, Segmenter
 from clip2scene_core.labels import IGNORE_LABEL
-from clip2scene_core.prompts.text_encoder import PromptEncoder
+from clip2scene_core.prompts.text_encoder import TextEncoder
 from clip2scene_core.prompts.vocabulary import Vocabulary, classify, make_vocabulary
 from clip2scene_core.training.pretrain.prepare import dense_clip_of
-from clip2scene_core.world.dataset.truth import read_class_images
+from clip2scene_core.world.dataset.ground_truth import read_class_images
 
 Counts = dict[str, Any]
 """For each labeller: "all" and "seen", lists of confusion counts (S, C, C + 1) by scene."""
@@ -166,7 +166,7 @@ def score_student(
     checkpoint = load_checkpoint(weights)
     vocabularies = {TRAINED_WORDS: _grouped(checkpoint, labels)}
     if other is not None:
-        encoder = PromptEncoder(other.teacher.clip, device, taught_with=checkpoint.vocabulary)
+        encoder = TextEncoder(other.teacher.clip, device, taught_with=checkpoint.vocabulary)
         vocabularies[OTHER_WORDS] = make_vocabulary(
             other.prompts, encoder(other.prompts), other.classes
         )
@@ -195,7 +195,7 @@ def score_teacher(config: PretrainConfig, scenes: Scenes, device: str) -> Counts
         Counts of TRAINED_WORDS; a point in no view has no label.
     """
     teacher = config.teacher
-    encoder = PromptEncoder(teacher.clip, device)
+    encoder = TextEncoder(teacher.clip, device)
     text, classes = encoder(config.prompts), class_of_label(config.classes)
     margin_m = teacher.occlusion_margin_m
     camera = CameraSegmenter(

@@ -27,9 +27,9 @@ from clip2scene_core.bench.tables.result import (
     Ablation,
     Ablations,
     Cell,
-    Part,
-    Run,
+    SplitSize,
     Table2,
+    TableProvenance,
     Tuning,
 )
 from clip2scene_core.bench.tables.rows import FULL, RANDOM, STUDIES, TEACHER, UNTRAINED
@@ -41,7 +41,7 @@ _NUM_CLASSES: Final = len(NUSCENES_CLASSES)
 _STAGES: Final = {
     "table1": ("world", "teacher", "pretrain", "score"),
     "table2": ("world", "teacher", "superpixels", "pretrain", "finetune", "score"),
-    "choices": ("world", "teacher", "pretrain", "score"),
+    "ablations": ("world", "teacher", "pretrain", "score"),
 }
 
 
@@ -164,20 +164,20 @@ class _Counts:
         return sum(seconds) / len(seconds)
 
 
-def _run_of(options: TablesOptions, outcome: Outcome, table: str) -> Run:
+def _run_of(options: TablesOptions, outcome: Outcome, table: str) -> TableProvenance:
     places = {"train": options.places.train, options.measured_on: options.measured}
     if table == "table2" and options.places.tune is not None:
         places["tune"] = options.places.tune
     parts = []
     for name, scenes in places.items():
         dataset = scenes.open(with_images=False)
-        parts.append(Part(name, len(dataset.scenes), len(dataset)))
-    return Run(
+        parts.append(SplitSize(name, len(dataset.scenes), len(dataset)))
+    return TableProvenance(
         command=options.command,
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         machine=describe_machine(),
         is_quick=options.is_quick,
-        is_embedded=options.scenes is None,
+        is_synthetic=options.scenes is None,
         parts=tuple(parts),
         measured_on=options.measured_on,
         seeds=tuple(options.seeds),

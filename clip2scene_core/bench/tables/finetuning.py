@@ -19,7 +19,7 @@ from clip2scene_core.checkpoint import load_finetuned
 from clip2scene_core.config.finetune import FinetuneConfig
 from clip2scene_core.config.sections import NetworkConfig
 from clip2scene_core.training.fabric import make_fabric
-from clip2scene_core.training.finetune.run import finetune, load_start
+from clip2scene_core.training.finetune.run import finetune, load_pretrained
 
 RATE_FACTORS: Final = (1.0, 0.3)
 EPOCH_FACTORS: Final = (1.0, 0.5)
@@ -117,7 +117,7 @@ def run_trial(trial: Trial, train: Scenes, work: Path, device: str) -> dict[str,
         The digest of the checkpoint, how many keyframes had labels, and counts.
     """
     student, out = trial.student(work), trial.weights(work)
-    start = load_start(str(student)) if student else None
+    start = load_pretrained(str(student)) if student else None
     dataset = train.open(with_labels=True, with_images=False)
     finetune(dataset, trial.config, out, start, make_fabric(trial.config, device))
     return {

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clip2scene_core.bench.measure.score import Labels
-from clip2scene_core.bench.tables.rows import Row
+from clip2scene_core.bench.tables.rows import TableRow
 from clip2scene_core.bench.training_stages import quick_config
 from clip2scene_core.config.parser import override
 from clip2scene_core.config.pretrain import PretrainConfig, load_config
-from clip2scene_core.prompts.prompt_set import load_wording
+from clip2scene_core.prompts.prompt_set import load_prompt_set
 from clip2scene_core.teacher.clip import load_clip
 from clip2scene_core.teacher.score import unreadable
 
@@ -30,7 +30,7 @@ class Plan:
         unread: Texts of the file that the CLIP does not know; they are left out.
     """
 
-    row: Row
+    row: TableRow
     run: str
     config: PretrainConfig | None
     labels: Labels = ()
@@ -69,7 +69,9 @@ def with_seed(config: PretrainConfig, seed: int) -> PretrainConfig:
     return replace(config, training=replace(config.training, seed=seed))
 
 
-def plan_rows(rows: Iterable[Row], base: PretrainConfig, configs: Path) -> dict[Row, Plan]:
+def plan_rows(
+    rows: Iterable[TableRow], base: PretrainConfig, configs: Path
+) -> dict[TableRow, Plan]:
     """Resolve rows against the configuration that they change.
 
     Args:
@@ -84,7 +86,7 @@ def plan_rows(rows: Iterable[Row], base: PretrainConfig, configs: Path) -> dict[
         ValueError: If a setting does not fit, a file cannot be read, or two rows with different
             configurations share a name.
     """
-    plans: dict[Row, Plan] = {}
+    plans: dict[TableRow, Plan] = {}
     runs: dict[str, str] = {}  # name of the run by the configuration
     for row in rows:
         plan = _plan(row, base, configs)
@@ -97,7 +99,7 @@ def plan_rows(rows: Iterable[Row], base: PretrainConfig, configs: Path) -> dict[
     return plans
 
 
-def distinct(plans: Mapping[Row, Plan]) -> list[Plan]:
+def distinct(plans: Mapping[TableRow, Plan]) -> list[Plan]:
     """One plan for each run that can be run, in order."""
     runs: dict[str, Plan] = {}
     for plan in plans.values():
@@ -106,12 +108,12 @@ def distinct(plans: Mapping[Row, Plan]) -> list[Plan]:
     return list(runs.values())
 
 
-def _plan(row: Row, base: PretrainConfig, configs: Path) -> Plan:
+def _plan(row: TableRow, base: PretrainConfig, configs: Path) -> Plan:
     config = override(_with_profile(base, configs, row.profile), row.settings)
     run = "-".join(re.findall(r"\w+", row.name.lower()))
     if not row.prompts:
         return Plan(row, run, config)
-    labels = load_wording(configs / row.prompts).labels()
+    labels = load_prompt_set(configs / row.prompts).labels()
     asked = [text for _, texts in labels for text in texts]
     unread = unreadable(load_clip(base.teacher.clip), asked)
     kept = [(name, tuple(text for text in texts if text not in unread)) for name, texts in labels]

@@ -9,7 +9,7 @@ from PIL import Image
 
 from clip2scene_core.bench.markdown import format_percent, format_table
 from clip2scene_core.bench.statistics import Measurement, PairedDifference
-from clip2scene_core.bench.tables.result import Ablations, Cell, Run, Table, Table2
+from clip2scene_core.bench.tables.result import Ablations, Cell, Table, Table2, TableProvenance
 from clip2scene_core.bench.tables.rows import FULL
 from clip2scene_core.visualization.charts import draw_bars
 
@@ -18,7 +18,7 @@ Numbers are percentages. "±" after a mean is the spread over the seeds of train
 difference is its standard error, from seeds and scenes together (jackknife over the scenes, both
 sides paired). A difference of less than two standard errors is "not resolved"."""
 
-_EMBEDDED = """\
+_SYNTHETIC = """\
 The scenes are rendered: the numbers say what the method does here, nothing about real data."""
 
 _PAPER = "The\npaper's are of nuScenes; only the order of rows can be compared with them."
@@ -177,10 +177,10 @@ def _draw2(table: Table2) -> Image.Image:
 
 
 def _draw(
-    title: str, run: Run, rows: Sequence[tuple[str, Measurement, float | None]]
+    title: str, run: TableProvenance, rows: Sequence[tuple[str, Measurement, float | None]]
 ) -> Image.Image:
     """Draw our means with their spreads and, if there are any, the paper's numbers."""
-    here = "here, rendered scenes" if run.is_embedded else "here"
+    here = "here, rendered scenes" if run.is_synthetic else "here"
     series: dict[str, list[float | None]] = {here: [measured.mean for _, measured, _ in rows]}
     if any(paper is not None for _, _, paper in rows):
         series["paper, nuScenes"] = [paper for _, _, paper in rows]
@@ -190,7 +190,7 @@ def _draw(
     return draw_bars(title, [name for name, _, _ in rows], series, spreads)
 
 
-def _format_run(run: Run, with_paper: bool) -> str:
+def _format_run(run: TableProvenance, with_paper: bool) -> str:
     commits = ", ".join(sorted({stage.commit for stage in run.stages}))
     parts = "; ".join(f"{p.name} {p.num_scenes} with {p.num_keyframes}" for p in run.parts)
     total = sum(stage.seconds for stage in run.stages)
@@ -204,8 +204,8 @@ def _format_run(run: Run, with_paper: bool) -> str:
     if run.is_quick:
         lines.append("- **A quick run: it shows that every stage works. Its numbers say nothing.**")
     texts = ["\n".join(lines), _READING]
-    if run.is_embedded:
-        texts.append(f"{_EMBEDDED} {_PAPER}" if with_paper else _EMBEDDED)
+    if run.is_synthetic:
+        texts.append(f"{_SYNTHETIC} {_PAPER}" if with_paper else _SYNTHETIC)
     return "\n\n".join(texts)
 
 
@@ -269,11 +269,11 @@ def _format_classes(
     return format_table(("IoU [%]", *(name for name, _ in labellers)), rows)
 
 
-def _format_config(run: Run) -> str:
+def _format_config(run: TableProvenance) -> str:
     config = json.dumps(json.loads(run.config), indent=1)
     return f"## The configuration that the rows change\n\n```json\n{config}\n```"
 
 
-def _format_times(run: Run) -> str:
+def _format_times(run: TableProvenance) -> str:
     rows = [(stage.name, f"{stage.seconds:.0f}") for stage in run.stages]
     return f"## Times\n\n{format_table(('stage', 'seconds'), rows)}"

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from clip2scene_core.bench.json_dataclass import load_noun, save_noun
+from clip2scene_core.bench.json_dataclass import load_record, save_record
 from clip2scene_core.bench.results import Difference, StageTime
 from clip2scene_core.bench.statistics import Measurement
 
-FORMAT: Final = "clip2scene-bench-tables-2"
+FORMAT: Final = "clip2scene-bench-tables-3"
 
 
 @dataclass(frozen=True)
-class Part:
+class SplitSize:
     """Scenes that were used.
 
     Attributes:
@@ -29,7 +29,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Run:
+class TableProvenance:
     """How a table came about.
 
     Attributes:
@@ -37,7 +37,7 @@ class Run:
         date: When it was finished, ISO 8601, UTC.
         machine: Processor and versions.
         is_quick: A tiny run, whose numbers say nothing.
-        is_embedded: Whether the scenes are rendered.
+        is_synthetic: Whether the scenes are rendered.
         parts: Train, tune, test.
         measured_on: The part that the numbers are of.
         seeds: Of training.
@@ -51,8 +51,8 @@ class Run:
     date: str
     machine: str
     is_quick: bool
-    is_embedded: bool
-    parts: tuple[Part, ...]
+    is_synthetic: bool
+    parts: tuple[SplitSize, ...]
     measured_on: str
     seeds: tuple[int, ...]
     config: str
@@ -104,7 +104,7 @@ class Ablations:
 
     name: str
     title: str
-    run: Run
+    run: TableProvenance
     rows: tuple[Ablation, ...]
     against: tuple[str, ...]
     differences: tuple[Difference, ...]
@@ -158,11 +158,11 @@ class Table2:
         run: How it came about.
         columns: Shares of the labels.
         num_labelled: Keyframes of each share.
-        cells: Row by row.
+        cells: TableRow by row.
         differences: Between starts; `points` names the column.
     """
 
-    run: Run
+    run: TableProvenance
     columns: tuple[str, ...]
     num_labelled: tuple[int, ...]
     cells: tuple[Cell, ...]
@@ -179,7 +179,7 @@ Table = Ablations | Table2
 
 def save_table(path: Path, table: Table) -> None:
     """Write JSON; besides the fields it holds what they imply: mean, spread, is_resolved."""
-    save_noun(path, FORMAT, table)
+    save_record(path, FORMAT, table)
 
 
 def load_table(path: Path) -> Table:
@@ -192,4 +192,4 @@ def load_table(path: Path) -> Table:
     def choose(values: dict[str, Any]) -> type[Ablations] | type[Table2]:
         return Table2 if values["name"] == "table2" else Ablations
 
-    return load_noun(path, FORMAT, choose)
+    return load_record(path, FORMAT, choose)

@@ -15,7 +15,7 @@ TEACHER: Final = "projected teacher"
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One way to pre-train.
 
     Attributes:
@@ -47,7 +47,7 @@ class Study:
         title: What is measured.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     against: tuple[str, ...]
     measured_on: str
     title: str
@@ -64,7 +64,7 @@ class StartRow:
     """
 
     name: str
-    pretraining: Row | None
+    pretraining: TableRow | None
     paper: tuple[float, float] | None = None
 
 
@@ -86,8 +86,8 @@ _FULL: Final = _settings(3, True, True)
 _CONTRASTIVE: Final = _settings(3, False, False, "losses.semantic=none")
 
 
-def _recommended(name: str, *settings: str, note: str = "") -> Row:
-    return Row(name, settings, profile="pretrain_recommended.yaml", note=note)
+def _recommended(name: str, *settings: str, note: str = "") -> TableRow:
+    return TableRow(name, settings, profile="pretrain_recommended.yaml", note=note)
 
 
 _RECOMMENDED: Final = _recommended(
@@ -96,42 +96,42 @@ _RECOMMENDED: Final = _recommended(
 )
 
 TABLE1: Final = (
-    Row(BASELINE, _BASELINE, 0.151, note="1 sweep, semantic loss alone"),
-    Row("prompts: nuScenes", _BASELINE, 0.151, "prompts_nuscenes.yaml"),
-    Row("prompts: SemanticKITTI", _BASELINE, 0.139, "prompts_semantickitti.yaml"),
-    Row("prompts: Cityscapes", _BASELINE, 0.113, "prompts_cityscapes.yaml"),
-    Row("without spatial-temporal loss", _settings(3, False, True), 0.198),
-    Row(
+    TableRow(BASELINE, _BASELINE, 0.151, note="1 sweep, semantic loss alone"),
+    TableRow("prompts: nuScenes", _BASELINE, 0.151, "prompts_nuscenes.yaml"),
+    TableRow("prompts: SemanticKITTI", _BASELINE, 0.139, "prompts_semantickitti.yaml"),
+    TableRow("prompts: Cityscapes", _BASELINE, 0.113, "prompts_cityscapes.yaml"),
+    TableRow("without spatial-temporal loss", _settings(3, False, True), 0.198),
+    TableRow(
         "KL",
         _settings(3, False, False, "losses.semantic=kl"),
         0.0,
         note="the teacher's whole distribution is distilled; no other loss",
     ),
-    Row("without S3", _settings(3, True, False), 0.188),
-    Row(
+    TableRow("without S3", _settings(3, True, False), 0.188),
+    TableRow(
         "ST",
         (*_FULL, "switching.probability=1.0"),
         0.101,
         note="from the epoch where S3 begins, the student's own labels alone",
     ),
-    Row("1 sweep", _settings(1, True, True), 0.187),
-    Row("3 sweeps", _FULL, 0.208),
-    Row("5 sweeps", _settings(5, True, True), 0.206),
-    Row(
+    TableRow("1 sweep", _settings(1, True, True), 0.187),
+    TableRow("3 sweeps", _FULL, 0.208),
+    TableRow("5 sweeps", _settings(5, True, True), 0.206),
+    TableRow(
         "merged",
         _settings(3, True, True, merged=True),
         0.186,
         note="3 sweeps in one cloud; tested on single sweeps",
     ),
-    Row(FULL, _FULL, 0.208, note="3 sweeps, both losses, S3"),
-    Row(
+    TableRow(FULL, _FULL, 0.208, note="3 sweeps, both losses, S3"),
+    TableRow(
         "Eq. (1) to (4) to the letter",
         (
             *_FULL,
             "losses.semantic=paper_eq1",
             "losses.temperature=0.5",
             "losses.class_balance=false",
-            "losses.spatial_normalise=false",
+            "losses.spatial_normalize=false",
         ),
         note="the paper's equations without our changes, see the profiles",
     ),
@@ -141,9 +141,11 @@ TABLE1: Final = (
 
 TABLE2: Final = (
     StartRow(RANDOM, None, (0.422, 0.691)),
-    StartRow("PPKT", Row("PPKT", (*_CONTRASTIVE, "losses.contrastive=ppkt")), (0.480, 0.701)),
-    StartRow("SLidR", Row("SLidR", (*_CONTRASTIVE, "losses.contrastive=slidr")), (0.482, 0.704)),
-    StartRow(FULL, Row(FULL, _FULL), (0.563, 0.715)),
+    StartRow("PPKT", TableRow("PPKT", (*_CONTRASTIVE, "losses.contrastive=ppkt")), (0.480, 0.701)),
+    StartRow(
+        "SLidR", TableRow("SLidR", (*_CONTRASTIVE, "losses.contrastive=slidr")), (0.482, 0.704)
+    ),
+    StartRow(FULL, TableRow(FULL, _FULL), (0.563, 0.715)),
     StartRow(_RECOMMENDED.name, _RECOMMENDED),
 )
 """Table 2 of the paper, fine-tuned on nuScenes, and below it a row of our own."""
@@ -186,18 +188,18 @@ CHOICES: Final = (
         "spatial-temporal loss",
         "sweeps.count=3",
         "losses.spatial_temporal=paper",
-        "losses.spatial_normalise=true",
+        "losses.spatial_normalize=true",
         note="the paper's second loss on top of 3 sweeps",
     ),
-    Row("without S3", _settings(3, True, False), note="as in Table 1"),
-    Row(FULL, _FULL, note="as in Table 1: 3 sweeps, both losses, S3"),
+    TableRow("without S3", _settings(3, True, False), note="as in Table 1"),
+    TableRow(FULL, _FULL, note="as in Table 1: 3 sweeps, both losses, S3"),
 )
 """What the recommended profile is made of, and what it leaves out; below it rows of Table 1."""
 
 STUDIES: Final = MappingProxyType(
     {
         "table1": Study(TABLE1, (BASELINE, FULL), "test", "Table 1: annotation-free segmentation"),
-        "choices": Study(
+        "ablations": Study(
             CHOICES, (RECOMMENDED, TEACHER), "tune", "What each choice of the profile is worth"
         ),
     }

@@ -28,11 +28,11 @@ from clip2scene_core.bench.tables.finetuning import (
     tuned_iou,
 )
 from clip2scene_core.bench.tables.plan import Plan, distinct, plan_rows
-from clip2scene_core.bench.tables.rows import STUDIES, TABLE1, TABLE2, Row
+from clip2scene_core.bench.tables.rows import STUDIES, TABLE1, TABLE2, TableRow
 from clip2scene_core.bench.tables.scenes import (
     TableScenes,
-    embedded_scenes,
-    embedded_worlds,
+    synthetic_scenes,
+    synthetic_worlds,
 )
 from clip2scene_core.config.finetune import FinetuneConfig
 from clip2scene_core.config.parser import config_to_dict
@@ -49,7 +49,7 @@ from clip2scene_core.world.dataset.options import WorldOptions
 TABLES: Final = ("table1", "table2")
 """The paper's; they share a folder."""
 
-OWN_TABLE: Final = "choices"
+OWN_TABLE: Final = "ablations"
 """Our own; its numbers are of other scenes, so it has a folder to itself."""
 
 _PARTS: Final = 2
@@ -63,7 +63,7 @@ class TablesOptions:
     Attributes:
         tables: Some of TABLES, or OWN_TABLE alone.
         work: Folder for everything; an interrupted bench goes on in it, and tables share in it.
-        scenes: A data set in nuScenes' format; None renders the embedded world.
+        scenes: A data set in nuScenes' format; None renders the synthetic world.
         base: What the rows change; its seed is not used.
         columns: Shares of the labels for Table 2, and how they are fine-tuned on.
         configs: Folder of the files that rows name.
@@ -117,7 +117,7 @@ class TablesOptions:
     @property
     def places(self) -> TableScenes:
         """The scenes."""
-        return self.scenes or embedded_scenes(self.work, self.measured_on)
+        return self.scenes or synthetic_scenes(self.work, self.measured_on)
 
     @property
     def measured(self) -> Scenes:
@@ -138,7 +138,7 @@ class Outcome:
         results: By the names of the stages.
     """
 
-    plans: dict[Row, Plan]
+    plans: dict[TableRow, Plan]
     starts: tuple[Start, ...]
     chosen: dict[tuple[str, int], tuple[list[Trial], int]]
     results: dict[str, StageResult]
@@ -207,14 +207,14 @@ def seeded(cell: list[Trial], number: int, options: TablesOptions) -> list[Trial
     return [cell[number].with_seed(seed) for seed in options.seeds]
 
 
-def _rows(options: TablesOptions) -> list[Row]:
+def _rows(options: TablesOptions) -> list[TableRow]:
     """All rows that share the folder, whichever of them are wanted."""
     if OWN_TABLE in options.tables:
         return list(STUDIES[OWN_TABLE].rows)
     return [*TABLE1, *(start.pretraining for start in TABLE2 if start.pretraining)]
 
 
-def _starts(plans: dict[Row, Plan]) -> tuple[Start, ...]:
+def _starts(plans: dict[TableRow, Plan]) -> tuple[Start, ...]:
     return tuple(Start(row, plans[row.pretraining] if row.pretraining else None) for row in TABLE2)
 
 
@@ -243,7 +243,7 @@ def _num_clouds(plan: Plan) -> int:
     return config.sweeps.count * config.training.epochs
 
 
-def _setup(options: TablesOptions, plans: dict[Row, Plan]) -> dict[str, Any]:
+def _setup(options: TablesOptions, plans: dict[TableRow, Plan]) -> dict[str, Any]:
     """What decides the numbers; the same for the paper's tables, so that they share a folder.
 
     What fine-tuning hangs on beside it is in the names of its stages.
@@ -263,7 +263,7 @@ def _setup(options: TablesOptions, plans: dict[Row, Plan]) -> dict[str, Any]:
 
 
 def _worlds(options: TablesOptions) -> dict[str, WorldOptions]:
-    return embedded_worlds(options.is_quick, options.measured_on)
+    return synthetic_worlds(options.is_quick, options.measured_on)
 
 
 def _world_stages(options: TablesOptions, report: Callable[[str, int, int], None]) -> list[Stage]:

@@ -1,4 +1,4 @@
-"""The scenes that a table is computed on: those of the embedded world, or anybody's."""
+"""The scenes that a table is computed on: those of the synthetic world, or anybody's."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TableScenes:
     test: Scenes | None
 
 
-def embedded_worlds(is_quick: bool, measured_on: str) -> dict[str, WorldOptions]:
+def synthetic_worlds(is_quick: bool, measured_on: str) -> dict[str, WorldOptions]:
     """Say what is rendered of the benchmark's splits, by their names: small enough for an hour."""
     num_scenes = _NUM_SCENES if measured_on == "test" else _NUM_SCENES_OF_CHOICES
     worlds = {}
@@ -51,13 +51,13 @@ def embedded_worlds(is_quick: bool, measured_on: str) -> dict[str, WorldOptions]
             seconds=_SECONDS[split.name],
             lidar_columns=_LIDAR_COLUMNS,
             previous_sweeps=_PREVIOUS_SWEEPS[split.name],
-            with_truth=False,
+            with_ground_truth=False,
         )
         worlds[split.name] = quick_world(options) if is_quick else options
     return worlds
 
 
-def embedded_scenes(work: Path, measured_on: str) -> TableScenes:
+def synthetic_scenes(work: Path, measured_on: str) -> TableScenes:
     """Where a bench's folder holds them."""
     test = Scenes(work / "test") if measured_on == "test" else None
     return TableScenes(Scenes(work / "train"), Scenes(work / "val"), test)

@@ -9,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 
 from clip2scene_core.bench.measure.labeller import mode_of
-from clip2scene_core.bench.measure.probes import Probe, make_probes
+from clip2scene_core.bench.measure.queries import OpenVocabularyQuery, make_queries
 from clip2scene_core.bench.results import Difference
-from clip2scene_core.bench.runs import Run
+from clip2scene_core.bench.runs import StudentRun
 from clip2scene_core.bench.stages import StageResult
 from clip2scene_core.bench.statistics import (
     SceneCounts,
@@ -21,9 +21,9 @@ from clip2scene_core.bench.statistics import (
 )
 from clip2scene_core.bench.world.plan import corruption_name
 from clip2scene_core.bench.world.result import (
-    Answer,
     Corrupted,
     Failure,
+    QueryResult,
     Score,
     StudentResult,
 )
@@ -52,7 +52,7 @@ Part = dict[str, SceneCounts]
 
 
 def assemble_student(
-    results: Results, runs: Sequence[Run], corruptions: Sequence[Corruption]
+    results: Results, runs: Sequence[StudentRun], corruptions: Sequence[Corruption]
 ) -> StudentResult:
     """Turn the stages of one configuration into its numbers.
 
@@ -80,7 +80,7 @@ def assemble_student(
     )
 
 
-def labeller_counts(results: Results, runs: Sequence[Run]) -> dict[str, Part]:
+def labeller_counts(results: Results, runs: Sequence[StudentRun]) -> dict[str, Part]:
     """Gather the counts of a configuration's students and of all their references."""
     group = runs[0].group
 
@@ -104,7 +104,9 @@ def labeller_counts(results: Results, runs: Sequence[Run]) -> dict[str, Part]:
     }
 
 
-def compare_groups(results: Results, groups: Sequence[Sequence[Run]]) -> tuple[Difference, ...]:
+def compare_groups(
+    results: Results, groups: Sequence[Sequence[StudentRun]]
+) -> tuple[Difference, ...]:
     """Compare the students of each configuration with those of the first, where seeds pair."""
     first, *others = groups
     base = labeller_counts(results, first)[STUDENT]
@@ -133,22 +135,22 @@ def _score(name: str, part: Part) -> Score:
     )
 
 
-def _answers(results: Results, runs: Sequence[Run]) -> tuple[Answer, ...]:
-    value = results[f"probes-{runs[0].group}"].value
+def _answers(results: Results, runs: Sequence[StudentRun]) -> tuple[QueryResult, ...]:
+    value = results[f"queries-{runs[0].group}"].value
 
-    def counts_of(probe: str, mode: str) -> SceneCounts:
-        counts = value["counts"][probe]
+    def counts_of(query: str, mode: str) -> SceneCounts:
+        counts = value["counts"][query]
         if mode == "camera":  # every seed has the same teacher
             return _fixed(counts[mode])
         return _stack([counts[mode_of(mode, number)] for number in range(len(runs))])
 
-    def answers_of(probe: Probe, mode: str) -> list[Answer]:
-        counts = counts_of(probe.name, mode)
-        before = counts_of(probe.against, mode) if probe.against else None
+    def answers_of(query: OpenVocabularyQuery, mode: str) -> list[QueryResult]:
+        counts = counts_of(query.name, mode)
+        before = counts_of(query.against, mode) if query.against else None
         return [
-            Answer(
-                probe=probe.name,
-                prompts=probe.prompts,
+            QueryResult(
+                query=query.name,
+                prompts=query.prompts,
                 question=question.name,
                 mode=mode,
                 measured=measure(counts, question.statistic),
@@ -157,15 +159,17 @@ def _answers(results: Results, runs: Sequence[Run]) -> tuple[Answer, ...]:
                     if question.chance
                     else None
                 ),
-                against=probe.against,
+                against=query.against,
                 difference=compare(counts, before, question.statistic) if before else None,
-                picture=value["pictures"].get(probe.name, ""),
+                picture=value["pictures"].get(query.name, ""),
             )
-            for question in probe.questions
+            for question in query.questions
         ]
 
-    probes = make_probes(runs[0].config.prompts)
-    return tuple(answer for probe in probes for mode in MODES for answer in answers_of(probe, mode))
+    queries = make_queries(runs[0].config.prompts)
+    return tuple(
+        answer for query in queries for mode in MODES for answer in answers_of(query, mode)
+    )
 
 
 def _corruptions(

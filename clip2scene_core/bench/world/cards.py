@@ -107,8 +107,8 @@ def _updated_card(model: Path, result: BenchResult) -> str:
 
 
 def _copy_pictures(model: Path, student: StudentResult, pictures: Path) -> None:
-    probes = dict.fromkeys(answer.picture for answer in student.answers if answer.picture)
-    _stack([pictures / file for file in probes], words_picture(model))
+    queries = dict.fromkeys(answer.picture for answer in student.answers if answer.picture)
+    _stack([pictures / file for file in queries], words_picture(model))
     _stack([pictures / failure.file for failure in student.failures], failures_picture(model))
 
 

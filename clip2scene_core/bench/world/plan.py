@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from clip2scene_core.bench.measure.failures import draw_failures
-from clip2scene_core.bench.measure.open_vocabulary import answer_probes
+from clip2scene_core.bench.measure.open_vocabulary import answer_queries
 from clip2scene_core.bench.measure.robustness import evaluate_corrupted
 from clip2scene_core.bench.measure.score import (
     evaluate_networks,
@@ -16,7 +16,7 @@ from clip2scene_core.bench.measure.score import (
     evaluate_untrained,
 )
 from clip2scene_core.bench.provenance import digest_of
-from clip2scene_core.bench.runs import Run, groups_of
+from clip2scene_core.bench.runs import StudentRun, groups_of
 from clip2scene_core.bench.stages import Stage
 from clip2scene_core.bench.training_stages import embed_images, pretrain_student, supervise_network
 from clip2scene_core.corruptions.corruption import Corruption
@@ -27,7 +27,7 @@ def corruption_name(corruption: Corruption | None) -> str:
     return f"{corruption.kind}-{corruption.strength}" if corruption else "none"
 
 
-def teacher_stages(work: Path, runs: Sequence[Run], device: str = "cpu") -> list[Stage]:
+def teacher_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:
     """Stages in which each configuration's teacher speaks, once for all seeds.
 
     Args:
@@ -42,7 +42,7 @@ def teacher_stages(work: Path, runs: Sequence[Run], device: str = "cpu") -> list
     ]
 
 
-def student_stages(work: Path, runs: Sequence[Run], device: str = "cpu") -> list[Stage]:
+def student_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:
     """Stages that train each student.
 
     Args:
@@ -61,7 +61,7 @@ def student_stages(work: Path, runs: Sequence[Run], device: str = "cpu") -> list
     ]
 
 
-def supervised_stages(work: Path, runs: Sequence[Run], device: str = "cpu") -> list[Stage]:
+def supervised_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:
     """Stages that train each student's network with full supervision.
 
     Args:
@@ -79,7 +79,7 @@ def supervised_stages(work: Path, runs: Sequence[Run], device: str = "cpu") -> l
 
 
 def measuring_stages(
-    work: Path, runs: Sequence[Run], corruptions: Sequence[Corruption]
+    work: Path, runs: Sequence[StudentRun], corruptions: Sequence[Corruption]
 ) -> list[Stage]:
     """Stages that measure what was trained on the test split.
 
@@ -98,7 +98,7 @@ def measuring_stages(
         pictures = work / "pictures" / group
         stages += [
             Stage(f"score-{group}", partial(evaluate_students, weights, test)),
-            Stage(f"probes-{group}", partial(answer_probes, weights, test, pictures)),
+            Stage(f"queries-{group}", partial(answer_queries, weights, test, pictures)),
             Stage(f"score-supervised-{group}", partial(evaluate_networks, supervised, test)),
             Stage(f"score-untrained-{group}", partial(evaluate_untrained, first, seeds, test)),
             Stage(f"failures-{group}", partial(draw_failures, first, test, pictures)),
@@ -109,5 +109,5 @@ def measuring_stages(
     return stages
 
 
-def _supervised(work: Path, run: Run) -> Path:
+def _supervised(work: Path, run: StudentRun) -> Path:
     return work / "supervised" / f"{run.name}.safetensors"

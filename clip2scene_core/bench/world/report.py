@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clip2scene_core.bench.markdown import format_percent, format_table
-from clip2scene_core.bench.results import ClipResult, Difference, Split
-from clip2scene_core.bench.world.result import Answer, BenchResult, Corrupted, StudentResult
+from clip2scene_core.bench.results import ClipResult, Difference, SplitCounts
+from clip2scene_core.bench.world.result import BenchResult, Corrupted, QueryResult, StudentResult
 from clip2scene_core.inference.options import MODES
 
 _INTRODUCTION = """\
@@ -22,7 +22,7 @@ _COMPARED_MODES = ("lidar", "fused")
 def format_result(result: BenchResult) -> str:
     """Write a whole result as a Markdown document."""
     sections = [
-        f"# The benchmark on the embedded world\n\n{_run_of(result)}",
+        f"# The benchmark on the synthetic world\n\n{_run_of(result)}",
         _INTRODUCTION,
         f"## Data\n\n{format_splits(result)}",
         f"## The teacher on test: {result.clip.name}\n\n{format_clip(result.clip, result.classes)}",
@@ -114,19 +114,19 @@ def format_classes(student: StudentResult, classes: Sequence[str]) -> str:
     return format_table(("IoU [%]", *(score.labeller for score in student.scores)), rows)
 
 
-def format_answers(answers: Sequence[Answer]) -> str:
+def format_answers(answers: Sequence[QueryResult]) -> str:
     """Write what other prompts give, one question a row."""
     header = ("prompts", "question", *MODES, "chance", "lidar - prompts of training")
-    by_question: dict[tuple[str, str], dict[str, Answer]] = {}
+    by_question: dict[tuple[str, str], dict[str, QueryResult]] = {}
     for answer in answers:
-        by_question.setdefault((answer.probe, answer.question), {})[answer.mode] = answer
+        by_question.setdefault((answer.query, answer.question), {})[answer.mode] = answer
     rows = []
-    for (probe, question), by_mode in by_question.items():
+    for (query, question), by_mode in by_question.items():
         lidar = by_mode["lidar"]
         chance = "" if lidar.chance is None else format_percent(lidar.chance)
         difference = lidar.difference.format() if lidar.difference else ""
         measured = (by_mode[mode].measured.format() for mode in MODES)
-        rows.append((probe, question, *measured, chance, difference))
+        rows.append((query, question, *measured, chance, difference))
     return format_table(header, rows)
 
 
@@ -188,6 +188,6 @@ def _times(result: BenchResult) -> str:
     return format_table(("stage", "seconds"), rows)
 
 
-def _share(split: Split, label: int) -> str:
+def _share(split: SplitCounts, label: int) -> str:
     share = split.points_per_class[label] / max(1, sum(split.points_per_class))
     return f"{100 * share:.2f} % ({split.scenes_per_class[label]})"

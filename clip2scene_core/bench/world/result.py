@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from clip2scene_core.bench.json_dataclass import load_noun, save_noun
-from clip2scene_core.bench.results import ClipResult, Difference, Split, StageTime
+from clip2scene_core.bench.json_dataclass import load_record, save_record
+from clip2scene_core.bench.results import ClipResult, Difference, SplitCounts, StageTime
 from clip2scene_core.bench.statistics import Measurement, PairedDifference
 
-FORMAT: Final = "clip2scene-bench-world-1"
+FORMAT: Final = "clip2scene-bench-world-2"
 
 
 @dataclass(frozen=True)
@@ -31,22 +31,22 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryResult:
     """One number of open vocabulary.
 
     Attributes:
-        probe: Which prompts were given.
+        query: Which prompts were given.
         prompts: The prompts.
         question: What is measured.
         mode: "lidar", "camera" or "fused".
         measured: The number.
         chance: What knowing nothing about it scores; None where that means nothing.
-        against: The probe with the prompts of training that answers the same; None if there is not.
+        against: The query with the prompts of training that answers the same; None if there is not.
         difference: From `against`.
         picture: File of a picture of the answers in mode "lidar", "" if nothing was asked.
     """
 
-    probe: str
+    query: str
     prompts: tuple[str, ...]
     question: str
     mode: str
@@ -117,7 +117,7 @@ class StudentResult:
     config: str
     scores: tuple[Score, ...]
     differences: tuple[Difference, ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[QueryResult, ...]
     corruptions: tuple[Corrupted, ...]
     failures: tuple[Failure, ...]
 
@@ -144,7 +144,7 @@ class BenchResult:
     machine: str
     is_quick: bool
     classes: tuple[str, ...]
-    splits: tuple[Split, ...]
+    splits: tuple[SplitCounts, ...]
     clip: ClipResult
     students: tuple[StudentResult, ...]
     between: tuple[Difference, ...]
@@ -153,7 +153,7 @@ class BenchResult:
 
 def save_result(path: Path, result: BenchResult) -> None:
     """Write JSON; besides the fields it holds what they imply: mean, spread, is_resolved."""
-    save_noun(path, FORMAT, result)
+    save_record(path, FORMAT, result)
 
 
 def load_result(path: Path) -> BenchResult:
@@ -162,4 +162,4 @@ def load_result(path: Path) -> BenchResult:
     Raises:
         ResultError: If the file is missing or holds something else.
     """
-    return load_noun(path, FORMAT, lambda _: BenchResult)
+    return load_record(path, FORMAT, lambda _: BenchResult)

@@ -1,4 +1,4 @@
-"""The benchmark on the embedded world: from nothing to every number of the model cards."""
+"""The benchmark on the synthetic world: from nothing to every number of the model cards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final
 from clip2scene_core.bench.measure.clip_scores import clip_digest, clip_result, score_clip
 from clip2scene_core.bench.provenance import describe_machine, digest_of
 from clip2scene_core.bench.results import StageTime
-from clip2scene_core.bench.runs import Run, groups_of
+from clip2scene_core.bench.runs import StudentRun, groups_of
 from clip2scene_core.bench.splits import quick_world, split_result, write_split
 from clip2scene_core.bench.stages import BenchError, Stage, StageResult, WorkFolder
 from clip2scene_core.bench.world.assembly import assemble_student, compare_groups
@@ -53,7 +53,7 @@ class BenchOptions:
     """
 
     work: Path
-    runs: tuple[Run, ...]
+    runs: tuple[StudentRun, ...]
     is_quick: bool
     workers: int
     device: str
@@ -162,6 +162,6 @@ def _assemble(options: BenchOptions, results: dict[str, StageResult]) -> BenchRe
     )
 
 
-def _describe(run: Run) -> Any:
+def _describe(run: StudentRun) -> Any:
     """What decides a run's numbers."""
     return digest_of(run.weights) if run.is_given else config_to_dict(run.config)

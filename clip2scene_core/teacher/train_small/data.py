@@ -75,13 +75,13 @@ class Augmentation:
         smallest_zoom: Picture pixels per crop pixel at the strongest enlargement.
         largest_zoom: The same at the weakest; limited by the picture's own size. Zooms are drawn
             evenly by their logarithm.
-        colour_change: Largest relative change of brightness, contrast and saturation.
+        color_change: Largest relative change of brightness, contrast and saturation.
     """
 
     sizes: tuple[int, ...] = (80, 112, 144)
     smallest_zoom: float = 0.75
     largest_zoom: float = 1.6
-    colour_change: float = 0.2
+    color_change: float = 0.2
 
 
 def random_crops(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
@@ -107,20 +107,20 @@ def random_crops(images: Tensor, augmentation: Augmentation, generator: torch.Ge
     # Half the crop's side as a share of the picture's: at most 1, the whole picture.
     zoom = draw(math.log(augmentation.smallest_zoom), math.log(augmentation.largest_zoom)).exp()
     extent = (zoom * size / side).clamp(max=1.0)
-    centre = draw(-1, 1, 2) * (1 - extent)
+    center = draw(-1, 1, 2) * (1 - extent)
     mirror = torch.where(draw(0, 1) < 0.5, -1.0, 1.0)
     affine = torch.zeros(num_pictures, 2, 3, device=images.device)
     affine[:, 0, 0] = (extent * mirror)[:, 0]
     affine[:, 1, 1] = extent[:, 0]
-    affine[:, :, 2] = centre
+    affine[:, :, 2] = center
     grid = F.affine_grid(affine, [num_pictures, 3, size, size], align_corners=False)
     crops = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
-    change = augmentation.colour_change
+    change = augmentation.color_change
     brightness, contrast, saturation = (
         draw(1 - change, 1 + change).view(-1, 1, 1, 1) for _ in range(3)
     )
     crops = crops * brightness
     mean = crops.mean(dim=(1, 2, 3), keepdim=True)
     crops = mean + (crops - mean) * contrast
-    grey = crops.mean(dim=1, keepdim=True)
-    return (grey + (crops - grey) * saturation).clamp(0, 1)
+    gray = crops.mean(dim=1, keepdim=True)
+    return (gray + (crops - gray) * saturation).clamp(0, 1)

@@ -19,7 +19,7 @@ from clip2scene_core.training.augmentation import rotate_and_flip
 
 
 @dataclass(frozen=True)
-class LabelledCloud:
+class LabelledKeyframe:
     """One keyframe.
 
     Attributes:
@@ -46,7 +46,7 @@ class LabelledBatch:
     labels: Tensor
 
 
-class LabelledClouds(Dataset[LabelledCloud]):
+class LabelledKeyframes(Dataset[LabelledKeyframe]):
     """The keyframes that fine-tuning may use; no other label is read.
 
     All chance comes from the seed, the epoch and the keyframe's place in the list.
@@ -65,7 +65,7 @@ class LabelledClouds(Dataset[LabelledCloud]):
     def __len__(self) -> int:
         return len(self._keyframes)
 
-    def __getitem__(self, key: tuple[int, int]) -> LabelledCloud:
+    def __getitem__(self, key: tuple[int, int]) -> LabelledKeyframe:
         """Load a keyframe as one epoch sees it; the key is (epoch, place in the list)."""
         epoch, place = key
         clouds = self._config.clouds
@@ -77,10 +77,10 @@ class LabelledClouds(Dataset[LabelledCloud]):
         if clouds.augment:
             generator = np.random.default_rng((self._config.training.seed, epoch, place))
             points = rotate_and_flip(points, generator)
-        return LabelledCloud(points, keyframe.labels[used])
+        return LabelledKeyframe(points, keyframe.labels[used])
 
 
-def collate_labelled(clouds: Sequence[LabelledCloud]) -> LabelledBatch:
+def collate_labelled(clouds: Sequence[LabelledKeyframe]) -> LabelledBatch:
     """Join B >= 1 keyframes."""
     sizes = [len(cloud.points) for cloud in clouds]
     labels = np.concatenate([cloud.labels for cloud in clouds]).astype(np.int64)

@@ -23,7 +23,7 @@ from clip2scene_core.labels import NUSCENES_CLASSES
 from clip2scene_core.network.classifier import Classifier
 from clip2scene_core.training.fabric import Fabric, make_fabric
 from clip2scene_core.training.finetune.data import (
-    LabelledClouds,
+    LabelledKeyframes,
     choose_keyframes,
     hash_tokens,
     write_tokens,
@@ -32,7 +32,7 @@ from clip2scene_core.training.finetune.trainer import FinetuneStep, FinetuneTrai
 
 
 @dataclass(frozen=True)
-class Start:
+class PretrainedStudent:
     """The pre-trained student to begin with.
 
     Attributes:
@@ -55,7 +55,7 @@ class _Run:
     tokens: str
 
 
-def load_start(weights: str) -> Start:
+def load_pretrained(weights: str) -> PretrainedStudent:
     """Read the student to begin with.
 
     Args:
@@ -66,7 +66,7 @@ def load_start(weights: str) -> Start:
     """
     checkpoint = load_checkpoint(weights)
     path = SMALL_STUDENT if weights == "small" else Path(weights)
-    return Start(weights, hashlib.sha256(path.read_bytes()).hexdigest(), checkpoint)
+    return PretrainedStudent(weights, hashlib.sha256(path.read_bytes()).hexdigest(), checkpoint)
 
 
 def make_classifier(config: FinetuneConfig, start: Checkpoint | None) -> Classifier:
@@ -91,7 +91,7 @@ def finetune(
     dataset: NuScenesDataset,
     config: FinetuneConfig,
     out: Path,
-    start: Start | None,
+    start: PretrainedStudent | None,
     fabric: Fabric | None = None,
     num_workers: int = 0,
     save_every: int = 500,
@@ -134,7 +134,7 @@ def finetune(
     if fabric.is_global_zero:
         write_tokens(token_file, tokens)
     trainer = FinetuneTrainer(
-        LabelledClouds(dataset, keyframes, config),
+        LabelledKeyframes(dataset, keyframes, config),
         classifier,
         config,
         fabric,

@@ -17,12 +17,12 @@ from clip2scene_core.network.classifier import Classifier
 from clip2scene_core.training.fabric import Fabric
 from clip2scene_core.training.finetune.data import (
     LabelledBatch,
-    LabelledCloud,
+    LabelledKeyframe,
     collate_labelled,
 )
-from clip2scene_core.training.loader import Batches
-from clip2scene_core.training.optim import learning_rate, make_optimiser
-from clip2scene_core.training.resume import load_state, save_state
+from clip2scene_core.training.loader import BatchLoader
+from clip2scene_core.training.optim import learning_rate, make_optimizer
+from clip2scene_core.training.resume import load_training_checkpoint, save_training_checkpoint
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class FinetuneTrainer:
 
     def __init__(
         self,
-        clouds: Dataset[LabelledCloud],
+        clouds: Dataset[LabelledKeyframe],
         classifier: Classifier,
         config: FinetuneConfig,
         fabric: Fabric,
@@ -81,16 +81,16 @@ class FinetuneTrainer:
         run: Any = None,
     ) -> None:
         self._config, self._fabric, self._run = config, fabric, run or config
-        self._batches = Batches(clouds, collate_labelled, config.training, fabric, num_workers)
+        self._batches = BatchLoader(clouds, collate_labelled, config.training, fabric, num_workers)
         self.classifier = classifier
         classifier.network.requires_grad_(not config.head.linear_probe)
-        optimiser = make_optimiser(self._groups(), config.training)
-        self._wrapped, self._optimiser = fabric.setup(classifier, optimiser)
+        optimizer = make_optimizer(self._groups(), config.training)
+        self._wrapped, self._optimizer = fabric.setup(classifier, optimizer)
         self.step = 0
 
     def save(self, path: Path) -> None:
         """Write everything that the next step depends on; one process is enough."""
-        save_state(path, self._modules(), self._optimiser, self._run, self.step)
+        save_training_checkpoint(path, self._modules(), self._optimizer, self._run, self.step)
 
     def restore(self, path: Path) -> None:
         """Go on from a state.
@@ -98,7 +98,7 @@ class FinetuneTrainer:
         Raises:
             ValueError: If it is damaged or belongs to another run.
         """
-        self.step = load_state(path, self._modules(), self._optimiser, self._run)
+        self.step = load_training_checkpoint(path, self._modules(), self._optimizer, self._run)
 
     def train(self, after_step: Callable[[FinetuneStep], None]) -> None:
         """Take all steps that are left.
@@ -115,7 +115,7 @@ class FinetuneTrainer:
         self._wrapped.train()
         if self._config.head.linear_probe:
             self.classifier.network.eval()  # batch norm keeps its statistics
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimizer.zero_grad(set_to_none=True)
         loss, num_labelled = 0.0, 0
         for part in range(training.accumulate):
             batch = next(parts)
@@ -128,8 +128,8 @@ class FinetuneTrainer:
             loss += float(self._mean_of_all(share))
             num_labelled += int((labels != IGNORE_LABEL).sum())
         if training.clip_norm > 0:
-            self._fabric.clip_gradients(self._wrapped, self._optimiser, max_norm=training.clip_norm)
-        self._optimiser.step()
+            self._fabric.clip_gradients(self._wrapped, self._optimizer, max_norm=training.clip_norm)
+        self._optimizer.step()
         self.step += 1
         num_steps = self._batches.num_steps
         return FinetuneStep(self.step, num_steps, loss, num_labelled, trunk_rate, head_rate)
@@ -146,7 +146,7 @@ class FinetuneTrainer:
         training = self._config.training
         of_head = replace(training, learning_rate=self._config.head.learning_rate)
         head_rate = learning_rate(self.step, self._batches.steps_per_epoch, of_head)
-        head, *trunk = self._optimiser.param_groups
+        head, *trunk = self._optimizer.param_groups
         head["lr"] = head_rate
         if not trunk:
             return 0.0, head_rate

@@ -18,8 +18,8 @@ from clip2scene_core.sample import Sample
 from clip2scene_core.training.fabric import make_fabric
 from clip2scene_core.training.pretrain.data.batch import collate
 from clip2scene_core.training.pretrain.data.paired_sample import is_in_range
-from clip2scene_core.training.pretrain.prepare import prepare_teaching
-from clip2scene_core.training.pretrain.pseudo_labels import name_by_teacher
+from clip2scene_core.training.pretrain.prepare import prepare_distillation
+from clip2scene_core.training.pretrain.pseudo_labels import teacher_pseudo_labels
 
 
 def audit_labels(
@@ -53,13 +53,13 @@ def audit_labels(
         sweeps=replace(config.sweeps, count=1),
         losses=replace(config.losses, class_balance=False, contrastive="none"),
     )
-    teaching = prepare_teaching(unlabelled, config, folder, make_fabric(config), report_teacher)
+    teaching = prepare_distillation(unlabelled, config, folder, make_fabric(config), report_teacher)
     classes = class_of_label(teaching.vocabulary.names)
     index_of = {unlabelled.token(index): index for index in range(len(unlabelled))}
 
     def predict(sample: Sample) -> dict[str, Prediction]:
         batch = collate([teaching.samples[0, index_of[sample.token]]])
-        named = name_by_teacher(batch, teaching.vocabulary.embeddings, teaching.logit_scale)
+        named = teacher_pseudo_labels(batch, teaching.vocabulary.embeddings, teaching.logit_scale)
         points = sample.keyframe.points
         rows = np.flatnonzero(is_in_range(points, config.sweeps))
         labels: NDArray[np.uint8] = np.full(len(points), IGNORE_LABEL, dtype=np.uint8)

@@ -17,7 +17,7 @@ from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.training.pretrain.data.batch import collate
 from clip2scene_core.training.pretrain.data.samples import Samples
-from clip2scene_core.training.pretrain.pseudo_labels import name_by_teacher
+from clip2scene_core.training.pretrain.pseudo_labels import teacher_pseudo_labels
 
 _KEYFRAMES_FOR_WEIGHTS = 256
 
@@ -68,7 +68,7 @@ def class_weights(samples: Samples, text: Tensor) -> Tensor:
     counts: NDArray[np.int64] = np.zeros(len(text), dtype=np.int64)
     spread = np.linspace(0, len(samples) - 1, min(len(samples), _KEYFRAMES_FOR_WEIGHTS))
     for index in spread.round().astype(int).tolist():
-        labels = name_by_teacher(collate([samples[0, index]]), text, logit_scale=1.0)
+        labels = teacher_pseudo_labels(collate([samples[0, index]]), text, logit_scale=1.0)
         named = torch.cat([labels.of_pairs, labels.of_unseen])
         counts += torch.bincount(named, minlength=len(text)).numpy()
     if not counts.any():

@@ -11,7 +11,7 @@ from clip2scene_core.network.student import Student
 
 
 class Embedded(NamedTuple):
-    """A batch in CLIP's space; nothing is normalised.
+    """A batch in CLIP's space; nothing is normalized.
 
     Attributes:
         semantic: (N, D) of every point, for the semantic loss.

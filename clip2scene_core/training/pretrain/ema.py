@@ -13,7 +13,7 @@ from clip2scene_core.training.pretrain.data.batch import PretrainBatch
 from clip2scene_core.training.pretrain.distiller import Embedded
 
 
-class AveragedStudent:
+class EmaStudent:
     """Whoever labels in self-training: the student itself, or the average of its weights.
 
     Args:
@@ -25,8 +25,8 @@ class AveragedStudent:
 
     def __init__(self, student: Student, config: SwitchingConfig) -> None:
         self._decay = config.ema_decay
-        is_wanted = config.granularity != "none" and config.source == "ema"
-        self._average = copy.deepcopy(student).requires_grad_(False) if is_wanted else None
+        has_subscribers = config.granularity != "none" and config.source == "ema"
+        self._average = copy.deepcopy(student).requires_grad_(False) if has_subscribers else None
 
     @property
     def modules(self) -> dict[str, nn.Module]:
@@ -52,7 +52,7 @@ class AveragedStudent:
 
     @torch.no_grad()
     def embed(self, batch: PretrainBatch, embedded: Embedded) -> Tensor:
-        """Semantic embeddings (N, D) of the labeller, not normalised."""
+        """Semantic embeddings (N, D) of the labeller, not normalized."""
         if self._average is None:
             return embedded.semantic
         self._average.eval()

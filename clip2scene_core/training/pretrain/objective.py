@@ -1,4 +1,4 @@
-"""What pre-training minimises: the paper's two losses and its rivals', as the config names them."""
+"""What pre-training minimizes: the paper's losses and the baselines, as the config names them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Term:
     weight: Tensor
 
 
-def losses_of(
+def compute_losses(
     embedded: Embedded,
     batch: PretrainBatch,
     labels: Labels,
@@ -47,7 +47,7 @@ def losses_of(
     config: LossesConfig,
     class_weights: Tensor | None,
     logit_scale: float,
-    chance: torch.Generator,
+    generator: torch.Generator,
 ) -> dict[str, Term]:
     """Compute the losses of a batch.
 
@@ -59,7 +59,7 @@ def losses_of(
         config: Which losses.
         class_weights: (C,) float for the cross-entropy, or None.
         logit_scale: The teacher's inverse temperature, for "kl".
-        chance: Draws the pairs of "ppkt"; on the CPU.
+        generator: Draws the pairs of "ppkt"; on the CPU.
 
     Returns:
         "semantic", "spatial_temporal" and "contrastive", whichever the config asks for, before
@@ -69,21 +69,21 @@ def losses_of(
     """
     terms = {}
     if config.semantic == "kl":
-        terms["semantic"] = _distil(embedded, batch, text, config, logit_scale)
+        terms["semantic"] = _distillation(embedded, batch, text, config, logit_scale)
     elif config.semantic != "none":
         rows = torch.cat([batch.point_index, labels.unseen])
         classes = torch.cat([labels.of_pairs, labels.of_unseen])
         weights = labels.confidences if config.weigh_by_confidence else None
         points = embedded.semantic[rows]
-        terms["semantic"] = _name(points, classes, text, config, class_weights, weights)
+        terms["semantic"] = _semantic(points, classes, text, config, class_weights, weights)
     if config.spatial_temporal != "none":
-        terms["spatial_temporal"] = _gather(embedded, batch, labels, text, config)
+        terms["spatial_temporal"] = _spatial_temporal(embedded, batch, labels, text, config)
     if config.contrastive != "none":
-        terms["contrastive"] = _contrast(embedded, batch, config, chance)
+        terms["contrastive"] = _contrastive(embedded, batch, config, generator)
     return terms
 
 
-def _name(
+def _semantic(
     points: Tensor,
     classes: Tensor,
     text: Tensor,
@@ -106,7 +106,7 @@ def _name(
         config.temperature,
         class_weights,
         point_weights,
-        normalise=config.normalise,
+        normalize=config.normalize,
     )
     weights = text.new_ones(len(classes)) if point_weights is None else point_weights
     if class_weights is not None:
@@ -114,7 +114,7 @@ def _name(
     return Term(value, weights.sum())
 
 
-def _distil(
+def _distillation(
     embedded: Embedded,
     batch: PretrainBatch,
     text: Tensor,
@@ -129,7 +129,7 @@ def _distil(
     return Term(value, torch.tensor(float(len(points)), device=text.device))
 
 
-def _gather(
+def _spatial_temporal(
     embedded: Embedded, batch: PretrainBatch, labels: Labels, text: Tensor, config: LossesConfig
 ) -> Term:
     """Eq. (2) to (4): the points of a grid are drawn to a mixture of its pixels and points."""
@@ -147,14 +147,14 @@ def _gather(
             labels.of_pairs,
             batch.grid_index,
             config.fusion_temperature,
-            normalise=config.spatial_normalise,
-            detach_centres=config.detach_centres,
+            normalize=config.spatial_normalize,
+            detach_centers=config.detach_centers,
         )
     return Term(value, torch.tensor(float(num_grids), device=text.device))
 
 
-def _contrast(
-    embedded: Embedded, batch: PretrainBatch, config: LossesConfig, chance: torch.Generator
+def _contrastive(
+    embedded: Embedded, batch: PretrainBatch, config: LossesConfig, generator: torch.Generator
 ) -> Term:
     """InfoNCE, of pairs or of superpixels; the batch of each process has its own negatives.
 
@@ -165,7 +165,7 @@ def _contrast(
     if config.contrastive == "ppkt":
         count = min(len(points), config.contrastive_pairs)
         value = ppkt_loss(
-            points, pixels, config.contrastive_pairs, config.contrastive_temperature, chance
+            points, pixels, config.contrastive_pairs, config.contrastive_temperature, generator
         )
     else:
         numbers = batch.superpixel_index

@@ -11,7 +11,7 @@ from torch import Tensor
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import LossesConfig, TeacherConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
-from clip2scene_core.prompts.text_encoder import PromptEncoder
+from clip2scene_core.prompts.text_encoder import TextEncoder
 from clip2scene_core.prompts.vocabulary import Vocabulary, make_vocabulary
 from clip2scene_core.teacher.cache import TeacherCache
 from clip2scene_core.teacher.clip import Clip
@@ -35,7 +35,7 @@ from clip2scene_core.training.pretrain.data.superpixels import SuperpixelMaps
 
 
 @dataclass(frozen=True)
-class Teaching:
+class DistillationData:
     """Keyframes with their teacher.
 
     Attributes:
@@ -51,14 +51,14 @@ class Teaching:
     logit_scale: float
 
 
-def prepare_teaching(
+def prepare_distillation(
     dataset: NuScenesDataset,
     config: PretrainConfig,
     folder: Path,
     fabric: Fabric,
     report_teacher: Callable[[int, int], None] = lambda done, total: None,
     report_consensus: Callable[[int, int], None] = lambda done, total: None,
-) -> Teaching:
+) -> DistillationData:
     """Let the teacher speak, once for all epochs if nobody varies its images; see `pretrain`.
 
     Args:
@@ -73,7 +73,7 @@ def prepare_teaching(
     Raises:
         ValueError: If classes are to be balanced and no camera sees a point.
     """
-    encoder = PromptEncoder(config.teacher.clip, str(fabric.device))
+    encoder = TextEncoder(config.teacher.clip, str(fabric.device))
     vocabulary = make_vocabulary(config.prompts, encoder(config.prompts), config.classes)
     text, logit_scale = vocabulary.embeddings, float(encoder.clip.model.logit_scale.exp())
     dense_clip = dense_clip_of(config.teacher, encoder.clip)
@@ -104,7 +104,7 @@ def prepare_teaching(
     elif is_balanced:
         tokens = [dataset.token(index) for index in range(len(dataset))]
         weights = kept_class_weights(kept.folder, samples, tokens, text, config)
-    return Teaching(samples, vocabulary, weights, logit_scale)
+    return DistillationData(samples, vocabulary, weights, logit_scale)
 
 
 def dense_clip_of(teacher: TeacherConfig, clip: Clip) -> DenseClip:

@@ -29,7 +29,7 @@ class Labels:
     confidences: Tensor
 
 
-def name_by_teacher(batch: PretrainBatch, text: Tensor, logit_scale: float) -> Labels:
+def teacher_pseudo_labels(batch: PretrainBatch, text: Tensor, logit_scale: float) -> Labels:
     """Take every pair for its point's consensus or else its pixel's nearest text.
 
     Args:
@@ -40,7 +40,7 @@ def name_by_teacher(batch: PretrainBatch, text: Tensor, logit_scale: float) -> L
     Returns:
         The pairs, and the points without a pair that have a consensus.
     """
-    of_pairs, confidences = name_by_text(batch.pixel_embeddings, text, logit_scale)
+    of_pairs, confidences = student_pseudo_labels(batch.pixel_embeddings, text, logit_scale)
     agreed = batch.labels[batch.point_index]
     is_agreed = agreed != IGNORE_LABEL
     of_pairs = torch.where(is_agreed, agreed, of_pairs)
@@ -52,7 +52,7 @@ def name_by_teacher(batch: PretrainBatch, text: Tensor, logit_scale: float) -> L
     return Labels(of_pairs, unseen, batch.labels[unseen], confidences)
 
 
-def name_by_text(
+def student_pseudo_labels(
     embeddings: Tensor, text: Tensor, scale: float, class_weights: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Take every embedding for the class of its nearest text.

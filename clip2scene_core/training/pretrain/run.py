@@ -11,7 +11,7 @@ from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.training.fabric import Fabric, make_fabric
-from clip2scene_core.training.pretrain.prepare import prepare_teaching
+from clip2scene_core.training.pretrain.prepare import prepare_distillation
 from clip2scene_core.training.pretrain.trainer import StepReport, StudentTrainer
 
 
@@ -62,7 +62,9 @@ def pretrain(
     started = time.monotonic()
     fabric = fabric or make_fabric(config)
     folder = cache or out.with_suffix(".teacher")
-    teaching = prepare_teaching(dataset, config, folder, fabric, report_teacher, report_consensus)
+    teaching = prepare_distillation(
+        dataset, config, folder, fabric, report_teacher, report_consensus
+    )
     trainer = StudentTrainer(
         teaching.samples,
         teaching.vocabulary.embeddings,

@@ -14,21 +14,21 @@ from torch import Tensor, nn
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.network.student import Student
 from clip2scene_core.training.fabric import Fabric
-from clip2scene_core.training.loader import Batches
-from clip2scene_core.training.optim import learning_rate, make_optimiser
+from clip2scene_core.training.loader import BatchLoader
+from clip2scene_core.training.optim import learning_rate, make_optimizer
 from clip2scene_core.training.pretrain.data.batch import PretrainBatch, collate
 from clip2scene_core.training.pretrain.data.samples import Samples
 from clip2scene_core.training.pretrain.distiller import Distiller, Embedded
-from clip2scene_core.training.pretrain.ema import AveragedStudent
-from clip2scene_core.training.pretrain.objective import Term, losses_of
+from clip2scene_core.training.pretrain.ema import EmaStudent
+from clip2scene_core.training.pretrain.objective import Term, compute_losses
 from clip2scene_core.training.pretrain.pseudo_labels import (
     Labels,
     is_switching,
-    name_by_teacher,
-    name_by_text,
+    student_pseudo_labels,
     switch_labels,
+    teacher_pseudo_labels,
 )
-from clip2scene_core.training.resume import load_state, save_state
+from clip2scene_core.training.resume import load_training_checkpoint, save_training_checkpoint
 
 # What chance decides in a step: each has a stream of its own.
 _OF_LABELS, _OF_PAIRS = 0, 1
@@ -89,14 +89,14 @@ class StudentTrainer:
         logit_scale: float = 100.0,
     ) -> None:
         self._config, self._fabric, self._logit_scale = config, fabric, logit_scale
-        self._batches = Batches(samples, collate, config.training, fabric, num_workers)
+        self._batches = BatchLoader(samples, collate, config.training, fabric, num_workers)
         torch.manual_seed(config.training.seed)
         student = Student(config.network, text.shape[1])
         self._distiller = Distiller(student, config.losses)
-        self._average = AveragedStudent(student, config.switching)
+        self._average = EmaStudent(student, config.switching)
         trained = [p for p in self._distiller.parameters() if p.requires_grad]
-        optimiser = make_optimiser(trained, config.training)
-        self._wrapped, self._optimiser = fabric.setup(self._distiller, optimiser)
+        optimizer = make_optimizer(trained, config.training)
+        self._wrapped, self._optimizer = fabric.setup(self._distiller, optimizer)
         self._average.to(fabric.device)
         self._text = text.to(fabric.device)
         self._class_weights = None if class_weights is None else class_weights.to(fabric.device)
@@ -109,7 +109,7 @@ class StudentTrainer:
 
     def save(self, path: Path) -> None:
         """Write everything that the next step depends on; one process is enough."""
-        save_state(path, self._modules(), self._optimiser, self._config, self.step)
+        save_training_checkpoint(path, self._modules(), self._optimizer, self._config, self.step)
 
     def restore(self, path: Path) -> None:
         """Go on from a state.
@@ -117,7 +117,7 @@ class StudentTrainer:
         Raises:
             ValueError: If it is damaged or belongs to another configuration.
         """
-        self.step = load_state(path, self._modules(), self._optimiser, self._config)
+        self.step = load_training_checkpoint(path, self._modules(), self._optimizer, self._config)
 
     def train(self, after_step: Callable[[StepReport], None]) -> None:
         """Take all steps that are left.
@@ -131,19 +131,19 @@ class StudentTrainer:
     def _take_step(self, epoch: int, parts: Iterator[PretrainBatch]) -> StepReport:
         config, training = self._config, self._config.training
         rate = learning_rate(self.step, self._batches.steps_per_epoch, training)
-        for group in self._optimiser.param_groups:
+        for group in self._optimizer.param_groups:
             group["lr"] = rate
         losses: dict[str, float] = {}
         num_pairs = num_switched = 0
         self._wrapped.train()
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimizer.zero_grad(set_to_none=True)
         for part in range(training.accumulate):
             batch = next(parts).to(self._fabric.device)
             is_last = part == training.accumulate - 1
             with self._fabric.no_backward_sync(self._wrapped, enabled=not is_last):
                 embedded = self._wrapped(batch.points, batch.batch_index, batch.pixel_embeddings)
                 labels, switched = self._label(batch, embedded, epoch, part)
-                terms = losses_of(
+                terms = compute_losses(
                     embedded,
                     batch,
                     labels,
@@ -151,15 +151,15 @@ class StudentTrainer:
                     config.losses,
                     self._class_weights,
                     self._logit_scale,
-                    self._chance(part, _OF_PAIRS),
+                    self._generator(part, _OF_PAIRS),
                 )
                 total = self._add_up(terms, losses)
                 self._fabric.backward(total / training.accumulate)
             num_pairs += len(batch.point_index)
             num_switched += switched
         if training.clip_norm > 0:
-            self._fabric.clip_gradients(self._wrapped, self._optimiser, max_norm=training.clip_norm)
-        self._optimiser.step()
+            self._fabric.clip_gradients(self._wrapped, self._optimizer, max_norm=training.clip_norm)
+        self._optimizer.step()
         self._average.update(self.student)
         self.step += 1
         share = num_switched / max(1, num_pairs)
@@ -170,23 +170,23 @@ class StudentTrainer:
         self, batch: PretrainBatch, embedded: Embedded, epoch: int, part: int
     ) -> tuple[Labels, int]:
         """Name points by the teacher, or by the student itself; and count the pairs of that."""
-        by_teacher = name_by_teacher(batch, self._text, self._logit_scale)
+        by_teacher = teacher_pseudo_labels(batch, self._text, self._logit_scale)
         switching = self._config.switching
         if not is_switching(switching, epoch):
             return by_teacher, 0
         semantic = self._average.embed(batch, embedded).detach().float()
-        own, probabilities = name_by_text(
+        own, probabilities = student_pseudo_labels(
             F.normalize(semantic, dim=1),
             self._text,
             1 / self._config.losses.temperature,
             self._class_weights,
         )
         labels = switch_labels(
-            by_teacher, own, probabilities, batch, switching, self._chance(part, _OF_LABELS)
+            by_teacher, own, probabilities, batch, switching, self._generator(part, _OF_LABELS)
         )
         return labels, int((labels.of_pairs != by_teacher.of_pairs).sum())
 
-    def _chance(self, part: int, what: int) -> torch.Generator:
+    def _generator(self, part: int, what: int) -> torch.Generator:
         """Chance of this step; a toss for the whole batch falls alike in all processes."""
         is_common = what == _OF_LABELS and self._config.switching.granularity == "batch"
         place = (0, 0) if is_common else (part, self._fabric.global_rank)

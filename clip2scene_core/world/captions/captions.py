@@ -118,7 +118,7 @@ UNCOUNTED: Final = frozenset(
      "other flat", "manmade", "pavement"}
 )  # fmt: skip
 THE: Final = frozenset({"road", "street", "sidewalk", "sky", "cloudy sky", "lawn"})
-UNCOLOURED: Final = frozenset(
+UNCOLORED: Final = frozenset(
     {
         "cyclist",
         "bicyclist",
@@ -160,7 +160,7 @@ MISTAKEN_SHARE: Final = 0.015
 """Captions that name a class that is not shown in the place of one that is."""
 OVERLOOKED_SHARE: Final = 0.1
 """Chance that a class is overlooked while another is shown."""
-COLOUR_SHARE: Final = 0.3
+COLOR_SHARE: Final = 0.3
 WEATHER_SHARE: Final = 0.08
 
 _PEDESTRIAN: Final = 6
@@ -174,13 +174,13 @@ class Shown:
     Attributes:
         label: Index into NUSCENES_CLASSES, or SKY_LABEL.
         word: The word of the largest thing of that class, or "".
-        colour_name: That thing's colour, or "".
+        color_name: That thing's colour, or "".
         share: Its share of the picture's area.
     """
 
     label: int
     word: str
-    colour_name: str
+    color_name: str
     share: float
 
 
@@ -224,11 +224,11 @@ def caption_of(shown: Sequence[Shown], weather: str, rng: np.random.Generator) -
     return Caption(text, phrases)
 
 
-def coloured(noun: str, colour_name: str) -> str:
+def colored(noun: str, color_name: str) -> str:
     """Put a colour to a noun: "red car"; people are named by their clothes."""
     if noun in SYNONYMS[_PEDESTRIAN]:
-        return f"{noun} in {colour_name} clothes"
-    return f"{colour_name} {noun}"
+        return f"{noun} in {color_name} clothes"
+    return f"{color_name} {noun}"
 
 
 def _noticed(shown: Sequence[Shown], rng: np.random.Generator) -> list[Shown]:
@@ -263,14 +263,14 @@ def _phrase(one: Shown, rng: np.random.Generator) -> str:
         words = WORD_SYNONYMS[one.word]
     noun = _pick(words, rng)
     kind = _OF_RIDDEN.get(one.word, one.word)
-    may_be_coloured = (
-        one.colour_name
+    may_be_colored = (
+        one.color_name
         and noun not in UNCOUNTED
-        and noun not in UNCOLOURED
-        and (one.colour_name, kind) not in HELD_OUT_COMPOSITIONS
+        and noun not in UNCOLORED
+        and (one.color_name, kind) not in HELD_OUT_COMPOSITIONS
     )
-    if may_be_coloured and rng.random() < COLOUR_SHARE:
-        noun = coloured(noun, one.colour_name)
+    if may_be_colored and rng.random() < COLOR_SHARE:
+        noun = colored(noun, one.color_name)
     if noun in UNCOUNTED:
         return noun
     if noun in THE:

@@ -93,21 +93,21 @@ class Framing:
         fill: Size of the thing over the picture's, from and to.
         jitter: Standard deviation of where the thing is, over the picture's size.
         wanted: Factor of WANTED_SHARE.
-        smallest_thing: Share of the picture from which people see things.
+        smallest_object: Share of the picture from which people see things.
         smallest_stuff: The same of ground, buildings, plants and sky.
     """
 
     fill: tuple[float, float]
     jitter: float
     wanted: float
-    smallest_thing: float = 0.04
+    smallest_object: float = 0.04
     smallest_stuff: float = 0.08
 
 
 _TIGHT: Final = Framing(fill=(0.6, 1.35), jitter=0.1, wanted=1.0)
 _WIDE: Final = Framing(fill=(0.2, 0.5), jitter=0.1, wanted=0.3)
 _VIEW: Final = Framing(
-    fill=(0.1, 0.6), jitter=0.25, wanted=0.05, smallest_thing=0.015, smallest_stuff=0.05
+    fill=(0.1, 0.6), jitter=0.25, wanted=0.05, smallest_object=0.015, smallest_stuff=0.05
 )
 
 
@@ -190,7 +190,7 @@ class _Photographer:
         self.scene: Scene = moment.scene
         self.reach_m = self.scene.road.lanes_end + 2.5
         self.by_label: dict[int, list[int]] = {}
-        for index, thing in enumerate(self.scene.things):
+        for index, thing in enumerate(self.scene.objects):
             if -45 < thing.s < self.scene.length_m + 60:
                 self.by_label.setdefault(int(_LABEL_MAP[thing.category]), []).append(index)
 
@@ -269,18 +269,18 @@ class _Photographer:
             return self._aim_at_ground(GROUND_LABELS[target], 2.0 if target == _OTHER_FLAT else 4.5)
         choices = self.by_label[target]
         index = choices[int(rng.integers(len(choices)))]
-        length, width, height = scene.things[index].size
+        length, width, height = scene.objects[index].size
         x, y, z, heading = scene.pose_of(index, self.seconds)
         along, across, up = rng.uniform(-0.2, 0.2) * length, 0.0, float(rng.uniform(0.35, 0.65))
         extent = max(0.72 * length, width, height)
-        if scene.things[index].word == "building":
+        if scene.objects[index].word == "building":
             along, across, up = (
                 rng.uniform(-0.4, 0.4) * length,
                 -width / 2,
                 float(rng.uniform(0.1, 0.8)),
             )
             height, extent = min(height, 12.0), float(rng.uniform(2.0, 9.0))
-        elif scene.things[index].word in ("tree", "wall", "fence", "hedge"):
+        elif scene.objects[index].word in ("tree", "wall", "fence", "hedge"):
             along = rng.uniform(-0.3, 0.3) * length
             up = float(rng.uniform(0.5, 0.85)) if height > 3 else up
             extent = float(rng.uniform(0.3, 1.0)) * max(height, 2.0)
@@ -317,7 +317,7 @@ class _Photographer:
             _, d, _ = surface_at(self.scene.plan, x, y)
             if abs(d) > self.reach_m:
                 continue
-            offset = np.array([x, y, height]) - primitives.centre
+            offset = np.array([x, y, height]) - primitives.center
             inside = (
                 np.abs(np.einsum("pij,pj->pi", primitives.axes, offset)) < primitives.half + 0.7
             )
@@ -337,16 +337,16 @@ class _Photographer:
         shown = []
         salience = np.array([SALIENCE.get(label, 1.0) for label in range(NUM_TARGETS)])
         for label in np.argsort(-counts * salience, kind="stable").tolist():
-            is_thing = label < 10
-            if counts[label] < (framing.smallest_thing if is_thing else framing.smallest_stuff):
+            is_object = label < 10
+            if counts[label] < (framing.smallest_object if is_object else framing.smallest_stuff):
                 continue
             primitive = hits.index[(labels == label) & (hits.index >= 0)]
-            word = colour = ""
+            word = color = ""
             if len(primitive):
                 owner = np.bincount(self.moment.primitives.instance[primitive])
-                largest = self.scene.things[int(owner.argmax())]
-                word, colour = largest.word, largest.colour_name
-            shown.append(Shown(label, word, colour, float(counts[label])))
+                largest = self.scene.objects[int(owner.argmax())]
+                word, color = largest.word, largest.color_name
+            shown.append(Shown(label, word, color, float(counts[label])))
         return shown
 
 

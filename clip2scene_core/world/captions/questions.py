@@ -14,16 +14,16 @@ from clip2scene_core.world.captions.captions import (
     SYNONYMS,
     WORD_SYNONYMS,
     Shown,
-    coloured,
+    colored,
 )
-from clip2scene_core.world.objects.palette import COLOURS
+from clip2scene_core.world.objects.palette import COLORS
 
 CLASS_PROMPTS: Final = (*(c.prompt for c in NUSCENES_CLASSES), "sky")
 """One prompt for each label, the sky's included."""
 
 CLASS_NAMES: Final = (*(c.name for c in NUSCENES_CLASSES), "sky")
 
-COLOURED_KINDS: Final = {
+COLORED_KINDS: Final = {
     "bicycle": 1, "bus": 2, "sedan": 3, "van": 3, "excavator": 4, "motorcycle": 5, "person": 6,
     "trailer": 8, "truck": 9,
 }  # fmt: skip
@@ -47,7 +47,7 @@ class Question:
     pictures: tuple[int, ...]
 
 
-def questions_about(truth: Sequence[Sequence[Shown]]) -> list[Question]:
+def questions_about(ground_truth: Sequence[Sequence[Shown]]) -> list[Question]:
     """Ask for synonyms and for compositions, trained ones and held-out ones.
 
     A synonym is asked for where its class, or its kind of thing, dominates the picture, among the
@@ -57,15 +57,15 @@ def questions_about(truth: Sequence[Sequence[Shown]]) -> list[Question]:
     what differs between both groups is having been trained.
 
     Args:
-        truth: What each picture shows, the most important first.
+        ground_truth: What each picture shows, the most important first.
 
     Returns:
         Questions, leaving out those that no picture answers.
     """
     return [
-        *_synonyms(truth, "synonyms", _trained_synonyms()),
-        *_synonyms(truth, "held-out synonyms", _held_out_synonyms()),
-        *_compositions(truth),
+        *_synonyms(ground_truth, "synonyms", _trained_synonyms()),
+        *_synonyms(ground_truth, "held-out synonyms", _held_out_synonyms()),
+        *_compositions(ground_truth),
     ]
 
 
@@ -92,45 +92,45 @@ def _held_out_synonyms() -> list[tuple[str, str, str]]:
 
 
 def _synonyms(
-    truth: Sequence[Sequence[Shown]], group: Group, entries: list[tuple[str, str, str]]
+    ground_truth: Sequence[Sequence[Shown]], group: Group, entries: list[tuple[str, str, str]]
 ) -> list[Question]:
     questions = []
     for name, kind, text in entries:
         pictures = tuple(
             index
-            for index, (shown, *_) in enumerate(truth)
+            for index, (shown, *_) in enumerate(ground_truth)
             if name in ("", CLASS_NAMES[shown.label]) and kind in ("", shown.word)
         )
         if pictures:
-            label = truth[pictures[0]][0].label
+            label = ground_truth[pictures[0]][0].label
             others = (prompt for other, prompt in enumerate(CLASS_PROMPTS) if other != label)
             questions.append(Question(group, (text, *others), pictures))
     return questions
 
 
-def _compositions(truth: Sequence[Sequence[Shown]]) -> list[Question]:
-    colours = sorted({colour for colour, _ in HELD_OUT_COMPOSITIONS})
+def _compositions(ground_truth: Sequence[Sequence[Shown]]) -> list[Question]:
+    colors = sorted({color for color, _ in HELD_OUT_COMPOSITIONS})
     kinds = sorted({kind for _, kind in HELD_OUT_COMPOSITIONS})
     questions = []
-    for colour, kind in product(colours, kinds):
+    for color, kind in product(colors, kinds):
         pictures = tuple(
             index
-            for index, (shown, *_) in enumerate(truth)
-            if (shown.colour_name, shown.word) == (colour, kind)
+            for index, (shown, *_) in enumerate(ground_truth)
+            if (shown.color_name, shown.word) == (color, kind)
         )
         if pictures:
-            is_held_out = (colour, kind) in HELD_OUT_COMPOSITIONS
+            is_held_out = (color, kind) in HELD_OUT_COMPOSITIONS
             group: Group = "held-out compositions" if is_held_out else "compositions"
-            texts = (coloured(kind, colour), *_other_compositions(colour, kind))
+            texts = (colored(kind, color), *_other_compositions(color, kind))
             questions.append(Question(group, texts, pictures))
     return questions
 
 
-def _other_compositions(colour: str, kind: str) -> list[str]:
-    other_colours = [coloured(kind, other) for other in COLOURS if other != colour]
+def _other_compositions(color: str, kind: str) -> list[str]:
+    other_colors = [colored(kind, other) for other in COLORS if other != color]
     other_kinds = [
-        coloured(other, colour)
-        for other, label in COLOURED_KINDS.items()
-        if label != COLOURED_KINDS[kind]
+        colored(other, color)
+        for other, label in COLORED_KINDS.items()
+        if label != COLORED_KINDS[kind]
     ]
-    return other_colours + other_kinds
+    return other_colors + other_kinds

@@ -36,14 +36,14 @@ class BoxTrack:
             T_global_scene: (4, 4) float64.
             instances: (N,) int64, index of the thing that each point hit, -1 for none.
         """
-        counts = np.bincount(instances[instances >= 0], minlength=len(self.scene.things))
+        counts = np.bincount(instances[instances >= 0], minlength=len(self.scene.objects))
         for index in np.flatnonzero(counts).tolist():
-            thing = self.scene.things[index]
+            thing = self.scene.objects[index]
             if not thing.is_annotated:
                 continue
             x, y, z, heading = self.scene.pose_of(index, firing.seconds)
             length, width, height = thing.size
-            centre = T_global_scene @ np.array([x, y, z + height / 2, 1.0])
+            center = T_global_scene @ np.array([x, y, z + height / 2, 1.0])
             heading += math.atan2(T_global_scene[1, 0], T_global_scene[0, 0])
             sample_token = self.tables.token("sample", self.scene_index, firing.keyframe_index)
             record: Record = {
@@ -52,7 +52,7 @@ class BoxTrack:
                 "instance_token": self.tables.token("instance", self.scene_index, index),
                 "visibility_token": "4",
                 "attribute_tokens": self._attributes(index),
-                "translation": centre[:3].tolist(),
+                "translation": center[:3].tolist(),
                 "size": [width, length, height],
                 "rotation": [math.cos(heading / 2), 0.0, 0.0, math.sin(heading / 2)],
                 "prev": "",
@@ -67,7 +67,7 @@ class BoxTrack:
         for index, records in self.tracks.items():
             for before, after in itertools.pairwise(records):
                 before["next"], after["prev"] = after["token"], before["token"]
-            name = NUSCENES_RAW_CATEGORIES[self.scene.things[index].category]
+            name = NUSCENES_RAW_CATEGORIES[self.scene.objects[index].category]
             self.tables.add(
                 "instance",
                 token=records[0]["instance_token"],
@@ -80,7 +80,7 @@ class BoxTrack:
                 self.tables.add("sample_annotation", **record)
 
     def _attributes(self, index: int) -> list[str]:
-        thing = self.scene.things[index]
+        thing = self.scene.objects[index]
         if thing.category in _PEOPLE:
             name = "pedestrian.moving" if thing.is_moving else "pedestrian.standing"
         elif thing.category in _CYCLES:

@@ -21,7 +21,7 @@ class WorldOptions:
             previous sweeps, which is enough for training and much faster.
         previous_sweeps: Sweeps before each keyframe.
         jpeg_quality: 1-95.
-        with_truth: Write the class images and the things of each keyframe too (see `truth`).
+        with_ground_truth: Write class images and objects of each keyframe (see `ground_truth`).
         is_rolling: Measure each LiDAR column at its own instant of the 50 ms revolution, from the
             moving vehicle. Points stay in the LiDAR's frame at their own firing, uncompensated,
             and `lidar_times/{sample_data token}.bin` holds their float32 seconds relative to the
@@ -45,7 +45,7 @@ class WorldOptions:
     is_every_frame: bool = True
     previous_sweeps: int = 2
     jpeg_quality: int = 90
-    with_truth: bool = False
+    with_ground_truth: bool = False
     is_rolling: bool = False
     camera_offset_ms: float = 0.0
     calibration_error_deg: float = 0.0

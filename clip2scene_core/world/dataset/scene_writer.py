@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clip2scene_core.world.dataset.boxes import BoxTrack
+from clip2scene_core.world.dataset.ground_truth import (
+    SceneObjects,
+    write_class_image,
+    write_objects,
+)
 from clip2scene_core.world.dataset.options import WorldOptions
 from clip2scene_core.world.dataset.tables import VERSION, Tables
-from clip2scene_core.world.dataset.truth import Things, write_class_image, write_things
 from clip2scene_core.world.layout.build import build_scene
 from clip2scene_core.world.layout.scene import ego_pose
 from clip2scene_core.world.render.camera import (
@@ -24,9 +28,9 @@ from clip2scene_core.world.render.camera import (
 )
 from clip2scene_core.world.render.lidar import Revolution, firing_times, measure_revolution
 from clip2scene_core.world.render.sensor_rig import (
-    CAMERA_MOUNTS,
     KEYFRAME_HZ,
-    LIDAR_MOUNT,
+    RIG_CAMERAS,
+    RIG_LIDAR,
     Firing,
     firings,
 )
@@ -69,17 +73,19 @@ class SceneWriter:
         """Write everything."""
         options = self.options
         self._add_scene_records()
-        for mount in (*CAMERA_MOUNTS, LIDAR_MOUNT):
-            taken = firings(mount, options.seconds, options.previous_sweeps, options.is_every_frame)
+        for sensor in (*RIG_CAMERAS, RIG_LIDAR):
+            taken = firings(
+                sensor, options.seconds, options.previous_sweeps, options.is_every_frame
+            )
             tokens = [self._data_token(firing) for firing in taken]
             for k, firing in enumerate(taken):
-                neighbours = (
+                neighbors = (
                     tokens[k - 1] if k else "",
                     tokens[k + 1] if k + 1 < len(tokens) else "",
                 )
-                path = self.out / self._add_measurement(firing, neighbours)
+                path = self.out / self._add_measurement(firing, neighbors)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                if mount.is_camera:
+                if sensor.is_camera:
                     self._write_image(firing, path)
                 else:
                     self._write_sweep(firing, path)
@@ -89,8 +95,8 @@ class SceneWriter:
         tables, count = self.tables, int(self.options.seconds * KEYFRAME_HZ)
         samples = [tables.token("sample", self.index, k) for k in range(count)]
         tables.add(
-            "log", token=self.log_token, logfile=self.name, vehicle="embedded",
-            date_captured="2020-09-13", location="embedded-world",
+            "log", token=self.log_token, logfile=self.name, vehicle="synthetic",
+            date_captured="2020-09-13", location="synthetic-world",
         )  # fmt: skip
         tables.add(
             "scene", token=self.scene_token, log_token=self.log_token, nbr_samples=count,
@@ -111,12 +117,12 @@ class SceneWriter:
         return self.tables.token("sample", self.index, firing.keyframe_index)
 
     def _data_token(self, firing: Firing) -> str:
-        return self.tables.token("data", self.index, firing.mount.channel, self._stamp_us(firing))
+        return self.tables.token("data", self.index, firing.sensor.channel, self._stamp_us(firing))
 
-    def _add_measurement(self, firing: Firing, neighbours: tuple[str, str]) -> Path:
+    def _add_measurement(self, firing: Firing, neighbors: tuple[str, str]) -> Path:
         """Append sample_data and its ego pose; returns the file's path in the data set."""
-        channel, stamp = firing.mount.channel, self._stamp_us(firing)
-        is_camera = firing.mount.is_camera
+        channel, stamp = firing.sensor.channel, self._stamp_us(firing)
+        is_camera = firing.sensor.is_camera
         suffix = "jpg" if is_camera else "pcd.bin"
         folder = Path("samples" if firing.is_keyframe else "sweeps") / channel
         path = folder / f"{self.name}__{channel}__{stamp}.{suffix}"
@@ -136,21 +142,21 @@ class SceneWriter:
             height=height,
             width=width,
             filename=path.as_posix(),
-            prev=neighbours[0],
-            next=neighbours[1],
+            prev=neighbors[0],
+            next=neighbors[1],
         )
         return path
 
     def _write_image(self, firing: Firing, path: Path) -> None:
-        mount, size = firing.mount, self.options.image_size
+        sensor, size = firing.sensor, self.options.image_size
         seconds = firing.seconds + self.options.camera_offset_ms / 1000
         moment = moment_of(self.scene, self.sun_map, seconds)
-        T_scene_camera = ego_pose(self.scene, seconds) @ mount.T_ego_sensor
-        hits = cast_camera(moment, mount.intrinsics(size), T_scene_camera, size)
+        T_scene_camera = ego_pose(self.scene, seconds) @ sensor.T_ego_sensor
+        hits = cast_camera(moment, sensor.intrinsics(size), T_scene_camera, size)
         picture = Image.fromarray(paint(moment, hits))
         picture.save(path, quality=self.options.jpeg_quality)
-        if self.options.with_truth and firing.is_keyframe:
-            write_class_image(self.out, self._sample_token(firing), mount.channel, hits.labels)
+        if self.options.with_ground_truth and firing.is_keyframe:
+            write_class_image(self.out, self._sample_token(firing), sensor.channel, hits.labels)
 
     def _write_sweep(self, firing: Firing, path: Path) -> None:
         revolution = self._measure(firing)
@@ -170,7 +176,7 @@ class SceneWriter:
         times = firing_times(num_columns) if self.options.is_rolling else np.zeros(1)
         poses = np.array([ego_pose(scene, firing.seconds + time) for time in times.tolist()])
         primitives = scene.with_static(scene.moving_at(firing.seconds))
-        T_scene_lidar = poses @ LIDAR_MOUNT.T_ego_sensor
+        T_scene_lidar = poses @ RIG_LIDAR.T_ego_sensor
         return measure_revolution(primitives, scene.plan, T_scene_lidar, num_columns, self.rng)
 
     def _write_labels(self, firing: Firing, revolution: Revolution) -> None:
@@ -181,13 +187,13 @@ class SceneWriter:
         self.tables.add(
             "lidarseg", token=token, sample_data_token=token, filename=labels.as_posix()
         )
-        if self.options.with_truth:
-            things = Things(
+        if self.options.with_ground_truth:
+            objects = SceneObjects(
                 revolution.instances.astype(np.int32),
-                tuple(thing.word for thing in self.scene.things),
-                tuple(thing.colour_name for thing in self.scene.things),
+                tuple(thing.word for thing in self.scene.objects),
+                tuple(thing.color_name for thing in self.scene.objects),
             )
-            write_things(self.out, self._sample_token(firing), things)
+            write_objects(self.out, self._sample_token(firing), objects)
 
 
 def _global_frame(rng: np.random.Generator) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from clip2scene_core.labels import IGNORE_COLOUR, IGNORE_LABEL, NUSCENES_CLASSES, nuscenes_label_map
+from clip2scene_core.labels import IGNORE_COLOR, IGNORE_LABEL, NUSCENES_CLASSES, nuscenes_label_map
 from clip2scene_core.world.dataset.options import WorldOptions
 from clip2scene_core.world.layout.build import build_scene
 from clip2scene_core.world.layout.scene import Scene, ego_pose
@@ -21,7 +21,7 @@ from clip2scene_core.world.render.camera import (
     static_sun_map,
 )
 from clip2scene_core.world.render.lidar import measure_revolution
-from clip2scene_core.world.render.sensor_rig import CAMERA_MOUNTS, LIDAR_MOUNT, Mount
+from clip2scene_core.world.render.sensor_rig import RIG_CAMERAS, RIG_LIDAR, RigSensor
 
 VIEW_SIZE: Final = (134, 240)
 """(height, width) of a camera picture; it is rendered at twice that and shrunk."""
@@ -32,15 +32,15 @@ AROUND: Final = (
 """The cameras as they look around, from left to right."""
 
 TOP_REACH_M: Final = 35.0
-SKY_COLOUR: Final = (70, 70, 85)
-TOP_COLOUR: Final = (42, 42, 50)
-PAPER_COLOUR: Final = (250, 250, 250)
-INK_COLOUR: Final = (20, 20, 20)
+SKY_COLOR: Final = (70, 70, 85)
+TOP_COLOR: Final = (42, 42, 50)
+PAPER_COLOR: Final = (250, 250, 250)
+INK_COLOR: Final = (20, 20, 20)
 TITLE_PX: Final = 18
 GAP_PX: Final = 3
 
-_CLASS_COLOURS: Final = np.full((256, 3), IGNORE_COLOUR, dtype=np.uint8)
-_CLASS_COLOURS[: len(NUSCENES_CLASSES)] = [one.colour for one in NUSCENES_CLASSES]
+_CLASS_COLORS: Final = np.full((256, 3), IGNORE_COLOR, dtype=np.uint8)
+_CLASS_COLORS[: len(NUSCENES_CLASSES)] = [one.color for one in NUSCENES_CLASSES]
 
 
 def draw_sheet(options: WorldOptions) -> NDArray[np.uint8]:
@@ -62,8 +62,8 @@ def draw_sheet(options: WorldOptions) -> NDArray[np.uint8]:
 def _draw_scene(options: WorldOptions, index: int) -> NDArray[np.uint8]:
     scene = build_scene(options.seed, index, options.seconds)
     moment = moment_of(scene, static_sun_map(scene), 0.0)
-    mounts = {mount.channel: mount for mount in CAMERA_MOUNTS}
-    views = [_draw_view(moment, mounts[channel]) for channel in AROUND]
+    sensors = {sensor.channel: sensor for sensor in RIG_CAMERAS}
+    views = [_draw_view(moment, sensors[channel]) for channel in AROUND]
     cameras = np.concatenate([_framed(view) for view in views], axis=1)
     top = _draw_from_above(scene, options.lidar_columns, cameras.shape[0] - GAP_PX)
     row = np.concatenate([cameras, _framed(top)], axis=1)
@@ -74,24 +74,24 @@ def _draw_scene(options: WorldOptions, index: int) -> NDArray[np.uint8]:
     return np.concatenate([_title(title, row.shape[1]), row])
 
 
-def _draw_view(moment: Moment, mount: Mount) -> NDArray[np.uint8]:
+def _draw_view(moment: Moment, sensor: RigSensor) -> NDArray[np.uint8]:
     """Draw the picture of a camera above its classes, (2 H + gap, W, 3)."""
     height, width = VIEW_SIZE
     size = (2 * height, 2 * width)
-    T_scene_camera = ego_pose(moment.scene, 0.0) @ mount.T_ego_sensor
-    hits = cast_camera(moment, mount.intrinsics(size), T_scene_camera, size)
+    T_scene_camera = ego_pose(moment.scene, 0.0) @ sensor.T_ego_sensor
+    hits = cast_camera(moment, sensor.intrinsics(size), T_scene_camera, size)
     picture = Image.fromarray(paint(moment, hits)).resize((width, height), Image.Resampling.BOX)
     labels = hits.labels[::2, ::2]
-    classes = _CLASS_COLOURS[labels]
-    classes[labels == IGNORE_LABEL] = SKY_COLOUR
-    gap = np.full((GAP_PX, width, 3), PAPER_COLOUR, dtype=np.uint8)
+    classes = _CLASS_COLORS[labels]
+    classes[labels == IGNORE_LABEL] = SKY_COLOR
+    gap = np.full((GAP_PX, width, 3), PAPER_COLOR, dtype=np.uint8)
     return np.concatenate([np.asarray(picture), gap, classes])
 
 
 def _draw_from_above(scene: Scene, num_columns: int, size: int) -> NDArray[np.uint8]:
     """Draw a sweep from above, (size, size, 3); the LiDAR looks up."""
     primitives = scene.with_static(scene.moving_at(0.0))
-    T_scene_lidar = ego_pose(scene, 0.0) @ LIDAR_MOUNT.T_ego_sensor
+    T_scene_lidar = ego_pose(scene, 0.0) @ RIG_LIDAR.T_ego_sensor
     rng = np.random.default_rng(0)
     revolution = measure_revolution(primitives, scene.plan, T_scene_lidar, num_columns, rng)
     labels = nuscenes_label_map()[revolution.categories]
@@ -103,11 +103,11 @@ def _draw_from_above(scene: Scene, num_columns: int, size: int) -> NDArray[np.ui
     shown &= np.maximum(rows, columns) < size - 1
     # The highest points are drawn last: what stands on the ground hides it.
     order = np.flatnonzero(shown)[np.argsort(z[shown], kind="stable")]
-    picture = np.full((size, size, 3), TOP_COLOUR, dtype=np.uint8)
+    picture = np.full((size, size, 3), TOP_COLOR, dtype=np.uint8)
     for down, right in itertools.product((0, 1), repeat=2):
-        picture[rows[order] + down, columns[order] + right] = _CLASS_COLOURS[labels[order]]
+        picture[rows[order] + down, columns[order] + right] = _CLASS_COLORS[labels[order]]
     middle, half = size // 2, max(2, round(pixels_per_m))
-    picture[middle - half : middle + 2 * half, middle - half : middle + half] = PAPER_COLOUR
+    picture[middle - half : middle + 2 * half, middle - half : middle + half] = PAPER_COLOR
     return picture
 
 
@@ -115,7 +115,7 @@ def _framed(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Add the gap to the right of a picture and below it."""
     return np.stack(
         [
-            np.pad(picture[..., c], ((0, GAP_PX), (0, GAP_PX)), constant_values=PAPER_COLOUR[c])
+            np.pad(picture[..., c], ((0, GAP_PX), (0, GAP_PX)), constant_values=PAPER_COLOR[c])
             for c in range(3)
         ],
         axis=-1,
@@ -123,19 +123,19 @@ def _framed(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _title(text: str, width: int) -> NDArray[np.uint8]:
-    strip = Image.new("RGB", (width, TITLE_PX), PAPER_COLOUR)
-    ImageDraw.Draw(strip).text((4, 3), text, fill=INK_COLOUR)
+    strip = Image.new("RGB", (width, TITLE_PX), PAPER_COLOR)
+    ImageDraw.Draw(strip).text((4, 3), text, fill=INK_COLOR)
     return np.asarray(strip)
 
 
 def _draw_legend(width: int) -> NDArray[np.uint8]:
     """Name the colours of the classes, in two lines."""
-    strip = Image.new("RGB", (width, 2 * TITLE_PX + 4), PAPER_COLOUR)
+    strip = Image.new("RGB", (width, 2 * TITLE_PX + 4), PAPER_COLOR)
     draw = ImageDraw.Draw(strip)
     per_line = len(NUSCENES_CLASSES) // 2
     for index, one in enumerate(NUSCENES_CLASSES):
         left = 4 + (index % per_line) * (width // per_line)
         top = 3 + (index // per_line) * TITLE_PX
-        draw.rectangle((left, top, left + 14, top + 12), fill=one.colour, outline=INK_COLOUR)
-        draw.text((left + 20, top), one.name, fill=INK_COLOUR)
+        draw.rectangle((left, top, left + 14, top + 12), fill=one.color, outline=INK_COLOR)
+        draw.text((left + 20, top), one.name, fill=INK_COLOR)
     return np.asarray(strip)

@@ -44,5 +44,5 @@ def benchmark_options(split: Split) -> WorldOptions:
         image_size=(224, 400),
         lidar_columns=542,
         is_every_frame=False,
-        with_truth=True,
+        with_ground_truth=True,
     )

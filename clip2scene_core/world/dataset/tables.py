@@ -14,9 +14,9 @@ from clip2scene_core.geometry.se3 import quaternion_from_matrix
 from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES
 from clip2scene_core.world.dataset.options import WorldOptions
 from clip2scene_core.world.render.sensor_rig import (
-    CAMERA_MOUNTS,
-    LIDAR_MOUNT,
-    Mount,
+    RIG_CAMERAS,
+    RIG_LIDAR,
+    RigSensor,
     misaligned,
 )
 
@@ -97,29 +97,29 @@ class Tables:
             self.add("attribute", token=token_of("attribute", name), name=name, description="")
         for token, level in VISIBILITIES:
             self.add("visibility", token=token, level=level, description="")
-        for mount in self._recorded_mounts():
+        for sensor in self._recorded_extrinsics():
             self.add(
                 "sensor",
-                token=token_of("sensor", mount.channel),
-                channel=mount.channel,
-                modality="camera" if mount.is_camera else "lidar",
+                token=token_of("sensor", sensor.channel),
+                channel=sensor.channel,
+                modality="camera" if sensor.is_camera else "lidar",
             )
             camera_matrix = (
-                mount.intrinsics(self.options.image_size).tolist() if mount.is_camera else []
+                sensor.intrinsics(self.options.image_size).tolist() if sensor.is_camera else []
             )
             self.add(
                 "calibrated_sensor",
-                token=self.token("calibrated_sensor", mount.channel),
-                sensor_token=token_of("sensor", mount.channel),
-                translation=mount.T_ego_sensor[:3, 3].tolist(),
-                rotation=quaternion_from_matrix(mount.T_ego_sensor).tolist(),
+                token=self.token("calibrated_sensor", sensor.channel),
+                sensor_token=token_of("sensor", sensor.channel),
+                translation=sensor.T_ego_sensor[:3, 3].tolist(),
+                rotation=quaternion_from_matrix(sensor.T_ego_sensor).tolist(),
                 camera_intrinsic=camera_matrix,
             )
 
-    def _recorded_mounts(self) -> tuple[Mount, ...]:
+    def _recorded_extrinsics(self) -> tuple[RigSensor, ...]:
         """The mounts as the tables state them: cameras with the calibration error, if any."""
         options = self.options
         rng = np.random.default_rng([options.seed, CALIBRATION_STREAM])
         angle_deg, shift_m = options.calibration_error_deg, options.calibration_error_m
-        cameras = (misaligned(mount, angle_deg, shift_m, rng) for mount in CAMERA_MOUNTS)
-        return (*cameras, LIDAR_MOUNT)
+        cameras = (misaligned(sensor, angle_deg, shift_m, rng) for sensor in RIG_CAMERAS)
+        return (*cameras, RIG_LIDAR)

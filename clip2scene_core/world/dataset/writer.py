@@ -1,4 +1,4 @@
-"""Write drives through the embedded world as a data set in nuScenes' own format."""
+"""Write drives through the synthetic world as a data set in nuScenes' own format."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def write_world(
     progress: Callable[[int, int], None] | None = None,
     workers: int = 1,
 ) -> WorldSummary:
-    """Write a data set of embedded scenes.
+    """Write a data set of synthetic scenes.
 
     Args:
         out: Folder to create; it may exist if it is empty.

@@ -17,9 +17,9 @@ from clip2scene_core.world.layout.road import (
 from clip2scene_core.world.layout.roadside import furnish_street
 from clip2scene_core.world.layout.scene import Scene, assemble, place
 from clip2scene_core.world.layout.street import Street
-from clip2scene_core.world.layout.traffic import fill_lanes, lane_centre, walk_people
+from clip2scene_core.world.layout.traffic import fill_lanes, lane_center, walk_people
 from clip2scene_core.world.layout.weather import WEATHER_NAMES, light_of
-from clip2scene_core.world.layout.worksite import place_rare_things
+from clip2scene_core.world.layout.worksite import place_rare_objects
 
 DRIVE_STREAM = 0
 PICTURE_STREAM = 1
@@ -45,22 +45,22 @@ def build_scene(seed: int, scene_index: int, seconds: float, stream: int = DRIVE
     road = _draw_road(rng, length_m, density)
     street = Street(rng, road, length_m, density, autumn=bool(rng.random() < 0.3))
     ego_lane = int(rng.integers(road.num_lanes))
-    place_rare_things(street)
+    place_rare_objects(street)
     furnish_street(street)
     walk_people(street)
     fill_lanes(street, ego_lane, speed)
-    things, plan = tuple(street.things), road.as_array()
-    still = [i for i, thing in enumerate(things) if not thing.is_moving]
-    moving = [i for i, thing in enumerate(things) if thing.is_moving]
+    objects, plan = tuple(street.objects), road.as_array()
+    still = [i for i, thing in enumerate(objects) if not thing.is_moving]
+    moving = [i for i, thing in enumerate(objects) if thing.is_moving]
     return Scene(
         road=road,
         plan=plan,
         weather=weather,
         light=light_of(weather, rng),
-        things=things,
-        static=place(road, plan, things, assemble(things, still), 0.0),
-        moving=assemble(things, moving),
-        ego_d=lane_centre(street, 1, ego_lane),
+        objects=objects,
+        static=place(road, plan, objects, assemble(objects, still), 0.0),
+        moving=assemble(objects, moving),
+        ego_d=lane_center(street, 1, ego_lane),
         ego_speed=speed,
         length_m=length_m,
     )

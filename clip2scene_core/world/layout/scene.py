@@ -20,13 +20,13 @@ from clip2scene_core.world.primitives.parts import Part, Primitives, Triple, rot
 
 
 @dataclass(frozen=True)
-class Thing:
+class SceneObject:
     """One object instance.
 
     Attributes:
         category: Raw lidarseg category.
         word: What a caption may call it, for example "van" or "brick wall".
-        colour_name: Its main colour, or "" where a caption should not name one.
+        color_name: Its main colour, or "" where a caption should not name one.
         size: Length, width, height in metres.
         s: Road coordinate at time 0, metres.
         d: Road coordinate at time 0, metres.
@@ -40,7 +40,7 @@ class Thing:
 
     category: int
     word: str
-    colour_name: str
+    color_name: str
     size: Triple
     s: float
     d: float
@@ -66,7 +66,7 @@ class Scene:
         plan: (24,) float64, the packed ground plan.
         weather: One of WEATHER_NAMES.
         light: Light of that weather.
-        things: All objects; `Primitives.instance` indexes them.
+        objects: All objects; `Primitives.instance` indexes them.
         static: Primitives of what stands still.
         moving: Primitives of what moves, each in the frame of its thing.
         ego_d: d of the ego vehicle's lane, metres.
@@ -78,7 +78,7 @@ class Scene:
     plan: NDArray[np.float64]
     weather: str
     light: Light
-    things: tuple[Thing, ...]
+    objects: tuple[SceneObject, ...]
     static: Primitives
     moving: Primitives
     ego_d: float
@@ -87,12 +87,12 @@ class Scene:
 
     def pose_of(self, index: int, seconds: float) -> tuple[float, float, float, float]:
         """Pose of a thing at a moment: x, y, z in metres and heading in radians, scene frame."""
-        thing = self.things[index]
+        thing = self.objects[index]
         return _pose(self.road, self.plan, thing, seconds)
 
     def moving_at(self, seconds: float) -> Primitives:
         """Primitives of what moves, at a moment."""
-        return place(self.road, self.plan, self.things, self.moving, seconds)
+        return place(self.road, self.plan, self.objects, self.moving, seconds)
 
     def with_static(self, moving: Primitives) -> Primitives:
         """All primitives; the static ones come first."""
@@ -102,7 +102,7 @@ class Scene:
 
 
 def _pose(
-    road: Road, plan: NDArray[np.float64], thing: Thing, seconds: float
+    road: Road, plan: NDArray[np.float64], thing: SceneObject, seconds: float
 ) -> tuple[float, float, float, float]:
     s, d = thing.s + thing.speed_s * seconds, thing.d + thing.speed_d * seconds
     x, y, heading = road_pose(road.curvature, s, d)
@@ -110,29 +110,29 @@ def _pose(
     return x, y, z, heading + thing.yaw
 
 
-def assemble(things: tuple[Thing, ...], indices: list[int]) -> Primitives:
+def assemble(objects: tuple[SceneObject, ...], indices: list[int]) -> Primitives:
     """Gather the parts of some things, each in the frame of its thing.
 
     Args:
-        things: All objects of the scene.
+        objects: All objects of the scene.
         indices: Which of them.
 
     Returns:
         Their primitives, thing by thing.
     """
-    parts = [part for i in indices for part in things[i].parts]
+    parts = [part for i in indices for part in objects[i].parts]
     if not parts:
         return _NOTHING
-    owner = np.repeat(np.array(indices), [len(things[i].parts) for i in indices])
+    owner = np.repeat(np.array(indices), [len(objects[i].parts) for i in indices])
     return Primitives(
         kind=np.array([part.kind for part in parts], dtype=np.int64),
-        centre=np.array([part.centre for part in parts], dtype=np.float64),
+        center=np.array([part.center for part in parts], dtype=np.float64),
         axes=rotations(parts),
         half=np.array([part.half for part in parts], dtype=np.float64),
         shape=np.array([part.shape for part in parts], dtype=np.float64),
         material=np.array([part.material for part in parts], dtype=np.int64),
-        colour=np.array([part.colour for part in parts], dtype=np.float64),
-        category=np.array([things[i].category for i in owner], dtype=np.uint8),
+        color=np.array([part.color for part in parts], dtype=np.float64),
+        category=np.array([objects[i].category for i in owner], dtype=np.uint8),
         instance=owner.astype(np.int64),
     )
 
@@ -140,7 +140,7 @@ def assemble(things: tuple[Thing, ...], indices: list[int]) -> Primitives:
 def place(
     road: Road,
     plan: NDArray[np.float64],
-    things: tuple[Thing, ...],
+    objects: tuple[SceneObject, ...],
     assembled: Primitives,
     seconds: float,
 ) -> Primitives:
@@ -149,7 +149,7 @@ def place(
     Args:
         road: Ground plan.
         plan: The packed ground plan.
-        things: All objects of the scene.
+        objects: All objects of the scene.
         assembled: From `assemble`.
         seconds: Time since the start of the scene.
 
@@ -159,11 +159,11 @@ def place(
     owners, inverse = np.unique(assembled.instance, return_inverse=True)
     if not len(owners):
         return assembled
-    poses = np.array([_pose(road, plan, things[i], seconds) for i in owners])[inverse]
+    poses = np.array([_pose(road, plan, objects[i], seconds) for i in owners])[inverse]
     cosine, sine = np.cos(poses[:, 3]), np.sin(poses[:, 3])
     axes = _turn(assembled.axes.transpose(2, 0, 1), cosine[:, None], sine[:, None])
     return assembled._replace(
-        centre=np.stack(_turn(assembled.centre.T, cosine, sine), axis=1) + poses[:, :3],
+        center=np.stack(_turn(assembled.center.T, cosine, sine), axis=1) + poses[:, :3],
         axes=np.stack(axes, axis=2),
     )
 
@@ -177,12 +177,12 @@ def _turn(
 
 _NOTHING = Primitives(
     kind=np.zeros(0, np.int64),
-    centre=np.zeros((0, 3)),
+    center=np.zeros((0, 3)),
     axes=np.zeros((0, 3, 3)),
     half=np.zeros((0, 3)),
     shape=np.zeros((0, 3)),
     material=np.zeros(0, np.int64),
-    colour=np.zeros((0, 3)),
+    color=np.zeros((0, 3)),
     category=np.zeros(0, np.uint8),
     instance=np.zeros(0, np.int64),
 )

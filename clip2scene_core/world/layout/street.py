@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from clip2scene_core.world.layout.road import CROSSING_SIDEWALK_M, NO_CROSSING, Road
-from clip2scene_core.world.layout.scene import Thing
+from clip2scene_core.world.layout.scene import SceneObject
 from clip2scene_core.world.objects.looks import Looks
 
 RAW: Final = {
@@ -23,7 +23,7 @@ BEYOND_M: Final = 95.0
 
 @dataclass
 class Street:
-    """Things placed so far; the only mutable stage of a scene.
+    """Objects placed so far; the only mutable stage of a scene.
 
     Attributes:
         rng: Source of all decisions.
@@ -31,7 +31,7 @@ class Street:
         length_m: How far the ego vehicle drives; s = 0 is its start.
         density: 0 open country to 1 dense city.
         autumn: Whether leaves are coloured.
-        things: What was placed.
+        objects: What was placed.
         taken: Occupied rectangles (s_low, s_high, d_low, d_high).
     """
 
@@ -40,7 +40,7 @@ class Street:
     length_m: float
     density: float
     autumn: bool
-    things: list[Thing] = field(default_factory=list)
+    objects: list[SceneObject] = field(default_factory=list)
     taken: list[tuple[float, float, float, float]] = field(default_factory=list)
 
     @property
@@ -87,9 +87,9 @@ class Street:
     ) -> None:
         """Place a thing without asking whether there is room."""
         category = RAW[looks.category]
-        self.things.append(
-            Thing(
-                category, looks.word, looks.colour_name, looks.size, s, d, yaw, tuple(looks.parts),
+        self.objects.append(
+            SceneObject(
+                category, looks.word, looks.color_name, looks.size, s, d, yaw, tuple(looks.parts),
                 speed[0], speed[1], category < 24, looks.has_rider,
             )
         )  # fmt: skip

@@ -22,7 +22,7 @@ EGO_GAP_M = 13.0
 NEAR_M = 16.0
 
 
-def lane_centre(street: Street, direction: int, lane: int) -> float:
+def lane_center(street: Street, direction: int, lane: int) -> float:
     """Road coordinate d of a lane; direction +1 drives towards +s and is on the right."""
     road = street.road
     return -direction * (road.median_half_m + (lane + 0.5) * road.lane_m)
@@ -39,7 +39,7 @@ def fill_lanes(street: Street, ego_lane: int, ego_speed: float) -> None:
 
 def _fill_lane(street: Street, lane: tuple[int, int], speed: float, is_ego: bool) -> None:
     direction = lane[0]
-    d = lane_centre(street, direction, lane[1])
+    d = lane_center(street, direction, lane[1])
     yaw = 0.0 if direction > 0 else math.pi
     s = street.s_low + street.between(0, 20)
     while s < street.s_high:

@@ -17,7 +17,7 @@ class Light(NamedTuple):
 
     Attributes:
         sun_direction: (3,) float64 unit vector towards the sun, scene frame.
-        colours: (5, 3) float64: sun, ambient, zenith, horizon, fog.
+        colors: (5, 3) float64: sun, ambient, zenith, horizon, fog.
         fog_density: 1/m.
         softness_m: Radius of the blur of shadows' edges.
         wetness: 0 dry to 1 wet ground.
@@ -27,7 +27,7 @@ class Light(NamedTuple):
     """
 
     sun_direction: NDArray[np.float64]
-    colours: NDArray[np.float64]
+    colors: NDArray[np.float64]
     fog_density: float
     softness_m: float
     wetness: float
@@ -65,8 +65,8 @@ def light_of(weather: str, rng: np.random.Generator) -> Light:
     }[weather]  # fmt: skip
     azimuth = float(rng.uniform(0, 2 * math.pi))
     tilt = math.radians(float(elevation))
-    colours = np.array([sun, ambient, zenith, horizon, horizon], dtype=np.float64)
-    colours *= float(rng.uniform(0.9, 1.1))
+    colors = np.array([sun, ambient, zenith, horizon, horizon], dtype=np.float64)
+    colors *= float(rng.uniform(0.9, 1.1))
     return Light(
         sun_direction=np.array(
             [
@@ -75,7 +75,7 @@ def light_of(weather: str, rng: np.random.Generator) -> Light:
                 math.sin(tilt),
             ]
         ),
-        colours=colours,
+        colors=colors,
         fog_density=float(fog),
         softness_m=float(softness),
         wetness=float(wet),

@@ -34,10 +34,10 @@ BARRIER_STYLES = (
     ("crowd", ("silver", "grey")),
     ("rail", ("silver",)),
 )
-CONE_COLOURS = ("orange", "orange", "orange", "red", "yellow", "green")
+CONE_COLORS = ("orange", "orange", "orange", "red", "yellow", "green")
 
 
-def place_rare_things(street: Street) -> None:
+def place_rare_objects(street: Street) -> None:
     """Place work sites, bus stops, parked two-wheelers and trailers beside the ego path."""
     placers: tuple[Callable[[Street], None], ...] = (
         _work_site, _bus_stop, _trailer_place, _barrier_row, _bicycles, _cone_row, _motorcycles,
@@ -100,17 +100,17 @@ def _work_site(street: Street) -> None:
 
 def _row(street: Street, place: tuple[float, float], length: float, step: float) -> None:
     """Set cones in a row along the road."""
-    colour = CONE_COLOURS[int(street.rng.integers(len(CONE_COLOURS)))]
+    color = CONE_COLORS[int(street.rng.integers(len(CONE_COLORS)))]
     for k in range(int(length / step) + 1):
         s = place[0] - length / 2 + k * step
-        street.put(a_cone(street.rng, colour), s, place[1] + street.between(-0.12, 0.12))
+        street.put(a_cone(street.rng, color), s, place[1] + street.between(-0.12, 0.12))
 
 
 def _segments(street: Street, place: tuple[float, float], length: float) -> None:
     """Set barrier segments end to end along the road."""
     rng = street.rng
-    style, colours = BARRIER_STYLES[int(rng.integers(len(BARRIER_STYLES)))]
-    names = [colours[int(rng.integers(len(colours)))] for _ in range(2)]
+    style, colors = BARRIER_STYLES[int(rng.integers(len(BARRIER_STYLES)))]
+    names = [colors[int(rng.integers(len(colors)))] for _ in range(2)]
     s, k = place[0] - length / 2, 0
     while s < place[0] + length / 2:
         segment = a_barrier(rng, style, names[k % 2])

@@ -7,13 +7,13 @@ import numpy as np
 from clip2scene_core.world.objects import machines, people, plants, structures, vehicles
 from clip2scene_core.world.objects.looks import Looks
 from clip2scene_core.world.objects.palette import (
-    CLOTH_COLOURS,
-    COLOURS,
-    HEAVY_COLOURS,
-    MACHINE_COLOURS,
-    VEHICLE_COLOURS,
+    CLOTH_COLORS,
+    COLORS,
+    HEAVY_COLORS,
+    MACHINE_COLORS,
+    VEHICLE_COLORS,
     jitter,
-    pick_colour,
+    pick_color,
 )
 
 CAR_STYLES = ("sedan", "sedan", "hatchback", "hatchback", "suv", "suv", "van")
@@ -21,49 +21,49 @@ CAR_STYLES = ("sedan", "sedan", "hatchback", "hatchback", "suv", "suv", "van")
 
 def a_car(rng: np.random.Generator) -> Looks:
     """Draw a car."""
-    name, colour = pick_colour(rng, VEHICLE_COLOURS)
+    name, color = pick_color(rng, VEHICLE_COLORS)
     style = CAR_STYLES[int(rng.integers(len(CAR_STYLES)))]
-    parts, size = vehicles.car(rng, colour, style)
+    parts, size = vehicles.car(rng, color, style)
     return Looks("car", style, name, size, parts)
 
 
 def a_bus(rng: np.random.Generator) -> Looks:
     """Draw a bus."""
-    name, colour = pick_colour(rng, HEAVY_COLOURS)
-    parts, size = vehicles.bus(rng, colour)
+    name, color = pick_color(rng, HEAVY_COLORS)
+    parts, size = vehicles.bus(rng, color)
     return Looks("bus", "bus", name, size, parts)
 
 
 def a_truck(rng: np.random.Generator) -> Looks:
     """Draw a rigid truck."""
-    name, colour = pick_colour(rng, HEAVY_COLOURS)
-    load = colour if rng.random() < 0.4 else pick_colour(rng, HEAVY_COLOURS)[1]
-    parts, size = vehicles.truck(rng, colour, load)
+    name, color = pick_color(rng, HEAVY_COLORS)
+    load = color if rng.random() < 0.4 else pick_color(rng, HEAVY_COLORS)[1]
+    parts, size = vehicles.truck(rng, color, load)
     return Looks("truck", "truck", name, size, parts)
 
 
 def a_tractor(rng: np.random.Generator) -> Looks:
     """Draw the tractor of a semi-trailer."""
-    name, colour = pick_colour(rng, HEAVY_COLOURS)
-    parts, size = vehicles.tractor(rng, colour)
+    name, color = pick_color(rng, HEAVY_COLORS)
+    parts, size = vehicles.tractor(rng, color)
     return Looks("truck", "truck", name, size, parts)
 
 
 def a_trailer(rng: np.random.Generator, style: str) -> Looks:
     """Draw a "semi" or "car" trailer."""
-    name, colour = pick_colour(rng, HEAVY_COLOURS)
-    parts, size = vehicles.trailer(rng, colour, style)
+    name, color = pick_color(rng, HEAVY_COLORS)
+    parts, size = vehicles.trailer(rng, color, style)
     return Looks("trailer", "trailer", name, size, parts)
 
 
 def a_machine(rng: np.random.Generator) -> Looks:
     """Draw a construction vehicle."""
-    name, colour = pick_colour(rng, MACHINE_COLOURS)
+    name, color = pick_color(rng, MACHINE_COLORS)
     word = ("excavator", "excavator", "excavator", "loader", "road roller")[int(rng.integers(5))]
     build = {
         "excavator": machines.excavator, "loader": machines.loader, "road roller": machines.roller,
     }[word]  # fmt: skip
-    parts, size = build(rng, colour)
+    parts, size = build(rng, color)
     return Looks("construction", word, name, size, parts)
 
 
@@ -73,16 +73,16 @@ def a_person(rng: np.random.Generator, role: str = "adult") -> Looks:
     height = float(rng.uniform(1.0, 1.4) if role == "child" else rng.uniform(1.58, 1.9))
     parts, name = people.pedestrian(rng, wear, height), wear.shirt_name
     if role == "worker":
-        name, colour = pick_colour(rng, ("orange", "yellow"))
-        parts = people.vest(parts, colour)
+        name, color = pick_color(rng, ("orange", "yellow"))
+        parts = people.vest(parts, color)
     return Looks(role, "person", name, (0.6, 0.6, height), parts)
 
 
 def a_bicycle(rng: np.random.Generator, ridden: bool) -> Looks:
     """Draw a bicycle."""
-    name, colour = pick_colour(rng, CLOTH_COLOURS)
+    name, color = pick_color(rng, CLOTH_COLORS)
     wear = people.clothes(rng) if ridden else None
-    parts = people.bicycle(rng, colour, wear)
+    parts = people.bicycle(rng, color, wear)
     return Looks(
         "bicycle",
         "cyclist" if ridden else "bicycle",
@@ -95,9 +95,9 @@ def a_bicycle(rng: np.random.Generator, ridden: bool) -> Looks:
 
 def a_motorcycle(rng: np.random.Generator, ridden: bool) -> Looks:
     """Draw a motorcycle or scooter."""
-    name, colour = pick_colour(rng, CLOTH_COLOURS)
+    name, color = pick_color(rng, CLOTH_COLORS)
     wear = people.clothes(rng) if ridden else None
-    parts = people.motorcycle(rng, colour, wear)
+    parts = people.motorcycle(rng, color, wear)
     return Looks(
         "motorcycle",
         "motorcyclist" if ridden else "motorcycle",
@@ -108,16 +108,16 @@ def a_motorcycle(rng: np.random.Generator, ridden: bool) -> Looks:
     )
 
 
-def a_cone(rng: np.random.Generator, colour_name: str) -> Looks:
+def a_cone(rng: np.random.Generator, color_name: str) -> Looks:
     """Draw a traffic cone."""
-    parts = structures.cone(rng, jitter(rng, COLOURS[colour_name]))
-    return Looks("cone", "traffic cone", colour_name, (0.45, 0.45, 0.8), parts)
+    parts = structures.cone(rng, jitter(rng, COLORS[color_name]))
+    return Looks("cone", "traffic cone", color_name, (0.45, 0.45, 0.8), parts)
 
 
-def a_barrier(rng: np.random.Generator, style: str, colour_name: str) -> Looks:
+def a_barrier(rng: np.random.Generator, style: str, color_name: str) -> Looks:
     """Draw one segment of a barrier."""
-    parts, length = structures.barrier(rng, style, COLOURS[colour_name])
-    return Looks("barrier", "barrier", colour_name, (length, 0.5, 1.0), parts)
+    parts, length = structures.barrier(rng, style, COLORS[color_name])
+    return Looks("barrier", "barrier", color_name, (length, 0.5, 1.0), parts)
 
 
 def a_building(rng: np.random.Generator, length: float, depth: float, storeys: int) -> Looks:
@@ -154,7 +154,7 @@ def a_shelter() -> Looks:
 def a_tree(rng: np.random.Generator, height: float, autumn: bool) -> Looks:
     """Draw a tree."""
     style = ("round", "round", "round", "poplar", "conifer")[int(rng.integers(5))]
-    parts = plants.tree(rng, height, plants.leaf_colour(rng, autumn and style == "round"), style)
+    parts = plants.tree(rng, height, plants.leaf_color(rng, autumn and style == "round"), style)
     return Looks("vegetation", "tree", "", (1.6, 1.6, height), parts)
 
 
@@ -162,7 +162,7 @@ def a_bush(rng: np.random.Generator, autumn: bool) -> Looks:
     """Draw a bush or a hedge."""
     if rng.random() < 0.3:
         return a_hedge(rng, float(rng.uniform(3.0, 9.0)), autumn)
-    leaves = plants.leaf_colour(rng, autumn)
+    leaves = plants.leaf_color(rng, autumn)
     size = float(rng.uniform(0.6, 1.7))
     return Looks(
         "vegetation", "bush", "", (size * 1.6, size * 1.6, size), plants.bush(rng, size, leaves)
@@ -171,5 +171,5 @@ def a_bush(rng: np.random.Generator, autumn: bool) -> Looks:
 
 def a_hedge(rng: np.random.Generator, length: float, autumn: bool) -> Looks:
     """Draw a clipped hedge of this length."""
-    parts = plants.hedge(rng, length, plants.leaf_colour(rng, autumn))
+    parts = plants.hedge(rng, length, plants.leaf_color(rng, autumn))
     return Looks("vegetation", "hedge", "", (length, 0.9, 1.3), parts)

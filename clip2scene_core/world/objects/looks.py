@@ -14,7 +14,7 @@ class Looks:
     Attributes:
         category: Key of RAW.
         word: What a caption may call it.
-        colour_name: Its main colour, or "".
+        color_name: Its main colour, or "".
         size: Length, width, height in metres.
         parts: Its primitives.
         has_rider: For two-wheelers.
@@ -22,7 +22,7 @@ class Looks:
 
     category: str
     word: str
-    colour_name: str
+    color_name: str
     size: Triple
     parts: list[Part]
     has_rider: bool = False

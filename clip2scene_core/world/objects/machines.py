@@ -26,7 +26,7 @@ STEEL: Triple = (0.17, 0.16, 0.15)
 DARK: Triple = (0.05, 0.05, 0.05)
 
 
-def excavator(rng: np.random.Generator, colour: Triple) -> tuple[list[Part], Triple]:
+def excavator(rng: np.random.Generator, color: Triple) -> tuple[list[Part], Triple]:
     """Build a crawler excavator with boom, stick and bucket in a random pose."""
     parts: list[Part] = []
     for side in (-1, 1):
@@ -57,21 +57,21 @@ def excavator(rng: np.random.Generator, colour: Triple) -> tuple[list[Part], Tri
         turned(wrist[0], -0.2, wrist[1]),
     )
     upper = [
-        box((-0.55, 0, 1.5), (2.9, 2.4, 0.9), PAINT, colour, (0.0, 0.08, 0.0)),
-        box((-1.75, 0, 1.45), (0.7, 2.3, 0.95), PAINT, colour, (0.0, 0.3, 0.1)),
+        box((-0.55, 0, 1.5), (2.9, 2.4, 0.9), PAINT, color, (0.0, 0.08, 0.0)),
+        box((-1.75, 0, 1.45), (0.7, 2.3, 0.95), PAINT, color, (0.0, 0.3, 0.1)),
         box((-2.06, 0, 1.35), (0.1, 2.0, 0.35), HAZARD, (0.75, 0.55, 0.05)),
-        box((0.55, 0.68, 2.0), (1.5, 0.95, 1.7), CABIN, colour, (0.15, 0.0, 0.08)),
+        box((0.55, 0.68, 2.0), (1.5, 0.95, 1.7), CABIN, color, (0.15, 0.0, 0.08)),
         box((-0.9, -0.5, 2.05), (1.2, 0.9, 0.25), PLAIN, DARK),
     ]
     for part in upper:
         parts.append(
-            Part(part.kind, turned(*part.centre), part.half, part.material, part.colour,
+            Part(part.kind, turned(*part.center), part.half, part.material, part.color,
                  yaw=swing, shape=part.shape)
         )  # fmt: skip
     parts += [
         post((0, 0, 0.7), 0.4, 0.8, PLAIN, DARK),
-        beam(start, bend, 0.34, 0.5, (PAINT, colour)),
-        beam(bend, end, 0.28, 0.36, (PAINT, colour)),
+        beam(start, bend, 0.34, 0.5, (PAINT, color)),
+        beam(bend, end, 0.28, 0.36, (PAINT, color)),
         rod(turned(1.2, -0.2, 1.5), turned(knee[0] * 0.62, -0.2, knee[1] * 0.72), 0.07, METAL,
             (0.6, 0.6, 0.6)),
         Part(0, turned(wrist[0] + 0.1, -0.2, wrist[1] - 0.35), (0.5, 0.48, 0.38), METAL, STEEL,
@@ -81,15 +81,15 @@ def excavator(rng: np.random.Generator, colour: Triple) -> tuple[list[Part], Tri
     return parts, (6.5, 2.8, 3.2)
 
 
-def loader(rng: np.random.Generator, colour: Triple) -> tuple[list[Part], Triple]:
+def loader(rng: np.random.Generator, color: Triple) -> tuple[list[Part], Triple]:
     """Build a wheel loader with its bucket low or raised."""
     raised = float(rng.uniform(0.0, 1.4))
     bucket = (3.1 - 0.25 * raised, 0.0, 0.55 + raised)
     parts = [
-        box((-1.4, 0, 1.35), (2.4, 1.7, 1.1), PAINT, colour, (0.0, 0.12, 0.08)),
+        box((-1.4, 0, 1.35), (2.4, 1.7, 1.1), PAINT, color, (0.0, 0.12, 0.08)),
         box((-2.62, 0, 1.2), (0.1, 1.5, 0.5), PLAIN, DARK),
-        box((0.0, 0, 2.15), (1.4, 1.5, 1.7), CABIN, colour, (0.2, 0.05, 0.12)),
-        box((0.9, 0, 0.95), (1.9, 0.9, 0.7), PAINT, colour),
+        box((0.0, 0, 2.15), (1.4, 1.5, 1.7), CABIN, color, (0.2, 0.05, 0.12)),
+        box((0.9, 0, 0.95), (1.9, 0.9, 0.7), PAINT, color),
         Part(0, bucket, (0.55, 1.3, 0.5), METAL, STEEL, pitch=-0.2, shape=(0.5, -0.2, 0.0)),
         box((-2.3, 0, 2.2), (0.14, 0.14, 0.6), PLAIN, DARK),
         box((-2.66, 0, 0.95), (0.08, 1.6, 0.2), HAZARD, (0.75, 0.55, 0.05)),
@@ -101,22 +101,22 @@ def loader(rng: np.random.Generator, colour: Triple) -> tuple[list[Part], Triple
                 (bucket[0] - 0.3, side * 0.45, bucket[2] + 0.1),
                 0.16,
                 0.3,
-                (PAINT, colour),
+                (PAINT, color),
             )
         )
         parts += [wheel((x, side * 0.95, 0.72), 0.72, 0.55) for x in (1.35, -1.5)]
     return parts, (6.4, 2.6, 3.1)
 
 
-def roller(rng: np.random.Generator, colour: Triple) -> tuple[list[Part], Triple]:
+def roller(rng: np.random.Generator, color: Triple) -> tuple[list[Part], Triple]:
     """Build a road roller with a steel drum in front."""
     drum = float(rng.uniform(0.62, 0.75))
     parts = [
         wheel((1.7, 0, drum), drum, 2.0, METAL),
-        box((1.7, 0, drum + 0.1), (0.5, 2.3, 0.22), PAINT, colour),
-        box((1.0, 0, 1.0), (0.9, 0.6, 0.5), PAINT, colour),
-        box((-0.9, 0, 1.3), (2.2, 1.6, 0.9), PAINT, colour, (0.0, 0.15, 0.08)),
-        box((0.1, 0, 2.75), (1.6, 1.6, 0.1), PAINT, colour),
+        box((1.7, 0, drum + 0.1), (0.5, 2.3, 0.22), PAINT, color),
+        box((1.0, 0, 1.0), (0.9, 0.6, 0.5), PAINT, color),
+        box((-0.9, 0, 1.3), (2.2, 1.6, 0.9), PAINT, color, (0.0, 0.15, 0.08)),
+        box((0.1, 0, 2.75), (1.6, 1.6, 0.1), PAINT, color),
         box((0.0, 0, 1.75), (0.6, 0.6, 0.9), PLAIN, DARK),
         box((-2.02, 0, 1.1), (0.08, 1.4, 0.25), HAZARD, (0.75, 0.55, 0.05)),
     ]
@@ -124,7 +124,7 @@ def roller(rng: np.random.Generator, colour: Triple) -> tuple[list[Part], Triple
         parts += [
             rod((0.75, side * 0.7, 1.2), (0.75, side * 0.7, 2.75), 0.045, PLAIN, DARK),
             rod((-0.55, side * 0.7, 1.2), (-0.55, side * 0.7, 2.75), 0.045, PLAIN, DARK),
-            box((1.7, side * 1.08, drum + 0.05), (0.9, 0.08, 0.3), PAINT, colour),
+            box((1.7, side * 1.08, drum + 0.05), (0.9, 0.08, 0.3), PAINT, color),
             wheel((-1.1, side * 0.8, 0.68), 0.68, 0.5),
         ]
     return parts, (4.8, 2.3, 2.8)

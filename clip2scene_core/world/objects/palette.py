@@ -8,7 +8,7 @@ import numpy as np
 
 from clip2scene_core.world.primitives.parts import Triple
 
-COLOURS: Final[dict[str, Triple]] = {
+COLORS: Final[dict[str, Triple]] = {
     "white": (0.78, 0.78, 0.76),
     "silver": (0.52, 0.54, 0.56),
     "grey": (0.30, 0.31, 0.33),
@@ -22,15 +22,15 @@ COLOURS: Final[dict[str, Triple]] = {
     "brown": (0.22, 0.12, 0.07),
     "beige": (0.62, 0.53, 0.40),
 }
-VEHICLE_COLOURS: Final = (
+VEHICLE_COLORS: Final = (
     "white", "white", "silver", "silver", "grey", "grey", "black", "black", "red", "red",
     "blue", "blue", "light blue", "green", "yellow", "orange", "brown", "beige",
 )  # fmt: skip
-HEAVY_COLOURS: Final = (
+HEAVY_COLORS: Final = (
     "white", "white", "red", "blue", "green", "yellow", "orange", "grey", "silver", "light blue",
     "beige",
 )  # fmt: skip
-MACHINE_COLOURS: Final = (
+MACHINE_COLORS: Final = (
     "yellow",
     "yellow",
     "yellow",
@@ -41,33 +41,32 @@ MACHINE_COLOURS: Final = (
     "white",
     "grey",
 )
-WALL_COLOURS: Final = (
+WALL_COLORS: Final = (
     "white", "beige", "beige", "grey", "silver", "brown", "red", "yellow", "orange", "light blue",
     "green", "white",
 )  # fmt: skip
-CLOTH_COLOURS: Final = tuple(COLOURS)
+CLOTH_COLORS: Final = tuple(COLORS)
 
 
-def pick_colour(rng: np.random.Generator, names: tuple[str, ...]) -> tuple[str, Triple]:
+def pick_color(rng: np.random.Generator, names: tuple[str, ...]) -> tuple[str, Triple]:
     """Draw a name and a jittered albedo of it."""
     name = names[int(rng.integers(len(names)))]
-    return name, jitter(rng, COLOURS[name])
+    return name, jitter(rng, COLORS[name])
 
 
-def jitter(rng: np.random.Generator, colour: Triple, spread: float = 0.12) -> Triple:
+def jitter(rng: np.random.Generator, color: Triple, spread: float = 0.12) -> Triple:
     """Vary an albedo in brightness and a little in hue."""
     gain = float(np.exp(rng.normal(0, spread)))
     red, green, blue = (
-        min(0.92, max(0.02, channel * gain * (1 + float(rng.normal(0, 0.04)))))
-        for channel in colour
+        min(0.92, max(0.02, channel * gain * (1 + float(rng.normal(0, 0.04))))) for channel in color
     )
     return red, green, blue
 
 
-def muted(rng: np.random.Generator, colour: Triple) -> Triple:
+def muted(rng: np.random.Generator, color: Triple) -> Triple:
     """Pull an albedo towards grey, as weathered walls are."""
-    mean = sum(colour) / 3
+    mean = sum(color) / 3
     keep = float(rng.uniform(0.25, 0.6))
     lift = float(rng.uniform(0.05, 0.16))
-    red, green, blue = (mean + keep * (channel - mean) + lift for channel in colour)
+    red, green, blue = (mean + keep * (channel - mean) + lift for channel in color)
     return red, green, blue

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from clip2scene_core.world.objects.palette import (
-    CLOTH_COLOURS,
-    COLOURS,
+    CLOTH_COLORS,
+    COLORS,
     jitter,
-    pick_colour,
+    pick_color,
 )
 from clip2scene_core.world.primitives.parts import (
     CLOTH,
@@ -57,11 +57,11 @@ class Clothes:
 
 def clothes(rng: np.random.Generator) -> Clothes:
     """Dress a person."""
-    shirt_name, shirt = pick_colour(rng, CLOTH_COLOURS)
+    shirt_name, shirt = pick_color(rng, CLOTH_COLORS)
     dark = ("blue", "black", "grey", "brown", "beige", "black", "blue", "green", "red")
-    hair = jitter(rng, COLOURS[("black", "brown", "grey", "beige")[int(rng.integers(4))]])
+    hair = jitter(rng, COLORS[("black", "brown", "grey", "beige")[int(rng.integers(4))]])
     skin = jitter(rng, SKINS[int(rng.integers(4))])
-    return Clothes(shirt_name, shirt, pick_colour(rng, dark)[1], skin, hair)
+    return Clothes(shirt_name, shirt, pick_color(rng, dark)[1], skin, hair)
 
 
 def pedestrian(rng: np.random.Generator, wear: Clothes, height: float) -> list[Part]:
@@ -101,18 +101,18 @@ def pedestrian(rng: np.random.Generator, wear: Clothes, height: float) -> list[P
     if skirt:
         parts.append(rod((0, 0, 0.45 * k), (0, 0, 1.05 * k), 0.26 * k, CLOTH, wear.trousers, 0.45))
     if rng.random() < 0.3:
-        pack = pick_colour(rng, CLOTH_COLOURS)[1]
+        pack = pick_color(rng, CLOTH_COLORS)[1]
         parts.append(box((-0.2 * k, 0, 1.22 * k), (0.16 * k, 0.3 * k, 0.42 * k), CLOTH, pack))
     return parts
 
 
-def vest(parts: list[Part], colour: Triple) -> list[Part]:
+def vest(parts: list[Part], color: Triple) -> list[Part]:
     """Give a person a construction worker's vest and helmet."""
     k = parts[0].half[0] / 0.088
     return [
         *parts,
-        ball((0, 0, 1.24 * k), (0.175 * k, 0.235 * k, 0.29 * k), CLOTH, colour),
-        ball((0, 0, 1.7 * k), (0.14 * k, 0.12 * k, 0.1 * k), PAINT, colour),
+        ball((0, 0, 1.24 * k), (0.175 * k, 0.235 * k, 0.29 * k), CLOTH, color),
+        ball((0, 0, 1.7 * k), (0.14 * k, 0.12 * k, 0.1 * k), PAINT, color),
     ]
 
 
@@ -147,7 +147,7 @@ def _rider(
     return parts
 
 
-def bicycle(rng: np.random.Generator, colour: Triple, wear: Clothes | None) -> list[Part]:
+def bicycle(rng: np.random.Generator, color: Triple, wear: Clothes | None) -> list[Part]:
     """Build a bicycle, with a rider where `wear` is given."""
     radius, seat = 0.34, float(rng.uniform(0.88, 1.0))
     rear, front = (-0.52, 0.0, radius), (0.54, 0.0, radius)
@@ -156,11 +156,11 @@ def bicycle(rng: np.random.Generator, colour: Triple, wear: Clothes | None) -> l
     parts = [
         wheel(rear, radius, 0.05, SPOKES),
         wheel(front, radius, 0.05, SPOKES),
-        rod(crank, saddle, tube, PAINT, colour),
-        rod(crank, head, tube, PAINT, colour),
-        rod((-0.19, 0, seat - 0.14), head, tube, PAINT, colour),
-        rod(rear, (-0.19, 0, seat - 0.14), tube * 0.8, PAINT, colour),
-        rod(rear, crank, tube * 0.8, PAINT, colour),
+        rod(crank, saddle, tube, PAINT, color),
+        rod(crank, head, tube, PAINT, color),
+        rod((-0.19, 0, seat - 0.14), head, tube, PAINT, color),
+        rod(rear, (-0.19, 0, seat - 0.14), tube * 0.8, PAINT, color),
+        rod(rear, crank, tube * 0.8, PAINT, color),
         rod(front, (0.38, 0, 1.02), tube, METAL, (0.3, 0.3, 0.3)),
         rod((0.38, -0.28, 1.04), (0.38, 0.28, 1.04), tube * 0.8, PLAIN, BLACK),
         ball((-0.24, 0, seat + 0.02), (0.15, 0.09, 0.045), PLAIN, BLACK),
@@ -173,7 +173,7 @@ def bicycle(rng: np.random.Generator, colour: Triple, wear: Clothes | None) -> l
     return parts + _rider(wear, seat, (0.38, 1.06), (-0.02, 0.28))
 
 
-def motorcycle(rng: np.random.Generator, colour: Triple, wear: Clothes | None) -> list[Part]:
+def motorcycle(rng: np.random.Generator, color: Triple, wear: Clothes | None) -> list[Part]:
     """Build a motorcycle or scooter, with a rider where `wear` is given."""
     scooter = rng.random() < 0.4
     radius, wide = (0.23, 0.11) if scooter else (0.31, 0.14)
@@ -190,17 +190,17 @@ def motorcycle(rng: np.random.Generator, colour: Triple, wear: Clothes | None) -
     ]
     if scooter:
         parts += [
-            box((0.44, 0, 0.62), (0.1, 0.42, 0.62), PAINT, colour, (0.2, 0.0, 0.2)),
+            box((0.44, 0, 0.62), (0.1, 0.42, 0.62), PAINT, color, (0.2, 0.0, 0.2)),
             box((0.1, 0, 0.28), (0.6, 0.34, 0.1), PLAIN, (0.1, 0.1, 0.1)),
-            box((-0.45, 0, 0.52), (0.75, 0.36, 0.42), PAINT, colour, (0.15, 0.25, 0.2)),
+            box((-0.45, 0, 0.52), (0.75, 0.36, 0.42), PAINT, color, (0.15, 0.25, 0.2)),
         ]
     else:
         parts += [
-            ball((0.12, 0, 0.82), (0.3, 0.16, 0.16), PAINT, colour),
+            ball((0.12, 0, 0.82), (0.3, 0.16, 0.16), PAINT, color),
             ball((0.0, 0, 0.46), (0.3, 0.19, 0.22), METAL, (0.2, 0.2, 0.2)),
-            ball((-0.72, 0, 0.74), (0.25, 0.12, 0.09), PAINT, colour),
+            ball((-0.72, 0, 0.74), (0.25, 0.12, 0.09), PAINT, color),
             rod((0.1, -0.2, 0.3), (-0.85, -0.22, 0.4), 0.06, METAL, (0.6, 0.6, 0.6)),
-            ball((0.68, 0, 0.6), (0.26, 0.08, 0.05), PAINT, colour),
+            ball((0.68, 0, 0.6), (0.26, 0.08, 0.05), PAINT, color),
             Part(0, (0.55, 0, 1.12), (0.02, 0.18, 0.16), PLAIN, (0.1, 0.12, 0.14), pitch=-0.5),
         ]
     if wear is None:

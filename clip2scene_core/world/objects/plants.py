@@ -19,17 +19,17 @@ from clip2scene_core.world.primitives.parts import (
     rod,
 )
 
-LEAF_COLOURS: tuple[Triple, ...] = (
+LEAF_COLORS: tuple[Triple, ...] = (
     (0.10, 0.21, 0.05), (0.07, 0.16, 0.045), (0.15, 0.24, 0.06), (0.12, 0.18, 0.09),
     (0.33, 0.22, 0.05), (0.36, 0.14, 0.04), (0.24, 0.24, 0.07),
 )  # fmt: skip
 NUM_GREENS = 4
 
 
-def leaf_colour(rng: np.random.Generator, autumn: bool) -> Triple:
+def leaf_color(rng: np.random.Generator, autumn: bool) -> Triple:
     """Draw the foliage colour of one plant."""
-    count = len(LEAF_COLOURS) if autumn else NUM_GREENS
-    return jitter(rng, LEAF_COLOURS[int(rng.integers(count))], 0.18)
+    count = len(LEAF_COLORS) if autumn else NUM_GREENS
+    return jitter(rng, LEAF_COLORS[int(rng.integers(count))], 0.18)
 
 
 def tree(rng: np.random.Generator, height: float, leaves: Triple, style: str) -> list[Part]:
@@ -72,7 +72,7 @@ def _crown(rng: np.random.Generator, half: Triple, middle: float, leaves: Triple
         ring = math.sqrt(1 - z * z)
         angle = i * 2.39996 + float(rng.uniform(-0.4, 0.4))
         out = float(rng.uniform(0.5, 0.72))
-        centre = (
+        center = (
             half[0] * ring * out * math.cos(angle),
             half[1] * ring * out * math.sin(angle),
             middle + half[2] * z * out * 1.05,
@@ -82,7 +82,7 @@ def _crown(rng: np.random.Generator, half: Triple, middle: float, leaves: Triple
         tone = 0.92 + 0.16 * z
         shade: Triple = (leaves[0] * tone, leaves[1] * tone, leaves[2] * tone)
         parts.append(
-            Part(ELLIPSOID, centre, blob, LEAVES, jitter(rng, shade, 0.07),
+            Part(ELLIPSOID, center, blob, LEAVES, jitter(rng, shade, 0.07),
                  yaw=angle, pitch=float(rng.normal(0, 0.25)))
         )  # fmt: skip
     return parts

@@ -18,11 +18,11 @@ def azimuth_span(
     primitives: Primitives, index: int, origin: NDArray[np.float64], azimuth_0: float
 ) -> tuple[float, float]:
     """Clockwise angles from column 0 between which a primitive lies; the whole turn when near."""
-    centre = primitives.centre[index] - origin
-    middle = azimuth_0 - math.atan2(centre[1], centre[0])
+    center = primitives.center[index] - origin
+    middle = azimuth_0 - math.atan2(center[1], center[0])
     low, high = 0.0, 0.0
     for corner in range(8):
-        x, y = centre[0], centre[1]
+        x, y = center[0], center[1]
         for axis in range(3):
             sign = 1.0 if (corner >> axis) & 1 else -1.0
             x += sign * primitives.half[index, axis] * primitives.axes[index, axis, 0]
@@ -61,7 +61,7 @@ def grid_bounds(
     left, top = np.sum(rays[3] * right) * focal, np.sum(rays[3] * down) * focal
     corners, offset = np.empty((8, 3)), np.empty(3)
     for index in range(count):
-        relative = primitives.centre[index] - rays[0]
+        relative = primitives.center[index] - rays[0]
         radius = math.sqrt(np.sum(primitives.half[index] ** 2))
         distance[index] = np.sum(relative * forward) - radius
         if distance[index] < -2 * radius or distance[index] > 400:
@@ -121,7 +121,7 @@ def sun_bounds(
     for index in range(len(primitives.kind)):
         low_u, high_u, low_v, high_v = 1e9, -1e9, 1e9, -1e9
         for corner in range(8):
-            point = primitives.centre[index].copy()
+            point = primitives.center[index].copy()
             for axis in range(3):
                 sign = 1.0 if (corner >> axis) & 1 else -1.0
                 point += sign * primitives.half[index, axis] * primitives.axes[index, axis]

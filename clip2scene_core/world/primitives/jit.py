@@ -15,7 +15,7 @@ try:
     import numba
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
-        'the embedded world is rendered with numba: pip install -c constraints.txt ".[train]"',
+        'the synthetic world is rendered with numba: pip install -c constraints.txt ".[train]"',
         name="numba",
     ) from error
 

@@ -50,10 +50,10 @@ class Part:
 
     Attributes:
         kind: BOX, ELLIPSOID or FRUSTUM (its axis is local z).
-        centre: Metres.
+        center: Metres.
         half: Half extents along the part's own axes, metres.
         material: One of the material numbers of this module.
-        colour: Albedo (red, green, blue) in [0, 1].
+        color: Albedo (red, green, blue) in [0, 1].
         yaw: Radians; the rotation is yaw about z after pitch about y after roll about x.
         pitch: Radians.
         roll: Radians.
@@ -62,10 +62,10 @@ class Part:
     """
 
     kind: int
-    centre: Triple
+    center: Triple
     half: Triple
     material: int
-    colour: Triple
+    color: Triple
     yaw: float = 0.0
     pitch: float = 0.0
     roll: float = 0.0
@@ -77,62 +77,62 @@ class Primitives(NamedTuple):
 
     Attributes:
         kind: (P,) int64.
-        centre: (P, 3) float64, scene frame, metres.
+        center: (P, 3) float64, scene frame, metres.
         axes: (P, 3, 3) float64; row i is local axis i in the scene frame.
         half: (P, 3) float64, metres.
         shape: (P, 3) float64.
         material: (P,) int64.
-        colour: (P, 3) float64.
+        color: (P, 3) float64.
         category: (P,) uint8 raw lidarseg category.
         instance: (P,) int64, index of the object that the part belongs to.
     """
 
     kind: NDArray[np.int64]
-    centre: NDArray[np.float64]
+    center: NDArray[np.float64]
     axes: NDArray[np.float64]
     half: NDArray[np.float64]
     shape: NDArray[np.float64]
     material: NDArray[np.int64]
-    colour: NDArray[np.float64]
+    color: NDArray[np.float64]
     category: NDArray[np.uint8]
     instance: NDArray[np.int64]
 
 
 def box(
-    centre: Triple, size: Triple, material: int, colour: Triple, shape: Triple = (0.0, 0.0, 0.0)
+    center: Triple, size: Triple, material: int, color: Triple, shape: Triple = (0.0, 0.0, 0.0)
 ) -> Part:
     """Make an upright box of full `size`, perhaps tapered."""
     half = (size[0] / 2, size[1] / 2, size[2] / 2)
-    return Part(BOX, centre, half, material, colour, shape=shape)
+    return Part(BOX, center, half, material, color, shape=shape)
 
 
-def ball(centre: Triple, half: Triple, material: int, colour: Triple) -> Part:
+def ball(center: Triple, half: Triple, material: int, color: Triple) -> Part:
     """Make an upright ellipsoid."""
-    return Part(ELLIPSOID, centre, half, material, colour)
+    return Part(ELLIPSOID, center, half, material, color)
 
 
 def post(
-    base: Triple, height: float, radius: float, material: int, colour: Triple, taper: float = 0.0
+    base: Triple, height: float, radius: float, material: int, color: Triple, taper: float = 0.0
 ) -> Part:
     """Make an upright cylinder or cone that stands on `base`."""
-    centre = (base[0], base[1], base[2] + height / 2)
+    center = (base[0], base[1], base[2] + height / 2)
     half = (radius, radius, height / 2)
-    return Part(FRUSTUM, centre, half, material, colour, shape=(taper, 0.0, 0.0))
+    return Part(FRUSTUM, center, half, material, color, shape=(taper, 0.0, 0.0))
 
 
 def rod(
-    start: Triple, end: Triple, radius: float, material: int, colour: Triple, taper: float = 0.0
+    start: Triple, end: Triple, radius: float, material: int, color: Triple, taper: float = 0.0
 ) -> Part:
     """Make a cylinder between two points."""
     delta = (end[0] - start[0], end[1] - start[1], end[2] - start[2])
     length = math.sqrt(delta[0] ** 2 + delta[1] ** 2 + delta[2] ** 2)
-    centre = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2, (start[2] + end[2]) / 2)
+    center = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2, (start[2] + end[2]) / 2)
     return Part(
         FRUSTUM,
-        centre,
+        center,
         (radius, radius, length / 2),
         material,
-        colour,
+        color,
         yaw=math.atan2(delta[1], delta[0]),
         pitch=math.acos(max(-1.0, min(1.0, delta[2] / length))),
         shape=(taper, 0.0, 0.0),
@@ -143,13 +143,13 @@ def beam(start: Triple, end: Triple, width: float, depth: float, look: tuple[int
     """Make a square bar between two points; look is (material, colour)."""
     bar = rod(start, end, 1.0, look[0], look[1])
     half = (depth / 2, width / 2, bar.half[2])
-    return Part(BOX, bar.centre, half, look[0], look[1], yaw=bar.yaw, pitch=bar.pitch)
+    return Part(BOX, bar.center, half, look[0], look[1], yaw=bar.yaw, pitch=bar.pitch)
 
 
-def wheel(centre: Triple, radius: float, width: float, material: int = TYRE) -> Part:
+def wheel(center: Triple, radius: float, width: float, material: int = TYRE) -> Part:
     """Make a wheel whose axle points sideways."""
     half = (radius, radius, width / 2)
-    return Part(FRUSTUM, centre, half, material, (0.05, 0.05, 0.055), roll=math.pi / 2)
+    return Part(FRUSTUM, center, half, material, (0.05, 0.05, 0.055), roll=math.pi / 2)
 
 
 def rotations(parts: list[Part]) -> NDArray[np.float64]:

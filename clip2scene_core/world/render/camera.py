@@ -102,7 +102,7 @@ def _add_to_sun_map(primitives: Primitives, light: Light, sun_map: SunMap) -> No
     num_rows, num_columns = sun_map.depth.shape
     bounds = sun_bounds(primitives, light.sun_direction, sun_map.frame, num_rows, num_columns)
     hits = np.full(sun_map.depth.shape, SKY, dtype=np.int64)
-    order = np.argsort(-primitives.centre[:, 2], kind="stable")
+    order = np.argsort(-primitives.center[:, 2], kind="stable")
     rays = _sun_rays(light, sun_map.frame)
     nearest = np.zeros(len(order))
     cast_grid(primitives, order, bounds, nearest, rays, sun_map.depth, hits)
@@ -118,7 +118,7 @@ def static_sun_map(scene: Scene) -> SunMap:
     shape = np.ceil((high - low) / SUN_TEXEL_M).astype(int)
     top_m = max(
         TOP_M,
-        float((scene.static.centre + scene.static.half.max(axis=1, keepdims=True))[:, 2].max()),
+        float((scene.static.center + scene.static.half.max(axis=1, keepdims=True))[:, 2].max()),
     )
     frame = np.array([low[0], low[1], SUN_TEXEL_M, top_m])
     sun_map = SunMap(np.full((shape[1], shape[0]), 1e9), frame)

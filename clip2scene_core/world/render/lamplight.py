@@ -60,12 +60,12 @@ def lamplight_of(
     """
     shape = np.ceil(frame[2:] / TEXEL_M).astype(int)
     lamplight = Lamplight(np.zeros((shape[1], shape[0], 3)), np.array([*frame[:2], TEXEL_M]))
-    is_lamp = (primitives.material == LAMP) & (primitives.colour.min(axis=1) > 0.4)
+    is_lamp = (primitives.material == LAMP) & (primitives.color.min(axis=1) > 0.4)
     for index in np.flatnonzero(is_lamp):
-        place, ahead = primitives.centre[index], primitives.axes[index, 0]
+        place, ahead = primitives.center[index], primitives.axes[index, 0]
         if place[2] > 3.0:
             _add_pool(lamplight.light, lamplight.frame, place, WARM)
-        elif scene.things[primitives.instance[index]].is_moving:
+        elif scene.objects[primitives.instance[index]].is_moving:
             _add_beam(lamplight.light, lamplight.frame, place, ahead, WHITE)
     T_scene_ego = ego_pose(scene, seconds)
     ahead = T_scene_ego[:3, 0]
@@ -93,7 +93,7 @@ def _window(
 @njit(cache=True)
 def _add_pool(
     light: NDArray[np.float64], frame: NDArray[np.float64], place: NDArray[np.float64],
-    colour: NDArray[np.float64],
+    color: NDArray[np.float64],
 ) -> None:  # fmt: skip
     """Add the light below a street lamp: the cosine law of a lamp at LAMP_HEIGHT_M."""
     top, bottom, left, right = _window(light, frame, place, POOL_REACH_M)
@@ -105,13 +105,13 @@ def _add_pool(
             fade = clip01(2.0 - 2.0 * math.sqrt(square) / POOL_REACH_M)
             gain = fade / (1 + square / (LAMP_HEIGHT_M * LAMP_HEIGHT_M)) ** 1.5
             for c in range(3):
-                light[row, column, c] += gain * colour[c]
+                light[row, column, c] += gain * color[c]
 
 
 @njit(cache=True)
 def _add_beam(
     light: NDArray[np.float64], frame: NDArray[np.float64], place: NDArray[np.float64],
-    ahead: NDArray[np.float64], colour: NDArray[np.float64],
+    ahead: NDArray[np.float64], color: NDArray[np.float64],
 ) -> None:  # fmt: skip
     """Add the light in front of a headlight that looks `ahead`."""
     top, bottom, left, right = _window(light, frame, place, BEAM_REACH_M)
@@ -128,7 +128,7 @@ def _add_beam(
             fade = clip01(0.4 * along) * clip01(2.0 - 2.0 * along / BEAM_REACH_M)
             gain = fade * math.exp(-across * across) / (1 + (along / 13.0) ** 2)
             for c in range(3):
-                light[row, column, c] += gain * colour[c]
+                light[row, column, c] += gain * color[c]
 
 
 @njit(cache=True)

@@ -200,12 +200,12 @@ def _collect(
 
 
 @njit(cache=True)
-def _albedo(material: int, grey: float) -> float:
+def _albedo(material: int, gray: float) -> float:
     """Reflectivity at the LiDAR's wavelength; retro-reflectors are above 1."""
     if material == GLASS:
         return 0.008
     if material == CABIN:
-        return 0.03 + 0.1 * grey
+        return 0.03 + 0.1 * gray
     if material in (SIGN, LAMP):
         return 2.2
     if material in (BANDS, HAZARD):
@@ -217,12 +217,12 @@ def _albedo(material: int, grey: float) -> float:
     if material == METAL:
         return 0.35
     if material == CLOTH:
-        return 0.15 + 0.6 * grey
+        return 0.15 + 0.6 * gray
     if material in (PAINT, BODY, CORRUGATED):
-        return 0.04 + 0.75 * grey
+        return 0.04 + 0.75 * gray
     if material in (FACADE, CONCRETE):
-        return 0.14 + 0.5 * grey
-    return 0.1 + 0.55 * grey
+        return 0.14 + 0.5 * gray
+    return 0.1 + 0.55 * gray
 
 
 @njit(cache=True)
@@ -259,16 +259,16 @@ def _reflect(
                 total = 0.0
                 for i in range(3):
                     offset = (
-                        origins[column, i] + t * rays[i, row, column] - primitives.centre[hit, i]
+                        origins[column, i] + t * rays[i, row, column] - primitives.center[hit, i]
                     )
                     total += primitives.axes[hit, axis, i] * offset
                 local[axis] = total / primitives.half[hit, axis]
             face = surface_normal(primitives, hit, local, normal)
             category[row, column] = primitives.category[hit]
             facing[row, column] = abs(normal[0] * rx + normal[1] * ry + normal[2] * rz)
-            grey = 0.3 * primitives.colour[hit, 0] + 0.4 * primitives.colour[hit, 1]
-            grey += 0.3 * primitives.colour[hit, 2]
-            albedo[row, column] = _albedo(primitives.material[hit], grey)
+            gray = 0.3 * primitives.color[hit, 0] + 0.4 * primitives.color[hit, 1]
+            gray += 0.3 * primitives.color[hit, 2]
+            albedo[row, column] = _albedo(primitives.material[hit], gray)
             # A band of every storey of a facade is mostly window.
             is_band = (local[2] * primitives.half[hit, 2] / 3.1) % 1.0 < 0.45
             if primitives.material[hit] == FACADE and face != 2 and is_band:

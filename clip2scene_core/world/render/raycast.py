@@ -211,9 +211,9 @@ def cast_grid(
             for i in range(6):
                 vx, vy, vz = rays[i]
                 if i == 0:
-                    vx -= primitives.centre[index, 0]
-                    vy -= primitives.centre[index, 1]
-                    vz -= primitives.centre[index, 2]
+                    vx -= primitives.center[index, 0]
+                    vy -= primitives.center[index, 1]
+                    vz -= primitives.center[index, 2]
                 local[i, axis] = (ax * vx + ay * vy + az * vz) * scale
         kind, material = primitives.kind[index], primitives.material[index]
         a, b, c = primitives.shape[index]
@@ -267,7 +267,7 @@ def cast_sphere(
     elevation = np.arcsin(rays[2, :, 0])
     for index in range(len(primitives.kind)):
         hx, hy, hz = primitives.half[index]
-        relative = primitives.centre[index] - origin
+        relative = primitives.center[index] - origin
         radius = math.sqrt(hx * hx + hy * hy + hz * hz)
         distance = math.sqrt(np.sum(relative**2))
         closest = distance - radius - travel
@@ -289,7 +289,7 @@ def cast_sphere(
             for axis in range(3):
                 total = 0.0
                 for i in range(3):
-                    offset = origins[column, i] - primitives.centre[index, i]
+                    offset = origins[column, i] - primitives.center[index, i]
                     total += matrix[axis, i] * offset
                 local[column, axis] = total
         kind, material = primitives.kind[index], primitives.material[index]

@@ -16,7 +16,7 @@ KEYFRAME_HZ: Final = 2
 
 
 @dataclass(frozen=True)
-class Mount:
+class RigSensor:
     """One sensor on the ego vehicle.
 
     Attributes:
@@ -50,7 +50,7 @@ class Mount:
 
 def _camera(
     channel: str, yaw_degrees: float, place: tuple[float, float, float], focal: float
-) -> Mount:
+) -> RigSensor:
     yaw = math.radians(yaw_degrees)
     cosine, sine = math.cos(yaw), math.sin(yaw)
     transform = np.eye(4)
@@ -58,18 +58,18 @@ def _camera(
     transform[:3, 3] = place
     # The LiDAR turns clockwise from the left side and ends there; a camera fires as it passes.
     share = ((90.0 - yaw_degrees) % 360.0) / 360.0
-    return Mount(channel, transform, focal, (share - 1.0) / LIDAR_HZ)
+    return RigSensor(channel, transform, focal, (share - 1.0) / LIDAR_HZ)
 
 
-def _lidar() -> Mount:
+def _lidar() -> RigSensor:
     transform = np.eye(4)
     transform[:3, :3] = [[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
     transform[:3, 3] = 0.943713, 0.0, 1.84023
-    return Mount(LIDAR_CHANNEL, transform, 0.0, 0.0)
+    return RigSensor(LIDAR_CHANNEL, transform, 0.0, 0.0)
 
 
-LIDAR_MOUNT: Final = _lidar()
-CAMERA_MOUNTS: Final = (
+RIG_LIDAR: Final = _lidar()
+RIG_CAMERAS: Final = (
     _camera("CAM_FRONT", 0.0, (1.7008, 0.0159, 1.511), 0.79),
     _camera("CAM_FRONT_RIGHT", -55.0, (1.5508, -0.4934, 1.4957), 0.79),
     _camera("CAM_BACK_RIGHT", -110.0, (1.0149, -0.4806, 1.5624), 0.79),
@@ -79,11 +79,13 @@ CAMERA_MOUNTS: Final = (
 )
 
 
-def misaligned(mount: Mount, angle_deg: float, shift_m: float, rng: np.random.Generator) -> Mount:
+def misaligned(
+    sensor: RigSensor, angle_deg: float, shift_m: float, rng: np.random.Generator
+) -> RigSensor:
     """Disturb the extrinsics of a sensor.
 
     Args:
-        mount: The true one.
+        sensor: The true one.
         angle_deg: By how much it is turned, about a random axis.
         shift_m: By how much it is shifted, in a random direction.
         rng: Draws axis and direction.
@@ -93,7 +95,7 @@ def misaligned(mount: Mount, angle_deg: float, shift_m: float, rng: np.random.Ge
     """
     axis, direction = (vector / np.linalg.norm(vector) for vector in rng.normal(size=(2, 3)))
     if angle_deg == 0 and shift_m == 0:
-        return mount
+        return sensor
     x, y, z = axis
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
     angle = math.radians(angle_deg)
@@ -101,7 +103,7 @@ def misaligned(mount: Mount, angle_deg: float, shift_m: float, rng: np.random.Ge
     # Rodrigues' formula.
     error[:3, :3] += math.sin(angle) * cross + (1 - math.cos(angle)) * (cross @ cross)
     error[:3, 3] = shift_m * direction
-    return replace(mount, T_ego_sensor=mount.T_ego_sensor @ error)
+    return replace(sensor, T_ego_sensor=sensor.T_ego_sensor @ error)
 
 
 @dataclass(frozen=True)
@@ -109,25 +111,25 @@ class Firing:
     """One measurement to take.
 
     Attributes:
-        mount: Which sensor.
+        sensor: Which sensor.
         seconds: Time since the scene's first keyframe; slightly negative at its start.
         keyframe_index: The keyframe that it is, or that is nearest to it.
         is_keyframe: Whether it belongs to the keyframe itself.
     """
 
-    mount: Mount
+    sensor: RigSensor
     seconds: float
     keyframe_index: int
     is_keyframe: bool
 
 
 def firings(
-    mount: Mount, seconds: float, previous_sweeps: int, is_every_frame: bool
+    sensor: RigSensor, seconds: float, previous_sweeps: int, is_every_frame: bool
 ) -> list[Firing]:
     """List when a sensor fires during a scene.
 
     Args:
-        mount: The sensor.
+        sensor: The sensor.
         seconds: Length of the scene.
         previous_sweeps: LiDAR sweeps before the first keyframe and, when not every frame is
             taken, before each keyframe.
@@ -136,9 +138,9 @@ def firings(
     Returns:
         The firings in the order of time.
     """
-    rate = CAMERA_HZ if mount.is_camera else LIDAR_HZ
+    rate = CAMERA_HZ if sensor.is_camera else LIDAR_HZ
     stride = rate // KEYFRAME_HZ
-    before = 0 if mount.is_camera else previous_sweeps
+    before = 0 if sensor.is_camera else previous_sweeps
     num_keyframes = int(seconds * KEYFRAME_HZ)
     taken = []
     for k in range(-before, int(seconds * rate)):
@@ -150,5 +152,5 @@ def firings(
             nearest = (k + until_next) // stride
         if nearest >= num_keyframes:
             continue
-        taken.append(Firing(mount, k / rate + mount.offset_s, nearest, until_next == 0))
+        taken.append(Firing(sensor, k / rate + sensor.offset_s, nearest, until_next == 0))
     return taken

@@ -28,14 +28,14 @@ CURVE_END = 4.0
 
 
 @njit(cache=True)
-def sky_colour(
+def sky_color(
     light: Light, dx: float, dy: float, dz: float, has_clouds: bool, out: NDArray[np.float64]
 ) -> None:
     """Colour of the sky in a unit direction, written to out (3,); mirrors do without clouds."""
     up = clip01(dz)
     blend = (1 - up) ** 4
     for c in range(3):
-        out[c] = light.colours[2, c] * (1 - blend) + light.colours[3, c] * blend
+        out[c] = light.colors[2, c] * (1 - blend) + light.colors[3, c] * blend
     if has_clouds and dz > 0.015:
         u, v = dx / (dz + 0.12), dy / (dz + 0.12)
         cloud = 0.55 * noise2(u * 0.9, v * 0.9, 7) + 0.3 * noise2(u * 2.3, v * 2.3, 8)
@@ -43,13 +43,13 @@ def sky_colour(
         cover = clip01((cloud - 0.78 + 0.55 * light.clouds) * 4.0) * clip01(dz * 9)
         tone = 0.75 + 0.5 * cloud
         for c in range(3):
-            white = 0.62 * light.colours[3, c] + 0.2 * light.colours[0, c]
+            white = 0.62 * light.colors[3, c] + 0.2 * light.colors[0, c]
             out[c] = out[c] * (1 - 0.75 * cover) + 0.75 * cover * white * tone
     sun = dx * light.sun_direction[0] + dy * light.sun_direction[1] + dz * light.sun_direction[2]
     if sun > 0.6 and light.clouds < 0.8:
         glow = 0.35 * (sun - 0.6) ** 3 * 6 + (2.5 if sun > 0.99988 else 0.0)
         for c in range(3):
-            out[c] += glow * light.colours[0, c]
+            out[c] += glow * light.colors[0, c]
 
 
 @njit(cache=True, inline="always")
@@ -156,19 +156,19 @@ def _part_look(
     for axis in range(3):
         total = 0.0
         for i in range(3):
-            total += primitives.axes[index, axis, i] * (point[i] - primitives.centre[index, i])
+            total += primitives.axes[index, axis, i] * (point[i] - primitives.center[index, i])
         local[axis] = total / primitives.half[index, axis]
     face = surface_normal(primitives, index, local, normal)
     facing = abs(normal[0] * unit[0] + normal[1] * unit[1] + normal[2] * unit[2])
     material = primitives.material[index]
-    colour = (
-        primitives.colour[index, 0], primitives.colour[index, 1], primitives.colour[index, 2],
+    color = (
+        primitives.color[index, 0], primitives.color[index, 1], primitives.color[index, 2],
     )  # fmt: skip
     half = (primitives.half[index, 0], primitives.half[index, 1], primitives.half[index, 2])
     seed = index % 97 if material == LEAVES else primitives.instance[index] % 1013
     is_round = primitives.kind[index] == FRUSTUM
     footprint /= math.sqrt(max(facing, 0.1))
-    look = part_look(material, colour, half, local, face, is_round, seed, footprint, light.lamp)
+    look = part_look(material, color, half, local, face, is_round, seed, footprint, light.lamp)
     if material == LEAVES:
         return look, 0.5 + 0.5 * clip01(0.5 + 0.6 * local[2])
     occlusion = 0.62 + 0.38 * clip01(point[2] / 0.9)
@@ -192,14 +192,14 @@ def _illuminate(
         along = unit[0] * normal[0] + unit[1] * normal[1] + unit[2] * normal[2]
         up = unit[2] - 2 * along * normal[2]
         mx, my = unit[0] - 2 * along * normal[0], unit[1] - 2 * along * normal[1]
-        sky_colour(light, mx, my, max(up, 0.0), False, mirrored)
+        sky_color(light, mx, my, max(up, 0.0), False, mirrored)
         # Near the horizon the street mirrors itself, darker than the sky.
         dim = (0.3 + 0.7 * clip01(up * 2.5)) * (0.5 + 0.5 * occlusion)
         gloss = min(1.0, gloss + (1 - gloss) * 0.5 * (1 - abs(along)) ** 4)
         for c in range(3):
             mirrored[c] *= dim
     for c in range(3):
-        shine = light.colours[0, c] * direct + light.colours[1, c] * dome + near * lamps[c]
+        shine = light.colors[0, c] * direct + light.colors[1, c] * dome + near * lamps[c]
         value = look[c] * (shine * (1 - look[4]) + 1.5 * look[4])
         out[c] = value * (1 - gloss) + mirrored[c] * gloss if gloss > 0 else value
 
@@ -244,7 +244,7 @@ def shade(
             for i in range(3):
                 unit[i] /= length
             if index == SKY:
-                sky_colour(light, unit[0], unit[1], unit[2], True, out)
+                sky_color(light, unit[0], unit[1], unit[2], True, out)
                 for c in range(3):
                     image[row, column, c] = out[c]
                 continue
@@ -264,7 +264,7 @@ def shade(
             _illuminate(light, look, occlusion, lit, unit, normal, lamps, mirrored, out)
             haze = 1 - math.exp(-light.fog_density * t * length)
             for c in range(3):
-                image[row, column, c] = out[c] + (light.colours[4, c] - out[c]) * haze
+                image[row, column, c] = out[c] + (light.colors[4, c] - out[c]) * haze
     return image
 
 

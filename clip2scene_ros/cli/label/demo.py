@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "label the shipped street by words, change the words, and draw what came of it"
 
-_BAG = Path("rosbags") / "embedded_street"
+_BAG = Path("rosbags") / "synthetic_street"
 _NEW_PROMPTS = ("vehicle", "person", "road", "pavement", "house", "bush", "lawn")
 
 
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("clip2scene_demo"), help="folder to write")
     parser.add_argument("--prompts", nargs="+", default=_NEW_PROMPTS, help="words to change to")
     parser.add_argument(
-        "--no-ros", action="store_true", help="use the engine alone even if rclpy is installed"
+        "--no-ros", action="store_true", help="use the segmenter alone even if rclpy is installed"
     )
 
 
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
     has_ros = importlib.util.find_spec("rclpy") is not None and not arguments.no_ros
     labelled_bag = _free_path(out, "labelled")
     change = PromptChange(_middle_of(bag), tuple(arguments.prompts))
-    how = "the ROS 2 node" if has_ros else "the engine, without ROS"
+    how = "the ROS 2 node" if has_ros else "the segmenter, without ROS"
     print(f"Labelling {bag.name} through {how}. The street is embedded: rendered, not recorded.")
     with tqdm(desc="labelling", unit="message") as bar:
 
@@ -55,12 +55,12 @@ def run(arguments: argparse.Namespace) -> None:
             from clip2scene_ros.harness.replay import run_through_node
 
             # The ROS wheels have no tf2_msgs: poses come from /odom, mounts from a file.
-            mounts = out / "extrinsics.yaml"
+            extrinsics_file = out / "extrinsics.yaml"
             out.mkdir(parents=True, exist_ok=True)
-            save_extrinsics(mounts, read_bag_extrinsics(bag))
-            result = run_through_node(bag, labelled_bag, mounts, change, progress)
+            save_extrinsics(extrinsics_file, read_bag_extrinsics(bag))
+            result = run_through_node(bag, labelled_bag, extrinsics_file, change, progress)
         else:
-            result = _run_through_engine(bag, labelled_bag, change, progress)
+            result = _run_without_ros(bag, labelled_bag, change, progress)
     sweeps = read_labelled_bag(labelled_bag)
     pictures = draw_report(sweeps, out)
     confusion = score(sweeps)
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     if not math.isnan(confusion.mean_iou()):
         print(
-            f"mIoU against the embedded world's truth: {100 * confusion.mean_iou():.1f} % "
+            f"mIoU against the synthetic world's truth: {100 * confusion.mean_iou():.1f} % "
             f"({confusion.points_per_class.sum()} points, first words; says nothing of real data)"
         )
     print(f"words: {', '.join(sweeps[0].vocabulary.prompts)}")
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"picture: {picture}")
 
 
-def _run_through_engine(
+def _run_without_ros(
     bag: Path, out: Path, change: PromptChange, progress: Callable[[int, int], None]
 ) -> DemoRun:
     from clip2scene_core.device import use_threads

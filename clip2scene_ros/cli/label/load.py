@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 SUMMARY = "send a robot's full stream to the node in real time and say what got lost"
 
-_BAG = Path("rosbags") / "embedded_street"
+_BAG = Path("rosbags") / "synthetic_street"
 _DDS_PROFILE = Path("config") / "fastdds_large_cloud.xml"
 _DDS_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
@@ -69,10 +69,10 @@ def run(arguments: argparse.Namespace) -> None:
         def progress(seconds: float) -> None:
             bar.update(round(seconds) - bar.n)
 
-        mounts = Path(folder) / "extrinsics.yaml"
-        save_extrinsics(mounts, read_bag_extrinsics(bag))
+        extrinsics_file = Path(folder) / "extrinsics.yaml"
+        save_extrinsics(extrinsics_file, read_bag_extrinsics(bag))
         result = run_under_load(
-            stream, arguments.seconds, arguments.mode, mounts, arguments.depth, progress
+            stream, arguments.seconds, arguments.mode, extrinsics_file, arguments.depth, progress
         )
     for line in result.lines():
         print(line)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from clip2scene_ros.cli.arguments import add_engine_arguments, load_engine
+from clip2scene_ros.cli.arguments import add_segmenter_arguments, make_segmenter
 
 if TYPE_CHECKING:
     from clip2scene_ros.viewers.rerun import RerunLog
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("bag", type=Path, help="ROS 2 bag: folder, .mcap or .db3")
     parser.add_argument("--out", type=Path, required=True, help="labelled bag to write")
-    add_engine_arguments(parser)
+    add_segmenter_arguments(parser)
     parser.add_argument("--points-topic", help="the cloud to label, if the bag has several")
     parser.add_argument(
         "--pose-source", choices=("tf", "odometry", "none"), default="tf", help="where poses are"
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     from clip2scene_ros.bags.segment import ReplayOptions, choose_bag_profile, segment_bag
-    from clip2scene_ros.sync.sweeps import AssemblyOptions
+    from clip2scene_ros.sync.sweeps import SyncOptions
 
     viewer = _make_viewer(arguments)
     profile = choose_bag_profile(
@@ -79,18 +79,18 @@ def run(arguments: argparse.Namespace) -> None:
     }
     given = {name: value for name, value in typed.items() if value is not None}
     options = ReplayOptions(
-        assembly=AssemblyOptions(**(profile.assembly() | given)),
+        assembly=SyncOptions(**(profile.assembly() | given)),
         with_cameras=arguments.mode != "lidar" or viewer is not None,
         profile=profile,
     )
-    engine = load_engine(arguments)
+    segmenter = make_segmenter(arguments)
     with tqdm(desc="labelling", unit="message") as bar, viewer or nullcontext():
 
         def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        summary = segment_bag(arguments.bag, arguments.out, engine, options, progress, viewer)
+        summary = segment_bag(arguments.bag, arguments.out, segmenter, options, progress, viewer)
     for kind, count in summary.rejections.items():
         print(f"left out: {count} x {kind}: {summary.reasons[kind]}", file=sys.stderr)
     print(

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from clip2scene_ros.cli.measure import bench_tables
 
 if TYPE_CHECKING:
-    from clip2scene_core.bench.runs import Run
+    from clip2scene_core.bench.runs import StudentRun
     from clip2scene_core.bench.stages import StageResult
 
 SUMMARY = "measure students and their references, or compute the paper's tables"
@@ -21,7 +21,7 @@ SUMMARY = "measure students and their references, or compute the paper's tables"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     benchmarks = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
-    world = benchmarks.add_parser("world", help="students and references on the embedded world")
+    world = benchmarks.add_parser("world", help="students and references on the synthetic world")
     _add_world_arguments(world)
     for name, summary in bench_tables.SUMMARIES.items():
         table = benchmarks.add_parser(name, help=summary, description=summary)
@@ -111,7 +111,7 @@ def _run_world(arguments: argparse.Namespace) -> None:
     print(f"numbers: {markdown_path} and {json_path}")
 
 
-def _runs(arguments: argparse.Namespace) -> list[Run]:
+def _runs(arguments: argparse.Namespace) -> list[StudentRun]:
     from clip2scene_core.bench.runs import given_runs, trained_runs
     from clip2scene_core.bench.training_stages import quick_config
     from clip2scene_core.checkpoint import SMALL_STUDENT
@@ -120,7 +120,7 @@ def _runs(arguments: argparse.Namespace) -> list[Run]:
 
     if arguments.students:
         return given_runs([SMALL_STUDENT if str(p) == "small" else p for p in arguments.students])
-    files = arguments.configs or [share_directory() / "config" / "pretrain_embedded.yaml"]
+    files = arguments.configs or [share_directory() / "config" / "pretrain_synthetic.yaml"]
     configs = {file.stem.removeprefix("pretrain_"): load_config(file) for file in files}
     if arguments.quick:
         configs = {name: quick_config(config) for name, config in configs.items()}

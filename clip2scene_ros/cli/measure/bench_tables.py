@@ -1,4 +1,4 @@
-"""`clip2scene bench table1`, `table2`, `tables`, `choices`: tables, each from one command."""
+"""`clip2scene bench table1`, `table2`, `tables`, `ablations`: tables, each from one command."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ SUMMARIES = {
     "table1": "the paper's Table 1: what each part of the method is worth without labels",
     "table2": "the paper's Table 2: what pre-training is worth with a few labels and with all",
     "tables": "both tables; they share what is trained",
-    "choices": "what each choice of the recommended profile is worth without labels",
+    "ablations": "what each choice of the recommended profile is worth without labels",
 }
-_CONFIG = "tables_embedded.yaml"
-_CHOICES_CONFIG = "choices_embedded.yaml"
+_CONFIG = "tables_synthetic.yaml"
+_ABLATIONS_CONFIG = "ablations_synthetic.yaml"
 _FINETUNE = ("tables_finetune_few.yaml", "tables_finetune_all.yaml")
 
 
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument(
         "--train-scenes", type=Path, metavar="FILE", help="names of the scenes to train on"
     )
-    if name != "choices":
+    if name != "ablations":
         parser.add_argument(
             "--val-scenes",
             type=Path,
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
             type=Path,
             metavar="FILE",
             help="names of the scenes that "
-            + (what if name == "choices" else "fine-tuning's rates and epochs are chosen on"),
+            + (what if name == "ablations" else "fine-tuning's rates and epochs are chosen on"),
         )
     if name in ("table2", "tables"):
         parser.add_argument(
@@ -145,7 +145,7 @@ def _write(table: Table, arguments: argparse.Namespace) -> None:
 
 
 def _config_of(benchmark: str) -> str:
-    return _CHOICES_CONFIG if benchmark == "choices" else _CONFIG
+    return _ABLATIONS_CONFIG if benchmark == "ablations" else _CONFIG
 
 
 def _options(arguments: argparse.Namespace) -> TablesOptions:
@@ -192,7 +192,7 @@ def _scenes(arguments: argparse.Namespace) -> TableScenes | None:
         if any((*files.values(), arguments.version)):
             raise ValueError("files of scenes and --version are about --data; name a data set")
         return None
-    measured = "tune" if arguments.benchmark == "choices" else "val"
+    measured = "tune" if arguments.benchmark == "ablations" else "val"
     if not (files["train"] and files[measured]):
         raise ValueError(f"--data needs --train-scenes and --{measured}-scenes")
     train, tune, val = (

@@ -118,9 +118,9 @@ def run(arguments: argparse.Namespace) -> None:
         labellers, seen_in = {"lidar": labeller}, {"lidar": seen}
         vocabulary, grouping = dict.fromkeys(names), None
     else:
-        engines = {mode: _load_engine(mode, arguments) for mode in modes}
-        labellers = {mode: _labeller(engine) for mode, engine in engines.items()}
-        words = next(iter(engines.values())).vocabulary
+        segmenters = {mode: _make_segmenter(mode, arguments) for mode in modes}
+        labellers = {mode: _labeller(segmenter) for mode, segmenter in segmenters.items()}
+        words = next(iter(segmenters.values())).vocabulary
         vocabulary, grouping = dict(zip(words.names, words.prompts, strict=True)), words.grouping
         seen_in = {mode: _seen_scenes(mode, arguments) for mode in modes}
     reports = {
@@ -138,13 +138,13 @@ def run(arguments: argparse.Namespace) -> None:
         _write_report(arguments, dataset, vocabulary, grouping, reports, labellers)
 
 
-def _load_engine(mode: str, arguments: argparse.Namespace) -> OnlineSegmenter:
+def _make_segmenter(mode: str, arguments: argparse.Namespace) -> OnlineSegmenter:
     from clip2scene_core.checkpoint import load_checkpoint, untrained_checkpoint
     from clip2scene_core.inference.online import OnlineSegmenter, load_online_segmenter
     from clip2scene_core.inference.options import OnlineOptions
     from clip2scene_core.inference.segmenter import Segmenter
-    from clip2scene_core.prompts.prompt_set import load_wording
-    from clip2scene_core.prompts.text_encoder import PromptEncoder
+    from clip2scene_core.prompts.prompt_set import load_prompt_set
+    from clip2scene_core.prompts.text_encoder import TextEncoder
 
     checkpoint = load_checkpoint(arguments.weights)
     teacher = arguments.teacher or checkpoint.config.teacher.clip
@@ -160,17 +160,17 @@ def _load_engine(mode: str, arguments: argparse.Namespace) -> OnlineSegmenter:
         device=arguments.device,
     )
     if mode == "untrained":
-        encoder = PromptEncoder(teacher, arguments.device, taught_with=checkpoint.vocabulary)
-        segmenter = Segmenter(untrained_checkpoint(checkpoint), arguments.device)
-        engine = OnlineSegmenter(options, checkpoint.vocabulary, encoder, segmenter)
+        encoder = TextEncoder(teacher, arguments.device, taught_with=checkpoint.vocabulary)
+        student = Segmenter(untrained_checkpoint(checkpoint), arguments.device)
+        segmenter = OnlineSegmenter(options, checkpoint.vocabulary, encoder, student)
     else:
         named = teacher if mode == "camera" else arguments.teacher
-        engine = load_online_segmenter(arguments.weights, named, options)
+        segmenter = load_online_segmenter(arguments.weights, named, options)
     if arguments.prompts is not None:
-        wording = load_wording(arguments.prompts)
-        wording = replace(wording, grouping=arguments.group, template=arguments.template)
-        engine.use(engine.read(wording))
-    return engine
+        prompt_set = load_prompt_set(arguments.prompts)
+        prompt_set = replace(prompt_set, grouping=arguments.group, template=arguments.template)
+        segmenter.apply(segmenter.encode(prompt_set))
+    return segmenter
 
 
 def _is_finetuned(arguments: argparse.Namespace) -> bool:
@@ -209,13 +209,13 @@ def _seen_scenes(mode: str, arguments: argparse.Namespace) -> Sequence[str]:
     return () if mode == "camera" else load_checkpoint(arguments.weights).scene_tokens
 
 
-def _labeller(engine: OnlineSegmenter) -> Callable[[Sample], Prediction]:
+def _labeller(segmenter: OnlineSegmenter) -> Callable[[Sample], Prediction]:
     from clip2scene_core.evaluation import Prediction, class_of_label
 
-    classes = class_of_label(engine.vocabulary.names)
+    classes = class_of_label(segmenter.vocabulary.names)
 
     def predict(sample: Sample) -> Prediction:
-        cloud = engine.add(sample.keyframe, sample.cameras)
+        cloud = segmenter.add(sample.keyframe, sample.cameras)
         return Prediction(classes[cloud.labels], cloud.scores)
 
     return predict

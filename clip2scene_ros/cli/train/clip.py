@@ -1,4 +1,4 @@
-"""`clip2scene clip`: train a small CLIP on the embedded world's pictures, or score any CLIP."""
+"""`clip2scene clip`: train a small CLIP on the synthetic world's pictures, or score any CLIP."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from clip2scene_core.teacher.clip import Clip
     from clip2scene_core.world.captions.pictures import Picture, Split
 
-SUMMARY = "train a small CLIP on captioned pictures of the embedded world, or score a CLIP there"
+SUMMARY = "train a small CLIP on captioned pictures of the synthetic world, or score a CLIP there"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +73,7 @@ def _add_score_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the pictures")
     parser.add_argument(
-        "--dataset", type=Path, help="embedded data set with truth, for dense scores as well"
+        "--dataset", type=Path, help="synthetic data set with truth, for dense scores as well"
     )
     parser.add_argument("--image-height", type=int, help="of dense scores; the CLIP's by default")
     parser.add_argument(

@@ -14,7 +14,7 @@ from clip2scene_ros.cli.arguments import add_training_arguments, check_training_
 
 if TYPE_CHECKING:
     from clip2scene_core.config.finetune import FinetuneConfig
-    from clip2scene_core.training.finetune.run import Start
+    from clip2scene_core.training.finetune.run import PretrainedStudent
     from clip2scene_core.training.finetune.trainer import FinetuneStep
 
 SUMMARY = "fine-tune a pre-trained student, or train from scratch, on a share of the 3D labels"
@@ -56,10 +56,10 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_core.datasets import NuScenesDataset
     from clip2scene_core.device import use_threads
     from clip2scene_core.training.fabric import make_fabric
-    from clip2scene_core.training.finetune.run import finetune, load_start
+    from clip2scene_core.training.finetune.run import finetune, load_pretrained
     from clip2scene_core.training.run_log import RunLog
 
-    start = None if arguments.start == "scratch" else load_start(arguments.start)
+    start = None if arguments.start == "scratch" else load_pretrained(arguments.start)
     config = _resolve(arguments, start)
     if arguments.print_config:
         print(yaml.safe_dump(config_to_dict(config), sort_keys=False), end="")
@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"its keyframes: {arguments.out.with_suffix('.tokens.txt')}")
 
 
-def _resolve(arguments: argparse.Namespace, start: Start | None) -> FinetuneConfig:
+def _resolve(arguments: argparse.Namespace, start: PretrainedStudent | None) -> FinetuneConfig:
     """Defaults with the student's network, then the file, then the arguments."""
     from clip2scene_core.config.finetune import FinetuneConfig
     from clip2scene_core.config.parser import override, read_config

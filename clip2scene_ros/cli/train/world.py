@@ -1,4 +1,4 @@
-"""`clip2scene world`: write the embedded world as a data set, or draw it on one sheet."""
+"""`clip2scene world`: write the synthetic world as a data set, or draw it on one sheet."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tqdm import tqdm
+
+from clip2scene_ros.cli.arguments import RenamedOption
 
 if TYPE_CHECKING:
     from clip2scene_core.world.dataset.writer import WorldOptions, WorldSummary
@@ -21,7 +23,7 @@ _SCENE_DEFAULTS: Final = {
     "image_size": (224, 400),
     "columns": 1084,
     "keyframes_only": False,
-    "truth": False,
+    "ground_truth": False,
     "rolling": False,
     "camera_offset_ms": 0.0,
     "calibration_error_deg": 0.0,
@@ -58,10 +60,11 @@ def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
         help="write keyframes and the two sweeps before each: enough, and fast, for training",
     )
     parser.add_argument(
-        "--truth",
+        "--ground-truth",
         action="store_true",
-        help="write the class of every pixel and the thing behind every point, too",
+        help="write the class of every pixel and the object behind every point, too",
     )
+    parser.add_argument("--truth", action=RenamedOption, new="--ground-truth")
     parser.add_argument(
         "--rolling",
         action="store_true",
@@ -105,7 +108,7 @@ def _options(arguments: argparse.Namespace) -> WorldOptions:
         image_size=arguments.image_size,
         lidar_columns=arguments.columns,
         is_every_frame=not arguments.keyframes_only,
-        with_truth=arguments.truth,
+        with_ground_truth=arguments.ground_truth,
         is_rolling=arguments.rolling,
         camera_offset_ms=arguments.camera_offset_ms,
         calibration_error_deg=arguments.calibration_error_deg,

@@ -38,7 +38,7 @@ class NodeHealth:
         values: Gives the node's parameters as they are.
         inputs: The subscriptions by name, as SensorInputs has them.
         record: What happened to the sweeps.
-        engine: Names the prompts.
+        segmenter: Names the prompts.
         resolve: Resolves the name of a topic.
     """
 
@@ -47,13 +47,13 @@ class NodeHealth:
         values: Callable[[], NodeParameters],
         inputs: Mapping[str, SensorSubscription],
         record: SweepRecord,
-        engine: OnlineSegmenter,
+        segmenter: OnlineSegmenter,
         resolve: Callable[[str], str],
     ) -> None:
         self._read_values = values
         self._inputs = inputs
         self._record = record
-        self._engine = engine
+        self._segmenter = segmenter
         self._resolve = resolve
         self._received: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
 
@@ -214,7 +214,7 @@ class NodeHealth:
         return Item("inference", level, message, numbers)
 
     def _prompts(self) -> Item:
-        vocabulary = self._engine.vocabulary
+        vocabulary = self._segmenter.vocabulary
         return Item(
             "prompts",
             OK,

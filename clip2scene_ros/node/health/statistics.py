@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from clip2scene_core.inference.online import LabelledCloud
 
 WINDOW_S: Final = 10.0
-"""Rates, ratios and times are judged over this long: some sweeps even of a slow engine."""
+"""Rates, ratios and times are judged over this long: some sweeps even of a slow segmenter."""
 
 _RECENT_S: Final = 2.0
 _MAX_EVENTS: Final = 5000

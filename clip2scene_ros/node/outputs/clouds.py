@@ -28,7 +28,7 @@ from clip2scene_ros.messages.cloud_layouts import (
 from clip2scene_ros.messages.decode import NANOSECONDS
 from clip2scene_ros.node.outputs.legend import LATCHED_QOS, image_message
 from clip2scene_ros.node.parameters.table import NodeParameters
-from clip2scene_ros.sync.sweeps import AssembledSweep
+from clip2scene_ros.sync.sweeps import SynchronizedSweep
 
 Outgoing = tuple[Publisher, Any]
 """A message and the publisher that it waits for."""
@@ -64,12 +64,12 @@ class SegmentPublishers:
         for publisher in (self._points, self._query, self._map, *self._overlays.values()):
             self._node.destroy_publisher(publisher)
 
-    def is_wanted(self) -> bool:
+    def has_subscribers(self) -> bool:
         """Say whether anybody listens to what a sweep yields, the map left aside."""
         publishers = (self._points, self._query, *self._overlays.values())
         return not self._values.is_lazy or any(map(_is_heard, publishers))
 
-    def lay_out(self, cloud: LabelledCloud, assembled: AssembledSweep) -> list[Outgoing]:
+    def lay_out(self, cloud: LabelledCloud, assembled: SynchronizedSweep) -> list[Outgoing]:
         """Make the messages of a labelled sweep; without listeners there are none if lazy.
 
         Args:

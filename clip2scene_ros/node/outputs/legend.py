@@ -121,7 +121,7 @@ def legend_markers(vocabulary: Vocabulary, frame_id: str) -> MarkerArray:
     header = Header(stamp=Time(), frame_id=frame_id)
     markers = [Marker(header=header, ns="legend", action=Marker.DELETEALL)]
     num_lines = min(len(vocabulary), _LINES_PER_COLUMN)
-    rows = zip(vocabulary.names, vocabulary.colours / 255.0, strict=True)
+    rows = zip(vocabulary.names, vocabulary.colors / 255.0, strict=True)
     for index, (name, (red, green, blue)) in enumerate(rows):
         column, line = divmod(index, _LINES_PER_COLUMN)
         height_m = _LOWEST_M + _LINE_M * (num_lines - 1 - line)

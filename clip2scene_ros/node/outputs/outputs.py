@@ -28,6 +28,6 @@ class NodeOutputs:
         for publishers in (self.legend, self.sweeps, self.timing):
             publishers.close()
 
-    def is_wanted(self) -> bool:
+    def has_subscribers(self) -> bool:
         """Say whether anybody listens to what labelling a sweep yields, the map left aside."""
-        return self.sweeps.is_wanted() or self.timing.is_wanted()
+        return self.sweeps.has_subscribers() or self.timing.has_subscribers()

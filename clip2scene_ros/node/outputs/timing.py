@@ -23,7 +23,7 @@ class SweepTiming:
         wait_s: From the arrival of the cloud until its turn: waiting for images, for a pose and for
             the sweep before it.
         decode_s: Messages to arrays.
-        inference_s: The engine: choosing points, the networks, the words, voting into the map.
+        inference_s: The segmenter: choosing points, the networks, the words, voting into the map.
         postprocess_s: Arrays to messages.
         publish_s: Handing the messages to the middleware.
         latency_s: Age of the labels at publication: ROS time minus the sweep's stamp. It holds what
@@ -68,7 +68,7 @@ class TimingPublishers:
         for publisher in self._publishers.values():
             self._node.destroy_publisher(publisher)
 
-    def is_wanted(self) -> bool:
+    def has_subscribers(self) -> bool:
         """Say whether anybody listens to any of them."""
         return any(p.get_subscription_count() for p in self._publishers.values())
 

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from clip2scene_ros.node.parameters.row import Row
+from clip2scene_ros.node.parameters.row import ParameterRow
 from clip2scene_ros.node.parameters.table import ROWS
 
 _YAML_WIDTH = 100
@@ -57,11 +57,11 @@ def parameters_markdown() -> str:
     return _MARKDOWN_HEAD + "".join(_markdown_line(row) for row in ROWS)
 
 
-def _prefix(row: Row) -> str:
+def _prefix(row: ParameterRow) -> str:
     return row.name.rpartition(".")[0]
 
 
-def _yaml_lines(row: Row, indent: str) -> Iterator[str]:
+def _yaml_lines(row: ParameterRow, indent: str) -> Iterator[str]:
     text = row.description
     if row.limits:
         text += f" {'One of ' if row.choices else ''}{row.limits}."
@@ -72,7 +72,7 @@ def _yaml_lines(row: Row, indent: str) -> Iterator[str]:
     yield f"{indent}{row.name.rpartition('.')[2]}: {_literal(row.ros_default)}"
 
 
-def _markdown_line(row: Row) -> str:
+def _markdown_line(row: ParameterRow) -> str:
     cells = (
         f"`{row.name}`",
         f"`{_literal(row.ros_default)}`",

@@ -22,7 +22,7 @@ from rclpy.parameter import Parameter
 from rclpy.parameter_service import ParameterService
 
 from clip2scene_ros.node.background import Background
-from clip2scene_ros.node.parameters.row import ParameterError, Row
+from clip2scene_ros.node.parameters.row import ParameterError, ParameterRow
 from clip2scene_ros.node.parameters.table import DEPENDENT, ROWS, NodeParameters
 
 Prepared = TypeVar("Prepared")
@@ -64,12 +64,12 @@ class LiveParameters(Generic[Prepared]):
         self._prepare = prepare
         self._take = take
         self._background = background
-        self._foreseen: tuple[NodeParameters, NodeParameters, Callable[[], Prepared]] | None = None
+        self._prepared: tuple[NodeParameters, NodeParameters, Callable[[], Prepared]] | None = None
         self._pending: tuple[NodeParameters, Prepared] | None = None
-        self._service = PatientParameterService(node, self._foresee)
+        self._service = AsyncParameterService(node, self._prepare_change)
         node.add_pre_set_parameters_callback(_complete)
         node.add_on_set_parameters_callback(self._check)
-        node.add_post_set_parameters_callback(self._swap)
+        node.add_post_set_parameters_callback(self._commit)
 
     def set(self, **values: Any) -> None:
         """Change some values from inside the node, all or none of them.
@@ -84,14 +84,14 @@ class LiveParameters(Generic[Prepared]):
         if not result.successful:
             raise ParameterError(result.reason)
 
-    async def set_patiently(self, **values: Any) -> None:
+    async def set_in_background(self, **values: Any) -> None:
         """The same from a callback, prepared in the background."""
-        await self._foresee(_as_ros(values))
+        await self._prepare_change(_as_ros(values))
         self.set(**values)
 
-    async def _foresee(self, parameters: Sequence[Parameter]) -> None:
+    async def _prepare_change(self, parameters: Sequence[Parameter]) -> None:
         """Prepare a change in the background, so that `_check` finds what came of it."""
-        self._foreseen = None
+        self._prepared = None
         old = self.values
         try:
             new = self._changed(_complete(list(parameters)))
@@ -102,16 +102,16 @@ class LiveParameters(Generic[Prepared]):
             outcome = partial(_give, await self._background.run(partial(self._prepare, old, new)))
         except Exception as error:  # noqa: BLE001
             outcome = partial(_throw, error)
-        self._foreseen = old, new, outcome
+        self._prepared = old, new, outcome
 
     def _check(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         self._pending = None
-        foreseen, self._foreseen = self._foreseen, None
+        prepared, self._prepared = self._prepared, None
         if any(parameter.name in _ROW_OF for parameter in parameters):
             try:
                 values = self._changed(parameters)
-                if foreseen is not None and foreseen[:2] == (self.values, values):
-                    self._pending = values, foreseen[2]()
+                if prepared is not None and prepared[:2] == (self.values, values):
+                    self._pending = values, prepared[2]()
                 else:
                     self._pending = values, self._prepare(self.values, values)
             except Exception as error:  # noqa: BLE001  no change of a parameter may end the node
@@ -122,7 +122,7 @@ class LiveParameters(Generic[Prepared]):
         given = [(_ROW_OF[p.name], p.value) for p in parameters if p.name in _ROW_OF]
         return replace(self.values, **{row.field: row.from_ros(value) for row, value in given})
 
-    def _swap(self, _parameters: Sequence[Parameter]) -> None:
+    def _commit(self, _parameters: Sequence[Parameter]) -> None:
         if self._pending is not None:
             self.values, prepared = self._pending
             self._pending = None
@@ -179,7 +179,7 @@ def _refuse_unknown(node: Node) -> None:
         raise ParameterError(f"unknown parameter '{name}'; did you mean '{nearest}'?")
 
 
-def _declare(node: Node, row: Row) -> Any:
+def _declare(node: Node, row: ParameterRow) -> Any:
     """Declare a row and read its value back as NodeParameters takes it."""
     descriptor = _descriptor(row)
     try:
@@ -203,13 +203,13 @@ def _declare(node: Node, row: Row) -> Any:
     return row.from_ros(value)
 
 
-def _wanted(row: Row) -> str:
+def _wanted(row: ParameterRow) -> str:
     if row.nothing is not None:
         return f"a list of {type(row.nothing[0]).__name__}"
     return f"a {type(row.default).__name__}, such as {row.default!r}"
 
 
-def _descriptor(row: Row) -> ParameterDescriptor:
+def _descriptor(row: ParameterRow) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(description=row.description, read_only=not row.dynamic)
     if row.choices:
         descriptor.additional_constraints = f"One of {row.limits}."
@@ -231,10 +231,10 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {text}"
 
 
-Foresee = Callable[[Sequence[Parameter]], Awaitable[None]]
+PrepareChange = Callable[[Sequence[Parameter]], Awaitable[None]]
 
 
-class PatientParameterService(ParameterService):
+class AsyncParameterService(ParameterService):
     """rclpy's services, which let the node prepare itself before they set anything.
 
     rclpy checks and sets parameters within one callback. What a change needs is therefore made
@@ -243,20 +243,20 @@ class PatientParameterService(ParameterService):
 
     Args:
         node: Started with `start_parameter_services=False`.
-        foresee: Told what is about to be set, together.
+        prepare: Told what is about to be set, together.
     """
 
-    def __init__(self, node: Node, foresee: Foresee) -> None:
-        self._foresee = foresee
+    def __init__(self, node: Node, prepare: PrepareChange) -> None:
+        self._prepare_change = prepare
         super().__init__(node)
 
     async def _set_parameters_callback(self, request: Any, response: Any) -> Any:
         for parameter in request.parameters:
-            await self._foresee([Parameter.from_parameter_msg(parameter)])
+            await self._prepare_change([Parameter.from_parameter_msg(parameter)])
             alone = SetParameters.Request(parameters=[parameter])
             super()._set_parameters_callback(alone, response)
         return response
 
     async def _set_parameters_atomically_callback(self, request: Any, response: Any) -> Any:
-        await self._foresee([Parameter.from_parameter_msg(p) for p in request.parameters])
+        await self._prepare_change([Parameter.from_parameter_msg(p) for p in request.parameters])
         return super()._set_parameters_atomically_callback(request, response)

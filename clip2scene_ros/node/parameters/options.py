@@ -1,4 +1,4 @@
-"""What the node's parameters mean to the engine and to the assembler."""
+"""What the node's parameters mean to the segmenter and to the synchronizer."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from clip2scene_core.device import use_threads
 from clip2scene_core.inference.online import OnlineSegmenter, load_online_segmenter
 from clip2scene_core.inference.options import OnlineOptions
-from clip2scene_core.prompts.prompt_set import Wording, load_wording
+from clip2scene_core.prompts.prompt_set import PromptSet, load_prompt_set
 from clip2scene_core.prompts.vocabulary import Vocabulary
 from clip2scene_ros.node.parameters.table import NodeParameters
-from clip2scene_ros.sync.sweeps import AssemblyOptions
+from clip2scene_ros.sync.sweeps import SyncOptions
 from clip2scene_ros.sync.topics import CameraTopics, Profile
 
 
-def load_engine(values: NodeParameters) -> OnlineSegmenter:
+def make_segmenter(values: NodeParameters) -> OnlineSegmenter:
     """Load the weights that the parameters name.
 
     Raises:
@@ -58,7 +58,7 @@ def online_options(values: NodeParameters) -> OnlineOptions:
     )
 
 
-def base_wording(values: NodeParameters, own: Vocabulary) -> Wording:
+def base_prompt_set(values: NodeParameters, own: Vocabulary) -> PromptSet:
     """Give the words of a node whose parameter `prompts` names none.
 
     Args:
@@ -70,11 +70,11 @@ def base_wording(values: NodeParameters, own: Vocabulary) -> Wording:
         OSError: If it cannot be read.
     """
     if values.prompts_file:
-        return load_wording(Path(values.prompts_file))
-    return Wording(own.prompts, own.names)
+        return load_prompt_set(Path(values.prompts_file))
+    return PromptSet(own.prompts, own.names)
 
 
-def asked_wording(values: NodeParameters, base: Wording) -> Wording:
+def asked_prompt_set(values: NodeParameters, base: PromptSet) -> PromptSet:
     """Say what is asked, with `base` where the parameters name no words.
 
     Raises:
@@ -83,7 +83,7 @@ def asked_wording(values: NodeParameters, base: Wording) -> Wording:
     names, groups = values.prompt_names, values.prompt_groups
     if not values.prompts:
         names, groups = names or base.names, groups or base.groups
-    return Wording(
+    return PromptSet(
         values.prompts or base.prompts,
         names,
         groups,
@@ -93,9 +93,9 @@ def asked_wording(values: NodeParameters, base: Wording) -> Wording:
     )
 
 
-def assembly_options(values: NodeParameters) -> AssemblyOptions:
+def sync_options(values: NodeParameters) -> SyncOptions:
     """Say how messages become sweeps."""
-    return AssemblyOptions(
+    return SyncOptions(
         fixed_frame=values.fixed_frame,
         base_frame=values.base_frame,
         pose_source=values.pose_source,

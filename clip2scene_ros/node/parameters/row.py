@@ -13,7 +13,7 @@ class ParameterError(ValueError):
 
 
 @dataclass(frozen=True)
-class Row:
+class ParameterRow:
     """What is known of one parameter.
 
     Attributes:
@@ -90,7 +90,7 @@ def parameter(
     choices: tuple[str, ...] = (),
     dynamic: bool = False,
 ) -> Any:
-    """Make the field of a dataclass that holds a parameter's value; see Row."""
+    """Make the field of a dataclass that holds a parameter's value; see ParameterRow."""
     row = {
         "name": name,
         "default": default,
@@ -102,13 +102,13 @@ def parameter(
     return field(default=default, metadata=row)
 
 
-def rows_of(table: type) -> tuple[Row, ...]:
+def rows_of(table: type) -> tuple[ParameterRow, ...]:
     """List the rows of a dataclass whose fields were made by `parameter`, in their order."""
     nothing: dict[str, list[str] | list[int]] = {
         "tuple[str, ...]": [""],
         "tuple[int, ...]": [-1],
     }
     return tuple(
-        Row(field=column.name, nothing=nothing.get(str(column.type)), **column.metadata)
+        ParameterRow(field=column.name, nothing=nothing.get(str(column.type)), **column.metadata)
         for column in fields(table)
     )

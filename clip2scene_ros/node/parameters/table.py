@@ -54,7 +54,7 @@ class NodeParameters:
     prompts_file: str = parameter(
         "prompts_file",
         "",
-        "Words for where prompts is [''], read at configure: .txt with a prompt a line, or .yaml "
+        "Prompts for where prompts is [''], read at configure: .txt with a prompt a line, or .yaml "
         "with a list of prompts or with names and, for each, a prompt or a list of them.",
     )
     palette: tuple[int, ...] = parameter(

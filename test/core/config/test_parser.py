@@ -107,7 +107,7 @@ def test_the_paper_and_its_code_differ_where_they_are_known_to():
         "sweeps.choice",  # D11
         "losses.semantic",  # D1
         "losses.temperature",  # D2
-        "losses.normalise",  # D3
+        "losses.normalize",  # D3
         "losses.spatial_temporal",  # D4 to D8
         "switching.granularity",  # D10
         "switching.start_epoch",  # D10
@@ -135,7 +135,7 @@ def test_the_recommended_profile_leaves_the_paper_where_it_says_so():
     }
     training = [config_to_dict(config)["training"] for config in (paper, recommended)]
     assert {key for key, value in training[0].items() if training[1][key] != value} == {
-        "optimiser",
+        "optimizer",
         "learning_rate",
         "dampening",
         "weight_decay",
@@ -154,8 +154,8 @@ def test_the_recommended_profile_differs_from_the_defaults_in_the_teacher_alone(
     assert profile("recommended").training == PretrainConfig().training
 
 
-def test_the_embedded_profile_is_the_recommended_one_made_small():
-    assert differences(profile("recommended"), profile("embedded")) == {
+def test_the_synthetic_profile_is_the_recommended_one_made_small():
+    assert differences(profile("recommended"), profile("synthetic")) == {
         "network.width",
         "network.voxel_size_m",
         "network.features",  # the shipped student's

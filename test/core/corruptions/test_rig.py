@@ -3,8 +3,8 @@ import pytest
 
 from clip2scene_core.corruptions.corruption import (
     STRENGTHS,
-    CalibrationError,
     CameraLoss,
+    Miscalibration,
     TimeOffset,
 )
 from clip2scene_core.corruptions.rig import Motion, delay, lost_cameras, misplace
@@ -34,7 +34,7 @@ def test_a_calibration_error_has_the_stated_angle_and_length(error, seed):
 
 def test_no_calibration_error_leaves_the_camera():
     T_ego_camera = matrix_from_quaternion([0.5, -0.5, 0.5, -0.5], [1.5, 0.2, 1.6])
-    np.testing.assert_allclose(misplace(T_ego_camera, CalibrationError(0, 0), rng()), T_ego_camera)
+    np.testing.assert_allclose(misplace(T_ego_camera, Miscalibration(0, 0), rng()), T_ego_camera)
 
 
 def test_motion_goes_on_before_and_after_what_is_known():

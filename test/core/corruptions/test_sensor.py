@@ -50,7 +50,7 @@ def test_rings_of_a_real_sweep_are_those_of_its_file(real_keyframe):
     check_against_file(path, 0.9999)
 
 
-def test_rings_of_an_embedded_sweep_are_those_of_its_file(tmp_path):
+def test_rings_of_a_synthetic_sweep_are_those_of_its_file(tmp_path):
     pytest.importorskip("numba", reason="the world needs numba")
     size = ["--seconds", "0.5", "--image-size", "16x16", "--columns", "240"]
     out = tmp_path / "world"

@@ -27,10 +27,10 @@ def street(tiny_nuscenes: Path) -> Path:
         np.column_stack([points, rings]).astype(np.float32).tofile(path)
     for path in tiny_nuscenes.rglob("*_lidarseg.bin"):
         (np.arange(len(rings)) % len(NUSCENES_RAW_CATEGORIES)).astype(np.uint8).tofile(path)
-    (tiny_nuscenes / "things").mkdir()
+    (tiny_nuscenes / "objects").mkdir()
     for token in ("sample-0", "sample-1"):
         index = np.arange(len(rings), dtype=np.int32)
-        np.savez(tiny_nuscenes / "things" / f"{token}.npz", index=index, words=np.array(["car"]))
+        np.savez(tiny_nuscenes / "objects" / f"{token}.npz", index=index, words=np.array(["car"]))
     (tiny_nuscenes / "class_images" / "sample-0").mkdir(parents=True)
     (tiny_nuscenes / "class_images" / "sample-0" / "CAM_FRONT.png").write_bytes(b"as it is")
     return tiny_nuscenes
@@ -85,11 +85,11 @@ def test_raw_labels_rings_and_things_go_with_their_points(street, tmp_path):
     is_true = ~echoes.is_false
     np.testing.assert_array_equal(raw[is_true], (echoes.beam % 32)[is_true])
     assert (raw[echoes.is_false] == 0).all()
-    with np.load(out / "things" / "sample-0.npz") as things:
-        np.testing.assert_array_equal(things["index"][is_true], echoes.beam[is_true])
-        assert (things["index"][echoes.is_false] == -1).all()
-        assert things["index"].dtype == np.int32
-        assert things["words"].tolist() == ["car"]
+    with np.load(out / "objects" / "sample-0.npz") as objects:
+        np.testing.assert_array_equal(objects["index"][is_true], echoes.beam[is_true])
+        assert (objects["index"][echoes.is_false] == -1).all()
+        assert objects["index"].dtype == np.int32
+        assert objects["words"].tolist() == ["car"]
 
 
 def test_class_images_are_kept_and_the_corruption_is_named(street, tmp_path):
@@ -180,8 +180,8 @@ def test_labels_of_another_length_are_refused(street, tmp_path):
 
 
 def test_damaged_things_are_refused(street, tmp_path):
-    (street / "things" / "sample-0.npz").write_bytes(b"PK\3\4 not a zip file")
-    with pytest.raises(DatasetError, match="no index of things"):
+    (street / "objects" / "sample-0.npz").write_bytes(b"PK\3\4 not a zip file")
+    with pytest.raises(DatasetError, match="no index of objects"):
         write(street, tmp_path / "out", "cross_talk")
 
 

@@ -10,14 +10,14 @@ from random_student import save_random_student
 
 from clip2scene_core.evaluation import NO_CLASS, class_of_label
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
-from clip2scene_core.prompts.prompt_set import load_wording
+from clip2scene_core.prompts.prompt_set import load_prompt_set
 from clip2scene_ros.cli.main import main
 
 NAMES = [scene_class.name for scene_class in NUSCENES_CLASSES]
 
 
 def texts_of(file: str) -> dict[str, tuple[str, ...]]:
-    return dict(load_wording(CONFIGS / file).labels())
+    return dict(load_prompt_set(CONFIGS / file).labels())
 
 
 def test_labels_count_as_the_class_of_their_name():

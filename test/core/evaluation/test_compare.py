@@ -89,16 +89,16 @@ def test_accuracy_is_the_share_of_right_points():
 
 
 @pytest.mark.parametrize(
-    ("truth", "predicted", "message"),
+    ("ground_truth", "predicted", "message"),
     [
         (labels(0, 1), labels(0), r"both be \(N,\), got \(2,\) and \(1,\)"),
         (labels(0, 2), labels(0, 0), "the truth holds label 2, but there are 2 classes"),
         (labels(0, 1), labels(0, 254), "the prediction holds label 254"),
     ],
 )
-def test_labels_that_do_not_fit_are_refused(truth, predicted, message):
+def test_labels_that_do_not_fit_are_refused(ground_truth, predicted, message):
     with pytest.raises(ValueError, match=message):
-        ConfusionMatrix(2).add(truth, predicted)
+        ConfusionMatrix(2).add(ground_truth, predicted)
 
 
 def test_the_table_names_every_class_its_iou_and_its_points():

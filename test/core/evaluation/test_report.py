@@ -71,10 +71,10 @@ def test_calibration_is_what_paper_and_pencil_give():
 
 def test_scores_that_come_true_have_no_calibration_error():
     calibration = Calibration()
-    truth = np.zeros(100, np.uint8)
+    ground_truth = np.zeros(100, np.uint8)
     for score, num_right in ((0.3, 30), (0.7, 70), (1.0, 100)):
         predicted = (np.arange(100) >= num_right).astype(np.uint8)
-        calibration.add(truth, predicted, np.full(100, score, np.float32))
+        calibration.add(ground_truth, predicted, np.full(100, score, np.float32))
     assert calibration.expected_error() == pytest.approx(0, abs=1e-6)
 
 

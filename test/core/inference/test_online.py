@@ -5,20 +5,20 @@ import threading
 import numpy as np
 import pytest
 import torch
-from online_segmenter import HalfSeen, embed, make_engine, make_sweep
+from online_segmenter import HalfSeen, embed, make_segmenter, make_sweep
 
 from clip2scene_core.inference.fusion import fuse
 from clip2scene_core.inference.online import MissingCamerasError, OnlineSegmenter
 from clip2scene_core.inference.options import OnlineOptions
 from clip2scene_core.inference.segmenter import Segmenter
 from clip2scene_core.labels import IGNORE_LABEL
-from clip2scene_core.prompts.prompt_set import Wording
+from clip2scene_core.prompts.prompt_set import PromptSet
 
 
 def test_output_keeps_order_count_stamp_and_pose(tiny_checkpoint):
-    engine = make_engine(tiny_checkpoint)
+    segmenter = make_segmenter(tiny_checkpoint)
     sweep = make_sweep(x_m=3.0, stamp_ns=77)
-    cloud = engine.add(sweep)
+    cloud = segmenter.add(sweep)
     assert cloud.points is sweep.points
     assert cloud.labels.shape == cloud.scores.shape == (400,)
     assert (cloud.stamp_ns, cloud.T_fixed_lidar[0, 3]) == (77, 3.0)
@@ -29,7 +29,7 @@ def test_near_far_and_broken_points_stay_in_place_unlabelled(tiny_checkpoint):
     sweep.points[0, :3] = [0.5, 0.5, 0]
     sweep.points[1, :3] = [99, 0, 0]
     sweep.points[2, 2] = np.nan
-    cloud = make_engine(tiny_checkpoint, min_range_m=1.0, max_range_m=50.0).add(sweep)
+    cloud = make_segmenter(tiny_checkpoint, min_range_m=1.0, max_range_m=50.0).add(sweep)
     assert (cloud.labels[:3] == IGNORE_LABEL).all()
     assert (cloud.scores[:3] == 0).all()
     range_m = np.linalg.norm(sweep.points[3:, :3], axis=1)
@@ -38,45 +38,45 @@ def test_near_far_and_broken_points_stay_in_place_unlabelled(tiny_checkpoint):
 
 def test_points_above_and_below_the_vehicle_stay_unlabelled(tiny_checkpoint):
     points = np.array([[1, 1, -4, 0], [1, 1, 4, 0], [2, 0, 0, 0], [0, -3, -4, 0]], np.float32)
-    cloud = make_engine(tiny_checkpoint, ego_radius_m=1.5).add(make_sweep(points))
+    cloud = make_segmenter(tiny_checkpoint, ego_radius_m=1.5).add(make_sweep(points))
     assert (cloud.labels == IGNORE_LABEL).tolist() == [True, True, False, False]
 
 
 def test_an_empty_sweep_is_answered(tiny_checkpoint):
-    cloud = make_engine(tiny_checkpoint).add(make_sweep(np.zeros((0, 4), np.float32)))
+    cloud = make_segmenter(tiny_checkpoint).add(make_sweep(np.zeros((0, 4), np.float32)))
     assert cloud.labels.shape == (0,)
 
 
 def test_refused_prompts_leave_the_old_ones(tiny_checkpoint):
-    engine = make_engine(tiny_checkpoint)
-    before = engine.vocabulary
+    segmenter = make_segmenter(tiny_checkpoint)
+    before = segmenter.vocabulary
     with pytest.raises(ValueError, match="'zebra' holds an unknown word"):
-        engine.set_prompts(["car", "zebra"])
+        segmenter.set_prompts(["car", "zebra"])
     with pytest.raises(ValueError, match="names must differ"):
-        engine.set_prompts(["car", "road"], ["thing", "thing"])
-    assert engine.vocabulary is before
+        segmenter.set_prompts(["car", "road"], ["thing", "thing"])
+    assert segmenter.vocabulary is before
 
 
 def test_camera_mode_labels_only_what_cameras_see(tiny_checkpoint):
-    engine = make_engine(tiny_checkpoint, mode="camera", min_range_m=0.0)
+    segmenter = make_segmenter(tiny_checkpoint, mode="camera", min_range_m=0.0)
     sweep = make_sweep()
     with pytest.raises(MissingCamerasError):
-        engine.add(sweep)
-    engine = OnlineSegmenter(
+        segmenter.add(sweep)
+    segmenter = OnlineSegmenter(
         OnlineOptions(mode="camera", min_range_m=0.0, ego_radius_m=0.0),
         tiny_checkpoint.vocabulary,
         embed,
         camera_segmenter=HalfSeen(),
     )
-    cloud = engine.add(sweep, cameras=["view"])
+    cloud = segmenter.add(sweep, cameras=["view"])
     seen = sweep.points[:, 0] > 0
     assert (cloud.labels[seen] == 0).all()
     assert (cloud.labels[~seen] == IGNORE_LABEL).all()
 
 
 def test_fused_mode_weighs_both_where_a_camera_sees(tiny_checkpoint):
-    lidar = make_engine(tiny_checkpoint, min_range_m=0.0)
-    fused = make_engine(tiny_checkpoint, mode="fused", min_range_m=0.0)
+    lidar = make_segmenter(tiny_checkpoint, min_range_m=0.0)
+    fused = make_segmenter(tiny_checkpoint, mode="fused", min_range_m=0.0)
     sweep = make_sweep()
     alone, both = lidar.add(sweep), fused.add(sweep, cameras=["view"])
     seen = sweep.points[:, 0] > 0
@@ -92,29 +92,29 @@ def test_fused_mode_weighs_both_where_a_camera_sees(tiny_checkpoint):
     np.testing.assert_allclose(
         both.scores[seen], expected.max(dim=1).values.numpy()[seen], rtol=1e-4
     )
-    cameras = make_engine(tiny_checkpoint, mode="fused", min_range_m=0.0, camera_weight=1.0)
+    cameras = make_segmenter(tiny_checkpoint, mode="fused", min_range_m=0.0, camera_weight=1.0)
     assert (cameras.add(sweep, cameras=["view"]).labels[seen] == 0).all()
     without_cameras = fused.add(sweep)
     np.testing.assert_array_equal(without_cameras.labels, alone.labels)
 
 
 def test_a_sweep_is_labelled_with_one_vocabulary_while_words_change(tiny_checkpoint):
-    engine = make_engine(tiny_checkpoint)
+    segmenter = make_segmenter(tiny_checkpoint)
     stop = threading.Event()
 
     def change_words() -> None:
         while not stop.is_set():
-            engine.set_prompts(["car"])
-            engine.set_prompts(["car", "road", "tree"])
+            segmenter.set_prompts(["car"])
+            segmenter.set_prompts(["car", "road", "tree"])
 
     changer = threading.Thread(target=change_words)
     changer.start()
     try:
         for _ in range(20):
-            cloud = engine.add(make_sweep())
+            cloud = segmenter.add(make_sweep())
             labelled = cloud.labels[cloud.labels != IGNORE_LABEL]
             assert labelled.max() < len(cloud.vocabulary)
-            engine.map()
+            segmenter.map()
     finally:
         stop.set()
         changer.join()
@@ -144,36 +144,36 @@ def test_fusing_is_the_weighted_geometric_mean_where_cameras_see():
 def test_a_query_changes_no_label_and_scores_every_labelled_point(tiny_checkpoint):
     sweep = make_sweep()
     sweep.points[0, 0] = np.nan
-    engine = make_engine(tiny_checkpoint, mode="fused", min_range_m=0.0)
-    plain = engine.add(sweep, cameras=["view"])
+    segmenter = make_segmenter(tiny_checkpoint, mode="fused", min_range_m=0.0)
+    plain = segmenter.add(sweep, cameras=["view"])
     assert (plain.query, plain.similarities) == (None, None)
-    engine.set_query(" wall ")
-    asked = engine.add(sweep, cameras=["view"])
+    segmenter.set_query(" wall ")
+    asked = segmenter.add(sweep, cameras=["view"])
     np.testing.assert_array_equal(asked.labels, plain.labels)
     np.testing.assert_array_equal(asked.scores, plain.scores)
     assert asked.query == "wall"
     assert asked.similarities.shape == (400,)
     assert asked.similarities[0] == 0
     assert (asked.similarities[1:] > 0).all()
-    engine.set_query("")
-    assert engine.add(sweep).similarities is None
+    segmenter.set_query("")
+    assert segmenter.add(sweep).similarities is None
 
 
 def test_a_refused_query_leaves_the_old_one(tiny_checkpoint):
-    engine = make_engine(tiny_checkpoint)
-    engine.set_query("wall")
+    segmenter = make_segmenter(tiny_checkpoint)
+    segmenter.set_query("wall")
     with pytest.raises(ValueError, match="zebra"):
-        engine.set_query("zebra")
-    assert engine.add(make_sweep()).query == "wall"
+        segmenter.set_query("zebra")
+    assert segmenter.add(make_sweep()).query == "wall"
 
 
 def test_a_query_that_is_a_prompt_is_as_similar_as_its_own_probability(tiny_checkpoint):
-    engine = make_engine(tiny_checkpoint, min_range_m=0.0)
-    engine.set_prompts(["car", "road", "tree"])
-    engine.set_query("road")
-    cloud = engine.add(make_sweep())
+    segmenter = make_segmenter(tiny_checkpoint, min_range_m=0.0)
+    segmenter.set_prompts(["car", "road", "tree"])
+    segmenter.set_query("road")
+    cloud = segmenter.add(make_sweep())
     probabilities = Segmenter(tiny_checkpoint).compare(
-        Segmenter(tiny_checkpoint).embed(cloud.points), engine.vocabulary.embeddings
+        Segmenter(tiny_checkpoint).embed(cloud.points), segmenter.vocabulary.embeddings
     )
     np.testing.assert_allclose(cloud.similarities, probabilities[:, 1].numpy(), rtol=1e-5)
 
@@ -181,21 +181,23 @@ def test_a_query_that_is_a_prompt_is_as_similar_as_its_own_probability(tiny_chec
 def test_entropy_is_that_of_the_probabilities_and_largest_where_nothing_is_known(tiny_checkpoint):
     sweep = make_sweep()
     sweep.points[0, 0] = np.nan
-    engine = make_engine(tiny_checkpoint, min_range_m=0.0, with_entropies=True)
-    cloud = engine.add(sweep)
+    segmenter = make_segmenter(tiny_checkpoint, min_range_m=0.0, with_entropies=True)
+    cloud = segmenter.add(sweep)
     p = Segmenter(tiny_checkpoint).probabilities(sweep.points[1:], tiny_checkpoint.vocabulary)
     np.testing.assert_allclose(
         cloud.entropies[1:], -(p * p.log()).sum(dim=1).numpy(), rtol=1e-4, atol=1e-6
     )
     assert cloud.entropies[0] == pytest.approx(np.log(len(tiny_checkpoint.vocabulary)))
-    assert make_engine(tiny_checkpoint).add(sweep).entropies is None
+    assert make_segmenter(tiny_checkpoint).add(sweep).entropies is None
 
 
 def test_a_group_is_labelled_where_its_texts_together_are_most_probable(tiny_checkpoint):
-    engine = make_engine(tiny_checkpoint, min_range_m=0.0)
+    segmenter = make_segmenter(tiny_checkpoint, min_range_m=0.0)
     sweep = make_sweep()
-    engine.use(engine.read(Wording(("car", "road", "tree"), groups=("thing: car | tree",))))
-    cloud = engine.add(sweep)
+    segmenter.apply(
+        segmenter.encode(PromptSet(("car", "road", "tree"), groups=("thing: car | tree",)))
+    )
+    cloud = segmenter.add(sweep)
     p = Segmenter(tiny_checkpoint).probabilities(sweep.points, tiny_checkpoint.vocabulary)
     merged = torch.stack([p[:, 0] + p[:, 2], p[:, 1]], dim=1)
     np.testing.assert_array_equal(cloud.labels, merged.argmax(dim=1).numpy())
@@ -204,19 +206,19 @@ def test_a_group_is_labelled_where_its_texts_together_are_most_probable(tiny_che
 
 
 def test_reading_changes_nothing_and_using_changes_words_and_options_at_once(tiny_checkpoint):
-    engine = make_engine(tiny_checkpoint)
-    before = engine.vocabulary
-    words = engine.read(Wording(("tree", "wall")))
-    assert engine.vocabulary is before
-    engine.use(words, OnlineOptions(min_confidence=1.0))
-    cloud = engine.add(make_sweep())
+    segmenter = make_segmenter(tiny_checkpoint)
+    before = segmenter.vocabulary
+    encoded = segmenter.encode(PromptSet(("tree", "wall")))
+    assert segmenter.vocabulary is before
+    segmenter.apply(encoded, OnlineOptions(min_confidence=1.0))
+    cloud = segmenter.add(make_sweep())
     assert cloud.vocabulary.names == ("tree", "wall")
     assert (cloud.labels == IGNORE_LABEL).all()
 
 
 def test_the_first_words_are_read_without_a_clip(tiny_checkpoint):
-    engine = make_engine(tiny_checkpoint)
-    engine._embed_prompts = None
-    words = engine.read(Wording(("tree",), groups=("thing: car | road",)))
+    segmenter = make_segmenter(tiny_checkpoint)
+    segmenter._embed_prompts = None
+    encoded = segmenter.encode(PromptSet(("tree",), groups=("thing: car | road",)))
     own = tiny_checkpoint.vocabulary.embeddings
-    torch.testing.assert_close(words.vocabulary.embeddings, own[[2, 0, 1]])
+    torch.testing.assert_close(encoded.vocabulary.embeddings, own[[2, 0, 1]])

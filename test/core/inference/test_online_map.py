@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from online_segmenter import HalfSeen, embed, make_engine, make_sweep
+from online_segmenter import HalfSeen, embed, make_segmenter, make_sweep
 
 from clip2scene_core.inference.online import OnlineSegmenter
 from clip2scene_core.inference.options import OnlineOptions
@@ -13,24 +13,24 @@ from clip2scene_core.sample import Sweep
 
 
 def test_the_map_stays_where_the_sensor_was(tiny_checkpoint):
-    engine = make_engine(tiny_checkpoint, map_voxel_size_m=0.5, map_carving=False)
+    segmenter = make_segmenter(tiny_checkpoint, map_voxel_size_m=0.5, map_carving=False)
     sweep = make_sweep()
-    engine.add(sweep)
-    still = engine.map()
-    engine.add(make_sweep(x_m=10.0, stamp_ns=2))
-    moved = engine.map()
+    segmenter.add(sweep)
+    still = segmenter.map()
+    segmenter.add(make_sweep(x_m=10.0, stamp_ns=2))
+    moved = segmenter.map()
     assert moved.points[:, 0].max() == pytest.approx(still.points[:, 0].max() + 10.0, abs=1e-4)
     assert moved.counts.sum() == 2 * still.counts.sum()
-    engine.reset()
-    assert len(engine.map().labels) == 0
+    segmenter.reset()
+    assert len(segmenter.map().labels) == 0
 
 
 def test_a_voxel_that_one_point_fell_into_has_the_points_label_and_score(tiny_checkpoint):
     points = np.zeros((30, 4), np.float32)
     points[:, 0] = np.arange(2, 32) + 0.5
-    engine = make_engine(tiny_checkpoint, map_voxel_size_m=1.0)
-    cloud = engine.add(make_sweep(points))
-    labelled_map = engine.map()
+    segmenter = make_segmenter(tiny_checkpoint, map_voxel_size_m=1.0)
+    cloud = segmenter.add(make_sweep(points))
+    labelled_map = segmenter.map()
     order = np.argsort(labelled_map.points[:, 0])
     np.testing.assert_array_equal(labelled_map.labels[order], cloud.labels)
     np.testing.assert_allclose(labelled_map.scores[order], cloud.scores, atol=2e-3)
@@ -38,40 +38,40 @@ def test_a_voxel_that_one_point_fell_into_has_the_points_label_and_score(tiny_ch
 
 
 def test_a_sweep_without_a_pose_is_labelled_and_stays_out_of_the_map(tiny_checkpoint):
-    engine = make_engine(tiny_checkpoint)
+    segmenter = make_segmenter(tiny_checkpoint)
     nowhere = Sweep(make_sweep().points, np.full((4, 4), np.nan), 1)
-    labels = engine.add(nowhere).labels
+    labels = segmenter.add(nowhere).labels
     assert (labels != IGNORE_LABEL).any()
-    assert len(engine.map().points) == 0
-    np.testing.assert_array_equal(engine.add(make_sweep()).labels, labels)
-    assert len(engine.map().points) > 0
+    assert len(segmenter.map().points) == 0
+    np.testing.assert_array_equal(segmenter.add(make_sweep()).labels, labels)
+    assert len(segmenter.map().points) > 0
 
 
 def test_new_prompts_label_the_whole_map_at_once(tiny_checkpoint):
-    engine = make_engine(tiny_checkpoint, map_voxel_size_m=0.5)
-    engine.add(make_sweep())
-    before = engine.map()
-    engine.set_prompts(["tree", "wall", "car"])
-    after = engine.map()
+    segmenter = make_segmenter(tiny_checkpoint, map_voxel_size_m=0.5)
+    segmenter.add(make_sweep())
+    before = segmenter.map()
+    segmenter.set_prompts(["tree", "wall", "car"])
+    after = segmenter.map()
     np.testing.assert_array_equal(after.points, before.points)
     np.testing.assert_array_equal(after.counts, before.counts)
     assert after.vocabulary.names == ("tree", "wall", "car")
     # What looked most like a car among car, road and tree looks more like one than like a tree.
     assert (after.labels[before.labels == 0] != 0).all()
-    fresh = make_engine(tiny_checkpoint, map_voxel_size_m=0.5)
+    fresh = make_segmenter(tiny_checkpoint, map_voxel_size_m=0.5)
     fresh.set_prompts(["tree", "wall", "car"])
     fresh.add(make_sweep())
     assert (fresh.map().labels == after.labels).mean() > 0.99
-    engine.set_prompts(["car", "road", "tree"])
-    np.testing.assert_array_equal(engine.map().labels, before.labels)
+    segmenter.set_prompts(["car", "road", "tree"])
+    np.testing.assert_array_equal(segmenter.map().labels, before.labels)
 
 
 def test_the_map_leaves_out_what_has_too_low_a_score(tiny_checkpoint):
-    engine = make_engine(tiny_checkpoint, map_voxel_size_m=0.5)
-    engine.add(make_sweep())
-    scores = engine.map().scores
+    segmenter = make_segmenter(tiny_checkpoint, map_voxel_size_m=0.5)
+    segmenter.add(make_sweep())
+    scores = segmenter.map().scores
     threshold = float(np.median(scores))
-    strict = make_engine(tiny_checkpoint, map_voxel_size_m=0.5, min_confidence=threshold)
+    strict = make_segmenter(tiny_checkpoint, map_voxel_size_m=0.5, min_confidence=threshold)
     strict.add(make_sweep())
     assert len(strict.map().scores) == (scores >= threshold).sum()
 
@@ -79,82 +79,84 @@ def test_the_map_leaves_out_what_has_too_low_a_score(tiny_checkpoint):
 def test_cameras_put_what_they_see_into_the_map(tiny_checkpoint):
     sweep = make_sweep()
     options = {"mode": "fused", "min_range_m": 0.0, "map_voxel_size_m": 0.5}
-    engine = make_engine(tiny_checkpoint, camera_weight=1.0, **options)
-    engine.add(sweep, cameras=["view"])
-    labelled_map = engine.map()
+    segmenter = make_segmenter(tiny_checkpoint, camera_weight=1.0, **options)
+    segmenter.add(sweep, cameras=["view"])
+    labelled_map = segmenter.map()
     in_view = labelled_map.points[:, 0] > 0
     assert (labelled_map.labels[in_view] == 0).all()
-    alone = make_engine(tiny_checkpoint, min_range_m=0.0, map_voxel_size_m=0.5)
+    alone = make_segmenter(tiny_checkpoint, min_range_m=0.0, map_voxel_size_m=0.5)
     alone.add(sweep)
     np.testing.assert_array_equal(labelled_map.labels[~in_view], alone.map().labels[~in_view])
 
 
 def test_what_no_camera_sees_is_not_in_a_map_of_cameras(tiny_checkpoint):
     options = OnlineOptions(mode="camera", min_range_m=0.0, map_voxel_size_m=0.5)
-    engine = OnlineSegmenter(
+    segmenter = OnlineSegmenter(
         options, tiny_checkpoint.vocabulary, embed, camera_segmenter=HalfSeen()
     )
-    engine.add(make_sweep(), cameras=["view"])
-    labelled_map = engine.map()
+    segmenter.add(make_sweep(), cameras=["view"])
+    labelled_map = segmenter.map()
     assert len(labelled_map.labels) > 100
     assert (labelled_map.points[:, 0] > 0).all()
     assert (labelled_map.labels == 0).all()
 
 
 def test_the_map_is_saved_as_it_is(tiny_checkpoint, tmp_path):
-    engine = make_engine(tiny_checkpoint)
+    segmenter = make_segmenter(tiny_checkpoint)
     with pytest.raises(ValueError, match=r"the map is empty, .* label some sweeps first"):
-        engine.save_map(tmp_path / "map.npz")
-    engine.add(make_sweep())
-    saved = engine.save_map(tmp_path / "map.npz")
+        segmenter.save_map(tmp_path / "map.npz")
+    segmenter.add(make_sweep())
+    saved = segmenter.save_map(tmp_path / "map.npz")
     with np.load(tmp_path / "map.npz") as arrays:
-        np.testing.assert_array_equal(arrays["labels"], engine.map().labels)
-    assert len(saved.labels) == len(engine.map().labels)
+        np.testing.assert_array_equal(arrays["labels"], segmenter.map().labels)
+    assert len(saved.labels) == len(segmenter.map().labels)
     with pytest.raises(ValueError, match=r"written as \.npz or \.ply, got .*map\.pcd"):
-        engine.save_map(tmp_path / "map.pcd")
+        segmenter.save_map(tmp_path / "map.pcd")
 
 
 def test_without_a_map_sweeps_are_labelled_and_a_map_is_refused(tiny_checkpoint, tmp_path):
-    engine = make_engine(tiny_checkpoint, map_enabled=False)
-    with_map = make_engine(tiny_checkpoint)
+    segmenter = make_segmenter(tiny_checkpoint, map_enabled=False)
+    with_map = make_segmenter(tiny_checkpoint)
     np.testing.assert_array_equal(
-        engine.add(make_sweep()).labels, with_map.add(make_sweep()).labels
+        segmenter.add(make_sweep()).labels, with_map.add(make_sweep()).labels
     )
-    engine.reset()
+    segmenter.reset()
     with pytest.raises(ValueError, match="there is no map"):
-        engine.map()
+        segmenter.map()
     with pytest.raises(ValueError, match="there is no map"):
-        engine.save_map(tmp_path / "map.ply")
+        segmenter.save_map(tmp_path / "map.ply")
 
 
 def test_the_map_follows_new_options(tiny_checkpoint):
-    engine = make_engine(tiny_checkpoint, map_radius_m=60.0)
-    engine.add(make_sweep())
-    engine.use(engine.words, OnlineOptions(ego_radius_m=0.0, map_radius_m=5.0))
-    engine.add(make_sweep(stamp_ns=2))
-    assert np.linalg.norm(engine.map().points, axis=1).max() <= 5.0 + 0.2
+    segmenter = make_segmenter(tiny_checkpoint, map_radius_m=60.0)
+    segmenter.add(make_sweep())
+    segmenter.apply(segmenter.encoded_prompts, OnlineOptions(ego_radius_m=0.0, map_radius_m=5.0))
+    segmenter.add(make_sweep(stamp_ns=2))
+    assert np.linalg.norm(segmenter.map().points, axis=1).max() <= 5.0 + 0.2
 
 
 def test_new_options_do_not_wait_for_a_map_that_is_being_labelled(tiny_checkpoint):
-    engine = make_engine(tiny_checkpoint, map_radius_m=60.0)
-    engine.add(make_sweep())
+    segmenter = make_segmenter(tiny_checkpoint, map_radius_m=60.0)
+    segmenter.add(make_sweep())
     has_begun, may_end = threading.Event(), threading.Event()
-    logits = engine._map._grid.logits
+    logits = segmenter._map._grid.logits
 
     def label_slowly(embeddings):
         has_begun.set()
         assert may_end.wait(20)
         return logits(embeddings)
 
-    engine._map._grid.logits = label_slowly
-    thread = threading.Thread(target=engine.map)
+    segmenter._map._grid.logits = label_slowly
+    thread = threading.Thread(target=segmenter.map)
     thread.start()
     try:
         assert has_begun.wait(20)
-        engine.use(engine.words, OnlineOptions(ego_radius_m=0.0, map_radius_m=5.0))
+        segmenter.apply(
+            segmenter.encoded_prompts, OnlineOptions(ego_radius_m=0.0, map_radius_m=5.0)
+        )
         assert thread.is_alive()
         with pytest.raises(ValueError, match="radius_m must be positive"):
-            engine.use(engine.words, OnlineOptions(map_radius_m=0.0))
+            segmenter.apply(segmenter.encoded_prompts, OnlineOptions(map_radius_m=0.0))
     finally:
         may_end.set()
         thread.join()

@@ -57,7 +57,7 @@ def test_length_of_the_embeddings_does_not_matter_to_the_cross_entropy() -> None
 
 
 def test_the_official_code_takes_embeddings_at_their_length() -> None:
-    loss = semantic_consistency_loss(POINTS, TEXTS, torch.tensor([0, 0]), 1.0, normalise=False)
+    loss = semantic_consistency_loss(POINTS, TEXTS, torch.tensor([0, 0]), 1.0, normalize=False)
     first = math.log(1 + math.exp(4.0 - 3.0))
     second = math.log(1 + math.exp(0.0 - 2.0))
     assert loss.item() == pytest.approx((first + second) / 2, rel=1e-6)

@@ -45,10 +45,10 @@ def paper_by_loop(
         members = [i for i, number in enumerate(grids.tolist()) if number == grid]
         a = [math.exp(float(pixels[i] @ texts[labels[i]]) / scale) for i in members]
         b = [math.exp(float(points[i] @ texts[labels[i]]) / scale) for i in members]
-        centre = sum(
+        center = sum(
             a_i * pixels[i] + b_i * points[i] for a_i, b_i, i in zip(a, b, members, strict=True)
         ) / (sum(a) + sum(b))
-        total += sum(1 - 1 / (1 + math.exp(-float(points[i] @ centre))) for i in members)
+        total += sum(1 - 1 / (1 + math.exp(-float(points[i] @ center))) for i in members)
     return total / len(numbers)
 
 
@@ -62,21 +62,21 @@ def official_by_loop(
         members = [i for i, number in enumerate(grids.tolist()) if number == grid][:size]
         text = texts[labels[members[0]]]
         weights = torch.softmax(points[members] @ text / scale, dim=0)
-        centre = weights @ points[members]
+        center = weights @ points[members]
         package = torch.zeros(size, points.shape[1], dtype=points.dtype)
         package[: len(members)] = points[members]
-        slots += (1 - torch.sigmoid(package @ centre)).tolist()
+        slots += (1 - torch.sigmoid(package @ center)).tolist()
     return sum(slots) / len(slots)
 
 
 def test_centres_by_hand() -> None:
-    centres = fuse_grids(POINTS, PIXELS, TEXTS, LABELS, torch.tensor([0, 0, 0, 2]), 1.0)
+    centers = fuse_grids(POINTS, PIXELS, TEXTS, LABELS, torch.tensor([0, 0, 0, 2]), 1.0)
     # Products with the texts. Grid 0: pixels 0, 0, 3, points 1, 2, 1. Grid 2: pixel 1, point 0.
     e = math.e
     total = 1 + 1 + e**3 + e + e**2 + e
     first = [(1 + 3 * e**3 + e + e) / total, (2 * e**2 + e) / total]
     last = [2 / (1 + e), e / (1 + e)]
-    torch.testing.assert_close(centres, torch.tensor([first, [0.0, 0.0], last]))
+    torch.testing.assert_close(centers, torch.tensor([first, [0.0, 0.0], last]))
 
 
 def test_the_loss_by_hand() -> None:
@@ -92,8 +92,8 @@ def test_the_loss_by_hand() -> None:
 
 
 def test_lower_temperature_gives_the_centre_to_the_best_fit() -> None:
-    centres = fuse_grids(POINTS, PIXELS, TEXTS, LABELS, torch.tensor([0, 0, 0, 1]), 0.01)
-    torch.testing.assert_close(centres, torch.tensor([[3.0, 0.0], [0.0, 1.0]]))
+    centers = fuse_grids(POINTS, PIXELS, TEXTS, LABELS, torch.tensor([0, 0, 0, 1]), 0.01)
+    torch.testing.assert_close(centers, torch.tensor([[3.0, 0.0], [0.0, 1.0]]))
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
@@ -117,8 +117,8 @@ def test_the_official_loss_by_hand() -> None:
     loss = official_spatial_temporal_loss(POINTS, TEXTS, LABELS, GRIDS, 1.0)
     # Grid 7 goes by text 0: products 1, 0, 1. Grid 3 has one point, which is its centre.
     e = math.e
-    centre = [(e + e) / (2 * e + 1), (2 + e) / (2 * e + 1)]
-    products = [centre[0], 2 * centre[1], centre[0] + centre[1], 4.0]
+    center = [(e + e) / (2 * e + 1), (2 + e) / (2 * e + 1)]
+    products = [center[0], 2 * center[1], center[0] + center[1], 4.0]
     costs = [1 / (1 + math.exp(product)) for product in products]
     assert loss.item() == pytest.approx((sum(costs) + 0.5 * 12) / 16, rel=1e-6)
 
@@ -144,16 +144,16 @@ def test_the_official_loss_depends_on_the_order_within_a_grid() -> None:
     assert abs(other.item() - loss.item()) > 1e-3
 
 
-@pytest.mark.parametrize("normalise", [False, True])
+@pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize("detach", [False, True])
-def test_order_of_pairs_and_names_of_grids_do_not_matter(normalise: bool, detach: bool) -> None:
+def test_order_of_pairs_and_names_of_grids_do_not_matter(normalize: bool, detach: bool) -> None:
     points, pixels, texts, labels, grids = random_problem()
 
     def loss_and_gradients(order: Tensor, grids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         loss = spatial_temporal_consistency_loss(
             *(points[order], pixels[order], texts, labels[order], grids[order], 1.0),
-            normalise=normalise,
-            detach_centres=detach,
+            normalize=normalize,
+            detach_centers=detach,
         )
         gradients = torch.autograd.grad(loss, (points, pixels), materialize_grads=True)
         return loss, *gradients
@@ -175,14 +175,14 @@ def test_the_official_loss_does_not_depend_on_the_names_of_grids() -> None:
     )
 
 
-@pytest.mark.parametrize("normalise", [False, True])
-def test_gradients_agree_with_finite_differences(normalise: bool) -> None:
+@pytest.mark.parametrize("normalize", [False, True])
+def test_gradients_agree_with_finite_differences(normalize: bool) -> None:
     points, pixels, texts, labels, grids = random_problem(9, 4)
     labels[2] = 255
 
     def loss(points: Tensor, pixels: Tensor) -> Tensor:
         return spatial_temporal_consistency_loss(
-            points, pixels, texts, labels, grids, 0.5, normalise=normalise
+            points, pixels, texts, labels, grids, 0.5, normalize=normalize
         )
 
     assert torch.autograd.gradcheck(loss, (points, pixels))
@@ -200,16 +200,16 @@ def test_detached_centres_leave_the_value_and_take_the_pixels_gradient() -> None
     points, pixels, texts, labels, grids = random_problem()
     loss = spatial_temporal_consistency_loss(points, pixels, texts, labels, grids, 1.0)
     detached = spatial_temporal_consistency_loss(
-        points, pixels, texts, labels, grids, 1.0, detach_centres=True
+        points, pixels, texts, labels, grids, 1.0, detach_centers=True
     )
     torch.testing.assert_close(detached, loss)
     assert torch.autograd.grad(loss, pixels, retain_graph=True)[0].abs().min() > 0
     assert torch.autograd.grad(detached, pixels, allow_unused=True, retain_graph=True) == (None,)
     # With the centre c given, the gradient of point p is -sigmoid(p . c) sigmoid(-p . c) c / N.
     numbers, dense = torch.unique(grids, return_inverse=True)
-    centres = fuse_grids(points, pixels, texts, labels, dense, 1.0)[dense]
-    agreement = torch.sigmoid((points * centres).sum(dim=1, keepdim=True))
-    expected = -agreement * (1 - agreement) * centres / len(numbers)
+    centers = fuse_grids(points, pixels, texts, labels, dense, 1.0)[dense]
+    agreement = torch.sigmoid((points * centers).sum(dim=1, keepdim=True))
+    expected = -agreement * (1 - agreement) * centers / len(numbers)
     torch.testing.assert_close(torch.autograd.grad(detached, points)[0], expected)
 
 
@@ -217,24 +217,24 @@ def test_normalising_makes_length_worthless() -> None:
     points, pixels, texts, labels, grids = random_problem()
     points, pixels = points.abs(), pixels.abs()  # so that all products with centres are positive
 
-    def loss(length: float, normalise: bool) -> float:
+    def loss(length: float, normalize: bool) -> float:
         return spatial_temporal_consistency_loss(
-            length * points, 2 * length * pixels, texts, labels, grids, 1.0, normalise=normalise
+            length * points, 2 * length * pixels, texts, labels, grids, 1.0, normalize=normalize
         ).item()
 
-    assert loss(10, normalise=True) == pytest.approx(loss(1, normalise=True), rel=1e-9)
-    assert loss(10, normalise=False) < 0.9 * loss(1, normalise=False)
+    assert loss(10, normalize=True) == pytest.approx(loss(1, normalize=True), rel=1e-9)
+    assert loss(10, normalize=False) < 0.9 * loss(1, normalize=False)
 
 
 def test_normalised_pairs_cost_between_full_agreement_and_its_opposite() -> None:
     same = F.normalize(torch.ones(3, 2), dim=1)
     labels, grids = torch.zeros(3, dtype=torch.int64), torch.zeros(3, dtype=torch.int64)
     loss = spatial_temporal_consistency_loss(
-        5 * same, same, TEXTS, labels, grids, 1.0, normalise=True
+        5 * same, same, TEXTS, labels, grids, 1.0, normalize=True
     )
     assert loss.item() == pytest.approx(3 / (1 + math.e), rel=1e-6)
     one = spatial_temporal_consistency_loss(
-        *(-TEXTS[:1], TEXTS[:1], TEXTS, labels[:1], grids[:1], 1.0), normalise=True
+        *(-TEXTS[:1], TEXTS[:1], TEXTS, labels[:1], grids[:1], 1.0), normalize=True
     )
     assert one.item() == pytest.approx(math.e / (1 + math.e), rel=1e-6)
 

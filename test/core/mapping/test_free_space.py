@@ -83,8 +83,8 @@ def test_a_car_that_has_passed_leaves_no_trail_and_street_and_wall_stay():
 def test_a_cube_before_a_wall_is_seen_through_and_the_wall_is_not():
     points = street(None)
     on_ray = points[np.argmin(np.linalg.norm(points - [0.0, WALL_M, 1.0], axis=1))]
-    centres = np.stack([0.5 * on_ray, 0.95 * on_ray, on_ray, 1.1 * on_ray]).astype(np.float32)
-    assert seen_through(points, centres, 0.2).tolist() == [True, True, False, False]
+    centers = np.stack([0.5 * on_ray, 0.95 * on_ray, on_ray, 1.1 * on_ray]).astype(np.float32)
+    assert seen_through(points, centers, 0.2).tolist() == [True, True, False, False]
 
 
 def test_road_that_rays_pass_closely_above_is_not_seen_through():
@@ -93,8 +93,8 @@ def test_road_that_rays_pass_closely_above_is_not_seen_through():
     road = np.stack([x.ravel(), y.ravel(), np.full(x.size, -HEIGHT_M)], axis=1)
     road = road[np.linalg.norm(road, axis=1) > 3].astype(np.float32)
     for height_m in (-0.1, 0.0, 0.1):  # where a voxel's centre may lie above what is in it
-        centres = road + np.float32([0, 0, height_m])
-        assert seen_through(points, centres, 0.2).mean() < 0.001
+        centers = road + np.float32([0, 0, height_m])
+        assert seen_through(points, centers, 0.2).mean() < 0.001
     assert seen_through(points, road + np.float32([0, 0, 1.0]), 0.2).mean() > 0.3
 
 

@@ -24,7 +24,7 @@ def test_an_npz_holds_voxels_and_words(tmp_path):
             np.testing.assert_array_equal(arrays[name], getattr(labelled_map, name))
         assert arrays["names"].tolist() == ["car", "stop\nsign"]
         assert arrays["prompts"].tolist() == ["car", "stop sign"]
-        np.testing.assert_array_equal(arrays["colours"], labelled_map.vocabulary.colours)
+        np.testing.assert_array_equal(arrays["colours"], labelled_map.vocabulary.colors)
 
 
 def test_a_ply_holds_a_vertex_per_voxel(tmp_path):
@@ -52,8 +52,8 @@ def test_a_ply_holds_a_vertex_per_voxel(tmp_path):
     np.testing.assert_array_equal(
         np.stack([vertices[f"f{axis}"] for axis in range(3)], 1), labelled_map.points
     )
-    colours = np.stack([vertices[f"f{channel}"] for channel in (3, 4, 5)], 1)
-    np.testing.assert_array_equal(colours, labelled_map.vocabulary.colourise(labelled_map.labels))
+    colors = np.stack([vertices[f"f{channel}"] for channel in (3, 4, 5)], 1)
+    np.testing.assert_array_equal(colors, labelled_map.vocabulary.colorize(labelled_map.labels))
     assert vertices["f6"].tolist() == [0, 1, 0]
     np.testing.assert_array_equal(vertices["f7"], labelled_map.scores)
 

@@ -25,14 +25,14 @@ def add(grid, points, labels, weights=None, origin=ORIGIN, stamp_ns: int = 0) ->
 
 
 def along_x(grid) -> list:
-    return sorted(grid.centres()[:, 0].tolist())
+    return sorted(grid.centers()[:, 0].tolist())
 
 
 def test_a_voxel_holds_the_weighted_mean_of_all_points_of_all_sweeps():
     grid = make_grid()
     add(grid, [[0.1, 0.1, 0.1]], [1], [3.0])
     add(grid, [[0.6, 0.6, 0.6], [0.2, 0.2, 0.2]], [2, 2], [0.5, 0.5])
-    np.testing.assert_allclose(grid.centres(), [[0.5, 0.5, 0.5]])
+    np.testing.assert_allclose(grid.centers(), [[0.5, 0.5, 0.5]])
     assert grid.counts().tolist() == [3]
     torch.testing.assert_close(
         grid.logits(torch.eye(4)), torch.tensor([[0.0, 0.75, 0.25, 0.0]]), atol=1e-3, rtol=0
@@ -49,7 +49,7 @@ def test_any_words_can_be_asked_of_what_was_seen():
 def test_points_without_weight_are_left_out():
     grid = make_grid()
     add(grid, [[0, 0, 0], [9, 9, 9]], [1, 2], [0.0, 1.0])
-    np.testing.assert_allclose(grid.centres(), [[9.5, 9.5, 9.5]])
+    np.testing.assert_allclose(grid.centers(), [[9.5, 9.5, 9.5]])
 
 
 @pytest.mark.parametrize("points", [[], [[1.0, 2.0, 3.0]]])
@@ -58,7 +58,7 @@ def test_cleared_and_empty_grids_hold_nothing_and_can_be_used_again(points):
     add(grid, points, [3] * len(points))
     assert len(grid) == len(points)
     grid.clear()
-    assert grid.centres().shape == (0, 3)
+    assert grid.centers().shape == (0, 3)
     assert grid.logits(torch.eye(4)).shape == (0, 4)
     add(grid, [[1.0, 2.0, 3.0]], [1])
     # Nothing of what the slot held before is left.
@@ -83,7 +83,7 @@ def test_the_voxels_not_seen_for_longest_leave_a_full_grid():
     add(grid, [[8.5, 0, 0], [9.5, 0, 0]], [2, 3], stamp_ns=5)
     assert along_x(grid) == [0.5, 3.5, 8.5, 9.5]
     assert grid.counts().sum() == 5
-    order = np.argsort(grid.centres()[:, 0])
+    order = np.argsort(grid.centers()[:, 0])
     assert grid.logits(torch.eye(4)).argmax(dim=1).numpy()[order].tolist() == [1, 1, 2, 3]
 
 
@@ -93,7 +93,7 @@ def test_of_a_sweep_that_fills_more_than_the_grid_the_nearest_stay():
     add(grid, [[x + 0.5, 0, 0] for x in (9, 1, 7, 1, 3)], [1, 2, 1, 2, 3], stamp_ns=1)
     assert along_x(grid) == [1.5, 3.5, 7.5]
     assert sorted(grid.counts().tolist()) == [1, 1, 2]
-    order = np.argsort(grid.centres()[:, 0])
+    order = np.argsort(grid.centers()[:, 0])
     assert grid.logits(torch.eye(4)).argmax(dim=1).numpy()[order].tolist() == [2, 3, 1]
 
 
@@ -168,7 +168,7 @@ def test_a_fixed_frame_far_from_its_origin_is_no_different():
     assert near.counts().tolist() == far.counts().tolist()
     np.testing.assert_allclose(far.offsets(utm), near.offsets(ORIGIN), atol=1e-4)
     # float32 resolves half a metre at five thousand kilometres.
-    np.testing.assert_allclose(far.centres() - utm, near.centres(), atol=0.5)
+    np.testing.assert_allclose(far.centers() - utm, near.centers(), atol=0.5)
 
 
 def test_a_long_drive_keeps_what_is_near():

@@ -31,7 +31,7 @@ def test_trunk_and_one_head_have_the_size_of_the_published_network(
 
 def test_the_eighteen_is_the_fourteen_with_two_blocks_a_stage() -> None:
     small, large = (MinkUNet(1, MINKUNET_PLANS[f"minkunet{n}"]) for n in (14, 18))
-    # A block that keeps its number of features F has two 3x3x3 convolutions, each normalised.
+    # A block that keeps its number of features F has two 3x3x3 convolutions, each normalized.
     blocks = sum(2 * (27 * f * f + 2 * f) for f in (32, 64, 128, 256, 128, 128, 96, 96))
     assert count_parameters(large) == count_parameters(small) + blocks == 15_480_096
 

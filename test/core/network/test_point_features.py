@@ -54,8 +54,8 @@ def test_offsets_lie_in_the_point_s_own_voxel() -> None:
     points = 200 * torch.rand(1000, 4, generator=generator) - 100
     voxels = voxelize(points[:, :3], torch.zeros(1000, dtype=torch.int64), 0.2)
     offsets = describe_points(points, voxels, ("offsets",))
-    centres = 0.2 * (voxels.coordinates[voxels.point_to_voxel][:, 1:] + 0.5)
-    torch.testing.assert_close(0.2 * offsets, points[:, :3] - centres, rtol=0, atol=1e-4)
+    centers = 0.2 * (voxels.coordinates[voxels.point_to_voxel][:, 1:] + 0.5)
+    torch.testing.assert_close(0.2 * offsets, points[:, :3] - centers, rtol=0, atol=1e-4)
 
 
 def test_no_points_have_no_features() -> None:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from clip2scene_core.prompts.prompt_set import Wording, load_wording, make_words
+from clip2scene_core.prompts.prompt_set import PromptSet, encode_prompt_set, load_prompt_set
 
 PROMPTS = ("road", "car", "tree", "bus")
 
@@ -13,8 +13,8 @@ def embed(prompts, template="ensemble"):
 
 
 def test_a_group_takes_the_place_of_its_first_prompt_and_the_others_vanish():
-    wording = Wording(PROMPTS, groups=("vehicle: car | bus | lorry",))
-    assert wording.labels() == [
+    prompt_set = PromptSet(PROMPTS, groups=("vehicle: car | bus | lorry",))
+    assert prompt_set.labels() == [
         ("road", ("road",)),
         ("vehicle", ("car", "bus", "lorry")),
         ("tree", ("tree",)),
@@ -22,18 +22,18 @@ def test_a_group_takes_the_place_of_its_first_prompt_and_the_others_vanish():
 
 
 def test_a_group_of_new_texts_comes_behind_the_prompts():
-    labels = Wording(("road",), groups=("two-wheeler: bicycle | scooter",)).labels()
+    labels = PromptSet(("road",), groups=("two-wheeler: bicycle | scooter",)).labels()
     assert labels == [("road", ("road",)), ("two-wheeler", ("bicycle", "scooter"))]
 
 
 def test_names_belong_to_prompts_and_groups_bring_their_own():
-    labels = Wording(("road", "car"), ("street", "auto"), ("vehicle: car | bus",)).labels()
+    labels = PromptSet(("road", "car"), ("street", "auto"), ("vehicle: car | bus",)).labels()
     assert [name for name, _ in labels] == ["street", "vehicle"]
 
 
 def test_the_probabilities_of_a_groups_texts_add_up():
-    wording = Wording(("road", "car"), groups=("vehicle: car | bus",))
-    vocabulary = make_words(wording, embed).vocabulary
+    prompt_set = PromptSet(("road", "car"), groups=("vehicle: car | bus",))
+    vocabulary = encode_prompt_set(prompt_set, embed).vocabulary
     assert vocabulary.texts == ("road", "car", "bus")
     assert vocabulary.prompts == ("road", "car | bus")
     merged = vocabulary.merge(torch.tensor([[0.5, 0.3, 0.2], [0.4, 0.35, 0.25]]))
@@ -41,8 +41,8 @@ def test_the_probabilities_of_a_groups_texts_add_up():
 
 
 def test_the_best_text_of_a_group_may_count_alone():
-    wording = Wording(("road", "car"), groups=("vehicle: car | bus",), grouping="max")
-    vocabulary = make_words(wording, embed).vocabulary
+    prompt_set = PromptSet(("road", "car"), groups=("vehicle: car | bus",), grouping="max")
+    vocabulary = encode_prompt_set(prompt_set, embed).vocabulary
     merged = vocabulary.merge(torch.tensor([[0.4, 0.3, 0.3], [0.25, 0.05, 0.7], [0.0, 0.0, 0.0]]))
     # What is left of the first point, 0.4 and 0.3, is scaled to one: the road wins, which would
     # lose against the sum. A point that nothing saw stays without any.
@@ -52,30 +52,32 @@ def test_the_best_text_of_a_group_may_count_alone():
 
 def test_another_grouping_is_refused():
     with pytest.raises(ValueError, match="one of logsumexp, max, got 'mean'"):
-        make_words(Wording(("road",), grouping="mean"), embed)
+        encode_prompt_set(PromptSet(("road",), grouping="mean"), embed)
 
 
 def test_without_groups_nothing_is_merged():
-    vocabulary = make_words(Wording(("road", "car")), embed).vocabulary
+    vocabulary = encode_prompt_set(PromptSet(("road", "car")), embed).vocabulary
     probabilities = torch.tensor([[0.5, 0.5]])
     assert vocabulary.merge(probabilities) is probabilities
 
 
 def test_the_template_reaches_the_encoder_for_prompts_and_query():
-    words = make_words(Wording(("road",), template="a photo of a {}.", query="tram"), embed)
-    assert words.vocabulary.embeddings[0, ord("r") - ord("a")] == -1
-    assert words.query.text == "tram"
-    assert words.query.embedding[ord("t") - ord("a")] == -1
+    encoded = encode_prompt_set(
+        PromptSet(("road",), template="a photo of a {}.", query="tram"), embed
+    )
+    assert encoded.vocabulary.embeddings[0, ord("r") - ord("a")] == -1
+    assert encoded.query.text == "tram"
+    assert encoded.query.embedding[ord("t") - ord("a")] == -1
 
 
 def test_a_palette_colours_the_labels():
-    wording = Wording(("road", "car"), palette=(1, 2, 3, 250, 251, 252))
-    colours = make_words(wording, embed).vocabulary.colours
-    assert colours.tolist() == [[1, 2, 3], [250, 251, 252]]
+    prompt_set = PromptSet(("road", "car"), palette=(1, 2, 3, 250, 251, 252))
+    colors = encode_prompt_set(prompt_set, embed).vocabulary.colors
+    assert colors.tolist() == [[1, 2, 3], [250, 251, 252]]
 
 
 @pytest.mark.parametrize(
-    ("wording", "complaint"),
+    ("prompt_set", "complaint"),
     [
         ({"names": ("one",)}, "1 names but 4 prompts"),
         ({"groups": ("vehicle",)}, "group 'vehicle' must be a name, a colon"),
@@ -90,20 +92,20 @@ def test_a_palette_colours_the_labels():
         ({"palette": (256,) * 12}, r"must be in \[0, 255\], got 256"),
     ],
 )
-def test_what_makes_no_sense_is_said(wording, complaint):
+def test_what_makes_no_sense_is_said(prompt_set, complaint):
     with pytest.raises(ValueError, match=complaint):
-        Wording(PROMPTS, **wording)
+        PromptSet(PROMPTS, **prompt_set)
 
 
 def test_two_labels_of_one_name_are_refused():
     with pytest.raises(ValueError, match="names must differ, got road more than once"):
-        make_words(Wording(("road", "car"), groups=("road: car | bus",)), embed)
+        encode_prompt_set(PromptSet(("road", "car"), groups=("road: car | bus",)), embed)
 
 
 def test_a_text_file_has_a_prompt_a_line(tmp_path):
     file = tmp_path / "words.txt"
     file.write_text("road\n\n  traffic cone  # orange\n# nothing\n")
-    assert load_wording(file) == Wording(("road", "traffic cone"))
+    assert load_prompt_set(file) == PromptSet(("road", "traffic cone"))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +121,7 @@ def test_a_text_file_has_a_prompt_a_line(tmp_path):
 def test_a_yaml_file_has_prompts_or_names_with_prompts(tmp_path, text, labels):
     file = tmp_path / "words.yaml"
     file.write_text(text)
-    assert load_wording(file).labels() == labels
+    assert load_prompt_set(file).labels() == labels
 
 
 @pytest.mark.parametrize(
@@ -135,4 +137,4 @@ def test_a_file_without_words_is_refused(tmp_path, text, complaint):
     file = tmp_path / "words.yaml"
     file.write_text(text)
     with pytest.raises(ValueError, match=complaint):
-        load_wording(file)
+        load_prompt_set(file)

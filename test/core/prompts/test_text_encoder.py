@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from clip2scene_core.prompts.text_encoder import PromptEncoder
+from clip2scene_core.prompts.text_encoder import TextEncoder
 from clip2scene_core.teacher.text import PROMPT_TEMPLATES, embed_prompts
 
 
 @pytest.fixture(scope="module")
 def encoder():
-    return PromptEncoder("small")
+    return TextEncoder("small")
 
 
 def test_the_ensemble_is_the_mean_over_all_templates(encoder):

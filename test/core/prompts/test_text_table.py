@@ -9,9 +9,9 @@ import torch
 from clip2scene_core.checkpoint import SMALL_STUDENT, load_checkpoint
 from clip2scene_core.inference.online import load_online_segmenter
 from clip2scene_core.inference.options import OnlineOptions
-from clip2scene_core.prompts.prompt_set import Wording
+from clip2scene_core.prompts.prompt_set import PromptSet
 from clip2scene_core.prompts.text_encoder import (
-    PromptEncoder,
+    TextEncoder,
     TextTable,
     load_text_table,
     read_texts,
@@ -19,7 +19,7 @@ from clip2scene_core.prompts.text_encoder import (
 )
 from clip2scene_core.prompts.vocabulary import make_vocabulary
 from clip2scene_ros.cli.main import main
-from clip2scene_ros.node.parameters.options import load_engine
+from clip2scene_ros.node.parameters.options import make_segmenter
 from clip2scene_ros.node.parameters.table import NodeParameters
 
 NEW = ("red car", "person")
@@ -32,7 +32,7 @@ def own():
 
 @pytest.fixture(scope="module")
 def encoder(own):
-    return PromptEncoder("small", taught_with=own)
+    return TextEncoder("small", taught_with=own)
 
 
 @pytest.fixture(scope="module")
@@ -51,23 +51,23 @@ def no_clip(monkeypatch):
 
 
 def test_an_engine_with_a_table_knows_its_texts_without_a_clip(path, encoder, no_clip):
-    engine = load_online_segmenter(texts=path)
-    words = engine.read(Wording(NEW, query="person"))
+    segmenter = load_online_segmenter(texts=path)
+    encoded = segmenter.encode(PromptSet(NEW, query="person"))
     expected = encoder(NEW)
-    torch.testing.assert_close(words.vocabulary.embeddings, expected)
-    torch.testing.assert_close(words.query.embedding, expected[1])
+    torch.testing.assert_close(encoded.vocabulary.embeddings, expected)
+    torch.testing.assert_close(encoded.query.embedding, expected[1])
 
 
 def test_a_text_that_is_not_in_it_is_refused_by_name(path, no_clip):
-    engine = load_online_segmenter(texts=path)
+    segmenter = load_online_segmenter(texts=path)
     with pytest.raises(ValueError, match=r"words.npz does not hold 'tram', 'kerb'; add it with"):
-        engine.read(Wording(("person", "tram", "kerb")))
+        segmenter.encode(PromptSet(("person", "tram", "kerb")))
 
 
 def test_another_template_is_refused(path, no_clip):
-    engine = load_online_segmenter(texts=path)
+    segmenter = load_online_segmenter(texts=path)
     with pytest.raises(ValueError, match=r"holds texts for the template 'ensemble', not 'a \{\}'"):
-        engine.read(Wording(NEW, template="a {}"))
+        segmenter.encode(PromptSet(NEW, template="a {}"))
 
 
 @pytest.mark.parametrize("mode", ["camera", "fused"])
@@ -106,6 +106,6 @@ def test_the_command_writes_what_the_node_takes(tmp_path, encoder, monkeypatch, 
     assert main(["words", "--prompts", *NEW, "--template", "a {}", "--out", str(path)]) == 0
     assert "name it in the parameter text_embeddings" in capsys.readouterr().out
     expected = encoder(NEW, "a {}")
-    engine = load_engine(NodeParameters(text_embeddings=str(path)))
-    words = engine.read(Wording(NEW, template="a {}"))
-    torch.testing.assert_close(words.vocabulary.embeddings, expected)
+    segmenter = make_segmenter(NodeParameters(text_embeddings=str(path)))
+    encoded = segmenter.encode(PromptSet(NEW, template="a {}"))
+    torch.testing.assert_close(encoded.vocabulary.embeddings, expected)

@@ -2,24 +2,24 @@ import numpy as np
 import pytest
 import torch
 
-from clip2scene_core.labels import IGNORE_COLOUR, IGNORE_LABEL, NUSCENES_CLASSES
+from clip2scene_core.labels import IGNORE_COLOR, IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.prompts.vocabulary import classify, entropies_of, make_vocabulary
 
 
 def test_known_words_keep_their_colour_and_no_colour_repeats():
     prompts = ["car", "driveable surface", "sofa", "lamp", "tree"]
     vocabulary = make_vocabulary(prompts, torch.eye(5))
-    colours = {c.prompt: c.colour for c in NUSCENES_CLASSES}
-    assert tuple(vocabulary.colours[0]) == colours["car"]
-    assert tuple(vocabulary.colours[1]) == colours["road"]
-    assert len({tuple(colour) for colour in vocabulary.colours.tolist()}) == 5
+    colors = {c.prompt: c.color for c in NUSCENES_CLASSES}
+    assert tuple(vocabulary.colors[0]) == colors["car"]
+    assert tuple(vocabulary.colors[1]) == colors["road"]
+    assert len({tuple(color) for color in vocabulary.colors.tolist()}) == 5
 
 
 def test_ignored_points_are_grey():
     vocabulary = make_vocabulary(["car"], torch.eye(1))
-    colours = vocabulary.colourise(np.array([0, IGNORE_LABEL], dtype=np.uint8))
-    assert tuple(colours[1]) == IGNORE_COLOUR
-    assert tuple(colours[0]) == tuple(vocabulary.colours[0])
+    colors = vocabulary.colorize(np.array([0, IGNORE_LABEL], dtype=np.uint8))
+    assert tuple(colors[1]) == IGNORE_COLOR
+    assert tuple(colors[0]) == tuple(vocabulary.colors[0])
 
 
 @pytest.mark.parametrize(

@@ -132,9 +132,9 @@ def test_bfloat16_sums_agree_with_and_without_the_buffer(monkeypatch: pytest.Mon
     level = random_level()
     features = random_numbers(len(level), 16, dtype=torch.bfloat16)
     weight = random_numbers(27, 16, 8, dtype=torch.bfloat16)
-    buffered = sparse_convolution(features, weight, level.neighbours)
+    buffered = sparse_convolution(features, weight, level.neighbors)
     monkeypatch.setattr(conv, "_MAX_BUFFERED_OUTPUT", 0)
-    looped = sparse_convolution(features, weight, level.neighbours)
+    looped = sparse_convolution(features, weight, level.neighbors)
     assert not torch.equal(buffered, torch.zeros_like(buffered))
     torch.testing.assert_close(buffered, looped, rtol=2e-2, atol=0.3)  # of numbers around 20
 
@@ -143,7 +143,7 @@ def test_bfloat16_sums_agree_with_and_without_the_buffer(monkeypatch: pytest.Mon
 def test_gradients_agree_with_finite_differences(kind: str) -> None:
     level = random_level(num_points=12)
     kernel_map = {
-        "neighbours": level.neighbours,
+        "neighbours": level.neighbors,
         "downsample": level.downsampling.kernel_map,
         "upsample": level.downsampling.kernel_map.transpose(),
     }[kind]

@@ -44,7 +44,7 @@ def test_neighbour_map_equals_brute_force(num_points: int) -> None:
         for (batch, x, y, z), output in rows.items()
         if (batch, x + dx, y + dy, z + dz) in rows
     ]
-    found = pairs(level.neighbours)
+    found = pairs(level.neighbors)
     assert len(found) == len(set(found))
     assert sorted(found) == sorted(expected)
 
@@ -52,9 +52,9 @@ def test_neighbour_map_equals_brute_force(num_points: int) -> None:
 def test_neighbour_table_lists_every_pair_and_nothing_else() -> None:
     level = random_level(100)
     expected = torch.full((len(level), 27), -1)
-    for offset, input_row, output_row in pairs(level.neighbours):
+    for offset, input_row, output_row in pairs(level.neighbors):
         expected[output_row, offset] = input_row
-    assert torch.equal(level.neighbour_table, expected)
+    assert torch.equal(level.neighbor_table, expected)
 
 
 @pytest.mark.parametrize("num_points", [0, 1, 40, 600])
@@ -75,13 +75,13 @@ def test_voxels_of_other_clouds_are_no_neighbours() -> None:
     points = torch.tensor([[0.5, 0.5, 0.5], [0.5, 0.5, 1.5]])
     apart = voxelize(points, torch.tensor([0, 1]), 1.0).level
     together = voxelize(points, torch.tensor([1, 1]), 1.0).level
-    assert len(apart.neighbours.input_index) == 2
-    assert len(together.neighbours.input_index) == 4
+    assert len(apart.neighbors.input_index) == 2
+    assert len(together.neighbors.input_index) == 4
 
 
 def test_maps_are_built_once() -> None:
     level = random_level(40)
-    assert level.neighbours is level.neighbours
+    assert level.neighbors is level.neighbors
     assert level.downsampling.coarse is level.downsampling.coarse
 
 
@@ -106,5 +106,5 @@ def test_keys_unpack_to_the_coordinates_and_sort_like_them() -> None:
 
 def test_a_step_leads_to_the_key_of_the_neighbour() -> None:
     own = packed_keys.pack(torch.tensor([[2, -5, 0, -1]]))
-    neighbour = packed_keys.pack(torch.tensor([[2, -6, 1, 0]]))
-    assert int(neighbour - own) == packed_keys.key_step(-1, 1, 1)
+    neighbor = packed_keys.pack(torch.tensor([[2, -6, 1, 0]]))
+    assert int(neighbor - own) == packed_keys.key_step(-1, 1, 1)

@@ -56,8 +56,8 @@ def test_linear_field_is_interpolated_exactly_inside_full_cells(stride: int) -> 
     voxels = one_cloud(torch.cat([full_block(), inner]))
     level = voxels.points_on(stride).level
     slope = torch.tensor([[2.0, -3.0, 0.5]], dtype=torch.float64).T
-    centres = (level.coordinates[:, 1:] + 0.5) * stride
-    values = devoxelize(SparseTensor(level, centres.double() @ slope + 7), voxels)
+    centers = (level.coordinates[:, 1:] + 0.5) * stride
+    values = devoxelize(SparseTensor(level, centers.double() @ slope + 7), voxels)
     torch.testing.assert_close(values[64:], inner.double() @ slope + 7, rtol=0, atol=1e-5)
 
 

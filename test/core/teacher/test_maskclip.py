@@ -118,8 +118,8 @@ def test_resnet_equals_the_attention_pool_where_it_has_one_token():
 def test_embeddings_are_computed_from_images_normalised_with_the_clip_s_own_constants(tiny_vit):
     image = torch.rand(1, 3, 64, 64)
     red, green, blue = image[:, 0], image[:, 1], image[:, 2]
-    normalised = torch.stack([(red - 0.5) / 0.2, (green - 0.4) / 0.3, (blue - 0.3) / 0.4], dim=1)
-    expected = F.normalize(value_path_of_vit(tiny_vit.model.visual, normalised)[0], dim=1)
+    normalized = torch.stack([(red - 0.5) / 0.2, (green - 0.4) / 0.3, (blue - 0.3) / 0.4], dim=1)
+    expected = F.normalize(value_path_of_vit(tiny_vit.model.visual, normalized)[0], dim=1)
     torch.testing.assert_close(DenseClip(tiny_vit).embed_pixels(image), expected)
 
 

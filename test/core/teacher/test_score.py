@@ -28,7 +28,7 @@ def clip() -> Clip:
     tokenizer = CompactBytePairTokenizer.of_captions(PROMPTS, PROMPT_TEMPLATES, 56)
     torch.manual_seed(0)
     model = build_small_clip(shape, tokenizer.size)
-    for _ in range(40):  # normalised features, so that random weights tell pictures apart
+    for _ in range(40):  # normalized features, so that random weights tell pictures apart
         model.visual(torch.randn(16, 3, 32, 32))
     return Clip("small", model, tokenizer, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4), 32)
 

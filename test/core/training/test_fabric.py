@@ -22,7 +22,7 @@ from clip2scene_core.training.pretrain.trainer import StudentTrainer
 from clip2scene_core.prompts.vocabulary import make_vocabulary
 
 config = make_config(
-    "unused", "training.epochs=2", "training.batch_size=4", "training.optimiser=sgd",
+    "unused", "training.epochs=2", "training.batch_size=4", "training.optimizer=sgd",
     "training.learning_rate=0.005",
 )
 fabric = make_fabric(config, num_processes={processes})

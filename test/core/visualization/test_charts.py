@@ -7,8 +7,8 @@ from clip2scene_core.visualization.charts import draw_bars, draw_confusion, draw
 BLUE, ORANGE, GREEN = (90, 160, 250), (250, 160, 60), (100, 200, 110)
 
 
-def count(picture, colour) -> int:
-    return int((np.asarray(picture) == colour).all(axis=2).sum())
+def count(picture, color) -> int:
+    return int((np.asarray(picture) == color).all(axis=2).sum())
 
 
 def test_bars_are_as_long_as_their_shares():
@@ -42,9 +42,9 @@ def test_a_bar_may_have_no_place_and_a_spread():
 def test_the_matrix_marks_what_is_right_and_what_is_taken_for_it():
     names = ["car", "road"]
     right, wrong = ConfusionMatrix(2), ConfusionMatrix(2)
-    truth = np.array([0, 0, 1, 1], np.uint8)
-    right.add(truth, truth)
-    wrong.add(truth, 1 - truth)
+    ground_truth = np.array([0, 0, 1, 1], np.uint8)
+    right.add(ground_truth, ground_truth)
+    wrong.add(ground_truth, 1 - ground_truth)
     hue = {}
     for name, confusion in (("right", right), ("wrong", wrong)):
         pixels = np.asarray(draw_confusion(name, confusion, names)).astype(int)
@@ -64,9 +64,9 @@ def test_the_matrix_shows_points_without_a_label_in_a_column_of_their_own():
 @pytest.mark.parametrize("score", [0.35, 0.95])
 def test_the_reliability_bar_stands_at_its_score_as_high_as_the_accuracy(score):
     calibration = Calibration()
-    truth = np.zeros(4, np.uint8)
+    ground_truth = np.zeros(4, np.uint8)
     predicted = np.array([0, 0, 1, 1], np.uint8)
-    calibration.add(truth, predicted, np.full(4, score, np.float32))
+    calibration.add(ground_truth, predicted, np.full(4, score, np.float32))
     pixels = np.asarray(draw_reliability("lidar", calibration))[:300]
     rows, columns = np.nonzero((pixels == BLUE).all(axis=2))
     assert (columns.mean() - 40) / 260 == pytest.approx(score, abs=0.04)

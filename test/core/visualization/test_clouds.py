@@ -16,23 +16,23 @@ from clip2scene_core.visualization.clouds import (
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 
 
-def find(picture, colour) -> np.ndarray:
+def find(picture, color) -> np.ndarray:
     """(K, 2) rows and columns of a colour."""
-    return np.argwhere((np.asarray(picture) == colour).all(axis=2))
+    return np.argwhere((np.asarray(picture) == color).all(axis=2))
 
 
 def test_ahead_is_up_and_left_is_left():
     points = np.array([[10.0, 0, 0], [0, 10.0, 0]])
-    colours = np.array([RED, GREEN], dtype=np.uint8)
-    picture = draw_bird_eye(points, colours, size_px=200, reach_m=20.0)
+    colors = np.array([RED, GREEN], dtype=np.uint8)
+    picture = draw_bird_eye(points, colors, size_px=200, reach_m=20.0)
     np.testing.assert_allclose(find(picture, RED).mean(axis=0), [50.5, 100.5])
     np.testing.assert_allclose(find(picture, GREEN).mean(axis=0), [100.5, 50.5])
 
 
 def test_higher_points_cover_lower_ones_and_far_ones_are_left_out():
     points = np.array([[5.0, 5.0, 2.0], [5.0, 5.0, 0.0], [500.0, 0.0, 0.0]])
-    colours = np.array([RED, GREEN, GREEN], dtype=np.uint8)
-    picture = draw_bird_eye(points, colours, size_px=200, reach_m=20.0)
+    colors = np.array([RED, GREEN, GREEN], dtype=np.uint8)
+    picture = draw_bird_eye(points, colors, size_px=200, reach_m=20.0)
     assert len(find(picture, RED)) == 4
     assert len(find(picture, GREEN)) == 0
 
@@ -54,8 +54,8 @@ def test_overlay_draws_labelled_points_where_the_camera_sees_them():
 def test_legend_lists_the_most_frequent_first():
     vocabulary = make_vocabulary(["car", "pedestrian"], torch.eye(2))
     legend = draw_legend(vocabulary, np.array([1, 1, 0], dtype=np.uint8), height_px=200)
-    pedestrian = find(legend, tuple(vocabulary.colours[1]))[:, 0].mean()
-    car = find(legend, tuple(vocabulary.colours[0]))[:, 0].mean()
+    pedestrian = find(legend, tuple(vocabulary.colors[1]))[:, 0].mean()
+    car = find(legend, tuple(vocabulary.colors[0]))[:, 0].mean()
     assert pedestrian < car
 
 
@@ -70,7 +70,7 @@ def test_pictures_are_placed_without_overlap():
 def test_words_stand_in_the_order_of_the_labels_and_in_columns():
     vocabulary = make_vocabulary([f"word {i}" for i in range(23)], torch.eye(23))
     picture = draw_words(vocabulary)
-    swatches = [find(picture, tuple(colour)) for colour in vocabulary.colours]
+    swatches = [find(picture, tuple(color)) for color in vocabulary.colors]
     assert all(len(swatch) == 19 * 19 for swatch in swatches)
     rows, columns = np.array([swatch.min(axis=0) for swatch in swatches]).T
     assert len(set(columns[:20])) == 1

@@ -3,14 +3,14 @@ import pytest
 import torch
 
 from clip2scene_core.datasets import Sweep
-from clip2scene_core.labels import IGNORE_COLOUR, IGNORE_LABEL
+from clip2scene_core.labels import IGNORE_COLOR, IGNORE_LABEL
 from clip2scene_core.prompts.vocabulary import make_vocabulary
 from clip2scene_core.visualization.error_maps import (
     NO_LABEL,
     RIGHT,
     WRONG,
     choose_keyframes,
-    colour_errors,
+    color_errors,
     draw_errors,
 )
 
@@ -20,8 +20,8 @@ PREDICTED = np.array([0, 0, IGNORE_LABEL, 1, IGNORE_LABEL], np.uint8)
 
 
 def test_points_are_right_wrong_without_label_or_do_not_count():
-    colours = [tuple(colour) for colour in colour_errors(TRUTH, PREDICTED).tolist()]
-    assert colours == [RIGHT, WRONG, NO_LABEL, IGNORE_COLOUR, IGNORE_COLOUR]
+    colors = [tuple(color) for color in color_errors(TRUTH, PREDICTED).tolist()]
+    assert colors == [RIGHT, WRONG, NO_LABEL, IGNORE_COLOR, IGNORE_COLOR]
 
 
 def test_errors_are_drawn_where_they_are():
@@ -34,8 +34,8 @@ def test_errors_are_drawn_where_they_are():
     height, width = pixels.shape[0] // 2, 430  # one row below the truth; the second map
     errors = pixels[height:, width:]
 
-    def find(colour):
-        return np.argwhere((errors == colour).all(axis=2)).mean(axis=0)
+    def find(color):
+        return np.argwhere((errors == color).all(axis=2)).mean(axis=0)
 
     assert find(RIGHT)[1] > find(WRONG)[1] > find(NO_LABEL)[1]
     assert find(WRONG)[0] < find(RIGHT)[0] == find(NO_LABEL)[0]

@@ -1,4 +1,4 @@
-"""An engine that labels a point by its quadrant: values that a test can compute by hand."""
+"""A segmenter that labels a point by its quadrant: values that a test can compute by hand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from clip2scene_core.mapping.evidence import Evidence
 from clip2scene_core.mapping.labelled_map import save_map
 from clip2scene_core.mapping.semantic_map import SemanticMap
 from clip2scene_core.mapping.voxel_grid import EvidenceGrid
-from clip2scene_core.prompts.prompt_set import Wording, make_words
+from clip2scene_core.prompts.prompt_set import PromptSet, encode_prompt_set
 
 _WIDTH = 16
 
@@ -21,7 +21,7 @@ def quadrants(points: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(points).all(axis=1), labels, 255).astype(np.uint8)
 
 
-class FakeEngine:
+class FakeSegmenter:
     """Has the methods of OnlineSegmenter."""
 
     def __init__(self, needs_cameras: bool = False) -> None:
@@ -35,19 +35,19 @@ class FakeEngine:
 
     @property
     def vocabulary(self):
-        return self.words.vocabulary
+        return self.encoded_prompts.vocabulary
 
     def embed(self, prompts, template="ensemble"):
         return torch.eye(len(prompts), _WIDTH)
 
-    def read(self, wording):
-        return make_words(wording, self.embed)
+    def encode(self, prompt_set):
+        return encode_prompt_set(prompt_set, self.embed)
 
-    def use(self, words, options=None):
-        self.words, self.options = words, options or self.options
+    def apply(self, encoded, options=None):
+        self.encoded_prompts, self.options = encoded, options or self.options
 
     def set_prompts(self, prompts, names=None):
-        self.use(self.read(Wording(tuple(prompts), tuple(names or ()))))
+        self.apply(self.encode(PromptSet(tuple(prompts), tuple(names or ()))))
         return self.vocabulary
 
     def add(self, sweep, cameras=()):
@@ -56,7 +56,7 @@ class FakeEngine:
         self.sweeps.append(sweep)
         self.cameras.append(cameras)
         # A query is as similar to a point as its quadrant's quarter: 0, 0.25, 0.5, 0.75.
-        query = self.words.query
+        query = self.encoded_prompts.query
         labels = quadrants(sweep.points)
         scores = np.where(labels == 255, 0, 0.75).astype(np.float32)
         finite = labels != 255

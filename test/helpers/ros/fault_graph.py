@@ -99,7 +99,7 @@ class Robot(Graph):
 
 
 @contextlib.contextmanager
-def robots(engine, folder, monkeypatch):
+def robots(segmenter, folder, monkeypatch):
     """Give a function that starts a robot with parameters, without poses unless they say so."""
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     monkeypatch.setattr(segment_node, "_DIAGNOSTICS_PERIOD_S", 0.1)
@@ -111,7 +111,9 @@ def robots(engine, folder, monkeypatch):
     save_extrinsics(folder / "extrinsics.yaml", mounts)
     started = []
 
-    def start(is_best_effort=False, is_heard=True, load_engine=lambda _: engine, **parameters):
+    def start(
+        is_best_effort=False, is_heard=True, make_segmenter=lambda _: segmenter, **parameters
+    ):
         values = {
             "pose_source": "none",
             "extrinsics_file": str(folder / "extrinsics.yaml"),
@@ -119,7 +121,9 @@ def robots(engine, folder, monkeypatch):
             **parameters,
         }
         overrides = [Parameter(k.replace("__", "."), value=v) for k, v in values.items()]
-        robot = Robot(lambda context: SegmentNode(load_engine, context, overrides), is_best_effort)
+        robot = Robot(
+            lambda context: SegmentNode(make_segmenter, context, overrides), is_best_effort
+        )
         started.append(robot)
         return robot.connect() if is_heard else robot
 

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from fake_segmenter import FakeEngine
+from fake_segmenter import FakeSegmenter
 from nav_msgs.msg import Odometry
 from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from rclpy.context import Context
@@ -36,8 +36,8 @@ OK, WARN, ERROR = b"\0", b"\1", b"\2"
 _DOMAINS = itertools.count(os.getpid() % 90 + 1)
 
 
-class QuadrantEngine(FakeEngine):
-    """A fake engine that knows no "unknown" prompt and can be held up by `before_add`."""
+class QuadrantSegmenter(FakeSegmenter):
+    """A fake segmenter that knows no "unknown" prompt and can be held up by `before_add`."""
 
     def __init__(self):
         super().__init__()
@@ -213,7 +213,7 @@ class Graph:
 
 @contextlib.contextmanager
 def released(event: threading.Event):
-    """Release a blocked engine however the test ends, or the node could not stop."""
+    """Release a blocked segmenter however the test ends, or the node could not stop."""
     try:
         yield event
     finally:
@@ -282,7 +282,7 @@ def names_of(legend):
 
 
 @contextlib.contextmanager
-def starting_graphs(engine, monkeypatch, kind=Graph, diagnostics_period_s=0.2, **defaults):
+def starting_graphs(segmenter, monkeypatch, kind=Graph, diagnostics_period_s=0.2, **defaults):
     """Give a function that starts a graph with parameters over `defaults`; all end with it."""
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     monkeypatch.setattr(segment_node, "_DIAGNOSTICS_PERIOD_S", diagnostics_period_s)
@@ -291,7 +291,7 @@ def starting_graphs(engine, monkeypatch, kind=Graph, diagnostics_period_s=0.2, *
     def start(**parameters):
         values = defaults | parameters
         overrides = [Parameter(k.replace("__", "."), value=v) for k, v in values.items()]
-        make_node = partial(SegmentNode, lambda _: engine, parameter_overrides=overrides)
+        make_node = partial(SegmentNode, lambda _: segmenter, parameter_overrides=overrides)
         graphs.append(kind(make_node))
         return graphs[-1]
 

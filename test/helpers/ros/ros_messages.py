@@ -55,9 +55,9 @@ def point_field(name: str, offset: int, datatype: int) -> Any:
     return TYPES["sensor_msgs/msg/PointField"](name=name, offset=offset, datatype=datatype, count=1)
 
 
-def jpeg(colour: tuple[int, int, int] = (255, 0, 0), size: tuple[int, int] = (16, 8)) -> bytes:
+def jpeg(color: tuple[int, int, int] = (255, 0, 0), size: tuple[int, int] = (16, 8)) -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", size, colour).save(buffer, "JPEG", quality=95)
+    Image.new("RGB", size, color).save(buffer, "JPEG", quality=95)
     return buffer.getvalue()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from checkout import ROOT
-from fake_segmenter import FakeEngine
+from fake_segmenter import FakeSegmenter
 from rosbags.rosbag2 import StoragePlugin
 
 from clip2scene_core.datasets.nuscenes import NuScenesDataset, read_points
@@ -17,7 +17,7 @@ from clip2scene_ros.bags.from_dataset import write_scene_bag
 from clip2scene_ros.bags.segment import choose_bag_profile
 from clip2scene_ros.cli.label import segment
 from clip2scene_ros.cli.main import main
-from clip2scene_ros.sync.sweeps import AssemblyOptions
+from clip2scene_ros.sync.sweeps import SyncOptions
 from clip2scene_ros.sync.topics import PROFILES
 
 SCENE = "scene-0001"
@@ -35,56 +35,56 @@ def records(dataset):
 
 @pytest.fixture
 def label(tmp_path, monkeypatch):
-    """Run the command with an engine that keeps what it was given."""
+    """Run the command with a segmenter that keeps what it was given."""
 
     def run(bag, *arguments, mode="fused"):
-        engine = FakeEngine()
-        monkeypatch.setattr(segment, "load_engine", lambda _: engine)
+        segmenter = FakeSegmenter()
+        monkeypatch.setattr(segment, "make_segmenter", lambda _: segmenter)
         command = ["segment", bag, "--out", tmp_path / "labelled", "--mode", mode, *arguments]
         assert main([str(word) for word in command]) == 0
-        return engine
+        return segmenter
 
     return run
 
 
-def assert_true(engine, records, num_sweeps=6):
+def assert_true(segmenter, records, num_sweeps=6):
     """Every sweep and every camera view has the data set's points and pose."""
     sensors = {(r.modality, r.stamp_ns): r for r in records}
-    assert len(engine.sweeps) == num_sweeps
-    for sweep in engine.sweeps:
+    assert len(segmenter.sweeps) == num_sweeps
+    for sweep in segmenter.sweeps:
         record = sensors["lidar", sweep.stamp_ns]
         np.testing.assert_allclose(sweep.T_global_lidar, record.T_global_sensor, atol=1e-6)
         points = read_points(record.path)[:, :4] / np.float32([1, 1, 1, 255])
         np.testing.assert_allclose(sweep.points, points, rtol=1e-5)
-    for view in [view for views in engine.cameras for view in views]:
+    for view in [view for views in segmenter.cameras for view in views]:
         record = sensors["camera", view.stamp_ns]
         np.testing.assert_allclose(view.T_global_camera, record.T_global_sensor, atol=1e-6)
         np.testing.assert_allclose(view.intrinsics, record.intrinsics)
         assert view.image.shape == (32, 56, 3)
 
 
-def names_of_views(engine):
-    return [[view.name for view in views] for views in engine.cameras]
+def names_of_views(segmenter):
+    return [[view.name for view in views] for views in segmenter.cameras]
 
 
 def test_our_converters_bag(dataset, records, tmp_path, label):
     write_scene_bag(dataset, SCENE, tmp_path / "bag")
     assert choose_bag_profile(tmp_path / "bag").name == "nuscenes"
-    engine = label(tmp_path / "bag")
-    assert_true(engine, records)
-    assert ["cam_front", "cam_back"] in names_of_views(engine)
+    segmenter = label(tmp_path / "bag")
+    assert_true(segmenter, records)
+    assert ["cam_front", "cam_back"] in names_of_views(segmenter)
 
 
 def test_nuscenes_to_ros2bags_bag(records, tmp_path, label):
     messages = foreign_bags.nuscenes_ros2bag(records)
     bag = foreign_bags.write(tmp_path / "bag", messages, StoragePlugin.MCAP)
     assert choose_bag_profile(bag).name == "nuscenes_ros2bag"
-    engine = label(bag)
+    segmenter = label(bag)
     # The poses between the keyframes are interpolated; the car drives straight.
-    assert_true(engine, records)
+    assert_true(segmenter, records)
     # The first pictures are older than the first pose.
-    assert names_of_views(engine)[0] == []
-    assert ["cam_front", "cam_back"] in names_of_views(engine)
+    assert names_of_views(segmenter)[0] == []
+    assert ["cam_front", "cam_back"] in names_of_views(segmenter)
 
 
 def test_nuscenes2bags_bag_after_conversion(records, tmp_path, label):
@@ -104,29 +104,29 @@ def test_kitti2bags_bag_after_conversion(records, tmp_path, label):
     old = foreign_bags.write(tmp_path / "old", foreign_bags.kitti2bag(records))
     bag = foreign_bags.through_ros1(old, tmp_path / "bag")
     assert choose_bag_profile(bag).name == "kitti"
-    engine = label(bag)
-    assert_true(engine, records)
-    assert ["kitti/camera_color_left"] in names_of_views(engine)
+    segmenter = label(bag)
+    assert_true(segmenter, records)
+    assert ["kitti/camera_color_left"] in names_of_views(segmenter)
 
 
 def test_a_robots_bag(records, tmp_path, label):
     bag = foreign_bags.write(tmp_path / "bag", foreign_bags.robot(records))
     assert choose_bag_profile(bag).name == "robot"
-    engine = label(bag, "--fixed-frame", "odom")
-    assert_true(engine, records)
-    assert ["front", "rear"] in names_of_views(engine)
+    segmenter = label(bag, "--fixed-frame", "odom")
+    assert_true(segmenter, records)
+    assert ["front", "rear"] in names_of_views(segmenter)
 
 
 def test_what_is_typed_wins_over_the_layout(records, tmp_path, label):
     bag = foreign_bags.write(tmp_path / "bag", foreign_bags.kitti2bag(records))
-    engine = label(bag, "--intensity-scale", "0.5", mode="lidar")
+    segmenter = label(bag, "--intensity-scale", "0.5", mode="lidar")
     intensities = read_points(records[2].path)[:, 3] / 255 / 0.5
-    np.testing.assert_allclose(engine.sweeps[0].points[:, 3], intensities, rtol=1e-5)
+    np.testing.assert_allclose(segmenter.sweeps[0].points[:, 3], intensities, rtol=1e-5)
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
 def test_what_a_layout_sets_are_options_and_parameters(profile):
     content = yaml.safe_load((ROOT / "config/segment_node.yaml").read_text())
     parameters = content["/**"]["ros__parameters"]
-    assert set(profile.assembly()) <= {field.name for field in fields(AssemblyOptions)}
+    assert set(profile.assembly()) <= {field.name for field in fields(SyncOptions)}
     assert set(profile.assembly()) <= set(parameters)

@@ -159,11 +159,11 @@ def test_truth_has_the_stamp_and_count_of_its_cloud(dataset, tmp_path):
     write_scene_bag(dataset, SCENE, tmp_path / "bag")
     messages = read_bag(tmp_path / "bag")
     clouds = {stamp_ns(m.header): m for m in of_topic(messages, "/lidar_top")}
-    truths = of_topic(messages, "/lidar_top/lidarseg")
-    for index, truth in enumerate(truths):
-        assert truth.width == clouds[stamp_ns(truth.header)].width
-        assert [(f.name, f.offset, f.datatype) for f in truth.fields] == [("label", 0, 2)]
-        np.testing.assert_array_equal(truth.data, dataset[index].keyframe.labels)
+    ground_truths = of_topic(messages, "/lidar_top/lidarseg")
+    for index, ground_truth in enumerate(ground_truths):
+        assert ground_truth.width == clouds[stamp_ns(ground_truth.header)].width
+        assert [(f.name, f.offset, f.datatype) for f in ground_truth.fields] == [("label", 0, 2)]
+        np.testing.assert_array_equal(ground_truth.data, dataset[index].keyframe.labels)
 
 
 def test_truth_is_written_only_if_asked_for(dataset, tmp_path):

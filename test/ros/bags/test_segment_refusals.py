@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import ros_messages
-from fake_segmenter import FakeEngine
+from fake_segmenter import FakeSegmenter
 from rosbags.rosbag2 import StoragePlugin, Writer
 from small_bags import START, small_bag, write_bag
 
@@ -14,22 +14,22 @@ from clip2scene_ros.bags.segment import ReplayOptions, segment_bag
 
 def test_what_is_no_bag_is_refused(tmp_path):
     with pytest.raises(BagError, match="does not exist"):
-        segment_bag(tmp_path / "none", tmp_path / "out", FakeEngine())
+        segment_bag(tmp_path / "none", tmp_path / "out", FakeSegmenter())
     (tmp_path / "folder").mkdir()
     with pytest.raises(BagError, match=r"is no ROS 2 bag: it has no metadata.yaml$"):
-        segment_bag(tmp_path / "folder", tmp_path / "out", FakeEngine())
+        segment_bag(tmp_path / "folder", tmp_path / "out", FakeSegmenter())
     (tmp_path / "text.mcap").write_text("hello")
     with pytest.raises(BagError, match="is no readable ROS 2 bag"):
-        segment_bag(tmp_path / "text.mcap", tmp_path / "out", FakeEngine())
+        segment_bag(tmp_path / "text.mcap", tmp_path / "out", FakeSegmenter())
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(BagError, match="Unrecognized storage format"):
-        segment_bag(tmp_path / "notes.txt", tmp_path / "out", FakeEngine())
+        segment_bag(tmp_path / "notes.txt", tmp_path / "out", FakeSegmenter())
 
 
 def test_folder_without_metadata_names_the_file_to_open(scene_bag, tmp_path):
     (scene_bag / "metadata.yaml").unlink()
     with pytest.raises(BagError, match=r"open .*bag\.mcap instead"):
-        segment_bag(scene_bag, tmp_path / "out", FakeEngine())
+        segment_bag(scene_bag, tmp_path / "out", FakeSegmenter())
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.9, 0.999])
@@ -39,7 +39,7 @@ def test_truncated_bag_is_refused_in_one_line(scene_bag, tmp_path, kept, is_bare
     content = file.read_bytes()
     file.write_bytes(content[: int(kept * len(content))])
     with pytest.raises(BagError, match="truncated or damaged") as caught:
-        segment_bag(file if is_bare else scene_bag, tmp_path / "out", FakeEngine())
+        segment_bag(file if is_bare else scene_bag, tmp_path / "out", FakeSegmenter())
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
 
@@ -50,7 +50,7 @@ def test_damaged_chunk_is_refused(scene_bag, tmp_path):
     content[2000:2100] = bytes(100)
     file.write_bytes(content)
     with pytest.raises(BagError, match="truncated or damaged"):
-        segment_bag(scene_bag, tmp_path / "out", FakeEngine())
+        segment_bag(scene_bag, tmp_path / "out", FakeSegmenter())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bag", "tiny"]
 
 
@@ -61,7 +61,7 @@ def test_damaged_message_is_refused_by_topic(tmp_path):
         )
         writer.write(connection, START, bytes(30))
     with pytest.raises(BagError, match=r"/lidar_top: a .*PointCloud2 of 30 bytes is damaged"):
-        segment_bag(tmp_path / "bag", tmp_path / "out", FakeEngine())
+        segment_bag(tmp_path / "bag", tmp_path / "out", FakeSegmenter())
 
 
 @pytest.mark.parametrize("is_bare", [False, True])
@@ -77,28 +77,28 @@ def test_protobuf_is_refused_by_name(tmp_path, is_bare):
         writer.write(connection, START, b"not read")
     bag = tmp_path / "bag" / "bag.mcap" if is_bare else tmp_path / "bag"
     with pytest.raises(BagError, match=r"encoded as protobuf .* 'clip2scene bag'"):
-        segment_bag(bag, tmp_path / "out", FakeEngine())
+        segment_bag(bag, tmp_path / "out", FakeSegmenter())
 
 
 def test_bag_without_cloud_is_refused(tmp_path):
     bag = write_bag(tmp_path / "bag", [m for m in small_bag() if m[0] == "/tf"])
     with pytest.raises(BagError, match=r"no sensor_msgs/msg/PointCloud2 .* there are /tf"):
-        segment_bag(bag, tmp_path / "out", FakeEngine())
+        segment_bag(bag, tmp_path / "out", FakeSegmenter())
 
 
 def test_several_clouds_are_refused_unless_one_is_named(tmp_path):
     messages = small_bag(cloud_topic="/front") + small_bag(cloud_topic="/rear")
     bag = write_bag(tmp_path / "bag", messages)
     with pytest.raises(BagError, match="several clouds: /front, /rear"):
-        segment_bag(bag, tmp_path / "out", FakeEngine())
+        segment_bag(bag, tmp_path / "out", FakeSegmenter())
     options = ReplayOptions(cloud_topic="/rear")
-    assert segment_bag(bag, tmp_path / "out", FakeEngine(), options).num_labelled == 2
+    assert segment_bag(bag, tmp_path / "out", FakeSegmenter(), options).num_labelled == 2
 
 
 def test_no_labelled_cloud_is_an_error_with_reasons(tmp_path):
     bag = write_bag(tmp_path / "bag", [m for m in small_bag() if m[0] == "/lidar_top"])
     with pytest.raises(BagError, match=r"none of 2 clouds could be labelled: 2 x no pose: .*map"):
-        segment_bag(bag, tmp_path / "out", FakeEngine())
+        segment_bag(bag, tmp_path / "out", FakeSegmenter())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bag"]
 
 
@@ -106,4 +106,4 @@ def test_existing_output_is_refused(tmp_path):
     bag = write_bag(tmp_path / "bag", small_bag())
     (tmp_path / "out").mkdir()
     with pytest.raises(BagError, match="exists already"):
-        segment_bag(bag, tmp_path / "out", FakeEngine())
+        segment_bag(bag, tmp_path / "out", FakeSegmenter())

@@ -21,7 +21,7 @@ def test_a_quick_bench_runs_every_stage_once(tmp_path, capsys):
     assert main(arguments) == 0
     printed = capsys.readouterr().out
     assert "looks at the test split" in printed
-    assert "embedded, projected teacher: mean IoU" in printed
+    assert "synthetic, projected teacher: mean IoU" in printed
     result = load_result(work / "bench_world.json")
     assert result.is_quick
     assert [split.num_scenes for split in result.splits] == [2, 2]
@@ -36,16 +36,16 @@ def test_a_quick_bench_runs_every_stage_once(tmp_path, capsys):
     assert measured["perfect 2D labels projected"].mean > measured["projected teacher"].mean
     assert {one.kind for one in student.corruptions} == {"none", *STRENGTHS}
     for name in {answer.picture for answer in student.answers} - {""}:
-        assert (work / "pictures" / "embedded" / name).stat().st_size > 1000
+        assert (work / "pictures" / "synthetic" / name).stat().st_size > 1000
     for failure in student.failures:
-        assert (work / "pictures" / "embedded" / failure.file).stat().st_size > 1000
+        assert (work / "pictures" / "synthetic" / failure.file).stat().st_size > 1000
     assert (work / "bench_world.md").read_text() == format_result(result)
 
     computed = ages(work / "results")
     assert len(computed) == len(result.stages)
     assert main(arguments) == 0
     assert ages(work / "results") == computed
-    kept = work / "results" / "probes-embedded.json"
+    kept = work / "results" / "queries-synthetic.json"
     kept.write_text(kept.read_text().replace('"synonyms"', '"antonyms"'))
     assert main(arguments) == 1
     assert "a kept stage lacks 'synonyms'" in capsys.readouterr().err

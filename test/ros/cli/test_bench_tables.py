@@ -53,10 +53,10 @@ def test_a_quick_table1_runs_every_row_once_and_takes_more_seeds(tmp_path, capsy
 
 
 @pytest.mark.slow
-def test_quick_choices_are_measured_where_one_may_choose(tmp_path):
+def test_quick_ablations_are_measured_where_one_may_choose(tmp_path):
     work = tmp_path / "work"
-    assert main(["bench", "choices", "--work", str(work), "--quick"]) == 0
-    table = load_table(work / "choices.json")
+    assert main(["bench", "ablations", "--work", str(work), "--quick"]) == 0
+    table = load_table(work / "ablations.json")
     assert {row.name for row in CHOICES} < {row.name for row in table.rows}
     assert table.run.measured_on == "tune"
     assert not (work / "test").exists()
@@ -98,7 +98,7 @@ def test_table2_takes_any_data_set_in_nuscenes_format(tmp_path, capsys):
     assert "--train-scenes train.txt --val-scenes val.txt --tune-scenes tune.txt" in printed
     assert "rendered" not in printed
     table = load_table(tmp_path / "work" / "table2.json")
-    assert not table.run.is_embedded
+    assert not table.run.is_synthetic
     assert {part.name: part.num_scenes for part in table.run.parts} == {
         "train": 1, "tune": 1, "test": 1,
     }  # fmt: skip

@@ -74,8 +74,8 @@ def test_a_labelled_bag_is_scored_and_drawn(tmp_path, bag, student):
     assert confusion.points_per_class.sum() == 2 * (20 + 8)
     assert not math.isnan(confusion.mean_iou())
     for picture in draw_report(sweeps, tmp_path / "pictures"):
-        colours = np.unique(np.asarray(Image.open(picture)).reshape(-1, 3), axis=0)
-        assert len(colours) > 10
+        colors = np.unique(np.asarray(Image.open(picture)).reshape(-1, 3), axis=0)
+        assert len(colors) > 10
 
 
 def test_evaluation_prints_every_mode_side_by_side(tiny_nuscenes, student, capsys):

@@ -14,8 +14,8 @@ pytest.importorskip(
 
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.world.dataset import splits, writer
+from clip2scene_core.world.dataset.ground_truth import read_class_images
 from clip2scene_core.world.dataset.options import WorldOptions
-from clip2scene_core.world.dataset.truth import read_class_images
 from clip2scene_ros.cli.main import main
 
 TINY = ["--scenes", "1", "--seconds", "0.5", "--image-size", "50x28", "--columns", "60"]
@@ -23,7 +23,16 @@ TINY = ["--scenes", "1", "--seconds", "0.5", "--image-size", "50x28", "--columns
 
 def test_a_world_is_written_with_truth(tmp_path, capsys):
     out = tmp_path / "world"
-    arguments = ["world", "--out", str(out), *TINY, "--keyframes-only", "--truth", "--workers", "1"]
+    arguments = [
+        "world",
+        "--out",
+        str(out),
+        *TINY,
+        "--keyframes-only",
+        "--ground-truth",
+        "--workers",
+        "1",
+    ]
     assert main(arguments) == 0
     assert f"world: {out} (1 keyframes)" in capsys.readouterr().out
     sample = NuScenesDataset(out)[0]
@@ -65,7 +74,10 @@ def test_a_sheet_is_a_picture(tmp_path):
         (["--out", "a", "--sheet", "b.png"], "give either --out"),
         (["--sheet", "b.png", "--benchmark"], "--benchmark writes data sets"),
         (["--out", "a", "--benchmark", "--seed", "3"], "leave out --seed"),
-        (["--out", "a", "--benchmark", "--scenes", "2", "--truth"], "--scenes and --truth"),
+        (
+            ["--out", "a", "--benchmark", "--scenes", "2", "--ground-truth"],
+            "--scenes and --ground-truth",
+        ),
     ],
 )
 def test_arguments_that_do_not_go_together_are_refused(arguments, message, capsys):

@@ -22,7 +22,7 @@ from clip2scene_ros.harness.load_report import MEBI, LoadRun, Traffic
 from clip2scene_ros.harness.load_stream import LoadOptions, looped_stream, robot_stream
 from clip2scene_ros.messages.decode import stamp_ns
 
-STREET = ROOT / "rosbags" / "embedded_street"
+STREET = ROOT / "rosbags" / "synthetic_street"
 SMALL = LoadOptions(lidar_hz=20, camera_hz=12, num_points=20_000, image_size=(160, 90))
 
 

@@ -47,7 +47,7 @@ def test_labelled_cloud_carries_colour_label_and_input_intensity():
     np.testing.assert_allclose(laid_out["confidence"], [0.5, 0.5, 0])
     np.testing.assert_allclose(laid_out["intensity"], [255, 0, 51], rtol=1e-6)
     packed = np.ascontiguousarray(laid_out["rgb"]).view(np.uint32)
-    red, green, blue = (int(value) for value in cloud.vocabulary.colours[1])
+    red, green, blue = (int(value) for value in cloud.vocabulary.colors[1])
     assert packed[0] == red << 16 | green << 8 | blue
     assert packed[2] == 80 << 16 | 80 << 8 | 80
     assert np.isfinite(laid_out["rgb"]).all()

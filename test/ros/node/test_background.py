@@ -13,7 +13,7 @@ import ros_graph
 from fault_graph import robots
 from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from rclpy.parameter import Parameter
-from ros_graph import QuadrantEngine, labels_of, names_of, seconds_of
+from ros_graph import QuadrantSegmenter, labels_of, names_of, seconds_of
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.ros
 REFUSAL = "prompt 'unknown' holds a word that the small CLIP never saw"
 
 
-class SlowEngine(QuadrantEngine):
+class SlowSegmenter(QuadrantSegmenter):
     """Reads words and writes maps when it is let."""
 
     def __init__(self):
@@ -43,13 +43,13 @@ class SlowEngine(QuadrantEngine):
 
 
 @pytest.fixture
-def engine():
-    return SlowEngine()
+def segmenter():
+    return SlowSegmenter()
 
 
 @pytest.fixture
-def start(engine, tmp_path, monkeypatch):
-    with robots(engine, tmp_path, monkeypatch) as start:
+def start(segmenter, tmp_path, monkeypatch):
+    with robots(segmenter, tmp_path, monkeypatch) as start:
         yield start
 
 
@@ -67,13 +67,13 @@ def set_prompts(robot, service_type, prompts):
 
 
 @pytest.mark.parametrize("service_type", [SetParameters, SetParametersAtomically])
-def test_sweeps_are_labelled_while_new_words_are_read(start, engine, service_type):
+def test_sweeps_are_labelled_while_new_words_are_read(start, segmenter, service_type):
     robot = start()
-    engine.may_go_on.clear()
-    num_read = engine.num_read
-    with ros_graph.released(engine.may_go_on):
+    segmenter.may_go_on.clear()
+    num_read = segmenter.num_read
+    with ros_graph.released(segmenter.may_go_on):
         answer = set_prompts(robot, service_type, ["tram", "kerb"])
-        robot.spin_until(lambda: engine.num_read > num_read)
+        robot.spin_until(lambda: segmenter.num_read > num_read)
         for stamp_s in (1.0, 1.05, 1.1):
             assert labels_of(robot.label(stamp_s)) == [0, 1, 2, 3]
         before = len(robot.received.diagnostics)
@@ -84,12 +84,12 @@ def test_sweeps_are_labelled_while_new_words_are_read(start, engine, service_typ
     results = answer.result()
     results = results.results if service_type is SetParameters else [results.result]
     assert [(result.successful, result.reason) for result in results] == [(True, "")]
-    assert engine.num_read == num_read + 1, "the words were read twice"
+    assert segmenter.num_read == num_read + 1, "the words were read twice"
     robot.spin_until(lambda: names_of(robot.received.legends[-1]) == ["tram", "kerb"])
     assert list(robot.node.get_parameter("prompts").value) == ["tram", "kerb"]
 
 
-def test_words_that_are_refused_in_the_end_leave_the_old_ones(start, engine):
+def test_words_that_are_refused_in_the_end_leave_the_old_ones(start, segmenter):
     robot = start()
     answer = set_prompts(robot, SetParameters, ["road", "unknown"])
     robot.spin_until(answer.done)
@@ -109,14 +109,14 @@ def test_several_parameters_in_one_request_are_set_one_after_the_other(start):
     robot.spin_until(lambda: names_of(robot.received.legends[-1]) == ["a", "b", "c", "d"])
 
 
-def test_sweeps_are_labelled_while_the_map_is_written(start, engine, tmp_path):
+def test_sweeps_are_labelled_while_the_map_is_written(start, segmenter, tmp_path):
     file = tmp_path / "street.npz"
     robot = start(pose_source="odometry", map__save_path=str(file))
     for stamp_s in (0.9, 2.0):
         robot.publish_pose(stamp_s)
     robot.label(1.0)
-    engine.may_go_on.clear()
-    with ros_graph.released(engine.may_go_on):
+    segmenter.may_go_on.clear()
+    with ros_graph.released(segmenter.may_go_on):
         answer = ask(robot, Trigger, "save_map")
         for stamp_s in (1.1, 1.2, 1.3):
             robot.label(stamp_s)
@@ -128,21 +128,21 @@ def test_sweeps_are_labelled_while_the_map_is_written(start, engine, tmp_path):
     assert len(np.load(file)["labels"]) == 4
 
 
-def test_a_node_that_ends_finishes_the_file_first(start, engine, tmp_path):
+def test_a_node_that_ends_finishes_the_file_first(start, segmenter, tmp_path):
     file = tmp_path / "street.npz"
     robot = start(pose_source="odometry", map__save_path=str(file))
     for stamp_s in (0.9, 2.0):
         robot.publish_pose(stamp_s)
     robot.label(1.0)
-    engine.may_go_on.clear()
-    threading.Timer(0.3, engine.may_go_on.set).start()
+    segmenter.may_go_on.clear()
+    threading.Timer(0.3, segmenter.may_go_on.set).start()
     ask(robot, Trigger, "save_map")
     robot.spin_for(0.1)
     robot.node.destroy_node()
     assert len(np.load(file)["labels"]) == 4
 
 
-def test_a_query_on_its_topic_is_the_parameter_and_is_answered(start, engine, capfd):
+def test_a_query_on_its_topic_is_the_parameter_and_is_answered(start, segmenter, capfd):
     robot = start()
     queries = robot.driver.create_publisher(String, "/clip2scene/query", 5)
     answers = []
@@ -153,11 +153,11 @@ def test_a_query_on_its_topic_is_the_parameter_and_is_answered(start, engine, ca
             and robot.node.count_subscribers("/clip2scene/query/points")
         )
     )
-    engine.may_go_on.clear()
-    num_read = engine.num_read
-    with ros_graph.released(engine.may_go_on):
+    segmenter.may_go_on.clear()
+    num_read = segmenter.num_read
+    with ros_graph.released(segmenter.may_go_on):
         queries.publish(String(data="tram"))
-        robot.spin_until(lambda: engine.num_read > num_read)
+        robot.spin_until(lambda: segmenter.num_read > num_read)
         robot.label(1.0)
         assert answers == []
     robot.spin_until(lambda: robot.node.get_parameter("query").value == "tram")

@@ -1,4 +1,4 @@
-"""What goes wrong with clouds, engine, words and QoS: what is published then, and what is said."""
+"""What goes wrong with clouds, segmenter, prompts and QoS: what is published and said then."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ros_graph import (
     OK,
     ONE_PER_QUADRANT,
     WARN,
-    QuadrantEngine,
+    QuadrantSegmenter,
     labels_of,
     make_cloud,
     names_of,
@@ -26,22 +26,22 @@ from ros_graph import (
 )
 from std_msgs.msg import String
 
-from clip2scene_ros.node.parameters.options import load_engine
+from clip2scene_ros.node.parameters.options import make_segmenter
 
 pytestmark = pytest.mark.ros
 
-OWN_WORDS = ["car", "tree", "road", "building"]  # the fake engine's
+OWN_WORDS = ["car", "tree", "road", "building"]  # the fake segmenter's
 UNLABELLED = 65535
 
 
 @pytest.fixture
-def engine():
-    return QuadrantEngine()
+def segmenter():
+    return QuadrantSegmenter()
 
 
 @pytest.fixture
-def start(engine, tmp_path, monkeypatch):
-    with robots(engine, tmp_path, monkeypatch) as start:
+def start(segmenter, tmp_path, monkeypatch):
+    with robots(segmenter, tmp_path, monkeypatch) as start:
         yield start
 
 
@@ -147,7 +147,7 @@ def test_points_that_are_not_finite_stay_in_place_whatever_the_flag_says(start):
 
 def test_the_shipped_student_survives_points_of_no_use(start):
     """Not finite, at the sensor, over the vehicle, too far; then nothing else; then no point."""
-    robot = start(load_engine=load_engine)
+    robot = start(make_segmenter=make_segmenter)
     useless = [[np.nan, 0, 0, 0], [np.inf, 0, 0, 0], [0.5, 0, 0, 0], [0, 1.4, 1, 0], [500, 0, 0, 0]]
     labels = labels_of(robot.label(1.0, [*useless, *ONE_PER_QUADRANT]))
     assert labels[:5] == [UNLABELLED] * 5
@@ -163,7 +163,7 @@ def test_the_shipped_student_survives_points_of_no_use(start):
     assert values_of(item)["failed"] == "0"
 
 
-def test_when_the_engine_is_slow_the_newest_sweep_wins_and_drops_are_counted(start, engine):
+def test_when_the_engine_is_slow_the_newest_sweep_wins_and_drops_are_counted(start, segmenter):
     robot = start(max_drop_ratio=0.5)
     has_begun, may_end = threading.Event(), threading.Event()
 
@@ -171,7 +171,7 @@ def test_when_the_engine_is_slow_the_newest_sweep_wins_and_drops_are_counted(sta
         has_begun.set()
         may_end.wait(20)
 
-    engine.before_add = block
+    segmenter.before_add = block
     with released(may_end):
         robot.send(1.0)
         robot.spin_until(has_begun.is_set)
@@ -187,14 +187,14 @@ def test_when_the_engine_is_slow_the_newest_sweep_wins_and_drops_are_counted(sta
 
 
 @pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory"), MemoryError()])
-def test_an_exception_in_the_engine_loses_one_sweep_only(start, engine, error):
+def test_an_exception_in_the_engine_loses_one_sweep_only(start, segmenter, error):
     robot = start()
 
     def fail(sweep):
         if sweep.stamp_ns < 2_000_000_000:
             raise error
 
-    engine.before_add = fail
+    segmenter.before_add = fail
     robot.send(1.9)
     text = f"the last sweep was lost: {type(error).__name__}: {error}"
     item = robot.spin_until_diagnosed("inference", text)
@@ -204,7 +204,7 @@ def test_an_exception_in_the_engine_loses_one_sweep_only(start, engine, error):
     assert robot.labelled_s == [2.1]
 
 
-def test_five_failures_in_a_row_deactivate_the_node_and_four_do_not(start, engine):
+def test_five_failures_in_a_row_deactivate_the_node_and_four_do_not(start, segmenter):
     robot = start()
     seen = []
 
@@ -213,14 +213,14 @@ def test_five_failures_in_a_row_deactivate_the_node_and_four_do_not(start, engin
         if sweep.stamp_ns != 5_000_000_000:
             raise RuntimeError("out of memory")
 
-    engine.before_add = fail
+    segmenter.before_add = fail
     for number in range(1, 11):
         robot.send(float(number))
         robot.spin_until(lambda number=number: len(seen) == number)
     item = robot.spin_until_diagnosed("inference", "gave up after 5", "out of memory")
     assert item.level == ERROR
     robot.spin_until(lambda: robot.labelled_s == [5.0] and robot.node.inputs is None)
-    engine.before_add = lambda _sweep: None
+    segmenter.before_add = lambda _sweep: None
     robot.node.trigger_activate()
     robot.spin_until(robot.publishers["cloud"].get_subscription_count)
     robot.label(11.0)
@@ -239,19 +239,19 @@ def test_refused_words_say_why_and_the_old_ones_stay(start):
     assert values_of(item)["prompts"] == "car; tree; road; building"
 
 
-def test_wrong_weights_keep_the_node_unconfigured_until_they_are_right(start, engine):
+def test_wrong_weights_keep_the_node_unconfigured_until_they_are_right(start, segmenter):
     loads = []
 
     def load(values):
         loads.append(values.weights)
         if len(loads) == 1:
             raise ValueError("student.safetensors: not a checkpoint of this library")
-        return engine
+        return segmenter
 
     def change(transition_id):
         return robot.call(ChangeState, "change_state", transition=Transition(id=transition_id))
 
-    robot = start(load_engine=load, is_heard=False, autostart=False)
+    robot = start(make_segmenter=load, is_heard=False, autostart=False)
     robot.spin_until(lambda: robot.driver.count_publishers("/diagnostics"))
     assert not change(Transition.TRANSITION_CONFIGURE).success
     item = robot.spin_until_diagnosed("lifecycle", "cannot configure: student.safetensors")

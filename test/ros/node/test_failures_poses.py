@@ -13,7 +13,7 @@ from ros_graph import (
     OK,
     ONE_PER_QUADRANT,
     WARN,
-    QuadrantEngine,
+    QuadrantSegmenter,
     labels_of,
     seconds_of,
     stamp,
@@ -24,14 +24,14 @@ pytestmark = pytest.mark.ros
 
 
 @pytest.fixture
-def engine():
-    return QuadrantEngine()
+def segmenter():
+    return QuadrantSegmenter()
 
 
 @pytest.fixture
-def start(engine, tmp_path, monkeypatch):
+def start(segmenter, tmp_path, monkeypatch):
     """Start a robot whose poses come from odometry."""
-    with robots(engine, tmp_path, monkeypatch) as start:
+    with robots(segmenter, tmp_path, monkeypatch) as start:
         yield lambda **parameters: start(pose_source="odometry", **parameters)
 
 
@@ -72,12 +72,12 @@ def test_odometry_whose_cable_is_pulled_is_named(start):
     label_at(robot, 100.0)
 
 
-def test_without_poses_single_sweeps_are_labelled_outside_of_the_map_if_asked_for(start, engine):
+def test_without_poses_single_sweeps_are_labelled_outside_of_the_map_if_asked_for(start, segmenter):
     robot = start(tf_timeout=0.05, on_missing_tf="single")
     label_at(robot, 1.0)
     robot.spin_until(lambda: robot.received.maps)
     assert labels_of(robot.label(5.0, [[20, 20, 0, 0]])) == [0]
-    assert len(engine.map().points) == len(ONE_PER_QUADRANT)
+    assert len(segmenter.map().points) == len(ONE_PER_QUADRANT)
     item = robot.spin_until_diagnosed("tf", "no transform map <- base_link")
     assert item.level == WARN
 
@@ -123,7 +123,7 @@ def test_a_lidar_whose_mount_is_unknown_is_named_with_the_way_out(start):
     assert robot.received.points == []
 
 
-def test_a_clock_set_back_resets_the_map_and_is_no_fault(start, engine, capfd):
+def test_a_clock_set_back_resets_the_map_and_is_no_fault(start, segmenter, capfd):
     robot = start(use_sim_time=True, tf_timeout=10.0)
     robot.set_clock(100.0)
     label_at(robot, 100.0)
@@ -137,7 +137,7 @@ def test_a_clock_set_back_resets_the_map_and_is_no_fault(start, engine, capfd):
     robot.spin_until(lambda: robot.inputs["lidar"].received == 4)
     robot.publish_pose(3.1)
     robot.spin_until(lambda: robot.labelled_s == [100.0, 3.0])
-    assert engine.num_resets == 1
+    assert segmenter.num_resets == 1
     item = robot.spin_until_item("inference", lambda item: values_of(item)["labelled"] == "2")
     values = values_of(item)
     assert (item.level, values["time jumps"], values["from before a time jump"]) == (OK, "1", "2")
@@ -149,7 +149,7 @@ def test_a_clock_set_back_resets_the_map_and_is_no_fault(start, engine, capfd):
     assert "/odom: time ran backwards by 97.200 s; 1 waiting clouds" in line
 
 
-def test_the_rest_of_a_queue_from_before_a_jump_makes_no_second_jump(start, engine):
+def test_the_rest_of_a_queue_from_before_a_jump_makes_no_second_jump(start, segmenter):
     """A bag starts again: the cloud is there first, behind it comes the last of the poses."""
     robot = start(tf_timeout=10.0)
     label_at(robot, 100.0)
@@ -161,4 +161,4 @@ def test_the_rest_of_a_queue_from_before_a_jump_makes_no_second_jump(start, engi
     item = robot.spin_until_item("inference", lambda item: values_of(item)["labelled"] == "2")
     assert values_of(item)["time jumps"] == "1"
     assert values_of(item)["from before a time jump"] == "0"
-    assert engine.num_resets == 1
+    assert segmenter.num_resets == 1

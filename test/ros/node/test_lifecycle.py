@@ -12,7 +12,7 @@ import ros_graph
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.parameter import Parameter
-from ros_graph import Graph, QuadrantEngine, make_cloud, seconds_of
+from ros_graph import Graph, QuadrantSegmenter, make_cloud, seconds_of
 
 from clip2scene_ros.segment_node import SegmentNode
 
@@ -23,7 +23,7 @@ POINTS = [[5, 5, 0, 10], [-5, 5, 0, 20]]
 
 @pytest.fixture
 def loads():
-    """The engines that were loaded, in order."""
+    """The segmenters that were loaded, in order."""
     return []
 
 
@@ -32,10 +32,10 @@ def start(loads, monkeypatch):
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     graphs = []
 
-    def load_engine(values):
+    def make_segmenter(values):
         if values.weights == "absent":
             raise FileNotFoundError("absent: no such checkpoint")
-        loads.append(QuadrantEngine())
+        loads.append(QuadrantSegmenter())
         return loads[-1]
 
     def start_graph(**parameters):
@@ -43,7 +43,7 @@ def start(loads, monkeypatch):
             Parameter(name, value=value)
             for name, value in {"pose_source": "none", **parameters}.items()
         ]
-        graphs.append(Graph(lambda context: SegmentNode(load_engine, context, overrides)))
+        graphs.append(Graph(lambda context: SegmentNode(make_segmenter, context, overrides)))
         return graphs[-1]
 
     yield start_graph

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 
 import ros_graph
-from ros_graph import QuadrantEngine, make_cloud, seconds_of, starting_graphs
+from ros_graph import QuadrantSegmenter, make_cloud, seconds_of, starting_graphs
 from std_srvs.srv import SetBool, Trigger
 
 from clip2scene_ros.sync.extrinsics import StaticTransform, save_extrinsics
@@ -22,13 +22,13 @@ POINTS = [[5, 5, 0, 10], [-5, 5, 0, 20]]
 
 
 @pytest.fixture
-def engine():
-    return QuadrantEngine()
+def segmenter():
+    return QuadrantSegmenter()
 
 
 @pytest.fixture
-def start(engine, monkeypatch):
-    with starting_graphs(engine, monkeypatch, pose_source="none") as start_graph:
+def start(segmenter, monkeypatch):
+    with starting_graphs(segmenter, monkeypatch, pose_source="none") as start_graph:
         yield start_graph
 
 
@@ -58,7 +58,7 @@ def test_a_paused_node_labels_nothing_and_says_so_and_goes_on(start):
     assert [seconds_of(cloud) for cloud in graph.received.points] == [2.0]
 
 
-def test_the_sweep_that_is_being_labelled_is_not_published_after_a_pause(start, engine):
+def test_the_sweep_that_is_being_labelled_is_not_published_after_a_pause(start, segmenter):
     graph = start().connect()
     has_begun, may_end = threading.Event(), threading.Event()
 
@@ -66,7 +66,7 @@ def test_the_sweep_that_is_being_labelled_is_not_published_after_a_pause(start, 
         has_begun.set()
         may_end.wait(5)
 
-    engine.before_add = block
+    segmenter.before_add = block
     with ros_graph.released(may_end):
         send(graph, 1.0)
         graph.spin_until(has_begun.is_set)
@@ -75,12 +75,12 @@ def test_the_sweep_that_is_being_labelled_is_not_published_after_a_pause(start, 
     assert graph.received.points == []
 
 
-def test_a_reset_forgets_the_map_and_the_clouds_that_wait(start, engine, mounts):
+def test_a_reset_forgets_the_map_and_the_clouds_that_wait(start, segmenter, mounts):
     graph = start(pose_source="odometry", extrinsics_file=mounts, tf_timeout=10.0).connect()
     graph.publish_pose(1.0)
     send(graph, 1.5)  # waits for a pose behind it
     assert graph.call(Trigger, "reset").success
-    assert engine.num_resets == 1
+    assert segmenter.num_resets == 1
     for stamp_s in (2.0, 3.0, 4.0):
         graph.publish_pose(stamp_s)
     send(graph, 3.5)

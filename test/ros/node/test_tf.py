@@ -25,7 +25,7 @@ from ros_graph import (
     ONE_PER_QUADRANT,
     WARN,
     Graph,
-    QuadrantEngine,
+    QuadrantSegmenter,
     labels_of,
     make_cloud,
     seconds_of,
@@ -45,9 +45,9 @@ SCRIPT = """
 import sys
 sys.path[:0] = ["test/helpers", "test/helpers/ros"]
 from clip2scene_ros import segment_node
-from ros_graph import QuadrantEngine
+from ros_graph import QuadrantSegmenter
 
-segment_node.load_engine = lambda values: QuadrantEngine()
+segment_node.make_segmenter = lambda values: QuadrantSegmenter()
 sys.exit(segment_node.main(["--ros-args", "-p", "pose_source:=tf"]))
 """
 
@@ -67,11 +67,11 @@ def start(tf2_msgs, monkeypatch):
     monkeypatch.setattr(segment_node, "_DIAGNOSTICS_PERIOD_S", 0.2)
     monkeypatch.setattr(statistics, "_RECENT_S", 30.0)
     tf_message = tf2_msgs.message
-    engine = QuadrantEngine()
+    segmenter = QuadrantSegmenter()
     graphs = []
     publishing = []  # a node that nobody holds is collected, and what it latched goes with it
 
-    def start_graph(mounts_qos=LATCHED, **parameters):
+    def start_graph(extrinsics_qos=LATCHED, **parameters):
         overrides = [
             Parameter(name, value=value)
             for name, value in {"pose_source": "tf", "cameras": ["cam_front"], **parameters}.items()
@@ -79,18 +79,20 @@ def start(tf2_msgs, monkeypatch):
 
         def make_node(context):
             mounts = rclpy.create_node("mounts", context=context)
-            latched = mounts.create_publisher(tf_message, "/tf_static", mounts_qos)
+            latched = mounts.create_publisher(tf_message, "/tf_static", extrinsics_qos)
             latched.publish(tf_message(transforms=[edge("base_link", "lidar_top", z=1.8)]))
             publishing.append(mounts)
-            return SegmentNode(lambda _: engine, context, overrides)
+            return SegmentNode(lambda _: segmenter, context, overrides)
 
         graph = Graph(make_node)
         graphs.append(graph)
-        graph.engine, graph.tf_message = engine, tf_message
+        graph.segmenter, graph.tf_message = segmenter, tf_message
         tf = graph.driver.create_publisher(tf_message, "/tf", 100)
         graph.publish_tf = lambda *edges: graph.deliver(tf, tf_message(transforms=list(edges)))
         graph.connect()
-        graph.spin_until(lambda: graph.inputs["tf_static"].received or mounts_qos is not LATCHED)
+        graph.spin_until(
+            lambda: graph.inputs["tf_static"].received or extrinsics_qos is not LATCHED
+        )
         return graph
 
     yield start_graph
@@ -106,7 +108,7 @@ def test_the_pose_is_interpolated_on_tf_and_the_mount_comes_from_tf_static(start
     graph.publish_tf(edge("map", "odom", 2.0, x=100), edge("odom", "base_link", 2.0, x=8))
     graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.25))
     graph.spin_until(lambda: graph.received.points)
-    (sweep,) = graph.engine.sweeps
+    (sweep,) = graph.segmenter.sweeps
     np.testing.assert_allclose(sweep.T_global_lidar[:3, 3], [102.0, 0, 1.8])
     assert labels_of(graph.received.points[0]) == [0, 1, 2, 3]
 
@@ -120,7 +122,7 @@ def test_a_sweep_waits_for_the_transform_after_its_stamp(start):
     assert graph.received.points == []
     graph.publish_tf(edge("map", "base_link", 2.0, x=3))
     graph.spin_until(lambda: graph.received.points)
-    np.testing.assert_allclose(graph.engine.sweeps[0].T_global_lidar[:3, 3], [2.0, 0, 1.8])
+    np.testing.assert_allclose(graph.segmenter.sweeps[0].T_global_lidar[:3, 3], [2.0, 0, 1.8])
 
 
 def test_the_newest_transform_does_not_stand_in_for_the_one_at_the_stamp(start):
@@ -178,11 +180,11 @@ def test_a_mount_on_tf_static_comes_late_and_is_taken(start):
         return graph.received.points
 
     graph.spin_until(is_labelled)
-    np.testing.assert_allclose(graph.engine.sweeps[0].T_global_lidar[:3, 3], [0.0, 0, 2.5])
+    np.testing.assert_allclose(graph.segmenter.sweeps[0].T_global_lidar[:3, 3], [0.0, 0, 2.5])
 
 
 def test_mounts_that_are_not_latched_are_named_and_the_log_waits_for_them(start, capfd):
-    graph = start(mounts_qos=QoSProfile(depth=1), tf_timeout=0.05)
+    graph = start(extrinsics_qos=QoSProfile(depth=1), tf_timeout=0.05)
     graph.publish_tf(edge("map", "base_link", 1.0))
     graph.send(1.0)
     item = graph.spin_until_diagnosed(

@@ -26,16 +26,16 @@ def static(x, yaw_deg=0.0, child="lidar_top"):
     return transform(0, "base_link", child, (x, 0, 2), yaw_deg)
 
 
-def mount_at(poses, now_s, at_s=0, sensor="lidar_top"):
+def extrinsics_at(poses, now_s, at_s=0, sensor="lidar_top"):
     return poses.T_base_sensor(sensor, at_s * SECOND, now_s * SECOND)[:3, 3].tolist()
 
 
 def test_a_mount_that_stays_within_its_tolerance_is_not_worth_a_word():
     poses = SensorPoses("map", "base_link", "tf")
     poses.add_static_transform(static(1.0))
-    assert mount_at(poses, 0) == [1, 0, 2]
+    assert extrinsics_at(poses, 0) == [1, 0, 2]
     poses.add_static_transform(static(1.0009, yaw_deg=0.009))
-    assert mount_at(poses, 6) == [1, 0, 2]
+    assert extrinsics_at(poses, 6) == [1, 0, 2]
     assert poses.take_moves() == []
 
 
@@ -49,36 +49,36 @@ def test_a_mount_that_stays_within_its_tolerance_is_not_worth_a_word():
 def test_a_mount_that_moved_is_named_once_and_its_new_place_counts(moved, fragment):
     poses = SensorPoses("map", "base_link", "tf")
     poses.add_static_transform(static(1.0))
-    mount_at(poses, 0)
+    extrinsics_at(poses, 0)
     poses.add_static_transform(moved)
     expected = moved.transform.translation.x
-    assert mount_at(poses, 1) == [expected, 0, 2]
+    assert extrinsics_at(poses, 1) == [expected, 0, 2]
     (move,) = poses.take_moves()
     assert move.startswith(f"base_link <- lidar_top {fragment}")
     assert "rigid_extrinsics" in move
-    assert mount_at(poses, 7) == [expected, 0, 2]
+    assert extrinsics_at(poses, 7) == [expected, 0, 2]
     assert poses.take_moves() == []
 
 
 def test_a_mount_on_moving_tf_is_looked_at_again_after_five_seconds():
     poses = SensorPoses("map", "base_link", "tf")
     poses.add_transform(transform(1 * SECOND, "base_link", "lidar_top", (1, 0, 2)))
-    assert mount_at(poses, 1) == [1, 0, 2]
+    assert extrinsics_at(poses, 1) == [1, 0, 2]
     poses.add_transform(transform(2 * SECOND, "base_link", "lidar_top", (3, 0, 2)))
-    assert mount_at(poses, 5) == [1, 0, 2]
+    assert extrinsics_at(poses, 5) == [1, 0, 2]
     assert poses.take_moves() == []
-    assert mount_at(poses, 6) == [3, 0, 2]
+    assert extrinsics_at(poses, 6) == [3, 0, 2]
     assert len(poses.take_moves()) == 1
 
 
 def test_a_rigid_mount_outlives_a_jump_in_time():
     poses = SensorPoses("map", "base_link", "tf")
     poses.add_transform(transform(100 * SECOND, "base_link", "lidar_top", (1, 0, 2)))
-    mount_at(poses, 100)
+    extrinsics_at(poses, 100)
     poses.clear()
-    assert mount_at(poses, 3) == [1, 0, 2]
+    assert extrinsics_at(poses, 3) == [1, 0, 2]
     poses.add_transform(transform(4 * SECOND, "base_link", "lidar_top", (5, 0, 2)))
-    assert mount_at(poses, 4) == [5, 0, 2]  # not only after five more seconds
+    assert extrinsics_at(poses, 4) == [5, 0, 2]  # not only after five more seconds
     assert len(poses.take_moves()) == 1
 
 
@@ -88,10 +88,10 @@ def test_a_mount_that_moves_on_the_robot_is_looked_up_at_the_stamp():
         poses.add_transform(transform(second * SECOND, "base_link", "lidar_top", (x, 0, 2)))
     assert poses.T_base_sensor("lidar_top", 1_500_000_000, 0)[0, 3] == pytest.approx(2.0)
     with pytest.raises(TransformError) as error:
-        mount_at(poses, 9, at_s=3)
+        extrinsics_at(poses, 9, at_s=3)
     assert error.value.kind == "future"
     with pytest.raises(NoExtrinsicsError, match="'cam_front' is unknown"):
-        mount_at(poses, 9, at_s=1, sensor="cam_front")
+        extrinsics_at(poses, 9, at_s=1, sensor="cam_front")
     assert poses.take_moves() == []
 
 

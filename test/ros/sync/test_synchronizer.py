@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import ros_messages
 from synchronizer_inputs import (
-    LIDAR_MOUNT,
     MS,
     POINTS,
+    RIG_LIDAR,
     START,
     kinds,
-    make_assembler,
+    make_synchronizer,
     next_sweep,
     send_cloud,
     send_image,
@@ -21,67 +21,67 @@ from synchronizer_inputs import (
 )
 
 from clip2scene_ros.sync.extrinsics import StaticTransform, save_extrinsics
-from clip2scene_ros.sync.sweeps import AssemblyOptions, RejectionKind
+from clip2scene_ros.sync.sweeps import RejectionKind, SyncOptions
 
 
 def test_pose_is_interpolated_at_the_stamp_and_composed_with_the_mount():
-    assembler = make_assembler()
-    send_pose(assembler, 0, x=10)
-    send_cloud(assembler, 25)
-    send_pose(assembler, 100, x=14)
-    assembled = next_sweep(assembler, 100)
+    synchronizer = make_synchronizer()
+    send_pose(synchronizer, 0, x=10)
+    send_cloud(synchronizer, 25)
+    send_pose(synchronizer, 100, x=14)
+    assembled = next_sweep(synchronizer, 100)
     np.testing.assert_allclose(assembled.sweep.T_global_lidar[:3, 3], [11, 0, 2])
     np.testing.assert_allclose(assembled.sweep.points, [[1, 0, 0, 1], [0, 2, 0, 0]])
     assert assembled.sweep.stamp_ns == START + 25 * MS
     assert assembled.header.frame_id == "lidar_top"
     assert not assembled.follows_time_jump
-    assert kinds(assembler) == []
+    assert kinds(synchronizer) == []
 
 
 def test_cloud_waits_for_a_pose_at_or_after_its_stamp():
-    assembler = make_assembler()
-    send_pose(assembler, 0)
-    send_cloud(assembler, 25)
-    assert next_sweep(assembler, 30) is None
-    send_pose(assembler, 50)
-    assert next_sweep(assembler, 50) is not None
+    synchronizer = make_synchronizer()
+    send_pose(synchronizer, 0)
+    send_cloud(synchronizer, 25)
+    assert next_sweep(synchronizer, 30) is None
+    send_pose(synchronizer, 50)
+    assert next_sweep(synchronizer, 50) is not None
 
 
 def test_a_single_sweep_comes_without_a_pose_if_asked_for():
-    assembler = make_assembler(
+    synchronizer = make_synchronizer(
         pose_wait_s=0.2, on_missing_pose="single", cameras=("cam_front",), deskew=True
     )
-    send_info(assembler)
-    send_pose(assembler, 0)
-    send_cloud(assembler, 25)
-    send_image(assembler, 25)
-    assert next_sweep(assembler, 225) is None
-    assembled = next_sweep(assembler, 226)
+    send_info(synchronizer)
+    send_pose(synchronizer, 0)
+    send_cloud(synchronizer, 25)
+    send_image(synchronizer, 25)
+    assert next_sweep(synchronizer, 225) is None
+    assembled = next_sweep(synchronizer, 226)
     assert not assembled.sweep.is_located
     assert assembled.cameras == ()
     np.testing.assert_array_equal(assembled.sweep.points, assembled.points)
-    (rejection,) = assembler.take_rejections()
+    (rejection,) = synchronizer.take_rejections()
     assert rejection.kind is RejectionKind.NO_POSE
-    send_pose(assembler, 300)
-    send_pose(assembler, 400)
-    send_timed_cloud(assembler, 350, [0.0])
-    assert next_sweep(assembler, 500).sweep.is_located
+    send_pose(synchronizer, 300)
+    send_pose(synchronizer, 400)
+    send_timed_cloud(synchronizer, 350, [0.0])
+    assert next_sweep(synchronizer, 500).sweep.is_located
 
 
 def test_a_single_sweep_comes_without_its_mount_if_asked_for():
-    assembler = make_assembler(has_mounts=False, on_missing_pose="single")
-    send_pose(assembler, 0)
-    send_cloud(assembler, 0)
-    assert not next_sweep(assembler, 0, is_last=True).sweep.is_located
-    assert kinds(assembler) == [RejectionKind.NO_EXTRINSICS]
+    synchronizer = make_synchronizer(has_extrinsics=False, on_missing_pose="single")
+    send_pose(synchronizer, 0)
+    send_cloud(synchronizer, 0)
+    assert not next_sweep(synchronizer, 0, is_last=True).sweep.is_located
+    assert kinds(synchronizer) == [RejectionKind.NO_EXTRINSICS]
 
 
 def test_pose_is_never_extrapolated():
-    assembler = make_assembler(pose_wait_s=0.2)
-    send_pose(assembler, 0)
-    send_cloud(assembler, 25)
-    assert next_sweep(assembler, 226) is None
-    (rejection,) = assembler.take_rejections()
+    synchronizer = make_synchronizer(pose_wait_s=0.2)
+    send_pose(synchronizer, 0)
+    send_cloud(synchronizer, 25)
+    assert next_sweep(synchronizer, 226) is None
+    (rejection,) = synchronizer.take_rejections()
     assert rejection.kind is RejectionKind.NO_POSE
     assert rejection.reason.startswith("/lidar_top at 1.025000: ")
     assert "map" in rejection.reason
@@ -89,34 +89,34 @@ def test_pose_is_never_extrapolated():
 
 
 def test_cloud_before_the_first_pose_does_not_hold_up_the_next():
-    assembler = make_assembler()
-    send_pose(assembler, 20)
-    send_cloud(assembler, 10)
-    send_cloud(assembler, 20)
-    assert next_sweep(assembler, 20).sweep.stamp_ns == START + 20 * MS
-    assert kinds(assembler) == [RejectionKind.NO_POSE]
+    synchronizer = make_synchronizer()
+    send_pose(synchronizer, 20)
+    send_cloud(synchronizer, 10)
+    send_cloud(synchronizer, 20)
+    assert next_sweep(synchronizer, 20).sweep.stamp_ns == START + 20 * MS
+    assert kinds(synchronizer) == [RejectionKind.NO_POSE]
 
 
 def test_end_of_input_ends_the_wait_but_extrapolates_nothing():
-    assembler = make_assembler(cameras=("cam_front",))
-    send_info(assembler)
-    send_pose(assembler, 0)
-    send_pose(assembler, 25)
-    send_image(assembler, 0)
-    send_cloud(assembler, 25)
-    send_cloud(assembler, 50)
-    assert next_sweep(assembler, 50) is None
-    assert len(next_sweep(assembler, 50, is_last=True).cameras) == 1
-    assert next_sweep(assembler, 50, is_last=True) is None
-    assert kinds(assembler) == [RejectionKind.NO_POSE]
+    synchronizer = make_synchronizer(cameras=("cam_front",))
+    send_info(synchronizer)
+    send_pose(synchronizer, 0)
+    send_pose(synchronizer, 25)
+    send_image(synchronizer, 0)
+    send_cloud(synchronizer, 25)
+    send_cloud(synchronizer, 50)
+    assert next_sweep(synchronizer, 50) is None
+    assert len(next_sweep(synchronizer, 50, is_last=True).cameras) == 1
+    assert next_sweep(synchronizer, 50, is_last=True) is None
+    assert kinds(synchronizer) == [RejectionKind.NO_POSE]
 
 
 def test_missing_mount_of_the_lidar_is_named():
-    assembler = make_assembler(has_mounts=False)
-    send_pose(assembler, 0)
-    send_cloud(assembler, 0)
-    assert next_sweep(assembler, 0, is_last=True) is None
-    (rejection,) = assembler.take_rejections()
+    synchronizer = make_synchronizer(has_extrinsics=False)
+    send_pose(synchronizer, 0)
+    send_cloud(synchronizer, 0)
+    assert next_sweep(synchronizer, 0, is_last=True) is None
+    (rejection,) = synchronizer.take_rejections()
     assert rejection.kind is RejectionKind.NO_EXTRINSICS
     assert "base_link" in rejection.reason
     assert "lidar_top" in rejection.reason
@@ -125,180 +125,182 @@ def test_missing_mount_of_the_lidar_is_named():
 def test_mount_from_a_file_takes_the_place_of_tf(tmp_path):
     path = tmp_path / "extrinsics.yaml"
     T_base_lidar = np.eye(4)
-    T_base_lidar[:3, 3] = LIDAR_MOUNT
+    T_base_lidar[:3, 3] = RIG_LIDAR
     save_extrinsics(path, [StaticTransform("base_link", "lidar_top", T_base_lidar)])
-    assembler = make_assembler(has_mounts=False, extrinsics_file=path)
-    send_pose(assembler, 0, x=3)
-    send_cloud(assembler, 0)
-    T_fixed_lidar = next_sweep(assembler, 0).sweep.T_global_lidar
+    synchronizer = make_synchronizer(has_extrinsics=False, extrinsics_file=path)
+    send_pose(synchronizer, 0, x=3)
+    send_cloud(synchronizer, 0)
+    T_fixed_lidar = next_sweep(synchronizer, 0).sweep.T_global_lidar
     np.testing.assert_allclose(T_fixed_lidar[:3, 3], [3, 0, 2])
 
 
 def test_mounts_sent_on_moving_tf_count_as_rigid():
-    assembler = make_assembler(has_mounts=False)
-    mount = ros_messages.transforms((START, "base_link", "lidar_top", LIDAR_MOUNT))
-    assembler.on_tf(mount, is_static=False)
-    send_pose(assembler, 0)
-    send_pose(assembler, 400)
-    send_cloud(assembler, 350)
-    assert next_sweep(assembler, 400) is not None
+    synchronizer = make_synchronizer(has_extrinsics=False)
+    mount = ros_messages.transforms((START, "base_link", "lidar_top", RIG_LIDAR))
+    synchronizer.on_tf(mount, is_static=False)
+    send_pose(synchronizer, 0)
+    send_pose(synchronizer, 400)
+    send_cloud(synchronizer, 350)
+    assert next_sweep(synchronizer, 400) is not None
 
 
 def test_a_mount_that_moved_is_told_once_and_no_sweep_is_lost():
-    assembler = make_assembler()
+    synchronizer = make_synchronizer()
     for at_ms in (0, 50):
-        send_pose(assembler, at_ms)
-        send_cloud(assembler, at_ms)
-    assert next_sweep(assembler, 0) is not None
+        send_pose(synchronizer, at_ms)
+        send_cloud(synchronizer, at_ms)
+    assert next_sweep(synchronizer, 0) is not None
     moved = ros_messages.transforms((0, "base_link", "lidar_top", (0.0, 0.0, 2.5)))
-    assembler.on_tf(moved, is_static=True)
-    assert next_sweep(assembler, 50).sweep.T_global_lidar[2, 3] == 2.5
-    (rejection,) = assembler.take_rejections()
+    synchronizer.on_tf(moved, is_static=True)
+    assert next_sweep(synchronizer, 50).sweep.T_global_lidar[2, 3] == 2.5
+    (rejection,) = synchronizer.take_rejections()
     assert rejection.kind is RejectionKind.EXTRINSICS_MOVED
     assert "base_link <- lidar_top moved by 500.0 mm" in rejection.reason
-    assert assembler.take_rejections() == []
+    assert synchronizer.take_rejections() == []
 
 
 def test_a_mount_that_is_not_rigid_is_waited_for_like_a_pose():
-    assembler = make_assembler(has_mounts=False, rigid_extrinsics=False)
+    synchronizer = make_synchronizer(has_extrinsics=False, rigid_extrinsics=False)
 
-    def send_mount(at_ms, x):
+    def send_extrinsics(at_ms, x):
         mount = (START + at_ms * MS, "base_link", "lidar_top", (x, 0, 2))
-        assembler.on_tf(ros_messages.transforms(mount), is_static=False)
+        synchronizer.on_tf(ros_messages.transforms(mount), is_static=False)
 
     for at_ms in (0, 100):
-        send_pose(assembler, at_ms)
-    send_mount(0, x=0.0)
-    send_cloud(assembler, 50)
-    assert next_sweep(assembler, 60) is None
-    send_mount(100, x=2.0)
-    np.testing.assert_allclose(next_sweep(assembler, 100).sweep.T_global_lidar[:3, 3], [1.0, 0, 2])
+        send_pose(synchronizer, at_ms)
+    send_extrinsics(0, x=0.0)
+    send_cloud(synchronizer, 50)
+    assert next_sweep(synchronizer, 60) is None
+    send_extrinsics(100, x=2.0)
+    np.testing.assert_allclose(
+        next_sweep(synchronizer, 100).sweep.T_global_lidar[:3, 3], [1.0, 0, 2]
+    )
 
 
 def test_odometry_in_other_frames_is_rejected_by_name():
-    assembler = make_assembler(pose_source="odometry")
-    assembler.on_odometry(ros_messages.odometry(START, "odom", "base_link", (5, 0, 0)))
-    send_cloud(assembler, 0)
-    assert next_sweep(assembler, 0, is_last=True) is None
-    (rejection,) = assembler.take_rejections()
+    synchronizer = make_synchronizer(pose_source="odometry")
+    synchronizer.on_odometry(ros_messages.odometry(START, "odom", "base_link", (5, 0, 0)))
+    send_cloud(synchronizer, 0)
+    assert next_sweep(synchronizer, 0, is_last=True) is None
+    (rejection,) = synchronizer.take_rejections()
     assert rejection.kind is RejectionKind.NO_POSE
     assert "odometry is odom <- base_link, and fixed_frame is map" in rejection.reason
 
 
 def test_odometry_gives_the_pose_and_tf_does_not():
-    assembler = make_assembler(pose_source="odometry")
-    send_pose(assembler, 0, x=99)
-    assembler.on_odometry(ros_messages.odometry(START, "map", "base_link", (5, 0, 0)))
-    send_cloud(assembler, 0)
-    T_fixed_lidar = next_sweep(assembler, 0).sweep.T_global_lidar
+    synchronizer = make_synchronizer(pose_source="odometry")
+    send_pose(synchronizer, 0, x=99)
+    synchronizer.on_odometry(ros_messages.odometry(START, "map", "base_link", (5, 0, 0)))
+    send_cloud(synchronizer, 0)
+    T_fixed_lidar = next_sweep(synchronizer, 0).sweep.T_global_lidar
     np.testing.assert_allclose(T_fixed_lidar[:3, 3], [5, 0, 2])
 
 
 def test_without_pose_source_the_lidar_is_the_fixed_frame():
-    assembler = make_assembler(pose_source="none", cameras=("cam_front",))
-    send_info(assembler)
-    send_image(assembler, 10)
-    send_cloud(assembler, 0)
-    assembled = next_sweep(assembler, 10)
+    synchronizer = make_synchronizer(pose_source="none", cameras=("cam_front",))
+    send_info(synchronizer)
+    send_image(synchronizer, 10)
+    send_cloud(synchronizer, 0)
+    assembled = next_sweep(synchronizer, 10)
     np.testing.assert_array_equal(assembled.sweep.T_global_lidar, np.eye(4))
     np.testing.assert_allclose(assembled.cameras[0].T_global_camera[:3, 3], [1, 0, -0.5])
 
 
 def test_a_cloud_without_a_frame_has_no_pose():
-    assembler = make_assembler()
-    send_pose(assembler, 0)
-    assembler.on_cloud(ros_messages.cloud(POINTS, START, frame=""), START)
-    assert next_sweep(assembler, 0, is_last=True) is None
-    (rejection,) = assembler.take_rejections()
+    synchronizer = make_synchronizer()
+    send_pose(synchronizer, 0)
+    synchronizer.on_cloud(ros_messages.cloud(POINTS, START, frame=""), START)
+    assert next_sweep(synchronizer, 0, is_last=True) is None
+    (rejection,) = synchronizer.take_rejections()
     assert rejection.kind is RejectionKind.NO_EXTRINSICS
     assert "names no frame; name it in frame_overrides" in rejection.reason
 
 
 def test_zero_stamp_is_rejected_with_a_hint():
-    assembler = make_assembler()
-    assembler.on_cloud(ros_messages.cloud(POINTS, 0), START)
-    (rejection,) = assembler.take_rejections()
+    synchronizer = make_synchronizer()
+    synchronizer.on_cloud(ros_messages.cloud(POINTS, 0), START)
+    (rejection,) = synchronizer.take_rejections()
     assert rejection.kind is RejectionKind.ZERO_STAMP
     assert "zero_stamp to 'arrival'" in rejection.reason
 
 
 def test_zero_stamp_becomes_the_time_of_arrival_if_asked_for():
-    assembler = make_assembler(zero_stamp="arrival")
-    send_pose(assembler, 0)
-    assembler.on_cloud(ros_messages.cloud(POINTS, 0), START)
-    assert next_sweep(assembler, 0).sweep.stamp_ns == START
+    synchronizer = make_synchronizer(zero_stamp="arrival")
+    send_pose(synchronizer, 0)
+    synchronizer.on_cloud(ros_messages.cloud(POINTS, 0), START)
+    assert next_sweep(synchronizer, 0).sweep.stamp_ns == START
 
 
 def test_bad_cloud_is_rejected_and_the_next_one_comes_through():
-    assembler = make_assembler()
-    send_pose(assembler, 0)
-    send_pose(assembler, 10)
-    send_cloud(assembler, 0, points=POINTS[:, :2])
-    send_cloud(assembler, 10)
-    assert next_sweep(assembler, 10).sweep.stamp_ns == START + 10 * MS
-    (rejection,) = assembler.take_rejections()
+    synchronizer = make_synchronizer()
+    send_pose(synchronizer, 0)
+    send_pose(synchronizer, 10)
+    send_cloud(synchronizer, 0, points=POINTS[:, :2])
+    send_cloud(synchronizer, 10)
+    assert next_sweep(synchronizer, 10).sweep.stamp_ns == START + 10 * MS
+    (rejection,) = synchronizer.take_rejections()
     assert rejection.kind is RejectionKind.BAD_CLOUD
     assert "has no z" in rejection.reason
 
 
 def test_empty_cloud_comes_through_empty():
-    assembler = make_assembler()
-    send_pose(assembler, 0)
-    send_cloud(assembler, 0, points=POINTS[:0])
-    assert next_sweep(assembler, 0).sweep.points.shape == (0, 4)
+    synchronizer = make_synchronizer()
+    send_pose(synchronizer, 0)
+    send_cloud(synchronizer, 0, points=POINTS[:0])
+    assert next_sweep(synchronizer, 0).sweep.points.shape == (0, 4)
 
 
 def test_backward_time_jump_clears_and_is_flagged_once():
-    assembler = make_assembler()
-    send_pose(assembler, 5000)
-    send_cloud(assembler, 5000)
-    assert not next_sweep(assembler, 5000).follows_time_jump
-    send_pose(assembler, 0, x=1)
-    send_pose(assembler, 50, x=2)
-    assert kinds(assembler) == [RejectionKind.TIME_JUMP]
-    send_cloud(assembler, 0)
-    send_cloud(assembler, 50)
-    first, second = next_sweep(assembler, 50), next_sweep(assembler, 50)
+    synchronizer = make_synchronizer()
+    send_pose(synchronizer, 5000)
+    send_cloud(synchronizer, 5000)
+    assert not next_sweep(synchronizer, 5000).follows_time_jump
+    send_pose(synchronizer, 0, x=1)
+    send_pose(synchronizer, 50, x=2)
+    assert kinds(synchronizer) == [RejectionKind.TIME_JUMP]
+    send_cloud(synchronizer, 0)
+    send_cloud(synchronizer, 50)
+    first, second = next_sweep(synchronizer, 50), next_sweep(synchronizer, 50)
     assert first.follows_time_jump
     np.testing.assert_allclose(first.sweep.T_global_lidar[:3, 3], [1, 0, 2])
     assert not second.follows_time_jump
-    assert kinds(assembler) == []
+    assert kinds(synchronizer) == []
 
 
 def test_offline_no_cloud_is_overtaken():
-    assembler = make_assembler()
+    synchronizer = make_synchronizer()
     for at_ms in (0, 50, 100):
-        send_pose(assembler, at_ms)
-        send_cloud(assembler, at_ms)
-    stamps = [next_sweep(assembler, 100).sweep.stamp_ns - START for _ in range(3)]
+        send_pose(synchronizer, at_ms)
+        send_cloud(synchronizer, at_ms)
+    stamps = [next_sweep(synchronizer, 100).sweep.stamp_ns - START for _ in range(3)]
     assert stamps == [0, 50 * MS, 100 * MS]
 
 
 def test_live_the_newest_ready_cloud_wins_and_the_others_are_counted():
-    assembler = make_assembler()
+    synchronizer = make_synchronizer()
     for at_ms in (0, 50, 100):
-        send_pose(assembler, at_ms)
-        send_cloud(assembler, at_ms)
-    send_cloud(assembler, 150)  # its pose is not known yet
-    newest = assembler.newest_sweep(START + 150 * MS)
+        send_pose(synchronizer, at_ms)
+        send_cloud(synchronizer, at_ms)
+    send_cloud(synchronizer, 150)  # its pose is not known yet
+    newest = synchronizer.newest_sweep(START + 150 * MS)
     assert newest.sweep.stamp_ns == START + 100 * MS
-    assert kinds(assembler) == [RejectionKind.OVERTAKEN] * 2
-    assert assembler.newest_sweep(START + 150 * MS) is None
-    send_pose(assembler, 150)
-    assert assembler.newest_sweep(START + 150 * MS).sweep.stamp_ns == START + 150 * MS
+    assert kinds(synchronizer) == [RejectionKind.OVERTAKEN] * 2
+    assert synchronizer.newest_sweep(START + 150 * MS) is None
+    send_pose(synchronizer, 150)
+    assert synchronizer.newest_sweep(START + 150 * MS).sweep.stamp_ns == START + 150 * MS
 
 
 def test_live_clouds_faster_than_cameras_are_not_starved():
-    assembler = make_assembler(cameras=("cam_front",))
-    send_info(assembler)
+    synchronizer = make_synchronizer(cameras=("cam_front",))
+    send_info(synchronizer)
     released = []
     for at_ms in range(0, 1000, 10):
-        send_pose(assembler, at_ms)
+        send_pose(synchronizer, at_ms)
         if at_ms % 80 == 0:
-            send_image(assembler, at_ms)
+            send_image(synchronizer, at_ms)
         if at_ms % 50 == 0:
-            send_cloud(assembler, at_ms)
-        assembled = assembler.newest_sweep(START + at_ms * MS)
+            send_cloud(synchronizer, at_ms)
+        assembled = synchronizer.newest_sweep(START + at_ms * MS)
         if assembled is not None:
             released.append(assembled)
     assert len(released) >= 11
@@ -306,30 +308,30 @@ def test_live_clouds_faster_than_cameras_are_not_starved():
 
 
 def test_zero_quaternion_is_rejected_and_not_used():
-    assembler = make_assembler()
+    synchronizer = make_synchronizer()
     message = ros_messages.transforms((START, "map", "base_link", (0, 0, 0)))
     message.transforms[0].transform.rotation.w = 0.0
-    assembler.on_tf(message, is_static=False)
-    assert kinds(assembler) == [RejectionKind.BAD_TRANSFORM]
+    synchronizer.on_tf(message, is_static=False)
+    assert kinds(synchronizer) == [RejectionKind.BAD_TRANSFORM]
 
 
 def test_unknown_camera_and_option_are_refused():
     with pytest.raises(ValueError, match="no topics for cam_top; known cameras are cam_front"):
-        make_assembler(cameras=("cam_top",))
+        make_synchronizer(cameras=("cam_top",))
     with pytest.raises(ValueError, match="pose_source must be one of tf, odometry, none"):
-        AssemblyOptions(pose_source="gps")
+        SyncOptions(pose_source="gps")
     with pytest.raises(ValueError, match="on_missing_pose must be one of drop, single"):
-        AssemblyOptions(on_missing_pose="identity")
+        SyncOptions(on_missing_pose="identity")
     with pytest.raises(ValueError, match="deskew needs poses"):
-        AssemblyOptions(pose_source="none", deskew=True)
+        SyncOptions(pose_source="none", deskew=True)
 
 
 def test_skipping_drops_what_is_ready_and_keeps_what_waits():
-    assembler = make_assembler(pose_wait_s=5.0)
-    send_pose(assembler, 0)
-    send_cloud(assembler, 0)
-    send_cloud(assembler, 50)  # no pose yet
-    assert assembler.skip_newest(START + 50 * MS)
-    assert not assembler.skip_newest(START + 50 * MS)
-    send_pose(assembler, 50)
-    assert assembler.newest_sweep(START + 50 * MS).sweep.stamp_ns == START + 50 * MS
+    synchronizer = make_synchronizer(pose_wait_s=5.0)
+    send_pose(synchronizer, 0)
+    send_cloud(synchronizer, 0)
+    send_cloud(synchronizer, 50)  # no pose yet
+    assert synchronizer.skip_newest(START + 50 * MS)
+    assert not synchronizer.skip_newest(START + 50 * MS)
+    send_pose(synchronizer, 50)
+    assert synchronizer.newest_sweep(START + 50 * MS).sweep.stamp_ns == START + 50 * MS

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import ros_messages
 from synchronizer_inputs import (
-    CAMERA_MOUNT,
-    LIDAR_MOUNT,
     MS,
     POINTS,
+    RIG_CAMERAS,
+    RIG_LIDAR,
     START,
-    make_assembler,
+    make_synchronizer,
     next_sweep,
     send_cloud,
     send_image,
@@ -23,15 +23,15 @@ from clip2scene_ros.sync.sweeps import RejectionKind
 
 
 def test_cloud_waits_until_each_camera_has_a_later_image():
-    assembler = make_assembler(cameras=("cam_front",))
-    send_info(assembler)
+    synchronizer = make_synchronizer(cameras=("cam_front",))
+    send_info(synchronizer)
     for at_ms in (0, 20, 40, 60):
-        send_pose(assembler, at_ms, x=at_ms)
-    send_image(assembler, 0)
-    send_cloud(assembler, 20)
-    assert next_sweep(assembler, 30) is None
-    send_image(assembler, 60)
-    (view,) = next_sweep(assembler, 60).cameras
+        send_pose(synchronizer, at_ms, x=at_ms)
+    send_image(synchronizer, 0)
+    send_cloud(synchronizer, 20)
+    assert next_sweep(synchronizer, 30) is None
+    send_image(synchronizer, 60)
+    (view,) = next_sweep(synchronizer, 60).cameras
     assert view.stamp_ns == START  # 20 ms away, the other is 40 ms away
     np.testing.assert_allclose(view.T_global_camera[:3, 3], [1, 0, 1.5])
     np.testing.assert_allclose(view.intrinsics, [[10, 0, 8], [0, 10, 4], [0, 0, 1]])
@@ -39,26 +39,26 @@ def test_cloud_waits_until_each_camera_has_a_later_image():
 
 
 def test_camera_pose_is_taken_at_the_images_own_stamp():
-    assembler = make_assembler(cameras=("cam_front",))
-    send_info(assembler)
-    send_pose(assembler, 0, x=0)
-    send_pose(assembler, 20, x=2)
-    send_image(assembler, 30)
-    send_cloud(assembler, 20)
-    assert next_sweep(assembler, 30) is None  # the image's pose is not known yet
-    send_pose(assembler, 40, x=4)
-    assembled = next_sweep(assembler, 40)
+    synchronizer = make_synchronizer(cameras=("cam_front",))
+    send_info(synchronizer)
+    send_pose(synchronizer, 0, x=0)
+    send_pose(synchronizer, 20, x=2)
+    send_image(synchronizer, 30)
+    send_cloud(synchronizer, 20)
+    assert next_sweep(synchronizer, 30) is None  # the image's pose is not known yet
+    send_pose(synchronizer, 40, x=4)
+    assembled = next_sweep(synchronizer, 40)
     np.testing.assert_allclose(assembled.sweep.T_global_lidar[:3, 3], [2, 0, 2])
     np.testing.assert_allclose(assembled.cameras[0].T_global_camera[:3, 3], [4, 0, 1.5])
 
 
 def test_order_of_arrival_does_not_change_the_match():
     def run(sends):
-        assembler = make_assembler(cameras=("cam_front",))
-        send_info(assembler)
+        synchronizer = make_synchronizer(cameras=("cam_front",))
+        send_info(synchronizer)
         for send, at_ms in sends:
-            send(assembler, at_ms)
-        return next_sweep(assembler, 80).cameras[0].stamp_ns
+            send(synchronizer, at_ms)
+        return next_sweep(synchronizer, 80).cameras[0].stamp_ns
 
     events = [(send_pose, at_ms) for at_ms in (0, 40, 80)]
     events += [(send_image, 10), (send_image, 50), (send_cloud, 40)]
@@ -66,27 +66,27 @@ def test_order_of_arrival_does_not_change_the_match():
 
 
 def test_silent_camera_is_left_out_after_the_wait():
-    assembler = make_assembler(cameras=("cam_front", "cam_back"), max_wait_s=0.1)
-    send_info(assembler)
-    send_pose(assembler, 0)
-    send_image(assembler, 0)
-    send_cloud(assembler, 0)
-    assert next_sweep(assembler, 100) is None
-    assembled = next_sweep(assembler, 101)
+    synchronizer = make_synchronizer(cameras=("cam_front", "cam_back"), max_wait_s=0.1)
+    send_info(synchronizer)
+    send_pose(synchronizer, 0)
+    send_image(synchronizer, 0)
+    send_cloud(synchronizer, 0)
+    assert next_sweep(synchronizer, 100) is None
+    assembled = next_sweep(synchronizer, 101)
     assert [view.name for view in assembled.cameras] == ["cam_front"]
-    (rejection,) = assembler.take_rejections()
+    (rejection,) = synchronizer.take_rejections()
     assert rejection.kind is RejectionKind.CAMERA
     assert "no CameraInfo came on /cam_back/camera_info" in rejection.reason
 
 
 def test_image_beyond_the_tolerance_is_not_used():
-    assembler = make_assembler(cameras=("cam_front",), tolerance_s=0.06)
-    send_info(assembler)
+    synchronizer = make_synchronizer(cameras=("cam_front",), tolerance_s=0.06)
+    send_info(synchronizer)
     for at_ms in (0, 70, 140):
-        send_pose(assembler, at_ms)
-        send_image(assembler, at_ms) if at_ms != 70 else send_cloud(assembler, at_ms)
-    assert next_sweep(assembler, 140).cameras == ()
-    (rejection,) = assembler.take_rejections()
+        send_pose(synchronizer, at_ms)
+        send_image(synchronizer, at_ms) if at_ms != 70 else send_cloud(synchronizer, at_ms)
+    assert next_sweep(synchronizer, 140).cameras == ()
+    (rejection,) = synchronizer.take_rejections()
     assert "0.070 s away, the tolerance is 0.06 s" in rejection.reason
 
 
@@ -95,25 +95,25 @@ def test_image_beyond_the_tolerance_is_not_used():
     [({"focal": 0.0}, "not calibrated"), ({"size": (16, 16)}, "the image has 16 x 8")],
 )
 def test_uncalibrated_camera_is_left_out(options, reason):
-    assembler = make_assembler(cameras=("cam_front",))
-    send_info(assembler, **options)
-    send_pose(assembler, 0)
-    send_image(assembler, 0)
-    send_cloud(assembler, 0)
-    assert next_sweep(assembler, 0).cameras == ()
-    (rejection,) = assembler.take_rejections()
+    synchronizer = make_synchronizer(cameras=("cam_front",))
+    send_info(synchronizer, **options)
+    send_pose(synchronizer, 0)
+    send_image(synchronizer, 0)
+    send_cloud(synchronizer, 0)
+    assert next_sweep(synchronizer, 0).cameras == ()
+    (rejection,) = synchronizer.take_rejections()
     assert rejection.kind is RejectionKind.UNCALIBRATED
     assert reason in rejection.reason
 
 
 def test_camera_without_mount_is_left_out_by_name():
-    assembler = make_assembler(cameras=("cam_back",))
-    send_info(assembler, "cam_back")
-    send_pose(assembler, 0)
-    send_image(assembler, 0, "cam_back")
-    send_cloud(assembler, 0)
-    assert next_sweep(assembler, 101).cameras == ()
-    (rejection,) = assembler.take_rejections()
+    synchronizer = make_synchronizer(cameras=("cam_back",))
+    send_info(synchronizer, "cam_back")
+    send_pose(synchronizer, 0)
+    send_image(synchronizer, 0, "cam_back")
+    send_cloud(synchronizer, 0)
+    assert next_sweep(synchronizer, 101).cameras == ()
+    (rejection,) = synchronizer.take_rejections()
     assert "base_link" in rejection.reason
     assert "cam_back" in rejection.reason
 
@@ -123,40 +123,40 @@ def test_calibrations_from_files_take_the_place_of_camera_info(tmp_path):
         "{image_width: 16, image_height: 8, camera_matrix: {data: [7, 0, 8, 0, 7, 4, 0, 0, 1]}}"
     )
     url = f"{tmp_path}/{{camera}}.yaml"
-    assembler = make_assembler(cameras=("cam_front",), camera_info_url=url)
-    send_info(assembler)  # says 10 pixels, and is not asked
-    send_pose(assembler, 0)
-    send_image(assembler, 0)
-    send_cloud(assembler, 0)
-    (view,) = next_sweep(assembler, 0).cameras
+    synchronizer = make_synchronizer(cameras=("cam_front",), camera_info_url=url)
+    send_info(synchronizer)  # says 10 pixels, and is not asked
+    send_pose(synchronizer, 0)
+    send_image(synchronizer, 0)
+    send_cloud(synchronizer, 0)
+    (view,) = next_sweep(synchronizer, 0).cameras
     assert view.intrinsics[0, 0] == 7
 
 
 def test_frames_that_headers_leave_out_are_overridden():
-    assembler = make_assembler(
+    synchronizer = make_synchronizer(
         cameras=("cam_front",), frame_overrides=("points=lidar_top", "cam_front=cam_front")
     )
-    assembler.on_camera_info("cam_front", ros_messages.camera_info(frame=""))
-    send_pose(assembler, 0)
+    synchronizer.on_camera_info("cam_front", ros_messages.camera_info(frame=""))
+    send_pose(synchronizer, 0)
     image = ros_messages.compressed_image(ros_messages.jpeg((0, 0, 0)), START, "")
-    assembler.on_image("cam_front", image, START)
-    assembler.on_cloud(ros_messages.cloud(POINTS, START, frame=""), START)
-    assembled = next_sweep(assembler, 0)
-    np.testing.assert_allclose(assembled.sweep.T_global_lidar[:3, 3], LIDAR_MOUNT)
-    np.testing.assert_allclose(assembled.cameras[0].T_global_camera[:3, 3], CAMERA_MOUNT)
+    synchronizer.on_image("cam_front", image, START)
+    synchronizer.on_cloud(ros_messages.cloud(POINTS, START, frame=""), START)
+    assembled = next_sweep(synchronizer, 0)
+    np.testing.assert_allclose(assembled.sweep.T_global_lidar[:3, 3], RIG_LIDAR)
+    np.testing.assert_allclose(assembled.cameras[0].T_global_camera[:3, 3], RIG_CAMERAS)
     assert assembled.header.frame_id == "lidar_top"
     assert assembled.camera_frames == ("cam_front",)
 
 
 @pytest.mark.parametrize("pose_source", ["tf", "none"])
 def test_an_image_without_a_frame_is_nowhere(pose_source):
-    assembler = make_assembler(cameras=("cam_front",), pose_source=pose_source)
-    assembler.on_camera_info("cam_front", ros_messages.camera_info(frame=""))
-    send_pose(assembler, 0)
+    synchronizer = make_synchronizer(cameras=("cam_front",), pose_source=pose_source)
+    synchronizer.on_camera_info("cam_front", ros_messages.camera_info(frame=""))
+    send_pose(synchronizer, 0)
     image = ros_messages.compressed_image(ros_messages.jpeg((0, 0, 0)), START, "")
-    assembler.on_image("cam_front", image, START)
-    send_cloud(assembler, 0)
-    assert next_sweep(assembler, 0).cameras == ()
-    (rejection,) = assembler.take_rejections()
+    synchronizer.on_image("cam_front", image, START)
+    send_cloud(synchronizer, 0)
+    assert next_sweep(synchronizer, 0).cameras == ()
+    (rejection,) = synchronizer.take_rejections()
     assert rejection.kind is RejectionKind.CAMERA
     assert "frame_overrides" in rejection.reason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clip2scene_ros.sync.time_jumps import StampWatch
+from clip2scene_ros.sync.time_jumps import TimeJumpDetector
 
 S = 1_000_000_000
 
@@ -12,7 +12,7 @@ S = 1_000_000_000
 @pytest.fixture
 def watch():
     """Cloud, image and pose have come up to 100 s."""
-    watch = StampWatch()
+    watch = TimeJumpDetector()
     for source in ("cloud", "image", "pose"):
         assert take(watch, source, 100) == 0
     return watch

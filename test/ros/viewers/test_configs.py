@@ -120,13 +120,13 @@ def test_the_node_publishes_it_all_with_a_fitting_type_and_quality(monkeypatch):
     pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
     from rclpy.parameter import Parameter
     from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
-    from ros_graph import Graph, QuadrantEngine
+    from ros_graph import Graph, QuadrantSegmenter
 
     from clip2scene_ros.segment_node import SegmentNode
 
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     overrides = [Parameter("mode", value="fused"), Parameter("pose_source", value="none")]
-    graph = Graph(lambda context: SegmentNode(lambda _: QuadrantEngine(), context, overrides))
+    graph = Graph(lambda context: SegmentNode(lambda _: QuadrantSegmenter(), context, overrides))
     try:
 
         def publishers(topic):

@@ -95,7 +95,7 @@ def test_the_legend_names_the_classes_of_all_words_at_all_times(recording):
         0: "car", 1: "tree", 255: "unlabelled",
         256: "vehicle", 257: "bush", 511: "unlabelled",
     }  # fmt: skip
-    red, green, blue = CAR_AND_TREE.colours[1].tolist()
+    red, green, blue = CAR_AND_TREE.colors[1].tolist()
     assert described[1]["color"] == red << 24 | green << 16 | blue << 8 | 255
 
 

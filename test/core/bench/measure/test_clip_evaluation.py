@@ -26,7 +26,7 @@ from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 from clip2scene_core.world.captions.captions import Caption, Shown
 from clip2scene_core.world.captions.pictures import Picture
 from clip2scene_core.world.captions.questions import CLASS_PROMPTS
-from clip2scene_core.world.dataset.truth import write_class_image
+from clip2scene_core.world.dataset.ground_truth import write_class_image
 
 CAPTIONS = (*CLASS_PROMPTS, "bike", "minivan", "a motorcar and a coach", "lorry")
 
@@ -37,7 +37,7 @@ def clip() -> Clip:
     tokenizer = CompactBytePairTokenizer.of_captions(CAPTIONS, PROMPT_TEMPLATES, 56)
     torch.manual_seed(0)
     model = build_small_clip(shape, tokenizer.size)
-    for _ in range(40):  # normalised features, so that random weights tell pictures apart
+    for _ in range(40):  # normalized features, so that random weights tell pictures apart
         model.visual(torch.randn(16, 3, 32, 32))
     return Clip("small", model, tokenizer, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2), 32)
 
@@ -119,7 +119,7 @@ def test_no_picture_is_refused(clip):
 
 
 @pytest.fixture
-def with_truth(tiny_nuscenes, clip):
+def with_ground_truth(tiny_nuscenes, clip):
     """The tiny data set with class images: what the CLIP says, but for one column of sky."""
     for path in sorted(tiny_nuscenes.glob("samples/CAM_*/*.jpg")):
         noise = np.random.default_rng(0).integers(0, 256, (32, 56, 3), dtype=np.uint8)
@@ -134,17 +134,17 @@ def with_truth(tiny_nuscenes, clip):
     return tiny_nuscenes
 
 
-def test_pixels_are_compared_with_class_images(clip, with_truth):
+def test_pixels_are_compared_with_class_images(clip, with_ground_truth):
     done = []
     progress = lambda *counts: done.append(counts)  # noqa: E731
-    confusion = evaluate_pixels(DenseClip(clip), with_truth, progress)
+    confusion = evaluate_pixels(DenseClip(clip), with_ground_truth, progress)
     assert done == [(1, 2), (2, 2)]
     assert confusion.counts.sum() == 4 * 32 * 55
     assert confusion.mean_iou() == 1.0
     upside_down = DenseClip(clip)
     embed = upside_down.embed_pixels
     upside_down.embed_pixels = lambda images: embed(images).flip(2, 3)
-    assert evaluate_pixels(upside_down, with_truth).mean_iou() < 0.9
+    assert evaluate_pixels(upside_down, with_ground_truth).mean_iou() < 0.9
 
 
 def test_a_data_set_without_class_images_is_refused(clip, tiny_nuscenes):

@@ -19,8 +19,8 @@ def labeller() -> Labeller:
 def test_the_bench_labels_as_the_engine_does(tiny_nuscenes, tmp_path, labeller, mode):
     sample = NuScenesDataset(tiny_nuscenes)[0]
     options = OnlineOptions(mode=mode, min_range_m=0, ego_radius_m=0, max_range_m=1e4)
-    engine = load_online_segmenter(save_random_student(tmp_path), options=options)
-    cloud = engine.add(sample.keyframe, sample.cameras)
+    segmenter = load_online_segmenter(save_random_student(tmp_path), options=options)
+    cloud = segmenter.segment(sample.keyframe, sample.cameras)
     look = labeller.look(sample)
     labels = labeller.label(look, labeller.vocabulary)
     np.testing.assert_array_equal(labels[mode_of(mode, 0)], cloud.labels)

@@ -16,15 +16,15 @@ from clip2scene_core.bench.tables.rows import (
     TABLE1,
     TABLE2,
     TEACHER,
-    Row,
+    TableRow,
 )
 from clip2scene_core.bench.tables.run import TablesOptions
-from clip2scene_core.bench.tables.scenes import TableScenes, embedded_worlds
+from clip2scene_core.bench.tables.scenes import TableScenes, synthetic_worlds
 from clip2scene_core.config.finetune import FinetuneConfig
 from clip2scene_core.config.pretrain import load_config
 from clip2scene_core.labels import NUSCENES_CLASSES
 
-BASE = load_config(CONFIGS / "tables_embedded.yaml")
+BASE = load_config(CONFIGS / "tables_synthetic.yaml")
 
 
 def plan_of(name: str):
@@ -94,7 +94,7 @@ def test_rows_share_network_teacher_and_schedule():
 
 
 def test_every_choice_differs_from_the_profile_in_what_it_says():
-    base = load_config(CONFIGS / "choices_embedded.yaml")
+    base = load_config(CONFIGS / "ablations_synthetic.yaml")
     plans = {plan.row.name: plan.config for plan in plan_rows(CHOICES, base, CONFIGS).values()}
     recommended = plans.pop(RECOMMENDED)
     assert recommended.consensus.voxel_size_m > 0
@@ -130,14 +130,14 @@ def test_equal_rows_share_a_run_and_others_do_not():
     runs = distinct(plans)
     assert len({plan.run for plan in runs}) == len(runs) == len({repr(p.config) for p in runs})
     with pytest.raises(ValueError, match="two rows are called kl"):
-        plan_rows([Row("KL", ()), Row("kl", ("sweeps.count=3",))], BASE, CONFIGS)
+        plan_rows([TableRow("KL", ()), TableRow("kl", ("sweeps.count=3",))], BASE, CONFIGS)
 
 
 def test_prompts_of_a_file_are_trained_each_for_itself(tmp_path):
     (tmp_path / "words.yaml").write_text(
         "car: [car, giraffe]\nvegetation: [tree, bush]\nterrain: zebra\nno class: sky\n"
     )
-    row = Row("words", (), prompts="words.yaml")
+    row = TableRow("words", (), prompts="words.yaml")
     plan = plan_rows([row], BASE, tmp_path)[row]
     assert plan.config.prompts == plan.config.classes == ("car", "tree", "bush", "sky")
     assert dict(plan.labels) == {
@@ -149,7 +149,7 @@ def test_prompts_of_a_file_are_trained_each_for_itself(tmp_path):
 
 def test_a_row_whose_words_the_clip_does_not_know_is_refused(tmp_path):
     (tmp_path / "words.yaml").write_text("car: giraffe\ntruck: zebra\n")
-    row = Row("words", (), prompts="words.yaml")
+    row = TableRow("words", (), prompts="words.yaml")
     plan = plan_rows([row], BASE, tmp_path)[row]
     assert plan.config is None
     assert plan.refusal == "refused: CLIP knows too few words of words.yaml (not giraffe, zebra)"
@@ -171,7 +171,7 @@ def test_a_profile_gives_the_method_alone(tmp_path):
         "teacher: {key_smoothing: false}\nlosses: {temperature: 0.3}\n"
         "switching: {granularity: sample, start_epoch: 77}\n"
     )
-    row = Row("profile", ("losses.class_balance=false",), profile="profile.yaml")
+    row = TableRow("profile", ("losses.class_balance=false",), profile="profile.yaml")
     config = plan_rows([row], BASE, tmp_path)[row].config
     assert (config.network, config.teacher, config.training) == (
         BASE.network, BASE.teacher, BASE.training,
@@ -218,15 +218,15 @@ def test_a_trials_name_tells_settings_and_tuning_scenes_apart():
     assert again.config.training.seed == 1
 
 
-def test_the_embedded_scenes_are_of_the_benchmarks_splits():
-    worlds = embedded_worlds(is_quick=False, measured_on="test")
+def test_the_synthetic_scenes_are_of_the_benchmarks_splits():
+    worlds = synthetic_worlds(is_quick=False, measured_on="test")
     assert {name: world.seed for name, world in worlds.items()} == {
         "train": 1, "val": 100, "test": 300,
     }  # fmt: skip
     assert worlds["train"].previous_sweeps >= 4  # 5 sweeps are a row
-    choices = embedded_worlds(is_quick=False, measured_on="tune")
-    assert list(choices) == ["train", "val"]  # nothing is chosen by the test scenes
-    assert choices["train"] == worlds["train"]
+    ablations = synthetic_worlds(is_quick=False, measured_on="tune")
+    assert list(ablations) == ["train", "val"]  # nothing is chosen by the test scenes
+    assert ablations["train"] == worlds["train"]
 
 
 def test_labels_of_the_bases_prompts_are_the_classes():
@@ -250,13 +250,13 @@ def test_what_cannot_be_computed_is_said_at_once(tmp_path):
         options(tmp_path, columns=())
     with pytest.raises(ValueError, match="neither trained nor tested on"):
         options(tmp_path, scenes=TableScenes(place, None, place))
-    with pytest.raises(ValueError, match="choices is computed alone, got table1, choices"):
-        options(tmp_path, tables=("table1", "choices"))
+    with pytest.raises(ValueError, match="ablations is computed alone, got table1, ablations"):
+        options(tmp_path, tables=("table1", "ablations"))
     with pytest.raises(ValueError, match="name those to tune on"):
-        options(tmp_path, tables=("choices",), scenes=TableScenes(place, None, place))
+        options(tmp_path, tables=("ablations",), scenes=TableScenes(place, None, place))
     with pytest.raises(ValueError, match="name those to test on"):
         options(tmp_path, tables=("table1",), scenes=TableScenes(place, place, None))
     without = options(tmp_path, tables=("table1",), scenes=TableScenes(place, None, place))
     assert without.measured == place
-    choices = options(tmp_path, tables=("choices",))
-    assert choices.measured == Scenes(tmp_path / "val")
+    ablations = options(tmp_path, tables=("ablations",))
+    assert ablations.measured == Scenes(tmp_path / "val")

@@ -16,23 +16,23 @@ from clip2scene_core.bench.tables.result import (
     Ablation,
     Ablations,
     Cell,
-    Part,
-    Run,
+    SplitSize,
     Table2,
+    TableProvenance,
     Tuning,
     load_table,
     save_table,
 )
 
 
-def make_run(name: str) -> Run:
-    return Run(
+def make_run(name: str) -> TableProvenance:
+    return TableProvenance(
         command=f"clip2scene bench {name} --work bench",
         date="2030-01-02T03:04:05+00:00",
         machine="A processor, 2 cores",
         is_quick=False,
-        is_embedded=True,
-        parts=(Part("train", 4, 8), Part("test", 2, 2)),
+        is_synthetic=True,
+        parts=(SplitSize("train", 4, 8), SplitSize("test", 2, 2)),
         measured_on="test",
         seeds=(0, 1),
         config='{"training": {"epochs": 2}}',
@@ -63,7 +63,7 @@ def make_table1() -> Ablations:
     )  # fmt: skip
 
 
-def make_choices() -> Ablations:
+def make_ablations() -> Ablations:
     """No row of the paper's, and other scenes."""
     one = Ablation(
         "recommended", None, "", "", (), seeded(0.2, 0.3), seeded(0.3, 0.3),
@@ -71,11 +71,13 @@ def make_choices() -> Ablations:
     )  # fmt: skip
     other = replace(one, name="without consensus", settings=("consensus.voxel_size_m=0",))
     run = replace(
-        make_run("choices"), measured_on="tune", parts=(Part("train", 4, 8), Part("tune", 2, 2))
+        make_run("ablations"),
+        measured_on="tune",
+        parts=(SplitSize("train", 4, 8), SplitSize("tune", 2, 2)),
     )
     paired = PairedDifference(-0.1, 0.01, 0.02)
     differences = (Difference("without consensus", "recommended", "all points", paired),)
-    return Ablations("choices", "Choices", run, (one, other), ("recommended",), differences)
+    return Ablations("ablations", "Ablations", run, (one, other), ("recommended",), differences)
 
 
 def make_table2() -> Table2:
@@ -94,8 +96,8 @@ def make_table2() -> Table2:
     return Table2(make_run("table2"), columns, (1, 8), cells, differences)
 
 
-TABLES = (make_table1(), make_table2(), make_choices())
-NAMES = ("table1", "table2", "choices")
+TABLES = (make_table1(), make_table2(), make_ablations())
+NAMES = ("table1", "table2", "ablations")
 
 
 @pytest.mark.parametrize("table", TABLES, ids=NAMES)
@@ -103,7 +105,7 @@ def test_json_gives_the_table_back(tmp_path, table):
     path = tmp_path / "table.json"
     save_table(path, table)
     assert load_table(path) == table
-    path.write_text(path.read_text().replace("bench-tables-2", "bench-tables-0"))
+    path.write_text(path.read_text().replace("bench-tables-3", "bench-tables-0"))
     with pytest.raises(ResultError, match="format 'clip2scene-bench-tables-0'"):
         load_table(path)
 
@@ -120,8 +122,8 @@ def test_a_row_stands_beside_the_papers_with_both_differences():
     assert "- baseline: 1 sweep." in section
 
 
-def test_choices_stand_beside_what_they_leave_and_not_beside_the_paper():
-    section = format_section(make_choices())
+def test_ablations_stand_beside_what_they_leave_and_not_beside_the_paper():
+    section = format_section(make_ablations())
     row = "| without consensus | 25.0 ± 7.1 (2 seeds) | 30.0 ± 0.0 (2 seeds) | -10.0 ± 2.2 | 55 |"
     assert row in section
     assert "numbers are of the scenes `tune`" in section
@@ -168,7 +170,7 @@ def test_a_document_says_how_it_came_about(table):
         "| car | 15.0 | 15.0 |",
     ):  # fmt: skip
         assert words in document
-    real = format_document(replace(table, run=replace(table.run, is_embedded=False)))
+    real = format_document(replace(table, run=replace(table.run, is_synthetic=False)))
     assert "rendered" not in real
     quick = replace(table, run=replace(table.run, is_quick=True))
     assert "Its numbers say nothing" in format_document(quick)

@@ -36,7 +36,7 @@ def test_a_card_holds_the_numbers_of_its_own_file():
 
 
 def test_all_shipped_cards_are_written_from_one_result(tmp_path):
-    models, pictures = tmp_path / "models", tmp_path / "pictures" / "embedded"
+    models, pictures = tmp_path / "models", tmp_path / "pictures" / "synthetic"
     models.mkdir()
     pictures.mkdir(parents=True)
     for name in ("car.png", "synonyms.png"):

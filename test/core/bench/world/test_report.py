@@ -33,7 +33,7 @@ def test_a_result_survives_its_file_and_tells_what_it_implies(tmp_path):
 
 def test_other_files_are_no_results(tmp_path):
     path = tmp_path / "bench_world.json"
-    for content in ("", "{}", '{"format": "clip2scene-bench-world-1"}', '{"format": "x"}'):
+    for content in ("", "{}", '{"format": "clip2scene-bench-world-2"}', '{"format": "x"}'):
         path.write_text(content)
         with pytest.raises(ResultError):
             load_result(path)
@@ -60,14 +60,14 @@ def test_the_report_holds_means_spreads_differences_and_what_is_not_resolved():
     assert ["synonyms", "mean IoU", mode, mode, mode, "", "-10.0 ± 2.2"] in rows
     assert ["car split by colour", "which colour", "62.5", "62.5", "62.5", "50.0", ""] in rows
     assert ["fog 3", "visibility 100 m", "20.0", "20.0", "20.0", *(["-20.0 ± 5.0"] * 2)] in rows
-    assert "![car](pictures/embedded/car.png)" in document
+    assert "![car](pictures/synthetic/car.png)" in document
 
 
 def test_the_report_says_how_it_came_about_and_that_it_looked_at_the_test_split():
     document = format_result(make_result())
     for said in (
         "`clip2scene bench world --work bench`", "abc, def", "2030-01-02", "A processor, 2 cores",
-        "looked at the test split", "`aa`", "| student-embedded-0 | 60 |",
+        "looked at the test split", "`aa`", "| student-synthetic-0 | 60 |",
     ):  # fmt: skip
         assert said in document
     assert "say nothing" not in document

@@ -1,4 +1,4 @@
-"""The measuring stages and the whole quick bench, on tiny embedded worlds."""
+"""The measuring stages and the whole quick bench, on tiny synthetic worlds."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ pytest.importorskip(
 )
 
 from clip2scene_core.bench.measure.failures import draw_failures
-from clip2scene_core.bench.measure.open_vocabulary import answer_probes
+from clip2scene_core.bench.measure.open_vocabulary import answer_queries
 from clip2scene_core.bench.measure.robustness import (
     MAX_SCENES,
     SomeKeyframes,
@@ -36,7 +36,7 @@ def world(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("world") / "test"
     options = WorldOptions(
         num_scenes=2, seed=901, seconds=1.0, image_size=(56, 100), lidar_columns=180,
-        is_every_frame=False, with_truth=True,
+        is_every_frame=False, with_ground_truth=True,
     )  # fmt: skip
     write_world(root, options)
     return root
@@ -93,7 +93,7 @@ def test_untrained_networks_differ_by_seed(world, student):
 
 
 def test_probes_are_counted_and_drawn(world, student, tmp_path):
-    answers = answer_probes([student], world, tmp_path)
+    answers = answer_queries([student], world, tmp_path)
     counts = answers["counts"]
     score = evaluate_students([student], world)
     for mode in ("camera", "lidar 0", "fused 0"):

@@ -24,7 +24,7 @@ from clip2scene_core.teacher.train_small.loop import (
     with_scores,
 )
 
-COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (40, 60, 220)}
+COLORS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (40, 60, 220)}
 OPTIONS = TrainingOptions(
     shape=SmallClipShape(
         width=8, head_width=32, embedding_size=32, text_width=32, text_heads=2, image_height=32
@@ -37,11 +37,11 @@ OPTIONS = TrainingOptions(
 )
 
 
-def coloured_shapes(num_pictures, seed):
+def colored_shapes(num_pictures, seed):
     random = np.random.default_rng(seed)
     rows, columns = np.mgrid[:32, :32]
     for _ in range(num_pictures):
-        colour = random.choice(list(COLOURS))
+        color = random.choice(list(COLORS))
         shape = random.choice(["square", "disc"])
         image = random.integers(90, 130, (32, 32, 3)).astype(np.uint8)
         row, column, size = random.integers(12, 20), random.integers(12, 20), random.integers(7, 11)
@@ -49,13 +49,13 @@ def coloured_shapes(num_pictures, seed):
             inside = np.maximum(abs(rows - row), abs(columns - column)) < size
         else:
             inside = np.hypot(rows - row, columns - column) < size
-        image[inside] = COLOURS[colour]
-        yield image, f"a photo of a {colour} {shape}", (f"a {colour} {shape}",)
+        image[inside] = COLORS[color]
+        yield image, f"a photo of a {color} {shape}", (f"a {color} {shape}",)
 
 
 @pytest.fixture(scope="module")
 def pictures():
-    return CaptionedPictures.collect(coloured_shapes(240, seed=0))
+    return CaptionedPictures.collect(colored_shapes(240, seed=0))
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +79,11 @@ def test_the_loss_falls(trained):
 
 def test_colours_of_new_pictures_are_recognised(trained):
     clip = load_clip(f"small:{trained[0]}")
-    held_out = CaptionedPictures.collect(coloured_shapes(60, seed=1))
-    named = nearest_prompt(clip, embed_pictures(clip, held_out.images), list(COLOURS))
+    held_out = CaptionedPictures.collect(colored_shapes(60, seed=1))
+    named = nearest_prompt(clip, embed_pictures(clip, held_out.images), list(COLORS))
     is_right = [
-        list(COLOURS)[colour] in caption
-        for colour, caption in zip(named, held_out.captions, strict=True)
+        list(COLORS)[color] in caption
+        for color, caption in zip(named, held_out.captions, strict=True)
     ]
     assert np.mean(is_right) > 0.8
 
@@ -112,8 +112,8 @@ def test_pixels_of_a_colour_lie_nearest_to_its_word(trained):
     out, _, _ = trained
     clip = load_clip(f"small:{out}")
     image = torch.full((1, 3, 32, 64), 110 / 255)
-    image[0, :, 4:28, 4:28] = torch.tensor(COLOURS["red"]).view(3, 1, 1) / 255
-    image[0, :, 4:28, 36:60] = torch.tensor(COLOURS["blue"]).view(3, 1, 1) / 255
+    image[0, :, 4:28, 4:28] = torch.tensor(COLORS["red"]).view(3, 1, 1) / 255
+    image[0, :, 4:28, 36:60] = torch.tensor(COLORS["blue"]).view(3, 1, 1) / 255
     dense = DenseClip(clip).embed_pixels(image)  # (1, D, 4, 8)
     scores = torch.einsum("bdhw,cd->bchw", dense, embed_prompts(clip, ["red", "blue"]))
     labels = scores.argmax(dim=1)[0, 1:3]
@@ -167,7 +167,7 @@ def test_crops_have_one_size_and_stay_in_range(pictures):
 
 
 def test_a_crop_of_the_whole_picture_is_the_picture_or_its_mirror_image(pictures):
-    whole = Augmentation(sizes=(32,), smallest_zoom=1.0, largest_zoom=1.0, colour_change=0.0)
+    whole = Augmentation(sizes=(32,), smallest_zoom=1.0, largest_zoom=1.0, color_change=0.0)
     crops = random_crops(
         torch.from_numpy(pictures.images[:8]), whole, torch.Generator().manual_seed(0)
     )

@@ -26,11 +26,11 @@ from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.network.classifier import Classifier
 from clip2scene_core.training.fabric import make_fabric
 from clip2scene_core.training.finetune.data import (
-    LabelledCloud,
-    LabelledClouds,
+    LabelledKeyframe,
+    LabelledKeyframes,
     collate_labelled,
 )
-from clip2scene_core.training.finetune.run import finetune, load_start, make_classifier
+from clip2scene_core.training.finetune.run import finetune, load_pretrained, make_classifier
 from clip2scene_core.training.finetune.trainer import FinetuneTrainer
 from clip2scene_ros.cli.main import main
 
@@ -51,12 +51,12 @@ class SeparableClouds(Dataset):
     def __len__(self) -> int:
         return self.num_keyframes
 
-    def __getitem__(self, key: tuple[int, int]) -> LabelledCloud:
+    def __getitem__(self, key: tuple[int, int]) -> LabelledKeyframe:
         points = np.random.default_rng(key[1]).uniform(-8, 8, (120, 4)).astype(np.float32)
         labels = (np.arange(120) % 3).astype(np.uint8)
         points[:, 2] = np.array([-1.5, -0.2, 2.0])[labels]
         labels[::10] = IGNORE_LABEL
-        return LabelledCloud(points, labels)
+        return LabelledKeyframe(points, labels)
 
 
 def make_config(*assignments: str) -> FinetuneConfig:
@@ -119,7 +119,7 @@ def test_a_linear_probe_leaves_the_trunk_and_its_statistics_alone():
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_a_classifier_learns_its_labels(accumulate):
     config = make_config(
-        "training={epochs: 20, batch_size: 2, optimiser: adamw, learning_rate: 1e-2}",
+        "training={epochs: 20, batch_size: 2, optimizer: adamw, learning_rate: 1e-2}",
         f"training.accumulate={accumulate}", "head.learning_rate=1e-2",
     )  # fmt: skip
     losses = []
@@ -154,10 +154,10 @@ def test_clouds_keep_their_range_and_chance_is_the_keys_own(tiny_nuscenes):
     limits = ("clouds.min_range_m=8", "clouds.max_range_m=20", "clouds.augment=false")
     used = (range_m >= 8) & (range_m <= 20)
     assert 0 < used.sum() < 48
-    cloud = LabelledClouds(dataset, [1], make_config(*limits))[0, 0]
+    cloud = LabelledKeyframes(dataset, [1], make_config(*limits))[0, 0]
     np.testing.assert_array_equal(cloud.points, whole.points[used])
     np.testing.assert_array_equal(cloud.labels, whole.labels[used])
-    clouds = LabelledClouds(dataset, [1], make_config())
+    clouds = LabelledKeyframes(dataset, [1], make_config())
     np.testing.assert_array_equal(clouds[3, 0].points, clouds[3, 0].points)
     assert not np.array_equal(clouds[3, 0].points, clouds[4, 0].points)
     batch = collate_labelled([clouds[0, 0], cloud])
@@ -192,7 +192,7 @@ def test_the_checkpoint_says_what_it_learned_from(tmp_path, tiny_nuscenes, tiny_
     save_checkpoint(student, tiny_checkpoint)
     dataset = NuScenesDataset(tiny_nuscenes, with_labels=True, with_images=False)
     config = make_config("labels={percent: 50, sampler: clip2scene_keyframe}")
-    out = finetune(dataset, config, tmp_path / "out.safetensors", load_start(str(student)))
+    out = finetune(dataset, config, tmp_path / "out.safetensors", load_pretrained(str(student)))
     checkpoint = load_finetuned(out)
     tokens = tmp_path / "out.tokens.txt"
     assert tokens.read_text() == "sample-0\n"  # the first of two keyframes
@@ -302,8 +302,8 @@ def test_evaluation_scores_a_fine_tuned_network(tmp_path, tiny_nuscenes, capsys)
     command = ["evaluate", str(tiny_nuscenes), "--weights", str(path)]
     assert main([*command, "--report", str(report)]) == 0
     # The union of pedestrians and of what is called so is every point with a class.
-    truth = np.concatenate([sample.keyframe.labels for sample in labelled(tiny_nuscenes)])
-    share = (truth == 6).sum() / (truth != IGNORE_LABEL).sum()
+    ground_truth = np.concatenate([sample.keyframe.labels for sample in labelled(tiny_nuscenes)])
+    share = (ground_truth == 6).sum() / (ground_truth != IGNORE_LABEL).sum()
     line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("pedestrian"))
     assert f"{100 * share:.1f}" in line
     (written,) = report.glob("*.json")

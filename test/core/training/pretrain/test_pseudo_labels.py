@@ -2,7 +2,7 @@
 
 import torch
 
-from clip2scene_core.training.pretrain.pseudo_labels import name_by_text
+from clip2scene_core.training.pretrain.pseudo_labels import student_pseudo_labels
 
 PROBABILITIES = torch.tensor([[0.7, 0.2, 0.1], [0.3, 0.4, 0.3], [0.05, 0.35, 0.6]])
 WEIGHTS = torch.tensor([0.2, 1.0, 3.0])
@@ -15,23 +15,25 @@ def learned(weights):
 
 
 def test_what_a_weighted_loss_taught_is_named_as_if_classes_had_counted_alike():
-    classes, probabilities = name_by_text(learned(WEIGHTS), torch.eye(3), 1.0, WEIGHTS)
+    classes, probabilities = student_pseudo_labels(learned(WEIGHTS), torch.eye(3), 1.0, WEIGHTS)
     assert classes.tolist() == [0, 1, 2]
     torch.testing.assert_close(probabilities, torch.tensor([0.7, 0.4, 0.6]))
-    leaning, _ = name_by_text(learned(WEIGHTS), torch.eye(3), 1.0)
+    leaning, _ = student_pseudo_labels(learned(WEIGHTS), torch.eye(3), 1.0)
     assert leaning.tolist() == [2, 2, 2]
 
 
 def test_equal_weights_change_nothing():
     logits = learned(torch.ones(3))
     for weights in (None, torch.ones(3)):
-        classes, probabilities = name_by_text(logits, torch.eye(3), 1.0, weights)
+        classes, probabilities = student_pseudo_labels(logits, torch.eye(3), 1.0, weights)
         assert classes.tolist() == [0, 1, 2]
         torch.testing.assert_close(probabilities, torch.tensor([0.7, 0.4, 0.6]))
 
 
 def test_a_class_of_weight_zero_is_never_named():
     weights = torch.tensor([1.0, 0.0, 1.0])
-    classes, probabilities = name_by_text(learned(torch.ones(3)), torch.eye(3), 1.0, weights)
+    classes, probabilities = student_pseudo_labels(
+        learned(torch.ones(3)), torch.eye(3), 1.0, weights
+    )
     assert 1 not in classes.tolist()
     torch.testing.assert_close(probabilities, torch.tensor([0.875, 0.5, 0.6 / 0.65]))

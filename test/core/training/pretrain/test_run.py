@@ -14,7 +14,7 @@ from clip2scene_core.config.parser import override
 from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.training.fabric import make_fabric
 from clip2scene_core.training.pretrain.class_weights import class_weights
-from clip2scene_core.training.pretrain.prepare import prepare_teaching
+from clip2scene_core.training.pretrain.prepare import prepare_distillation
 from clip2scene_core.training.pretrain.run import pretrain
 from clip2scene_core.training.pretrain.trainer import StudentTrainer
 from clip2scene_core.training.run_log import RunLog
@@ -76,8 +76,8 @@ def test_a_data_set_opened_with_labels_is_refused(tmp_path, tiny_nuscenes, tiny_
 @pytest.mark.parametrize(
     "assignments",
     [
-        ("training.optimiser=adamw",),
-        ("training.optimiser=sgd", "training.momentum=0.9", "training.dampening=0.1"),
+        ("training.optimizer=adamw",),
+        ("training.optimizer=sgd", "training.momentum=0.9", "training.dampening=0.1"),
         ("switching={granularity: point, start_epoch: 1, source: ema, unseen_points: true}",),
         ("losses={semantic: none, contrastive: ppkt, contrastive_pairs: 8}",),
         ("consensus.voxel_size_m=2.0", "losses.weigh_by_confidence=true", "sweeps.count=2"),
@@ -169,12 +169,12 @@ def test_loading_in_other_processes_changes_nothing(tmp_path, tiny_nuscenes, tin
     ("losses", "least_fall"),
     [
         ("semantic: cross_entropy", 0.5),
-        ("semantic: cross_entropy, normalise: false, temperature: 1.0", 0.5),
+        ("semantic: cross_entropy, normalize: false, temperature: 1.0", 0.5),
         ("semantic: paper_eq1", 0.5),
         ("semantic: bounded_eq1", 0.5),
         ("semantic: kl", 0.5),
         ("spatial_temporal: paper, spatial_temporal_weight: 0.5", 0.5),
-        ("semantic: none, spatial_temporal: paper, spatial_normalise: true", 0.1),
+        ("semantic: none, spatial_temporal: paper, spatial_normalize: true", 0.1),
         ("semantic: none, contrastive: ppkt, contrastive_pairs: 100", 0.5),
         ("semantic: none, contrastive: slidr", 0.5),
         ("contrastive: slidr, contrastive_weight: 0.5", 0.5),
@@ -255,7 +255,7 @@ def test_only_the_cross_entropy_weighs_classes(
     tmp_path, tiny_nuscenes, tiny_clip, semantic, weighs
 ):
     config = make_config(tiny_clip, f"losses.semantic={semantic}", "losses.class_balance=true")
-    teaching = prepare_teaching(
+    teaching = prepare_distillation(
         NuScenesDataset(tiny_nuscenes), config, tmp_path, make_fabric(config)
     )
     assert (teaching.class_weights is not None) == weighs

@@ -18,11 +18,11 @@ from clip2scene_core.world.captions.captions import (
     Caption,
     Shown,
     caption_of,
-    coloured,
+    colored,
     web_caption,
 )
 from clip2scene_core.world.layout.weather import WEATHER_NAMES
-from clip2scene_core.world.objects.palette import COLOURS
+from clip2scene_core.world.objects.palette import COLORS
 
 _KINDS = {
     0: ("barrier",), 1: ("bicycle", "cyclist"), 2: ("bus",), 3: ("sedan", "suv", "van"),
@@ -37,8 +37,8 @@ def random_shown(rng: np.random.Generator) -> list[Shown]:
     shown = []
     for label in rng.permutation(SKY_LABEL + 1)[: rng.integers(1, 7)].tolist():
         word = str(rng.choice(_KINDS.get(label, ("",))))
-        colour = str(rng.choice(list(COLOURS))) if label < 10 else ""
-        shown.append(Shown(label, word, colour, 0.3))
+        color = str(rng.choice(list(COLORS))) if label < 10 else ""
+        shown.append(Shown(label, word, color, 0.3))
     return shown
 
 
@@ -119,7 +119,7 @@ def test_held_out_names_never_occur_but_their_byte_pairs_do(written):
     texts = [f" {' '.join(split_words(caption.text))} " for _, caption in written]
     tokenizer = CompactBytePairTokenizer.of_captions(texts, (), context_length=77)
     held_out = [word for _, _, *words in HELD_OUT_SYNONYMS for word in words]
-    held_out += [coloured(noun, colour) for colour, noun in HELD_OUT_COMPOSITIONS]
+    held_out += [colored(noun, color) for color, noun in HELD_OUT_COMPOSITIONS]
     for name in held_out:
         assert not any(f" {name} " in text for text in texts), name
         tokenizer.check_prompt(name)
@@ -130,9 +130,9 @@ def test_a_thing_of_a_held_out_composition_is_named_without_its_colour():
     rng = np.random.default_rng(0)
     van = Shown(3, "van", "white", 0.9)
     rider = Shown(5, "motorcyclist", "black", 0.9)
-    for shown, colour in ((van, "white"), (rider, "black")):
+    for shown, color in ((van, "white"), (rider, "black")):
         said = [caption_of([shown], "sunny", rng).phrases[0] for _ in range(300)]
-        assert not any(colour in phrase for phrase in said)
+        assert not any(color in phrase for phrase in said)
 
 
 def test_every_weather_can_be_mentioned(written):

@@ -13,19 +13,19 @@ from clip2scene_core.world.captions.captions import (
     HELD_OUT_SYNONYMS,
     SKY_LABEL,
     Shown,
-    coloured,
+    colored,
 )
 from clip2scene_core.world.captions.questions import (
     CLASS_NAMES,
     CLASS_PROMPTS,
-    COLOURED_KINDS,
+    COLORED_KINDS,
     questions_about,
 )
-from clip2scene_core.world.objects.palette import COLOURS
+from clip2scene_core.world.objects.palette import COLORS
 
 
-def picture(label: int, word: str = "", colour: str = "") -> list[Shown]:
-    return [Shown(label, word, colour, 0.4), Shown((label + 1) % 17, "bus", "red", 0.3)]
+def picture(label: int, word: str = "", color: str = "") -> list[Shown]:
+    return [Shown(label, word, color, 0.4), Shown((label + 1) % 17, "bus", "red", 0.3)]
 
 
 TRUTH = [
@@ -68,7 +68,7 @@ def test_a_composition_is_asked_among_other_colours_and_other_classes(asked):
     assert held_out.texts[0] == "red bus"
     assert held_out.pictures == (0,)
     same_kind = [text for text in held_out.texts[1:] if text.endswith(" bus")]
-    assert len(same_kind) == len(COLOURS) - 1
+    assert len(same_kind) == len(COLORS) - 1
     assert {"red truck", "red sedan", "person in red clothes"} < set(held_out.texts)
     assert len(set(held_out.texts)) == len(held_out.texts)
     assert {question.texts[0] for question in asked["compositions"]} == {"green bus", "red truck"}
@@ -87,10 +87,10 @@ def test_things_of_the_same_class_are_no_wrong_answers():
 def test_every_held_out_name_has_a_question():
     synonyms = [picture(CLASS_NAMES.index(name), kind) for name, kind, *_ in HELD_OUT_SYNONYMS]
     compositions = [
-        picture(COLOURED_KINDS[kind], kind, colour) for colour, kind in HELD_OUT_COMPOSITIONS
+        picture(COLORED_KINDS[kind], kind, color) for color, kind in HELD_OUT_COMPOSITIONS
     ]
     questions = questions_about([*synonyms, *compositions])
     asked = {question.texts[0] for question in questions if question.group.startswith("held-out")}
     expected = {text for _, _, *texts in HELD_OUT_SYNONYMS for text in texts}
-    expected |= {coloured(kind, colour) for colour, kind in HELD_OUT_COMPOSITIONS}
+    expected |= {colored(kind, color) for color, kind in HELD_OUT_COMPOSITIONS}
     assert asked == expected

@@ -11,9 +11,9 @@ pytest.importorskip(
 
 from clip2scene_core.labels import NUSCENES_CLASSES
 from clip2scene_core.world.dataset.options import WorldOptions
-from clip2scene_core.world.dataset.sheet import SKY_COLOUR, draw_sheet
+from clip2scene_core.world.dataset.sheet import SKY_COLOR, draw_sheet
 
-COLOURS = {one.name: one.colour for one in NUSCENES_CLASSES}
+COLORS = {one.name: one.color for one in NUSCENES_CLASSES}
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +21,8 @@ def sheet() -> np.ndarray:
     return draw_sheet(WorldOptions(2, seed=3, seconds=0.5, lidar_columns=120))
 
 
-def count(picture: np.ndarray, colour: tuple[int, int, int]) -> int:
-    return int((picture == colour).all(axis=-1).sum())
+def count(picture: np.ndarray, color: tuple[int, int, int]) -> int:
+    return int((picture == color).all(axis=-1).sum())
 
 
 def test_each_scene_adds_a_row(sheet):
@@ -36,12 +36,12 @@ def test_each_scene_adds_a_row(sheet):
 
 def test_classes_are_shown_in_their_colours(sheet):
     for name in ("driveable surface", "vegetation", "manmade", "car"):
-        assert count(sheet, COLOURS[name]) > 500, name
-    assert count(sheet, SKY_COLOUR) > 500
+        assert count(sheet, COLORS[name]) > 500, name
+    assert count(sheet, SKY_COLOR) > 500
 
 
 def test_the_sweep_from_above_has_road_around_the_vehicle(sheet):
     top = sheet[20:280, -270:]
     near = top[110:160, 100:170]
-    assert count(near, COLOURS["driveable surface"]) > 100
-    assert count(top, COLOURS["manmade"]) + count(top, COLOURS["vegetation"]) > 50
+    assert count(near, COLORS["driveable surface"]) > 100
+    assert count(top, COLORS["manmade"]) + count(top, COLORS["vegetation"]) > 50

@@ -24,7 +24,7 @@ from clip2scene_core.world.dataset.writer import write_world
 from clip2scene_core.world.layout.build import build_scene
 from clip2scene_core.world.layout.scene import ego_pose
 from clip2scene_core.world.render.lidar import measure_revolution
-from clip2scene_core.world.render.sensor_rig import KEYFRAME_HZ, LIDAR_MOUNT
+from clip2scene_core.world.render.sensor_rig import KEYFRAME_HZ, RIG_LIDAR
 
 RARE = ("barrier", "bicycle", "bus", "construction vehicle", "motorcycle", "pedestrian",
         "traffic cone", "trailer", "truck", "other flat")  # fmt: skip
@@ -68,7 +68,7 @@ def classes_in_keyframes(split: Split, scene_index: int) -> set[str]:
     seen: set[str] = set()
     for k in range(int(options.seconds * KEYFRAME_HZ)):
         seconds = k / KEYFRAME_HZ
-        T_scene_lidar = ego_pose(scene, seconds) @ LIDAR_MOUNT.T_ego_sensor
+        T_scene_lidar = ego_pose(scene, seconds) @ RIG_LIDAR.T_ego_sensor
         primitives = scene.with_static(scene.moving_at(seconds))
         revolution = measure_revolution(
             primitives, scene.plan, T_scene_lidar, options.lidar_columns, rng

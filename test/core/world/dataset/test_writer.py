@@ -16,8 +16,8 @@ pytest.importorskip(
 
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
+from clip2scene_core.world.dataset.ground_truth import read_class_images, read_objects
 from clip2scene_core.world.dataset.tables import TABLES
-from clip2scene_core.world.dataset.truth import read_class_images, read_things
 from clip2scene_core.world.dataset.writer import WorldOptions, WorldSummary, write_world
 
 SMALL = WorldOptions(
@@ -154,7 +154,7 @@ def test_same_options_give_the_same_bytes(tmp_path):
 
 
 def test_any_number_of_processes_writes_the_same_bytes(tmp_path):
-    options = WorldOptions(3, 7, 0.5, (28, 50), 60, is_every_frame=False, with_truth=True)
+    options = WorldOptions(3, 7, 0.5, (28, 50), 60, is_every_frame=False, with_ground_truth=True)
     calls: list[tuple[int, int]] = []
     one = write_world(tmp_path / "a", options)
     two = write_world(
@@ -190,7 +190,7 @@ def test_training_form_writes_keyframes_with_two_previous_sweeps(tmp_path):
 
 
 def test_truth_agrees_with_labels_and_pictures(tmp_path):
-    options = WorldOptions(1, 5, 0.5, (56, 100), 120, is_every_frame=False, with_truth=True)
+    options = WorldOptions(1, 5, 0.5, (56, 100), 120, is_every_frame=False, with_ground_truth=True)
     root = write_world(tmp_path / "a", options).out
     sample = NuScenesDataset(root, with_labels=True)[0]
     images = read_class_images(root, sample)
@@ -198,22 +198,22 @@ def test_truth_agrees_with_labels_and_pictures(tmp_path):
     seen = set(np.unique(np.stack(images)).tolist())
     assert seen <= {*range(len(NUSCENES_CLASSES)), IGNORE_LABEL}
     assert len(seen) > 6
-    things, labels = read_things(root, sample), sample.keyframe.labels
+    objects, labels = read_objects(root, sample), sample.keyframe.labels
     assert labels is not None
-    by_word = {word: labels[things.index == k] for k, word in enumerate(things.words)}
+    by_word = {word: labels[objects.index == k] for k, word in enumerate(objects.words)}
     assert set(by_word["tree"].tolist()) <= {15}
     is_ground = np.isin(labels, [10, 11, 12])
-    assert (things.index[is_ground] == -1).all()
+    assert (objects.index[is_ground] == -1).all()
     is_vehicle = np.isin(labels, [2, 3, 9])
-    assert (things.index[is_vehicle] >= 0).all()
+    assert (objects.index[is_vehicle] >= 0).all()
     assert is_vehicle.any()
-    coloured = [things.colours[k] for k in np.unique(things.index[is_vehicle])]
-    assert all(coloured)
+    colored = [objects.colors[k] for k in np.unique(objects.index[is_vehicle])]
+    assert all(colored)
 
 
 def test_world_without_truth_has_none(world):
     assert not (world.out / "class_images").exists()
-    assert not (world.out / "things").exists()
+    assert not (world.out / "objects").exists()
 
 
 def test_progress_counts_scenes(tmp_path):

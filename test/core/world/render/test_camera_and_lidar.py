@@ -1,4 +1,4 @@
-"""The scenes of the embedded world, its cameras and its LiDAR."""
+"""The scenes of the synthetic world, its cameras and its LiDAR."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from clip2scene_core.world.render.camera import (
 )
 from clip2scene_core.world.render.lidar import RAW_EGO, Revolution, measure_revolution
 from clip2scene_core.world.render.raycast import cast_grid
-from clip2scene_core.world.render.sensor_rig import CAMERA_MOUNTS, LIDAR_MOUNT, firings
+from clip2scene_core.world.render.sensor_rig import RIG_CAMERAS, RIG_LIDAR, firings
 
 IMAGE_SIZE = (224, 400)
 SECONDS = 1.0
@@ -62,7 +62,7 @@ def moment() -> Moment:
 
 @pytest.fixture(scope="module")
 def revolution(moment: Moment) -> Revolution:
-    T_scene_lidar = ego_pose(moment.scene, SECONDS) @ LIDAR_MOUNT.T_ego_sensor
+    T_scene_lidar = ego_pose(moment.scene, SECONDS) @ RIG_LIDAR.T_ego_sensor
     rng = np.random.default_rng(0)
     return measure_revolution(moment.primitives, moment.scene.plan, T_scene_lidar, 1084, rng)
 
@@ -76,12 +76,12 @@ def primitives_from(parts: list[Part]) -> Primitives:
     count = len(parts)
     return Primitives(
         kind=np.array([part.kind for part in parts]),
-        centre=np.array([part.centre for part in parts], dtype=float),
+        center=np.array([part.center for part in parts], dtype=float),
         axes=rotations(parts),
         half=np.array([part.half for part in parts], dtype=float),
         shape=np.array([part.shape for part in parts], dtype=float),
         material=np.array([part.material for part in parts]),
-        colour=np.zeros((count, 3)),
+        color=np.zeros((count, 3)),
         category=np.zeros(count, np.uint8),
         instance=np.arange(count),
     )
@@ -179,14 +179,14 @@ def test_same_seed_gives_the_same_scene_and_another_seed_another():
     first, again, other = (build_scene(seed, 0, 2.0) for seed in (5, 5, 6))
     for a, b in zip(first.static, again.static, strict=True):
         np.testing.assert_array_equal(a, b)
-    assert first.static.centre.shape != other.static.centre.shape or not np.allclose(
-        first.static.centre, other.static.centre
+    assert first.static.center.shape != other.static.center.shape or not np.allclose(
+        first.static.center, other.static.center
     )
 
 
 def test_picture_scenes_are_not_drive_scenes():
     drive, picture = build_scene(5, 0, 2.0), build_scene(5, 0, 2.0, PICTURE_STREAM)
-    assert len(drive.things) != len(picture.things) or drive.ego_speed != picture.ego_speed
+    assert len(drive.objects) != len(picture.objects) or drive.ego_speed != picture.ego_speed
 
 
 def test_every_kind_of_weather_occurs():
@@ -204,7 +204,7 @@ def test_rare_things_stand_near_most_drives():
         scene = build_scene(11, index, 4.0)
         near = {
             NUSCENES_CLASSES[label_map[thing.category]].name
-            for thing in scene.things
+            for thing in scene.objects
             if label_map[thing.category] != IGNORE_LABEL
             and -10 < thing.s < scene.length_m + 40 and abs(thing.d) < 20
         }  # fmt: skip
@@ -252,10 +252,10 @@ def test_lidar_points_land_on_pixels_of_their_class(moment, revolution):
     T_scene_ego = ego_pose(moment.scene, SECONDS)
     points = revolution.points[:, :3]
     agree = total = 0
-    for mount in CAMERA_MOUNTS:
-        T_ego_camera, intrinsics = mount.T_ego_sensor, mount.intrinsics(IMAGE_SIZE)
+    for sensor in RIG_CAMERAS:
+        T_ego_camera, intrinsics = sensor.T_ego_sensor, sensor.intrinsics(IMAGE_SIZE)
         hits = cast_camera(moment, intrinsics, T_scene_ego @ T_ego_camera, IMAGE_SIZE)
-        camera = transform_points(invert(T_ego_camera) @ LIDAR_MOUNT.T_ego_sensor, points)
+        camera = transform_points(invert(T_ego_camera) @ RIG_LIDAR.T_ego_sensor, points)
         depth = np.maximum(camera[:, 2], 1e-6)
         pixels = np.rint(camera @ intrinsics.T / depth[:, None])[:, :2].astype(int)
         inside = (camera[:, 2] > 0.5) & (labels != IGNORE_LABEL)
@@ -273,24 +273,24 @@ def test_all_classes_occur_over_a_few_scenes():
     for index in range(6):
         scene = build_scene(2, index, 2.0)
         moment = moment_of(scene, static_sun_map(scene), 0.5)
-        for mount in CAMERA_MOUNTS:
-            pose = ego_pose(scene, 0.5) @ mount.T_ego_sensor
-            hits = cast_camera(moment, mount.intrinsics((112, 200)), pose, (112, 200))
+        for sensor in RIG_CAMERAS:
+            pose = ego_pose(scene, 0.5) @ sensor.T_ego_sensor
+            hits = cast_camera(moment, sensor.intrinsics((112, 200)), pose, (112, 200))
             seen |= set(np.unique(hits.labels).tolist())
     assert seen >= set(range(len(NUSCENES_CLASSES)))
 
 
 def test_picture_is_neither_dark_nor_burnt_out(moment):
-    mount = CAMERA_MOUNTS[0]
-    pose = ego_pose(moment.scene, SECONDS) @ mount.T_ego_sensor
-    picture = paint(moment, cast_camera(moment, mount.intrinsics(IMAGE_SIZE), pose, IMAGE_SIZE))
+    sensor = RIG_CAMERAS[0]
+    pose = ego_pose(moment.scene, SECONDS) @ sensor.T_ego_sensor
+    picture = paint(moment, cast_camera(moment, sensor.intrinsics(IMAGE_SIZE), pose, IMAGE_SIZE))
     assert picture.shape == (*IMAGE_SIZE, 3)
     assert 50 < picture.mean() < 210
     assert (picture == 255).mean() < 0.05
 
 
 def test_cameras_fire_as_the_lidar_sweeps_across_them():
-    offsets_ms = {mount.channel: 1000 * mount.offset_s for mount in CAMERA_MOUNTS}
+    offsets_ms = {sensor.channel: 1000 * sensor.offset_s for sensor in RIG_CAMERAS}
     order = ["CAM_FRONT_LEFT", "CAM_FRONT", "CAM_FRONT_RIGHT", "CAM_BACK_RIGHT", "CAM_BACK",
              "CAM_BACK_LEFT"]  # fmt: skip
     assert sorted(offsets_ms, key=offsets_ms.__getitem__) == order
@@ -299,8 +299,8 @@ def test_cameras_fire_as_the_lidar_sweeps_across_them():
 
 
 def test_two_seconds_hold_four_keyframes_and_every_frame_between():
-    sweeps = firings(LIDAR_MOUNT, 2.0, 2, is_every_frame=True)
-    images = firings(CAMERA_MOUNTS[0], 2.0, 2, is_every_frame=True)
+    sweeps = firings(RIG_LIDAR, 2.0, 2, is_every_frame=True)
+    images = firings(RIG_CAMERAS[0], 2.0, 2, is_every_frame=True)
     assert len(sweeps) == 42
     assert len(images) == 24
     assert sum(firing.is_keyframe for firing in sweeps) == 4
@@ -308,7 +308,7 @@ def test_two_seconds_hold_four_keyframes_and_every_frame_between():
 
 
 def test_keyframes_alone_bring_their_previous_sweeps():
-    sweeps = firings(LIDAR_MOUNT, 1.0, 2, is_every_frame=False)
+    sweeps = firings(RIG_LIDAR, 1.0, 2, is_every_frame=False)
     assert [round(firing.seconds * 20) for firing in sweeps] == [-2, -1, 0, 8, 9, 10]
     assert [firing.keyframe_index for firing in sweeps] == [0, 0, 0, 1, 1, 1]
 

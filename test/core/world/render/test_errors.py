@@ -17,14 +17,14 @@ from clip2scene_core.geometry.deskew import SweepMotion, deskew
 from clip2scene_core.geometry.se3 import invert, matrix_from_quaternion, transform_points
 from clip2scene_core.world.dataset.writer import WorldOptions, WorldSummary, write_world
 from clip2scene_core.world.layout.build import build_scene
-from clip2scene_core.world.layout.scene import Scene, Thing, assemble, ego_pose, place
+from clip2scene_core.world.layout.scene import Scene, SceneObject, assemble, ego_pose, place
 from clip2scene_core.world.layout.street import RAW
 from clip2scene_core.world.primitives.parts import PLAIN, box
 from clip2scene_core.world.render.camera import cast_camera, moment_of, static_sun_map
 from clip2scene_core.world.render.lidar import Revolution, firing_times, measure_revolution
 from clip2scene_core.world.render.sensor_rig import (
-    CAMERA_MOUNTS,
-    LIDAR_MOUNT,
+    RIG_CAMERAS,
+    RIG_LIDAR,
     firings,
     misaligned,
 )
@@ -32,7 +32,7 @@ from clip2scene_core.world.render.sensor_rig import (
 NUM_COLUMNS = 300
 SECONDS = 1.0
 SMALL = WorldOptions(
-    1, 8, 0.5, (28, 50), 60, is_every_frame=False, previous_sweeps=1, with_truth=True
+    1, 8, 0.5, (28, 50), 60, is_every_frame=False, previous_sweeps=1, with_ground_truth=True
 )
 
 
@@ -49,20 +49,20 @@ def walled_scene() -> Scene:
     """A street with nothing on it but a wall, 8 m to the left of the ego vehicle."""
     scene = build_scene(1, 0, 2.0)
     parts = (box((0, 0, 2.0), (6.0, 0.4, 4.0), PLAIN, (0.7, 0.7, 0.7)),)
-    wall = Thing(RAW["manmade"], "wall", "", (6.0, 0.4, 4.0), 13.0, 8.0, 0.0, parts)
+    wall = SceneObject(RAW["manmade"], "wall", "", (6.0, 0.4, 4.0), 13.0, 8.0, 0.0, parts)
     road = dataclasses.replace(scene.road, curvature=0.0)
     plan = road.as_array()
     static = place(road, plan, (wall,), assemble((wall,), [0]), 0.0)
     nothing = assemble((wall,), [])
     return dataclasses.replace(
-        scene, road=road, plan=plan, things=(wall,), static=static, moving=nothing, ego_speed=12.0
+        scene, road=road, plan=plan, objects=(wall,), static=static, moving=nothing, ego_speed=12.0
     )
 
 
 def wall_points(scene: Scene, poses: np.ndarray) -> tuple[np.ndarray, Revolution]:
     rng = np.random.default_rng(0)
     revolution = measure_revolution(
-        scene.static, scene.plan, poses @ LIDAR_MOUNT.T_ego_sensor, NUM_COLUMNS, rng
+        scene.static, scene.plan, poses @ RIG_LIDAR.T_ego_sensor, NUM_COLUMNS, rng
     )
     on_wall = revolution.instances == 0
     assert on_wall.sum() > 300
@@ -83,7 +83,7 @@ def test_unsmeared_by_its_times_a_wall_is_where_an_instant_measures_it():
         (rolling, poses),
         (rolling, np.broadcast_to(ego_pose(scene, SECONDS), (NUM_COLUMNS, 4, 4))),
     ):
-        T_scene_lidar = poses_of_points[revolution.columns[on_wall]] @ LIDAR_MOUNT.T_ego_sensor
+        T_scene_lidar = poses_of_points[revolution.columns[on_wall]] @ RIG_LIDAR.T_ego_sensor
         points = revolution.points[on_wall, :3].astype(float)
         in_scene = np.einsum("nij,nj->ni", T_scene_lidar[:, :3, :3], points)
         in_scene += T_scene_lidar[:, :3, 3]
@@ -100,20 +100,20 @@ def test_unsmeared_by_its_times_a_wall_is_where_an_instant_measures_it():
 def test_deskewed_a_rolling_sweep_is_where_things_are():
     scene = build_scene(3, 1, 2.0)
     times = firing_times(NUM_COLUMNS)
-    mount, moments = LIDAR_MOUNT.T_ego_sensor, np.linspace(times[0], 0.0, 6)
-    T_scene_column = np.array([ego_pose(scene, SECONDS + time) for time in times]) @ mount
-    T_scene_moment = np.array([ego_pose(scene, SECONDS + moment) for moment in moments]) @ mount
-    T_scene_stamp = ego_pose(scene, SECONDS) @ mount
+    sensor, moments = RIG_LIDAR.T_ego_sensor, np.linspace(times[0], 0.0, 6)
+    T_scene_column = np.array([ego_pose(scene, SECONDS + time) for time in times]) @ sensor
+    T_scene_moment = np.array([ego_pose(scene, SECONDS + moment) for moment in moments]) @ sensor
+    T_scene_stamp = ego_pose(scene, SECONDS) @ sensor
     rng = np.random.default_rng(0)
     revolution = measure_revolution(scene.static, scene.plan, T_scene_column, NUM_COLUMNS, rng)
     points = np.ascontiguousarray(revolution.points[:, :4])
     T_scene_point = T_scene_column[revolution.columns]
-    truth = np.einsum("nij,nj->ni", T_scene_point[:, :3, :3], points[:, :3].astype(float))
-    truth += T_scene_point[:, :3, 3]
+    ground_truth = np.einsum("nij,nj->ni", T_scene_point[:, :3, :3], points[:, :3].astype(float))
+    ground_truth += T_scene_point[:, :3, 3]
 
     def error_m(points):
         in_scene = transform_points(T_scene_stamp, points[:, :3])
-        return np.linalg.norm(in_scene - truth, axis=1)
+        return np.linalg.norm(in_scene - ground_truth, axis=1)
 
     motion = SweepMotion(moments, invert(T_scene_stamp) @ T_scene_moment)
     deskewed = deskew(points, times[revolution.columns], motion)
@@ -160,17 +160,17 @@ def test_late_pictures_show_what_came_after_their_stamp(tmp_path, ideal):
     world = write_world(tmp_path / "a", dataclasses.replace(SMALL, camera_offset_ms=200.0))
     assert read(world, "sample_data") == read(ideal, "sample_data")
     assert read(world, "ego_pose") == read(ideal, "ego_pose")
-    mount = CAMERA_MOUNTS[0]
+    sensor = RIG_CAMERAS[0]
     scene = build_scene(8, 0, 0.5)
-    seconds = firings(mount, 0.5, 1, is_every_frame=False)[0].seconds + 0.2
+    seconds = firings(sensor, 0.5, 1, is_every_frame=False)[0].seconds + 0.2
     hits = cast_camera(
         moment_of(scene, static_sun_map(scene), seconds),
-        mount.intrinsics((28, 50)),
-        ego_pose(scene, seconds) @ mount.T_ego_sensor,
+        sensor.intrinsics((28, 50)),
+        ego_pose(scene, seconds) @ sensor.T_ego_sensor,
         (28, 50),
     )
-    np.testing.assert_array_equal(class_image(world, mount.channel), hits.labels)
-    assert (class_image(ideal, mount.channel) != hits.labels).mean() > 0.01
+    np.testing.assert_array_equal(class_image(world, sensor.channel), hits.labels)
+    assert (class_image(ideal, sensor.channel) != hits.labels).mean() > 0.01
 
 
 def extrinsics(world: WorldSummary) -> dict[str, np.ndarray]:
@@ -192,31 +192,31 @@ def test_recorded_extrinsics_are_off_but_pictures_are_not(tmp_path, ideal):
     world = write_world(tmp_path / "a", options)
     recorded = extrinsics(world)
     errors = []
-    for mount in CAMERA_MOUNTS:
-        error = np.linalg.inv(mount.T_ego_sensor) @ recorded[mount.channel]
+    for sensor in RIG_CAMERAS:
+        error = np.linalg.inv(sensor.T_ego_sensor) @ recorded[sensor.channel]
         assert angle_deg(error[:3, :3]) == pytest.approx(2.0, abs=1e-6)
         assert np.linalg.norm(error[:3, 3]) == pytest.approx(0.1)
         np.testing.assert_array_equal(
-            class_image(world, mount.channel), class_image(ideal, mount.channel)
+            class_image(world, sensor.channel), class_image(ideal, sensor.channel)
         )
         errors.append(error[:3, 3])
     assert np.ptp(errors, axis=0).min() > 0.01
-    np.testing.assert_allclose(recorded["LIDAR_TOP"], LIDAR_MOUNT.T_ego_sensor, atol=1e-12)
+    np.testing.assert_allclose(recorded["LIDAR_TOP"], RIG_LIDAR.T_ego_sensor, atol=1e-12)
 
 
 def test_ideal_extrinsics_are_the_true_ones(ideal):
     recorded = extrinsics(ideal)
-    for mount in CAMERA_MOUNTS:
-        np.testing.assert_allclose(recorded[mount.channel], mount.T_ego_sensor, atol=1e-12)
+    for sensor in RIG_CAMERAS:
+        np.testing.assert_allclose(recorded[sensor.channel], sensor.T_ego_sensor, atol=1e-12)
 
 
 def test_misaligned_sensor_is_turned_and_shifted_in_its_own_frame():
-    mount = CAMERA_MOUNTS[2]
-    moved = misaligned(mount, 0.0, 0.5, np.random.default_rng(0))
-    np.testing.assert_array_equal(moved.T_ego_sensor[:3, :3], mount.T_ego_sensor[:3, :3])
+    sensor = RIG_CAMERAS[2]
+    moved = misaligned(sensor, 0.0, 0.5, np.random.default_rng(0))
+    np.testing.assert_array_equal(moved.T_ego_sensor[:3, :3], sensor.T_ego_sensor[:3, :3])
     origin = transform_points(moved.T_ego_sensor, np.zeros((1, 3)))[0]
-    assert np.linalg.norm(origin - mount.T_ego_sensor[:3, 3]) == pytest.approx(0.5)
-    assert moved.intrinsics((28, 50)).tolist() == mount.intrinsics((28, 50)).tolist()
+    assert np.linalg.norm(origin - sensor.T_ego_sensor[:3, 3]) == pytest.approx(0.5)
+    assert moved.intrinsics((28, 50)).tolist() == sensor.intrinsics((28, 50)).tolist()
 
 
 @pytest.mark.parametrize(

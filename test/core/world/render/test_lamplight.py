@@ -22,7 +22,7 @@ from clip2scene_core.world.render.camera import (
     static_sun_map,
 )
 from clip2scene_core.world.render.lamplight import NO_LAMPLIGHT, lamplight_at
-from clip2scene_core.world.render.sensor_rig import CAMERA_MOUNTS
+from clip2scene_core.world.render.sensor_rig import RIG_CAMERAS
 from clip2scene_core.world.render.shading import SKY, develop
 
 SECONDS = 0.5
@@ -35,9 +35,9 @@ def night() -> Moment:
 
 
 def front_view(moment: Moment) -> Hits:
-    mount, size = CAMERA_MOUNTS[0], (112, 200)
-    pose = ego_pose(moment.scene, SECONDS) @ mount.T_ego_sensor
-    return cast_camera(moment, mount.intrinsics(size), pose, size)
+    sensor, size = RIG_CAMERAS[0], (112, 200)
+    pose = ego_pose(moment.scene, SECONDS) @ sensor.T_ego_sensor
+    return cast_camera(moment, sensor.intrinsics(size), pose, size)
 
 
 def lamplight_before_ego(moment: Moment, ahead_m: float, height_m: float = 0.0) -> float:
@@ -58,11 +58,11 @@ def test_lamplight_does_not_reach_above_the_lamps(night):
 
 def test_street_lamp_lights_its_foot(night):
     primitives = night.primitives
-    is_lamp = (primitives.material == LAMP) & (primitives.centre[:, 2] > 5.0)
-    is_lamp &= np.abs(primitives.centre[:, 0]) < 30  # the map ends 30 m from the drive
+    is_lamp = (primitives.material == LAMP) & (primitives.center[:, 2] > 5.0)
+    is_lamp &= np.abs(primitives.center[:, 0]) < 30  # the map ends 30 m from the drive
     out = np.zeros(3)
     for lamp in np.flatnonzero(is_lamp):
-        foot = primitives.centre[lamp] * [1.0, 1.0, 0.0]
+        foot = primitives.center[lamp] * [1.0, 1.0, 0.0]
         lamplight_at(night.lamplight.light, night.lamplight.frame, foot, out)
         assert out[0] > 0.8
         assert out[0] > out[2]  # warm

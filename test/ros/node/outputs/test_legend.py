@@ -104,8 +104,8 @@ def test_the_image_is_a_picture_of_the_words(node):
     message = legend_image(CAR_AND_TREE, Header())
     assert (message.encoding, message.step) == ("rgb8", 3 * message.width)
     picture = np.frombuffer(message.data, np.uint8).reshape(message.height, message.width, 3)
-    for colour in CAR_AND_TREE.colours:
-        assert (picture == colour).all(axis=2).sum() > 300
+    for color in CAR_AND_TREE.colors:
+        assert (picture == color).all(axis=2).sum() > 300
 
 
 def test_markers_replace_the_old_ones_and_stand_in_the_order_of_the_words():
@@ -120,7 +120,7 @@ def test_markers_replace_the_old_ones_and_stand_in_the_order_of_the_words():
     assert car.frame_locked
     np.testing.assert_allclose([car.pose.position.z, tree.pose.position.z], [1.6, 1.0])
     np.testing.assert_allclose(
-        [car.color.r, car.color.g, car.color.b], CAR_AND_TREE.colours[0] / 255
+        [car.color.r, car.color.g, car.color.b], CAR_AND_TREE.colors[0] / 255
     )
 
 

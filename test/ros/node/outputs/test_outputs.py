@@ -1,4 +1,4 @@
-"""What the node publishes beside labels, in a real graph with an engine of known answers."""
+"""What the node publishes beside labels, in a real graph with a segmenter of known answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_graph import (
     ONE_PER_QUADRANT,
     Graph,
-    QuadrantEngine,
+    QuadrantSegmenter,
     seconds_of,
     starting_graphs,
     values_of,
@@ -24,7 +24,7 @@ from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Float64
 from visualization_msgs.msg import MarkerArray
 
-from clip2scene_core.prompts.prompt_set import Wording
+from clip2scene_core.prompts.prompt_set import PromptSet
 from clip2scene_ros.node.parameters.options import online_options
 from clip2scene_ros.node.parameters.table import NodeParameters
 from clip2scene_ros.sync.extrinsics import StaticTransform, save_extrinsics
@@ -54,12 +54,12 @@ class OutputGraph(Graph):
 
 
 @pytest.fixture
-def engine():
-    return QuadrantEngine()
+def segmenter():
+    return QuadrantSegmenter()
 
 
 @pytest.fixture
-def start(engine, tmp_path, monkeypatch):
+def start(segmenter, tmp_path, monkeypatch):
     """Start a graph with the given parameters, without poses unless they say otherwise."""
     extrinsics = tmp_path / "extrinsics.yaml"
     # The optical frame of a camera that looks ahead: its z is the vehicle's x.
@@ -71,7 +71,7 @@ def start(engine, tmp_path, monkeypatch):
     ]
     save_extrinsics(extrinsics, mounts)
     with starting_graphs(
-        engine,
+        segmenter,
         monkeypatch,
         OutputGraph,
         diagnostics_period_s=0.1,
@@ -113,12 +113,12 @@ def test_intensity_can_be_left_out(start):
     ]  # fmt: skip
 
 
-def test_a_query_is_answered_in_intensity_while_there_is_one(start, engine):
+def test_a_query_is_answered_in_intensity_while_there_is_one(start, segmenter):
     graph = start()
     answers = graph.listen(PointCloud2, "query/points")
     graph.send(1.0)
     graph.spin_until(lambda: len(graph.received.points) == 1)
-    engine.use(engine.read(Wording(engine.vocabulary.prompts, query="tram")))
+    segmenter.apply(segmenter.encode(PromptSet(segmenter.vocabulary.prompts, query="tram")))
     graph.send(2.0)
     graph.spin_until(lambda: answers)
     (answer,) = answers
@@ -128,7 +128,7 @@ def test_a_query_is_answered_in_intensity_while_there_is_one(start, engine):
     np.testing.assert_allclose(numbers[:, 3], [0, 0.25, 0.5, 0.75])
 
 
-def test_the_overlay_shows_the_labels_where_the_camera_sees_them(start, engine):
+def test_the_overlay_shows_the_labels_where_the_camera_sees_them(start, segmenter):
     graph = start(mode="fused", sync__max_wait=0.5)
     overlays = graph.listen(Image, "cam_front/overlay", BEST_EFFORT)
     image, info = ros_graph.make_image(1.01), ros_graph.make_info()
@@ -142,7 +142,7 @@ def test_the_overlay_shows_the_labels_where_the_camera_sees_them(start, engine):
     assert (overlay.encoding, overlay.width, overlay.height) == ("rgb8", 160, 80)
     assert (seconds_of(overlay), overlay.header.frame_id) == (1.01, "cam_front")
     picture = np.frombuffer(bytes(overlay.data), np.uint8).reshape(80, 160, 3)
-    rows, columns = (picture == engine.vocabulary.colours[0]).all(axis=2).nonzero()
+    rows, columns = (picture == segmenter.vocabulary.colors[0]).all(axis=2).nonzero()
     np.testing.assert_allclose([rows.mean(), columns.mean()], [40, 80], atol=1)
     assert (picture[:, 0] == 96).all()  # the grey image, three quarters as bright
 
@@ -166,7 +166,7 @@ def test_the_stages_are_published_in_milliseconds(start):
     assert 0 < cycle[0].data < 5000
 
 
-def test_legends_are_there_before_the_first_cloud_and_for_late_listeners(start, engine):
+def test_legends_are_there_before_the_first_cloud_and_for_late_listeners(start, segmenter):
     graph = start()
     graph.send(1.0)
     graph.spin_until(lambda: graph.received.points)
@@ -182,12 +182,12 @@ def test_legends_are_there_before_the_first_cloud_and_for_late_listeners(start, 
     assert [json.loads(m.data)["version"] for m in graph.received.legends] == [1, 2]
 
 
-def test_without_map_and_listeners_nothing_is_labelled(start, engine):
+def test_without_map_and_listeners_nothing_is_labelled(start, segmenter):
     graph = start()
     graph.stop_listening_to_points()
     graph.send(1.0)
     item = graph.spin_until_item("inference", lambda item: "nobody listens" in item.message)
-    assert engine.sweeps == []
+    assert segmenter.sweeps == []
     assert values_of(item)["not wanted"] == "1"
     heard = graph.listen(PointCloud2, "points")
 
@@ -199,23 +199,23 @@ def test_without_map_and_listeners_nothing_is_labelled(start, engine):
     graph.spin_until(is_labelled)
 
 
-def test_a_map_wants_sweeps_that_nobody_else_wants(start, engine):
+def test_a_map_wants_sweeps_that_nobody_else_wants(start, segmenter):
     graph = start(pose_source="odometry")
     graph.stop_listening_to_points()
     for stamp_s in (0.9, 1.1):
         graph.publish_pose(stamp_s)
     graph.send(1.0)
     graph.spin_until(lambda: graph.received.maps)
-    assert len(engine.sweeps) == 1
+    assert len(segmenter.sweeps) == 1
     item = graph.spin_until_item("map", lambda item: item.message == "4 voxels in map")
     assert values_of(item)["published"] == "1"
 
 
-def test_an_eager_node_labels_for_nobody(start, engine):
+def test_an_eager_node_labels_for_nobody(start, segmenter):
     graph = start(output__lazy=False)
     graph.stop_listening_to_points()
     graph.send(1.0)
-    graph.spin_until(lambda: engine.sweeps)
+    graph.spin_until(lambda: segmenter.sweeps)
 
 
 def test_rates_and_ages_are_diagnosed(start):
@@ -236,9 +236,9 @@ def test_rates_and_ages_are_diagnosed(start):
     assert (lidar["topic"], lidar["offered"]) == ("/points", "reliable")
 
 
-def test_slow_processing_is_a_warning(start, engine):
+def test_slow_processing_is_a_warning(start, segmenter):
     graph = start(max_processing_ms=1.0)
-    engine.before_add = lambda _sweep: time.sleep(0.01)
+    segmenter.before_add = lambda _sweep: time.sleep(0.01)
     graph.send(1.0)
     status = graph.spin_until_diagnosed("inference", "a sweep takes", "max_processing_ms is 1")
     assert status.level == b"\x01"

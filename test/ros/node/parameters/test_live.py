@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 
 import ros_graph
-from ros_graph import QuadrantEngine, make_cloud, names_of, starting_graphs
+from ros_graph import QuadrantSegmenter, make_cloud, names_of, starting_graphs
 
 from clip2scene_ros.node.parameters.table import ROWS
 from clip2scene_ros.sync.extrinsics import StaticTransform, save_extrinsics
@@ -22,13 +22,13 @@ POINTS = [[5, 5, 0, 10], [-5, 5, 0, 20]]
 
 
 @pytest.fixture
-def engine():
-    return QuadrantEngine()
+def segmenter():
+    return QuadrantSegmenter()
 
 
 @pytest.fixture
-def start(engine, monkeypatch):
-    with starting_graphs(engine, monkeypatch, pose_source="none") as start_graph:
+def start(segmenter, monkeypatch):
+    with starting_graphs(segmenter, monkeypatch, pose_source="none") as start_graph:
         yield lambda **parameters: start_graph(**parameters).connect()
 
 
@@ -49,10 +49,10 @@ def label(graph, stamp_s):
         ("map.decay", 5.0, "map_decay_s"),
     ],
 )
-def test_the_engine_labels_the_next_sweep_by_the_new_value(start, engine, name, value, field):
+def test_the_engine_labels_the_next_sweep_by_the_new_value(start, segmenter, name, value, field):
     graph = start()
     assert graph.set_parameters(**{name: value}) == [(True, "")]
-    assert getattr(engine.options, field) == value
+    assert getattr(segmenter.options, field) == value
 
 
 @pytest.mark.parametrize(
@@ -63,29 +63,29 @@ def test_the_engine_labels_the_next_sweep_by_the_new_value(start, engine, name, 
         ("tf_timeout", 0.5, "pose_wait_s"),
     ],
 )
-def test_the_assembler_waits_by_the_new_value(start, name, value, field):
+def test_the_synchronizer_waits_by_the_new_value(start, name, value, field):
     graph = start()
     assert graph.set_parameters(**{name: value}) == [(True, "")]
-    assert getattr(graph.node.inputs.assembler.options, field) == value
+    assert getattr(graph.node.inputs.synchronizer.options, field) == value
 
 
-def test_a_value_that_contradicts_another_is_refused_and_both_may_change_together(start, engine):
+def test_a_value_that_contradicts_another_is_refused_and_both_may_change_together(start, segmenter):
     graph = start()
     ((successful, reason),) = graph.set_parameters(**{"range.max": 1.0})
     assert not successful
     assert reason == ("parameter 'range.max' must be greater than 'range.min', got 1.0 and 1.0")
     assert graph.node.get_parameter("range.max").value == 80.0
     assert graph.set_together(**{"range.min": 0.0, "range.max": 1.0}) == (True, "")
-    assert (engine.options.min_range_m, engine.options.max_range_m) == (0.0, 1.0)
+    assert (segmenter.options.min_range_m, segmenter.options.max_range_m) == (0.0, 1.0)
 
 
-def test_of_values_set_together_none_is_taken_if_one_is_refused(start, engine):
+def test_of_values_set_together_none_is_taken_if_one_is_refused(start, segmenter):
     graph = start()
-    before = engine.words, engine.options
+    before = segmenter.encoded_prompts, segmenter.options
     successful, reason = graph.set_together(min_confidence=0.5, prompts=["road", "unknown"])
     assert not successful
     assert "'unknown'" in reason
-    assert (engine.words, engine.options) == before
+    assert (segmenter.encoded_prompts, segmenter.options) == before
     assert graph.node.get_parameter("min_confidence").value == 0.0
 
 
@@ -139,14 +139,14 @@ def test_a_palette_colours_the_legend(start):
     assert [entry["rgb"] for entry in classes] == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]]
 
 
-def test_a_query_is_asked_without_a_new_legend(start, engine):
+def test_a_query_is_asked_without_a_new_legend(start, segmenter):
     graph = start()
-    vocabulary = engine.vocabulary
+    vocabulary = segmenter.vocabulary
     assert graph.set_parameters(query="tram") == [(True, "")]
-    assert engine.words.query.text == "tram"
-    assert engine.vocabulary is vocabulary
+    assert segmenter.encoded_prompts.query.text == "tram"
+    assert segmenter.vocabulary is vocabulary
     assert graph.set_parameters(query="") == [(True, "")]
-    assert engine.words.query is None
+    assert segmenter.encoded_prompts.query is None
 
 
 def test_the_weights_own_words_come_back(start):
@@ -163,7 +163,7 @@ def test_words_may_come_from_a_file(start, tmp_path):
     assert names_of(graph.received.legends[-1]) == ["street", "vehicle"]
 
 
-def test_with_too_few_images_mode_fused_labels_by_lidar_alone(start, engine, tmp_path):
+def test_with_too_few_images_mode_fused_labels_by_lidar_alone(start, segmenter, tmp_path):
     names = ("lidar_top", "cam_front", "cam_back")
     mounts = [StaticTransform("base_link", name, np.eye(4)) for name in names]
     save_extrinsics(tmp_path / "mounts.yaml", mounts)
@@ -176,12 +176,12 @@ def test_with_too_few_images_mode_fused_labels_by_lidar_alone(start, engine, tmp
         assert graph.set_parameters(**{"sync.min_cameras": least}) == [(True, "")]
         graph.publish_camera("cam_front", ros_graph.make_image(stamp_s), ros_graph.make_info())
         label(graph, stamp_s)
-    assert [[view.name for view in cameras] for cameras in engine.cameras] == [["cam_front"], []]
+    assert [[view.name for view in cameras] for cameras in segmenter.cameras] == [["cam_front"], []]
 
 
-def test_a_slow_sweep_is_a_warning_by_the_new_limit(start, engine):
+def test_a_slow_sweep_is_a_warning_by_the_new_limit(start, segmenter):
     graph = start()
-    engine.before_add = lambda _sweep: time.sleep(0.02)
+    segmenter.before_add = lambda _sweep: time.sleep(0.02)
     label(graph, 1.0)
     assert graph.set_parameters(max_processing_ms=5.0) == [(True, "")]
     status = graph.spin_until_diagnosed("inference", "max_processing_ms is 5")

@@ -24,7 +24,11 @@ from clip2scene_core.training.pretrain.data.pixel_embeddings import (
     CachedTeacher,
     fill_cache,
 )
-from clip2scene_core.training.pretrain.pseudo_labels import Labels, name_by_teacher, switch_labels
+from clip2scene_core.training.pretrain.pseudo_labels import (
+    Labels,
+    switch_labels,
+    teacher_pseudo_labels,
+)
 
 NONE_MOVES = np.zeros(3, dtype=np.bool_)
 BUS_MOVES = np.array([True, False, False])  # bus, road, tree
@@ -194,7 +198,7 @@ def labelled_batch():
 
 
 def test_consensus_goes_before_the_pixel_and_names_the_unseen():
-    labels = name_by_teacher(labelled_batch(), TEXT, logit_scale=2.0)
+    labels = teacher_pseudo_labels(labelled_batch(), TEXT, logit_scale=2.0)
     assert labels.of_pairs.tolist() == [1, 2]
     assert labels.unseen.tolist() == [4, 5]
     assert labels.of_unseen.tolist() == [2, 0]

@@ -15,7 +15,7 @@ needs_scikit_image = pytest.mark.skipif(
 )
 
 
-def four_colours(height: int = 90, width: int = 160) -> NDArray[np.uint8]:
+def four_colors(height: int = 90, width: int = 160) -> NDArray[np.uint8]:
     image = np.zeros((height, width, 3), dtype=np.uint8)
     rows, columns = height // 2, width // 2
     image[:rows, :columns], image[:rows, columns:] = (200, 0, 0), (0, 200, 0)
@@ -25,7 +25,7 @@ def four_colours(height: int = 90, width: int = 160) -> NDArray[np.uint8]:
 
 @needs_scikit_image
 def test_a_superpixel_has_one_colour() -> None:
-    image = four_colours()
+    image = four_colors()
     superpixels = find_superpixels(image, num_segments=30, sigma_px=0.0)
     for number in np.unique(superpixels):
         assert len(np.unique(image[superpixels == number], axis=0)) == 1
@@ -33,7 +33,7 @@ def test_a_superpixel_has_one_colour() -> None:
 
 @needs_scikit_image
 def test_superpixels_are_numbered_from_0_without_gaps() -> None:
-    superpixels = find_superpixels(four_colours())
+    superpixels = find_superpixels(four_colors())
     assert superpixels.shape == (90, 160)
     assert superpixels.dtype == np.int64
     assert np.array_equal(np.unique(superpixels), np.arange(superpixels.max() + 1))
@@ -55,12 +55,12 @@ def test_the_same_image_gives_the_same_superpixels() -> None:
 
 @needs_scikit_image
 def test_compactness_outweighs_colour() -> None:
-    image = four_colours()
+    image = four_colors()
 
     def num_mixed(compactness: float) -> int:
         superpixels = find_superpixels(image, 20, compactness, sigma_px=0.0)
         members = [image[superpixels == number] for number in np.unique(superpixels)]
-        return sum(len(np.unique(colours, axis=0)) > 1 for colours in members)
+        return sum(len(np.unique(colors, axis=0)) > 1 for colors in members)
 
     assert num_mixed(1.0) == 0
     assert num_mixed(10_000.0) > 0
@@ -74,7 +74,7 @@ def test_one_pixel_is_one_superpixel() -> None:
 def test_missing_scikit_image_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "skimage.segmentation", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install .* \"\.\[train\]\"") as raised:
-        find_superpixels(four_colours())
+        find_superpixels(four_colors())
     assert raised.value.name == "skimage"
 
 
@@ -94,4 +94,4 @@ def test_other_images_are_refused(image: NDArray[np.uint8]) -> None:
 
 def test_there_must_be_a_superpixel() -> None:
     with pytest.raises(ValueError, match="num_segments must be at least 1, got 0"):
-        find_superpixels(four_colours(), num_segments=0)
+        find_superpixels(four_colors(), num_segments=0)

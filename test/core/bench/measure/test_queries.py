@@ -1,45 +1,45 @@
 import numpy as np
 import pytest
 
-from clip2scene_core.bench.measure.probes import (
+from clip2scene_core.bench.measure.queries import (
     GROUPS,
     HELD_OUT,
     SYNONYMS,
     UNNAMED,
-    make_probes,
+    make_queries,
 )
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.teacher.clip import load_clip
 from clip2scene_core.teacher.text import embed_prompts
 from clip2scene_core.world.captions.captions import HELD_OUT_SYNONYMS
-from clip2scene_core.world.dataset.truth import Things
+from clip2scene_core.world.dataset.ground_truth import SceneObjects
 
 NAMES = [c.name for c in NUSCENES_CLASSES]
 PROMPTS = [c.prompt for c in NUSCENES_CLASSES]
-PROBES = {probe.name: probe for probe in make_probes(PROMPTS)}
+PROBES = {query.name: query for query in make_queries(PROMPTS)}
 CAR, MACHINE, MANMADE, ROAD = (
     NAMES.index(name) for name in ("car", "construction vehicle", "manmade", "driveable surface")
 )
-THINGS = Things(
+THINGS = SceneObjects(
     index=np.array([0, 1, 2, 3, 4, 5, -1], dtype=np.int32),
     words=("van", "sedan", "sedan", "loader", "fence", "building"),
-    colours=("red", "white", "blue", "red", "", ""),
+    colors=("red", "white", "blue", "red", "", ""),
 )
 LABELS = np.array([CAR, CAR, CAR, MACHINE, MANMADE, MANMADE, ROAD], dtype=np.uint8)
 NONE = IGNORE_LABEL
 
 
-def truth(name: str) -> list[int]:
-    return PROBES[name].truth(LABELS, THINGS).tolist()
+def ground_truth(name: str) -> list[int]:
+    return PROBES[name].ground_truth(LABELS, THINGS).tolist()
 
 
 def test_every_probe_fits_itself():
-    for probe in PROBES.values():
-        assert len(probe.answer_of_prompt) == len(probe.prompts)
-        assert set(probe.answer_of_prompt.tolist()) == set(range(len(probe.answers)))
-        assert probe.against is None or PROBES[probe.against].answers == probe.answers
-        counts = np.zeros((2, len(probe.answers), len(probe.answers) + 1), dtype=np.int64)
-        for question in probe.questions:
+    for query in PROBES.values():
+        assert len(query.answer_of_prompt) == len(query.prompts)
+        assert set(query.answer_of_prompt.tolist()) == set(range(len(query.answers)))
+        assert query.against is None or PROBES[query.against].answers == query.answers
+        counts = np.zeros((2, len(query.answers), len(query.answers) + 1), dtype=np.int64)
+        for question in query.questions:
             assert question.statistic(counts).shape == (2,)
             assert question.chance is None or question.chance(counts).shape == (2,)
 
@@ -48,7 +48,7 @@ def test_synonyms_are_new_words_for_the_same_classes():
     assert list(SYNONYMS) == NAMES
     for name, prompt in zip(NAMES, PROMPTS, strict=True):
         assert SYNONYMS[name] not in (name, prompt)
-    assert truth("synonyms") == LABELS.tolist()
+    assert ground_truth("synonyms") == LABELS.tolist()
 
 
 def test_held_out_synonyms_are_those_of_the_captions():
@@ -61,37 +61,45 @@ def test_held_out_synonyms_are_those_of_the_captions():
 
 def test_groups_gather_classes():
     vehicle, flat, manmade = (list(GROUPS).index(g) for g in ("vehicle", "flat", "manmade"))
-    assert truth("groups of prompts") == [vehicle] * 4 + [manmade] * 2 + [flat]
-    assert truth("trained prompts, grouped") == truth("groups of prompts")
-    probe = PROBES["groups of prompts"]
-    assert probe.answer_of_prompt[probe.prompts.index("van")] == vehicle
-    assert probe.answer_of_prompt[probe.prompts.index("fence")] == manmade
+    assert ground_truth("groups of prompts") == [vehicle] * 4 + [manmade] * 2 + [flat]
+    assert ground_truth("trained prompts, grouped") == ground_truth("groups of prompts")
+    query = PROBES["groups of prompts"]
+    assert query.answer_of_prompt[query.prompts.index("van")] == vehicle
+    assert query.answer_of_prompt[query.prompts.index("fence")] == manmade
 
 
 def test_red_and_white_are_asked_of_red_and_white_cars_only():
     assert PROBES["car split by colour"].prompts == ("red car", "white car")
-    assert truth("car split by colour") == [0, 1, NONE, NONE, NONE, NONE, NONE]
+    assert ground_truth("car split by colour") == [0, 1, NONE, NONE, NONE, NONE, NONE]
 
 
 def test_kinds_of_machines_are_asked_of_machines_only():
-    assert truth("construction vehicle split by kind") == [NONE, NONE, NONE, 1, NONE, NONE, NONE]
+    assert ground_truth("construction vehicle split by kind") == [
+        NONE,
+        NONE,
+        NONE,
+        1,
+        NONE,
+        NONE,
+        NONE,
+    ]
 
 
 def test_things_without_a_word_in_training_are_split_out_of_manmade():
     fence = 16 + list(UNNAMED).index("fence")
     name = "words of things that training never named"
-    assert truth(name) == [CAR, CAR, CAR, MACHINE, fence, MANMADE, ROAD]
+    assert ground_truth(name) == [CAR, CAR, CAR, MACHINE, fence, MANMADE, ROAD]
 
 
 def test_chance_is_calling_all_of_manmade_so():
-    probe = PROBES["words of things that training never named"]
-    answers = len(probe.answers)
+    query = PROBES["words of things that training never named"]
+    answers = len(query.answers)
     counts = np.zeros((answers, answers + 1), dtype=np.int64)
     fence = 16
     counts[fence, fence] = 10
     counts[fence, MANMADE] = 10
     counts[MANMADE, MANMADE] = 60
-    question = probe.questions[0]
+    question = query.questions[0]
     assert question.name == 'IoU of "fence"'
     assert question.statistic(counts) == pytest.approx(10 / 20)
     assert question.chance(counts) == pytest.approx(20 / 80)
@@ -106,10 +114,10 @@ def test_choosing_blindly_scores_chance():
 
 def test_the_shipped_clip_knows_the_words_of_all_probes():
     clip = load_clip("small")
-    for probe in PROBES.values():
-        assert len(embed_prompts(clip, probe.prompts)) == len(probe.prompts)
+    for query in PROBES.values():
+        assert len(embed_prompts(clip, query.prompts)) == len(query.prompts)
 
 
 def test_other_vocabularies_are_refused():
     with pytest.raises(ValueError, match="16 nuScenes classes, got 2"):
-        make_probes(["car", "road"])
+        make_queries(["car", "road"])

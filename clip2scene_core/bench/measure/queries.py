@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clip2scene_core.bench.statistics import Statistic, balanced_accuracy, class_iou, mean_iou
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
-from clip2scene_core.world.dataset.truth import Things
+from clip2scene_core.world.dataset.ground_truth import SceneObjects
 
 SYNONYMS: Final = {
     "barrier": "barricade",
@@ -70,7 +70,7 @@ _CLASSES_OF_GROUP: Final = {
     "nature": ("terrain", "vegetation"),
     "manmade": ("manmade", "barrier", "traffic cone"),
 }
-CAR_COLOURS: Final = ("red", "white")
+CAR_COLORS: Final = ("red", "white")
 MACHINES: Final = {
     "excavator": "excavator", "wheel loader": "loader", "road roller": "road roller",
 }  # fmt: skip
@@ -86,17 +86,17 @@ UNNAMED: Final = {
 
 _NAMES: Final = tuple(c.name for c in NUSCENES_CLASSES)
 
-Truth = Callable[[NDArray[np.uint8], Things], NDArray[np.uint8]]
+GroundTruth = Callable[[NDArray[np.uint8], SceneObjects], NDArray[np.uint8]]
 """True classes (N,) and things of a sweep to true answers (N,) uint8; IGNORE_LABEL = not asked."""
 
 
 @dataclass(frozen=True)
-class Question:
-    """One number of a probe.
+class QueryMetric:
+    """One number of a query.
 
     Attributes:
         name: Says what is asked, in a report's words.
-        statistic: Computed from the counts of the probe's answers.
+        statistic: Computed from the counts of the query's answers.
         chance: The same for an answer that knows nothing about it; None where that means nothing.
     """
 
@@ -106,7 +106,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Probe:
+class OpenVocabularyQuery:
     """One set of prompts given at test time.
 
     Attributes:
@@ -114,9 +114,9 @@ class Probe:
         prompts: P texts.
         answers: Names of A answers.
         answer_of_prompt: (P,) uint8, the answer that each prompt stands for.
-        truth: Gives the true answers.
+        ground_truth: Gives the true answers.
         questions: What is measured.
-        against: Name of the probe whose prompts answered the same before the change, if there is.
+        against: Name of the query whose prompts answered the same before the change, if there is.
         first_drawn: Pictures show the points whose true answer is this one or a later one.
     """
 
@@ -124,14 +124,14 @@ class Probe:
     prompts: tuple[str, ...]
     answers: tuple[str, ...]
     answer_of_prompt: NDArray[np.uint8]
-    truth: Truth
-    questions: tuple[Question, ...]
+    ground_truth: GroundTruth
+    questions: tuple[QueryMetric, ...]
     against: str | None = None
     first_drawn: int = 0
 
 
-def make_probes(trained_prompts: Sequence[str]) -> tuple[Probe, ...]:
-    """Build all probes.
+def make_queries(trained_prompts: Sequence[str]) -> tuple[OpenVocabularyQuery, ...]:
+    """Build all queries.
 
     Args:
         trained_prompts: The student's prompts of the 16 classes.
@@ -139,7 +139,7 @@ def make_probes(trained_prompts: Sequence[str]) -> tuple[Probe, ...]:
     trained = tuple(trained_prompts)
     if len(trained) != len(_NAMES):
         raise ValueError(
-            f"probes ask students of the {len(_NAMES)} nuScenes classes, got {len(trained)} prompts"
+            f"queries need a student of {len(_NAMES)} nuScenes classes, got {len(trained)} prompts"
         )
     return (
         _classes("trained prompts", trained, None),
@@ -147,20 +147,20 @@ def make_probes(trained_prompts: Sequence[str]) -> tuple[Probe, ...]:
         _classes("synonyms that no caption used", _held_out(trained), "trained prompts"),
         _groups("trained prompts, grouped", trained, _group_of_class(), None),
         _grouped_prompts(),
-        _car_colours(),
+        _car_colors(),
         _machines(),
         _unnamed(trained),
     )
 
 
-def _classes(name: str, prompts: tuple[str, ...], against: str | None) -> Probe:
-    return Probe(
+def _classes(name: str, prompts: tuple[str, ...], against: str | None) -> OpenVocabularyQuery:
+    return OpenVocabularyQuery(
         name,
         prompts,
         _NAMES,
         np.arange(len(_NAMES), dtype=np.uint8),
-        lambda labels, things: labels,
-        (Question("mean IoU of the 16 classes", mean_iou),),
+        lambda labels, objects: labels,
+        (QueryMetric("mean IoU of the 16 classes", mean_iou),),
         against,
     )
 
@@ -169,7 +169,7 @@ def _held_out(trained: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(HELD_OUT.get(name, prompt) for name, prompt in zip(_NAMES, trained, strict=True))
 
 
-def _grouped_prompts() -> Probe:
+def _grouped_prompts() -> OpenVocabularyQuery:
     prompts = tuple(prompt for group in GROUPS.values() for prompt in group)
     sizes = [len(group) for group in GROUPS.values()]
     group_of_prompt = np.repeat(np.arange(len(sizes), dtype=np.uint8), sizes)
@@ -181,82 +181,86 @@ def _groups(
     prompts: tuple[str, ...],
     group_of_prompt: NDArray[np.uint8],
     against: str | None,
-) -> Probe:
+) -> OpenVocabularyQuery:
     lookup = _with_ignore(_group_of_class())
-    return Probe(
+    return OpenVocabularyQuery(
         name,
         prompts,
         tuple(GROUPS),
         group_of_prompt,
-        lambda labels, things: lookup[labels],
-        (Question(f"mean IoU of {len(GROUPS)} groups", mean_iou),),
+        lambda labels, objects: lookup[labels],
+        (QueryMetric(f"mean IoU of {len(GROUPS)} groups", mean_iou),),
         against,
     )
 
 
-def _car_colours() -> Probe:
+def _car_colors() -> OpenVocabularyQuery:
     car = _NAMES.index("car")
 
-    def truth(labels: NDArray[np.uint8], things: Things) -> NDArray[np.uint8]:
-        answers = _answers_by_thing(things, [(colour,) for colour in CAR_COLOURS], things.colours)
+    def ground_truth(labels: NDArray[np.uint8], objects: SceneObjects) -> NDArray[np.uint8]:
+        answers = _answers_by_object(objects, [(color,) for color in CAR_COLORS], objects.colors)
         answers[labels != car] = IGNORE_LABEL
         return answers
 
     return _choice(
         "car split by colour",
-        tuple(f"{colour} car" for colour in CAR_COLOURS),
-        truth,
+        tuple(f"{color} car" for color in CAR_COLORS),
+        ground_truth,
         "red or white, on points of red and white cars",
     )
 
 
-def _machines() -> Probe:
+def _machines() -> OpenVocabularyQuery:
     machine = _NAMES.index("construction vehicle")
 
-    def truth(labels: NDArray[np.uint8], things: Things) -> NDArray[np.uint8]:
-        answers = _answers_by_thing(things, [(word,) for word in MACHINES.values()], things.words)
+    def ground_truth(labels: NDArray[np.uint8], objects: SceneObjects) -> NDArray[np.uint8]:
+        answers = _answers_by_object(
+            objects, [(word,) for word in MACHINES.values()], objects.words
+        )
         answers[labels != machine] = IGNORE_LABEL
         return answers
 
     return _choice(
         "construction vehicle split by kind",
         tuple(MACHINES),
-        truth,
+        ground_truth,
         f"{', '.join(MACHINES)}: which, on points of construction vehicles",
     )
 
 
-def _choice(name: str, prompts: tuple[str, ...], truth: Truth, asked: str) -> Probe:
+def _choice(
+    name: str, prompts: tuple[str, ...], ground_truth: GroundTruth, asked: str
+) -> OpenVocabularyQuery:
     def chance(counts: NDArray[np.int64]) -> NDArray[np.float64]:
         return np.full(counts.shape[:-2], 1 / len(prompts))
 
-    return Probe(
+    return OpenVocabularyQuery(
         name,
         prompts,
         prompts,
         np.arange(len(prompts), dtype=np.uint8),
-        truth,
-        (Question(f"balanced accuracy, {asked}", balanced_accuracy, chance),),
+        ground_truth,
+        (QueryMetric(f"balanced accuracy, {asked}", balanced_accuracy, chance),),
     )
 
 
-def _unnamed(trained: tuple[str, ...]) -> Probe:
+def _unnamed(trained: tuple[str, ...]) -> OpenVocabularyQuery:
     first, manmade = len(trained), _NAMES.index("manmade")
 
-    def truth(labels: NDArray[np.uint8], things: Things) -> NDArray[np.uint8]:
-        unnamed = _answers_by_thing(things, list(UNNAMED.values()), things.words)
+    def ground_truth(labels: NDArray[np.uint8], objects: SceneObjects) -> NDArray[np.uint8]:
+        unnamed = _answers_by_object(objects, list(UNNAMED.values()), objects.words)
         is_unnamed = (unnamed != IGNORE_LABEL) & (labels == manmade)
         return np.where(is_unnamed, unnamed + np.uint8(first), labels).astype(np.uint8)
 
     answers = (*_NAMES, *UNNAMED)
-    return Probe(
+    return OpenVocabularyQuery(
         "words of things that training never named",
         (*trained, *UNNAMED),
         answers,
         np.arange(len(answers), dtype=np.uint8),
-        truth,
+        ground_truth,
         tuple(
-            Question(f'IoU of "{prompt}"', *_iou_and_chance(first + number, manmade))
+            QueryMetric(f'IoU of "{prompt}"', *_iou_and_chance(first + number, manmade))
             for number, prompt in enumerate(UNNAMED)
         ),
         first_drawn=first,
@@ -277,14 +281,14 @@ def _iou_and_chance(answer: int, whole: int) -> tuple[Statistic, Statistic]:
     return iou, chance
 
 
-def _answers_by_thing(
-    things: Things, wanted: Sequence[tuple[str, ...]], named: Sequence[str]
+def _answers_by_object(
+    objects: SceneObjects, wanted: Sequence[tuple[str, ...]], named: Sequence[str]
 ) -> NDArray[np.uint8]:
     """Number each point by which of the wanted words its thing has; IGNORE_LABEL for none."""
     answer_of_word = {word: number for number, words in enumerate(wanted) for word in words}
-    of_thing = [answer_of_word.get(word, IGNORE_LABEL) for word in named]
+    of_object = [answer_of_word.get(word, IGNORE_LABEL) for word in named]
     # Index -1, no thing, reads the last entry.
-    answers: NDArray[np.uint8] = np.array([*of_thing, IGNORE_LABEL], dtype=np.uint8)[things.index]
+    answers: NDArray[np.uint8] = np.array([*of_object, IGNORE_LABEL], dtype=np.uint8)[objects.index]
     return answers
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.sample import DatasetError, Sample
-from clip2scene_core.world.dataset.truth import (
-    Things,
+from clip2scene_core.world.dataset.ground_truth import (
+    SceneObjects,
     read_class_images,
-    read_things,
+    read_objects,
     write_class_image,
-    write_things,
+    write_objects,
 )
 
 
@@ -42,23 +42,27 @@ def test_class_images_come_back_in_the_order_of_the_views(tiny_nuscenes, sample)
 
 def test_things_come_back(tiny_nuscenes, sample):
     index = np.arange(48, dtype=np.int32) % 3 - 1
-    write_things(tiny_nuscenes, sample.token, Things(index, ("van", "brick wall"), ("red", "")))
-    things = read_things(tiny_nuscenes, sample)
-    np.testing.assert_array_equal(things.index, index)
-    assert things.index.dtype == np.int32
-    assert (things.words, things.colours) == (("van", "brick wall"), ("red", ""))
+    write_objects(
+        tiny_nuscenes, sample.token, SceneObjects(index, ("van", "brick wall"), ("red", ""))
+    )
+    objects = read_objects(tiny_nuscenes, sample)
+    np.testing.assert_array_equal(objects.index, index)
+    assert objects.index.dtype == np.int32
+    assert (objects.words, objects.colors) == (("van", "brick wall"), ("red", ""))
 
 
 def test_scene_without_things_comes_back(tiny_nuscenes, sample):
-    write_things(tiny_nuscenes, sample.token, Things(np.full(48, -1, np.int32), (), ()))
-    assert read_things(tiny_nuscenes, sample).words == ()
+    write_objects(tiny_nuscenes, sample.token, SceneObjects(np.full(48, -1, np.int32), (), ()))
+    assert read_objects(tiny_nuscenes, sample).words == ()
 
 
 def test_data_without_truth_is_refused_with_the_way_out(tiny_nuscenes, sample):
-    with pytest.raises(DatasetError, match=r"CAM_\w+.png is missing.*without truth.*--truth"):
+    with pytest.raises(
+        DatasetError, match=r"CAM_\w+.png is missing.*without ground truth.*--ground-truth"
+    ):
         read_class_images(tiny_nuscenes, sample)
-    with pytest.raises(DatasetError, match=r"npz is missing.*without truth"):
-        read_things(tiny_nuscenes, sample)
+    with pytest.raises(DatasetError, match=r"npz is missing.*without ground truth"):
+        read_objects(tiny_nuscenes, sample)
 
 
 def test_truth_of_another_size_is_refused(tiny_nuscenes, sample):
@@ -66,14 +70,16 @@ def test_truth_of_another_size_is_refused(tiny_nuscenes, sample):
         write_class_image(tiny_nuscenes, sample.token, view.name.upper(), random_labels(0, (8, 8)))
     with pytest.raises(DatasetError, match=r"\(8, 8\) uint8, but the view cam_\w+ is \(32, 56\)"):
         read_class_images(tiny_nuscenes, sample)
-    write_things(tiny_nuscenes, sample.token, Things(np.zeros(7, np.int32), ("van",), ("",)))
+    write_objects(tiny_nuscenes, sample.token, SceneObjects(np.zeros(7, np.int32), ("van",), ("",)))
     with pytest.raises(DatasetError, match="tells of 7 points, but the keyframe's sweep has 48"):
-        read_things(tiny_nuscenes, sample)
+        read_objects(tiny_nuscenes, sample)
 
 
 def test_damaged_truth_is_refused(tiny_nuscenes, sample):
-    write_things(tiny_nuscenes, sample.token, Things(np.zeros(48, np.int32), ("van",), ("",)))
-    path = next((tiny_nuscenes / "things").iterdir())
+    write_objects(
+        tiny_nuscenes, sample.token, SceneObjects(np.zeros(48, np.int32), ("van",), ("",))
+    )
+    path = next((tiny_nuscenes / "objects").iterdir())
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(DatasetError, match="no readable file of things"):
-        read_things(tiny_nuscenes, sample)
+    with pytest.raises(DatasetError, match="no readable file of objects"):
+        read_objects(tiny_nuscenes, sample)

@@ -1,0 +1,30 @@
+"""Names of files that were others before, for the errors that say so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+_NEW_WORD: Final = {
+    "pretrain_embedded": "pretrain_synthetic",
+    "finetune_embedded": "finetune_synthetic",
+    "tables_embedded": "tables_synthetic",
+    "choices_embedded": "ablations_synthetic",
+    "embedded_street": "synthetic_street",
+}
+
+
+def renamed_hint(path: Path) -> str:
+    """Name the file that a missing one has become.
+
+    Args:
+        path: What a user typed and what is not there.
+
+    Returns:
+        "; it is called ... now", or "" where nothing of ours had that name.
+    """
+    new = "/".join(_NEW_WORD.get(Path(part).stem, part) for part in path.parts)
+    new = new.replace("//", "/")
+    if new == path.as_posix():
+        return ""
+    return f"; it is called {new}{path.suffix} now"
