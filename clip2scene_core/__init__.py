@@ -6,6 +6,14 @@ In the order of the data: `sample` and `labels` are what everything speaks; `dat
 `evaluation`, `corruptions`, `bench` and `visualization` say how good they are; `world` makes data
 where there are none. `config`, `device`, `atomic_write` and `renamed` serve
 them all.
+
+Example:
+    >>> import clip2scene_core
+    >>> clip2scene_core.__version__.count(".")
+    2
+    >>> segmenter = clip2scene_core.load_segmenter("small", prompts=["car", "road", "person"])
+    >>> segmenter.class_names
+    ('car', 'road', 'person')
 """
 
 from __future__ import annotations
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
     )
     from clip2scene_core.inference.options import OnlineOptions
     from clip2scene_core.inference.segmenter import Segmentation, Segmenter, load_segmenter
+    from clip2scene_core.prompts.prompt_set import PromptSet
     from clip2scene_core.sample import CameraView, Sample, Sweep
 
 __version__ = "0.1.0"
@@ -30,6 +39,7 @@ __all__ = [
     "LabelledCloud",
     "OnlineOptions",
     "OnlineSegmenter",
+    "PromptSet",
     "Sample",
     "Segmentation",
     "Segmenter",
@@ -44,6 +54,7 @@ _MODULES = {
     "inference.online": ("LabelledCloud", "OnlineSegmenter", "load_online_segmenter"),
     "inference.options": ("OnlineOptions",),
     "inference.segmenter": ("Segmentation", "Segmenter", "load_segmenter"),
+    "prompts.prompt_set": ("PromptSet",),
 }
 
 

@@ -1,4 +1,4 @@
-"""The nouns that every stage speaks: a LiDAR sweep, a camera view, and a sample of both."""
+"""The records that every stage speaks: a LiDAR sweep, a camera view, and a sample of both."""
 
 from __future__ import annotations
 
@@ -23,6 +23,15 @@ class Sweep:
             can be placed by it.
         stamp_ns: Nanoseconds.
         labels: (N,) uint8, 255 = IGNORE_LABEL; None where there are none or none were asked for.
+
+    Raises:
+        ValueError: If a shape or a dtype is another one.
+
+    Example:
+        >>> import numpy as np
+        >>> sweep = Sweep(np.zeros((3, 4), np.float32), np.eye(4), stamp_ns=0)
+        >>> sweep.is_located
+        True
     """
 
     points: NDArray[np.float32]
@@ -59,6 +68,17 @@ class CameraView:
         T_global_camera: (4, 4) float64 rigid transform at `stamp_ns`. The camera frame is optical:
             x right, y down, z forward.
         stamp_ns: Nanoseconds.
+
+    Raises:
+        ValueError: If a shape or a dtype is another one, or the focal length is not positive.
+
+    Example:
+        >>> import numpy as np
+        >>> image = np.zeros((8, 16, 3), np.uint8)
+        >>> intrinsics = np.array([[10.0, 0, 8], [0, 10, 4], [0, 0, 1]])
+        >>> view = CameraView("cam_front", image, intrinsics, np.eye(4), stamp_ns=0)
+        >>> view.image.shape[:2]
+        (8, 16)
     """
 
     name: str
@@ -87,9 +107,18 @@ class Sample:
 
     Attributes:
         token: The data set's name of the keyframe.
-        scene_token: The data set's name of the drive that it belongs to.
+        scene_token: The data set's name of the sequence that it belongs to.
         sweeps: The keyframe's sweep first, then the previous ones, newest first.
         cameras: Any number of views, each at its own stamp.
+
+    Raises:
+        ValueError: If there is no sweep.
+
+    Example:
+        >>> import numpy as np
+        >>> sweep = Sweep(np.zeros((3, 4), np.float32), np.eye(4), stamp_ns=0)
+        >>> Sample("keyframe-1", "scene-1", (sweep,), ()).keyframe is sweep
+        True
     """
 
     token: str

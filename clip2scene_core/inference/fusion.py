@@ -95,7 +95,7 @@ class Fusion:
         return probabilities, np.ones(embedded.num_points, dtype=bool)
 
     def gather(self, embedded: EmbeddedSweep, point_texts: Tensor) -> Evidence:
-        """Keep what was seen in a form that outlives the words; see `semantic_guided`.
+        """Keep what was seen in a form that outlives the prompts; see `semantic_guided`.
 
         Args:
             embedded: N points.

@@ -1,4 +1,4 @@
-"""The segmenter: sweeps and camera views in, labelled clouds and a labelled map out."""
+"""Sequences: sweeps and camera views in, labelled clouds and a labelled map out."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from clip2scene_core.prompts.prompt_set import (
     EncodedPrompts,
     PromptSet,
     Query,
+    as_prompt_set,
     encode_prompt_set,
     negatives_and_query,
 )
-from clip2scene_core.prompts.text_encoder import TextEncoder, load_text_table
+from clip2scene_core.prompts.text_encoder import KnownPrompts, TextEncoder, load_text_table
 from clip2scene_core.prompts.vocabulary import Vocabulary, classify, entropies_of
 from clip2scene_core.sample import CameraView, Sweep
 from clip2scene_core.teacher.maskclip import DenseClip
-from clip2scene_core.teacher.text import ENSEMBLE
 
 
 class MissingCamerasError(ValueError):
@@ -46,13 +46,21 @@ class LabelledCloud:
         points: (N, 4) float32, the sweep's own: x, y, z in metres in the LiDAR frame, intensity.
         labels: (N,) uint8, indices into `vocabulary`; IGNORE_LABEL where there is none.
         scores: (N,) float32 in [0, 1], 0 where unlabelled.
-        stamp_ns: The sweep's.
-        T_fixed_lidar: (4, 4) float64, the sweep's.
-        vocabulary: The words it was labelled with.
+        stamp_ns: Stamp of the sweep, nanoseconds.
+        T_fixed_lidar: (4, 4) float64, pose of the LiDAR in the fixed frame at the stamp.
+        vocabulary: The labels, with names, prompts and colors.
         query: The text that was asked; None without one.
         similarities: (N,) float32 in [0, 1] with the query, see `negatives_and_query`; 0 for points
             that were not labelled, None without a query.
         entropies: (N,) float32, nats, see `entropies_of`; None unless asked for.
+
+    Example:
+        >>> import numpy as np
+        >>> from clip2scene_core import Sweep, load_online_segmenter
+        >>> sweep = Sweep(np.ones((2, 4), np.float32), np.eye(4), stamp_ns=7)
+        >>> cloud = load_online_segmenter("small").segment(sweep)
+        >>> isinstance(cloud, LabelledCloud), cloud.stamp_ns, cloud.labels.dtype
+        (True, 7, dtype('uint8'))
     """
 
     points: NDArray[np.float32]
@@ -72,15 +80,35 @@ class OnlineSegmenter:
     Each sweep is labelled on its own: feeding merged sweeps to the network scores lower than single
     ones (CLIP2Scene, CVPR 2023, Table 1), so time enters through the map.
 
-    Prompts and options may be changed from another thread while `add` runs; a sweep is labelled
+    Prompts and options may be changed from another thread while `segment` runs; a sweep is labelled
     with the same ones from beginning to end.
 
     Args:
         options: How to label.
-        vocabulary: The first words.
+        vocabulary: The first prompts, encoded.
         embed_prompts: The text side of the CLIP that taught the student.
         segmenter: The student; needed in modes "lidar" and "fused".
         camera_segmenter: The teacher; needed in modes "camera" and "fused".
+
+    Raises:
+        ValueError: If the mode needs a segmenter that is not given.
+
+    Example:
+        >>> import numpy as np
+        >>> from clip2scene_core import CameraView, OnlineOptions, Sweep, load_online_segmenter
+        >>> options = OnlineOptions(mode="fused")
+        >>> segmenter = load_online_segmenter("small", prompts=["car", "road"], options=options)
+        >>> isinstance(segmenter, OnlineSegmenter)
+        True
+        >>> T_global_camera = np.eye(4)[[2, 0, 1, 3]]  # looks along x: x right, y down, z forward
+        >>> T_global_camera[1:3, :3] *= -1
+        >>> intrinsics = np.array([[100.0, 0, 200], [0, 100.0, 112], [0, 0, 1]])
+        >>> image = np.full((224, 400, 3), 128, np.uint8)
+        >>> view = CameraView("cam_front", image, intrinsics, T_global_camera, stamp_ns=0)
+        >>> points = np.array([[5.0, 0.5, -1.0, 0.1], [-9.0, 0.0, -1.0, 0.3]], np.float32)
+        >>> cloud = segmenter.segment(Sweep(points, np.eye(4), stamp_ns=0), [view])
+        >>> bool((cloud.labels < 2).all())
+        True
     """
 
     def __init__(
@@ -95,10 +123,9 @@ class OnlineSegmenter:
             raise ValueError(f"mode {options.mode!r} needs a student; give `segmenter`")
         if options.mode != "lidar" and camera_segmenter is None:
             raise ValueError(f"mode {options.mode!r} needs a teacher; give `camera_segmenter`")
-        # One tuple, so that a sweep never sees new words with old options.
+        # One tuple, so that a sweep never sees new prompts with old options.
         self._setting = (EncodedPrompts(vocabulary), options)
-        self._own = vocabulary
-        self._embed_prompts = embed_prompts
+        self._embed_prompts = KnownPrompts(vocabulary, embed_prompts)
         self._fusion = Fusion(segmenter, camera_segmenter, options.camera_weight)
         self._map = None
         if options.map_enabled:
@@ -112,8 +139,13 @@ class OnlineSegmenter:
             self._map = SemanticMap(grid, options.map_carving)
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """C names; label i of the next sweep means name i."""
+        return self.vocabulary.names
+
+    @property
     def vocabulary(self) -> Vocabulary:
-        """The words that the next sweep is labelled with."""
+        """The labels of the next sweep: names, prompts, colors and text embeddings."""
         return self._setting[0].vocabulary
 
     @property
@@ -129,16 +161,16 @@ class OnlineSegmenter:
     def encode(self, prompt_set: PromptSet) -> EncodedPrompts:
         """Let CLIP read a prompt set, and change nothing yet.
 
-        The segmenter's first words cost nothing: their embeddings are at hand without CLIP.
+        The segmenter's first prompts cost nothing: their embeddings are at hand without CLIP.
 
         Raises:
             ValueError: If a text is empty, too long or unknown to the CLIP, or names occur twice.
             OSError: If the CLIP's file is missing.
         """
-        return encode_prompt_set(prompt_set, self._embed)
+        return encode_prompt_set(prompt_set, self._embed_prompts)
 
     def apply(self, encoded: EncodedPrompts, options: OnlineOptions | None = None) -> None:
-        """Label the map at once and all sweeps to come with these words and options.
+        """Label the map at once and all sweeps to come with these prompts and options.
 
         Args:
             encoded: From `encode`.
@@ -151,11 +183,13 @@ class OnlineSegmenter:
             self._map.keep(options.map_radius_m, options.map_decay_s)
         self._setting = (encoded, options)
 
-    def set_prompts(self, prompts: Sequence[str], names: Sequence[str] | None = None) -> Vocabulary:
-        """Change the words of the next sweep and, at once, of the whole map.
+    def set_prompts(
+        self, prompts: Sequence[str] | PromptSet, names: Sequence[str] | None = None
+    ) -> Vocabulary:
+        """Change the prompts of the next sweep and, at once, of the whole map.
 
         Args:
-            prompts: C texts.
+            prompts: C texts, or a PromptSet.
             names: C distinct names, by default the prompts.
 
         Returns:
@@ -163,9 +197,9 @@ class OnlineSegmenter:
 
         Raises:
             ValueError: If a prompt is empty, too long or unknown to the CLIP, or names do not fit.
-                The old words stay.
+                The old prompts stay.
         """
-        encoded = self.encode(PromptSet(tuple(prompts), tuple(names or ())))
+        encoded = self.encode(as_prompt_set(prompts, names))
         self.apply(replace(encoded, query=self._setting[0].query))
         return encoded.vocabulary
 
@@ -176,10 +210,10 @@ class OnlineSegmenter:
             ValueError: If the text is too long or unknown to the CLIP. The old query stays.
         """
         text = text.strip()
-        query = Query(text, self._embed([text])[0]) if text else None
+        query = Query(text, self._embed_prompts([text])[0]) if text else None
         self.apply(EncodedPrompts(self.vocabulary, query))
 
-    def add(self, sweep: Sweep, cameras: Sequence[CameraView] = ()) -> LabelledCloud:
+    def segment(self, sweep: Sweep, cameras: Sequence[CameraView] = ()) -> LabelledCloud:
         """Label one sweep and add it to the map, if its pose is known.
 
         Args:
@@ -234,7 +268,7 @@ class OnlineSegmenter:
         return cloud
 
     def map(self) -> LabelledMap:
-        """The voxels around the vehicle, labelled with the newest words.
+        """The voxels around the vehicle, labelled with the newest prompts.
 
         Raises:
             ValueError: If the options keep no map.
@@ -267,13 +301,6 @@ class OnlineSegmenter:
         if self._map is not None:
             self._map.clear()
 
-    def _embed(self, prompts: Sequence[str], template: str = ENSEMBLE) -> Tensor:
-        """Embed prompts as the CLIP does, the segmenter's first ones from memory."""
-        own = {text: row for row, text in enumerate(self._own.texts)}
-        if template == ENSEMBLE and prompts and all(prompt in own for prompt in prompts):
-            return self._own.embeddings[[own[prompt] for prompt in prompts]]
-        return self._embed_prompts(prompts, template)
-
 
 def _usable(points: NDArray[np.float32], options: OnlineOptions) -> NDArray[np.bool_]:
     """Tell which points (N, 4) are finite and in range."""
@@ -298,21 +325,23 @@ def _decide(
 
 def load_online_segmenter(
     weights: Path | str = "small",
-    teacher: str | None = None,
+    prompts: Sequence[str] | PromptSet | None = None,
+    *,
     options: OnlineOptions | None = None,
-    prompts: Sequence[str] | None = None,
+    teacher: str | None = None,
     texts: Path | None = None,
 ) -> OnlineSegmenter:
-    """Put a segmenter together from a student checkpoint and a CLIP.
+    """Load what labels sequences, with or without cameras, and say what to look for.
 
-    In mode "lidar" CLIP is loaded only when words change: the checkpoint carries its own.
+    In mode "lidar" the CLIP is loaded only when prompts change: the checkpoint carries its own.
 
     Args:
         weights: A student checkpoint, or "small" for the shipped one. Mode "camera" needs none.
+        prompts: C texts or a PromptSet; by default the student's own, in mode "camera" those of
+            nuScenes' 16 classes.
+        options: Mode ("lidar", "camera" or "fused"), map, ranges, device.
         teacher: A CLIP as `load_clip` names it; by default the one that taught the student, in mode
             "camera" the shipped one.
-        options: How to label.
-        prompts: The first words; by default the student's own, in mode "camera" the nuScenes ones.
         texts: File of a `TextTable` in place of the CLIP, in mode "lidar".
 
     Returns:
@@ -321,6 +350,18 @@ def load_online_segmenter(
     Raises:
         ValueError: If weights, teacher, options or prompts cannot be used; one line says why.
         FileNotFoundError: If the CLIP's file is missing.
+
+    Example:
+        >>> import numpy as np
+        >>> from clip2scene_core import Sweep
+        >>> segmenter = load_online_segmenter("small", prompts=["car", "road"])
+        >>> points = np.array([[5.0, 1.0, -1.8, 0.1], [9.0, 0.0, -1.0, 0.3]], np.float32)
+        >>> cloud = segmenter.segment(Sweep(points, np.eye(4), stamp_ns=0))
+        >>> cloud.labels.shape, len(segmenter.map().points)
+        ((2,), 2)
+        >>> _ = segmenter.set_prompts(["vehicle", "lawn"])
+        >>> segmenter.class_names, segmenter.map().vocabulary.names
+        (('vehicle', 'lawn'), ('vehicle', 'lawn'))
     """
     options = options or OnlineOptions()
     if options.mode == "camera":
@@ -344,7 +385,7 @@ def load_online_segmenter(
     if teacher is not None:
         _ = encoder.clip  # a CLIP that was asked for by name is not found missing half-way
     if prompts is not None:
-        vocabulary = encode_prompt_set(PromptSet(tuple(prompts)), embed_prompts).vocabulary
+        vocabulary = encode_prompt_set(as_prompt_set(prompts), embed_prompts).vocabulary
     elif vocabulary is None:
         names = tuple(c.name for c in NUSCENES_CLASSES)
         prompt_set = PromptSet(tuple(c.prompt for c in NUSCENES_CLASSES), names)

@@ -30,7 +30,7 @@ class OnlineOptions:
         camera_weight: In mode "fused", the cameras' share in the weighted geometric mean of both
             probabilities. The student is steadier than the teacher that it learned from: with the
             shipped models a fifth beats the student alone, and a half does worse than it.
-        with_entropies: Say how undecided each label is; costs some milliseconds a hundred words.
+        with_entropies: Compute the entropy of each point; costs some milliseconds per 100 prompts.
         camera_scales: Multiples of the CLIP's image height at which every image is read, see
             `DenseClip`. Those of the shipped student's teacher, 0.36, 1 and 1.43, cost five times
             as much.
@@ -40,6 +40,13 @@ class OnlineOptions:
             is not in it. 0 keeps all labels. Neither queries nor the map are denoised.
         device: For example "cpu" or "cuda".
         precision: "fp32" or "bf16".
+
+    Raises:
+        ValueError: If a value is out of its range.
+
+    Example:
+        >>> OnlineOptions(mode="fused", max_range_m=50.0).map_enabled
+        True
     """
 
     mode: str = "lidar"

@@ -1,7 +1,8 @@
-"""Label one sweep with the student alone: what a robot without cameras runs."""
+"""One sweep to labels: by a student and any prompts, or by a fine-tuned network and its classes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,13 @@ from torch import Tensor
 from clip2scene_core.checkpoint import Checkpoint, FinetunedCheckpoint, load_checkpoint
 from clip2scene_core.device import find_device
 from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.prompts.prompt_set import (
+    EmbedPrompts,
+    PromptSet,
+    as_prompt_set,
+    encode_prompt_set,
+)
+from clip2scene_core.prompts.text_encoder import KnownPrompts, TextEncoder
 from clip2scene_core.prompts.vocabulary import Vocabulary, classify
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -21,11 +29,18 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Labels of one sweep, in the order of its points.
+    """Labels of one sweep of N points, in the order of the points.
 
     Attributes:
-        labels: (N,) uint8, indices into the vocabulary; IGNORE_LABEL where a point is not finite.
-        scores: (N,) float32 in [0, 1].
+        labels: (N,) uint8, indices into the segmenter's `class_names`; IGNORE_LABEL (255) where a
+            point is not finite.
+        scores: (N,) float32 in [0, 1], probability of the label; 0 where there is none.
+
+    Example:
+        >>> import numpy as np
+        >>> result = Segmentation(np.array([1, 255], np.uint8), np.array([0.8, 0.0], np.float32))
+        >>> ("car", "road")[result.labels[0]]
+        'road'
     """
 
     labels: NDArray[np.uint8]
@@ -33,16 +48,33 @@ class Segmentation:
 
 
 class Segmenter:
-    """A trained student with its vocabulary.
+    """A trained student and the prompts that it labels with.
+
+    Made by `load_segmenter`. One sweep at a time and LiDAR alone; `OnlineSegmenter` adds cameras,
+    poses and a map.
 
     Args:
         checkpoint: From `load_checkpoint`.
-        device: For example "cpu" or "cuda".
+        device: Where the student runs, for example "cpu" or "cuda".
         precision: "fp32" or "bf16".
+        embed_prompts: Text side of the CLIP that taught the student; by default that CLIP, loaded
+            when `set_prompts` first needs it.
+
+    Raises:
+        ValueError: If the precision is another one or the device is not there.
+
+    Example:
+        >>> segmenter = load_segmenter("small")
+        >>> isinstance(segmenter, Segmenter), segmenter.class_names[:3]
+        (True, ('barrier', 'bicycle', 'bus'))
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, device: str = "cpu", precision: str = "fp32"
+        self,
+        checkpoint: Checkpoint,
+        device: str = "cpu",
+        precision: str = "fp32",
+        embed_prompts: EmbedPrompts | None = None,
     ) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
@@ -51,10 +83,13 @@ class Segmenter:
         self._device = find_device(device)
         self._dtype = PRECISIONS[precision]
         self._student = checkpoint.student.to(self._device)
+        own = checkpoint.vocabulary
+        encoder = embed_prompts or TextEncoder(checkpoint.config.teacher.clip, device, own)
+        self._embed_prompts = KnownPrompts(own, encoder)
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the labels."""
+        """C names; label i of the next sweep means name i."""
         return self.vocabulary.names
 
     @property
@@ -62,38 +97,56 @@ class Segmenter:
         """What turns cosines into logits: 1 over the temperature of training."""
         return 1 / self.checkpoint.config.losses.temperature
 
-    def segment(self, points: NDArray[np.float32]) -> Segmentation:
-        """Label one sweep.
+    def set_prompts(
+        self, prompts: Sequence[str] | PromptSet, names: Sequence[str] | None = None
+    ) -> Vocabulary:
+        """Change the prompts; the next sweep is labelled with them.
 
         Args:
-            points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity in [0, 1].
+            prompts: C texts, such as "traffic cone"; or a PromptSet, which may group several texts
+                under one name.
+            names: C distinct names for people, by default the prompts.
 
         Returns:
-            One label and score for every point, in the same order.
+            The new vocabulary: names, prompts, colors and text embeddings.
+
+        Raises:
+            ValueError: If a prompt is empty, too long or holds a word that the CLIP does not know,
+                or names do not fit. The old prompts stay.
+            FileNotFoundError: If the CLIP's file is missing.
+        """
+        prompt_set = as_prompt_set(prompts, names)
+        self.vocabulary = encode_prompt_set(prompt_set, self._embed_prompts).vocabulary
+        return self.vocabulary
+
+    def segment(self, points: NDArray[np.float32]) -> Segmentation:
+        """Label one sweep with the prompts.
+
+        Args:
+            points: (N, 4) float32: x, y, z in metres in the LiDAR frame (z up, the sensor at the
+                origin), intensity in [0, 1].
+
+        Returns:
+            N labels and scores in the order of the points.
 
         Raises:
             ValueError: If points is not (N, 4).
         """
-        if points.ndim != 2 or points.shape[1] != 4:
-            raise ValueError(f"points must be (N, 4) x, y, z, intensity, got {points.shape}")
-        finite = np.isfinite(points).all(axis=1)
-        labels = np.full(len(points), IGNORE_LABEL, dtype=np.uint8)
-        scores = np.zeros(len(points), dtype=np.float32)
-        probabilities = self.probabilities(points[finite], self.vocabulary)
-        labels[finite], scores[finite] = classify(probabilities)
-        return Segmentation(labels, scores)
+        vocabulary = self.vocabulary
+        return _label_finite(points, lambda finite: self.probabilities(finite, vocabulary))
 
     def probabilities(self, points: NDArray[np.float32], vocabulary: Vocabulary) -> Tensor:
-        """Compare every point with every prompt.
+        """Compare every point with every label.
 
         Args:
             points: (N, 4) float32, finite.
-            vocabulary: C prompts embedded by the CLIP that taught the student.
+            vocabulary: C labels, embedded by the CLIP that taught the student.
 
         Returns:
             (N, C) float32, rows that sum to one.
         """
-        return self.compare(self.embed(points), vocabulary.embeddings)
+        texts = self.compare(self.embed(points), vocabulary.embeddings)
+        return vocabulary.merge(texts)
 
     @torch.inference_mode()
     def embed(self, points: NDArray[np.float32]) -> Tensor:
@@ -130,27 +183,58 @@ class Segmenter:
 
 
 def load_segmenter(
-    weights: Path | str = "small", device: str = "cpu", precision: str = "fp32"
+    weights: Path | str = "small",
+    prompts: Sequence[str] | PromptSet | None = None,
+    *,
+    teacher: str | None = None,
+    device: str = "cpu",
+    precision: str = "fp32",
 ) -> Segmenter:
-    """Load a student checkpoint; it carries its classes and text embeddings.
+    """Load a student and say what to look for.
 
     Args:
-        weights: A checkpoint file, or "small" for the student that ships with the package.
-        device: For example "cpu" or "cuda".
+        weights: A student's checkpoint file, or "small" for the student that ships with the
+            package.
+        prompts: C texts or a PromptSet, see `Segmenter.set_prompts`; by default the student's own,
+            which need no CLIP.
+        teacher: The CLIP that reads prompts, as `load_clip` names it; by default the one that
+            taught the student.
+        device: Where the student runs, for example "cpu" or "cuda".
         precision: "fp32" or "bf16".
+
+    Returns:
+        The segmenter; `set_prompts` changes its prompts at any time.
 
     Raises:
         CheckpointError: If the file cannot be used.
+        ValueError: If a prompt is refused, or device or precision do not exist.
+        FileNotFoundError: If the CLIP's file is missing.
+
+    Example:
+        >>> import numpy as np
+        >>> segmenter = load_segmenter("small", prompts=["car", "road", "person"])
+        >>> points = np.array([[5.0, 0.0, -1.8, 0.1], [np.nan, 0.0, 0.0, 0.0]], np.float32)
+        >>> result = segmenter.segment(points)
+        >>> result.labels.shape, result.scores.dtype, int(result.labels[1])
+        ((2,), dtype('float32'), 255)
+        >>> _ = segmenter.set_prompts(["vehicle", "lawn"])
+        >>> segmenter.class_names
+        ('vehicle', 'lawn')
     """
-    return Segmenter(load_checkpoint(weights), device, precision)
+    checkpoint = load_checkpoint(weights)
+    encoder = None if teacher is None else TextEncoder(teacher, device, checkpoint.vocabulary)
+    segmenter = Segmenter(checkpoint, device, precision, encoder)
+    if prompts is not None:
+        segmenter.set_prompts(prompts)
+    return segmenter
 
 
 class ClassifierSegmenter:
-    """A fine-tuned network; its classes are those of its labels and take no words.
+    """A fine-tuned network; its classes are those of its labels and take no prompts.
 
     Args:
         checkpoint: From `load_finetuned`.
-        device: For example "cpu" or "cuda".
+        device: Where it runs, for example "cpu" or "cuda".
     """
 
     def __init__(self, checkpoint: FinetunedCheckpoint, device: str = "cpu") -> None:
@@ -158,27 +242,26 @@ class ClassifierSegmenter:
         self._device = find_device(device)
         self._classifier = checkpoint.classifier.to(self._device)
 
-    @torch.inference_mode()
     def segment(self, points: NDArray[np.float32]) -> Segmentation:
-        """Label one sweep.
+        """Label one sweep with the classes; see `Segmenter.segment`."""
+        return _label_finite(points, self._probabilities)
 
-        Args:
-            points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity in [0, 1].
-
-        Returns:
-            One label and score for every point, in the same order; IGNORE_LABEL with score 0 where
-            a point is not finite.
-
-        Raises:
-            ValueError: If points is not (N, 4).
-        """
-        if points.ndim != 2 or points.shape[1] != 4:
-            raise ValueError(f"points must be (N, 4) x, y, z, intensity, got {points.shape}")
-        finite = np.isfinite(points).all(axis=1)
-        labels = np.full(len(points), IGNORE_LABEL, dtype=np.uint8)
-        scores = np.zeros(len(points), dtype=np.float32)
-        sweep = torch.from_numpy(np.ascontiguousarray(points[finite])).to(self._device)
+    @torch.inference_mode()
+    def _probabilities(self, points: NDArray[np.float32]) -> Tensor:
+        """Classify finite points: (N, 4) -> (N, C) float32, rows that sum to one."""
+        sweep = torch.from_numpy(np.ascontiguousarray(points)).to(self._device)
         batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
-        probabilities = torch.softmax(self._classifier(sweep, batch_index).float(), dim=1)
-        labels[finite], scores[finite] = classify(probabilities)
-        return Segmentation(labels, scores)
+        return torch.softmax(self._classifier(sweep, batch_index).float(), dim=1)
+
+
+def _label_finite(
+    points: NDArray[np.float32], probabilities_of: Callable[[NDArray[np.float32]], Tensor]
+) -> Segmentation:
+    """Label the finite points (N, 4) by their most probable class; the others get no label."""
+    if points.ndim != 2 or points.shape[1] != 4:
+        raise ValueError(f"points must be (N, 4) x, y, z, intensity, got {points.shape}")
+    finite = np.isfinite(points).all(axis=1)
+    labels = np.full(len(points), IGNORE_LABEL, dtype=np.uint8)
+    scores = np.zeros(len(points), dtype=np.float32)
+    labels[finite], scores[finite] = classify(probabilities_of(points[finite]))
+    return Segmentation(labels, scores)

@@ -1,4 +1,4 @@
-"""What a user asks to look for, checked as far as that goes without a CLIP."""
+"""Prompts: as typed, checked without a CLIP; then encoded, as labels and a query."""
 
 from __future__ import annotations
 
@@ -40,6 +40,11 @@ class PromptSet:
     Raises:
         ValueError: If names or palette do not fit, a group cannot be read, a text is in two groups,
             or the template has no {}.
+
+    Example:
+        >>> prompts = PromptSet(("car", "tree"), groups=("vehicle: car | bus",))
+        >>> [name for name, texts in prompts.labels()]
+        ['vehicle', 'tree']
     """
 
     prompts: tuple[str, ...]
@@ -88,6 +93,23 @@ class PromptSet:
 
 
 @dataclass(frozen=True)
+class Query:
+    """A text that points are compared with.
+
+    Attributes:
+        text: What was asked.
+        embedding: (D,) float32 text embedding of unit length.
+    """
+
+    text: str
+    embedding: Tensor
+
+    def __post_init__(self) -> None:
+        if self.embedding.ndim != 1:
+            raise ValueError(f"embedding must be (D,), got {tuple(self.embedding.shape)}")
+
+
+@dataclass(frozen=True)
 class EncodedPrompts:
     """What points are compared with, as one immutable whole.
 
@@ -101,14 +123,14 @@ class EncodedPrompts:
 
 
 def encode_prompt_set(prompt_set: PromptSet, embed_prompts: EmbedPrompts) -> EncodedPrompts:
-    """Let a CLIP read a prompt set.
+    """Encode a prompt set by a CLIP.
 
     Args:
         prompt_set: What is asked.
         embed_prompts: The CLIP's text side.
 
     Returns:
-        The words.
+        Labels with embeddings, and the query's embedding.
 
     Raises:
         ValueError: If the CLIP cannot take a text, or the labels make no vocabulary.
@@ -129,8 +151,50 @@ def encode_prompt_set(prompt_set: PromptSet, embed_prompts: EmbedPrompts) -> Enc
     return EncodedPrompts(vocabulary, Query(query, embed_prompts([query], prompt_set.template)[0]))
 
 
+def negatives_and_query(vocabulary: Vocabulary, query: Query) -> Tensor:
+    """Put the text of a query behind the prompts that it competes with.
+
+    A cosine alone says little: CLIP places every text near every point, and how near depends on the
+    text. So the similarity of a point with a query is the probability that the query would get if
+    it were one more prompt: near 0 where some prompt fits far better, 0.5 where one fits as well,
+    near 1 where none comes close. It is worth more the better the prompts cover the scene. A prompt
+    that is the query itself is no negative.
+
+    Args:
+        vocabulary: C prompts.
+        query: Embedded by the same CLIP.
+
+    Returns:
+        (R + 1, D) float32 text embeddings: R negatives, then the query.
+    """
+    asked = query.text.strip().casefold()
+    negatives = [row for row, text in enumerate(vocabulary.texts) if text.casefold() != asked]
+    return torch.cat([vocabulary.embeddings[negatives], query.embedding[None].to("cpu")])
+
+
+def as_prompt_set(
+    prompts: Sequence[str] | PromptSet, names: Sequence[str] | None = None
+) -> PromptSet:
+    """Take prompts as the library's users give them.
+
+    Args:
+        prompts: C texts, or a whole PromptSet.
+        names: C distinct names, by default the prompts; only for texts.
+
+    Raises:
+        ValueError: If one text came in place of a list, or names do not fit.
+    """
+    if isinstance(prompts, PromptSet):
+        if names is not None:
+            raise ValueError("a PromptSet has names of its own; give them there")
+        return prompts
+    if isinstance(prompts, str):
+        raise ValueError(f"prompts must be a list of texts, got the text {prompts!r}")
+    return PromptSet(tuple(prompts), tuple(names or ()))
+
+
 def load_prompt_set(path: Path) -> PromptSet:
-    """Read words from a file.
+    """Read prompts from a file.
 
     Args:
         path: A .txt with a prompt a line, # before remarks; or a .yaml with a list of prompts, or
@@ -187,41 +251,3 @@ def _parse_group(group: str) -> tuple[str, tuple[str, ...]]:
     if len(set(texts)) < len(texts):
         raise ValueError(f"group {name.strip()!r} names a text twice")
     return name.strip(), texts
-
-
-@dataclass(frozen=True)
-class Query:
-    """A text that points are compared with.
-
-    Attributes:
-        text: What was asked.
-        embedding: (D,) float32 text embedding of unit length.
-    """
-
-    text: str
-    embedding: Tensor
-
-    def __post_init__(self) -> None:
-        if self.embedding.ndim != 1:
-            raise ValueError(f"embedding must be (D,), got {tuple(self.embedding.shape)}")
-
-
-def negatives_and_query(vocabulary: Vocabulary, query: Query) -> Tensor:
-    """Put a query behind the prompts that it competes with.
-
-    A cosine alone says little: CLIP places every text near every point, and how near depends on the
-    text. So the similarity of a point with a query is the probability that the query would get if
-    it were one more prompt: near 0 where some prompt fits far better, 0.5 where one fits as well,
-    near 1 where none comes close. It is worth more the better the prompts cover the scene. A prompt
-    that is the query itself is no rival.
-
-    Args:
-        vocabulary: C prompts.
-        query: Embedded by the same CLIP.
-
-    Returns:
-        (R + 1, D) float32 text embeddings, R of negatives and then the query's.
-    """
-    asked = query.text.strip().casefold()
-    negatives = [row for row, text in enumerate(vocabulary.texts) if text.casefold() != asked]
-    return torch.cat([vocabulary.embeddings[negatives], query.embedding[None].to("cpu")])

@@ -1,4 +1,4 @@
-"""The text side of a CLIP, loaded when it is first needed and checked against a student."""
+"""Prompts to text embeddings: by a CLIP, from memory, or from a table that a CLIP filled."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from clip2scene_core.device import find_device
+from clip2scene_core.prompts.prompt_set import EmbedPrompts
 from clip2scene_core.prompts.vocabulary import Vocabulary
 from clip2scene_core.teacher.clip import Clip, load_clip
 from clip2scene_core.teacher.text import ENSEMBLE, embed_prompts, templates_of
@@ -20,7 +21,7 @@ _MIN_COSINE = 0.99
 
 
 class TextEncoder:
-    """Embeds prompts for a student that knows its own words without CLIP.
+    """Embeds prompts for a student by the CLIP that taught it.
 
     Args:
         clip_name: A CLIP as `load_clip` names it.
@@ -74,6 +75,30 @@ class TextEncoder:
             )
 
 
+class KnownPrompts:
+    """Embeds the prompts of a vocabulary from memory and all others by an encoder.
+
+    Args:
+        vocabulary: Prompts whose embeddings are at hand.
+        encoder: Asked for everything else.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, encoder: EmbedPrompts) -> None:
+        self._rows = {text: row for row, text in enumerate(vocabulary.texts)}
+        self._embeddings = vocabulary.embeddings
+        self._encoder = encoder
+
+    def __call__(self, prompts: Sequence[str], template: str = ENSEMBLE) -> Tensor:
+        """Embed prompts: P texts -> (P, D) float32 of unit length.
+
+        Raises:
+            ValueError: If the encoder cannot take a text.
+        """
+        if template == ENSEMBLE and prompts and all(prompt in self._rows for prompt in prompts):
+            return self._embeddings[[self._rows[prompt] for prompt in prompts]]
+        return self._encoder(prompts, template)
+
+
 class TextTable:
     """Embeds the texts of a table, and no others.
 
@@ -81,7 +106,7 @@ class TextTable:
         texts: T texts.
         embeddings: (T, D) float32 of unit length.
         template: The sentence in which CLIP read them, or "ensemble".
-        name: Of the table, for reasons.
+        name: Name of the table's file, for error messages.
     """
 
     def __init__(
@@ -112,14 +137,14 @@ class TextTable:
         return self.embeddings[[self._rows[prompt] for prompt in prompts]]
 
 
-def read_texts(
+def fill_text_table(
     encoder: TextEncoder, own: Vocabulary, prompts: Sequence[str], template: str = ENSEMBLE
 ) -> TextTable:
-    """Let a CLIP read texts for a student.
+    """Encode texts for robots that have no CLIP.
 
     Args:
         encoder: The CLIP that taught the student.
-        own: The student's own words, which go into the table, too.
+        own: The student's own vocabulary, which goes into the table too.
         prompts: More texts.
         template: Sentence around every text, or "ensemble".
 
@@ -152,7 +177,7 @@ def load_text_table(path: Path, own: Vocabulary) -> TextTable:
 
     Args:
         path: Written by `save_text_table`.
-        own: The student's own words.
+        own: The student's own vocabulary.
 
     Raises:
         ValueError: If it is no such file, or of another CLIP.

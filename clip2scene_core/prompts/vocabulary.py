@@ -1,4 +1,4 @@
-"""The words a cloud is labelled with: names, prompts, colours and text embeddings."""
+"""The labels of a cloud: names, prompts, colors and text embeddings."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def make_vocabulary(
     """Name and colour embedded prompts.
 
     Prompts that name a nuScenes class keep its usual color; each other one gets the hue that lies
-    farthest from the colors that are taken. Beyond 72 words hues repeat.
+    farthest from the colors that are taken. Beyond 72 labels hues repeat.
 
     Args:
         prompts: C texts.
@@ -161,10 +161,10 @@ def make_vocabulary(
 
 
 def _choose_colors(names: tuple[str, ...], prompts: tuple[str, ...]) -> NDArray[np.uint8]:
-    known = {word: c.color for c in NUSCENES_CLASSES for word in (c.name, c.prompt)}
+    known = {text: c.color for c in NUSCENES_CLASSES for text in (c.name, c.prompt)}
     colors: dict[int, tuple[int, int, int]] = {}
-    for index, words in enumerate(zip(prompts, names, strict=False)):
-        color = next((known[word] for word in words if word in known), None)
+    for index, texts in enumerate(zip(prompts, names, strict=False)):
+        color = next((known[text] for text in texts if text in known), None)
         if color is not None and color not in colors.values():
             colors[index] = color
     hues = [colorsys.hsv_to_rgb(step / 36, 0.75, value) for step in range(36) for value in (1, 0.6)]

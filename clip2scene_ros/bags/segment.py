@@ -37,7 +37,7 @@ class Engine(Protocol):
     def vocabulary(self) -> Vocabulary:
         """The words that the next sweep is labelled with."""
 
-    def add(self, sweep: Sweep, cameras: Sequence[CameraView] = ()) -> LabelledCloud:
+    def segment(self, sweep: Sweep, cameras: Sequence[CameraView] = ()) -> LabelledCloud:
         """Label one sweep."""
 
     def set_prompts(self, prompts: Sequence[str], names: Sequence[str] | None = None) -> Vocabulary:
@@ -258,7 +258,7 @@ class _Replay:
             self._segmenter.reset()
         self._change_prompts(assembled.sweep.stamp_ns)
         try:
-            labelled = self._segmenter.add(assembled.sweep, assembled.cameras)
+            labelled = self._segmenter.segment(assembled.sweep, assembled.cameras)
         except MissingCamerasError as error:
             self._count(_NO_CAMERAS, str(error))
             return

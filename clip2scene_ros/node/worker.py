@@ -120,7 +120,7 @@ class SegmentWorker:
             cameras = ()
         begin_s = time.monotonic()
         try:
-            labelled = self._segmenter.add(assembled.sweep, cameras)
+            labelled = self._segmenter.segment(assembled.sweep, cameras)
         except MissingCamerasError:
             self._miss_cameras(assembled, max(1, values.sync_min_cameras), "the sweep is dropped")
             return

@@ -69,7 +69,7 @@ def test_student_and_teacher_beat_a_random_student_by_far(labelled):
     camera = load_online_segmenter(options=OnlineOptions(mode="camera"))
     by_student = score(labelled).mean_iou()
     by_chance = mean_iou(labelled, lambda s: random.segment(s.sweep.points).labels)
-    by_teacher = mean_iou(labelled, lambda s: camera.add(s.sweep, s.cameras).labels)
+    by_teacher = mean_iou(labelled, lambda s: camera.segment(s.sweep, s.cameras).labels)
     assert by_chance < 0.06
     assert by_student > 3 * by_chance
     assert by_teacher > 3 * by_chance
@@ -78,9 +78,9 @@ def test_student_and_teacher_beat_a_random_student_by_far(labelled):
 def test_another_word_gives_other_labels(labelled):
     segmenter = load_online_segmenter()
     sweep = dataclasses.replace(labelled[0].sweep, labels=None)
-    cars = segmenter.add(sweep)
+    cars = segmenter.segment(sweep)
     segmenter.set_prompts(["building", "road"])
-    fewer = segmenter.add(sweep)
+    fewer = segmenter.segment(sweep)
     assert set(np.unique(fewer.labels)) == {0, 1, IGNORE_LABEL}
     # What was a building or a road keeps its word: no other word had a better claim to it.
     for name, label in (("manmade", 0), ("driveable surface", 1)):

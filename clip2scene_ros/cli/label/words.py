@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     from clip2scene_core.checkpoint import load_checkpoint
-    from clip2scene_core.prompts.text_encoder import TextEncoder, read_texts, save_text_table
+    from clip2scene_core.prompts.text_encoder import TextEncoder, fill_text_table, save_text_table
     from clip2scene_core.teacher.clip import load_clip
 
     checkpoint = load_checkpoint(arguments.weights)
@@ -36,6 +36,6 @@ def run(arguments: argparse.Namespace) -> None:
         print(" ".join(words) if words else f"{name} takes any word")
         return
     encoder = TextEncoder(name, taught_with=checkpoint.vocabulary)
-    table = read_texts(encoder, checkpoint.vocabulary, arguments.prompts, arguments.template)
+    table = fill_text_table(encoder, checkpoint.vocabulary, arguments.prompts, arguments.template)
     save_text_table(table, arguments.out)
     print(f"{arguments.out}: {len(table.texts)} texts; name it in the parameter text_embeddings")

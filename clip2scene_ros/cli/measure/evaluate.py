@@ -165,7 +165,7 @@ def _make_segmenter(mode: str, arguments: argparse.Namespace) -> OnlineSegmenter
         segmenter = OnlineSegmenter(options, checkpoint.vocabulary, encoder, student)
     else:
         named = teacher if mode == "camera" else arguments.teacher
-        segmenter = load_online_segmenter(arguments.weights, named, options)
+        segmenter = load_online_segmenter(arguments.weights, options=options, teacher=named)
     if arguments.prompts is not None:
         prompt_set = load_prompt_set(arguments.prompts)
         prompt_set = replace(prompt_set, grouping=arguments.group, template=arguments.template)
@@ -215,7 +215,7 @@ def _labeller(segmenter: OnlineSegmenter) -> Callable[[Sample], Prediction]:
     classes = class_of_label(segmenter.vocabulary.names)
 
     def predict(sample: Sample) -> Prediction:
-        cloud = segmenter.add(sample.keyframe, sample.cameras)
+        cloud = segmenter.segment(sample.keyframe, sample.cameras)
         return Prediction(classes[cloud.labels], cloud.scores)
 
     return predict

@@ -27,8 +27,8 @@ def make_segmenter(values: NodeParameters) -> OnlineSegmenter:
     use_threads(values.num_threads)
     return load_online_segmenter(
         values.weights,
-        values.teacher or None,
-        online_options(values),
+        options=online_options(values),
+        teacher=values.teacher or None,
         texts=Path(values.text_embeddings) if values.text_embeddings else None,
     )
 

@@ -76,7 +76,7 @@ def test_the_engine_denoises_what_the_real_clip_sees(tiny_nuscenes, tmp_path, mo
     def label(prompt_denoising):
         options = OnlineOptions(mode=mode, camera_weight=1.0, prompt_denoising=prompt_denoising)
         segmenter = load_online_segmenter(weights, options=options)
-        return segmenter.add(sample.keyframe, sample.cameras)
+        return segmenter.segment(sample.keyframe, sample.cameras)
 
     whole, denoised = label(0.0), label(0.35)
     assert (whole.scores != denoised.scores).any()

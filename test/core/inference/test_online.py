@@ -18,7 +18,7 @@ from clip2scene_core.prompts.prompt_set import PromptSet
 def test_output_keeps_order_count_stamp_and_pose(tiny_checkpoint):
     segmenter = make_segmenter(tiny_checkpoint)
     sweep = make_sweep(x_m=3.0, stamp_ns=77)
-    cloud = segmenter.add(sweep)
+    cloud = segmenter.segment(sweep)
     assert cloud.points is sweep.points
     assert cloud.labels.shape == cloud.scores.shape == (400,)
     assert (cloud.stamp_ns, cloud.T_fixed_lidar[0, 3]) == (77, 3.0)
@@ -29,7 +29,7 @@ def test_near_far_and_broken_points_stay_in_place_unlabelled(tiny_checkpoint):
     sweep.points[0, :3] = [0.5, 0.5, 0]
     sweep.points[1, :3] = [99, 0, 0]
     sweep.points[2, 2] = np.nan
-    cloud = make_segmenter(tiny_checkpoint, min_range_m=1.0, max_range_m=50.0).add(sweep)
+    cloud = make_segmenter(tiny_checkpoint, min_range_m=1.0, max_range_m=50.0).segment(sweep)
     assert (cloud.labels[:3] == IGNORE_LABEL).all()
     assert (cloud.scores[:3] == 0).all()
     range_m = np.linalg.norm(sweep.points[3:, :3], axis=1)
@@ -38,12 +38,12 @@ def test_near_far_and_broken_points_stay_in_place_unlabelled(tiny_checkpoint):
 
 def test_points_above_and_below_the_vehicle_stay_unlabelled(tiny_checkpoint):
     points = np.array([[1, 1, -4, 0], [1, 1, 4, 0], [2, 0, 0, 0], [0, -3, -4, 0]], np.float32)
-    cloud = make_segmenter(tiny_checkpoint, ego_radius_m=1.5).add(make_sweep(points))
+    cloud = make_segmenter(tiny_checkpoint, ego_radius_m=1.5).segment(make_sweep(points))
     assert (cloud.labels == IGNORE_LABEL).tolist() == [True, True, False, False]
 
 
 def test_an_empty_sweep_is_answered(tiny_checkpoint):
-    cloud = make_segmenter(tiny_checkpoint).add(make_sweep(np.zeros((0, 4), np.float32)))
+    cloud = make_segmenter(tiny_checkpoint).segment(make_sweep(np.zeros((0, 4), np.float32)))
     assert cloud.labels.shape == (0,)
 
 
@@ -61,14 +61,14 @@ def test_camera_mode_labels_only_what_cameras_see(tiny_checkpoint):
     segmenter = make_segmenter(tiny_checkpoint, mode="camera", min_range_m=0.0)
     sweep = make_sweep()
     with pytest.raises(MissingCamerasError):
-        segmenter.add(sweep)
+        segmenter.segment(sweep)
     segmenter = OnlineSegmenter(
         OnlineOptions(mode="camera", min_range_m=0.0, ego_radius_m=0.0),
         tiny_checkpoint.vocabulary,
         embed,
         camera_segmenter=HalfSeen(),
     )
-    cloud = segmenter.add(sweep, cameras=["view"])
+    cloud = segmenter.segment(sweep, cameras=["view"])
     seen = sweep.points[:, 0] > 0
     assert (cloud.labels[seen] == 0).all()
     assert (cloud.labels[~seen] == IGNORE_LABEL).all()
@@ -78,7 +78,7 @@ def test_fused_mode_weighs_both_where_a_camera_sees(tiny_checkpoint):
     lidar = make_segmenter(tiny_checkpoint, min_range_m=0.0)
     fused = make_segmenter(tiny_checkpoint, mode="fused", min_range_m=0.0)
     sweep = make_sweep()
-    alone, both = lidar.add(sweep), fused.add(sweep, cameras=["view"])
+    alone, both = lidar.segment(sweep), fused.segment(sweep, cameras=["view"])
     seen = sweep.points[:, 0] > 0
     np.testing.assert_array_equal(alone.labels[~seen], both.labels[~seen])
     probabilities = Segmenter(tiny_checkpoint).probabilities(
@@ -93,8 +93,8 @@ def test_fused_mode_weighs_both_where_a_camera_sees(tiny_checkpoint):
         both.scores[seen], expected.max(dim=1).values.numpy()[seen], rtol=1e-4
     )
     cameras = make_segmenter(tiny_checkpoint, mode="fused", min_range_m=0.0, camera_weight=1.0)
-    assert (cameras.add(sweep, cameras=["view"]).labels[seen] == 0).all()
-    without_cameras = fused.add(sweep)
+    assert (cameras.segment(sweep, cameras=["view"]).labels[seen] == 0).all()
+    without_cameras = fused.segment(sweep)
     np.testing.assert_array_equal(without_cameras.labels, alone.labels)
 
 
@@ -111,7 +111,7 @@ def test_a_sweep_is_labelled_with_one_vocabulary_while_words_change(tiny_checkpo
     changer.start()
     try:
         for _ in range(20):
-            cloud = segmenter.add(make_sweep())
+            cloud = segmenter.segment(make_sweep())
             labelled = cloud.labels[cloud.labels != IGNORE_LABEL]
             assert labelled.max() < len(cloud.vocabulary)
             segmenter.map()
@@ -145,10 +145,10 @@ def test_a_query_changes_no_label_and_scores_every_labelled_point(tiny_checkpoin
     sweep = make_sweep()
     sweep.points[0, 0] = np.nan
     segmenter = make_segmenter(tiny_checkpoint, mode="fused", min_range_m=0.0)
-    plain = segmenter.add(sweep, cameras=["view"])
+    plain = segmenter.segment(sweep, cameras=["view"])
     assert (plain.query, plain.similarities) == (None, None)
     segmenter.set_query(" wall ")
-    asked = segmenter.add(sweep, cameras=["view"])
+    asked = segmenter.segment(sweep, cameras=["view"])
     np.testing.assert_array_equal(asked.labels, plain.labels)
     np.testing.assert_array_equal(asked.scores, plain.scores)
     assert asked.query == "wall"
@@ -156,7 +156,7 @@ def test_a_query_changes_no_label_and_scores_every_labelled_point(tiny_checkpoin
     assert asked.similarities[0] == 0
     assert (asked.similarities[1:] > 0).all()
     segmenter.set_query("")
-    assert segmenter.add(sweep).similarities is None
+    assert segmenter.segment(sweep).similarities is None
 
 
 def test_a_refused_query_leaves_the_old_one(tiny_checkpoint):
@@ -164,14 +164,14 @@ def test_a_refused_query_leaves_the_old_one(tiny_checkpoint):
     segmenter.set_query("wall")
     with pytest.raises(ValueError, match="zebra"):
         segmenter.set_query("zebra")
-    assert segmenter.add(make_sweep()).query == "wall"
+    assert segmenter.segment(make_sweep()).query == "wall"
 
 
 def test_a_query_that_is_a_prompt_is_as_similar_as_its_own_probability(tiny_checkpoint):
     segmenter = make_segmenter(tiny_checkpoint, min_range_m=0.0)
     segmenter.set_prompts(["car", "road", "tree"])
     segmenter.set_query("road")
-    cloud = segmenter.add(make_sweep())
+    cloud = segmenter.segment(make_sweep())
     probabilities = Segmenter(tiny_checkpoint).compare(
         Segmenter(tiny_checkpoint).embed(cloud.points), segmenter.vocabulary.embeddings
     )
@@ -182,13 +182,13 @@ def test_entropy_is_that_of_the_probabilities_and_largest_where_nothing_is_known
     sweep = make_sweep()
     sweep.points[0, 0] = np.nan
     segmenter = make_segmenter(tiny_checkpoint, min_range_m=0.0, with_entropies=True)
-    cloud = segmenter.add(sweep)
+    cloud = segmenter.segment(sweep)
     p = Segmenter(tiny_checkpoint).probabilities(sweep.points[1:], tiny_checkpoint.vocabulary)
     np.testing.assert_allclose(
         cloud.entropies[1:], -(p * p.log()).sum(dim=1).numpy(), rtol=1e-4, atol=1e-6
     )
     assert cloud.entropies[0] == pytest.approx(np.log(len(tiny_checkpoint.vocabulary)))
-    assert make_segmenter(tiny_checkpoint).add(sweep).entropies is None
+    assert make_segmenter(tiny_checkpoint).segment(sweep).entropies is None
 
 
 def test_a_group_is_labelled_where_its_texts_together_are_most_probable(tiny_checkpoint):
@@ -197,7 +197,7 @@ def test_a_group_is_labelled_where_its_texts_together_are_most_probable(tiny_che
     segmenter.apply(
         segmenter.encode(PromptSet(("car", "road", "tree"), groups=("thing: car | tree",)))
     )
-    cloud = segmenter.add(sweep)
+    cloud = segmenter.segment(sweep)
     p = Segmenter(tiny_checkpoint).probabilities(sweep.points, tiny_checkpoint.vocabulary)
     merged = torch.stack([p[:, 0] + p[:, 2], p[:, 1]], dim=1)
     np.testing.assert_array_equal(cloud.labels, merged.argmax(dim=1).numpy())
@@ -211,14 +211,14 @@ def test_reading_changes_nothing_and_using_changes_words_and_options_at_once(tin
     encoded = segmenter.encode(PromptSet(("tree", "wall")))
     assert segmenter.vocabulary is before
     segmenter.apply(encoded, OnlineOptions(min_confidence=1.0))
-    cloud = segmenter.add(make_sweep())
+    cloud = segmenter.segment(make_sweep())
     assert cloud.vocabulary.names == ("tree", "wall")
     assert (cloud.labels == IGNORE_LABEL).all()
 
 
 def test_the_first_words_are_read_without_a_clip(tiny_checkpoint):
     segmenter = make_segmenter(tiny_checkpoint)
-    segmenter._embed_prompts = None
+    segmenter._embed_prompts._encoder = None
     encoded = segmenter.encode(PromptSet(("tree",), groups=("thing: car | road",)))
     own = tiny_checkpoint.vocabulary.embeddings
     torch.testing.assert_close(encoded.vocabulary.embeddings, own[[2, 0, 1]])

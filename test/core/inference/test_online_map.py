@@ -15,9 +15,9 @@ from clip2scene_core.sample import Sweep
 def test_the_map_stays_where_the_sensor_was(tiny_checkpoint):
     segmenter = make_segmenter(tiny_checkpoint, map_voxel_size_m=0.5, map_carving=False)
     sweep = make_sweep()
-    segmenter.add(sweep)
+    segmenter.segment(sweep)
     still = segmenter.map()
-    segmenter.add(make_sweep(x_m=10.0, stamp_ns=2))
+    segmenter.segment(make_sweep(x_m=10.0, stamp_ns=2))
     moved = segmenter.map()
     assert moved.points[:, 0].max() == pytest.approx(still.points[:, 0].max() + 10.0, abs=1e-4)
     assert moved.counts.sum() == 2 * still.counts.sum()
@@ -29,7 +29,7 @@ def test_a_voxel_that_one_point_fell_into_has_the_points_label_and_score(tiny_ch
     points = np.zeros((30, 4), np.float32)
     points[:, 0] = np.arange(2, 32) + 0.5
     segmenter = make_segmenter(tiny_checkpoint, map_voxel_size_m=1.0)
-    cloud = segmenter.add(make_sweep(points))
+    cloud = segmenter.segment(make_sweep(points))
     labelled_map = segmenter.map()
     order = np.argsort(labelled_map.points[:, 0])
     np.testing.assert_array_equal(labelled_map.labels[order], cloud.labels)
@@ -40,16 +40,16 @@ def test_a_voxel_that_one_point_fell_into_has_the_points_label_and_score(tiny_ch
 def test_a_sweep_without_a_pose_is_labelled_and_stays_out_of_the_map(tiny_checkpoint):
     segmenter = make_segmenter(tiny_checkpoint)
     nowhere = Sweep(make_sweep().points, np.full((4, 4), np.nan), 1)
-    labels = segmenter.add(nowhere).labels
+    labels = segmenter.segment(nowhere).labels
     assert (labels != IGNORE_LABEL).any()
     assert len(segmenter.map().points) == 0
-    np.testing.assert_array_equal(segmenter.add(make_sweep()).labels, labels)
+    np.testing.assert_array_equal(segmenter.segment(make_sweep()).labels, labels)
     assert len(segmenter.map().points) > 0
 
 
 def test_new_prompts_label_the_whole_map_at_once(tiny_checkpoint):
     segmenter = make_segmenter(tiny_checkpoint, map_voxel_size_m=0.5)
-    segmenter.add(make_sweep())
+    segmenter.segment(make_sweep())
     before = segmenter.map()
     segmenter.set_prompts(["tree", "wall", "car"])
     after = segmenter.map()
@@ -60,7 +60,7 @@ def test_new_prompts_label_the_whole_map_at_once(tiny_checkpoint):
     assert (after.labels[before.labels == 0] != 0).all()
     fresh = make_segmenter(tiny_checkpoint, map_voxel_size_m=0.5)
     fresh.set_prompts(["tree", "wall", "car"])
-    fresh.add(make_sweep())
+    fresh.segment(make_sweep())
     assert (fresh.map().labels == after.labels).mean() > 0.99
     segmenter.set_prompts(["car", "road", "tree"])
     np.testing.assert_array_equal(segmenter.map().labels, before.labels)
@@ -68,11 +68,11 @@ def test_new_prompts_label_the_whole_map_at_once(tiny_checkpoint):
 
 def test_the_map_leaves_out_what_has_too_low_a_score(tiny_checkpoint):
     segmenter = make_segmenter(tiny_checkpoint, map_voxel_size_m=0.5)
-    segmenter.add(make_sweep())
+    segmenter.segment(make_sweep())
     scores = segmenter.map().scores
     threshold = float(np.median(scores))
     strict = make_segmenter(tiny_checkpoint, map_voxel_size_m=0.5, min_confidence=threshold)
-    strict.add(make_sweep())
+    strict.segment(make_sweep())
     assert len(strict.map().scores) == (scores >= threshold).sum()
 
 
@@ -80,12 +80,12 @@ def test_cameras_put_what_they_see_into_the_map(tiny_checkpoint):
     sweep = make_sweep()
     options = {"mode": "fused", "min_range_m": 0.0, "map_voxel_size_m": 0.5}
     segmenter = make_segmenter(tiny_checkpoint, camera_weight=1.0, **options)
-    segmenter.add(sweep, cameras=["view"])
+    segmenter.segment(sweep, cameras=["view"])
     labelled_map = segmenter.map()
     in_view = labelled_map.points[:, 0] > 0
     assert (labelled_map.labels[in_view] == 0).all()
     alone = make_segmenter(tiny_checkpoint, min_range_m=0.0, map_voxel_size_m=0.5)
-    alone.add(sweep)
+    alone.segment(sweep)
     np.testing.assert_array_equal(labelled_map.labels[~in_view], alone.map().labels[~in_view])
 
 
@@ -94,7 +94,7 @@ def test_what_no_camera_sees_is_not_in_a_map_of_cameras(tiny_checkpoint):
     segmenter = OnlineSegmenter(
         options, tiny_checkpoint.vocabulary, embed, camera_segmenter=HalfSeen()
     )
-    segmenter.add(make_sweep(), cameras=["view"])
+    segmenter.segment(make_sweep(), cameras=["view"])
     labelled_map = segmenter.map()
     assert len(labelled_map.labels) > 100
     assert (labelled_map.points[:, 0] > 0).all()
@@ -105,7 +105,7 @@ def test_the_map_is_saved_as_it_is(tiny_checkpoint, tmp_path):
     segmenter = make_segmenter(tiny_checkpoint)
     with pytest.raises(ValueError, match=r"the map is empty, .* label some sweeps first"):
         segmenter.save_map(tmp_path / "map.npz")
-    segmenter.add(make_sweep())
+    segmenter.segment(make_sweep())
     saved = segmenter.save_map(tmp_path / "map.npz")
     with np.load(tmp_path / "map.npz") as arrays:
         np.testing.assert_array_equal(arrays["labels"], segmenter.map().labels)
@@ -118,7 +118,7 @@ def test_without_a_map_sweeps_are_labelled_and_a_map_is_refused(tiny_checkpoint,
     segmenter = make_segmenter(tiny_checkpoint, map_enabled=False)
     with_map = make_segmenter(tiny_checkpoint)
     np.testing.assert_array_equal(
-        segmenter.add(make_sweep()).labels, with_map.add(make_sweep()).labels
+        segmenter.segment(make_sweep()).labels, with_map.segment(make_sweep()).labels
     )
     segmenter.reset()
     with pytest.raises(ValueError, match="there is no map"):
@@ -129,15 +129,15 @@ def test_without_a_map_sweeps_are_labelled_and_a_map_is_refused(tiny_checkpoint,
 
 def test_the_map_follows_new_options(tiny_checkpoint):
     segmenter = make_segmenter(tiny_checkpoint, map_radius_m=60.0)
-    segmenter.add(make_sweep())
+    segmenter.segment(make_sweep())
     segmenter.apply(segmenter.encoded_prompts, OnlineOptions(ego_radius_m=0.0, map_radius_m=5.0))
-    segmenter.add(make_sweep(stamp_ns=2))
+    segmenter.segment(make_sweep(stamp_ns=2))
     assert np.linalg.norm(segmenter.map().points, axis=1).max() <= 5.0 + 0.2
 
 
 def test_new_options_do_not_wait_for_a_map_that_is_being_labelled(tiny_checkpoint):
     segmenter = make_segmenter(tiny_checkpoint, map_radius_m=60.0)
-    segmenter.add(make_sweep())
+    segmenter.segment(make_sweep())
     has_begun, may_end = threading.Event(), threading.Event()
     logits = segmenter._map._grid.logits
 

@@ -50,7 +50,7 @@ class FakeSegmenter:
         self.apply(self.encode(PromptSet(tuple(prompts), tuple(names or ()))))
         return self.vocabulary
 
-    def add(self, sweep, cameras=()):
+    def segment(self, sweep, cameras=()):
         if self.needs_cameras and not cameras:
             raise MissingCamerasError("no camera was given")
         self.sweeps.append(sweep)

@@ -48,9 +48,9 @@ class QuadrantSegmenter(FakeSegmenter):
             raise ValueError("prompt 'unknown' holds a word that the small CLIP never saw")
         return super().embed(prompts, template)
 
-    def add(self, sweep, cameras=()):
+    def segment(self, sweep, cameras=()):
         self.before_add(sweep)
-        return super().add(sweep, cameras)
+        return super().segment(sweep, cameras)
 
 
 class Graph:
