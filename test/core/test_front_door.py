@@ -1,10 +1,12 @@
 """What the package exports: each name has an example that runs, and the README's runs, too."""
 
 import doctest
+import re
 import sys
 
 import numpy as np
 import pytest
+from checkout import DOCS, ROOT
 
 import clip2scene_core
 
@@ -61,3 +63,30 @@ def test_a_refused_prompt_changes_nothing():
 def test_a_text_in_place_of_a_list_is_refused(load):
     with pytest.raises(ValueError, match="must be a list of texts, got the text 'car'"):
         getattr(clip2scene_core, load)("small", prompts="car")
+
+
+def python_blocks(page):
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_readme_s_python_runs():
+    image = np.full((112, 200, 3), 128, np.uint8)
+    intrinsics = np.array([[50.0, 0, 100], [0, 50.0, 56], [0, 0, 1]])
+    points = np.random.default_rng(0).uniform(-9, 9, (300, 4)).astype(np.float32)
+    given = {
+        "points": points,
+        "sweep": clip2scene_core.Sweep(points, np.eye(4), stamp_ns=0),
+        "cameras": [clip2scene_core.CameraView("cam", image, intrinsics, np.eye(4), stamp_ns=0)],
+    }
+    blocks = python_blocks(ROOT / "README.md")
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), given)
+    assert given["result"].labels.shape == (300,)
+
+
+def test_the_library_page_s_python_runs():
+    given = {}
+    for block in python_blocks(DOCS / "library.md"):
+        exec(compile(block, "library.md", "exec"), given)
+    assert given["cloud"].labels.shape == (1000,)
