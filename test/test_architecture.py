@@ -1,6 +1,9 @@
 import ast
+import io
 import re
 import subprocess
+import tokenize
+from collections import defaultdict
 
 import pytest
 from checkout import ROOT
@@ -53,6 +56,33 @@ def test_the_readme_map_shows_every_folder():
     assert not missing, f"the README's map leaves out {sorted(missing)}"
     gone = listed - rooms - {room.split("/")[-1] for room in rooms} - OTHER_FOLDERS
     assert not gone, f"the README's map names {sorted(gone)}, which are not there"
+
+
+OLD_NAMES = set(
+    "Wording wording Words make_words PromptEncoder engine Engine SweepAssembler assembler "
+    "AssemblyOptions WaitingCloud CameraInput StampWatch mount mounts Mount Thing things Things "
+    "Teaching AveragedStudent Batches losses_of name_by_teacher name_by_text rivals Probe probe "
+    "probes PatientParameterService _foresee _swap is_wanted normalise optimiser colour colours "
+    "centre centres neighbour neighbours grey truth drive save_noun load_noun".split()
+)
+"""Names that became others; the changelog says which."""
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_old_names_are_gone(file):
+    tokens = tokenize.generate_tokens(io.StringIO((ROOT / file).read_text()).readline)
+    names = {token.string for token in tokens if token.type == tokenize.NAME}
+    assert not names & OLD_NAMES
+
+
+def test_a_class_name_means_one_class():
+    places = defaultdict(list)
+    for file in FILES:
+        if file.parts[0] in PACKAGES:
+            for node in ast.parse((ROOT / file).read_text()).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    places[node.name].append(str(file))
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
 
 
 def test_the_version_is_one():

@@ -7,6 +7,7 @@ import re
 import shlex
 from pathlib import Path
 
+import folder_figure
 import pytest
 import yaml
 from checkout import DOCS, ROOT
@@ -103,6 +104,24 @@ def test_commands_are_understood(page):
             words = shlex.split(part)
             if words[:1] == ["clip2scene"]:
                 parser.parse_args(words[1:])  # raises SystemExit on words that it does not know
+
+
+def test_the_walks_name_what_is_there():
+    steps = re.findall(
+        r"^\| \d+ \| `([\w.]+)` \| `([\w/]+\.py)` \|", (DOCS / "architecture.md").read_text(), re.M
+    )
+    assert len(steps) > 30
+    for name, path in steps:
+        scope = ast.parse((ROOT / path).read_text()).body
+        for part in name.split("."):
+            found = [node for node in scope if getattr(node, "name", "") == part]
+            assert found, f"architecture.md: no {name} in {path}"
+            scope = getattr(found[0], "body", [])
+
+
+def test_the_figure_of_the_folders_shows_the_imports():
+    remedy = "draw it again: python test/helpers/folder_figure.py"
+    assert folder_figure.FIGURE.read_text() == folder_figure.draw(), remedy
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "docs/install.md"])
