@@ -1,6 +1,6 @@
-"""Data sets in, checkpoints out. What both trainings share lies here.
+"""Data sets in, checkpoints out. This folder holds what both trainings share.
 
-Read `augmentation`, `loader` (batches from any step on), `fabric` (devices and processes), `optim`,
-`resume` (the training checkpoint), `run_log`, then `pretrain/` (cameras teach, no labels) and
-`finetune/` (a few labels).
+Read `loop` (the steps of a run), `loader` (batches, from any step on), `optim` (optimizer and
+schedule), `resume` (the training checkpoint), `fabric` (devices and processes), `augmentation`,
+`run_log`, then `pretrain/` (without labels, from cameras) and `finetune/` (with a few labels).
 """

@@ -1,8 +1,10 @@
-"""What moves training over devices and processes, an optional dependency."""
+"""Lightning Fabric: runs a training on devices and processes. It is an optional dependency."""
 
 from __future__ import annotations
 
 from typing import Final, Literal
+
+from torch import Tensor
 
 from clip2scene_core.config.finetune import FinetuneConfig
 from clip2scene_core.config.pretrain import PretrainConfig
@@ -15,7 +17,7 @@ except ModuleNotFoundError as error:
         name="lightning_fabric",
     ) from error
 
-__all__ = ["Fabric", "make_fabric"]
+__all__ = ["Fabric", "make_fabric", "reduce_over_processes"]
 
 _PRECISIONS: Final[dict[str, Literal["32-true", "bf16-mixed"]]] = {
     "fp32": "32-true",
@@ -29,15 +31,15 @@ def make_fabric(
     num_processes: int = 1,
     num_nodes: int = 1,
 ) -> Fabric:
-    """Say where to train; `launch` it before use if there is more than one process.
+    """Choose devices and processes. Call `launch` before use if there are several processes.
 
-    Under torchrun and SLURM their processes are joined, otherwise `launch` starts the others.
+    `launch` joins the processes that torchrun or SLURM has started, or else starts them itself.
 
     Args:
-        config: Gives the precision.
+        config: Configuration with the precision.
         device: "cpu", "cuda", or "cuda:N" for one process.
-        num_processes: On each machine; on GPUs each has one of its own.
-        num_nodes: Machines.
+        num_processes: Number of processes on each machine. Each process has a GPU of its own.
+        num_nodes: Number of machines.
     """
     kind, _, number = device.partition(":")
     return Fabric(
@@ -47,3 +49,12 @@ def make_fabric(
         strategy="ddp" if num_processes * num_nodes > 1 else "auto",
         precision=_PRECISIONS[config.training.precision],
     )
+
+
+def reduce_over_processes(
+    fabric: Fabric, value: Tensor, operation: Literal["mean", "sum"]
+) -> Tensor:
+    """Compute the mean or the sum of a tensor over the processes, without a gradient."""
+    reduced = fabric.all_reduce(value.detach().clone(), reduce_op=operation)
+    assert isinstance(reduced, Tensor)
+    return reduced

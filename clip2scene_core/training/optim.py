@@ -1,25 +1,23 @@
-"""Optimisers and learning rates."""
+"""Optimizers and schedules of the learning rate."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import nn
 
 from clip2scene_core.config.sections import TrainingConfig
 
 
 def make_optimizer(
-    parameters: Iterable[nn.Parameter] | list[dict[str, Any]], training: TrainingConfig
+    parameters: list[dict[str, Any]], training: TrainingConfig
 ) -> torch.optim.Optimizer:
-    """Make the optimizer that the config names; the learning rate is set before every step.
+    """Make the optimizer that the config names.
 
     Args:
-        parameters: What is trained, or torch's groups of it.
-        training: Names the optimizer.
+        parameters: Parameter groups, as torch's optimizers take them.
+        training: Optimizer, with the learning rate of groups that have none of their own.
     """
     if training.optimizer == "sgd":
         return torch.optim.SGD(
@@ -34,20 +32,20 @@ def make_optimizer(
     )
 
 
-def learning_rate(step: int, steps_per_epoch: int, training: TrainingConfig) -> float:
-    """The learning rate of a step, counted from 0.
+def learning_rate_factor(step: int, steps_per_epoch: int, training: TrainingConfig) -> float:
+    """The learning rate of a step, counted from 0, as a share of its peak.
 
-    "one_cycle" rises over the first tenth of all steps, then falls along a cosine to 0, step by
-    step; "cosine" falls from the peak to 0, epoch by epoch.
+    "one_cycle" changes with every step, see `one_cycle`. "cosine" falls from 1 to 0 along a cosine
+    and changes with every epoch.
     """
     if training.schedule == "cosine":
         fraction = step // steps_per_epoch / training.epochs
-        return training.learning_rate * 0.5 * (1 + math.cos(math.pi * fraction))
-    return one_cycle(step / (steps_per_epoch * training.epochs), training.learning_rate)
+        return 0.5 * (1 + math.cos(math.pi * fraction))
+    return one_cycle(step / (steps_per_epoch * training.epochs))
 
 
-def one_cycle(fraction: float, peak: float) -> float:
-    """Learning rate after a fraction of all steps: up over the first tenth, then a cosine to 0."""
+def one_cycle(fraction: float) -> float:
+    """Rise from 0.1 to 1 over the first tenth of all steps, then fall to 0 along a cosine."""
     if fraction < 0.1:
-        return peak * (0.1 + 9 * fraction)
-    return peak * 0.5 * (1 + math.cos(math.pi * (fraction - 0.1) / 0.9))
+        return 0.1 + 9 * fraction
+    return 0.5 * (1 + math.cos(math.pi * (fraction - 0.1) / 0.9))

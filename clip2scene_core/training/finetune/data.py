@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,10 @@ class LabelledBatch:
     points: Tensor
     batch_index: Tensor
     labels: Tensor
+
+    def to(self, device: torch.device) -> LabelledBatch:
+        """Move every tensor."""
+        return LabelledBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
 class LabelledKeyframes(Dataset[LabelledKeyframe]):

@@ -141,16 +141,8 @@ def finetune(
         num_workers,
         _Run(config, start.sha256 if start else "scratch", tokens_sha256),
     )
-    state = out.with_suffix(".state.safetensors")
-    if state.exists():
-        trainer.restore(state)
-
-    def after_step(step: FinetuneStep) -> None:
-        if fabric.is_global_zero and step.step % save_every == 0 and step.step < step.num_steps:
-            trainer.save(state)
-        report(step)
-
-    trainer.train(after_step)
+    training_checkpoint = out.with_suffix(".state.safetensors")
+    trainer.train(report, training_checkpoint, save_every)
     if fabric.is_global_zero:
         record = {
             "from": {"weights": start.name, "sha256": start.sha256} if start else "scratch",
@@ -164,6 +156,6 @@ def finetune(
         trained = classifier.cpu().eval()
         checkpoint = FinetunedCheckpoint(trained, names, config, tuple(dict.fromkeys(seen)), record)
         save_finetuned(out, checkpoint)
-        state.unlink(missing_ok=True)
+        training_checkpoint.unlink(missing_ok=True)
     fabric.barrier()
     return out

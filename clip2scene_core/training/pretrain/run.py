@@ -74,16 +74,8 @@ def pretrain(
         num_workers,
         teaching.logit_scale,
     )
-    state = out.with_suffix(".state.safetensors")
-    if state.exists():
-        trainer.restore(state)
-
-    def after_step(step: StepReport) -> None:
-        if fabric.is_global_zero and step.step % save_every == 0 and step.step < step.num_steps:
-            trainer.save(state)
-        report(step)
-
-    trainer.train(after_step)
+    training_checkpoint = out.with_suffix(".state.safetensors")
+    trainer.train(report, training_checkpoint, save_every)
     if fabric.is_global_zero:
         record = {
             "num_keyframes": len(dataset),
@@ -93,7 +85,7 @@ def pretrain(
         student = trainer.student.cpu().eval()
         scenes = tuple(scene.token for scene in dataset.scenes)
         save_checkpoint(out, Checkpoint(student, teaching.vocabulary, config, scenes, record))
-        state.unlink(missing_ok=True)
+        training_checkpoint.unlink(missing_ok=True)
         if cache is None:
             shutil.rmtree(folder, ignore_errors=True)
     fabric.barrier()
