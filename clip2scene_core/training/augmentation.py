@@ -1,4 +1,4 @@
-"""Augmentation: clouds at any heading and of either hand, images in part and mirrored."""
+"""Random augmentation: rotate and mirror point clouds, crop and mirror images."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_CROP_TRIES: Final = 10
+_MAX_CROP_DRAWS: Final = 10
 _CROP_AREA: Final = (0.3, 1.0)
+"""Range of a crop's area, as a share of the image's."""
 _CROP_ASPECT: Final = (0.875, 1.0625)
-_ENOUGH_PIXELS: Final = 1024
-_ENOUGH_SHARE: Final = 0.75
+"""Range of a crop's width / height, as a multiple of the image's."""
+_MIN_PIXELS: Final = 1024
+_MIN_SHARE: Final = 0.75
 
 
 def rotate_and_flip(
     points: NDArray[np.float32], generator: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Rotate a sweep about z by any angle and mirror x and y, each with probability 0.5.
+    """Rotate a sweep about z by a random angle and mirror x and y, each with probability 0.5.
 
-    Pixel-point pairs are indices, so they stay valid.
+    Pixel-point pairs are indices of points, so they stay valid.
 
     Args:
-        points: (N, 4) float32: x, y, z, intensity.
-        generator: Source of chance.
+        points: (N, 4) float32: x, y, z in metres in any frame whose z points up, intensity.
+        generator: Random generator.
 
     Returns:
-        (N, 4) float32, a new array.
+        (N, 4) float32, a new array in a rotated and mirrored frame.
 
     Source: CLIP2Scene (CVPR 2023), section 4.1.
     """
@@ -48,21 +50,22 @@ def crop_and_flip(
     may_crop: bool = True,
     may_flip: bool = True,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_]]:
-    """Cut a random part out of an image and mirror it; its pixels move along.
+    """Crop an image at random and mirror it. Compute where its pixels are afterwards.
 
-    A crop has 30 to 100 % of the area and 0.875 to 1.0625 of the image's own proportions (14:9 to
-    17:9 of one that is 16:9). It is drawn again, up to ten times, until 1,024 or three quarters of
-    the pixels lie inside; then the whole image stays. It is resized to the image's own size.
+    A crop has 30 to 100 % of the image's area, and 0.875 to 1.0625 times its aspect ratio (14:9 to
+    17:9 for an image of 16:9). Crops are drawn until one contains 1,024 or three quarters of the
+    pixels. After ten draws the whole image is kept. The crop is resized to the size of the image.
 
     Args:
-        image: (H, W, 3) uint8.
-        pixels: (P, 2) float32 [u, v].
-        generator: Source of chance.
-        may_crop: Whether to cut.
-        may_flip: Whether to mirror, every second time.
+        image: (H, W, 3) uint8 RGB.
+        pixels: (P, 2) float32 [u, v] in the image.
+        generator: Random generator.
+        may_crop: Whether to crop.
+        may_flip: Whether to mirror left and right, with probability 0.5.
 
     Returns:
-        The image (H, W, 3) uint8, the pixels (P, 2) in it, and (P,) bool which lie inside.
+        The augmented image (H, W, 3) uint8; the pixels (P, 2) float32 [u, v] in it; and (P,) bool,
+        which pixels lie inside it.
 
     Source: CLIP2Scene (CVPR 2023), section 4.1; the numbers are those of its code.
     """
@@ -71,7 +74,7 @@ def crop_and_flip(
     if may_crop:
         left, top, right, bottom = _draw_crop(height, width, pixels, generator)
     scale = np.array([width / (right - left), height / (bottom - top)])
-    # Whole numbers are the centres of pixels, so edges lie half a pixel before them.
+    # Pixel centers are at whole numbers, so the edge of an image is half a pixel before 0.
     moved = (pixels + 0.5 - [left, top]) * scale - 0.5
     if (left, top, right, bottom) != (0, 0, width, height):
         resized = Image.fromarray(image).resize(
@@ -88,8 +91,8 @@ def crop_and_flip(
 def _draw_crop(
     height: int, width: int, pixels: NDArray[np.float32], generator: np.random.Generator
 ) -> tuple[float, float, float, float]:
-    """Draw (left, top, right, bottom) that keeps enough of the pixels."""
-    for _ in range(_CROP_TRIES):
+    """Draw a crop (left, top, right, bottom) in pixels that keeps enough of the pixels (P, 2)."""
+    for _ in range(_MAX_CROP_DRAWS):
         area = height * width * generator.uniform(*_CROP_AREA)
         aspect = width / height * math.exp(generator.uniform(*np.log(_CROP_ASPECT)))
         crop_width, crop_height = math.sqrt(area * aspect), math.sqrt(area / aspect)
@@ -99,6 +102,6 @@ def _draw_crop(
         top = generator.uniform(0, height - crop_height)
         corner, opposite = [left, top], [left + crop_width, top + crop_height]
         num_kept = int(((pixels > corner) & (pixels < opposite)).all(axis=1).sum())
-        if num_kept > min(_ENOUGH_PIXELS, _ENOUGH_SHARE * len(pixels)):
+        if num_kept > min(_MIN_PIXELS, _MIN_SHARE * len(pixels)):
             return left, top, left + crop_width, top + crop_height
     return 0.0, 0.0, float(width), float(height)

@@ -1,4 +1,4 @@
-"""The batches of a run, step by step, from any step on."""
+"""The batches of a run: which keyframes each one has, and a loader that starts at any step."""
 
 from __future__ import annotations
 
@@ -14,89 +14,22 @@ from clip2scene_core.training.fabric import Fabric
 _Batch = TypeVar("_Batch")
 
 
-class BatchLoader(Generic[_Batch]):
-    """This process's share of every batch of a run.
-
-    Args:
-        samples: S keyframes; keys are (epoch, index).
-        collate: Joins a list of them to a batch.
-        training: Sizes, epochs and seed.
-        fabric: The processes that share the batches.
-        num_workers: Processes that load keyframes beside this one.
-    """
-
-    def __init__(
-        self,
-        samples: Dataset[Any],
-        collate: Callable[[list[Any]], _Batch],
-        training: TrainingConfig,
-        fabric: Fabric,
-        num_workers: int,
-    ) -> None:
-        self._samples, self._collate = samples, collate
-        self._training, self._fabric, self._num_workers = training, fabric, num_workers
-        self._num_samples = len(samples)  # type: ignore[arg-type]
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Steps of an epoch; what does not fill a batch is left out."""
-        return max(1, self._num_samples // self._training.batch_size)
-
-    @property
-    def num_steps(self) -> int:
-        """Steps of the whole run."""
-        return self._training.epochs * self.steps_per_epoch
-
-    def from_step(self, step: int) -> Iterator[tuple[int, Iterator[_Batch]]]:
-        """Give the epoch of each step that is left, and the batches of its accumulated parts.
-
-        The step must take all of its parts before the next one begins.
-
-        Args:
-            step: Steps that are done.
-        """
-        parts: Iterator[_Batch] = iter(())
-        for number in range(step, self.num_steps):
-            epoch, done = divmod(number, self.steps_per_epoch)
-            if number == step or done == 0:
-                parts = self._load(epoch, done)
-            yield epoch, parts
-
-    def _load(self, epoch: int, done: int) -> Iterator[_Batch]:
-        accumulate = self._training.accumulate
-        order = BatchOrder(
-            self._num_samples,
-            self._training.batch_size // accumulate,
-            self._training.seed,
-            epoch,
-            self._fabric.global_rank,
-            self._fabric.world_size,
-            first=done * accumulate,
-        )
-        loader: DataLoader[Any] = DataLoader(
-            self._samples,
-            batch_sampler=order,
-            collate_fn=self._collate,
-            num_workers=self._num_workers,
-        )
-        return iter(loader)
-
-
 class BatchOrder(Sampler[list[tuple[int, int]]]):
-    """One process's share of every batch of an epoch.
+    """The keyframes of one process in every batch of an epoch.
 
-    Every epoch has its own order. A batch of all processes is a run of that order, and each process
-    takes every world_size-th keyframe of it, so the batches are the same however many share them.
-    What is left at the end of an epoch is dropped, unless it is all that there is.
+    Every epoch has its own random order. A batch of all processes is a run of keyframes in this
+    order. Each process takes every world_size-th keyframe of the batch, so the batches do not
+    depend on the number of processes. Keyframes that do not fill a last batch are dropped. A data
+    set that is smaller than a batch is one batch.
 
     Args:
-        num_keyframes: Of the data set.
-        batch_size: Keyframes of a batch, over all processes.
-        seed: Decides the order.
-        epoch: Which one.
-        rank: Of this process.
-        world_size: How many processes there are.
-        first: BatchLoader at the beginning that are left out, since an earlier run took them.
+        num_keyframes: Number of keyframes of the data set.
+        batch_size: Number of keyframes of a batch, over all processes.
+        seed: Seed of the order.
+        epoch: Number of the epoch, from 0.
+        rank: Number of this process, from 0.
+        world_size: Number of processes.
+        first: Number of batches to skip at the start, because an earlier run took them.
 
     Raises:
         ValueError: If the processes cannot share a batch evenly.
@@ -129,3 +62,74 @@ class BatchOrder(Sampler[list[tuple[int, int]]]):
         for number in range(self._first, self._first + len(self)):
             batch = self._order[number * self._batch_size : (number + 1) * self._batch_size]
             yield [(self._epoch, int(index)) for index in batch[self._rank :: self._world_size]]
+
+
+class BatchLoader(Generic[_Batch]):
+    """Loads the batches of a run, each in parts. Each process loads its own share.
+
+    Args:
+        samples: S keyframes; keys are (epoch, index).
+        collate: Joins a list of keyframes to a batch.
+        training: Batch size, accumulation, epochs and seed.
+        fabric: Processes that share the batches.
+        num_workers: Number of processes that load keyframes, beside this one.
+    """
+
+    def __init__(
+        self,
+        samples: Dataset[Any],
+        collate: Callable[[list[Any]], _Batch],
+        training: TrainingConfig,
+        fabric: Fabric,
+        num_workers: int,
+    ) -> None:
+        self._samples, self._collate = samples, collate
+        self._training, self._fabric, self._num_workers = training, fabric, num_workers
+        self._num_samples = len(samples)  # type: ignore[arg-type]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of steps of an epoch. Keyframes that do not fill a batch are left out."""
+        return max(1, self._num_samples // self._training.batch_size)
+
+    @property
+    def num_steps(self) -> int:
+        """Number of steps of the whole run."""
+        return self._training.epochs * self.steps_per_epoch
+
+    def from_step(self, step: int) -> Iterator[tuple[int, Iterator[_Batch]]]:
+        """Iterate over the steps that are left.
+
+        Args:
+            step: Number of steps that are done.
+
+        Yields:
+            The epoch of a step, from 0, and the parts of its batch. The caller must take all
+            `accumulate` parts before it asks for the next step.
+        """
+        parts: Iterator[_Batch] = iter(())
+        for number in range(step, self.num_steps):
+            epoch, done = divmod(number, self.steps_per_epoch)
+            if number == step or done == 0:
+                parts = self._load(epoch, done)
+            yield epoch, parts
+
+    def _load(self, epoch: int, done: int) -> Iterator[_Batch]:
+        """Load the parts of an epoch's batches, without those of the steps that are done."""
+        accumulate = self._training.accumulate
+        order = BatchOrder(
+            self._num_samples,
+            self._training.batch_size // accumulate,
+            self._training.seed,
+            epoch,
+            self._fabric.global_rank,
+            self._fabric.world_size,
+            first=done * accumulate,
+        )
+        loader: DataLoader[Any] = DataLoader(
+            self._samples,
+            batch_sampler=order,
+            collate_fn=self._collate,
+            num_workers=self._num_workers,
+        )
+        return iter(loader)

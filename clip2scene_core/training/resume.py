@@ -1,4 +1,7 @@
-"""The state of an unfinished run: weights, optimizer and step in one safetensors file."""
+"""The training checkpoint: all that an unfinished run needs to resume, in a safetensors file.
+
+It holds the weights, the moments of the optimizer, the number of steps and the configuration.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from torch import nn
 from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.config.parser import config_to_dict
 
-_OPTIMISER = "optimizer"
+_OPTIMIZER = "optimizer"
 
 
 def save_training_checkpoint(
@@ -25,14 +28,14 @@ def save_training_checkpoint(
     config: Any,
     step: int,
 ) -> None:
-    """Write the state; the file is replaced only when it is complete.
+    """Write a training checkpoint. An older file is replaced when the new one is complete.
 
     Args:
-        path: Ends in .safetensors.
-        modules: What is being trained, by names without a dot.
-        optimizer: Theirs.
-        config: Of the run, a dataclass; a state belongs to one configuration.
-        step: Steps that are done.
+        path: File to write, .safetensors.
+        modules: Modules to save, by names without a dot.
+        optimizer: Optimizer of their parameters.
+        config: Dataclass with everything that decides the result of the run.
+        step: Number of steps that are done.
     """
     tensors = {
         f"{name}.{key}": value.detach().clone()
@@ -42,7 +45,7 @@ def save_training_checkpoint(
     for number, moments in optimizer.state_dict()["state"].items():
         for key, value in moments.items():
             if value is not None:  # SGD keeps an empty momentum before its first step
-                tensors[f"{_OPTIMISER}.{number}.{key}"] = value
+                tensors[f"{_OPTIMIZER}.{number}.{key}"] = value
     metadata = {"step": str(step), "config": json.dumps(config_to_dict(config))}
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as draft:
@@ -55,16 +58,16 @@ def load_training_checkpoint(
     optimizer: torch.optim.Optimizer,
     config: Any,
 ) -> int:
-    """Continue from a state.
+    """Load a training checkpoint.
 
     Args:
-        path: Written by `save_training_checkpoint`.
-        modules: The same names; they take the weights.
-        optimizer: Takes the moments.
-        config: Must be the state's.
+        path: File that `save_training_checkpoint` wrote.
+        modules: Modules to load the weights into, by the names in the file.
+        optimizer: Optimizer to load the moments into.
+        config: Must be equal to the configuration in the file.
 
     Returns:
-        Steps that are done.
+        Number of steps that are done.
 
     Raises:
         ValueError: If the file is damaged or belongs to another configuration.
@@ -74,10 +77,13 @@ def load_training_checkpoint(
             metadata = file.metadata()
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path}: damaged state ({error}); delete it to start anew") from error
+        raise ValueError(
+            f"{path}: damaged training checkpoint ({error}); delete it to start anew"
+        ) from error
     if metadata["config"] != json.dumps(config_to_dict(config)):
         raise ValueError(
-            f"{path}: state of a run with another configuration; delete it to start anew"
+            f"{path}: training checkpoint of a run with another configuration; delete it to start "
+            "anew"
         )
     by_owner: dict[str, dict[str, torch.Tensor]] = {}
     for key, value in tensors.items():
@@ -86,7 +92,7 @@ def load_training_checkpoint(
     for name, module in modules.items():
         module.load_state_dict(by_owner[name])
     moments: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in by_owner.get(_OPTIMISER, {}).items():
+    for key, value in by_owner.get(_OPTIMIZER, {}).items():
         number, _, name = key.partition(".")
         moments.setdefault(int(number), {})[name] = value
     optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})

@@ -1,4 +1,4 @@
-"""What a run did, step by step: a CSV file, and TensorBoard's where it is installed."""
+"""Logs the steps of a run to a CSV file, and to TensorBoard where it is installed."""
 
 from __future__ import annotations
 
@@ -14,32 +14,34 @@ except ImportError:  # tensorboard is an extra
 
 
 class LoggedStep(Protocol):
-    """What a step of any training tells."""
+    """Report of a step, in pre-training or fine-tuning."""
 
     @property
     def step(self) -> int:
-        """Steps that are done."""
+        """Number of steps that are done."""
         ...
 
     @property
     def num_steps(self) -> int:
-        """Steps of the run."""
+        """Number of steps of the run."""
         ...
 
     @property
     def values(self) -> Mapping[str, float]:
-        """Numbers by their names, the same names in every step."""
+        """Numbers to log, by name. All steps have the same names."""
         ...
 
 
+# Lightning Fabric's CSVLogger is no substitute: it deletes the file of the run that is resumed, and
+# it sorts the columns.
 class RunLog:
-    """Writes a row for every `every`-th step and for the last one.
+    """Writes a row for every n-th step and for the last one.
 
-    A run that goes on appends to the file of the run that it goes on from.
+    A resumed run appends to the file.
 
     Args:
-        folder: Gets `steps.csv`, and `events.*` for TensorBoard.
-        every: Steps from row to row.
+        folder: Folder to write `steps.csv` to, and `events.*` for TensorBoard.
+        every: Number of steps from row to row, n.
     """
 
     def __init__(self, folder: Path, every: int = 10) -> None:
@@ -58,7 +60,7 @@ class RunLog:
             self._events.close()
 
     def add(self, step: LoggedStep) -> None:
-        """Write a step's row, if it is its turn."""
+        """Write the row of a step, if the step is an n-th one or the last."""
         if step.step % self._every and step.step != step.num_steps:
             return
         values = step.values

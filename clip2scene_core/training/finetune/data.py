@@ -1,4 +1,4 @@
-"""Labelled keyframes, alone and in batches."""
+"""Labelled keyframes: which ones fine-tuning may use, and batches of them."""
 
 from __future__ import annotations
 
@@ -18,122 +18,12 @@ from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.training.augmentation import rotate_and_flip
 
 
-@dataclass(frozen=True)
-class LabelledKeyframe:
-    """One keyframe.
-
-    Attributes:
-        points: (N, 4) float32, augmented: x, y, z in metres, intensity.
-        labels: (N,) uint8, IGNORE_LABEL where there is none.
-    """
-
-    points: NDArray[np.float32]
-    labels: NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class LabelledBatch:
-    """The clouds of B keyframes, one after the other.
-
-    Attributes:
-        points: (N, 4) float32.
-        batch_index: (N,) int64, the cloud of each point.
-        labels: (N,) int64, 255 where there is none.
-    """
-
-    points: Tensor
-    batch_index: Tensor
-    labels: Tensor
-
-    def to(self, device: torch.device) -> LabelledBatch:
-        """Move every tensor."""
-        return LabelledBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
-
-
-class LabelledKeyframes(Dataset[LabelledKeyframe]):
-    """The keyframes that fine-tuning may use; no other label is read.
-
-    All chance comes from the seed, the epoch and the keyframe's place in the list.
-
-    Args:
-        dataset: Opened with labels.
-        keyframes: Indices into it.
-        config: Range, augmentation and seed.
-    """
-
-    def __init__(
-        self, dataset: NuScenesDataset, keyframes: Sequence[int], config: FinetuneConfig
-    ) -> None:
-        self._dataset, self._keyframes, self._config = dataset, keyframes, config
-
-    def __len__(self) -> int:
-        return len(self._keyframes)
-
-    def __getitem__(self, key: tuple[int, int]) -> LabelledKeyframe:
-        """Load a keyframe as one epoch sees it; the key is (epoch, place in the list)."""
-        epoch, place = key
-        clouds = self._config.clouds
-        keyframe = self._dataset.load(self._keyframes[place], ()).keyframe
-        assert keyframe.labels is not None  # the data set was opened with labels
-        range_m = np.linalg.norm(keyframe.points[:, :3], axis=1)
-        used = (range_m >= clouds.min_range_m) & (range_m <= clouds.max_range_m)
-        points = keyframe.points[used]
-        if clouds.augment:
-            generator = np.random.default_rng((self._config.training.seed, epoch, place))
-            points = rotate_and_flip(points, generator)
-        return LabelledKeyframe(points, keyframe.labels[used])
-
-
-def collate_labelled(clouds: Sequence[LabelledKeyframe]) -> LabelledBatch:
-    """Join B >= 1 keyframes."""
-    sizes = [len(cloud.points) for cloud in clouds]
-    labels = np.concatenate([cloud.labels for cloud in clouds]).astype(np.int64)
-    return LabelledBatch(
-        points=torch.from_numpy(np.concatenate([cloud.points for cloud in clouds])),
-        batch_index=torch.from_numpy(np.repeat(np.arange(len(clouds)), sizes)),
-        labels=torch.from_numpy(labels),
-    )
-
-
-def slidr_scene(scene_of_keyframe: Sequence[str], step: int) -> list[int]:
-    """Take all keyframes of every n-th scene: the n-th, the 2n-th and so on.
-
-    Args:
-        scene_of_keyframe: The scene of each keyframe, scene by scene.
-        step: n.
-
-    Returns:
-        Indices of keyframes, ascending; none if there are fewer than n scenes.
-
-    Source: SLidR (CVPR 2022), downstream/dataloader_nuscenes.py: 1 % of nuScenes is 7 scenes.
-    """
-    scenes = list(dict.fromkeys(scene_of_keyframe))
-    chosen = set(scenes[step - 1 :: step])
-    return [index for index, scene in enumerate(scene_of_keyframe) if scene in chosen]
-
-
-def clip2scene_keyframe(num_keyframes: int, step: int) -> list[int]:
-    """Take every n-th keyframe, beginning with the first; they come from nearly all scenes.
-
-    Args:
-        num_keyframes: In the order of scenes and of time.
-        step: n.
-
-    Returns:
-        Indices of keyframes, ascending.
-
-    Source: CLIP2Scene (CVPR 2023), downstream/dataloader_nuscenes.py: 1 % of nuScenes is 282
-    keyframes. Scores are far above those of `slidr_scene`; the two must not be compared.
-    """
-    return list(range(0, num_keyframes, step))
-
-
 def choose_keyframes(labels: LabelsConfig, scene_of_keyframe: Sequence[str]) -> list[int]:
     """Choose the keyframes of a labelled share.
 
     Args:
-        labels: The share, and which sampler takes it.
-        scene_of_keyframe: The scene of each keyframe, in the order of scenes and of time.
+        labels: Size of the share in percent, and the sampler that takes it.
+        scene_of_keyframe: Scene of each keyframe, in the order of scenes and of time.
 
     Returns:
         Indices of keyframes, ascending, at least one.
@@ -155,8 +45,41 @@ def choose_keyframes(labels: LabelsConfig, scene_of_keyframe: Sequence[str]) -> 
     return chosen
 
 
+def slidr_scene(scene_of_keyframe: Sequence[str], step: int) -> list[int]:
+    """Take all keyframes of every n-th scene: of scene n, 2n and so on, counted from 1.
+
+    Args:
+        scene_of_keyframe: Scene of each keyframe, scene by scene.
+        step: Number of scenes from one chosen scene to the next, n.
+
+    Returns:
+        Indices of keyframes, ascending; none if there are fewer than n scenes.
+
+    Source: SLidR (CVPR 2022), downstream/dataloader_nuscenes.py: 1 % of nuScenes is 7 scenes.
+    """
+    scenes = list(dict.fromkeys(scene_of_keyframe))
+    chosen = set(scenes[step - 1 :: step])
+    return [index for index, scene in enumerate(scene_of_keyframe) if scene in chosen]
+
+
+def clip2scene_keyframe(num_keyframes: int, step: int) -> list[int]:
+    """Take every n-th keyframe, beginning with the first. They come from nearly all scenes.
+
+    Args:
+        num_keyframes: Number of keyframes, in the order of scenes and of time.
+        step: Number of keyframes from one chosen keyframe to the next, n.
+
+    Returns:
+        Indices of keyframes, ascending.
+
+    Source: CLIP2Scene (CVPR 2023), downstream/dataloader_nuscenes.py: 1 % of nuScenes is 282
+    keyframes. Scores are far above those of `slidr_scene`; the two must not be compared.
+    """
+    return list(range(0, num_keyframes, step))
+
+
 def write_tokens(path: Path, tokens: Sequence[str]) -> None:
-    """Write tokens, one a line."""
+    """Write tokens of keyframes to a text file, one a line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(_token_file(tokens))
 
@@ -168,3 +91,81 @@ def hash_tokens(tokens: Sequence[str]) -> str:
 
 def _token_file(tokens: Sequence[str]) -> bytes:
     return "".join(f"{token}\n" for token in tokens).encode()
+
+
+@dataclass(frozen=True)
+class LabelledKeyframe:
+    """The points of one keyframe with their labels.
+
+    Attributes:
+        points: (N, 4) float32, augmented: x, y, z in metres in the LiDAR frame, intensity in
+            [0, 1].
+        labels: (N,) uint8, IGNORE_LABEL where there is none.
+    """
+
+    points: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+
+
+class LabelledKeyframes(Dataset[LabelledKeyframe]):
+    """The keyframes whose labels fine-tuning may use. No other label is read.
+
+    Random numbers depend only on the seed, the epoch and the keyframe's position in the list.
+
+    Args:
+        dataset: Data set, opened with labels.
+        keyframes: Indices of K keyframes in the data set.
+        config: Range, augmentation and seed.
+    """
+
+    def __init__(
+        self, dataset: NuScenesDataset, keyframes: Sequence[int], config: FinetuneConfig
+    ) -> None:
+        self._dataset, self._keyframes, self._config = dataset, keyframes, config
+
+    def __len__(self) -> int:
+        return len(self._keyframes)
+
+    def __getitem__(self, key: tuple[int, int]) -> LabelledKeyframe:
+        """Load a keyframe as one epoch sees it; the key is (epoch, position in the list)."""
+        epoch, position = key
+        clouds = self._config.clouds
+        keyframe = self._dataset.load(self._keyframes[position], ()).keyframe
+        assert keyframe.labels is not None  # the data set was opened with labels
+        range_m = np.linalg.norm(keyframe.points[:, :3], axis=1)
+        used = (range_m >= clouds.min_range_m) & (range_m <= clouds.max_range_m)
+        points = keyframe.points[used]
+        if clouds.augment:
+            generator = np.random.default_rng((self._config.training.seed, epoch, position))
+            points = rotate_and_flip(points, generator)
+        return LabelledKeyframe(points, keyframe.labels[used])
+
+
+@dataclass(frozen=True)
+class LabelledBatch:
+    """The points of B keyframes, one keyframe after the other.
+
+    Attributes:
+        points: (N, 4) float32: x, y, z in metres, intensity in [0, 1].
+        batch_index: (N,) int64 in [0, B), the keyframe of each point.
+        labels: (N,) int64, 255 = IGNORE_LABEL where there is none.
+    """
+
+    points: Tensor
+    batch_index: Tensor
+    labels: Tensor
+
+    def to(self, device: torch.device) -> LabelledBatch:
+        """Move every tensor."""
+        return LabelledBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+
+def collate_labelled(keyframes: Sequence[LabelledKeyframe]) -> LabelledBatch:
+    """Join B >= 1 keyframes to a batch."""
+    sizes = [len(keyframe.points) for keyframe in keyframes]
+    labels = np.concatenate([keyframe.labels for keyframe in keyframes]).astype(np.int64)
+    return LabelledBatch(
+        points=torch.from_numpy(np.concatenate([keyframe.points for keyframe in keyframes])),
+        batch_index=torch.from_numpy(np.repeat(np.arange(len(keyframes)), sizes)),
+        labels=torch.from_numpy(labels),
+    )

@@ -1,4 +1,4 @@
-"""Fine-tuning: a few labels, and a trunk that has been taught by cameras or by nobody."""
+"""Fine-tuning: trains a classifier on a few labels, from a pre-trained trunk or from scratch."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from clip2scene_core.training.finetune.trainer import FinetuneStep, FinetuneTrai
 
 @dataclass(frozen=True)
 class PretrainedStudent:
-    """The pre-trained student to begin with.
+    """A pre-trained student, whose trunk fine-tuning begins with.
 
     Attributes:
-        name: As the user named it.
-        sha256: Of its file.
-        checkpoint: What is in it.
+        name: Path of the checkpoint or "small", as the user typed it.
+        sha256: SHA-256 of the checkpoint file, in hexadecimal digits.
+        checkpoint: Content of the file.
     """
 
     name: str
@@ -48,7 +48,13 @@ class PretrainedStudent:
 
 @dataclass(frozen=True)
 class _Run:
-    """What a state belongs to: going on with other weights or labels would be another run."""
+    """Everything that decides the result of a run. Only an equal run may resume it.
+
+    Attributes:
+        config: Configuration.
+        start: SHA-256 of the pre-trained student, or "scratch".
+        tokens: SHA-256 of the list of keyframes.
+    """
 
     config: FinetuneConfig
     start: str
@@ -56,10 +62,10 @@ class _Run:
 
 
 def load_pretrained(weights: str) -> PretrainedStudent:
-    """Read the student to begin with.
+    """Read a pre-trained student.
 
     Args:
-        weights: A checkpoint of pre-training, or "small" for the one that ships.
+        weights: Path of a checkpoint of pre-training, or "small" for the one that ships.
 
     Raises:
         CheckpointError: If the file cannot be used.
@@ -70,7 +76,12 @@ def load_pretrained(weights: str) -> PretrainedStudent:
 
 
 def make_classifier(config: FinetuneConfig, start: Checkpoint | None) -> Classifier:
-    """Make the network to begin with; the head is random by the seed, both are without a start.
+    """Make a classifier with its initial weights.
+
+    Args:
+        config: Network and seed.
+        start: Checkpoint with the trunk to copy; None makes a random trunk. The head is always
+            random.
 
     Raises:
         ValueError: If the configuration describes another network than the student's.
@@ -99,17 +110,18 @@ def finetune(
 ) -> Path:
     """Train a classifier on the labels of a share of the keyframes.
 
-    The tokens of these keyframes are written beside `out`, and their hash into it. So is the state:
-    a run that finds it goes on from there and ends with the same weights.
+    The tokens of these keyframes are written beside `out`, and their hash is written into it. The
+    training checkpoint is beside `out`, too. A run that finds one resumes, and ends with the same
+    weights as a run that was never stopped.
 
     Args:
-        dataset: Opened with labels; pictures are not read.
-        config: Everything that decides the result, beside the start.
+        dataset: Data set, opened with labels. Images are not read.
+        config: Configuration. Together with `start` it decides the result.
         out: Checkpoint to write, .safetensors.
-        start: The student whose trunk is taken; None begins with random weights.
-        fabric: Launched, with the processes and devices to use; one CPU by default.
-        num_workers: Processes that load keyframes beside each that trains.
-        save_every: Steps between two states.
+        start: Student whose trunk is copied; None begins with random weights.
+        fabric: Processes and devices, launched; one CPU by default.
+        num_workers: Number of processes that load keyframes, beside each process that trains.
+        save_every: Number of steps between two training checkpoints.
         report: Called after each step.
 
     Returns:
@@ -119,7 +131,7 @@ def finetune(
         ValueError: If the data set was opened without labels, the share has no keyframe, or the
             configuration describes another network than the student's.
 
-    Source: the protocols of SLidR (CVPR 2022) and CLIP2Scene (CVPR 2023).
+    Source: The protocols of SLidR (CVPR 2022) and CLIP2Scene (CVPR 2023).
     """
     if not dataset.with_labels:
         raise ValueError("the data set was opened without labels; fine-tuning needs them")
@@ -151,11 +163,11 @@ def finetune(
             "num_processes": fabric.world_size,
             "seconds": round(time.monotonic() - started),
         }
-        seen = (*(start.checkpoint.scene_tokens if start else ()), *(scenes[i] for i in keyframes))
+        pretraining_scenes = start.checkpoint.scene_tokens if start else ()
+        seen = dict.fromkeys([*pretraining_scenes, *(scenes[index] for index in keyframes)])
         names = tuple(scene_class.name for scene_class in NUSCENES_CLASSES)
         trained = classifier.cpu().eval()
-        checkpoint = FinetunedCheckpoint(trained, names, config, tuple(dict.fromkeys(seen)), record)
-        save_finetuned(out, checkpoint)
+        save_finetuned(out, FinetunedCheckpoint(trained, names, config, tuple(seen), record))
         training_checkpoint.unlink(missing_ok=True)
     fabric.barrier()
     return out

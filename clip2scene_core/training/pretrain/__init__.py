@@ -1,6 +1,7 @@
-"""Pre-training: keyframes and a frozen CLIP in, a student out; no label is read.
+"""Pre-training: keyframes and a frozen CLIP in, a student out. No label is read.
 
-Read `run` (the whole on one page), `prepare` (what the teacher says), `data/`, `pseudo_labels`,
-`distiller` (one batch through the student), `objective` (Eq. (1)-(4) and the baselines, weighted),
-`class_weights`, `ema`, then `trainer` (the steps). `audit` says how right the pseudo labels are.
+Read `run` (the whole run on one page), `prepare` (teacher embeddings, consensus and class weights),
+`data/` (batches), `distiller` (the forward pass), `pseudo_labels`, `objective` (Eq. (1)-(4) and the
+baselines, weighted), `class_weights`, `ema`, then `trainer` (the loss of a batch). `audit` compares
+the pseudo labels with ground truth.
 """

@@ -1,4 +1,4 @@
-"""How right the labels are that pre-training would learn from."""
+"""Audit: compares the pseudo labels of pre-training with ground truth."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def audit_labels(
     report_teacher: Callable[[int, int], None] = lambda done, total: None,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
-    """Compare a teacher's labels of keyframes with the truth; no part of pre-training.
+    """Evaluate the teacher's pseudo labels against ground truth. Pre-training does not use this.
 
-    Points without a label, out of range or since no camera sees them and no consensus has them, are
-    wrong.
+    A point without a pseudo label counts as wrong. A point has none if it is out of range, or if no
+    camera sees it and it has no consensus.
 
     Args:
-        labelled: The truth.
-        unlabelled: The same keyframes, opened without labels: what the teacher looks at.
-        config: Of the pre-training in question.
-        folder: Where the teacher's embeddings stay.
-        report_teacher: Called after each keyframe that the teacher embedded, with how many are done
-            and how many there are.
-        report: Called after each keyframe that was compared, likewise.
+        labelled: Ground truth: keyframes, opened with labels.
+        unlabelled: The same keyframes for the teacher, opened without labels.
+        config: Configuration of the pre-training.
+        folder: Folder for the teacher's embeddings.
+        report_teacher: Called after each keyframe that the teacher embedded, with the number of
+            keyframes done and in total.
+        report: Called after each keyframe that was compared, with the same numbers.
 
     Raises:
         EvaluationError: If `labelled` is empty or has no labels.
@@ -53,18 +53,18 @@ def audit_labels(
         sweeps=replace(config.sweeps, count=1),
         losses=replace(config.losses, class_balance=False, contrastive="none"),
     )
-    teaching = prepare_distillation(unlabelled, config, folder, make_fabric(config), report_teacher)
-    classes = class_of_label(teaching.vocabulary.names)
+    data = prepare_distillation(unlabelled, config, folder, make_fabric(config), report_teacher)
+    classes = class_of_label(data.vocabulary.names)
     index_of = {unlabelled.token(index): index for index in range(len(unlabelled))}
 
     def predict(sample: Sample) -> dict[str, Prediction]:
-        batch = collate([teaching.samples[0, index_of[sample.token]]])
-        named = teacher_pseudo_labels(batch, teaching.vocabulary.embeddings, teaching.logit_scale)
+        batch = collate([data.samples[0, index_of[sample.token]]])
+        pseudo = teacher_pseudo_labels(batch, data.vocabulary.embeddings, data.logit_scale)
         points = sample.keyframe.points
         rows = np.flatnonzero(is_in_range(points, config.sweeps))
         labels: NDArray[np.uint8] = np.full(len(points), IGNORE_LABEL, dtype=np.uint8)
-        labels[rows[batch.point_index.numpy()]] = classes[named.of_pairs.numpy()]
-        labels[rows[named.unseen.numpy()]] = classes[named.of_unseen.numpy()]
+        labels[rows[batch.point_index.numpy()]] = classes[pseudo.pair_labels.numpy()]
+        labels[rows[pseudo.unseen_index.numpy()]] = classes[pseudo.unseen_labels.numpy()]
         return {"": Prediction(labels)}
 
     return evaluate_together(predict, labelled, report)[""]

@@ -1,4 +1,4 @@
-"""How much each class counts, so that the few points of small things are not forgotten."""
+"""Class weights for the cross-entropy: rare classes weigh more, so small objects are learned."""
 
 from __future__ import annotations
 
@@ -22,20 +22,23 @@ from clip2scene_core.training.pretrain.pseudo_labels import teacher_pseudo_label
 _KEYFRAMES_FOR_WEIGHTS = 256
 
 
-def kept_class_weights(
+def cached_class_weights(
     folder: Path, samples: Samples, tokens: Sequence[str], text: Tensor, config: PretrainConfig
 ) -> Tensor:
-    """Weigh classes as `class_weights` does, or read what an earlier run found.
+    """Read the class weights that an earlier run computed, or compute and write them.
 
     Args:
-        folder: Of the teacher's embeddings; its name stands for the teacher.
-        samples: Keyframes whose images are not varied.
-        tokens: Theirs.
-        text: (C, D) float32.
-        config: What decides which points are named how.
+        folder: Folder of the teacher's embeddings. Its name identifies the teacher.
+        samples: Keyframes whose images are not augmented.
+        tokens: Tokens of these keyframes.
+        text: (C, D) float32 text embeddings of the classes, unit length.
+        config: Sweeps, consensus, occlusion, classes and seed, which decide the pseudo labels.
+
+    Returns:
+        (C,) float32, see `class_weights`.
 
     Raises:
-        ValueError: If no camera sees any point of them.
+        ValueError: If no camera sees any point of these keyframes.
     """
     settings = [
         list(tokens), asdict(config.sweeps), asdict(config.consensus),
@@ -53,24 +56,24 @@ def kept_class_weights(
 
 
 def class_weights(samples: Samples, text: Tensor) -> Tensor:
-    """Weigh classes by the inverse square root of their share of the teacher's labels.
+    """Weigh each class by the inverse square root of its share of the teacher's pseudo labels.
 
     Args:
-        samples: Keyframes; at most 256, evenly spread, are counted.
-        text: (C, D) float32.
+        samples: Keyframes. At most 256 of them, evenly spread, are counted.
+        text: (C, D) float32 text embeddings of the classes, unit length.
 
     Returns:
-        (C,) float32 with mean 1 over the classes that occur; classes that never occur get 0.
+        (C,) float32 with mean 1 over the classes that occur; 0 for classes that never occur.
 
     Raises:
-        ValueError: If no camera sees any point of them.
+        ValueError: If no camera sees any point of these keyframes.
     """
     counts: NDArray[np.int64] = np.zeros(len(text), dtype=np.int64)
     spread = np.linspace(0, len(samples) - 1, min(len(samples), _KEYFRAMES_FOR_WEIGHTS))
     for index in spread.round().astype(int).tolist():
         labels = teacher_pseudo_labels(collate([samples[0, index]]), text, logit_scale=1.0)
-        named = torch.cat([labels.of_pairs, labels.of_unseen])
-        counts += torch.bincount(named, minlength=len(text)).numpy()
+        classes = torch.cat([labels.pair_labels, labels.unseen_labels])
+        counts += torch.bincount(classes, minlength=len(text)).numpy()
     if not counts.any():
         raise ValueError(
             "no camera sees any point of the data set; check its calibration and that it has images"

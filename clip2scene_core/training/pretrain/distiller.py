@@ -1,4 +1,4 @@
-"""The module that pre-training moves, as a batch passes through it."""
+"""The module that pre-training trains: the student with a linear layer for each loss."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from clip2scene_core.network.student import Student
 
 
 class Embedded(NamedTuple):
-    """A batch in CLIP's space; nothing is normalized.
+    """Embeddings of a batch in CLIP's space, not normalized. N points, P pairs.
 
     Attributes:
-        semantic: (N, D) of every point, for the semantic loss.
-        spatial: (N, D) of every point, for the spatial-temporal loss. The semantic ones where no
-            loss before it trains.
-        contrastive: (N, D) of every point, for the contrastive loss; likewise.
-        pixels: (P, D) of every pair's pixel, for the spatial-temporal loss.
+        semantic: (N, D) float, embeddings of the points for the semantic loss.
+        spatial: (N, D) float, embeddings of the points for the spatial-temporal loss. They are
+            `semantic` if there is no semantic loss.
+        contrastive: (N, D) float, embeddings of the points for the contrastive loss. They are
+            `semantic` if there is no other loss.
+        pixels: (P, D) float, embeddings of the pairs' pixels for the spatial-temporal loss.
     """
 
     semantic: Tensor
@@ -28,18 +29,19 @@ class Embedded(NamedTuple):
 
 
 class Distiller(nn.Module):
-    """A student, and the linear layers that its losses need and its labels do not.
+    """A student, and the linear layers that only the losses need.
 
-    The paper gives each loss linear layers of its own, on points and on pixels. The pixels' layer
-    begins as the identity: a random one would first have to find back to CLIP's space, in which
-    Eq. (4) compares pixels with texts. The contrastive loss has no layer on pixels: such a layer
-    may turn CLIP's space any way that tells its pixels apart, and then points meet no text.
+    In the paper each loss has linear layers of its own, on points and on pixels. The layer on
+    pixels begins as the identity. A random layer would first have to find back to CLIP's space, in
+    which Eq. (4) compares pixels with texts. The contrastive loss has no layer on pixels. Such a
+    layer could turn CLIP's space in any way that separates its pixels, and then the points would
+    not match the texts.
 
     Args:
-        student: Trained.
-        losses: What they do not need, rests: decay alone would move its weights. The first of the
-            semantic, the spatial-temporal and the contrastive loss trains the head that labels, the
-            others have heads of their own.
+        student: Student to train.
+        losses: Losses in use. The first of the semantic, the spatial-temporal and the contrastive
+            loss trains the head that labels; the others have heads of their own. Heads that no loss
+            uses are not trained, or weight decay would change them.
     """
 
     def __init__(self, student: Student, losses: LossesConfig) -> None:
@@ -63,8 +65,8 @@ class Distiller(nn.Module):
 
         Args:
             points: (N, 4) float32, see `Student`.
-            batch_index: (N,) int64.
-            pixel_embeddings: (P, D) float32, the teacher's.
+            batch_index: (N,) int64, the cloud of each point.
+            pixel_embeddings: (P, D) float32, the teacher's embeddings of the pairs' pixels.
         """
         features = self.student.point_features(points, batch_index)
         semantic = self.student.semantic_head(features)

@@ -1,4 +1,4 @@
-"""A moving average of the student, steadier than the student of the moment."""
+"""Exponential moving average (EMA) of the student's weights, for self-training."""
 
 from __future__ import annotations
 
@@ -14,45 +14,48 @@ from clip2scene_core.training.pretrain.distiller import Embedded
 
 
 class EmaStudent:
-    """Whoever labels in self-training: the student itself, or the average of its weights.
+    """Labels points in self-training: the student itself, or the average of its weights.
 
     Args:
-        student: At the start.
-        config: Whose labels are wanted, and how slowly the average moves.
+        student: Student with its initial weights.
+        config: Source of the labels, and decay of the average.
 
     Source: Mean teachers are better role models (NeurIPS 2017); the average is an option of ours.
     """
 
+    # torch's AveragedModel is no substitute: its first update copies the student instead of
+    # averaging, and it blends the batch counters of batch norm instead of copying them.
+
     def __init__(self, student: Student, config: SwitchingConfig) -> None:
         self._decay = config.ema_decay
-        has_subscribers = config.granularity != "none" and config.source == "ema"
-        self._average = copy.deepcopy(student).requires_grad_(False) if has_subscribers else None
+        is_used = config.granularity != "none" and config.source == "ema"
+        self._average = copy.deepcopy(student).requires_grad_(False) if is_used else None
 
     @property
     def modules(self) -> dict[str, nn.Module]:
-        """What a state must keep."""
+        """Modules that a training checkpoint must hold, by name."""
         return {} if self._average is None else {"average": self._average}
 
     def to(self, device: torch.device) -> None:
-        """Move the average."""
+        """Move the average to a device."""
         if self._average is not None:
             self._average.to(device)
 
     @torch.no_grad()
     def update(self, student: Student) -> None:
-        """Move the average towards the student, after a step."""
+        """Move the average towards the student. Call this after each step."""
         if self._average is None:
             return
-        own = student.state_dict()
+        current = student.state_dict()
         for name, value in self._average.state_dict().items():
             if value.is_floating_point():
-                value.lerp_(own[name], 1 - self._decay)
+                value.lerp_(current[name], 1 - self._decay)
             else:
-                value.copy_(own[name])
+                value.copy_(current[name])
 
     @torch.no_grad()
     def embed(self, batch: PretrainBatch, embedded: Embedded) -> Tensor:
-        """Semantic embeddings (N, D) of the labeller, not normalized."""
+        """Semantic embeddings (N, D) float of the points by the labeller, not normalized."""
         if self._average is None:
             return embedded.semantic
         self._average.eval()

@@ -1,4 +1,4 @@
-"""What pre-training minimizes: the paper's losses and the baselines, as the config names them."""
+"""The losses of a batch: those of the paper and of the baselines, as the config names them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from clip2scene_core.losses.spatial_temporal import (
 )
 from clip2scene_core.training.pretrain.data.batch import PretrainBatch
 from clip2scene_core.training.pretrain.distiller import Embedded
-from clip2scene_core.training.pretrain.pseudo_labels import Labels
+from clip2scene_core.training.pretrain.pseudo_labels import PseudoLabels
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Term:
     """One loss of a batch.
 
     Attributes:
-        value: () float, a mean.
-        weight: () float: of how much it is the mean. Processes that share a batch are weighed by
-            it, so that their sum is the loss of the whole batch.
+        value: () float, a weighted mean, over this process's part of the batch.
+        weight: () float, the sum of the weights in this mean. It weighs the processes that share a
+            batch, so that they add up to the loss of the whole batch.
     """
 
     value: Tensor
@@ -42,7 +42,7 @@ class Term:
 def compute_losses(
     embedded: Embedded,
     batch: PretrainBatch,
-    labels: Labels,
+    labels: PseudoLabels,
     text: Tensor,
     config: LossesConfig,
     class_weights: Tensor | None,
@@ -52,18 +52,18 @@ def compute_losses(
     """Compute the losses of a batch.
 
     Args:
-        embedded: The batch in CLIP's space.
+        embedded: Embeddings of the batch in CLIP's space.
         batch: N points, P pairs.
-        labels: What the pairs and other points are taken for.
-        text: (C, D) float of unit length.
-        config: Which losses.
+        labels: Pseudo labels of the batch.
+        text: (C, D) float, text embeddings of the classes, unit length.
+        config: Choice of losses and their parameters.
         class_weights: (C,) float for the cross-entropy, or None.
-        logit_scale: The teacher's inverse temperature, for "kl".
-        generator: Draws the pairs of "ppkt"; on the CPU.
+        logit_scale: Inverse temperature of the teacher, for "kl".
+        generator: Random generator on the CPU, draws the pairs of "ppkt".
 
     Returns:
-        "semantic", "spatial_temporal" and "contrastive", whichever the config asks for, before
-        their factors.
+        The losses "semantic", "spatial_temporal" and "contrastive" that the config asks for, not
+        yet multiplied by their weights.
 
     Source: CLIP2Scene (CVPR 2023), Eq. (1) to (4), and the baselines of its table 2.
     """
@@ -71,8 +71,8 @@ def compute_losses(
     if config.semantic == "kl":
         terms["semantic"] = _distillation(embedded, batch, text, config, logit_scale)
     elif config.semantic != "none":
-        rows = torch.cat([batch.point_index, labels.unseen])
-        classes = torch.cat([labels.of_pairs, labels.of_unseen])
+        rows = torch.cat([batch.point_index, labels.unseen_index])
+        classes = torch.cat([labels.pair_labels, labels.unseen_labels])
         weights = labels.confidences if config.weigh_by_confidence else None
         points = embedded.semantic[rows]
         terms["semantic"] = _semantic(points, classes, text, config, class_weights, weights)
@@ -91,7 +91,7 @@ def _semantic(
     class_weights: Tensor | None,
     point_weights: Tensor | None,
 ) -> Term:
-    """Eq. (1) and its kin: points (M, D) are drawn to the texts of their classes (M,)."""
+    """Eq. (1) and its variants: pull points (M, D) to the texts of their classes (M,) int64."""
     count = torch.tensor(float(len(classes)), device=text.device)
     if config.semantic == "paper_eq1":
         value = paper_semantic_consistency_loss(points, text, classes, config.temperature)
@@ -121,7 +121,7 @@ def _distillation(
     config: LossesConfig,
     logit_scale: float,
 ) -> Term:
-    """The ablation: the student's distribution over the classes is drawn to the teacher's."""
+    """The ablation "kl": pull the student's distribution over classes to the teacher's."""
     points = F.normalize(embedded.semantic[batch.point_index], dim=1)
     student_logits = points @ text.T / config.temperature
     teacher_logits = logit_scale * batch.pixel_embeddings @ text.T
@@ -130,21 +130,25 @@ def _distillation(
 
 
 def _spatial_temporal(
-    embedded: Embedded, batch: PretrainBatch, labels: Labels, text: Tensor, config: LossesConfig
+    embedded: Embedded,
+    batch: PretrainBatch,
+    labels: PseudoLabels,
+    text: Tensor,
+    config: LossesConfig,
 ) -> Term:
-    """Eq. (2) to (4): the points of a grid are drawn to a mixture of its pixels and points."""
+    """Eq. (2) to (4): pull the points of a grid to a mixture of its pixels and points."""
     points = embedded.spatial[batch.point_index]
     num_grids = torch.unique(batch.grid_index).numel()
     if config.spatial_temporal == "official_code":
         value = official_spatial_temporal_loss(
-            points, text, labels.of_pairs, batch.grid_index, config.fusion_temperature
+            points, text, labels.pair_labels, batch.grid_index, config.fusion_temperature
         )
     else:
         value = spatial_temporal_consistency_loss(
             points,
             embedded.pixels,
             text,
-            labels.of_pairs,
+            labels.pair_labels,
             batch.grid_index,
             config.fusion_temperature,
             normalize=config.spatial_normalize,
@@ -156,10 +160,10 @@ def _spatial_temporal(
 def _contrastive(
     embedded: Embedded, batch: PretrainBatch, config: LossesConfig, generator: torch.Generator
 ) -> Term:
-    """InfoNCE, of pairs or of superpixels; the batch of each process has its own negatives.
+    """InfoNCE over pairs or over superpixels. Each process takes negatives from its own batch.
 
-    The mean of a superpixel's pixels is that of the pixels which show a point: they are where the
-    teacher is asked, and they lie all over it.
+    The embedding of a superpixel is the mean over its pixels that show a point. The teacher embeds
+    only these pixels, and they are spread over the superpixel.
     """
     points, pixels = embedded.contrastive[batch.point_index], batch.pixel_embeddings
     if config.contrastive == "ppkt":
@@ -168,7 +172,7 @@ def _contrastive(
             points, pixels, config.contrastive_pairs, config.contrastive_temperature, generator
         )
     else:
-        numbers = batch.superpixel_index
-        count = torch.unique(numbers).numel()
-        value = slidr_loss(points, numbers, pixels, numbers, config.contrastive_temperature)
+        superpixels = batch.superpixel_index
+        count = torch.unique(superpixels).numel()
+        value = slidr_loss(points, superpixels, pixels, superpixels, config.contrastive_temperature)
     return Term(value, torch.tensor(float(count), device=points.device))

@@ -1,4 +1,4 @@
-"""What pre-training learns from: keyframes, and all that a frozen CLIP says of them."""
+"""Prepares pre-training: teacher embeddings, consensus, superpixels and class weights."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from clip2scene_core.teacher.clip import Clip
 from clip2scene_core.teacher.maskclip import DenseClip
 from clip2scene_core.training.fabric import Fabric
 from clip2scene_core.training.pretrain.class_weights import (
+    cached_class_weights,
     class_weights,
-    kept_class_weights,
 )
 from clip2scene_core.training.pretrain.data.consensus_cache import (
     ConsensusCache,
@@ -36,13 +36,13 @@ from clip2scene_core.training.pretrain.data.superpixels import SuperpixelMaps
 
 @dataclass(frozen=True)
 class DistillationData:
-    """Keyframes with their teacher.
+    """Everything that pre-training distils.
 
     Attributes:
-        samples: The keyframes.
-        vocabulary: The classes, as the teacher embeds them.
-        class_weights: (C,) float32, or None for equal ones.
-        logit_scale: The teacher's inverse temperature.
+        samples: Keyframes with pixel embeddings.
+        vocabulary: Classes with their text embeddings.
+        class_weights: (C,) float32, or None for equal weights.
+        logit_scale: Inverse temperature of the teacher.
     """
 
     samples: PairedSamples
@@ -59,16 +59,19 @@ def prepare_distillation(
     report_teacher: Callable[[int, int], None] = lambda done, total: None,
     report_consensus: Callable[[int, int], None] = lambda done, total: None,
 ) -> DistillationData:
-    """Let the teacher speak, once for all epochs if nobody varies its images; see `pretrain`.
+    """Compute teacher embeddings, consensus and class weights of a data set.
+
+    Teacher embeddings are computed once if images are not augmented, else in every epoch.
 
     Args:
-        dataset: Opened with images and without labels.
-        config: Everything that decides what is said.
-        folder: Where it stays.
-        fabric: Its processes share the work.
-        report_teacher: Called after each keyframe that the teacher embedded, with how many are done
-            and how many there are.
-        report_consensus: Called after each drive whose votes were counted, likewise.
+        dataset: Data set, opened with images and without labels.
+        config: Configuration of the pre-training.
+        folder: Folder for everything that is kept on disk.
+        fabric: Processes that share the work.
+        report_teacher: Called after each keyframe that the teacher embedded, with the number of
+            keyframes done and in total.
+        report_consensus: Called after each sequence whose consensus was computed, with the number
+            of sequences done and in total.
 
     Raises:
         ValueError: If classes are to be balanced and no camera sees a point.
@@ -77,43 +80,43 @@ def prepare_distillation(
     vocabulary = make_vocabulary(config.prompts, encoder(config.prompts), config.classes)
     text, logit_scale = vocabulary.embeddings, float(encoder.clip.model.logit_scale.exp())
     dense_clip = dense_clip_of(config.teacher, encoder.clip)
-    kept = TeacherCache(folder, dense_clip)
-    cached = CachedTeacher(kept, encoder.clip.embedding_size)
-    is_varied = config.augmentation.image_flip or config.augmentation.image_crop
-    if config.consensus.voxel_size_m or not is_varied:
+    cache = TeacherCache(folder, dense_clip)
+    cached_teacher = CachedTeacher(cache, encoder.clip.embedding_size)
+    is_augmented = config.augmentation.image_flip or config.augmentation.image_crop
+    if config.consensus.voxel_size_m or not is_augmented:
         share = range(fabric.global_rank, len(dataset), fabric.world_size)
-        fill_cache(kept, dataset, share, report_teacher)
+        fill_cache(cache, dataset, share, report_teacher)
         fabric.barrier()
     consensus = None
     if config.consensus.voxel_size_m:
-        consensus = ConsensusCache(kept.folder, text, logit_scale, config)
+        consensus = ConsensusCache(cache.folder, text, logit_scale, config)
         place = (fabric.global_rank, fabric.world_size)
-        fill_consensus(consensus, dataset, cached, *place, report_consensus)
+        fill_consensus(consensus, dataset, cached_teacher, *place, report_consensus)
         fabric.barrier()
     samples = PairedSamples(
         dataset,
-        LiveTeacher(dense_clip) if is_varied else cached,  # every epoch shows it other images
+        LiveTeacher(dense_clip) if is_augmented else cached_teacher,  # other images in every epoch
         config,
         superpixels_of(config.losses, folder),
         consensus,
     )
     weights = None
     is_balanced = config.losses.class_balance and config.losses.semantic == "cross_entropy"
-    if is_balanced and is_varied:
+    if is_balanced and is_augmented:
         weights = class_weights(samples, text)
     elif is_balanced:
         tokens = [dataset.token(index) for index in range(len(dataset))]
-        weights = kept_class_weights(kept.folder, samples, tokens, text, config)
+        weights = cached_class_weights(cache.folder, samples, tokens, text, config)
     return DistillationData(samples, vocabulary, weights, logit_scale)
 
 
 def dense_clip_of(teacher: TeacherConfig, clip: Clip) -> DenseClip:
-    """Make the frozen CLIP that a configuration describes."""
+    """Make the teacher: the frozen CLIP, set up as a configuration says."""
     return DenseClip(clip, teacher.image_height, teacher.key_smoothing, teacher.scales)
 
 
 def superpixels_of(losses: LossesConfig, folder: Path) -> SuperpixelMaps | None:
-    """Keep superpixels in a folder, if the losses need any."""
+    """Open the superpixels in a folder; None if no loss needs them."""
     if losses.contrastive != "slidr":
         return None
     return SuperpixelMaps(folder, losses.superpixels, losses.superpixel_compactness)

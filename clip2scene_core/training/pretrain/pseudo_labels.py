@@ -1,4 +1,4 @@
-"""What points are taken for in training: by their pixel, by consensus, or by a student."""
+"""Pseudo labels of points: by the teacher, by the student, and switched between both."""
 
 from __future__ import annotations
 
@@ -13,58 +13,64 @@ from clip2scene_core.training.pretrain.data.batch import PretrainBatch
 
 
 @dataclass(frozen=True)
-class Labels:
-    """The class of every pair, and of points that no camera sees, where they have one.
+class PseudoLabels:
+    """The class of every pair, and of U points without a pair that have a class.
 
     Attributes:
-        of_pairs: (P,) int64.
-        unseen: (U,) int64, rows of the batch's points.
-        of_unseen: (U,) int64.
-        confidences: (P + U,) float in [0, 1], of the pairs' labels, then of the others'.
+        pair_labels: (P,) int64, the class of each pair.
+        unseen_index: (U,) int64, points that no camera sees, as rows of the batch's points.
+        unseen_labels: (U,) int64, the class of each of these points.
+        confidences: (P + U,) float in [0, 1], of the pairs' labels, then of the unseen points'.
     """
 
-    of_pairs: Tensor
-    unseen: Tensor
-    of_unseen: Tensor
+    pair_labels: Tensor
+    unseen_index: Tensor
+    unseen_labels: Tensor
     confidences: Tensor
 
 
-def teacher_pseudo_labels(batch: PretrainBatch, text: Tensor, logit_scale: float) -> Labels:
-    """Take every pair for its point's consensus or else its pixel's nearest text.
+def teacher_pseudo_labels(batch: PretrainBatch, text: Tensor, logit_scale: float) -> PseudoLabels:
+    """Label every pair by the consensus of its point, or else by the nearest text of its pixel.
 
     Args:
         batch: N points, P pairs.
-        text: (C, D) float of unit length.
-        logit_scale: The teacher's inverse temperature.
+        text: (C, D) float, text embeddings of the classes, unit length.
+        logit_scale: Inverse temperature of the teacher.
 
     Returns:
-        The pairs, and the points without a pair that have a consensus.
+        Labels of the pairs, and of the points without a pair that have a consensus.
     """
-    of_pairs, confidences = student_pseudo_labels(batch.pixel_embeddings, text, logit_scale)
-    agreed = batch.labels[batch.point_index]
-    is_agreed = agreed != IGNORE_LABEL
-    of_pairs = torch.where(is_agreed, agreed, of_pairs)
-    confidences = torch.where(is_agreed, batch.confidences[batch.point_index], confidences)
+    labels, confidences = student_pseudo_labels(batch.pixel_embeddings, text, logit_scale)
+    consensus = batch.labels[batch.point_index]
+    has_consensus = consensus != IGNORE_LABEL
+    pair_labels = torch.where(has_consensus, consensus, labels)
+    confidences = torch.where(has_consensus, batch.confidences[batch.point_index], confidences)
     is_unseen = batch.labels != IGNORE_LABEL
     is_unseen[batch.point_index] = False
-    unseen = is_unseen.nonzero()[:, 0]
-    confidences = torch.cat([confidences, batch.confidences[unseen]])
-    return Labels(of_pairs, unseen, batch.labels[unseen], confidences)
+    unseen_index = is_unseen.nonzero()[:, 0]
+    confidences = torch.cat([confidences, batch.confidences[unseen_index]])
+    return PseudoLabels(pair_labels, unseen_index, batch.labels[unseen_index], confidences)
+
+
+def is_switching(config: SwitchingConfig, epoch: int) -> bool:
+    """Tell whether labels may be switched in an epoch, counted from 0."""
+    return config.granularity != "none" and epoch >= config.start_epoch
 
 
 def student_pseudo_labels(
     embeddings: Tensor, text: Tensor, scale: float, class_weights: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Take every embedding for the class of its nearest text.
+    """Label every embedding by its nearest text.
 
     Args:
-        embeddings: (M, D) float of unit length.
-        text: (C, D) float of unit length.
+        embeddings: (M, D) float, unit length.
+        text: (C, D) float, text embeddings of the classes, unit length.
         scale: Inverse temperature.
-        class_weights: (C,) float, those of the loss that made the embeddings, or None. Such a loss
-            teaches how probable a class is times its weight, so names taken as they are lean
-            towards rare classes; a student that learns from these leans further, until it names
-            nothing else. Classes of weight 0 are never named.
+        class_weights: (C,) float, the weights of the loss that trained the embeddings, or None. A
+            weighted loss teaches the probability of a class times its weight, so its labels lean
+            towards rare classes. A student that learns from such labels leans further, until it
+            predicts nothing else. Dividing by the weights prevents this. Classes of weight 0 are
+            never predicted.
 
     Returns:
         Classes (M,) int64 and their probabilities (M,) float.
@@ -76,56 +82,69 @@ def student_pseudo_labels(
     return classes, probabilities
 
 
-def is_switching(config: SwitchingConfig, epoch: int) -> bool:
-    """Tell whether labels may be switched in an epoch, counted from 0."""
-    return config.granularity != "none" and epoch >= config.start_epoch
-
-
 def switch_labels(
-    by_teacher: Labels,
-    own: Tensor,
-    own_confidences: Tensor,
+    by_teacher: PseudoLabels,
+    student_labels: Tensor,
+    student_confidences: Tensor,
     batch: PretrainBatch,
     config: SwitchingConfig,
     generator: torch.Generator,
-) -> Labels:
-    """Take each label from the teacher or from the student itself, by the toss of a coin.
+) -> PseudoLabels:
+    """Replace labels of the teacher by labels of the student, at random.
 
     Args:
-        by_teacher: Of P pairs and other points.
-        own: (N,) int64, the class of every point by the student or its moving average.
-        own_confidences: (N,) float, of these.
+        by_teacher: Labels of P pairs and of U points without a pair.
+        student_labels: (N,) int64, the class of every point by the student or its moving average.
+        student_confidences: (N,) float in [0, 1], the confidence of each of these.
         batch: N points, P pairs.
-        config: How often, and what one toss decides for; with `unseen_points`, points without any
-            other label take their own.
-        generator: Source of chance, on the CPU.
+        config: Probability and granularity of switching. With `unseen_points`, points without any
+            other label get the student's.
+        generator: Random generator, on the CPU.
 
-    Source: CLIP2Scene (CVPR 2023), section 3.2.4; the paper's code tosses once for a batch.
+    Source: CLIP2Scene (CVPR 2023), section 3.2.4. The paper's code draws once for a batch.
     """
-    is_own = toss(batch.sample_index, config, generator)
-    of_pairs = torch.where(is_own, own[batch.point_index], by_teacher.of_pairs)
-    num_pairs = len(of_pairs)
-    of_others = by_teacher.confidences[num_pairs:]
-    confidences = torch.where(
-        is_own, own_confidences[batch.point_index], by_teacher.confidences[:num_pairs]
+    is_switched = draw_switches(batch.sample_index, config, generator)
+    pair_labels = torch.where(
+        is_switched, student_labels[batch.point_index], by_teacher.pair_labels
     )
-    unseen, of_unseen = by_teacher.unseen, by_teacher.of_unseen
+    num_pairs = len(pair_labels)
+    pair_confidences = torch.where(
+        is_switched,
+        student_confidences[batch.point_index],
+        by_teacher.confidences[:num_pairs],
+    )
+    unseen_index, unseen_labels = by_teacher.unseen_index, by_teacher.unseen_labels
+    unseen_confidences = by_teacher.confidences[num_pairs:]
     if config.unseen_points:
-        is_nameless = torch.ones(len(own), dtype=torch.bool, device=own.device)
-        is_nameless[batch.point_index] = is_nameless[unseen] = False
-        nameless = is_nameless.nonzero()[:, 0]
-        unseen = torch.cat([unseen, nameless])
-        of_unseen = torch.cat([of_unseen, own[nameless]])
-        of_others = torch.cat([of_others, own_confidences[nameless]])
-    return Labels(of_pairs, unseen, of_unseen, torch.cat([confidences, of_others]))
+        is_unlabelled = torch.ones(
+            len(student_labels), dtype=torch.bool, device=student_labels.device
+        )
+        is_unlabelled[batch.point_index] = is_unlabelled[unseen_index] = False
+        unlabelled = is_unlabelled.nonzero()[:, 0]
+        unseen_index = torch.cat([unseen_index, unlabelled])
+        unseen_labels = torch.cat([unseen_labels, student_labels[unlabelled]])
+        unseen_confidences = torch.cat([unseen_confidences, student_confidences[unlabelled]])
+    confidences = torch.cat([pair_confidences, unseen_confidences])
+    return PseudoLabels(pair_labels, unseen_index, unseen_labels, confidences)
 
 
-def toss(sample_index: Tensor, config: SwitchingConfig, generator: torch.Generator) -> Tensor:
-    """Toss the coin for every pair: sample_index (P,) int64, its keyframe -> (P,) bool."""
+def draw_switches(
+    sample_index: Tensor, config: SwitchingConfig, generator: torch.Generator
+) -> Tensor:
+    """Draw which pairs are switched: once for the batch, for each keyframe, or for each pair.
+
+    Args:
+        sample_index: (P,) int64, the keyframe of each pair.
+        config: Probability and granularity of switching.
+        generator: Random generator, on the CPU.
+
+    Returns:
+        (P,) bool on the device of `sample_index`.
+    """
     num_samples = int(sample_index.max()) + 1 if len(sample_index) else 0
-    num_tosses = {"batch": 1, "sample": num_samples, "point": len(sample_index)}
-    tosses = torch.rand(num_tosses[config.granularity], generator=generator) < config.probability
-    tosses = tosses.to(sample_index.device)
+    num_draws = {"batch": 1, "sample": num_samples, "point": len(sample_index)}
+    draws = torch.rand(num_draws[config.granularity], generator=generator) < config.probability
+    draws = draws.to(sample_index.device)
     if config.granularity == "batch":
-        return tosses.expand(len(sample_index))
-    return tosses[sample_index] if config.granularity == "sample" else tosses
+        return draws.expand(len(sample_index))
+    return draws[sample_index] if config.granularity == "sample" else draws

@@ -1,4 +1,4 @@
-"""Pre-training: cameras teach, LiDAR learns. The paper as one readable function."""
+"""Pre-training: distils a frozen CLIP into a LiDAR network. The whole run in one function."""
 
 from __future__ import annotations
 
@@ -27,25 +27,27 @@ def pretrain(
     report: Callable[[StepReport], None] = lambda step: None,
     report_consensus: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
-    """Distil the frozen CLIP into a student, without a single 3D label.
+    """Distil the frozen CLIP into a student, without any 3D label.
 
-    The points of a keyframe's sweeps are paired with the pixels that show them; the teacher embeds
-    the pixels and names them by the prompts; the student learns by the paper's losses. The state
-    is written beside `out`; a run that finds it goes on from there and ends with the same weights.
+    The points of a keyframe's sweeps are paired with the pixels that show them. The teacher embeds
+    the pixels, and labels them by the nearest prompt. The student learns by the losses of the
+    paper. The training checkpoint is beside `out`. A run that finds one resumes, and ends with the
+    same weights as a run that was never stopped.
 
     Args:
-        dataset: Keyframes with images, opened without labels.
-        config: Everything that decides the result.
+        dataset: Data set, opened with images and without labels.
+        config: Configuration. It decides the result.
         out: Checkpoint to write, .safetensors.
-        fabric: Launched, with the processes and devices to use; one CPU by default.
-        cache: Folder in which the teacher's embeddings, the consensus and superpixels stay, for
-            other runs; by default they lie beside `out` and go at the end.
-        num_workers: Processes that load keyframes beside each that trains.
-        save_every: Steps between two states.
-        report_teacher: Called after each keyframe that the teacher embedded, with how many are done
-            and how many there are.
+        fabric: Processes and devices, launched; one CPU by default.
+        cache: Folder that keeps the teacher's embeddings, the consensus and the superpixels for
+            other runs. By default they are beside `out`, and are removed at the end.
+        num_workers: Number of processes that load keyframes, beside each process that trains.
+        save_every: Number of steps between two training checkpoints.
+        report_teacher: Called after each keyframe that the teacher embedded, with the number of
+            keyframes done and in total.
         report: Called after each step.
-        report_consensus: Called after each drive whose votes were counted, likewise.
+        report_consensus: Called after each sequence whose consensus was computed, with the number
+            of sequences done and in total.
 
     Returns:
         `out`.
@@ -62,17 +64,15 @@ def pretrain(
     started = time.monotonic()
     fabric = fabric or make_fabric(config)
     folder = cache or out.with_suffix(".teacher")
-    teaching = prepare_distillation(
-        dataset, config, folder, fabric, report_teacher, report_consensus
-    )
+    data = prepare_distillation(dataset, config, folder, fabric, report_teacher, report_consensus)
     trainer = StudentTrainer(
-        teaching.samples,
-        teaching.vocabulary.embeddings,
+        data.samples,
+        data.vocabulary.embeddings,
         config,
         fabric,
-        teaching.class_weights,
+        data.class_weights,
         num_workers,
-        teaching.logit_scale,
+        data.logit_scale,
     )
     training_checkpoint = out.with_suffix(".state.safetensors")
     trainer.train(report, training_checkpoint, save_every)
@@ -84,7 +84,7 @@ def pretrain(
         }
         student = trainer.student.cpu().eval()
         scenes = tuple(scene.token for scene in dataset.scenes)
-        save_checkpoint(out, Checkpoint(student, teaching.vocabulary, config, scenes, record))
+        save_checkpoint(out, Checkpoint(student, data.vocabulary, config, scenes, record))
         training_checkpoint.unlink(missing_ok=True)
         if cache is None:
             shutil.rmtree(folder, ignore_errors=True)

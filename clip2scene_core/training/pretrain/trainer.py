@@ -22,7 +22,7 @@ from clip2scene_core.training.pretrain.distiller import Distiller, Embedded
 from clip2scene_core.training.pretrain.ema import EmaStudent
 from clip2scene_core.training.pretrain.objective import Term, compute_losses
 from clip2scene_core.training.pretrain.pseudo_labels import (
-    Labels,
+    PseudoLabels,
     is_switching,
     student_pseudo_labels,
     switch_labels,
@@ -157,7 +157,7 @@ class StudentTrainer:
 
     def _label(
         self, batch: PretrainBatch, embedded: Embedded, epoch: int, part: int
-    ) -> tuple[Labels, int]:
+    ) -> tuple[PseudoLabels, int]:
         """Label points by the teacher or by the student.
 
         Returns:
@@ -168,16 +168,21 @@ class StudentTrainer:
         if not is_switching(switching, epoch):
             return by_teacher, 0
         semantic = self._ema.embed(batch, embedded).detach().float()
-        own, probabilities = student_pseudo_labels(
+        student_labels, confidences = student_pseudo_labels(
             F.normalize(semantic, dim=1),
             self._text,
             1 / self._config.losses.temperature,
             self._class_weights,
         )
         labels = switch_labels(
-            by_teacher, own, probabilities, batch, switching, self._generator(part, _LABEL_STREAM)
+            by_teacher,
+            student_labels,
+            confidences,
+            batch,
+            switching,
+            self._generator(part, _LABEL_STREAM),
         )
-        return labels, int((labels.of_pairs != by_teacher.of_pairs).sum())
+        return labels, int((labels.pair_labels != by_teacher.pair_labels).sum())
 
     def _generator(self, part: int, stream: int) -> torch.Generator:
         """Make the generator of a random stream for this step, part and process.

@@ -1,6 +1,7 @@
 """Samples in, batches of points paired with pixel embeddings out.
 
-Read `paired_sample` (points that are far or not finite are dropped here, pixels paired, grids
-numbered), `pixel_embeddings` (the teacher, live or cached), `consensus` with `consensus_cache` (all
-cameras of a sequence vote), `superpixels` (for SLidR), `samples` (by index), then `batch`.
+Read `paired_sample` (drops points out of range, pairs pixels with points, numbers grids),
+`pixel_embeddings` (embeddings of the pixels, computed or cached), `consensus` and `consensus_cache`
+(labels on which all cameras of a sequence agree), `superpixels` (for SLidR), `samples` (loads a
+keyframe by its index), then `batch`.
 """

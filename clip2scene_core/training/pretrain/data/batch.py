@@ -1,4 +1,4 @@
-"""Batches of paired keyframes."""
+"""Batches of keyframes with pixel-point pairs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from clip2scene_core.training.pretrain.data.paired_sample import PairedSample
 
 @dataclass(frozen=True)
 class PretrainBatch:
-    """The clouds of B keyframes, one after the other, and the pairs that point into them.
+    """The N points of B keyframes, one cloud after the other, with P pixel-point pairs.
 
     Attributes:
-        points: (N, 4) float32: x, y, z in metres, intensity.
-        batch_index: (N,) int64, the cloud of each point; every sweep is a cloud of its own.
-        point_index: (P,) int64, rows of `points`.
+        points: (N, 4) float32: x, y, z in metres, intensity in [0, 1]; see `PairedSample.clouds`.
+        batch_index: (N,) int64, the cloud of each point. Every sweep is a cloud of its own.
+        point_index: (P,) int64, the point of each pair, as a row of `points`.
         sample_index: (P,) int64 in [0, B), the keyframe of each pair.
-        grid_index: (P,) int64, the grid of each pair, without gaps; keyframes share none.
-        superpixel_index: (P,) int64, the superpixel of each pair, where those are made; keyframes
-            share none.
-        pixel_embeddings: (P, D) float32 of unit length: what the teacher says of each pixel.
-        labels: (N,) int64, what consensus takes each point for; 255 = IGNORE_LABEL where there is
+        grid_index: (P,) int64, the grid of each pair, from 0 without gaps. Keyframes share no grid.
+        superpixel_index: (P,) int64, the superpixel of each pair, where superpixels are made.
+            Keyframes share no superpixel.
+        pixel_embeddings: (P, D) float32, the teacher's embedding of each pair's pixel, unit length.
+        labels: (N,) int64, the consensus label of each point; 255 = IGNORE_LABEL where there is
             none.
-        confidences: (N,) float32 in [0, 1], of these.
+        confidences: (N,) float32 in [0, 1], the confidence of each label; 0 where there is none.
     """
 
     points: Tensor
@@ -46,7 +46,7 @@ class PretrainBatch:
 
 
 def collate(samples: Sequence[tuple[PairedSample, Tensor]]) -> PretrainBatch:
-    """Join keyframes; pairs then point into the joined cloud.
+    """Join keyframes to a batch. Indices of points, grids and superpixels are shifted.
 
     Args:
         samples: B >= 1 keyframes, each with its pixel embeddings (P, D).

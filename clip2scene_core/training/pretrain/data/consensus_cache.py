@@ -1,4 +1,4 @@
-"""The consensus of every drive of a data set on disk: voted once, read by every epoch."""
+"""Consensus on disk: computed once for each sequence of a data set, read in every epoch."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import AugmentationConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.geometry.se3 import transform_points
-from clip2scene_core.training.pretrain.data.consensus import SHIFTS, Consensus, Votes
+from clip2scene_core.training.pretrain.data.consensus import GRID_SHIFTS, Consensus, Votes
 from clip2scene_core.training.pretrain.data.paired_sample import pair_sample
 from clip2scene_core.training.pretrain.data.pixel_embeddings import CachedTeacher
 
-_NOT_VARIED = AugmentationConfig(cloud=False, image_flip=False, image_crop=False)
+_NOT_AUGMENTED = AugmentationConfig(cloud=False, image_flip=False, image_crop=False)
 
 
 class ConsensusCache:
-    """One file for each drive, under a folder for each way to vote.
+    """One consensus file for each sequence, in a folder for each set of parameters.
 
-    The folder's name is a digest of the teacher, its words and what decides the votes. Files appear
-    only when they are complete; an interrupted count goes on where it stopped, and any number of
-    processes can share the work.
+    The name of the folder is a digest of the teacher, the prompts and everything else that decides
+    the votes. A file appears only when it is complete. So interrupted work can resume, and any
+    number of processes can share it.
 
     Args:
-        root: Folder of the teacher's embeddings; its name stands for the teacher.
-        text: (C, D) float32 of unit length.
-        logit_scale: The teacher's inverse temperature.
+        root: Folder of the teacher's embeddings. Its name identifies the teacher.
+        text: (C, D) float32 text embeddings of the classes, unit length.
+        logit_scale: Inverse temperature of the teacher.
         config: Voxels, movable classes, ranges and occlusion.
 
     Raises:
@@ -47,12 +47,12 @@ class ConsensusCache:
         if not config.consensus.voxel_size_m:
             raise ValueError("consensus.voxel_size_m is 0: the config asks for no consensus")
         self._text, self._logit_scale = text, logit_scale
-        # Sweeps before the keyframe do not vote, and nothing is varied.
+        # Only the sweep of the keyframe votes, and nothing is augmented.
         self._config = replace(
-            config, augmentation=_NOT_VARIED, sweeps=replace(config.sweeps, count=1)
+            config, augmentation=_NOT_AUGMENTED, sweeps=replace(config.sweeps, count=1)
         )
         settings = [
-            SHIFTS, logit_scale, asdict(config.consensus), config.classes,
+            GRID_SHIFTS, logit_scale, asdict(config.consensus), config.classes,
             config.sweeps.min_range_m, config.sweeps.max_range_m,
             config.teacher.occlusion_margin_m,
         ]  # fmt: skip
@@ -61,18 +61,18 @@ class ConsensusCache:
         self._folder = root / f"consensus-{digest.hexdigest()[:16]}"
 
     def holds(self, scene_token: str) -> bool:
-        """Tell whether a drive's consensus is there."""
+        """Tell whether the consensus of a sequence is on disk."""
         return self._path(scene_token).is_file()
 
     def add(
         self, dataset: NuScenesDataset, keyframes: Sequence[int], teacher: CachedTeacher
     ) -> None:
-        """Let the cameras of a drive vote, and write what comes out.
+        """Compute the consensus of a sequence, and write it.
 
         Args:
-            dataset: Opened with images.
-            keyframes: All of one drive.
-            teacher: Holds them.
+            dataset: Data set, opened with images.
+            keyframes: Indices of all keyframes of one sequence.
+            teacher: Cache with the embeddings of these keyframes.
         """
         is_movable = np.isin(self._config.classes, self._config.consensus.movable)
         votes = Votes(self._config.consensus.voxel_size_m, is_movable, self._logit_scale)
@@ -89,10 +89,10 @@ class ConsensusCache:
             np.savez(file, **asdict(votes.count()))
 
     def read(self, scene_token: str) -> Consensus:
-        """Read a drive's consensus.
+        """Read the consensus of a sequence.
 
         Raises:
-            FileNotFoundError: If it is not there.
+            FileNotFoundError: If there is no file.
             ValueError: If the file is damaged.
         """
         path = self._path(scene_token)
@@ -116,15 +116,16 @@ def fill_consensus(
     world_size: int,
     report: Callable[[int, int], None],
 ) -> None:
-    """Count the votes of the drives that a cache lacks.
+    """Compute the consensus of the sequences that a cache lacks.
 
     Args:
-        cache: Of one way to vote.
-        dataset: Opened with images.
-        teacher: Holds all keyframes.
-        rank: This process takes every world_size-th drive, beginning with this one.
-        world_size: How many processes there are.
-        report: Told after each drive how many are done and how many there are.
+        cache: Cache to fill.
+        dataset: Data set, opened with images.
+        teacher: Cache with the embeddings of all keyframes.
+        rank: Number of this process. It takes every world_size-th sequence, beginning with this
+            number.
+        world_size: Number of processes.
+        report: Called after each sequence with the number of sequences done and in total.
     """
     by_scene: dict[str, list[int]] = {}
     for index in range(len(dataset)):

@@ -1,4 +1,4 @@
-"""One keyframe as pre-training sees it: sweeps, pixel-point pairs, and the grids they meet in."""
+"""A keyframe as pre-training sees it: sweeps, pixel-point pairs, and the grids of the pairs."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from clip2scene_core.training.pretrain.data.consensus import Consensus
 
 @dataclass(frozen=True)
 class PairedSample:
-    """Sweeps, the pixels that show their points, and where both meet.
+    """Point clouds and images of a keyframe, with P pixel-point pairs.
 
     Attributes:
-        token: The keyframe's.
-        clouds: K clouds (N_k, 4) float32 in their own frames, augmented: x, y, z in metres,
-            intensity.
-        images: V images (H, W, 3) uint8, augmented.
-        cloud_index: (P,) int64, cloud of each pixel-point pair.
-        point_index: (P,) int64, its point in that cloud.
-        image_index: (P,) int64, its image.
-        pixels: (P, 2) float32 [u, v] in that image.
-        grid_index: (P,) int64, the grid in which the pair's point lies before augmentation, all
-            sweeps put together; numbered from 0 without gaps.
-        superpixel_index: (P,) int64, the superpixel that the pair's pixel belongs to before
-            augmentation, those of all images numbered through; all 0 where none are made.
-        labels: (N,) uint8 of the points of all clouds, one cloud after the other: what consensus
-            takes them for; IGNORE_LABEL where there is none.
-        confidences: (N,) float32 in [0, 1], of these.
+        token: Token of the keyframe.
+        clouds: K clouds (N_k, 4) float32, augmented: x, y, z in metres, intensity in [0, 1]. Each
+            cloud is in the LiDAR frame at its own stamp, or merged in that of the keyframe.
+        images: V images (H, W, 3) uint8 RGB, augmented.
+        cloud_index: (P,) int64, the cloud of each pair.
+        point_index: (P,) int64, the point of each pair in its cloud.
+        image_index: (P,) int64, the image of each pair.
+        pixels: (P, 2) float32 [u, v], the pixel of each pair in its image.
+        grid_index: (P,) int64, the grid of each pair's point, from 0 without gaps. Grids are found
+            before augmentation, in the points of all sweeps together.
+        superpixel_index: (P,) int64, the superpixel of each pair's pixel before augmentation.
+            Images share no number. All are 0 where no superpixels are made.
+        labels: (N,) uint8, the consensus label of each point, one cloud after the other;
+            IGNORE_LABEL where there is none.
+        confidences: (N,) float32 in [0, 1], the confidence of each label; 0 where there is none.
     """
 
     token: str
@@ -57,9 +57,11 @@ class PairedSample:
 def choose_sweeps(
     dataset: NuScenesDataset, index: int, config: PretrainConfig, generator: np.random.Generator
 ) -> list[int]:
-    """Choose which sweeps before a keyframe take part, ascending; see `NuScenesDataset.load`.
+    """Choose sweeps before a keyframe: 1 is the sweep just before it, see `NuScenesDataset.load`.
 
-    Where fewer were recorded since the start of the scene, there are fewer.
+    Returns:
+        Numbers of sweeps, ascending. There are fewer than the config asks for near the start of a
+        scene.
     """
     sweeps = config.sweeps
     if sweeps.choice == "nearest" or sweeps.count == 1:
@@ -76,20 +78,20 @@ def pair_sample(
     superpixels: Sequence[NDArray[np.integer]] = (),
     consensus: Consensus | None = None,
 ) -> PairedSample:
-    """Pair a keyframe's sweeps with its images, find the grids, then augment.
+    """Pair the points of a keyframe's sweeps with the pixels of its images, then augment both.
 
     Args:
         sample: K sweeps and V cameras.
         config: Ranges, occlusion, grids and augmentation.
-        generator: Source of chance for the augmentation.
-        superpixels: V maps (H, W), each numbered from 0; none where no loss needs them.
-        consensus: Of the keyframe's drive; None leaves all points without a label.
+        generator: Random generator of the augmentation.
+        superpixels: V maps (H, W), each from 0; empty if no loss needs them.
+        consensus: Consensus of the keyframe's sequence; None leaves all points without a label.
 
     Returns:
-        The pairs; there may be none.
+        The keyframe with P >= 0 pairs.
 
     Source: CLIP2Scene (CVPR 2023), sections 3.2.3 and 4.1: sweeps are registered to the keyframe,
-    voxelised together into grids, and augmented each on its own.
+    voxelized together into grids, and augmented each on its own.
     """
     sweeps = [
         replace(sweep, points=sweep.points[is_in_range(sweep.points, config.sweeps)], labels=None)
@@ -136,7 +138,7 @@ def pair_sample(
 
 
 def number_grids(points: NDArray[np.float64], grid_size_m: float) -> NDArray[np.int64]:
-    """Number the grids that points lie in: (P, 3) metres -> (P,) int64 from 0 without gaps."""
+    """Find the grid cell of each point: (P, 3) metres -> (P,) int64, from 0 without gaps."""
     cells = np.floor(points / grid_size_m).astype(np.int64)
     cells -= cells.min(axis=0, initial=0)
     spans = cells.max(axis=0, initial=0) + 1
@@ -154,15 +156,18 @@ def number_superpixels(
     numbers = np.zeros(len(pixels), dtype=np.int64)
     columns, rows = np.rint(pixels).astype(np.int64).T
     first = 0
-    for number, labels in enumerate(superpixels):
-        own = image_index == number
-        numbers[own] = first + labels[rows[own], columns[own]]
-        first += int(labels.max()) + 1
+    for number, superpixel_map in enumerate(superpixels):
+        is_in_image = image_index == number
+        numbers[is_in_image] = first + superpixel_map[rows[is_in_image], columns[is_in_image]]
+        first += int(superpixel_map.max()) + 1
     return numbers
 
 
 def is_in_range(points: NDArray[np.float32], config: SweepsConfig) -> NDArray[np.bool_]:
-    """Tell which points (N, 4) are neither the vehicle itself nor too far away: (N,) bool."""
+    """Tell which points (N, 4) are within range: (N,) bool.
+
+    Points on the vehicle itself are too near. Points that are not finite are not within range.
+    """
     range_m = np.linalg.norm(points[:, :3], axis=1)
     within: NDArray[np.bool_] = (range_m >= config.min_range_m) & (range_m <= config.max_range_m)
     return within
@@ -171,7 +176,11 @@ def is_in_range(points: NDArray[np.float32], config: SweepsConfig) -> NDArray[np
 def _label_by_consensus(
     sweeps: Sequence[Sweep], consensus: Consensus | None
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Look the points of all sweeps up, one sweep after the other: labels and confidences (N,)."""
+    """Look up the consensus of all points, one sweep after the other.
+
+    Returns:
+        Labels (N,) uint8 and confidences (N,) float32 in [0, 1].
+    """
     if consensus is None:
         num_points = sum(len(sweep.points) for sweep in sweeps)
         nothing = np.full(num_points, IGNORE_LABEL, dtype=np.uint8)
@@ -180,27 +189,28 @@ def _label_by_consensus(
         consensus.label(transform_points(s.T_global_lidar, s.points[:, :3]), s.stamp_ns)
         for s in sweeps
     ]
-    return np.concatenate([of for of, _ in found]), np.concatenate([sure for _, sure in found])
+    labels, confidences = zip(*found, strict=True)
+    return np.concatenate(labels), np.concatenate(confidences)
 
 
 def _augment_images(
     paired: PairedSample, config: PretrainConfig, generator: np.random.Generator
 ) -> PairedSample:
-    """Crop and flip every image; pairs whose pixel falls outside are dropped."""
+    """Crop and mirror every image. Drop the pairs whose pixel is outside afterwards."""
     pixels = paired.pixels.copy()
     is_kept = np.ones(len(pixels), dtype=np.bool_)
     images: Sequence[NDArray[np.uint8]] = []
     for number, image in enumerate(paired.images):
-        own = np.flatnonzero(paired.image_index == number)
-        varied, moved, is_inside = crop_and_flip(
+        pairs_of_image = np.flatnonzero(paired.image_index == number)
+        augmented, moved, is_inside = crop_and_flip(
             image,
-            pixels[own],
+            pixels[pairs_of_image],
             generator,
             may_crop=config.augmentation.image_crop,
             may_flip=config.augmentation.image_flip,
         )
-        images = [*images, varied]
-        pixels[own], is_kept[own] = moved, is_inside
+        images = [*images, augmented]
+        pixels[pairs_of_image], is_kept[pairs_of_image] = moved, is_inside
     return replace(
         paired,
         images=tuple(images),

@@ -1,4 +1,4 @@
-"""The teacher as training asks it: an embedding for every pixel of a pair, live or from a cache."""
+"""CLIP embeddings of the pixels of pairs, computed live or read from a cache."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clip2scene_core.training.pretrain.data.paired_sample import PairedSample
 
 
 class LiveTeacher:
-    """Embeds the images of a keyframe each time that it is asked.
+    """Embeds the images of a keyframe each time, for images that are augmented.
 
     Args:
         dense_clip: The frozen CLIP.
@@ -25,17 +25,17 @@ class LiveTeacher:
 
     @torch.no_grad()
     def embed_pairs(self, sample: PairedSample) -> Tensor:
-        """Embed the pixel of every pair: (P, D) float32 of unit length."""
+        """Embed the pixel of every pair: (P, D) float32, unit length."""
         maps = [embed_image(self._dense_clip, image) for image in sample.images]
         return _sample_pairs(maps, sample, self._dense_clip.clip.embedding_size)
 
 
 class CachedTeacher:
-    """Reads what the teacher once said of a keyframe's images, which nobody may have varied since.
+    """Reads the embeddings of a keyframe's images from a cache. The images must not be augmented.
 
     Args:
-        cache: Holds every keyframe.
-        embedding_size: D.
+        cache: Cache with all keyframes.
+        embedding_size: Size of an embedding, D.
     """
 
     def __init__(self, cache: TeacherCache, embedding_size: int) -> None:
@@ -44,7 +44,7 @@ class CachedTeacher:
 
     @torch.no_grad()
     def embed_pairs(self, sample: PairedSample) -> Tensor:
-        """Read the pixel of every pair: (P, D) float32 of unit length.
+        """Read the embedding of every pair's pixel: (P, D) float32, unit length.
 
         Raises:
             FileNotFoundError: If the cache lacks the keyframe.
@@ -61,10 +61,10 @@ def fill_cache(
     """Embed the keyframes that a cache lacks.
 
     Args:
-        cache: The teacher's.
-        dataset: Opened with images.
-        share: Which keyframes are this process's.
-        report: Told after each how many are done and how many there are.
+        cache: Cache of a teacher.
+        dataset: Data set, opened with images.
+        share: Indices of the keyframes of this process.
+        report: Called after each keyframe with the number of keyframes done and in total.
     """
     for number, index in enumerate(share, start=1):
         token = dataset.token(index)
@@ -74,7 +74,7 @@ def fill_cache(
 
 
 def _sample_pairs(maps: list[Tensor], sample: PairedSample, embedding_size: int) -> Tensor:
-    """Read maps (D, h, w) at the pixels of the pairs."""
+    """Interpolate V maps (D, h, w) at the pixels of the pairs: (P, D) float32."""
     embeddings = torch.zeros(len(sample.pixels), embedding_size)
     for number, dense in enumerate(maps):
         rows = torch.from_numpy(sample.image_index == number).nonzero()[:, 0]

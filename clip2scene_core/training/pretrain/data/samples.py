@@ -1,4 +1,4 @@
-"""Keyframes in the order of training, the same for any number of processes and workers."""
+"""Keyframes by index, each with its pixel-point pairs and the teacher's embeddings of them."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from clip2scene_core.training.pretrain.data.superpixels import SuperpixelMaps
 
 
 class Samples(Dataset[tuple[PairedSample, Tensor]], ABC):
-    """Keyframes, each with what a teacher says of its pairs."""
+    """Keyframes, each with the pixel embeddings of its pairs."""
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of keyframes."""
 
     @abstractmethod
     def __getitem__(self, key: tuple[int, int]) -> tuple[PairedSample, Tensor]:
-        """Load a keyframe as one epoch sees it, with pixel embeddings (P, D) of unit length.
+        """Load a keyframe as one epoch sees it, with pixel embeddings (P, D) float32, unit length.
 
         Args:
             key: (epoch, index).
@@ -40,17 +40,17 @@ class Samples(Dataset[tuple[PairedSample, Tensor]], ABC):
 
 
 class PairedSamples(Samples):
-    """Keyframes with their pairs and what the teacher says of them.
+    """Keyframes of a data set, with pixel embeddings by CLIP.
 
-    All chance comes from the seed, the epoch and the keyframe's number, so it matters neither who
-    loads a keyframe nor when.
+    Random numbers depend only on the seed, the epoch and the index of the keyframe. So the result
+    is the same for any number of processes and workers.
 
     Args:
-        dataset: Opened with images and without labels.
-        teacher: Live or cached.
+        dataset: Data set, opened with images and without labels.
+        teacher: Source of the pixel embeddings.
         config: Sweeps, grids, augmentation and seed.
-        superpixels: Of the images, or None where no loss needs them.
-        consensus: Of the drives, or None where every pair is named by its own pixel.
+        superpixels: Superpixels of the images; None if no loss needs them.
+        consensus: Consensus of the sequences; None if every pair is labelled by its own pixel.
     """
 
     def __init__(

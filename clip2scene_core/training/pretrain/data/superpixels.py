@@ -1,4 +1,4 @@
-"""Superpixels: an image cut into patches of one colour, for SLidR."""
+"""Superpixels for SLidR: cuts images into patches of one color, and keeps the patches on disk."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.sample import Sample
 
+_SIGMA_PX_PER_ROW: Final = 3 / 900
+"""SLidR smooths images of 900 rows by 3 pixels. Objects in smaller images are smaller."""
+
 
 def find_superpixels(
     image: NDArray[np.uint8],
@@ -21,17 +24,18 @@ def find_superpixels(
 ) -> NDArray[np.int64]:
     """Cut an image into superpixels by SLIC.
 
-    The defaults are those of SLidR on images of 1600 × 900 pixels, where it takes about a second:
-    callers keep what they will ask for again.
+    The defaults are those of SLidR for images of 1600 × 900 pixels. SLIC takes about a second
+    there, so superpixels are worth keeping.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        num_segments: About how many superpixels to make.
-        compactness: How much nearness counts against likeness of colour; more gives squarer ones.
-        sigma_px: Standard deviation of the Gaussian that smooths the image first.
+        num_segments: Approximate number of superpixels.
+        compactness: Weight of the distance in the image against the difference in color. Larger
+            values give squarer superpixels.
+        sigma_px: Standard deviation of the Gaussian that smooths the image first, in pixels.
 
     Returns:
-        The superpixel of each pixel, (H, W) int64, from 0 without gaps.
+        Superpixel of each pixel, (H, W) int64, from 0 without gaps.
 
     Raises:
         ValueError: If the image is not (H, W, 3) uint8 or num_segments is less than 1.
@@ -44,7 +48,7 @@ def find_superpixels(
     if num_segments < 1:
         raise ValueError(f"num_segments must be at least 1, got {num_segments}")
     try:
-        # Only SLidR needs it, so what else trains goes without.
+        # Imported here because only SLidR needs scikit-image.
         from skimage.segmentation import slic
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
@@ -57,19 +61,15 @@ def find_superpixels(
     return np.asarray(superpixels, dtype=np.int64)
 
 
-# SLidR smooths by 3 pixels where images have 900 rows; smaller images show the same, smaller.
-_SIGMA_PER_ROW: Final = 3 / 900
-
-
 class SuperpixelMaps:
-    """One compressed file for each keyframe, made when it is first asked for.
+    """Superpixels on disk: one compressed file for each keyframe, made when first asked for.
 
-    The folder's name says how images are cut, so other superpixels never find these files. Files
-    appear only when they are complete; any number of processes can share the work.
+    The name of the folder holds the parameters of SLIC, so other superpixels never find these
+    files. A file appears only when it is complete. Any number of processes can share the work.
 
     Args:
-        root: Folder of caches.
-        num_segments: About how many superpixels an image has.
+        root: Folder of all caches.
+        num_segments: Approximate number of superpixels of an image.
         compactness: See `find_superpixels`.
     """
 
@@ -78,10 +78,13 @@ class SuperpixelMaps:
         self.folder = root / f"superpixels-{num_segments}-{compactness:g}"
 
     def of(self, sample: Sample) -> list[NDArray[np.uint16]]:
-        """Cut the images of a keyframe: V maps (H, W) uint16, each numbered from 0.
+        """Read the superpixels of a keyframe, or make them.
+
+        Returns:
+            For each of V images the superpixel of each pixel, (H, W) uint16, from 0 in every image.
 
         Raises:
-            ValueError: If its file is damaged.
+            ValueError: If the file is damaged.
         """
         path = self.folder / sample.token[:2] / f"{sample.token}.npz"
         if not path.is_file():
@@ -93,12 +96,13 @@ class SuperpixelMaps:
             raise ValueError(f"{path}: damaged superpixels ({error}); delete the file") from error
 
     def _make(self, sample: Sample, path: Path) -> None:
+        """Cut the images of a keyframe, and write the file."""
         maps = [
             find_superpixels(
                 camera.image,
                 self._num_segments,
                 self._compactness,
-                _SIGMA_PER_ROW * camera.image.shape[0],
+                _SIGMA_PX_PER_ROW * camera.image.shape[0],
             ).astype(np.uint16)
             for camera in sample.cameras
         ]

@@ -255,10 +255,10 @@ def test_only_the_cross_entropy_weighs_classes(
     tmp_path, tiny_nuscenes, tiny_clip, semantic, weighs
 ):
     config = make_config(tiny_clip, f"losses.semantic={semantic}", "losses.class_balance=true")
-    teaching = prepare_distillation(
+    data = prepare_distillation(
         NuScenesDataset(tiny_nuscenes), config, tmp_path, make_fabric(config)
     )
-    assert (teaching.class_weights is not None) == weighs
+    assert (data.class_weights is not None) == weighs
 
 
 def test_own_labels_are_freed_of_the_weights_of_classes():

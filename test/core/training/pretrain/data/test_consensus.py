@@ -25,7 +25,7 @@ from clip2scene_core.training.pretrain.data.pixel_embeddings import (
     fill_cache,
 )
 from clip2scene_core.training.pretrain.pseudo_labels import (
-    Labels,
+    PseudoLabels,
     switch_labels,
     teacher_pseudo_labels,
 )
@@ -199,16 +199,16 @@ def labelled_batch():
 
 def test_consensus_goes_before_the_pixel_and_names_the_unseen():
     labels = teacher_pseudo_labels(labelled_batch(), TEXT, logit_scale=2.0)
-    assert labels.of_pairs.tolist() == [1, 2]
-    assert labels.unseen.tolist() == [4, 5]
-    assert labels.of_unseen.tolist() == [2, 0]
+    assert labels.pair_labels.tolist() == [1, 2]
+    assert labels.unseen_index.tolist() == [4, 5]
+    assert labels.unseen_labels.tolist() == [2, 0]
     of_pixel = np.exp(2) / (np.exp(2) + 2)
     np.testing.assert_allclose(labels.confidences, [0.5, of_pixel, 0.25, 0.75], atol=1e-6)
 
 
 def test_the_student_names_who_has_no_other_name():
     batch = labelled_batch()
-    by_teacher = Labels(
+    by_teacher = PseudoLabels(
         torch.tensor([1, 2]), torch.tensor([4, 5]), torch.tensor([2, 0]),
         torch.tensor([0.5, 0.6, 0.25, 0.75]),
     )  # fmt: skip
@@ -216,11 +216,11 @@ def test_the_student_names_who_has_no_other_name():
     for probability, pairs, pairs_sure in ((0.0, [1, 2], [0.5, 0.6]), (1.0, [0, 0], [0.0, 0.2])):
         config = SwitchingConfig("point", 0, probability, unseen_points=True)
         labels = switch_labels(by_teacher, own, sure, batch, config, torch.Generator())
-        assert labels.of_pairs.tolist() == pairs
-        assert labels.unseen.tolist() == [4, 5, 1, 3]
-        assert labels.of_unseen.tolist() == [2, 0, 1, 1]
+        assert labels.pair_labels.tolist() == pairs
+        assert labels.unseen_index.tolist() == [4, 5, 1, 3]
+        assert labels.unseen_labels.tolist() == [2, 0, 1, 1]
         wanted = [*pairs_sure, 0.25, 0.75, 0.1, 0.3]
         np.testing.assert_allclose(labels.confidences, wanted, atol=1e-6)
     quiet = SwitchingConfig("point", 0, 0.0)
     labels = switch_labels(by_teacher, own, sure, batch, quiet, torch.Generator())
-    assert labels.unseen.tolist() == [4, 5]
+    assert labels.unseen_index.tolist() == [4, 5]

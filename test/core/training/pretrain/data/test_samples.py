@@ -21,7 +21,7 @@ from clip2scene_core.training.pretrain.data.paired_sample import (
     pair_sample,
 )
 from clip2scene_core.training.pretrain.data.superpixels import SuperpixelMaps, find_superpixels
-from clip2scene_core.training.pretrain.pseudo_labels import toss
+from clip2scene_core.training.pretrain.pseudo_labels import draw_switches
 
 needs_scikit_image = pytest.mark.skipif(
     importlib.util.find_spec("skimage") is None,
@@ -252,7 +252,10 @@ def test_processes_share_the_batches_of_one_process():
 def test_labels_are_switched_together_or_one_by_one(granularity):
     config = SwitchingConfig(granularity=granularity, probability=0.5)
     sample_index = torch.arange(40) // 10
-    drawn = [toss(sample_index, config, torch.Generator().manual_seed(seed)) for seed in range(50)]
+    drawn = [
+        draw_switches(sample_index, config, torch.Generator().manual_seed(seed))
+        for seed in range(50)
+    ]
     assert torch.stack(drawn).float().mean() == pytest.approx(0.5, abs=0.15)
     groups = {"batch": (1, 40), "sample": (4, 10), "point": (40, 1)}[granularity]
     values = {tuple(labels.float().reshape(groups).mean(dim=1).tolist()) for labels in drawn}
