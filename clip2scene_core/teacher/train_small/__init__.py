@@ -1,5 +1,5 @@
-"""Train the small CLIP: captioned pictures in, a CLIP file out.
+"""Training of the small CLIP: pictures with captions in, a CLIP file out.
 
-Read `data` (pictures and random crops), `losses` (contrast of pictures and captions, of places and
-phrases), then `loop` (the training, which can stop and go on).
+Read `data` (pictures and random crops), `losses` (InfoNCE between pictures and captions, and
+between places and phrases), then `loop` (the training, which can stop and resume).
 """

@@ -1,4 +1,4 @@
-"""Pictures with captions, and the random crops that a CLIP is trained on."""
+"""Pictures with captions, and random crops of pictures."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class CaptionedPictures:
     """Square pictures, each with a caption.
 
     Attributes:
-        images: (N, S, S, 3) uint8, red green blue.
+        images: (N, S, S, 3) uint8 RGB.
         captions: N texts.
-        phrases: For each caption the parts of it that name things, at least one.
+        phrases: For each caption the parts of it that name an object or a surface, at least one.
     """
 
     images: NDArray[np.uint8]
@@ -45,15 +45,15 @@ class CaptionedPictures:
             )
         if not all(self.phrases):
             raise ValueError(
-                f"caption {self.captions[self.phrases.index(())]!r} has no phrase; a caption that "
-                "names nothing teaches nothing, leave its picture out"
+                f"caption {self.captions[self.phrases.index(())]!r} has no phrase to learn from; "
+                "leave its picture out"
             )
 
     @classmethod
     def collect(
         cls, pictures: Iterable[tuple[NDArray[np.uint8], str, tuple[str, ...]]]
     ) -> CaptionedPictures:
-        """Keep pictures (S, S, 3) uint8, their captions and the captions' phrases in memory.
+        """Collect pictures in memory: images (S, S, 3) uint8, captions, and phrases of captions.
 
         Raises:
             ValueError: If there is no picture.
@@ -67,14 +67,14 @@ class CaptionedPictures:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How pictures are varied from step to step.
+    """Ranges of the random crops.
 
     Attributes:
-        sizes: Crop sizes in pixels; every step draws one, so that the tower sees things at
+        sizes: Edges of a crop in pixels. Every step draws one, so that the tower sees objects at
             several distances from the border.
         smallest_zoom: Picture pixels per crop pixel at the strongest enlargement.
-        largest_zoom: The same at the weakest; limited by the picture's own size. Zooms are drawn
-            evenly by their logarithm.
+        largest_zoom: Picture pixels per crop pixel at the weakest enlargement. The size of the
+            picture limits it. The logarithm of the zoom is drawn uniformly.
         color_change: Largest relative change of brightness, contrast and saturation.
     """
 
@@ -85,15 +85,16 @@ class Augmentation:
 
 
 def random_crops(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    """Cut one random crop out of each picture, perhaps mirrored, and vary its colours.
+    """Cut one random crop out of each picture, mirror it at random, and change its colors.
 
     Args:
-        images: (B, S, S, 3) uint8, on any device.
-        augmentation: The ranges to draw from.
-        generator: Where chance comes from, on the CPU: every device draws the same.
+        images: (B, S, S, 3) uint8 RGB, on any device.
+        augmentation: Ranges to draw from.
+        generator: Random generator on the CPU, so that all devices draw the same numbers.
 
     Returns:
-        (B, 3, size, size) float in [0, 1], with one size for all, drawn from augmentation.sizes.
+        (B, 3, size, size) float RGB in [0, 1]. All crops have one size, drawn from
+        `augmentation.sizes`.
     """
     pictures = images.permute(0, 3, 1, 2).float() / 255
     num_pictures, side = len(pictures), pictures.shape[3]
@@ -101,8 +102,8 @@ def random_crops(images: Tensor, augmentation: Augmentation, generator: torch.Ge
     size = min(augmentation.sizes[size_index], side)
 
     def draw(low: float, high: float, num_columns: int = 1) -> Tensor:
-        chance = torch.rand((num_pictures, num_columns), generator=generator)
-        return (low + (high - low) * chance).to(images.device)
+        uniform = torch.rand((num_pictures, num_columns), generator=generator)
+        return (low + (high - low) * uniform).to(images.device)
 
     # Half the crop's side as a share of the picture's: at most 1, the whole picture.
     zoom = draw(math.log(augmentation.smallest_zoom), math.log(augmentation.largest_zoom)).exp()

@@ -1,4 +1,4 @@
-"""Training of the small CLIP on pictures with captions."""
+"""Trains the small CLIP on pictures with captions. A training can stop and resume."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ from clip2scene_core.teacher.train_small.data import (
     random_crops,
 )
 from clip2scene_core.teacher.train_small.losses import (
+    are_equal,
     are_named,
     contrastive_loss,
     picture_similarity,
     place_choice_loss,
     place_similarity,
-    same_as,
 )
 
 _LOG = logging.getLogger(__name__)
 
 _LARGEST_LOGIT_SCALE = math.log(100)
-_STATE_FORMAT = "clip2scene small CLIP training state 1"
+_CHECKPOINT_FORMAT = "clip2scene small CLIP training state 1"
 
 
 @dataclass(frozen=True)
@@ -52,24 +52,24 @@ class TrainingOptions:
     """How a small CLIP is trained.
 
     Attributes:
-        shape: Its shape.
-        augmentation: How pictures are varied.
+        shape: Shape of the CLIP.
+        augmentation: Ranges of the random crops.
         steps: Number of batches.
-        batch_size: Pictures per batch.
-        learning_rate: Of AdamW, after the warm-up; falls to 0 along a cosine.
-        warmup_steps: Steps over which the learning rate rises.
-        weight_decay: Of weight matrices; biases, norms and the logit scale have none.
+        batch_size: Number of pictures in a batch.
+        learning_rate: Learning rate of AdamW after the warm-up. It falls to 0 along a cosine.
+        warmup_steps: Number of steps over which the learning rate rises.
+        weight_decay: Weight decay of weight matrices. Biases, norms and the logit scale have none.
         place_weight: Weight of InfoNCE between the phrases of captions and the places of pictures.
-        choice_weight: Weight of the loss that lets every place choose among its caption's phrases.
-            With both weights 0 training is CLIP's, on whole pictures and captions only.
-        choice_shares: Share of a picture's places that must choose, those that fit best, where the
-            caption names one thing, two, and so on (the last one: or more); the rest may show what
-            the caption leaves out.
-        template_probability: How often a caption is put into one of the 85 templates.
-        bfloat16: Multiply matrices in bfloat16; the weights stay float32. Faster only on CPUs that
-            have instructions for it; others take ten times as long.
-        save_every: Steps between two states on disk.
-        seed: Decides the first weights, the order of pictures and every crop.
+        choice_weight: Weight of `place_choice_loss`. If `place_weight` is 0, too, training is
+            CLIP's, on whole pictures and captions only.
+        choice_shares: Share of a picture's places in `place_choice_loss` if the caption has one
+            phrase, two, and so on (the last one: or more). These are the places that match best.
+            The others may show what the caption leaves out.
+        template_probability: Probability of putting a caption into one of the 85 templates.
+        bfloat16: Whether to multiply matrices in bfloat16. The weights stay float32. This is faster
+            only on CPUs that have instructions for it; others take ten times as long.
+        save_every: Number of steps between two training checkpoints.
+        seed: Seed of the initial weights, the order of pictures and the crops.
     """
 
     shape: SmallClipShape = field(default_factory=SmallClipShape)
@@ -90,7 +90,13 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class Progress:
-    """What is reported after every step: the step that is done, of how many, and its loss."""
+    """Report of one step.
+
+    Attributes:
+        step: Number of steps that are done.
+        num_steps: Number of steps of the training.
+        loss: Loss of the step.
+    """
 
     step: int
     num_steps: int
@@ -104,56 +110,56 @@ def train_small_clip(
     report: Callable[[Progress], None] | None = None,
     device: torch.device | str = "cpu",
 ) -> SmallClipFile:
-    """Train a small CLIP, or go on with the training whose state lies beside `out`.
+    """Train a small CLIP. Resume if there is a training checkpoint beside `out`.
 
-    Every step draws its chance from the seed and its own number, so a training that was stopped
-    and goes on from its state ends with the same numbers as one that was never stopped.
+    The random numbers of a step depend only on the seed and the number of the step. So a resumed
+    training ends with the same weights as one that was never stopped.
 
     Args:
-        pictures: What to train on.
-        options: How.
-        out: File of the small CLIP. The state is `out` with the suffix `.state.safetensors`; it
-            is removed at the end.
+        pictures: Pictures to train on.
+        options: Options of the training.
+        out: File of the small CLIP to write. The training checkpoint is `out` with the suffix
+            `.state.safetensors`; it is removed at the end.
         report: Called after every step.
-        device: Where to train; a GPU holds all pictures.
+        device: Device to train on. It holds all pictures in memory.
 
     Returns:
         The trained small CLIP, on the CPU.
 
     Raises:
-        ValueError: If a state is there that was made with other options or other pictures.
+        ValueError: If the training checkpoint belongs to other options or other pictures.
     """
     training = _Training(pictures, options, torch.device(device))
-    state_path = out.with_suffix(".state.safetensors")
-    if state_path.is_file():
-        training.restore(state_path)
-        _LOG.info("going on from step %d of %d (%s)", training.step, options.steps, state_path)
+    checkpoint = out.with_suffix(".state.safetensors")
+    if checkpoint.is_file():
+        training.restore(checkpoint)
+        _LOG.info("resuming from step %d of %d (%s)", training.step, options.steps, checkpoint)
     loss = math.nan
     while training.step < options.steps:
         loss = training.take_step()
         if report is not None:
             report(Progress(training.step, options.steps, loss))
         if training.step % options.save_every == 0 and training.step < options.steps:
-            training.save(state_path)
+            training.save(checkpoint)
     record = {
         "num_pictures": len(pictures.captions),
         "picture_size": pictures.images.shape[1],
         "options": asdict(options),
         "last_loss": loss,
     }
-    small_clip = training.finished(record)
+    small_clip = training.make_file(record)
     save_small_clip(out, small_clip)
-    state_path.unlink(missing_ok=True)
+    checkpoint.unlink(missing_ok=True)
     return small_clip
 
 
 def with_scores(small_clip: SmallClipFile, scores: dict[str, object]) -> SmallClipFile:
-    """Put held-out scores into the training record, for the model card."""
+    """Add the scores on held-out pictures to the training record of a small CLIP."""
     return replace(small_clip, training={**small_clip.training, "scores": scores})
 
 
 class _Training:
-    """A training that can be stopped between two steps."""
+    """A training that can stop and resume between two steps."""
 
     def __init__(
         self, pictures: CaptionedPictures, options: TrainingOptions, device: torch.device
@@ -199,7 +205,7 @@ class _Training:
         loss = contrastive_loss(
             picture_similarity(image_embeddings, text_embeddings),
             scale,
-            same_as(captions).to(self.device),
+            are_equal(captions).to(self.device),
         )
         is_named = are_named(phrases, unique_phrases).to(self.device)
         if self.options.place_weight > 0:
@@ -219,7 +225,7 @@ class _Training:
         return loss.item()
 
     def _picture_index(self) -> list[int]:
-        """The pictures of this step's batch: every epoch has its own order."""
+        """Choose the pictures of this step's batch. Every epoch has its own random order."""
         num_pictures = len(self.pictures.captions)
         batch_size = min(self.options.batch_size, num_pictures)
         steps_per_epoch = num_pictures // batch_size
@@ -229,7 +235,7 @@ class _Training:
         return batch
 
     def _texts(self, captions: list[str], generator: torch.Generator) -> list[str]:
-        """The captions of a batch, some of them inside a template."""
+        """Put some captions of a batch into templates, at random."""
         in_template = (
             torch.rand(len(captions), generator=generator) < self.options.template_probability
         )
@@ -240,7 +246,7 @@ class _Training:
         ]
 
     def _embed(self, texts: list[str]) -> Tensor:
-        """Embed texts, equal ones once: (T, D)."""
+        """Embed T texts, equal ones only once: (T, D) float32."""
         unique_texts = sorted(set(texts))
         tokens = tokenize(self.tokenizer, unique_texts).to(self.device)
         # Fused attention in bfloat16 is ten times slower backwards on a CPU.
@@ -250,23 +256,34 @@ class _Training:
         return embeddings[[row[text] for text in texts]]
 
     def save(self, path: Path) -> None:
-        """Write everything that the next step depends on."""
+        """Write a training checkpoint: everything that the next step depends on."""
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         for name, parameter in self.model.named_parameters():
             for key, value in self.optimizer.state[parameter].items():
                 tensors[f"optimizer.{name}.{key}"] = value
-        metadata = {"format": _STATE_FORMAT, "step": str(self.step), "made_by": self._fingerprint()}
+        metadata = {
+            "format": _CHECKPOINT_FORMAT,
+            "step": str(self.step),
+            "made_by": self._fingerprint(),
+        }
         with atomic_write(path) as draft:
             save_file(
                 {name: value.contiguous() for name, value in tensors.items()}, draft, metadata
             )
 
     def restore(self, path: Path) -> None:
-        """Read what save has written."""
+        """Load a training checkpoint.
+
+        Raises:
+            ValueError: If it belongs to other options or other pictures.
+        """
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if metadata.get("format") != _STATE_FORMAT or metadata["made_by"] != self._fingerprint():
+        if (
+            metadata.get("format") != _CHECKPOINT_FORMAT
+            or metadata["made_by"] != self._fingerprint()
+        ):
             raise ValueError(
                 f"{path} was made with other options or pictures; use them again, or remove it "
                 "to start over"
@@ -281,26 +298,26 @@ class _Training:
         )
         for name, parameter in self.model.named_parameters():
             prefix = f"optimizer.{name}."
-            state = {
+            moments = {
                 key[len(prefix) :]: value
                 for key, value in tensors.items()
                 if key.startswith(prefix)
             }
-            # AdamW counts its steps on the CPU wherever the weights are.
+            # AdamW keeps its step counter on the CPU, wherever the weights are.
             self.optimizer.state[parameter] = {
                 key: value if key == "step" else value.to(self.device)
-                for key, value in state.items()
+                for key, value in moments.items()
             }
         self.step = int(metadata["step"])
 
     def _fingerprint(self) -> str:
-        """What a state depends on, as text."""
+        """Describe the options and pictures that a training checkpoint belongs to, as JSON."""
         return json.dumps(
             [asdict(self.options), len(self.pictures.captions), self.tokenizer.pieces]
         )
 
-    def finished(self, record: dict[str, object]) -> SmallClipFile:
-        """The model as it is now, with the record of its training."""
+    def make_file(self, record: dict[str, object]) -> SmallClipFile:
+        """Join the model as it is now with the record of its training."""
         return SmallClipFile(
             model=self.model.eval().cpu(),
             shape=self.options.shape,
@@ -321,7 +338,7 @@ def _parameter_groups(model: CLIP, weight_decay: float) -> list[dict[str, object
 
 
 def _learning_rate(step: int, options: TrainingOptions) -> float:
-    """Linear warm-up, then a cosine down to 0."""
+    """Compute the learning rate of a step: a linear warm-up, then a cosine down to 0."""
     if step < options.warmup_steps:
         return options.learning_rate * (step + 1) / options.warmup_steps
     progress = (step - options.warmup_steps) / max(1, options.steps - options.warmup_steps)

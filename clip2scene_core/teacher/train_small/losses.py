@@ -1,4 +1,7 @@
-"""Contrastive losses between pictures and captions, and between places and phrases."""
+"""Losses of the small CLIP, between pictures and captions and between places and phrases.
+
+A place is a position in the dense embeddings (B, D, h, w) of B pictures.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _SHARPNESS = 10.0
+"""Inverse temperature of the soft maximum over places."""
 
 
-def same_as(captions: Sequence[str]) -> Tensor:
-    """Tell which captions of a batch are equal, (B, B) bool."""
+def are_equal(captions: Sequence[str]) -> Tensor:
+    """Tell which captions of a batch are equal: (B, B) bool."""
     number = {caption: row for row, caption in enumerate(captions)}
     numbers = torch.tensor([number[caption] for caption in captions])
     return numbers[:, None] == numbers[None, :]
 
 
 def picture_similarity(image_embeddings: Tensor, text_embeddings: Tensor) -> Tensor:
-    """Cosines between pictures (B, D) and texts (T, D), both of any length: (B, T)."""
+    """Compute cosines between pictures (B, D) and texts (T, D), both of any length: (B, T)."""
     return F.normalize(image_embeddings, dim=1) @ F.normalize(text_embeddings, dim=1).T
 
 
 def are_named(phrases_of_pictures: Sequence[Sequence[str]], phrases: Sequence[str]) -> Tensor:
-    """Tell which phrases the caption of which picture holds, (B, T) bool."""
+    """Tell which of T phrases the caption of each picture contains: (B, T) bool."""
     number = {phrase: row for row, phrase in enumerate(phrases)}
     named = torch.zeros(len(phrases_of_pictures), len(phrases), dtype=torch.bool)
     for row, own in enumerate(phrases_of_pictures):
@@ -34,20 +38,21 @@ def are_named(phrases_of_pictures: Sequence[Sequence[str]], phrases: Sequence[st
 
 
 def place_similarity(place_embeddings: Tensor, text_embeddings: Tensor) -> Tensor:
-    """How well some places of each picture fit each text: a soft maximum of cosines.
+    """Compute how well some places of a picture match a text: a soft maximum of cosines.
 
-    A phrase of a caption names something that fills a part of the picture; asking that part alone
-    to fit keeps the dense embeddings, which nobody pools in MaskCLIP, in the space of the texts.
+    A phrase names something that fills only a part of the picture. With this similarity only that
+    part must match. This keeps the dense embeddings, which MaskCLIP does not pool, in the space of
+    the texts.
 
     Args:
-        place_embeddings: (B, D, h, w) float, any length: the value path, not pooled.
+        place_embeddings: (B, D, h, w) float, any length, from the value path, not pooled.
         text_embeddings: (T, D) float, any length.
 
     Returns:
-        (B, T) float between the mean and the maximum of the cosines over places.
+        (B, T) float, between the mean and the maximum of the cosines over places.
 
-    Source: the idea of FILIP (ICLR 2022) and PACL (CVPR 2023), to compare texts with places; the
-    soft maximum is ours.
+    Source: FILIP (ICLR 2022) and PACL (CVPR 2023) compare texts with places; the soft maximum is
+    ours.
     """
     places = F.normalize(place_embeddings.flatten(2), dim=1).transpose(1, 2)  # (B, h * w, D)
     cosines = places @ F.normalize(text_embeddings, dim=1).T  # (B, h * w, T)
@@ -62,19 +67,19 @@ def place_choice_loss(
     is_named: Tensor,
     shares: Sequence[float] = (1.0,),
 ) -> Tensor:
-    """Every place shows one of the things that its picture's caption names.
+    """Pull each place to any one of the phrases in its picture's caption.
 
-    Which one is left open: the loss of a place is -log of the probability, among all texts of the
-    batch, of any text that is named. Captions are incomplete, so only those of a picture's places
-    take part that fit best, and the fewer things a caption names, the fewer places.
+    The loss of a place is -log of the probability, among all texts of the batch, that it shows any
+    of the named texts. Captions are incomplete. So only the places that match best take part, and
+    the fewer phrases a caption has, the fewer places.
 
     Args:
         place_embeddings: (B, D, h, w) float, any length.
         text_embeddings: (T, D) float, any length.
         logit_scale: () float, natural logarithm of the inverse temperature.
-        is_named: (B, T) bool; at least one in every row.
-        shares: In (0, 1], of the places of a picture whose caption names one thing, two, and so
-            on; the last one stands for more.
+        is_named: (B, T) bool, the texts in each picture's caption; at least one in every row.
+        shares: Share in (0, 1] of a picture's places that take part if the caption has one phrase,
+            two, and so on. The last share holds for more phrases, too.
 
     Returns:
         () float.
@@ -94,13 +99,13 @@ def place_choice_loss(
 
 
 def contrastive_loss(similarity: Tensor, logit_scale: Tensor, is_positive: Tensor) -> Tensor:
-    """Symmetric InfoNCE in which a picture may have several right texts, and a text pictures.
+    """Symmetric InfoNCE with several positives for a picture or a text.
 
-    The target of a row is uniform over its positives, and so is that of a column; with one
-    positive each it is CLIP's loss.
+    The target of a row is uniform over its positives, and so is the target of a column. With one
+    positive in each, this is the loss of CLIP.
 
     Args:
-        similarity: (B, T) float, row picture, column text.
+        similarity: (B, T) float, cosines between pictures (rows) and texts (columns).
         logit_scale: () float, natural logarithm of the inverse temperature.
         is_positive: (B, T) bool; at least one in every row and every column.
 
@@ -110,10 +115,10 @@ def contrastive_loss(similarity: Tensor, logit_scale: Tensor, is_positive: Tenso
     Source: CLIP (ICML 2021), section 2.3; several positives as in UniCL (CVPR 2022), Eq. (3)-(5).
     """
     logits = logit_scale.exp() * similarity
-    return (_towards(logits, is_positive) + _towards(logits.T, is_positive.T)) / 2
+    return (_cross_entropy(logits, is_positive) + _cross_entropy(logits.T, is_positive.T)) / 2
 
 
-def _towards(logits: Tensor, is_positive: Tensor) -> Tensor:
+def _cross_entropy(logits: Tensor, is_positive: Tensor) -> Tensor:
     """Cross-entropy of every row against the uniform distribution over its positives."""
     targets = is_positive.to(logits.dtype)
     return F.cross_entropy(logits, targets / targets.sum(dim=1, keepdim=True))

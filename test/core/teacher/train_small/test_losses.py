@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from clip2scene_core.teacher.train_small.losses import (
+    are_equal,
     are_named,
     contrastive_loss,
     picture_similarity,
     place_choice_loss,
     place_similarity,
-    same_as,
 )
 
 
@@ -28,7 +28,7 @@ def test_contrastive_loss_by_hand():
 
 
 def test_equal_captions_are_positives_of_each_other():
-    is_positive = same_as(["a car", "a tree", "a car"])
+    is_positive = are_equal(["a car", "a tree", "a car"])
     expected = [[True, False, True], [False, True, False], [True, False, True]]
     assert is_positive.tolist() == expected
     images = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
@@ -49,7 +49,7 @@ def test_losses_have_correct_gradients():
         return torch.randn(*shape, generator=generator, dtype=torch.float64, requires_grad=True)
 
     scale = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
-    is_positive = same_as(["a", "b", "a", "c"])
+    is_positive = are_equal(["a", "b", "a", "c"])
     for similarity, pictures in (
         (picture_similarity, draw(4, 3)),
         (place_similarity, draw(4, 3, 2, 2)),
