@@ -1,4 +1,4 @@
-"""A training that takes seconds, and points whose class their height tells."""
+"""A configuration that trains in seconds, and points whose height determines their class."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def make_config(clip: Path | str, *assignments: str) -> PretrainConfig:
 
 
 class SeparableSamples(Samples):
-    """Ground, things on it and crowns above: the height gives the class away."""
+    """Ground, objects on it and tree crowns above: the height determines the class."""
 
     def __init__(self, num_keyframes: int = 4) -> None:
         self.num_keyframes = num_keyframes

@@ -133,14 +133,14 @@ def test_a_resumed_training_ends_with_the_same_numbers(pictures, trained, tmp_pa
     assert not out.exists()
     steps = []
     resumed = train_small_clip(pictures, OPTIONS, out, lambda progress: steps.append(progress.step))
-    assert steps == list(range(21, 61))  # the state of step 20 was the last one
+    assert steps == list(range(21, 61))  # the training checkpoint of step 20 was the last one
     assert list(tmp_path.iterdir()) == [out]
     whole = trained[1].model.state_dict()
     for name, weight in resumed.model.state_dict().items():
         assert torch.equal(weight, whole[name]), name
 
 
-def test_a_state_of_other_options_is_refused(pictures, tmp_path):
+def test_a_training_checkpoint_of_other_options_is_refused(pictures, tmp_path):
     out = tmp_path / "clip.safetensors"
 
     def stop(progress):

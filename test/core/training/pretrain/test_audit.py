@@ -1,4 +1,4 @@
-"""The labels that pre-training would learn from, against the truth."""
+"""Pseudo labels of pre-training against ground truth."""
 
 import numpy as np
 from separable_samples import make_config
@@ -12,7 +12,7 @@ from clip2scene_ros.cli.main import main
 NAMES = "classes=[car, driveable surface, vegetation]"  # of the words car, road and tree
 
 
-def test_points_that_nobody_names_are_misses(tmp_path, tiny_nuscenes, tiny_clip):
+def test_points_without_a_pseudo_label_are_misses(tmp_path, tiny_nuscenes, tiny_clip):
     labelled = NuScenesDataset(tiny_nuscenes, with_labels=True)
     unlabelled = NuScenesDataset(tiny_nuscenes)
     config = make_config(tiny_clip, NAMES, "sweeps.min_range_m=0")

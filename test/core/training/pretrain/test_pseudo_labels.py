@@ -1,4 +1,4 @@
-"""What points are taken for."""
+"""Pseudo labels by the student."""
 
 import torch
 

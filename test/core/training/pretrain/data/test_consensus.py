@@ -1,4 +1,4 @@
-"""Votes in voxels of the world, by hand."""
+"""Consensus of the cameras, computed by hand."""
 
 import numpy as np
 import pytest
@@ -97,7 +97,7 @@ def test_voxels_far_apart_do_not_meet():
     assert labels.tolist() == classes.tolist()
 
 
-def test_nobody_votes_for_nothing():
+def test_a_sequence_without_votes_labels_nothing():
     consensus = Votes(1.0, NONE_MOVES, 10.0).count()
     labels, confidences = consensus.label(np.zeros((2, 3)), 0)
     assert labels.tolist() == [IGNORE_LABEL] * 2
