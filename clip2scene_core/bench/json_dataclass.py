@@ -1,4 +1,8 @@
-"""Frozen dataclasses as JSON and back; null is NaN where a number belongs."""
+"""Frozen dataclasses as JSON and back; null is NaN where a number belongs.
+
+cattrs would need a hook for each rule here (NaN, rounding, properties), and the base install does
+not have it.
+"""
 
 from __future__ import annotations
 
@@ -8,56 +12,58 @@ import math
 import typing
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 _T = TypeVar("_T")
 
 
 class ResultError(ValueError):
-    """A file that does not hold a bench's result."""
+    """A file that does not hold a result of a bench."""
 
 
-def save_record(path: Path, document_format: str, noun: Any) -> None:
-    """Write a dataclass as JSON; besides its fields it holds what they imply.
-
-    Args:
-        path: File to write.
-        document_format: What `load_record` asks for.
-        noun: Frozen dataclass.
-    """
-    text = json.dumps({"format": document_format, **to_json(noun)}, indent=1, allow_nan=False)
-    path.write_text(text + "\n")
-
-
-def load_record(
-    path: Path, document_format: str, choose: Callable[[dict[str, Any]], type[_T]]
-) -> _T:
-    """Read JSON that `save_record` wrote.
+class RecordFile(Generic[_T]):
+    """JSON files of one format; each holds one frozen dataclass, the record.
 
     Args:
-        path: File to read.
-        document_format: What the file must say that it is.
-        choose: Gives the dataclass that the file's values make.
-
-    Raises:
-        ResultError: If the file is missing or holds something else.
+        document_format: Value of the key "format". A file with another value is refused.
+        choose: Takes the values of a file. Returns the dataclass of its record.
     """
-    try:
-        values = json.loads(path.read_text())
-        if values["format"] != document_format:
-            raise ResultError(f"{path}: format {values['format']!r}, expected {document_format!r}")
-        return from_json(choose(values), values)
-    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ResultError(f"{path}: no result of a bench ({error})") from error
+
+    def __init__(self, document_format: str, choose: Callable[[dict[str, Any]], type[_T]]) -> None:
+        self._format = document_format
+        self._choose = choose
+
+    def save(self, path: Path, record: _T) -> None:
+        """Write a record: its fields and its properties, such as mean, spread and is_resolved."""
+        values = {"format": self._format, **to_json(record)}
+        path.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
+
+    def load(self, path: Path) -> _T:
+        """Read what `save` wrote.
+
+        Raises:
+            ResultError: If the file is missing or holds something else.
+        """
+        try:
+            values = json.loads(path.read_text())
+            found = values["format"]
+            if found != self._format:
+                raise ResultError(f"{path}: format {found!r}, expected {self._format!r}")
+            return from_json(self._choose(values), values)
+        except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+            raise ResultError(f"{path}: no result of a bench ({error})") from error
 
 
 def to_json(value: Any) -> Any:
-    """Write fields and, beside them, properties; six decimals; NaN becomes None."""
+    """Convert a dataclass to values of JSON: its fields, then the properties of its own class.
+
+    Numbers have six decimals. NaN becomes None.
+    """
     if dataclasses.is_dataclass(value):
-        implied = [
+        properties = [
             name for name, member in vars(type(value)).items() if isinstance(member, property)
         ]
-        names = [field.name for field in dataclasses.fields(value)] + implied
+        names = [field.name for field in dataclasses.fields(value)] + properties
         return {name: to_json(getattr(value, name)) for name in names}
     if isinstance(value, tuple):
         return [to_json(item) for item in value]
@@ -67,7 +73,7 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(kind: type[_T], values: dict[str, Any]) -> _T:
-    """Read what `to_json` wrote of a dataclass; what is implied by its fields is passed over.
+    """Make a dataclass of what `to_json` returned; other keys, such as properties, are ignored.
 
     Raises:
         KeyError: If a field is missing.
@@ -79,15 +85,15 @@ def from_json(kind: type[_T], values: dict[str, Any]) -> _T:
 
 
 def _fit(hint: Any, value: Any) -> Any:
-    """Turn what JSON gave into what the type asks for; null is NaN where a number belongs."""
-    choices = typing.get_args(hint)
-    if type(None) in choices:
-        return None if value is None else _fit(choices[0], value)
+    """Convert a value of JSON to the type of its field."""
+    arguments = typing.get_args(hint)
+    if type(None) in arguments:
+        return None if value is None else _fit(arguments[0], value)
     if hint is float:
         return math.nan if value is None else float(value)
     if dataclasses.is_dataclass(hint):
         return from_json(typing.cast(type[Any], hint), value)
     if typing.get_origin(hint) is tuple:
-        kinds = choices[:1] * len(value) if choices[-1] is Ellipsis else choices
+        kinds = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
         return tuple(_fit(inner, item) for inner, item in zip(kinds, value, strict=True))
     return value

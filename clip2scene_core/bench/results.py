@@ -1,4 +1,4 @@
-"""What the benchmarks of the world and of the tables both report, as records for JSON."""
+"""Records that the results of both benchmarks hold: splits, the teacher, differences."""
 
 from __future__ import annotations
 
@@ -9,33 +9,42 @@ from clip2scene_core.bench.statistics import PairedDifference
 
 
 @dataclass(frozen=True)
-class SplitCounts:
-    """Scenes that were used.
+class SplitSize:
+    """Size of one split.
 
     Attributes:
-        name: "train" or "test".
-        num_scenes: How many drives.
-        num_keyframes: How many keyframes in them.
-        points_per_class: (16,) labelled points by class.
-        scenes_per_class: (16,) scenes that show the class.
+        name: Name of the split, for example "train".
+        num_scenes: Number of scenes.
+        num_keyframes: Number of keyframes in these scenes.
     """
 
     name: str
     num_scenes: int
     num_keyframes: int
+
+
+@dataclass(frozen=True)
+class SplitCounts(SplitSize):
+    """Size of one split, by class too.
+
+    Attributes:
+        points_per_class: (16,) number of labelled points of each class.
+        scenes_per_class: (16,) number of scenes that show each class.
+    """
+
     points_per_class: tuple[int, ...]
     scenes_per_class: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class TextGroup:
-    """Texts that a CLIP had to find the pictures of.
+    """Retrieval of texts of one group by the teacher: which text fits a picture?
 
     Attributes:
-        name: For example "held-out synonyms".
-        recall: Share of the pictures to which the right text was nearest.
-        chance: The same for guessing.
-        num_texts: How many texts.
+        name: Name of the group, for example "held-out synonyms".
+        recall: Share in [0, 1] of the pictures to which the right text was the nearest.
+        chance: Share in [0, 1] that guessing reaches.
+        num_texts: Number of texts.
     """
 
     name: str
@@ -46,18 +55,18 @@ class TextGroup:
 
 @dataclass(frozen=True)
 class ClipResult:
-    """What the teacher knows of the test split, in [0, 1].
+    """Scores of the teacher on the test split, in [0, 1].
 
     Attributes:
-        name: As configurations name it.
-        digest: SHA-256 of its file; "" if it is not the project's own.
-        num_pictures: Whole pictures that it named by 16 classes and the sky.
-        accuracy: Share of them that it named rightly.
-        recall: (16,) the same by class.
-        mean_iou: Of labelled pixels, over 16 classes.
-        iou: (16,) the same by class.
-        groups: Other texts.
-        unread: Texts that it could not read.
+        name: Name of the CLIP, as in a configuration.
+        digest: SHA-256 of its file; "" for a CLIP that open_clip downloads.
+        num_pictures: Number of whole pictures that it classified: 16 classes and the sky.
+        accuracy: Share of the pictures with the right class.
+        recall: (16,) share of the pictures of each class with the right class.
+        mean_iou: Mean IoU of labelled pixels over 16 classes.
+        iou: (16,) IoU of labelled pixels of each class.
+        groups: Retrieval of other texts.
+        unread: Texts with words that it does not know.
     """
 
     name: str
@@ -82,21 +91,12 @@ class Difference:
 
     Attributes:
         one: Name of a labeller.
-        other: Name of the one that is subtracted.
-        points: "all points" or "points in view".
-        paired: The difference.
+        other: Name of the labeller that is subtracted.
+        points: "all points", "points in view", or a column of Table 2.
+        paired: Difference with its errors, in [-1, 1].
     """
 
     one: str
     other: str
     points: str
     paired: PairedDifference
-
-
-@dataclass(frozen=True)
-class StageTime:
-    """How long one stage took, and the code that ran it."""
-
-    name: str
-    seconds: float
-    commit: str

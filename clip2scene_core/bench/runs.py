@@ -1,4 +1,4 @@
-"""Students that a benchmark trains or is given, one per configuration and seed."""
+"""Students that a benchmark trains or is given, one for each configuration and seed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class StudentRun:
 
     Attributes:
         group: Name of its configuration.
-        config: With its seed.
-        weights: Its checkpoint.
-        is_given: Whether it was trained before.
+        config: Configuration with the seed.
+        weights: File of the checkpoint.
+        is_given: True for a checkpoint that was trained before.
     """
 
     group: str
@@ -33,41 +33,57 @@ class StudentRun:
         return f"{self.group}-{self.config.training.seed}"
 
 
+def with_seed(config: PretrainConfig, seed: int) -> PretrainConfig:
+    """Set the seed of a configuration."""
+    return replace(config, training=replace(config.training, seed=seed))
+
+
+def trained_run(group: str, config: PretrainConfig, seed: int, work: Path) -> StudentRun:
+    """Plan to train a configuration with a seed.
+
+    Args:
+        group: Name of the configuration.
+        config: Configuration; its own seed is replaced.
+        seed: Seed of the training.
+        work: Folder of the benchmark; the checkpoint goes to `students/` in it.
+    """
+    weights = work / "students" / f"{group}-{seed}.safetensors"
+    return StudentRun(group, with_seed(config, seed), weights, is_given=False)
+
+
 def trained_runs(
     configs: Mapping[str, PretrainConfig], num_seeds: int, work: Path
 ) -> list[StudentRun]:
     """Plan to train each configuration with the seeds 0, 1, ...
 
     Args:
-        configs: By name.
-        num_seeds: How many seeds.
-        work: The bench's folder; checkpoints go to `students/` in it.
+        configs: Configurations by their names.
+        num_seeds: Number of seeds.
+        work: Folder of the benchmark.
     """
-    runs = []
-    for group, config in configs.items():
-        for seed in range(num_seeds):
-            seeded = replace(config, training=replace(config.training, seed=seed))
-            weights = work / "students" / f"{group}-{seed}.safetensors"
-            runs.append(StudentRun(group, seeded, weights, is_given=False))
-    return runs
+    return [
+        trained_run(group, config, seed, work)
+        for group, config in configs.items()
+        for seed in range(num_seeds)
+    ]
 
 
 def given_runs(students: Sequence[Path]) -> list[StudentRun]:
-    """Plan to measure checkpoints as they are; those of one configuration are its seeds.
+    """Plan to measure checkpoints; those of one configuration count as its seeds.
 
     Args:
-        students: Checkpoints, in the order wanted.
+        students: Files of checkpoints, in the order of the report.
 
     Raises:
-        CheckpointError: If one cannot be used.
-        ValueError: If two have one configuration and one seed, or two configurations one name.
+        CheckpointError: If a checkpoint cannot be used.
+        ValueError: If two have the same configuration and seed, or two configurations have the
+            same name.
     """
     groups: dict[str, dict[int, StudentRun]] = {}  # by configuration, then by seed
     for path in students:
         config = load_checkpoint(path).config
         seed = config.training.seed
-        without_seed = repr(replace(config, training=replace(config.training, seed=0)))
-        members = groups.setdefault(without_seed, {})
+        members = groups.setdefault(repr(with_seed(config, 0)), {})
         if seed in members:
             raise ValueError(f"{path} and {members[seed].weights} differ in nothing but weights")
         first = next(iter(members.values()), None)
@@ -84,7 +100,7 @@ def given_runs(students: Sequence[Path]) -> list[StudentRun]:
 
 
 def groups_of(runs: Sequence[StudentRun]) -> dict[str, list[StudentRun]]:
-    """Sort runs by their configuration, in order; those of one differ by their seeds."""
+    """Sort runs by the names of their configurations; the runs of one differ by their seeds."""
     groups: dict[str, list[StudentRun]] = {}
     for run in runs:
         groups.setdefault(run.group, []).append(run)

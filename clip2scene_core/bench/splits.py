@@ -1,4 +1,4 @@
-"""The splits of the synthetic world on disk, and how large they are."""
+"""Splits on disk: the rendered ones of the synthetic world, or scenes of any data set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from clip2scene_core.bench.json_dataclass import to_json
 from clip2scene_core.bench.results import SplitCounts
 from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
@@ -18,23 +20,24 @@ from clip2scene_core.world.dataset.writer import write_world
 
 
 def quick_world(options: WorldOptions) -> WorldOptions:
-    """Make a world that takes seconds and shows next to nothing."""
+    """Make a world so small that rendering takes seconds; its numbers mean nothing."""
     return replace(options, num_scenes=2, seconds=0.5, image_size=(56, 100), lidar_columns=180)
 
 
 def write_split(
     root: Path, options: WorldOptions, progress: Callable[[int, int], None], workers: int
 ) -> dict[str, Any]:
-    """Write a split and measure it.
+    """Render a split, if it is not there, and count its points.
 
     Args:
-        root: Where it appears when it is complete; what an interrupted bench left is replaced.
-        options: What to write.
-        progress: Called with (scenes done, scenes).
-        workers: Processes.
+        root: Folder of the split, with the split's name. It appears when the split is complete;
+            what an interrupted run left is replaced.
+        options: What is rendered.
+        progress: Called after each scene with (scenes done, scenes).
+        workers: Number of processes.
 
     Returns:
-        Its sizes as JSON holds them, see `split_result`.
+        A `SplitCounts` as JSON.
     """
     if not root.exists():
         unfinished = root.with_name(f"{root.name}.unfinished")
@@ -43,6 +46,20 @@ def write_split(
         write_world(unfinished, options, progress, workers)
         unfinished.replace(root)
     dataset = NuScenesDataset(root, with_labels=True, with_images=False)
+    by_scene = count_points(dataset)
+    split = SplitCounts(
+        name=root.name,
+        num_scenes=len(dataset.scenes),
+        num_keyframes=len(dataset),
+        points_per_class=tuple(by_scene.sum(axis=0).tolist()),
+        scenes_per_class=tuple((by_scene > 0).sum(axis=0).tolist()),
+    )
+    values: dict[str, Any] = to_json(split)
+    return values
+
+
+def count_points(dataset: NuScenesDataset) -> NDArray[np.int64]:
+    """Count the labelled points of each scene and class: (S, 16) int64; open it with labels."""
     points = {scene.token: np.zeros(len(NUSCENES_CLASSES), np.int64) for scene in dataset.scenes}
     for index in range(len(dataset)):
         sample = dataset[index]
@@ -50,24 +67,7 @@ def write_split(
         assert labels is not None  # the data set was opened with labels
         counts = np.bincount(labels[labels != IGNORE_LABEL], minlength=len(NUSCENES_CLASSES))
         points[sample.scene_token] += counts
-    by_scene = np.stack(list(points.values()))
-    return {
-        "num_scenes": len(dataset.scenes),
-        "num_keyframes": len(dataset),
-        "points_per_class": by_scene.sum(axis=0).tolist(),
-        "scenes_per_class": (by_scene > 0).sum(axis=0).tolist(),
-    }
-
-
-def split_result(name: str, value: dict[str, Any]) -> SplitCounts:
-    """Make the noun of a report from what `write_split` gave."""
-    return SplitCounts(
-        name,
-        value["num_scenes"],
-        value["num_keyframes"],
-        tuple(value["points_per_class"]),
-        tuple(value["scenes_per_class"]),
-    )
+    return np.stack(list(points.values()))
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Scenes:
 
     Attributes:
         root: Folder of the data set.
-        names: Of the scenes, in order; None takes all.
-        version: Its version folder, if there are several.
+        names: Names of the scenes, in order; None takes all scenes.
+        version: Version folder of the data set; None if there is one only.
     """
 
     root: Path
@@ -85,7 +85,7 @@ class Scenes:
     version: str | None = None
 
     def open(self, with_labels: bool = False, with_images: bool = True) -> NuScenesDataset:
-        """Open them; see `NuScenesDataset`."""
+        """Open the scenes; see `NuScenesDataset`."""
         return NuScenesDataset(
             self.root,
             self.version,

@@ -1,4 +1,4 @@
-"""The stages of a bench: each is computed once, kept as JSON, and not computed again."""
+"""The stages of a bench: each is computed once, and its result stays in a folder as JSON."""
 
 from __future__ import annotations
 
@@ -18,11 +18,31 @@ from typing import Any
 import torch
 
 from clip2scene_core.atomic_write import atomic_write
-from clip2scene_core.bench.provenance import current_commit
+from clip2scene_core.bench.provenance import StageTime, current_commit
 
 
 class BenchError(ValueError):
     """A bench that cannot go on; the message names the stage or the folder."""
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """How a bench runs.
+
+    Attributes:
+        work: Folder of the bench. An interrupted bench continues in it.
+        is_quick: True for tiny scenes and trainings: every stage runs, and no number means
+            anything.
+        workers: Number of processes, each with one thread.
+        device: Device of CLIP and of trainings, such as "cpu" or "cuda".
+        command: Command line, for the report.
+    """
+
+    work: Path
+    is_quick: bool
+    workers: int
+    device: str
+    command: str
 
 
 @dataclass(frozen=True)
@@ -31,7 +51,7 @@ class Stage:
 
     Attributes:
         name: File name of its result, without the ending.
-        compute: Gives the result, which JSON can hold. Other processes must be able to unpickle it.
+        compute: Returns the result as values of JSON. It is pickled for other processes.
     """
 
     name: str
@@ -39,28 +59,29 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class StageResult:
-    """What a stage gave.
+class StageResult(StageTime):
+    """Result of a stage, with its time and commit.
 
     Attributes:
-        name: The stage's.
-        seconds: How long it took when it was computed.
-        commit: The code that computed it.
-        value: What `compute` gave.
+        value: What `compute` returned.
     """
 
-    name: str
-    seconds: float
-    commit: str
     value: Any
 
 
+StageReport = Callable[[StageResult, int], None]
+"""Called after each stage with its result and the number of all stages."""
+
+SceneReport = Callable[[str, int, int], None]
+"""Called after each rendered scene with (name of the split, scenes done, scenes)."""
+
+
 class WorkFolder:
-    """A folder that keeps the results of stages, so that an interrupted bench goes on.
+    """A folder that keeps the results of stages, so that an interrupted bench can continue.
 
     Args:
-        root: Created if it is not there.
-        setup: Everything that decides the results; a folder belongs to one setup.
+        root: The folder. It is created if it is not there.
+        setup: Everything that decides the results. A folder belongs to one setup.
 
     Raises:
         BenchError: If the folder belongs to another setup.
@@ -82,19 +103,19 @@ class WorkFolder:
 
     def run(
         self, stages: Sequence[Stage], workers: int, report: Callable[[StageResult], None]
-    ) -> list[StageResult]:
+    ) -> dict[str, StageResult]:
         """Give the results of stages that do not need each other, computing those that are missing.
 
         Args:
-            stages: In the order wanted.
-            workers: Processes, each with one thread; with 1 this process computes.
-            report: Called with each result, those that were there first.
+            stages: The stages.
+            workers: Number of processes, each with one thread; with 1 this process computes.
+            report: Called with each result; kept results come first.
 
         Returns:
-            The results in the order of the stages.
+            The results by the names of their stages, in the order of the stages.
 
         Raises:
-            BenchError: If a stage fails; what others computed is kept.
+            BenchError: If a stage fails. The results of others are kept.
         """
         missing = []
         for stage in stages:
@@ -109,7 +130,7 @@ class WorkFolder:
                 with _named(stage.name):
                     _compute(stage, self._path(stage.name))
                 report(self._read(stage.name))
-        return [self._read(stage.name) for stage in stages]
+        return {stage.name: self._read(stage.name) for stage in stages}
 
     def _run_in_processes(
         self, stages: Sequence[Stage], workers: int, report: Callable[[StageResult], None]
@@ -136,13 +157,32 @@ class WorkFolder:
         return StageResult(**json.loads(self._path(name).read_text()))
 
 
+@contextmanager
+def name_missing_value(work: Path) -> Iterator[None]:
+    """Say what to do if a kept result lacks a value, because other code computed it.
+
+    Args:
+        work: Folder of the bench.
+
+    Raises:
+        BenchError: In place of a KeyError.
+    """
+    try:
+        yield
+    except KeyError as error:
+        raise BenchError(
+            f"a kept stage lacks {error}: other code computed it; remove the stage's file from "
+            f"{work / 'results'} and run again"
+        ) from error
+
+
 def _begin_worker() -> None:
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """A worker whose bench was killed would finish its stage and then wait for ever."""
+    """End this worker when the bench is killed; it would wait for ever after its stage."""
     parent = multiprocessing.parent_process()
     assert parent is not None  # of a worker
     parent.join()
@@ -165,7 +205,7 @@ def _compute(stage: Stage, path: Path) -> None:
 
 @contextmanager
 def _named(stage: str) -> Iterator[None]:
-    """Say in which stage an error came up."""
+    """Name the stage of an error."""
     try:
         yield
     except BrokenProcessPool as error:

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 Statistic = Callable[[NDArray[np.int64]], NDArray[np.float64]]
-"""Confusion counts (..., C, C + 1) to one number each, in [0, 1]; NaN where nothing is counted."""
+"""Confusion counts (..., C, C + 1) to one number each, in [0, 1]; NaN where no point is counted."""
+
+READING: Final = """\
+Numbers are percentages. "±" after a mean is the spread over the seeds of training; "±" after a
+difference is its standard error, from seeds and scenes together (jackknife over the scenes, both
+sides paired). A difference of less than two standard errors is "not resolved"."""
+"""How a report explains what `Measurement.format` and `PairedDifference.format` write."""
 
 
 @dataclass(frozen=True)
 class SceneCounts:
-    """What one labeller got right and wrong, scene by scene.
+    """Confusion counts of one labeller by scene.
 
     Attributes:
         counts: (K, S, C, C + 1) int64 confusion counts as in `evaluation.ConfusionMatrix`, for K
             seeds and S scenes. Equal positions of two labellers are the same seed and scene.
-        is_seeded: Whether chance in training decides them. A fixed model or a rule is not seeded;
-            it has K = 1 and its error comes from the scenes alone.
+        is_seeded: True if the counts depend on the seed of a training. A fixed model or a rule has
+            no seed: K = 1, and its error comes from the scenes alone.
     """
 
     counts: NDArray[np.int64]
@@ -34,6 +41,16 @@ class SceneCounts:
         if shape[0] != 1 and not self.is_seeded:
             raise ValueError(f"a labeller without seeds has one set of counts, got {shape[0]}")
 
+    @classmethod
+    def of_seeds(cls, counts: Sequence[Any]) -> SceneCounts:
+        """Stack the counts of K seeds, each (S, C, C + 1) as nested lists."""
+        return cls(np.array(counts, dtype=np.int64), is_seeded=True)
+
+    @classmethod
+    def fixed(cls, counts: Any) -> SceneCounts:
+        """Take counts without a seed, (S, C, C + 1) as nested lists."""
+        return cls(np.array([counts], dtype=np.int64), is_seeded=False)
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -41,9 +58,8 @@ class Measurement:
 
     Attributes:
         values: K values.
-        scene_error: Standard error of the mean that comes from the choice of the scenes; NaN where
-            one scene alone was measured.
-        is_seeded: Whether the values differ by the seed of training.
+        scene_error: Standard error of the mean, from the choice of the scenes; NaN for one scene.
+        is_seeded: True if the values differ by the seed of training.
     """
 
     values: tuple[float, ...]
@@ -52,7 +68,7 @@ class Measurement:
 
     @property
     def num_seeds(self) -> int:
-        """How many seeds were measured; 0 where chance has no part."""
+        """Number of seeds; 0 for a labeller without seeds."""
         return len(self.values) if self.is_seeded else 0
 
     @property
@@ -98,13 +114,13 @@ class PairedDifference:
 
     @property
     def standard_error(self) -> float:
-        """Both errors together, as if they were independent; NaN where one is unknown."""
+        """Standard error from seeds and scenes, taken as independent; NaN if one is unknown."""
         return math.hypot(self.seed_error, self.scene_error)
 
     @property
     def is_resolved(self) -> bool:
-        """Whether the difference is at least two standard errors away from nothing."""
-        # A labeller does not differ from itself, however certain that is.
+        """True if the difference is not 0 and at least two standard errors away from 0."""
+        # The difference of a labeller from itself has the standard error 0.
         return self.difference != 0 and abs(self.difference) >= 2 * self.standard_error
 
     def format(self) -> str:
@@ -129,7 +145,7 @@ def class_iou(counts: NDArray[np.int64]) -> NDArray[np.float64]:
         counts: (..., C, C + 1) int64 confusion counts.
 
     Returns:
-        (..., C) float64, NaN for a class that neither truth nor prediction holds.
+        (..., C) float64, NaN for a class that is in neither ground truth nor prediction.
     """
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
     union = counts.sum(axis=-1) + counts[..., :-1].sum(axis=-2) - hits
@@ -142,9 +158,9 @@ def mean_iou(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def balanced_accuracy(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Mean recall over the classes that are true somewhere; a `Statistic`.
+    """Mean recall over the classes of the ground truth; a `Statistic`.
 
-    Guessing scores one over the number of classes, whatever their shares.
+    Guessing scores one over the number of classes, whatever the shares of the classes.
     """
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
     return _mean_of_present(_divide(hits, counts.sum(axis=-1)))
@@ -155,28 +171,37 @@ def measure(scenes: SceneCounts, statistic: Statistic = mean_iou) -> Measurement
 
     Args:
         scenes: Counts of K seeds and S scenes.
-        statistic: Computed from the counts of all scenes added up.
+        statistic: Number to compute from the sum of the counts of all scenes.
     """
     values = statistic(scenes.counts.sum(axis=1))
     error = _jackknife_error(_leave_one_out(scenes, statistic))
     return Measurement(tuple(values.tolist()), error, scenes.is_seeded)
 
 
+def measure_classes(scenes: SceneCounts) -> tuple[Measurement, ...]:
+    """Measure the IoU of each of the C classes."""
+
+    def iou_of(label: int) -> Statistic:
+        return lambda counts: np.asarray(class_iou(counts)[..., label])
+
+    return tuple(measure(scenes, iou_of(label)) for label in range(scenes.counts.shape[2]))
+
+
 def compare(
     one: SceneCounts, other: SceneCounts, statistic: Statistic = mean_iou
 ) -> PairedDifference:
-    """Subtract another labeller's statistic from one's.
+    """Subtract the statistic of another labeller.
 
-    Seeds are paired where both sides have them. The error from the scenes is the jackknife's: the
-    same scene is left out on both sides, so what makes a scene hard for both cancels.
+    Seeds are paired if both sides have seeds. The error from the scenes is that of the jackknife:
+    the same scene is left out on both sides, so what makes a scene hard for both cancels.
 
     Args:
         one: Counts of K seeds and S scenes.
-        other: Counts of as many seeds, or of none, and of the same scenes.
-        statistic: Computed from the counts of all scenes added up.
+        other: Counts of the same scenes, of K seeds or without seeds.
+        statistic: Number to compute from the sum of the counts of all scenes.
 
     Raises:
-        ValueError: If the scenes or the seeds of the two cannot be paired.
+        ValueError: If the two have other scenes, classes or numbers of seeds.
 
     Source: Efron and Stein, The jackknife estimate of variance, Annals of Statistics 9 (1981).
     """
@@ -197,7 +222,7 @@ def compare(
 
 
 def _leave_one_out(scenes: SceneCounts, statistic: Statistic) -> NDArray[np.float64]:
-    """The statistic without each scene, averaged over the seeds: (S,) float64."""
+    """Compute the statistic without each scene, mean over the seeds: (S,) float64."""
     others = scenes.counts.sum(axis=1, keepdims=True) - scenes.counts  # (K, S, C, C + 1)
     return np.asarray(statistic(others).mean(axis=0))
 

@@ -1,58 +1,97 @@
-"""Stages that train: teacher embeddings, students, and networks with full supervision."""
+"""The stages before anything is measured: they render, embed and train.
+
+In all functions `train` are the training scenes, `cache` is the folder of what is computed once for
+all students, `weights` is the checkpoint to write, and `device` is the device of CLIP or training.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from clip2scene_core.bench.measure.references import supervise
 from clip2scene_core.bench.provenance import digest_of
-from clip2scene_core.bench.runs import StudentRun
+from clip2scene_core.bench.splits import Scenes, write_split
+from clip2scene_core.bench.stages import BenchOptions, SceneReport, Stage
 from clip2scene_core.config.pretrain import PretrainConfig
-from clip2scene_core.config.sections import NetworkConfig, TeacherConfig
-from clip2scene_core.datasets import NuScenesDataset
+from clip2scene_core.config.sections import LossesConfig, NetworkConfig, TeacherConfig
 from clip2scene_core.device import find_device
 from clip2scene_core.teacher.cache import TeacherCache
 from clip2scene_core.teacher.clip import load_clip
 from clip2scene_core.training.fabric import make_fabric
 from clip2scene_core.training.pretrain.data.pixel_embeddings import fill_cache
-from clip2scene_core.training.pretrain.prepare import dense_clip_of
+from clip2scene_core.training.pretrain.prepare import dense_clip_of, superpixels_of
 from clip2scene_core.training.pretrain.run import pretrain
+from clip2scene_core.world.dataset.options import WorldOptions
 
 _QUICK_NETWORK: Final = NetworkConfig(width=0.125, voxel_size_m=0.5)
-
-
 _QUICK_IMAGE_HEIGHT: Final = 64
 
 
 def quick_config(config: PretrainConfig) -> PretrainConfig:
-    """Make a configuration whose training takes seconds and is worth nothing."""
+    """Make a configuration that trains within seconds, with S3 in its only epoch.
+
+    The numbers of its student mean nothing.
+    """
     return replace(
         config,
         network=_QUICK_NETWORK,
         teacher=replace(config.teacher, image_height=_QUICK_IMAGE_HEIGHT),
         training=replace(config.training, epochs=1),
+        switching=replace(config.switching, start_epoch=0),
     )
 
 
-def embed_images(work: Path, teacher: TeacherConfig, device: str) -> str:
-    """Let a teacher embed every training image; gives the name of its cache."""
+def world_stages(
+    options: BenchOptions, worlds: Mapping[str, WorldOptions], report: SceneReport
+) -> list[Stage]:
+    """Make the stages that render splits by their names, each into the folder of its name.
+
+    They share the workers of `options` themselves, so this process must run them.
+    """
+    return [
+        Stage(
+            f"world-{name}",
+            partial(
+                write_split, options.work / name, world, partial(report, name), options.workers
+            ),
+        )
+        for name, world in worlds.items()
+    ]
+
+
+def embed_images(
+    train: Scenes, teacher: TeacherConfig, cache: Path, device: str, part: int = 0, parts: int = 1
+) -> str:
+    """Embed share `part` of `parts` of the images by the teacher; return the name of its cache."""
     dense_clip = dense_clip_of(teacher, load_clip(teacher.clip, find_device(device)))
-    cache = TeacherCache(work / "teacher", dense_clip)
-    dataset = NuScenesDataset(work / "train")
-    fill_cache(cache, dataset, range(len(dataset)), lambda done, total: None)
-    return cache.folder.name
+    kept = TeacherCache(cache, dense_clip)
+    dataset = train.open()
+    fill_cache(kept, dataset, range(part, len(dataset), parts), lambda done, total: None)
+    return kept.folder.name
 
 
-def pretrain_student(work: Path, run: StudentRun, device: str) -> str:
-    """Train a student; gives the digest of its checkpoint."""
-    dataset = NuScenesDataset(work / "train")
-    fabric = make_fabric(run.config, device)
-    return digest_of(pretrain(dataset, run.config, run.weights, fabric, work / "teacher"))
+def cut_superpixels(train: Scenes, losses: LossesConfig, cache: Path, part: int, parts: int) -> str:
+    """Cut share `part` of `parts` of the images into superpixels; return the name of the folder."""
+    superpixels = superpixels_of(losses, cache)
+    assert superpixels is not None  # the losses need them
+    dataset = train.open()
+    for index in range(part, len(dataset), parts):
+        superpixels.of(dataset.load(index, ()))
+    return superpixels.folder.name
 
 
-def supervise_network(train: Path, run: StudentRun, out: Path, device: str) -> str:
-    """Train its network with 3D labels; gives the digest of its checkpoint."""
-    dataset = NuScenesDataset(train, with_labels=True, with_images=False)
-    return digest_of(supervise(dataset, run.config, out, make_fabric(run.config, device)))
+def pretrain_student(
+    train: Scenes, config: PretrainConfig, weights: Path, cache: Path, device: str
+) -> str:
+    """Pre-train a student without labels; return the digest of its checkpoint."""
+    return digest_of(pretrain(train.open(), config, weights, make_fabric(config, device), cache))
+
+
+def supervise_network(train: Scenes, config: PretrainConfig, weights: Path, device: str) -> str:
+    """Train the network of a student with 3D labels; return the digest of its checkpoint."""
+    dataset = train.open(with_labels=True, with_images=False)
+    return digest_of(supervise(dataset, config, weights, make_fabric(config, device)))

@@ -1,12 +1,7 @@
 """A small bench result by hand, for the tests of what is made of it."""
 
-from clip2scene_core.bench.results import (
-    ClipResult,
-    Difference,
-    SplitCounts,
-    StageTime,
-    TextGroup,
-)
+from clip2scene_core.bench.provenance import StageTime
+from clip2scene_core.bench.results import ClipResult, Difference, SplitCounts, TextGroup
 from clip2scene_core.bench.statistics import Measurement, PairedDifference
 from clip2scene_core.bench.world.result import (
     BenchResult,
@@ -30,11 +25,11 @@ def make_result(digests=("aa", "bb"), clip_digest: str = "cc") -> BenchResult:
     def fixed(value: float) -> Measurement:
         return Measurement((value,), 0.02, is_seeded=False)
 
-    answer = QueryResult(
+    synonyms = QueryResult(
         "synonyms", ("automobile", "street"), "mean IoU", "lidar", seeded(0.3, 0.5), None,
         "trained prompts", PairedDifference(-0.1, 0.01, 0.02), "synonyms.png",
     )  # fmt: skip
-    choice = ("car split by colour", ("red car", "white car"), "which colour")
+    colors = ("car split by colour", ("red car", "white car"), "which colour")
     modes = ("lidar", "camera", "fused")
     lost = PairedDifference(-0.2, 0.0, 0.05)
     student = StudentResult(
@@ -50,9 +45,9 @@ def make_result(digests=("aa", "bb"), clip_digest: str = "cc") -> BenchResult:
             Difference("student", "projected teacher", points, PairedDifference(value, 0.04, 0.03))
             for points, value in (("all points", 0.1), ("points in view", 0.05))
         ),
-        answers=(
-            *(QueryResult(**{**vars(answer), "mode": mode}) for mode in modes),
-            *(QueryResult(*choice, mode, fixed(0.625), 0.5, None, None, "") for mode in modes),
+        queries=(
+            *(QueryResult(**{**vars(synonyms), "mode": mode}) for mode in modes),
+            *(QueryResult(*colors, mode, fixed(0.625), 0.5, None, None, "") for mode in modes),
         ),
         corruptions=(
             *(Corrupted("none", 0, "", mode, fixed(0.4), None) for mode in modes),

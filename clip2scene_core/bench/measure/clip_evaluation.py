@@ -1,4 +1,4 @@
-"""What a CLIP knows of the synthetic world: its pictures, its words, its pixels."""
+"""Evaluate a CLIP on the synthetic world: whole pictures, texts, and pixels."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from clip2scene_core.world.dataset.ground_truth import read_class_images
 
 @dataclass(frozen=True)
 class QuestionRecall:
-    """How well a CLIP answered a question.
+    """Recall of one question: which text fits the pictures?
 
     Attributes:
-        question: What was asked.
-        recall: Share of the pictures to which the right text was the nearest (recall@1).
+        question: Pictures, the right text, and wrong ones.
+        recall: Share in [0, 1] of the pictures to which the right text was the nearest (recall@1).
     """
 
     question: Question
@@ -46,12 +46,12 @@ class QuestionRecall:
 
 @dataclass(frozen=True)
 class PictureScores:
-    """How well a CLIP names whole pictures.
+    """Scores of a CLIP on whole pictures.
 
     Attributes:
-        confusion: Zero-shot classification of the dominating thing, 16 classes and the sky.
-        answers: To the questions about synonyms and compositions.
-        unread: Texts that it could not read and therefore never found.
+        confusion: Zero-shot classification of the dominant object: 16 classes and the sky.
+        answers: Recalls of the questions about synonyms and compositions.
+        unread: Texts that it could not read; their recall is 0.
     """
 
     confusion: ConfusionMatrix
@@ -60,22 +60,22 @@ class PictureScores:
 
     @property
     def accuracy(self) -> float:
-        """Share of the pictures whose class was named."""
+        """Share in [0, 1] of the pictures with the right class."""
         return float(self.confusion.counts.trace() / self.confusion.counts.sum())
 
     @property
     def class_recall(self) -> NDArray[np.float64]:
-        """(17,) float64, share of each class's pictures that were named; NaN without pictures."""
+        """(17,) float64, share of each class's pictures with the right class; NaN without any."""
         pictures = self.confusion.points_per_class
         recall = np.full(len(pictures), np.nan)
         np.divide(self.confusion.counts.diagonal(), pictures, out=recall, where=pictures > 0)
         return recall
 
     def group_recall(self) -> dict[str, tuple[float, float, int]]:
-        """Recall and chance over all pictures of a group's questions, and how many texts it has.
+        """Give recall, chance and number of texts of each group of questions.
 
-        Every picture counts once for each text that it is asked about: some texts have few
-        pictures, and a mean over texts would be theirs.
+        Every pair of text and picture has the same weight. In a mean over texts, those with few
+        pictures would weigh too much.
         """
         groups: dict[str, list[QuestionRecall]] = {}
         for answer in self.answers:
@@ -89,7 +89,7 @@ class PictureScores:
         return recalls
 
     def as_dict(self) -> dict[str, object]:
-        """Everything as JSON holds it."""
+        """Give all scores as values of JSON."""
         recalls = zip(CLASS_NAMES, self.class_recall, self.confusion.points_per_class, strict=True)
         return {
             "num_pictures": int(self.confusion.counts.sum()),
@@ -121,7 +121,7 @@ class PictureScores:
         }
 
     def format_report(self) -> str:
-        """Write the tables of classes, of groups, and of every text that was held out."""
+        """Write the tables of classes, of groups, and of every held-out text."""
         lines = [f"{'zero-shot class':<32}  recall [%]  chance [%]  pictures"]
         chance = 1 / len(CLASS_NAMES)
         total = int(self.confusion.counts.sum())
@@ -148,14 +148,15 @@ class PictureScores:
 
 
 def evaluate_pictures(clip: Clip, pictures: Iterable[Picture]) -> PictureScores:
-    """Let a CLIP name pictures whose truth is known; their captions are not looked at.
+    """Classify pictures with known ground truth, and find texts; captions are not used.
 
     Args:
         clip: A CLIP.
         pictures: Held-out pictures of one size.
 
     Returns:
-        The scores. A picture's class is what dominates it: the largest area, weighed by salience.
+        The scores. The class of a picture is that of its dominant object: the largest area, times
+        its salience.
 
     Raises:
         ValueError: If there is no picture, or the CLIP can read no prompt of a class.
@@ -187,15 +188,15 @@ def evaluate_pixels(
     root: Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> ConfusionMatrix:
-    """Label every pixel of a rendered data set by the 16 classes' prompts.
+    """Label every pixel of a synthetic data set by the prompts of the 16 classes.
 
     Args:
-        dense_clip: The teacher as distillation reads it.
-        root: A data set with class images, see `world/truth.py`.
-        progress: Called after each keyframe with how many are done and how many there are.
+        dense_clip: Teacher with the options of distillation.
+        root: Root of a data set with class images, see `world/dataset/ground_truth.py`.
+        progress: Called after each keyframe with (keyframes done, keyframes).
 
     Returns:
-        Counts of pixels; those without a class, the sky's among them, do not count.
+        Counts of pixels. Pixels without a class, such as those of the sky, are not counted.
 
     Raises:
         DatasetError: If the data set cannot be read or has no class images.

@@ -1,4 +1,4 @@
-"""Pictures of where a student fails most."""
+"""Pictures of the classes on which a student fails most."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _RIGHT = (64, 200, 96)
 
 
 def draw_failures(weights: Path, test: Path, out: Path, num_classes: int = 4) -> list[Any]:
-    """Draw the classes with the least IoU, each on the keyframe with most errors of it.
+    """Draw the classes with the lowest IoU, each on the keyframe with most errors of the class.
 
     Args:
-        weights: The student's checkpoint.
+        weights: Checkpoint of the student.
         test: Root of the test split.
         out: Folder for the pictures.
-        num_classes: How many classes.
+        num_classes: Number of classes.
 
     Returns:
-        For each picture, worst first: {"name", "iou", "keyframe", "file"}.
+        For each picture, lowest IoU first: {"name", "iou", "keyframe", "file"}.
     """
     segmenter = Segmenter(load_checkpoint(weights))
     dataset = NuScenesDataset(test, with_labels=True, with_images=False)
@@ -73,7 +73,14 @@ def draw_failures(weights: Path, test: Path, out: Path, num_classes: int = 4) ->
 
 @dataclass(frozen=True)
 class _Failure:
-    """One class on one keyframe."""
+    """One class on one keyframe with N points.
+
+    Attributes:
+        label: Index of the class.
+        sample: Keyframe.
+        ground_truth: (N,) uint8 true labels.
+        predicted: (N,) uint8 predicted labels.
+    """
 
     label: int
     sample: Sample
@@ -82,7 +89,7 @@ class _Failure:
 
     @property
     def is_wrong(self) -> NDArray[np.bool_]:
-        """(N,) bool, points of the class that are missed and others that are taken for it."""
+        """(N,) bool, True for points of the class with another label, and the reverse."""
         about = (self.ground_truth == self.label) | (self.predicted == self.label)
         wrong: NDArray[np.bool_] = (
             about & (self.ground_truth != self.predicted) & (self.ground_truth != IGNORE_LABEL)
@@ -91,11 +98,11 @@ class _Failure:
 
     @property
     def num_errors(self) -> int:
-        """How many points are wrong about the class."""
+        """Number of points that are wrong about the class."""
         return int(self.is_wrong.sum())
 
     def draw(self, vocabulary: Vocabulary) -> Image.Image:
-        """Draw truth, prediction and errors from above."""
+        """Draw ground truth, prediction and errors from above."""
         points = forward_left_up(self.sample.keyframe.points)
         gray = np.tile(np.array(IGNORE_COLOR, dtype=np.uint8), (len(points), 1))
         errors = draw_bird_eye(points, gray, _SIZE_PX, _REACH_M)
@@ -109,12 +116,12 @@ class _Failure:
         name = vocabulary.names[self.label]
         return place_side_by_side(
             [true_picture, predicted_picture, errors],
-            ["truth", "student", f"{name}: right green, wrong red"],
+            ["ground truth", "student", f"{name}: right green, wrong red"],
         )
 
 
 def _mark(picture: Image.Image, points: NDArray[np.floating], color: tuple[int, int, int]) -> None:
-    """Draw points large; a few of them would not be seen among thousands."""
+    """Draw points large: a few of them would not be visible among thousands."""
     draw = ImageDraw.Draw(picture)
     scale = _SIZE_PX / (2 * _REACH_M)
     for x_forward, y_left in points[:, :2].tolist():

@@ -1,15 +1,16 @@
-"""Students and teacher look at a sample once; any words then label it in every mode."""
+"""Label a sample in every mode: it is embedded once, then compared with any prompts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2scene_core.checkpoint import Checkpoint
+from clip2scene_core.config.sections import TeacherConfig
 from clip2scene_core.datasets import Sample, Sweep
 from clip2scene_core.inference.camera_segmenter import (
     DEFAULT_OCCLUSION_MARGIN_M,
@@ -22,17 +23,18 @@ from clip2scene_core.inference.segmenter import Segmenter
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.prompts.text_encoder import TextEncoder
 from clip2scene_core.prompts.vocabulary import Vocabulary, classify, make_vocabulary
-from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.teacher.clip import Clip
+from clip2scene_core.training.pretrain.prepare import dense_clip_of
 
 
 @dataclass(frozen=True)
 class Look:
-    """What students and teacher make of one sample before they are given words.
+    """Embeddings of one sample, before they are compared with prompts.
 
     Attributes:
-        finite: (N,) bool, the M points that can be labelled.
+        finite: (N,) bool, True for the M points whose values are finite.
         embeddings: (M, D) float32 of unit length from each student.
-        paired: The teacher's pixels of the M points.
+        paired: Embeddings of the pixels that show the M points, from the teacher.
     """
 
     finite: NDArray[np.bool_]
@@ -41,12 +43,12 @@ class Look:
 
 
 class Labeller:
-    """Students beside the teacher that taught them all, as the segmenter runs each of them.
+    """Students and their teacher, which label as the online segmenter does.
 
     Args:
-        checkpoints: Students of one configuration but for the seed; it names the teacher and how
-            the teacher looks at pictures.
-        scales: Sizes at which cameras are read, see `DenseClip`; by default one.
+        checkpoints: Students of one configuration that differ by their seeds. The configuration
+            says which CLIP is the teacher and how it reads images.
+        scales: Multiples of CLIP's image height at which cameras are read, see `DenseClip`.
 
     Raises:
         ValueError: If the teacher cannot be loaded or did not teach the first student.
@@ -55,20 +57,11 @@ class Labeller:
 
     def __init__(self, checkpoints: Sequence[Checkpoint], scales: Sequence[float] = (1.0,)) -> None:
         first = checkpoints[0]
-        teacher = first.config.teacher
+        teacher = replace(first.config.teacher, scales=tuple(scales))
         self.vocabulary = first.vocabulary
         self._embed_prompts = TextEncoder(teacher.clip, taught_with=first.vocabulary)
         self._segmenters = [Segmenter(checkpoint) for checkpoint in checkpoints]
-        margin_m = teacher.occlusion_margin_m
-        self._camera_segmenter = CameraSegmenter(
-            DenseClip(
-                self._embed_prompts.clip,
-                teacher.image_height,
-                teacher.key_smoothing,
-                scales,
-            ),
-            DEFAULT_OCCLUSION_MARGIN_M if margin_m is None else margin_m,
-        )
+        self._camera_segmenter = camera_segmenter_of(teacher, self._embed_prompts.clip)
         self._camera_weight = OnlineOptions().camera_weight
 
     def embed(self, prompts: tuple[str, ...]) -> Vocabulary:
@@ -81,7 +74,7 @@ class Labeller:
         return make_vocabulary(prompts, self._embed_prompts(prompts), names)
 
     def look(self, sample: Sample) -> Look:
-        """Embed the points of a sample's keyframe and the pixels that show them."""
+        """Embed the N points of a sample's keyframe and the pixels that show them."""
         points = sample.keyframe.points
         finite = np.asarray(np.isfinite(points).all(axis=1))
         keyframe = Sweep(points[finite], sample.keyframe.T_global_lidar, sample.keyframe.stamp_ns)
@@ -95,13 +88,13 @@ class Labeller:
         """Label with a vocabulary in each mode of the segmenter.
 
         Args:
-            look: Of a sample with N points.
+            look: Embeddings of a sample with N points.
             vocabulary: C prompts.
 
         Returns:
-            Labels (N,) uint8 of "camera", and of "lidar" and "fused" with each student's number as
-            `mode_of` names them; IGNORE_LABEL where a point is not finite and, in mode "camera",
-            where no camera sees it.
+            Labels (N,) uint8 by mode: "camera", "lidar 0", "fused 0", "lidar 1" and so on, see
+            `mode_of`. IGNORE_LABEL where a point is not finite and, in mode "camera", where no
+            camera sees the point.
         """
         num_points = int(look.finite.sum())
         camera, in_view = self._camera_segmenter.compare(
@@ -119,6 +112,14 @@ class Labeller:
         return labels
 
 
+def camera_segmenter_of(teacher: TeacherConfig, clip: Clip) -> CameraSegmenter:
+    """Make the segmenter of the teacher alone, with the default occlusion margin if it has none."""
+    margin_m = teacher.occlusion_margin_m
+    return CameraSegmenter(
+        dense_clip_of(teacher, clip), DEFAULT_OCCLUSION_MARGIN_M if margin_m is None else margin_m
+    )
+
+
 def mode_of(mode: str, number: int) -> str:
-    """Name a mode with a student's number; the cameras alone need no student."""
+    """Name a mode and the number of its student; mode "camera" has no student."""
     return mode if mode == "camera" else f"{mode} {number}"

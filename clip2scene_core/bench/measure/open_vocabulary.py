@@ -1,4 +1,4 @@
-"""Change the prompts at test time, count what comes out, and draw it."""
+"""Give students the prompts of each query, count their answers, and draw them."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from clip2scene_core.world.dataset.ground_truth import read_objects
 
 _WIDTH_PX = 400
 _COLORS = {"red": (230, 50, 40), "white": (245, 245, 245)}
-"""An answer that names a colour is drawn in it."""
+"""Colors (RGB, uint8) of answers that begin with the name of a color."""
 
 
 def answer_queries(weights: Sequence[Path], test: Path, pictures: Path) -> dict[str, Any]:
-    """Ask students every query on every keyframe of the test split.
+    """Answer every query on every keyframe of the test split.
 
     Args:
         weights: Checkpoints of one configuration.
         test: Root of the test split, a synthetic world.
-        pictures: Folder to draw one picture for each query into, of the first student.
+        pictures: Folder for one picture of each query, with the answers of the first student.
 
     Returns:
         "counts": by query and mode ("camera", "lidar 0", ...), confusion counts (S, A, A + 1) by
-        scene, as lists; "pictures": by query, the name of the file.
+        scene as nested lists, for S scenes and A answers; "pictures": by query, the file name.
 
     Raises:
-        ValueError: If the teacher does not know a word of a query.
+        ValueError: If the teacher does not know a word of a prompt.
     """
     labeller = Labeller([load_checkpoint(path) for path in weights])
     queries = make_queries(labeller.vocabulary.prompts)
@@ -95,15 +95,15 @@ def _answer(
 
 @dataclass(frozen=True)
 class _View:
-    """The camera picture that shows a query's answers best so far.
+    """The camera image that shows the answers to a query best, so far.
 
     Attributes:
-        value: How well.
-        camera: The picture.
-        sample: Its keyframe, N points.
+        value: Quality of the view, see `_better`.
+        camera: The camera image.
+        sample: Keyframe with N points.
         ground_truth: (N,) uint8 true answers; IGNORE_LABEL is not drawn.
-        answers: (N,) uint8.
-        seen: Indices of the points in view.
+        answers: (N,) uint8 answers of the student.
+        seen: (M,) int64 indices of the points in view.
     """
 
     value: float
@@ -114,7 +114,7 @@ class _View:
     seen: NDArray[np.int64]
 
     def draw(self, query: OpenVocabularyQuery) -> Image.Image:
-        """Draw the points that were asked, with their true and their given answers."""
+        """Draw the points that have a true answer, with their true and their given answers."""
         answers = np.where(self.ground_truth == IGNORE_LABEL, IGNORE_LABEL, self.answers).astype(
             np.uint8
         )
@@ -131,7 +131,7 @@ class _View:
         true_legend, answered_legend = legends
         return place_side_by_side(
             [true_picture, true_legend, answered_picture, answered_legend],
-            ["truth", "", f"student, LiDAR alone: {query.name}", ""],
+            ["ground truth", "", f"student, LiDAR alone: {query.name}", ""],
         )
 
 
@@ -142,19 +142,19 @@ def _better(
     ground_truth: NDArray[np.uint8],
     answers: NDArray[np.uint8],
 ) -> _View | None:
-    """Keep the view with many points of many answers: the logarithms of their numbers added up."""
+    """Keep the better view: the sum over answers of log(1 + number of points)."""
     shown = np.where(ground_truth < query.first_drawn, IGNORE_LABEL, ground_truth).astype(np.uint8)
     for camera in sample.cameras:
         seen = pair_pixels_with_points([sample.keyframe], [camera]).point_index
-        asked = shown[seen]
-        value = float(np.log1p(np.bincount(asked[asked != IGNORE_LABEL])).sum())
+        drawn = shown[seen]
+        value = float(np.log1p(np.bincount(drawn[drawn != IGNORE_LABEL])).sum())
         if value > (best.value if best else 0.0):
             best = _View(value, camera, sample, shown, answers, seen)
     return best
 
 
 def _legend(vocabulary: Vocabulary, labels: NDArray[np.uint8], height_px: int) -> Image.Image:
-    """Draw the legend of the labels that occur."""
+    """Draw the legend of the labels that are present."""
     present, compact = np.unique(labels, return_inverse=True)
     occurring = Vocabulary(
         tuple(vocabulary.names[label] for label in present),

@@ -1,4 +1,4 @@
-"""Questions to an open vocabulary: prompts that the student was not trained with."""
+"""Open-vocabulary queries: prompts at test time that the student was not trained with."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SYNONYMS: Final = {
     "manmade": "house",
     "vegetation": "plant",
 }
-"""For each class a word that is neither its name nor its prompt in training."""
+"""For each class, a word that is neither its name nor its prompt in training."""
 
 HELD_OUT: Final = {
     "barrier": "construction barrier",
@@ -49,8 +49,8 @@ HELD_OUT: Final = {
     "manmade": "brick building",
     "vegetation": "bush with leaves",
 }
-"""Synonyms that no caption of the small CLIP's training used either; the other classes have none
-and keep their prompt."""
+"""Synonyms that are in no caption of the small CLIP's training. A class without one keeps its
+prompt."""
 
 GROUPS: Final = {
     "vehicle": ("car", "van", "bus", "truck", "trailer", "excavator"),
@@ -60,7 +60,7 @@ GROUPS: Final = {
     "nature": ("grass", "tree", "bush", "hedge"),
     "manmade": ("building", "wall", "fence", "pole", "barrier", "traffic cone"),
 }
-"""Coarse groups, each named by several prompts."""
+"""Coarse groups, each with several prompts."""
 
 _CLASSES_OF_GROUP: Final = {
     "vehicle": ("car", "bus", "truck", "trailer", "construction vehicle"),
@@ -74,7 +74,7 @@ CAR_COLORS: Final = ("red", "white")
 MACHINES: Final = {
     "excavator": "excavator", "wheel loader": "loader", "road roller": "road roller",
 }  # fmt: skip
-"""Prompts for the machines, all of one class in training, and the world's word for each."""
+"""Prompts for kinds of one class, construction vehicle, and the word of each in the world."""
 
 UNNAMED: Final = {
     "fence": ("fence",),
@@ -82,22 +82,24 @@ UNNAMED: Final = {
     "traffic light": ("traffic light",),
     "bus shelter": ("bus shelter",),
 }
-"""Prompts for parts of class manmade that no training prompt names, and the world's words."""
+"""Prompts for parts of class manmade that no training prompt names, and their words in the
+world."""
 
 _NAMES: Final = tuple(c.name for c in NUSCENES_CLASSES)
 
 GroundTruth = Callable[[NDArray[np.uint8], SceneObjects], NDArray[np.uint8]]
-"""True classes (N,) and things of a sweep to true answers (N,) uint8; IGNORE_LABEL = not asked."""
+"""Takes true classes (N,) uint8 and objects of a sweep. Returns true answers (N,) uint8,
+IGNORE_LABEL for points that do not count."""
 
 
 @dataclass(frozen=True)
 class QueryMetric:
-    """One number of a query.
+    """One number that a query is measured by.
 
     Attributes:
-        name: Says what is asked, in a report's words.
-        statistic: Computed from the counts of the query's answers.
-        chance: The same for an answer that knows nothing about it; None where that means nothing.
+        name: Name in a report.
+        statistic: Computed from the confusion counts of the answers.
+        chance: Value of `statistic` for answers without knowledge; None where it has none.
     """
 
     name: str
@@ -107,17 +109,18 @@ class QueryMetric:
 
 @dataclass(frozen=True)
 class OpenVocabularyQuery:
-    """One set of prompts given at test time.
+    """One set of prompts that is given at test time.
 
     Attributes:
-        name: Short, in small letters.
+        name: Short name in small letters.
         prompts: P texts.
         answers: Names of A answers.
-        answer_of_prompt: (P,) uint8, the answer that each prompt stands for.
+        answer_of_prompt: (P,) uint8, index of the answer of each prompt.
         ground_truth: Gives the true answers.
-        questions: What is measured.
-        against: Name of the query whose prompts answered the same before the change, if there is.
-        first_drawn: Pictures show the points whose true answer is this one or a later one.
+        metrics: What the answers are measured by.
+        against: Name of the query with the prompts of training and the same answers; None if there
+            is none.
+        first_drawn: Index of the first answer whose points are drawn in pictures.
     """
 
     name: str
@@ -125,7 +128,7 @@ class OpenVocabularyQuery:
     answers: tuple[str, ...]
     answer_of_prompt: NDArray[np.uint8]
     ground_truth: GroundTruth
-    questions: tuple[QueryMetric, ...]
+    metrics: tuple[QueryMetric, ...]
     against: str | None = None
     first_drawn: int = 0
 
@@ -134,7 +137,10 @@ def make_queries(trained_prompts: Sequence[str]) -> tuple[OpenVocabularyQuery, .
     """Build all queries.
 
     Args:
-        trained_prompts: The student's prompts of the 16 classes.
+        trained_prompts: Prompts of the student's training, one for each of the 16 classes.
+
+    Raises:
+        ValueError: If there are not 16 prompts.
     """
     trained = tuple(trained_prompts)
     if len(trained) != len(_NAMES):
@@ -202,7 +208,7 @@ def _car_colors() -> OpenVocabularyQuery:
         answers[labels != car] = IGNORE_LABEL
         return answers
 
-    return _choice(
+    return _alternatives(
         "car split by colour",
         tuple(f"{color} car" for color in CAR_COLORS),
         ground_truth,
@@ -220,7 +226,7 @@ def _machines() -> OpenVocabularyQuery:
         answers[labels != machine] = IGNORE_LABEL
         return answers
 
-    return _choice(
+    return _alternatives(
         "construction vehicle split by kind",
         tuple(MACHINES),
         ground_truth,
@@ -228,9 +234,11 @@ def _machines() -> OpenVocabularyQuery:
     )
 
 
-def _choice(
+def _alternatives(
     name: str, prompts: tuple[str, ...], ground_truth: GroundTruth, asked: str
 ) -> OpenVocabularyQuery:
+    """Make a query whose every prompt is an answer, measured by the balanced accuracy."""
+
     def chance(counts: NDArray[np.int64]) -> NDArray[np.float64]:
         return np.full(counts.shape[:-2], 1 / len(prompts))
 
@@ -268,7 +276,7 @@ def _unnamed(trained: tuple[str, ...]) -> OpenVocabularyQuery:
 
 
 def _iou_and_chance(answer: int, whole: int) -> tuple[Statistic, Statistic]:
-    """The IoU of a part of class `whole`, and that of calling all of `whole` so."""
+    """Give the IoU of an answer that is a part of class `whole`, and its chance: all of `whole`."""
 
     def iou(counts: NDArray[np.int64]) -> NDArray[np.float64]:
         return np.asarray(class_iou(counts)[..., answer])
@@ -284,10 +292,10 @@ def _iou_and_chance(answer: int, whole: int) -> tuple[Statistic, Statistic]:
 def _answers_by_object(
     objects: SceneObjects, wanted: Sequence[tuple[str, ...]], named: Sequence[str]
 ) -> NDArray[np.uint8]:
-    """Number each point by which of the wanted words its thing has; IGNORE_LABEL for none."""
+    """Give each point the index of the wanted word of its object, IGNORE_LABEL if it has none."""
     answer_of_word = {word: number for number, words in enumerate(wanted) for word in words}
     of_object = [answer_of_word.get(word, IGNORE_LABEL) for word in named]
-    # Index -1, no thing, reads the last entry.
+    # Index -1, no object, reads the last entry.
     answers: NDArray[np.uint8] = np.array([*of_object, IGNORE_LABEL], dtype=np.uint8)[objects.index]
     return answers
 
@@ -298,7 +306,7 @@ def _group_of_class() -> NDArray[np.uint8]:
 
 
 def _with_ignore(answer_of_label: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Extend a table to all uint8 labels."""
+    """Extend a table to all 256 labels."""
     table = np.full(256, IGNORE_LABEL, dtype=np.uint8)
     table[: len(answer_of_label)] = answer_of_label
     return table

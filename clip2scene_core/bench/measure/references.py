@@ -1,4 +1,4 @@
-"""What every result is read against: rules, perfect pictures, and full supervision."""
+"""References for every result: the majority class, perfect 2D labels, and full supervision."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clip2scene_core.bench.splits import count_points
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import SwitchingConfig
 from clip2scene_core.datasets import NuScenesDataset, Sample
 from clip2scene_core.geometry.projection import pair_pixels_with_points
 from clip2scene_core.inference.camera_segmenter import DEFAULT_OCCLUSION_MARGIN_M
-from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
+from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.prompts.text_encoder import TextEncoder
 from clip2scene_core.prompts.vocabulary import make_vocabulary
 from clip2scene_core.training.augmentation import rotate_and_flip
@@ -30,19 +31,15 @@ from clip2scene_core.training.pretrain.trainer import StudentTrainer
 
 
 def majority_class(dataset: NuScenesDataset) -> int:
-    """Find the class that most points of a labelled data set have.
+    """Find the most frequent class among the points of a data set.
 
     Args:
-        dataset: The training split, opened with labels.
+        dataset: Training split, opened with labels.
 
     Raises:
         ValueError: If no point has a class.
     """
-    counts = np.zeros(len(NUSCENES_CLASSES), dtype=np.int64)
-    for index in range(len(dataset)):
-        labels = dataset[index].keyframe.labels
-        assert labels is not None  # the data set was opened with labels
-        counts += np.bincount(labels[labels != IGNORE_LABEL], minlength=len(counts))
+    counts = count_points(dataset).sum(axis=0)
     if not counts.any():
         raise ValueError("no point of the training split has a class; check its labels")
     return int(counts.argmax())
@@ -51,18 +48,19 @@ def majority_class(dataset: NuScenesDataset) -> int:
 def label_by_class_images(
     sample: Sample, class_images: Sequence[NDArray[np.uint8]]
 ) -> NDArray[np.uint8]:
-    """Give each point the true class of its nearest pixel: the best that a 2D teacher could do.
+    """Give each point the true class of its nearest pixel: the limit of a 2D teacher.
 
-    Points and pixels are paired as the teacher's are; what is left of errors is the projection's:
-    parallax, hidden points, things that move between the stamps, and points in no view.
+    Points and pixels are paired as for the teacher. The remaining errors come from the projection:
+    parallax, hidden points, objects that move between the stamps, and points in no view.
 
     Args:
         sample: N points and V cameras.
-        class_images: V images (H, W) uint8 in the order of the cameras; IGNORE_LABEL has no class.
+        class_images: V images (H, W) uint8, the true class of each pixel or IGNORE_LABEL, in the
+            order of the cameras.
 
     Returns:
-        (N,) uint8, IGNORE_LABEL where no pixel with a class shows the point. Where two cameras do,
-        the first one speaks.
+        (N,) uint8 labels, IGNORE_LABEL where no pixel with a class shows the point. Where two
+        cameras show it, the first one decides.
 
     Raises:
         ValueError: If the images do not fit the cameras.
@@ -85,12 +83,12 @@ def label_by_class_images(
 
 
 class LabelledSamples(Samples):
-    """Keyframes whose every point has a teacher that says the truth.
+    """Keyframes in which the text of its true class teaches every labelled point.
 
     Args:
-        dataset: Opened with labels.
-        text: (C, D) float32: what the teacher says of a point of each class.
-        config: Range, augmentation and seed.
+        dataset: Data set, opened with labels.
+        text: (C, D) float32 of unit length, the text embedding of each class.
+        config: Gives range, augmentation and seed.
     """
 
     def __init__(self, dataset: NuScenesDataset, text: Tensor, config: PretrainConfig) -> None:
@@ -100,7 +98,7 @@ class LabelledSamples(Samples):
         return len(self._dataset)
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[PairedSample, Tensor]:
-        """Load a keyframe as one epoch sees it; the key is (epoch, index)."""
+        """Load a keyframe with the augmentation of one epoch; the key is (epoch, index)."""
         epoch, index = key
         generator = np.random.default_rng((self._config.training.seed, epoch, index))
         keyframe = self._dataset.load(index, ()).keyframe
@@ -111,17 +109,17 @@ class LabelledSamples(Samples):
             cloud = rotate_and_flip(cloud, generator)
         labels = keyframe.labels[used]
         labelled = np.flatnonzero(labels != IGNORE_LABEL)
-        nothing = np.zeros(len(labelled), dtype=np.int64)
+        unused = np.zeros(len(labelled), dtype=np.int64)
         sample = PairedSample(
             token=self._dataset.token(index),
             clouds=(cloud,),
             images=(),
-            cloud_index=nothing,
+            cloud_index=unused,
             point_index=labelled,
-            image_index=nothing,
+            image_index=unused,
             pixels=np.zeros((len(labelled), 2), dtype=np.float32),
-            grid_index=nothing,
-            superpixel_index=nothing,
+            grid_index=unused,
+            superpixel_index=unused,
             labels=np.full(len(cloud), IGNORE_LABEL, dtype=np.uint8),
             confidences=np.zeros(len(cloud), dtype=np.float32),
         )
@@ -131,14 +129,14 @@ class LabelledSamples(Samples):
 def supervise(
     dataset: NuScenesDataset, config: PretrainConfig, out: Path, fabric: Fabric | None = None
 ) -> Path:
-    """Train the student's network on the true label of every point, with the student's schedule.
+    """Train the network of a student with the true label of every point and the same schedule.
 
     Args:
-        dataset: The training split, opened with labels; pictures are not read.
-        config: The student's; its seed decides this run too. Of its losses the cross-entropy alone
-            is taken.
+        dataset: Training split, opened with labels; images are not read.
+        config: Configuration of the student, with the seed. Only the cross-entropy of its losses
+            is used.
         out: Checkpoint to write, .safetensors.
-        fabric: The device to use; the CPU by default.
+        fabric: Device of the training; the CPU by default.
 
     Returns:
         `out`.

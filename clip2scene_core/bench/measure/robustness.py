@@ -1,4 +1,4 @@
-"""What is left of the models when sensors or weather fail."""
+"""Confusion counts of a student and its teacher under corruptions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from clip2scene_core.bench.measure.labeller import Labeller
-from clip2scene_core.bench.measure.score import Counts, count
+from clip2scene_core.bench.measure.score import Counts, count_scenes
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.corruptions.apply import corrupt
 from clip2scene_core.corruptions.corruption import Corruption
@@ -20,15 +20,15 @@ MAX_SCENES: Final = 20
 
 
 class SomeKeyframes:
-    """The middle keyframe of some scenes, evenly spread, corrupted.
+    """The middle keyframe of up to MAX_SCENES scenes, evenly spread, corrupted.
 
     Args:
-        dataset: Opened with labels.
-        corruption: None leaves the keyframes as they are.
+        dataset: Data set, opened with labels.
+        corruption: Corruption of the keyframes; None leaves them as they are.
 
     Attributes:
         scenes: Up to MAX_SCENES scenes, each with one keyframe.
-        with_labels: The data set's.
+        with_labels: True if the data set was opened with labels.
     """
 
     def __init__(self, dataset: NuScenesDataset, corruption: Corruption | None) -> None:
@@ -50,22 +50,22 @@ class SomeKeyframes:
         return sample if self._corruption is None else corrupt(sample, self._corruption)
 
 
-def evaluate_corrupted(weights: Path, test: Path, corruption: Corruption | None) -> Counts:
-    """Count what a student, its teacher and both get right under a corruption.
+def score_corrupted(weights: Path, test: Path, corruption: Corruption | None) -> Counts:
+    """Count a student, its teacher and both together under a corruption.
 
-    What a corruption takes away is not counted: the mean IoU is that of the points that are left.
+    Points that the corruption takes away are not counted.
 
     Args:
-        weights: The student's checkpoint.
+        weights: Checkpoint of the student.
         test: Root of the test split.
-        corruption: What fails; None for the same keyframes as they are.
+        corruption: The corruption; None for the same keyframes as they are.
 
     Returns:
         Counts of "camera", "lidar 0" and "fused 0".
     """
     checkpoint = load_checkpoint(weights)
     labeller = Labeller([checkpoint])
-    return count(
+    return count_scenes(
         lambda sample: labeller.label(labeller.look(sample), labeller.vocabulary),
         # Previous sweeps show the motion that a time offset needs.
         SomeKeyframes(NuScenesDataset(test, num_sweeps=3, with_labels=True), corruption),

@@ -1,17 +1,23 @@
-"""Evaluate students and references on the test split; what comes out is counts by scene."""
+"""Confusion counts by scene of students, their teacher, networks and rules.
+
+A labeller gives labels to the points of a sample. `count_scenes` counts several labellers at once.
+Each `score_` function makes its labellers of checkpoints (`weights`) and counts them on the scenes
+`test`, which have labels.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2scene_core.bench.measure.labeller import Labeller, mode_of
+from clip2scene_core.bench.measure.labeller import Labeller, camera_segmenter_of, mode_of
 from clip2scene_core.bench.measure.references import label_by_class_images, majority_class
 from clip2scene_core.bench.splits import Scenes
+from clip2scene_core.bench.statistics import SceneCounts
 from clip2scene_core.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -19,146 +25,158 @@ from clip2scene_core.checkpoint import (
     untrained_checkpoint,
 )
 from clip2scene_core.config.pretrain import PretrainConfig
-from clip2scene_core.datasets import NuScenesDataset, Sample
+from clip2scene_core.datasets import Sample
 from clip2scene_core.evaluation import (
     LabelledDataset,
     Prediction,
-    Report,
     class_of_label,
     evaluate_together,
-)
-from clip2scene_core.inference.camera_segmenter import (
-    DEFAULT_OCCLUSION_MARGIN_M,
-    CameraSegmenter,
 )
 from clip2scene_core.inference.segmenter import ClassifierSegmenter, Segmenter
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.prompts.text_encoder import TextEncoder
 from clip2scene_core.prompts.vocabulary import Vocabulary, classify, make_vocabulary
-from clip2scene_core.training.pretrain.prepare import dense_clip_of
 from clip2scene_core.world.dataset.ground_truth import read_class_images
 
+TRAINED_WORDS: Final = "trained words"
+"""Name of the labeller that is given the prompts of its own training."""
+
+OTHER_WORDS: Final = "other words"
+"""Name of the same student, given the prompts of another configuration."""
+
+POINTS: Final = {"all": "all points", "seen": "points in view"}
+"""Parts of the points that are counted, and their names in reports; a camera sees "seen"."""
+
 Counts = dict[str, Any]
-"""For each labeller: "all" and "seen", lists of confusion counts (S, C, C + 1) by scene."""
+"""By labeller and part of POINTS, confusion counts (S, C, C + 1) by scene as nested lists."""
+
+Parts = dict[str, SceneCounts]
+"""Counts of one labeller, by part of POINTS."""
+
+Labels = tuple[tuple[str, tuple[str, ...]], ...]
+"""Classes with the texts of each, in the order of the texts in a student's training."""
+
+_Predict = Callable[[Sample], Mapping[str, NDArray[np.uint8]]]
+"""Takes a sample with N points. Returns labels (N,) uint8 by labeller."""
 
 
-def evaluate_students(weights: Sequence[Path], test: Path) -> Counts:
-    """Count what students, their teacher and both together get right.
+def count_scenes(
+    predict: _Predict, dataset: LabelledDataset, trained_on_scene_tokens: tuple[str, ...] = ()
+) -> Counts:
+    """Count labellers on every keyframe of a labelled data set.
 
     Args:
-        weights: Checkpoints of one configuration.
-        test: Root of the test split.
+        predict: The labellers.
+        dataset: S scenes, opened with labels.
+        trained_on_scene_tokens: Scenes that no labeller may be measured on.
+
+    Raises:
+        EvaluationError: If a scene was trained on.
+    """
+    reports = evaluate_together(
+        lambda sample: {name: Prediction(labels) for name, labels in predict(sample).items()},
+        dataset,
+        trained_on_scene_tokens=trained_on_scene_tokens,
+    )
+    return {
+        name: {
+            "all": [scene.confusion.counts.tolist() for scene in report.scenes.values()],
+            "seen": [scene.seen.counts.tolist() for scene in report.scenes.values()],
+        }
+        for name, report in reports.items()
+    }
+
+
+def stack_seeds(counts: Sequence[Mapping[str, Any]]) -> Parts:
+    """Stack the counts of one labeller with K seeds, each by part of POINTS."""
+    return {part: SceneCounts.of_seeds([one[part] for one in counts]) for part in POINTS}
+
+
+def fix_counts(counts: Mapping[str, Any]) -> Parts:
+    """Take the counts of a labeller without seeds, by part of POINTS."""
+    return {part: SceneCounts.fixed(counts[part]) for part in POINTS}
+
+
+def score_rules(train: Scenes, test: Scenes) -> Counts:
+    """Count rules: "majority", the most frequent class of `train`, and "perfect 2D" labels."""
+    majority = majority_class(train.open(with_labels=True, with_images=False))
+
+    def predict(sample: Sample) -> dict[str, NDArray[np.uint8]]:
+        return {
+            "majority": np.full(len(sample.keyframe.points), majority, dtype=np.uint8),
+            "perfect 2D": label_by_class_images(sample, read_class_images(test.root, sample)),
+        }
+
+    return count_scenes(predict, test.open(with_labels=True))
+
+
+def score_teacher(config: PretrainConfig, test: Scenes, device: str) -> Counts:
+    """Count the teacher of a configuration alone, as TRAINED_WORDS.
+
+    Each point has the label of its pixel. A point in no view has no label.
+    """
+    encoder = TextEncoder(config.teacher.clip, device)
+    text, classes = encoder(config.prompts), class_of_label(config.classes)
+    camera = camera_segmenter_of(config.teacher, encoder.clip)
+
+    def predict(sample: Sample) -> dict[str, NDArray[np.uint8]]:
+        pairs = camera.embed_pairs([sample.keyframe], sample.cameras)
+        probabilities, in_view = camera.compare(pairs, len(sample.keyframe.points), text)
+        labels = classes[classify(probabilities)[0]]
+        labels[~np.asarray(in_view)] = IGNORE_LABEL
+        return {TRAINED_WORDS: labels}
+
+    return count_scenes(predict, test.open(with_labels=True))
+
+
+def score_students(weights: Sequence[Path], test: Scenes) -> Counts:
+    """Count students of one configuration, their teacher, and both together.
 
     Returns:
         Counts of "camera", and of "lidar 0", "fused 0" and so on.
     """
     checkpoints = [load_checkpoint(path) for path in weights]
     labeller = Labeller(checkpoints, checkpoints[0].config.teacher.scales)
-    return count(
+    return count_scenes(
         lambda sample: labeller.label(labeller.look(sample), labeller.vocabulary),
-        _open(test),
+        test.open(with_labels=True),
         _scenes_of(checkpoints),
     )
 
 
-def evaluate_networks(weights: Sequence[Path], test: Path) -> Counts:
-    """Count what networks get right without cameras.
-
-    Returns:
-        Counts of "lidar 0" and so on.
-    """
+def score_networks(weights: Sequence[Path], test: Scenes) -> Counts:
+    """Count networks without cameras, each with the prompts of its training, as "lidar 0", ..."""
     checkpoints = [load_checkpoint(path) for path in weights]
-    return count(_by_networks(checkpoints), _open(test), _scenes_of(checkpoints))
+    labellers = [
+        _network(checkpoint, {mode_of("lidar", number): checkpoint.vocabulary})
+        for number, checkpoint in enumerate(checkpoints)
+    ]
+    return count_scenes(_all_of(labellers), test.open(with_labels=True), _scenes_of(checkpoints))
 
 
-def evaluate_untrained(weights: Path, seeds: Sequence[int], test: Path) -> Counts:
-    """Count what the network of a checkpoint gets right with random weights.
-
-    Returns:
-        Counts of "lidar 0" and so on, one for each seed.
-    """
+def score_untrained(
+    weights: Path, seeds: Mapping[str, int], test: Scenes, device: str = "cpu"
+) -> Counts:
+    """Count the network of a checkpoint with random weights; `seeds` are by labeller."""
     trained = load_checkpoint(weights)
-    return count(_by_networks([untrained_checkpoint(trained, seed) for seed in seeds]), _open(test))
+    labellers = [
+        _network(untrained_checkpoint(trained, seed), {name: trained.vocabulary}, device)
+        for name, seed in seeds.items()
+    ]
+    return count_scenes(_all_of(labellers), test.open(with_labels=True))
 
 
-def evaluate_rules(train: Path, test: Path) -> Counts:
-    """Count what needs no learning.
+def score_words(
+    weights: Path, test: Scenes, labels: Labels, other: PretrainConfig | None, device: str
+) -> Counts:
+    """Count one student without cameras, with the prompts of its training and with others.
 
     Args:
-        train: Root of the training split; its labels say which class is most frequent.
-        test: Root of the test split.
-
-    Returns:
-        Counts of "majority" and "perfect 2D".
-    """
-    majority = majority_class(NuScenesDataset(train, with_labels=True, with_images=False))
-
-    def predict(sample: Sample) -> dict[str, NDArray[np.uint8]]:
-        return {
-            "majority": np.full(len(sample.keyframe.points), majority, dtype=np.uint8),
-            "perfect 2D": label_by_class_images(sample, read_class_images(test, sample)),
-        }
-
-    return count(predict, _open(test))
-
-
-def count(
-    predict: Callable[[Sample], Mapping[str, NDArray[np.uint8]]],
-    dataset: LabelledDataset,
-    trained_on_scene_tokens: tuple[str, ...] = (),
-) -> Counts:
-    """Evaluate labellers together and keep the counts of each scene."""
-    reports = evaluate_together(
-        lambda sample: {name: Prediction(labels) for name, labels in predict(sample).items()},
-        dataset,
-        trained_on_scene_tokens=trained_on_scene_tokens,
-    )
-    return {name: _counts_by_scene(report) for name, report in reports.items()}
-
-
-def _counts_by_scene(report: Report) -> dict[str, Any]:
-    scenes = report.scenes.values()
-    return {
-        "all": [scene.confusion.counts.tolist() for scene in scenes],
-        "seen": [scene.seen.counts.tolist() for scene in scenes],
-    }
-
-
-def _by_networks(
-    checkpoints: Sequence[Checkpoint],
-) -> Callable[[Sample], dict[str, NDArray[np.uint8]]]:
-    segmenters = [Segmenter(checkpoint) for checkpoint in checkpoints]
-    return lambda sample: {
-        mode_of("lidar", number): segmenter.segment(sample.keyframe.points).labels
-        for number, segmenter in enumerate(segmenters)
-    }
-
-
-def _scenes_of(checkpoints: Sequence[Checkpoint]) -> tuple[str, ...]:
-    return tuple(token for checkpoint in checkpoints for token in checkpoint.scene_tokens)
-
-
-def _open(test: Path) -> NuScenesDataset:
-    return NuScenesDataset(test, with_labels=True)
-
-
-TRAINED_WORDS = "trained words"
-
-
-OTHER_WORDS = "other words"
-
-
-def score_student(
-    weights: Path, scenes: Scenes, labels: Labels, other: PretrainConfig | None, device: str
-) -> Counts:
-    """Count what one student gets right without cameras.
-
-    Args:
-        weights: Its checkpoint.
-        scenes: With labels.
-        labels: The classes that its texts count as; () if its texts are the classes.
-        other: Its prompts are asked too, if it is given.
-        device: Where to compute.
+        weights: Checkpoint.
+        test: Scenes with labels.
+        labels: Classes of the texts that it was trained with; () if its texts are the classes.
+        other: Configuration with other prompts; None for none.
+        device: Device of the network.
 
     Returns:
         Counts of TRAINED_WORDS and, with `other`, of OTHER_WORDS.
@@ -170,68 +188,29 @@ def score_student(
         vocabularies[OTHER_WORDS] = make_vocabulary(
             other.prompts, encoder(other.prompts), other.classes
         )
-    return count(
-        _labeller(checkpoint, vocabularies, device),
-        scenes.open(with_labels=True),
+    return count_scenes(
+        _network(checkpoint, vocabularies, device),
+        test.open(with_labels=True),
         checkpoint.scene_tokens,
     )
 
 
-def score_untrained(weights: Path, seed: int, scenes: Scenes, device: str) -> Counts:
-    """Count what the network of a checkpoint gets right with random weights.
-
-    Returns:
-        Counts of TRAINED_WORDS.
-    """
-    untrained = untrained_checkpoint(load_checkpoint(weights), seed)
-    labeller = _labeller(untrained, {TRAINED_WORDS: untrained.vocabulary}, device)
-    return count(labeller, scenes.open(with_labels=True))
-
-
-def score_teacher(config: PretrainConfig, scenes: Scenes, device: str) -> Counts:
-    """Count what the teacher's pixels say of the points that they show.
-
-    Returns:
-        Counts of TRAINED_WORDS; a point in no view has no label.
-    """
-    teacher = config.teacher
-    encoder = TextEncoder(teacher.clip, device)
-    text, classes = encoder(config.prompts), class_of_label(config.classes)
-    margin_m = teacher.occlusion_margin_m
-    camera = CameraSegmenter(
-        dense_clip_of(teacher, encoder.clip),
-        DEFAULT_OCCLUSION_MARGIN_M if margin_m is None else margin_m,
-    )
-
-    def predict(sample: Sample) -> dict[str, NDArray[np.uint8]]:
-        pairs = camera.embed_pairs([sample.keyframe], sample.cameras)
-        probabilities, in_view = camera.compare(pairs, len(sample.keyframe.points), text)
-        labels = classes[classify(probabilities)[0]]
-        labels[~np.asarray(in_view)] = IGNORE_LABEL
-        return {TRAINED_WORDS: labels}
-
-    return count(predict, scenes.open(with_labels=True))
-
-
-def score_finetuned(weights: Path, scenes: Scenes, device: str) -> Counts:
-    """Count what a fine-tuned network gets right.
-
-    Returns:
-        Counts of TRAINED_WORDS.
-    """
+def score_finetuned(weights: Path, test: Scenes, device: str) -> Counts:
+    """Count a fine-tuned network, as TRAINED_WORDS."""
     checkpoint = load_finetuned(weights)
     segmenter = ClassifierSegmenter(checkpoint, device)
     classes = class_of_label(segmenter.class_names)
-    return count(
+    return count_scenes(
         lambda sample: {TRAINED_WORDS: classes[segmenter.segment(sample.keyframe.points).labels]},
-        scenes.open(with_labels=True),
+        test.open(with_labels=True),
         checkpoint.scene_tokens,
     )
 
 
-def _labeller(
-    checkpoint: Checkpoint, vocabularies: dict[str, Vocabulary], device: str
-) -> Callable[[Sample], dict[str, NDArray[np.uint8]]]:
+def _network(
+    checkpoint: Checkpoint, vocabularies: Mapping[str, Vocabulary], device: str = "cpu"
+) -> _Predict:
+    """Make a labeller of each vocabulary; the network embeds the points once for all of them."""
     segmenter = Segmenter(checkpoint, device)
     classes = {name: class_of_label(one.names) for name, one in vocabularies.items()}
 
@@ -250,8 +229,14 @@ def _labeller(
     return predict
 
 
+def _all_of(labellers: Sequence[_Predict]) -> _Predict:
+    return lambda sample: {
+        name: labels for predict in labellers for name, labels in predict(sample).items()
+    }
+
+
 def _grouped(checkpoint: Checkpoint, labels: Labels) -> Vocabulary:
-    """The words that a student was trained with, under the classes that they count as."""
+    """Group the prompts of a student's training by the classes that they count as."""
     if not labels:
         return checkpoint.vocabulary
     return make_vocabulary(
@@ -262,5 +247,5 @@ def _grouped(checkpoint: Checkpoint, labels: Labels) -> Vocabulary:
     )
 
 
-Labels = tuple[tuple[str, tuple[str, ...]], ...]
-"""Classes and the texts of each, in the order in which a student was trained with them."""
+def _scenes_of(checkpoints: Sequence[Checkpoint]) -> tuple[str, ...]:
+    return tuple(token for checkpoint in checkpoints for token in checkpoint.scene_tokens)

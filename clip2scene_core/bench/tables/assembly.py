@@ -1,33 +1,30 @@
-"""From the results of a bench's stages to the tables."""
+"""Turn the results of stages into the tables."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timezone
-from typing import Any, Final
-
-import numpy as np
+from typing import Final
 
 from clip2scene_core.bench.measure.clip_scores import clip_digest
-from clip2scene_core.bench.measure.score import OTHER_WORDS, TRAINED_WORDS
-from clip2scene_core.bench.provenance import describe_machine
-from clip2scene_core.bench.results import Difference, StageTime
-from clip2scene_core.bench.stages import StageResult
-from clip2scene_core.bench.statistics import (
-    Measurement,
-    SceneCounts,
-    class_iou,
-    compare,
-    measure,
+from clip2scene_core.bench.measure.score import (
+    OTHER_WORDS,
+    TRAINED_WORDS,
+    Parts,
+    fix_counts,
+    stack_seeds,
 )
+from clip2scene_core.bench.provenance import describe_run
+from clip2scene_core.bench.results import Difference, SplitSize
+from clip2scene_core.bench.stages import StageResult, name_missing_value
+from clip2scene_core.bench.statistics import SceneCounts, compare, measure, measure_classes
 from clip2scene_core.bench.tables.finetuning import Start, Trial, column_name, tuned_iou
 from clip2scene_core.bench.tables.plan import Plan
 from clip2scene_core.bench.tables.result import (
     Ablation,
     Ablations,
     Cell,
-    SplitSize,
+    Table,
     Table2,
     TableProvenance,
     Tuning,
@@ -37,27 +34,37 @@ from clip2scene_core.bench.tables.run import Outcome, TablesOptions, seeded
 from clip2scene_core.config.parser import config_to_dict
 from clip2scene_core.labels import NUSCENES_CLASSES
 
-_NUM_CLASSES: Final = len(NUSCENES_CLASSES)
 _STAGES: Final = {
     "table1": ("world", "teacher", "pretrain", "score"),
     "table2": ("world", "teacher", "superpixels", "pretrain", "finetune", "score"),
     "ablations": ("world", "teacher", "pretrain", "score"),
 }
+"""Beginnings of the names of each table's stages."""
 
 
-def assemble_study(options: TablesOptions, outcome: Outcome, name: str) -> Ablations:
-    """Make one of STUDIES of what was computed.
+def assemble_tables(options: TablesOptions, outcome: Outcome) -> list[Table]:
+    """Make all tables that the options name.
 
     Raises:
-        KeyError: If a kept stage lacks something: other code computed it.
+        BenchError: If a kept stage lacks a value, because other code computed it.
     """
+    with name_missing_value(options.work):
+        return [
+            _assemble_study(options, outcome, name)
+            if name in STUDIES
+            else _assemble_table2(options, outcome)
+            for name in options.tables
+        ]
+
+
+def _assemble_study(options: TablesOptions, outcome: Outcome, name: str) -> Ablations:
     study, counts = STUDIES[name], _Counts(options, outcome.results)
     rows: list[Ablation] = []
     found: dict[str, SceneCounts] = {}
 
     def add(
         name: str,
-        parts: dict[str, SceneCounts] | None,
+        parts: Parts | None,
         plan: Plan | None = None,
         paper: float | None = None,
         note: str = "",
@@ -73,42 +80,33 @@ def assemble_study(options: TablesOptions, outcome: Outcome, name: str) -> Ablat
                 settings=plan.row.settings if plan else (),
                 mean_iou=measure(parts["all"]) if parts else None,
                 mean_iou_in_view=measure(parts["seen"]) if parts else None,
-                iou=_class_ious(parts["all"]) if parts else (),
+                iou=measure_classes(parts["all"]) if parts else (),
                 train_seconds=counts.train_seconds(plan) if plan and parts else 0.0,
             )
         )
 
     for row in study.rows:
         plan = outcome.plans[row]
-        parts = None if plan.config is None else counts.of_plan(plan, TRAINED_WORDS)
+        parts = None if plan.config is None else counts.of_run(plan.run, TRAINED_WORDS)
         add(row.name, parts, plan, row.paper, _note_of(plan))
         if plan.labels:
-            other = counts.of_plan(plan, OTHER_WORDS)
+            other = counts.of_run(plan.run, OTHER_WORDS)
             note = "the same students, asked for the words of the other rows"
             add(f"{row.name}, other words at test", other, plan, note=note)
-    add(UNTRAINED, counts.of_stages("score-untrained", TRAINED_WORDS), note="reference")
-    teacher = outcome.results["score-teacher"].value[TRAINED_WORDS]
-    fixed = {
-        key: SceneCounts(np.array([teacher[key]], dtype=np.int64), is_seeded=False)
-        for key in ("all", "seen")
-    }
-    add(TEACHER, fixed, note="reference; a point in no view has no label")
+    add(UNTRAINED, counts.of_run("untrained", TRAINED_WORDS), note="reference")
+    teacher = fix_counts(outcome.results["score-teacher"].value[TRAINED_WORDS])
+    add(TEACHER, teacher, note="reference; a point in no view has no label")
     differences = tuple(
         Difference(one, other, "all points", compare(scenes, found[other]))
         for other in study.against
         for one, scenes in found.items()
         if one != other
     )
-    run = _run_of(options, outcome, name)
+    run = _provenance(options, outcome, name)
     return Ablations(name, study.title, run, tuple(rows), study.against, differences)
 
 
-def assemble_table2(options: TablesOptions, outcome: Outcome) -> Table2:
-    """Make Table 2 of what was computed.
-
-    Raises:
-        KeyError: If a kept stage lacks something: other code computed it.
-    """
+def _assemble_table2(options: TablesOptions, outcome: Outcome) -> Table2:
     counts = _Counts(options, outcome.results)
     columns = tuple(column_name(column) for column in options.columns)
     cells, differences = [], []
@@ -117,14 +115,14 @@ def assemble_table2(options: TablesOptions, outcome: Outcome) -> Table2:
         for start in outcome.starts:
             trials, number = outcome.chosen[start.run, place]
             names = [f"score-{trial.name}" for trial in seeded(trials, number, options)]
-            scenes[start.row.name] = counts.stack(names, TRAINED_WORDS)["all"]
+            scenes[start.row.name] = counts.of_stages(names, TRAINED_WORDS)["all"]
             cells.append(
                 Cell(
                     start=start.row.name,
                     column=column,
                     paper=_paper_of(start, options.columns[place].labels.percent),
                     mean_iou=measure(scenes[start.row.name]),
-                    iou=_class_ious(scenes[start.row.name]),
+                    iou=measure_classes(scenes[start.row.name]),
                     grid=_grid_of(trials, number, outcome.results),
                 )
             )
@@ -136,35 +134,28 @@ def assemble_table2(options: TablesOptions, outcome: Outcome) -> Table2:
         outcome.results[f"finetune-{outcome.chosen[first, place][0][0].name}"].value["num_labelled"]
         for place in range(len(columns))
     )
-    run = _run_of(options, outcome, "table2")
+    run = _provenance(options, outcome, "table2")
     return Table2(run, columns, labelled, tuple(cells), tuple(differences))
 
 
 class _Counts:
-    """The counts that stages gave, stacked over the seeds."""
+    """Counts in the results of stages, stacked over the seeds."""
 
     def __init__(self, options: TablesOptions, results: Mapping[str, StageResult]) -> None:
         self._seeds, self._results = options.seeds, results
 
-    def of_plan(self, plan: Plan, words: str) -> dict[str, SceneCounts]:
-        return self.of_stages(f"score-{plan.run}", words)
+    def of_run(self, run: str, words: str) -> Parts:
+        return self.of_stages([f"score-{run}-{seed}" for seed in self._seeds], words)
 
-    def of_stages(self, name: str, words: str) -> dict[str, SceneCounts]:
-        return self.stack([f"{name}-{seed}" for seed in self._seeds], words)
-
-    def stack(self, names: list[str], words: str) -> dict[str, SceneCounts]:
-        values = [self._results[name].value[words] for name in names]
-        return {
-            key: SceneCounts(np.array([value[key] for value in values], np.int64), is_seeded=True)
-            for key in ("all", "seen")
-        }
+    def of_stages(self, names: list[str], words: str) -> Parts:
+        return stack_seeds([self._results[name].value[words] for name in names])
 
     def train_seconds(self, plan: Plan) -> float:
         seconds = [self._results[f"pretrain-{plan.run}-{seed}"].seconds for seed in self._seeds]
         return sum(seconds) / len(seconds)
 
 
-def _run_of(options: TablesOptions, outcome: Outcome, table: str) -> TableProvenance:
+def _provenance(options: TablesOptions, outcome: Outcome, table: str) -> TableProvenance:
     places = {"train": options.places.train, options.measured_on: options.measured}
     if table == "table2" and options.places.tune is not None:
         places["tune"] = options.places.tune
@@ -172,31 +163,16 @@ def _run_of(options: TablesOptions, outcome: Outcome, table: str) -> TableProven
     for name, scenes in places.items():
         dataset = scenes.open(with_images=False)
         parts.append(SplitSize(name, len(dataset.scenes), len(dataset)))
+    stages = [one for one in outcome.results.values() if one.name.startswith(_STAGES[table])]
     return TableProvenance(
-        command=options.command,
-        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        machine=describe_machine(),
-        is_quick=options.is_quick,
+        **describe_run(options.command, options.is_quick, stages),
         is_synthetic=options.scenes is None,
         parts=tuple(parts),
         measured_on=options.measured_on,
         seeds=tuple(options.seeds),
         config=json.dumps(config_to_dict(options.base)),
         clip=clip_digest(options.base.teacher),
-        classes=tuple(one.name for one in NUSCENES_CLASSES),
-        stages=tuple(
-            StageTime(result.name, result.seconds, result.commit)
-            for result in outcome.results.values()
-            if result.name.startswith(_STAGES[table])
-        ),
     )
-
-
-def _class_ious(counts: SceneCounts) -> tuple[Measurement, ...]:
-    def of_class(label: int) -> Any:
-        return lambda counts: class_iou(counts)[..., label]
-
-    return tuple(measure(counts, of_class(label)) for label in range(_NUM_CLASSES))
 
 
 def _note_of(plan: Plan) -> str:
@@ -211,11 +187,11 @@ def _note_of(plan: Plan) -> str:
 
 
 def _paper_of(start: Start, percent: int) -> float | None:
-    """The paper's number for 100 %, or that for 1 % beside any other share."""
+    """Give the number of the paper for 100 %; for any other share that for 1 %."""
     if start.row.paper is None:
         return None
-    few, everything = start.row.paper
-    return everything if percent == 100 else few
+    few, all_labels = start.row.paper
+    return all_labels if percent == 100 else few
 
 
 def _grid_of(
@@ -234,7 +210,7 @@ def _grid_of(
 
 
 def _pairs_of(names: list[str]) -> list[tuple[str, str]]:
-    """Every start minus the random one, and ours minus each of the others."""
+    """Pair every start with the random one, and each of ours with every other start."""
     pairs = [(name, RANDOM) for name in names if name != RANDOM]
     ours = names[names.index(FULL) :]
     return pairs + [(one, other) for one in ours for other in names[1 : names.index(one)]]

@@ -1,4 +1,4 @@
-"""The tables in a page for people, written from their JSON."""
+"""Write the tables into the page `docs/method.md`, with JSON and a picture beside it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAGE: Final = "method.md"
 
 
 def marks_of(name: str) -> tuple[str, str]:
-    """The lines of the page between which a table stands, by its name."""
+    """Give the lines of the page before and after a table, by the name of the table."""
     return (
         f"<!-- Written by `clip2scene bench {name} --update-docs`; do not edit. -->",
         f"<!-- End of {name}. -->",
@@ -24,7 +24,7 @@ def update_page(table: Table, folder: Path) -> None:
     """Write a table into the page of a folder, and its JSON and picture beside it.
 
     Raises:
-        CardError: If it is a quick run's, or the page has no place for it.
+        CardError: If the table is of a quick run, or the page has no place for it.
     """
     if table.run.is_quick:
         raise CardError("a quick run measures nothing that a page could hold")
@@ -36,6 +36,6 @@ def update_page(table: Table, folder: Path) -> None:
 
 
 def section_of(table: Table) -> str:
-    """What stands in the page of a table."""
+    """Write the section of a table in the page."""
     name = table.name
     return f"{format_section(table)}\n\n![{name.capitalize()} as bars]({name}.png)"

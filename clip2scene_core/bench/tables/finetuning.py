@@ -1,4 +1,4 @@
-"""Fine-tune every start alike: the same small grid for each, chosen on scenes of its own."""
+"""Fine-tune every start with the same small grid; the best point is chosen on tuning scenes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from clip2scene_core.training.finetune.run import finetune, load_pretrained
 
 RATE_FACTORS: Final = (1.0, 0.3)
 EPOCH_FACTORS: Final = (1.0, 0.5)
-"""The grid: these multiples of a column's learning rates and of its epochs, each with each."""
+"""The grid: all pairs of these multiples of a column's learning rates and of its epochs."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Start:
     """One network to fine-tune.
 
     Attributes:
-        row: Its row of the table.
-        plan: How it is pre-trained; None begins with random weights.
+        row: Row of Table 2.
+        plan: Plan of its pre-training; None for random weights.
     """
 
     row: StartRow
@@ -40,19 +40,19 @@ class Start:
 
     @property
     def run(self) -> str:
-        """Its name, for files."""
+        """Name of its runs, for files."""
         return self.plan.run if self.plan else self.row.name
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One start, one share of the labels, one point of the grid, one seed.
+    """One fine-tuning: a start, a share of the labels, a point of the grid, a seed.
 
     Attributes:
-        start: The start.
-        column: How it is fine-tuned, but for the seed.
-        tune: Scenes that settings are chosen on.
-        seed: Of the fine-tuning and of the pre-training before it.
+        start: Network to fine-tune.
+        column: Configuration of the fine-tuning; its own seed is replaced.
+        tune: Scenes that settings are chosen by.
+        seed: Seed of the fine-tuning and of the pre-training before it.
     """
 
     start: Start
@@ -62,38 +62,38 @@ class Trial:
 
     @property
     def config(self) -> FinetuneConfig:
-        """Of the fine-tuning."""
+        """Configuration of the fine-tuning, with the seed."""
         return replace(self.column, training=replace(self.column.training, seed=self.seed))
 
     @property
     def name(self) -> str:
-        """Name for files. It holds a digest of all that a trial hangs on beside its start.
+        """Name for files, with a digest of the settings and of the tuning scenes.
 
-        So what a folder keeps of other settings is never taken for it.
+        A folder may keep results of other settings; they have other names.
         """
         digest = hashlib.sha256(repr((self.column, self.tune)).encode()).hexdigest()[:8]
         return f"{self.start.run}-{self.column.labels.percent}-{digest}-{self.seed}"
 
     def with_seed(self, seed: int) -> Trial:
-        """The same with another seed."""
+        """Give the same trial with another seed."""
         return replace(self, seed=seed)
 
     def weights(self, work: Path) -> Path:
-        """Where the checkpoint goes."""
+        """File of the checkpoint in the folder of the bench."""
         return work / "finetuned" / f"{self.name}.safetensors"
 
     def student(self, work: Path) -> Path | None:
-        """The pre-trained checkpoint to begin with, if there is one."""
-        return self.start.plan.weights(work, self.seed) if self.start.plan else None
+        """File of the pre-trained checkpoint to begin with; None for random weights."""
+        return self.start.plan.student(work, self.seed).weights if self.start.plan else None
 
 
 def column_name(column: FinetuneConfig) -> str:
-    """Name a share of the labels."""
+    """Name of a share of the labels in a table."""
     return f"{column.labels.percent} %, {column.labels.sampler}"
 
 
 def grid_of(column: FinetuneConfig, network: NetworkConfig) -> tuple[FinetuneConfig, ...]:
-    """Give every point of the grid around a configuration, for one network."""
+    """Give all points of the grid of a configuration, for one network."""
     return tuple(
         replace(
             column,
@@ -111,10 +111,16 @@ def grid_of(column: FinetuneConfig, network: NetworkConfig) -> tuple[FinetuneCon
 
 
 def run_trial(trial: Trial, train: Scenes, work: Path, device: str) -> dict[str, Any]:
-    """Fine-tune, and measure on the scenes that settings are chosen on.
+    """Fine-tune a trial, and count it on its tuning scenes.
+
+    Args:
+        trial: The trial.
+        train: Scenes with labels to fine-tune on.
+        work: Folder of the bench.
+        device: Device of the training.
 
     Returns:
-        The digest of the checkpoint, how many keyframes had labels, and counts.
+        "sha256" of the checkpoint, "num_labelled" keyframes, and counts of "tune".
     """
     student, out = trial.student(work), trial.weights(work)
     start = load_pretrained(str(student)) if student else None
@@ -128,11 +134,11 @@ def run_trial(trial: Trial, train: Scenes, work: Path, device: str) -> dict[str,
 
 
 def tuned_iou(value: dict[str, Any]) -> float:
-    """Mean IoU of a trial on the scenes that settings are chosen on."""
+    """Mean IoU in [0, 1] of a trial on its tuning scenes, from the result of `run_trial`."""
     counts = np.array(value["tune"][TRAINED_WORDS]["all"], dtype=np.int64)
     return float(mean_iou(counts.sum(axis=0)))
 
 
 def quick_column(column: FinetuneConfig) -> FinetuneConfig:
-    """Make a fine-tuning that takes a second and is worth nothing."""
+    """Make a fine-tuning of one epoch; its numbers mean nothing."""
     return replace(column, training=replace(column.training, epochs=1))

@@ -1,4 +1,4 @@
-"""What has to be pre-trained for the rows of the tables; equal rows share one run."""
+"""Plan the pre-trainings for the rows of the tables; equal rows share their runs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clip2scene_core.bench.measure.score import Labels
+from clip2scene_core.bench.runs import StudentRun, trained_run, with_seed
 from clip2scene_core.bench.tables.rows import TableRow
-from clip2scene_core.bench.training_stages import quick_config
 from clip2scene_core.config.parser import override
 from clip2scene_core.config.pretrain import PretrainConfig, load_config
 from clip2scene_core.prompts.prompt_set import load_prompt_set
@@ -19,14 +19,13 @@ from clip2scene_core.teacher.score import unreadable
 
 @dataclass(frozen=True)
 class Plan:
-    """How one row is pre-trained, but for the seed.
+    """How one row is pre-trained, for all seeds.
 
     Attributes:
-        row: The row.
+        row: Row of a table.
         run: Name of its runs, for files; that of the first row with the same configuration.
-        config: With the first seed; None if the row is refused.
-        labels: The texts of the row's file under the classes that they count as; () for the
-            configuration's own prompts.
+        config: Configuration, its own seed is replaced; None if the row is refused.
+        labels: Classes with the texts of the row's file; () for the prompts of the configuration.
         unread: Texts of the file that the CLIP does not know; they are left out.
     """
 
@@ -38,14 +37,14 @@ class Plan:
 
     @property
     def refusal(self) -> str:
-        """Why the row can't be run; "" if it can."""
+        """Why the row cannot be trained; "" if it can."""
         if self.config is not None:
             return ""
         unread = ", ".join(self.unread)
         return f"refused: CLIP knows too few words of {self.row.prompts} (not {unread})"
 
     def with_seed(self, seed: int) -> PretrainConfig:
-        """The configuration of one seed.
+        """Give the configuration of one seed.
 
         Raises:
             ValueError: If the row is refused.
@@ -54,33 +53,23 @@ class Plan:
             raise ValueError(self.refusal)
         return with_seed(self.config, seed)
 
-    def weights(self, work: Path, seed: int) -> Path:
-        """Where the checkpoint of one seed goes."""
-        return work / "students" / f"{self.run}-{seed}.safetensors"
-
-
-def quick_base(config: PretrainConfig) -> PretrainConfig:
-    """Make a configuration whose training takes seconds and is worth nothing; S3 takes part."""
-    return replace(quick_config(config), switching=replace(config.switching, start_epoch=0))
-
-
-def with_seed(config: PretrainConfig, seed: int) -> PretrainConfig:
-    """Seed a pre-training."""
-    return replace(config, training=replace(config.training, seed=seed))
+    def student(self, work: Path, seed: int) -> StudentRun:
+        """Plan the training of one seed in the folder of the bench; see `with_seed`."""
+        return trained_run(self.run, self.with_seed(seed), seed, work)
 
 
 def plan_rows(
     rows: Iterable[TableRow], base: PretrainConfig, configs: Path
 ) -> dict[TableRow, Plan]:
-    """Resolve rows against the configuration that they change.
+    """Apply the settings of rows to the configuration that they change.
 
     Args:
-        rows: Of both tables.
-        base: The configuration.
-        configs: Folder that holds the files that rows name.
+        rows: Rows of all tables that share a folder.
+        base: Configuration that the rows change.
+        configs: Folder of the files that rows name.
 
     Returns:
-        For each row its plan, in order.
+        The plan of each row, in order.
 
     Raises:
         ValueError: If a setting does not fit, a file cannot be read, or two rows with different
@@ -100,7 +89,7 @@ def plan_rows(
 
 
 def distinct(plans: Mapping[TableRow, Plan]) -> list[Plan]:
-    """One plan for each run that can be run, in order."""
+    """Give one plan for each run that is not refused, in order."""
     runs: dict[str, Plan] = {}
     for plan in plans.values():
         if plan.config is not None:
@@ -114,8 +103,8 @@ def _plan(row: TableRow, base: PretrainConfig, configs: Path) -> Plan:
     if not row.prompts:
         return Plan(row, run, config)
     labels = load_prompt_set(configs / row.prompts).labels()
-    asked = [text for _, texts in labels for text in texts]
-    unread = unreadable(load_clip(base.teacher.clip), asked)
+    listed = [text for _, texts in labels for text in texts]
+    unread = unreadable(load_clip(base.teacher.clip), listed)
     kept = [(name, tuple(text for text in texts if text not in unread)) for name, texts in labels]
     read = tuple((name, texts) for name, texts in kept if texts)
     texts = tuple(text for _, texts in read for text in texts)
@@ -126,7 +115,7 @@ def _plan(row: TableRow, base: PretrainConfig, configs: Path) -> Plan:
 
 
 def _with_profile(base: PretrainConfig, configs: Path, name: str) -> PretrainConfig:
-    """Take over what a configuration says of the method."""
+    """Take all of a profile but classes, prompts, network, teacher and schedule."""
     if not name:
         return base
     profile = load_config(configs / name)

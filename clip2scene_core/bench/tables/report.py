@@ -1,4 +1,4 @@
-"""The tables as Markdown and as pictures."""
+"""Write the tables as Markdown and draw them as bars."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from clip2scene_core.bench.markdown import format_percent, format_table
-from clip2scene_core.bench.statistics import Measurement, PairedDifference
+from clip2scene_core.bench.markdown import (
+    QUICK_NOTE,
+    format_columns,
+    format_differences,
+    format_percent,
+    format_table,
+    format_times,
+)
+from clip2scene_core.bench.statistics import READING, Measurement, PairedDifference
 from clip2scene_core.bench.tables.result import Ablations, Cell, Table, Table2, TableProvenance
 from clip2scene_core.bench.tables.rows import FULL
 from clip2scene_core.visualization.charts import draw_bars
-
-_READING = """\
-Numbers are percentages. "±" after a mean is the spread over the seeds of training; "±" after a
-difference is its standard error, from seeds and scenes together (jackknife over the scenes, both
-sides paired). A difference of less than two standard errors is "not resolved"."""
 
 _SYNTHETIC = """\
 The scenes are rendered: the numbers say what the method does here, nothing about real data."""
@@ -35,12 +37,12 @@ def format_document(table: Table) -> str:
 
 
 def format_section(table: Table) -> str:
-    """Write what matters of a table: how it came about, its numbers, what to know of them."""
+    """Write the main part of a table: how it was computed, numbers, notes."""
     return _section2(table) if isinstance(table, Table2) else _study_section(table)
 
 
 def draw(table: Table) -> Image.Image:
-    """Draw a table as bars, ours above the paper's."""
+    """Draw a table as bars, our numbers above those of the paper."""
     return _draw2(table) if isinstance(table, Table2) else _draw_study(table)
 
 
@@ -62,7 +64,7 @@ def _study_document(table: Ablations) -> str:
                     ],
                 ),
                 _format_config(table.run),
-                _format_times(table.run),
+                f"## Times\n\n{format_times(table.run)}",
             ]
         )
         + "\n"
@@ -94,7 +96,7 @@ def _study_section(table: Ablations) -> str:
     return "\n\n".join(
         [
             _format_run(table.run, with_paper=full is not None),
-            format_table(tuple(columns), list(zip(*columns.values(), strict=True))),
+            format_columns(columns),
             "\n".join(notes),
         ]
     )
@@ -117,7 +119,7 @@ def _document2(table: Table2) -> str:
                 _format_grids(table),
                 *by_column,
                 _format_config(table.run),
-                _format_times(table.run),
+                f"## Times\n\n{format_times(table.run)}",
             ]
         )
         + "\n"
@@ -136,8 +138,6 @@ def _section2(table: Table2) -> str:
         [start, *(text for column in table.columns for text in _cell_texts(cells[start, column]))]
         for start in starts
     ]
-    pairs = list(dict.fromkeys((d.one, d.other) for d in table.differences))
-    found = {(d.one, d.other, d.points): d.paired.format() for d in table.differences}
     tuned = (
         "Every start, the random one too, was fine-tuned with the same grid of learning rates and "
         "epochs; what was best on the scenes `tune` with the first seed was taken for all seeds. "
@@ -155,13 +155,7 @@ def _section2(table: Table2) -> str:
                     for start in starts
                 ],
             ),
-            format_table(
-                ("difference of mean IoU", *table.columns),
-                [
-                    (f"{one} - {other}", *(found[one, other, column] for column in table.columns))
-                    for one, other in pairs
-                ],
-            ),
+            format_differences(table.differences),
         ]
     )
 
@@ -191,19 +185,16 @@ def _draw(
 
 
 def _format_run(run: TableProvenance, with_paper: bool) -> str:
-    commits = ", ".join(sorted({stage.commit for stage in run.stages}))
     parts = "; ".join(f"{p.name} {p.num_scenes} with {p.num_keyframes}" for p in run.parts)
-    total = sum(stage.seconds for stage in run.stages)
     lines = [
-        f"- command: `{run.command}`",
-        f"- commit: {commits}; finished: {run.date}; machine: {run.machine}",
+        *run.format_lines(),
         f"- scenes with keyframes: {parts}; seeds: {', '.join(map(str, run.seeds))}",
-        f"- all stages, one after the other: {total:.0f} s",
+        f"- all stages, one after the other: {run.total_seconds():.0f} s",
         _MEASURED_ON[run.measured_on],
     ]
     if run.is_quick:
-        lines.append("- **A quick run: it shows that every stage works. Its numbers say nothing.**")
-    texts = ["\n".join(lines), _READING]
+        lines.append(QUICK_NOTE)
+    texts = ["\n".join(lines), READING]
     if run.is_synthetic:
         texts.append(f"{_SYNTHETIC} {_PAPER}" if with_paper else _SYNTHETIC)
     return "\n\n".join(texts)
@@ -225,7 +216,7 @@ def _taken(cell: Cell) -> str:
 
 
 def _agreement(paper: float | None, full: float, minus_full: PairedDifference | None) -> str:
-    """Say whether a row lies on the paper's side of the full method."""
+    """Say if a row is on the same side of the full method as in the paper."""
     if paper is None or paper == full or minus_full is None:
         return ""
     if not minus_full.is_resolved:
@@ -262,18 +253,12 @@ def _format_grids(table: Table2) -> str:
 def _format_classes(
     classes: Sequence[str], labellers: Sequence[tuple[str, Sequence[Measurement]]]
 ) -> str:
-    rows = [
-        (name, *(format_percent(iou[k].mean) for _, iou in labellers))
-        for k, name in enumerate(classes)
-    ]
-    return format_table(("IoU [%]", *(name for name, _ in labellers)), rows)
+    return format_columns(
+        {"IoU [%]": classes}
+        | {name: [format_percent(one.mean) for one in iou] for name, iou in labellers}
+    )
 
 
 def _format_config(run: TableProvenance) -> str:
     config = json.dumps(json.loads(run.config), indent=1)
     return f"## The configuration that the rows change\n\n```json\n{config}\n```"
-
-
-def _format_times(run: TableProvenance) -> str:
-    rows = [(stage.name, f"{stage.seconds:.0f}") for stage in run.stages]
-    return f"## Times\n\n{format_table(('stage', 'seconds'), rows)}"

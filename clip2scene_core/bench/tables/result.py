@@ -1,64 +1,35 @@
-"""What the tables hold, as nouns that JSON can hold."""
+"""Records of the tables, and the JSON files that hold them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from clip2scene_core.bench.json_dataclass import load_record, save_record
-from clip2scene_core.bench.results import Difference, StageTime
+from clip2scene_core.bench.json_dataclass import RecordFile
+from clip2scene_core.bench.provenance import Provenance
+from clip2scene_core.bench.results import Difference, SplitSize
 from clip2scene_core.bench.statistics import Measurement
 
-FORMAT: Final = "clip2scene-bench-tables-3"
-
 
 @dataclass(frozen=True)
-class SplitSize:
-    """Scenes that were used.
+class TableProvenance(Provenance):
+    """How a table was computed.
 
     Attributes:
-        name: "train", "tune" or "test".
-        num_scenes: How many drives.
-        num_keyframes: How many keyframes in them.
+        is_synthetic: True if the scenes are rendered.
+        parts: Sizes of train, tune and test.
+        measured_on: Name of the part that the numbers are of.
+        seeds: Seeds of the trainings.
+        config: Configuration that the rows change, as nested JSON text.
+        clip: SHA-256 of the teacher's file; "" for a CLIP that open_clip downloads.
     """
 
-    name: str
-    num_scenes: int
-    num_keyframes: int
-
-
-@dataclass(frozen=True)
-class TableProvenance:
-    """How a table came about.
-
-    Attributes:
-        command: What was typed.
-        date: When it was finished, ISO 8601, UTC.
-        machine: Processor and versions.
-        is_quick: A tiny run, whose numbers say nothing.
-        is_synthetic: Whether the scenes are rendered.
-        parts: Train, tune, test.
-        measured_on: The part that the numbers are of.
-        seeds: Of training.
-        config: What the rows change, as nested JSON text.
-        clip: Digest of the teacher, "" if it is not the project's own.
-        classes: Names of the 16 classes.
-        stages: In the order of the work.
-    """
-
-    command: str
-    date: str
-    machine: str
-    is_quick: bool
     is_synthetic: bool
     parts: tuple[SplitSize, ...]
     measured_on: str
     seeds: tuple[int, ...]
     config: str
     clip: str
-    classes: tuple[str, ...]
-    stages: tuple[StageTime, ...]
 
 
 @dataclass(frozen=True)
@@ -66,16 +37,16 @@ class Ablation:
     """One row of a study.
 
     Attributes:
-        name: The row's.
-        paper: The paper's mean IoU in [0, 1]; None where it has none.
-        note: What to know of it.
-        refusal: Why it was not run; "" if it was.
-        settings: What it changes in the configuration.
-        mean_iou: Over all labelled points, without cameras unless the row is the teacher's; None if
-            it was not run.
-        mean_iou_in_view: Over the points that a camera has in view.
-        iou: (16,) over all labelled points; () if it was not run.
-        train_seconds: Mean time of one training; 0 where there was none.
+        name: Name of the row.
+        paper: Mean IoU of the paper in [0, 1]; None if the paper has none.
+        note: Note below the table.
+        refusal: Why it was not trained; "" if it was.
+        settings: Changes to the configuration, KEY=VALUE.
+        mean_iou: Mean IoU in [0, 1] over all labelled points, without cameras unless the row is the
+            teacher; None if it was not trained.
+        mean_iou_in_view: Mean IoU in [0, 1] over the labelled points that a camera sees.
+        iou: (16,) IoU of each class over all labelled points; () if it was not trained.
+        train_seconds: Mean duration of one training in seconds; 0 without a training.
     """
 
     name: str
@@ -94,12 +65,12 @@ class Ablations:
     """Annotation-free segmentation: one of `rows.STUDIES`.
 
     Attributes:
-        name: The study's.
-        title: What is measured.
-        run: How it came about.
-        rows: The study's rows and references.
+        name: Name of the study.
+        title: Title of the table.
+        run: How it was computed.
+        rows: Rows and references of the study.
         against: Names of the rows that are subtracted from the others.
-        differences: Of every row that was run from those, over all labelled points.
+        differences: Each row that was trained minus those, over all labelled points.
     """
 
     name: str
@@ -115,11 +86,11 @@ class Tuning:
     """One point of the grid of a cell.
 
     Attributes:
-        learning_rate: Of the trunk.
-        head_learning_rate: Of the head.
-        epochs: Passes over the labelled keyframes.
-        mean_iou: Of the first seed, on the scenes that settings are chosen on.
-        is_chosen: Whether it is the best of its cell.
+        learning_rate: Learning rate of the trunk.
+        head_learning_rate: Learning rate of the head.
+        epochs: Number of passes over the labelled keyframes.
+        mean_iou: Mean IoU in [0, 1] of the first seed, on the tuning scenes.
+        is_chosen: True for the best point of its cell.
     """
 
     learning_rate: float
@@ -134,12 +105,12 @@ class Cell:
     """One start, fine-tuned on one share of the labels.
 
     Attributes:
-        start: The row.
-        column: The share.
-        paper: The paper's mean IoU in [0, 1]; None where it has none.
-        mean_iou: On the test scenes.
-        iou: (16,) the same by class.
-        grid: What was tried.
+        start: Name of the row.
+        column: Name of the share.
+        paper: Mean IoU of the paper in [0, 1]; None if the paper has none.
+        mean_iou: Mean IoU in [0, 1] on the test scenes.
+        iou: (16,) IoU of each class on the test scenes.
+        grid: All points of the grid.
     """
 
     start: str
@@ -155,11 +126,11 @@ class Table2:
     """Label efficiency.
 
     Attributes:
-        run: How it came about.
-        columns: Shares of the labels.
-        num_labelled: Keyframes of each share.
-        cells: TableRow by row.
-        differences: Between starts; `points` names the column.
+        run: How it was computed.
+        columns: Names of the shares of the labels.
+        num_labelled: Number of labelled keyframes of each share.
+        cells: Cells of the table.
+        differences: Differences between starts; `points` is the name of the column.
     """
 
     run: TableProvenance
@@ -170,26 +141,16 @@ class Table2:
 
     @property
     def name(self) -> str:
-        """For commands and files."""
+        """Name for commands and files."""
         return "table2"
 
 
 Table = Ablations | Table2
 
 
-def save_table(path: Path, table: Table) -> None:
-    """Write JSON; besides the fields it holds what they imply: mean, spread, is_resolved."""
-    save_record(path, FORMAT, table)
+def _kind_of(values: dict[str, Any]) -> type[Ablations] | type[Table2]:
+    return Table2 if values["name"] == "table2" else Ablations
 
 
-def load_table(path: Path) -> Table:
-    """Read JSON that `save_table` wrote.
-
-    Raises:
-        ResultError: If the file is missing or holds something else.
-    """
-
-    def choose(values: dict[str, Any]) -> type[Ablations] | type[Table2]:
-        return Table2 if values["name"] == "table2" else Ablations
-
-    return load_record(path, FORMAT, choose)
+_FILE: Final[RecordFile[Table]] = RecordFile("clip2scene-bench-tables-3", _kind_of)
+save_table, load_table = _FILE.save, _FILE.load

@@ -19,13 +19,13 @@ class TableRow:
     """One way to pre-train.
 
     Attributes:
-        name: As the table prints it.
-        settings: What it changes in the bench's configuration, as `override` reads it.
-        paper: The paper's mean IoU in [0, 1]; None where it has no such row.
-        prompts: File of prompts to train with; "" for the configuration's own.
-        profile: File of a configuration of which it takes all but network, teacher and schedule;
-            "" for none.
-        note: What to know of it.
+        name: Name in the table.
+        settings: Changes to the configuration of the bench, KEY=VALUE as `override` reads them.
+        paper: Mean IoU of the paper in [0, 1]; None if the paper has no such row.
+        prompts: File of prompts to train with; "" for the prompts of the configuration.
+        profile: File of a configuration that gives all but network, teacher and schedule; "" for
+            none.
+        note: Note below the table.
     """
 
     name: str
@@ -41,10 +41,10 @@ class Study:
     """Ways to pre-train that are compared without labels.
 
     Attributes:
-        rows: The ways; every study is read against UNTRAINED and TEACHER, too.
-        against: Names of rows that are subtracted from every row.
-        measured_on: "test", or "tune" where something is chosen by the numbers.
-        title: What is measured.
+        rows: The ways. Every study has the rows UNTRAINED and TEACHER, too.
+        against: Names of rows that are subtracted from every other row.
+        measured_on: "test", or "tune" if settings are chosen by the numbers.
+        title: Title of the table.
     """
 
     rows: tuple[TableRow, ...]
@@ -58,9 +58,9 @@ class StartRow:
     """One network to fine-tune.
 
     Attributes:
-        name: As the table prints it.
-        pretraining: None begins with random weights.
-        paper: The paper's mean IoU in [0, 1] for 1 % and for 100 % of the labels of nuScenes.
+        name: Name in the table.
+        pretraining: Row that is pre-trained; None for random weights.
+        paper: Mean IoU of the paper in [0, 1] with 1 % and with 100 % of the labels of nuScenes.
     """
 
     name: str
@@ -71,7 +71,7 @@ class StartRow:
 def _settings(
     sweeps: int, spatial: bool, switching: bool, *others: str, merged: bool = False
 ) -> tuple[str, ...]:
-    """Say everything that the paper's rows differ in, so that no row hangs on a default."""
+    """Set everything that the paper's rows differ in, so that no row depends on a default."""
     return (
         f"sweeps.count={sweeps}",
         f"sweeps.is_merged={str(merged).lower()}",
@@ -137,7 +137,7 @@ TABLE1: Final = (
     ),
     _RECOMMENDED,
 )
-"""Table 1 of the paper, annotation-free on nuScenes, and below it rows of our own."""
+"""Table 1 of the paper, annotation-free on nuScenes; then rows of our own."""
 
 TABLE2: Final = (
     StartRow(RANDOM, None, (0.422, 0.691)),
@@ -148,9 +148,9 @@ TABLE2: Final = (
     StartRow(FULL, TableRow(FULL, _FULL), (0.563, 0.715)),
     StartRow(_RECOMMENDED.name, _RECOMMENDED),
 )
-"""Table 2 of the paper, fine-tuned on nuScenes, and below it a row of our own."""
+"""Table 2 of the paper, fine-tuned on nuScenes; then a row of our own."""
 
-CHOICES: Final = (
+ABLATIONS: Final = (
     _RECOMMENDED,
     _recommended(
         "without consensus",
@@ -194,14 +194,14 @@ CHOICES: Final = (
     TableRow("without S3", _settings(3, True, False), note="as in Table 1"),
     TableRow(FULL, _FULL, note="as in Table 1: 3 sweeps, both losses, S3"),
 )
-"""What the recommended profile is made of, and what it leaves out; below it rows of Table 1."""
+"""The recommended profile, without each of its parts and with others; then rows of Table 1."""
 
 STUDIES: Final = MappingProxyType(
     {
         "table1": Study(TABLE1, (BASELINE, FULL), "test", "Table 1: annotation-free segmentation"),
         "ablations": Study(
-            CHOICES, (RECOMMENDED, TEACHER), "tune", "What each choice of the profile is worth"
+            ABLATIONS, (RECOMMENDED, TEACHER), "tune", "Ablations of the recommended profile"
         ),
     }
 )
-"""By the name of the command."""
+"""Studies by the names of their commands."""

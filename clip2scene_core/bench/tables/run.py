@@ -1,8 +1,7 @@
-"""Compute the tables, stage by stage; what an earlier call computed is kept."""
+"""Run the bench of the tables: render, pre-train, fine-tune, count; stages are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,14 +9,21 @@ from typing import Any, Final
 
 from clip2scene_core.bench.measure.clip_scores import clip_digest
 from clip2scene_core.bench.measure.score import (
+    TRAINED_WORDS,
     score_finetuned,
-    score_student,
     score_teacher,
     score_untrained,
+    score_words,
 )
-from clip2scene_core.bench.provenance import digest_of
-from clip2scene_core.bench.splits import Scenes, write_split
-from clip2scene_core.bench.stages import Stage, StageResult, WorkFolder
+from clip2scene_core.bench.splits import Scenes
+from clip2scene_core.bench.stages import (
+    BenchOptions,
+    SceneReport,
+    Stage,
+    StageReport,
+    StageResult,
+    WorkFolder,
+)
 from clip2scene_core.bench.tables.finetuning import (
     EPOCH_FACTORS,
     RATE_FACTORS,
@@ -34,57 +40,46 @@ from clip2scene_core.bench.tables.scenes import (
     synthetic_scenes,
     synthetic_worlds,
 )
+from clip2scene_core.bench.training_stages import (
+    cut_superpixels,
+    embed_images,
+    pretrain_student,
+    world_stages,
+)
 from clip2scene_core.config.finetune import FinetuneConfig
 from clip2scene_core.config.parser import config_to_dict
 from clip2scene_core.config.pretrain import PretrainConfig
-from clip2scene_core.config.sections import LossesConfig, TeacherConfig
-from clip2scene_core.teacher.cache import TeacherCache
-from clip2scene_core.teacher.clip import load_clip
-from clip2scene_core.training.fabric import make_fabric
-from clip2scene_core.training.pretrain.data.pixel_embeddings import fill_cache
-from clip2scene_core.training.pretrain.prepare import dense_clip_of, superpixels_of
-from clip2scene_core.training.pretrain.run import pretrain
 from clip2scene_core.world.dataset.options import WorldOptions
 
 TABLES: Final = ("table1", "table2")
-"""The paper's; they share a folder."""
+"""Tables of the paper; they share a folder."""
 
 OWN_TABLE: Final = "ablations"
-"""Our own; its numbers are of other scenes, so it has a folder to itself."""
+"""Table of our own; its numbers are of other scenes, so it has a folder of its own."""
 
 _PARTS: Final = 2
-"""Shares of the teacher's work: a folder's stages must not hang on the number of workers."""
+"""Shares of the images in the stages that read them; fixed, as the number of workers may change."""
 
 
 @dataclass(frozen=True)
-class TablesOptions:
-    """What is computed, and how.
+class TablesOptions(BenchOptions):
+    """Which tables are computed, and from what.
 
     Attributes:
         tables: Some of TABLES, or OWN_TABLE alone.
-        work: Folder for everything; an interrupted bench goes on in it, and tables share in it.
-        scenes: A data set in nuScenes' format; None renders the synthetic world.
-        base: What the rows change; its seed is not used.
-        columns: Shares of the labels for Table 2, and how they are fine-tuned on.
+        scenes: Scenes of a data set in nuScenes' format; None renders the synthetic world.
+        base: Configuration that the rows change; its seed is not used.
+        columns: Configurations of fine-tuning, one for each share of the labels in Table 2.
         configs: Folder of the files that rows name.
-        num_seeds: Trainings of each row, with the seeds 0, 1, ...
-        is_quick: A tiny world: shows that everything runs, measures nothing.
-        workers: Processes, each with one thread.
-        device: Where to train, such as "cpu" or "cuda".
-        command: What was typed, for the report.
+        num_seeds: Number of trainings of each row, with the seeds 0, 1, ...
     """
 
     tables: tuple[str, ...]
-    work: Path
     scenes: TableScenes | None
     base: PretrainConfig
     columns: tuple[FinetuneConfig, ...]
     configs: Path
     num_seeds: int
-    is_quick: bool
-    workers: int
-    device: str
-    command: str
 
     def __post_init__(self) -> None:
         if self.num_seeds < 1 or self.workers < 1:
@@ -106,22 +101,22 @@ class TablesOptions:
 
     @property
     def seeds(self) -> range:
-        """Of training."""
+        """Seeds of the trainings."""
         return range(self.num_seeds)
 
     @property
     def measured_on(self) -> str:
-        """The part that the numbers are of: "test", or "tune"."""
+        """Name of the part that the numbers are of: "test" or "tune"."""
         return STUDIES[OWN_TABLE].measured_on if OWN_TABLE in self.tables else "test"
 
     @property
     def places(self) -> TableScenes:
-        """The scenes."""
+        """All parts of the scenes."""
         return self.scenes or synthetic_scenes(self.work, self.measured_on)
 
     @property
     def measured(self) -> Scenes:
-        """The scenes that the numbers are of."""
+        """Scenes that the numbers are of."""
         scenes = self.places.test if self.measured_on == "test" else self.places.tune
         assert scenes is not None  # checked when the options were made
         return scenes
@@ -129,13 +124,14 @@ class TablesOptions:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All that the tables are made from.
+    """Everything that the tables are made from.
 
     Attributes:
-        plans: How each row was pre-trained.
-        starts: Rows of Table 2.
-        chosen: By start and column, the trials of every point of the grid and the best one's place.
-        results: By the names of the stages.
+        plans: Plan of each row.
+        starts: Starts of Table 2.
+        chosen: By run and index of the column, the trials of all points of the grid, and the index
+            of the best one.
+        results: Results of all stages by their names.
     """
 
     plans: dict[TableRow, Plan]
@@ -144,21 +140,16 @@ class Outcome:
     results: dict[str, StageResult]
 
 
-def run_tables(
-    options: TablesOptions,
-    report: Callable[[StageResult, int], None],
-    report_world: Callable[[str, int, int], None],
-) -> Outcome:
-    """Compute everything that the tables need.
+def run_tables(options: TablesOptions, report: StageReport, report_world: SceneReport) -> Outcome:
+    """Compute everything that the tables need; stages that an earlier call computed are kept.
 
     Args:
         options: What to compute.
-        report: Called after each stage with its result and how many stages there are.
-        report_world: Called after each scene that is rendered, with the name of its split, how many
-            are done and how many there are.
+        report: Called after each stage.
+        report_world: Called after each rendered scene.
 
     Raises:
-        BenchError: If the folder belongs to another bench or a stage fails.
+        BenchError: If the folder belongs to another setup or a stage fails.
         ValueError: If the rows cannot be planned.
     """
     plans = plan_rows(_rows(options), options.base, options.configs)
@@ -173,12 +164,11 @@ def run_tables(
     results: dict[str, StageResult] = {}
 
     def run(stages: list[Stage], workers: int = options.workers) -> None:
-        for result in folder.run(stages, workers, lambda result: report(result, total)):
-            results[result.name] = result
+        results.update(folder.run(stages, workers, lambda result: report(result, total)))
 
-    run(_world_stages(options, report_world), 1)
+    run(world_stages(options, _worlds(options), report_world), 1)
     run([*_teacher_stages(options, runs), *_superpixel_stages(options, runs)])
-    # The longest first: at the end of a phase a process waits for the others.
+    # The longest first, so that no process waits long for the others at the end.
     longest_first = sorted(runs, key=_num_clouds, reverse=True)
     run([_pretrain_stage(options, plan, seed) for plan in longest_first for seed in options.seeds])
     if studied:
@@ -208,7 +198,7 @@ def seeded(cell: list[Trial], number: int, options: TablesOptions) -> list[Trial
 
 
 def _rows(options: TablesOptions) -> list[TableRow]:
-    """All rows that share the folder, whichever of them are wanted."""
+    """Give all rows that share the folder, those of tables that are not computed too."""
     if OWN_TABLE in options.tables:
         return list(STUDIES[OWN_TABLE].rows)
     return [*TABLE1, *(start.pretraining for start in TABLE2 if start.pretraining)]
@@ -227,8 +217,8 @@ def _trials(options: TablesOptions, start: Start, column: FinetuneConfig, seed: 
 def _count(
     options: TablesOptions, runs: list[Plan], studied: list[Plan], starts: tuple[Start, ...]
 ) -> int:
-    """How many stages there are."""
-    count = 0 if options.scenes else len(_worlds(options))
+    """Count the stages."""
+    count = len(_worlds(options))
     count += len(_teacher_stages(options, runs)) + len(_superpixel_stages(options, runs))
     count += options.num_seeds * len(runs)
     if studied:
@@ -238,15 +228,15 @@ def _count(
 
 
 def _num_clouds(plan: Plan) -> int:
-    """Clouds that a training makes of each keyframe."""
+    """Number of clouds of each keyframe in a training."""
     config = plan.with_seed(0)
     return config.sweeps.count * config.training.epochs
 
 
 def _setup(options: TablesOptions, plans: dict[TableRow, Plan]) -> dict[str, Any]:
-    """What decides the numbers; the same for the paper's tables, so that they share a folder.
+    """Give what decides the numbers; it is the same for TABLES, which share a folder.
 
-    What fine-tuning hangs on beside it is in the names of its stages.
+    The settings of fine-tuning are not in it: a digest of them is in the names of its stages.
     """
     scenes = options.scenes
     data: Any = (
@@ -263,38 +253,27 @@ def _setup(options: TablesOptions, plans: dict[TableRow, Plan]) -> dict[str, Any
 
 
 def _worlds(options: TablesOptions) -> dict[str, WorldOptions]:
+    """Say what is rendered: nothing, if the scenes are given."""
+    if options.scenes is not None:
+        return {}
     return synthetic_worlds(options.is_quick, options.measured_on)
 
 
-def _world_stages(options: TablesOptions, report: Callable[[str, int, int], None]) -> list[Stage]:
-    if options.scenes is not None:
-        return []
-    return [
-        Stage(
-            f"world-{name}",
-            partial(
-                write_split, options.work / name, world, partial(report, name), options.workers
-            ),
-        )
-        for name, world in _worlds(options).items()
-    ]
-
-
 def _teacher_stages(options: TablesOptions, runs: list[Plan]) -> list[Stage]:
-    """Each teacher speaks once for all rows; its images are shared out among the workers."""
+    """Make the stages in which each teacher embeds the training images, once for all rows."""
     augmentation = options.base.augmentation
     if augmentation.image_flip or augmentation.image_crop:
-        return []  # every epoch shows it other images
+        return []  # every epoch has other images
     train, cache = options.places.train, options.work / "teacher"
-    # What pairs points with its pixels is no part of what it says of them.
+    # The margin decides which pixels are paired with points, not their embeddings.
     teachers = {
         replace(plan.with_seed(0).teacher, occlusion_margin_m=None): plan.run for plan in runs
     }
-    spoken = replace(options.base.teacher, occlusion_margin_m=None)
+    own = replace(options.base.teacher, occlusion_margin_m=None)
     return [
         Stage(
-            f"teacher-{part}" if teacher == spoken else f"teacher-{run}-{part}",
-            partial(_embed, train, teacher, cache, part, options.device),
+            f"teacher-{part}" if teacher == own else f"teacher-{run}-{part}",
+            partial(embed_images, train, teacher, cache, options.device, part, _PARTS),
         )
         for teacher, run in teachers.items()
         for part in range(_PARTS)
@@ -302,11 +281,11 @@ def _teacher_stages(options: TablesOptions, runs: list[Plan]) -> list[Stage]:
 
 
 def _superpixel_stages(options: TablesOptions, runs: list[Plan]) -> list[Stage]:
-    """Superpixels are cut once, too; otherwise every seed would begin with cutting them."""
+    """Make the stages that cut superpixels, once for all seeds."""
     losses = {plan.with_seed(0).losses for plan in runs}
     train, cache = options.places.train, options.work / "teacher"
     return [
-        Stage(f"superpixels-{part}", partial(_cut, train, one, cache, part))
+        Stage(f"superpixels-{part}", partial(cut_superpixels, train, one, cache, part, _PARTS))
         for one in losses
         if one.contrastive == "slidr"
         for part in range(_PARTS)
@@ -314,11 +293,11 @@ def _superpixel_stages(options: TablesOptions, runs: list[Plan]) -> list[Stage]:
 
 
 def _pretrain_stage(options: TablesOptions, plan: Plan, seed: int) -> Stage:
-    weights, config = plan.weights(options.work, seed), plan.with_seed(seed)
+    student = plan.student(options.work, seed)
     train, cache = options.places.train, options.work / "teacher"
     return Stage(
-        f"pretrain-{plan.run}-{seed}",
-        partial(_pretrain, train, config, weights, cache, options.device),
+        f"pretrain-{student.name}",
+        partial(pretrain_student, train, student.config, student.weights, cache, options.device),
     )
 
 
@@ -326,15 +305,15 @@ def _score_stages(options: TablesOptions, runs: list[Plan]) -> list[Stage]:
     measured, device = options.measured, options.device
     stages = [Stage("score-teacher", partial(score_teacher, options.base, measured, device))]
     for seed in options.seeds:
-        # Any student's network: random weights learned nothing of its row.
-        weights = runs[0].weights(options.work, seed)
-        untrained = partial(score_untrained, weights, seed, measured, device)
+        # The student gives network and prompts; its weights are replaced by random ones.
+        weights = runs[0].student(options.work, seed).weights
+        untrained = partial(score_untrained, weights, {TRAINED_WORDS: seed}, measured, device)
         stages.append(Stage(f"score-untrained-{seed}", untrained))
         for plan in runs:
-            weights = plan.weights(options.work, seed)
+            student = plan.student(options.work, seed)
             other = options.base if plan.labels else None
-            score = partial(score_student, weights, measured, plan.labels, other, device)
-            stages.append(Stage(f"score-{plan.run}-{seed}", score))
+            score = partial(score_words, student.weights, measured, plan.labels, other, device)
+            stages.append(Stage(f"score-{student.name}", score))
     return stages
 
 
@@ -347,28 +326,3 @@ def _test_stage(options: TablesOptions, trial: Trial) -> Stage:
     weights, measured = trial.weights(options.work), options.measured
     compute = partial(score_finetuned, weights, measured, options.device)
     return Stage(f"score-{trial.name}", compute)
-
-
-def _embed(train: Scenes, teacher: TeacherConfig, folder: Path, part: int, device: str) -> str:
-    """Let the teacher embed a share of the training images; gives the name of its cache."""
-    cache = TeacherCache(folder, dense_clip_of(teacher, load_clip(teacher.clip, device)))
-    dataset = train.open()
-    fill_cache(cache, dataset, range(part, len(dataset), _PARTS), lambda done, total: None)
-    return cache.folder.name
-
-
-def _cut(train: Scenes, losses: LossesConfig, folder: Path, part: int) -> str:
-    """Cut a share of the training images into superpixels; gives the name of their folder."""
-    superpixels = superpixels_of(losses, folder)
-    assert superpixels is not None  # the losses ask for them
-    dataset = train.open()
-    for index in range(part, len(dataset), _PARTS):
-        superpixels.of(dataset.load(index, ()))
-    return superpixels.folder.name
-
-
-def _pretrain(
-    train: Scenes, config: PretrainConfig, weights: Path, cache: Path, device: str
-) -> str:
-    """Pre-train a student; gives the digest of its checkpoint."""
-    return digest_of(pretrain(train.open(), config, weights, make_fabric(config, device), cache))

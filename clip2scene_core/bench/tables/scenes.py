@@ -1,4 +1,4 @@
-"""The scenes that a table is computed on: those of the synthetic world, or anybody's."""
+"""The scenes of a table: those of the synthetic world, or of any data set."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from clip2scene_core.world.dataset.options import WorldOptions
 from clip2scene_core.world.dataset.splits import SPLITS, benchmark_options
 
 _NUM_SCENES: Final = {"train": 32, "val": 16, "test": 32}
-"""Fewer than the benchmark's splits have, and the first of each: they keep their seeds."""
+"""The first scenes of each split, with their seeds."""
 
-_NUM_SCENES_OF_CHOICES: Final = {"train": 32, "val": 30}
-"""Where the numbers are of `val`, all that there are."""
+_NUM_SCENES_OF_ABLATIONS: Final = {"train": 32, "val": 30}
+"""The numbers are of `val`, so all of its scenes are used."""
 
 _SECONDS: Final = {"train": 1.5, "val": 0.5, "test": 0.5}
-"""Three keyframes of a scene to train on, one to measure on: scenes tell more than keyframes."""
+"""Three keyframes of a scene to train on, one to measure on: more scenes make errors smaller, more
+keyframes of the same scene hardly do."""
 
 _LIDAR_COLUMNS: Final = 180
 _PREVIOUS_SWEEPS: Final = {"train": 4, "val": 0, "test": 0}
@@ -25,12 +26,12 @@ _PREVIOUS_SWEEPS: Final = {"train": 4, "val": 0, "test": 0}
 
 @dataclass(frozen=True)
 class TableScenes:
-    """Who is used for what.
+    """The parts of the scenes.
 
     Attributes:
-        train: Pre-training without labels, and the labels to fine-tune on.
-        tune: Settings are chosen on them; None where nothing is to be chosen.
-        test: The numbers of the paper's tables; None where no number may be of them.
+        train: Scenes to pre-train on without labels, and to fine-tune on with some.
+        tune: Scenes to choose settings by; None if no setting is chosen.
+        test: Scenes of the numbers of the paper's tables; None for ablations.
     """
 
     train: Scenes
@@ -39,8 +40,8 @@ class TableScenes:
 
 
 def synthetic_worlds(is_quick: bool, measured_on: str) -> dict[str, WorldOptions]:
-    """Say what is rendered of the benchmark's splits, by their names: small enough for an hour."""
-    num_scenes = _NUM_SCENES if measured_on == "test" else _NUM_SCENES_OF_CHOICES
+    """Say what is rendered of each split, by its name: so little that a table takes an hour."""
+    num_scenes = _NUM_SCENES if measured_on == "test" else _NUM_SCENES_OF_ABLATIONS
     worlds = {}
     for split in SPLITS:
         if split.name not in num_scenes:
@@ -58,6 +59,6 @@ def synthetic_worlds(is_quick: bool, measured_on: str) -> dict[str, WorldOptions
 
 
 def synthetic_scenes(work: Path, measured_on: str) -> TableScenes:
-    """Where a bench's folder holds them."""
+    """Give the rendered scenes in the folder of a bench."""
     test = Scenes(work / "test") if measured_on == "test" else None
     return TableScenes(Scenes(work / "train"), Scenes(work / "val"), test)

@@ -1,23 +1,22 @@
-"""From the results of a bench's stages to its numbers."""
+"""Turn the results of stages into the numbers of the world bench."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
-
-import numpy as np
+from typing import Final
 
 from clip2scene_core.bench.measure.labeller import mode_of
 from clip2scene_core.bench.measure.queries import OpenVocabularyQuery, make_queries
+from clip2scene_core.bench.measure.score import POINTS, Parts, fix_counts, stack_seeds
 from clip2scene_core.bench.results import Difference
 from clip2scene_core.bench.runs import StudentRun
 from clip2scene_core.bench.stages import StageResult
 from clip2scene_core.bench.statistics import (
     SceneCounts,
-    class_iou,
     compare,
     measure,
+    measure_classes,
 )
 from clip2scene_core.bench.world.plan import corruption_name
 from clip2scene_core.bench.world.result import (
@@ -30,7 +29,6 @@ from clip2scene_core.bench.world.result import (
 from clip2scene_core.config.parser import config_to_dict
 from clip2scene_core.corruptions.corruption import Corruption
 from clip2scene_core.inference.options import MODES
-from clip2scene_core.labels import NUSCENES_CLASSES
 
 STUDENT: Final = "student"
 FUSED: Final = "student and cameras"
@@ -44,22 +42,20 @@ _COMPARED: Final = (
     (STUDENT, TEACHER), (STUDENT, UNTRAINED), (STUDENT, MAJORITY), (STUDENT, PERFECT_2D),
     (SUPERVISED, STUDENT), (FUSED, STUDENT), (FUSED, TEACHER),
 )  # fmt: skip
-_POINTS: Final = {"all": "all points", "seen": "points in view"}
 
 Results = Mapping[str, StageResult]
-Part = dict[str, SceneCounts]
-"""For "all" and "seen" points, the counts of one labeller."""
+"""Results of stages by the names of the stages."""
 
 
 def assemble_student(
     results: Results, runs: Sequence[StudentRun], corruptions: Sequence[Corruption]
 ) -> StudentResult:
-    """Turn the stages of one configuration into its numbers.
+    """Give the numbers of one configuration.
 
     Args:
-        results: By the names of the stages.
-        runs: The seeds of the configuration.
-        corruptions: Those that were measured.
+        results: Results of all stages.
+        runs: Students of the configuration, one for each seed.
+        corruptions: Corruptions that were measured.
     """
     parts = labeller_counts(results, runs)
     first = runs[0]
@@ -68,38 +64,34 @@ def assemble_student(
         digests=tuple(results[f"student-{run.name}"].value for run in runs),
         seeds=tuple(run.config.training.seed for run in runs),
         config=json.dumps(config_to_dict(first.config)),
-        scores=tuple(_score(name, part) for name, part in parts.items()),
+        scores=tuple(_score(name, counts) for name, counts in parts.items()),
         differences=tuple(
             Difference(one, other, points, compare(parts[one][key], parts[other][key]))
-            for key, points in _POINTS.items()
+            for key, points in POINTS.items()
             for one, other in _COMPARED
         ),
-        answers=_answers(results, runs),
+        queries=_query_results(results, runs),
         corruptions=_corruptions(results, first.group, corruptions),
         failures=tuple(Failure(**one) for one in results[f"failures-{first.group}"].value),
     )
 
 
-def labeller_counts(results: Results, runs: Sequence[StudentRun]) -> dict[str, Part]:
-    """Gather the counts of a configuration's students and of all their references."""
+def labeller_counts(results: Results, runs: Sequence[StudentRun]) -> dict[str, Parts]:
+    """Gather the counts of the students of a configuration and of all their references."""
     group = runs[0].group
 
-    def gather(stage: str, mode: str) -> Part:
+    def gather(stage: str, mode: str) -> Parts:
         value = results[f"{stage}-{group}"].value
-        seeds = [value[mode_of(mode, number)] for number in range(len(runs))]
-        return {key: _stack([seed[key] for seed in seeds]) for key in _POINTS}
-
-    def fixed(value: dict[str, Any]) -> Part:
-        return {key: _fixed(value[key]) for key in _POINTS}
+        return stack_seeds([value[mode_of(mode, number)] for number in range(len(runs))])
 
     rules = results["rules"].value
     return {
         STUDENT: gather("score", "lidar"),
         FUSED: gather("score", "fused"),
-        TEACHER: fixed(results[f"score-{group}"].value["camera"]),
+        TEACHER: fix_counts(results[f"score-{group}"].value["camera"]),
         UNTRAINED: gather("score-untrained", "lidar"),
-        MAJORITY: fixed(rules["majority"]),
-        PERFECT_2D: fixed(rules["perfect 2D"]),
+        MAJORITY: fix_counts(rules["majority"]),
+        PERFECT_2D: fix_counts(rules["perfect 2D"]),
         SUPERVISED: gather("score-supervised", "lidar"),
     }
 
@@ -107,7 +99,7 @@ def labeller_counts(results: Results, runs: Sequence[StudentRun]) -> dict[str, P
 def compare_groups(
     results: Results, groups: Sequence[Sequence[StudentRun]]
 ) -> tuple[Difference, ...]:
-    """Compare the students of each configuration with those of the first, where seeds pair."""
+    """Compare each configuration with the first one, where both have as many seeds."""
     first, *others = groups
     base = labeller_counts(results, first)[STUDENT]
     return tuple(
@@ -119,57 +111,50 @@ def compare_groups(
         )
         for runs in others
         if len(runs) == len(first)
-        for key, points in _POINTS.items()
+        for key, points in POINTS.items()
     )
 
 
-def _score(name: str, part: Part) -> Score:
-    def of_class(label: int) -> Any:
-        return lambda counts: class_iou(counts)[..., label]
-
+def _score(name: str, parts: Parts) -> Score:
     return Score(
         labeller=name,
-        mean_iou=measure(part["all"]),
-        mean_iou_in_view=measure(part["seen"]),
-        iou=tuple(measure(part["all"], of_class(k)) for k in range(len(NUSCENES_CLASSES))),
+        mean_iou=measure(parts["all"]),
+        mean_iou_in_view=measure(parts["seen"]),
+        iou=measure_classes(parts["all"]),
     )
 
 
-def _answers(results: Results, runs: Sequence[StudentRun]) -> tuple[QueryResult, ...]:
+def _query_results(results: Results, runs: Sequence[StudentRun]) -> tuple[QueryResult, ...]:
     value = results[f"queries-{runs[0].group}"].value
 
     def counts_of(query: str, mode: str) -> SceneCounts:
         counts = value["counts"][query]
         if mode == "camera":  # every seed has the same teacher
-            return _fixed(counts[mode])
-        return _stack([counts[mode_of(mode, number)] for number in range(len(runs))])
+            return SceneCounts.fixed(counts[mode])
+        return SceneCounts.of_seeds([counts[mode_of(mode, number)] for number in range(len(runs))])
 
-    def answers_of(query: OpenVocabularyQuery, mode: str) -> list[QueryResult]:
+    def results_of(query: OpenVocabularyQuery, mode: str) -> list[QueryResult]:
         counts = counts_of(query.name, mode)
         before = counts_of(query.against, mode) if query.against else None
         return [
             QueryResult(
                 query=query.name,
                 prompts=query.prompts,
-                question=question.name,
+                metric=metric.name,
                 mode=mode,
-                measured=measure(counts, question.statistic),
+                measured=measure(counts, metric.statistic),
                 chance=(
-                    float(question.chance(counts.counts[0].sum(axis=0)))
-                    if question.chance
-                    else None
+                    float(metric.chance(counts.counts[0].sum(axis=0))) if metric.chance else None
                 ),
                 against=query.against,
-                difference=compare(counts, before, question.statistic) if before else None,
+                difference=compare(counts, before, metric.statistic) if before else None,
                 picture=value["pictures"].get(query.name, ""),
             )
-            for question in query.questions
+            for metric in query.metrics
         ]
 
     queries = make_queries(runs[0].config.prompts)
-    return tuple(
-        answer for query in queries for mode in MODES for answer in answers_of(query, mode)
-    )
+    return tuple(one for query in queries for mode in MODES for one in results_of(query, mode))
 
 
 def _corruptions(
@@ -177,7 +162,7 @@ def _corruptions(
 ) -> tuple[Corrupted, ...]:
     def counts_of(corruption: Corruption | None, mode: str) -> SceneCounts:
         value = results[f"corrupted-{group}-{corruption_name(corruption)}"].value
-        return _fixed(value[mode_of(mode, 0)]["all"])
+        return SceneCounts.fixed(value[mode_of(mode, 0)]["all"])
 
     def corrupted(corruption: Corruption | None, mode: str) -> Corrupted:
         counts = counts_of(corruption, mode)
@@ -190,11 +175,3 @@ def _corruptions(
         )
 
     return tuple(corrupted(one, mode) for one in (None, *corruptions) for mode in MODES)
-
-
-def _stack(of_seeds: Sequence[Any]) -> SceneCounts:
-    return SceneCounts(np.array(of_seeds, dtype=np.int64), is_seeded=True)
-
-
-def _fixed(counts: Any) -> SceneCounts:
-    return SceneCounts(np.array([counts], dtype=np.int64), is_seeded=False)

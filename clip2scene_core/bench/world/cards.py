@@ -1,4 +1,4 @@
-"""The measured part of the model cards, written from a bench's result."""
+"""Write the measured part of the model cards from the result of the world bench."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from pathlib import Path
 
 from PIL import Image
 
-from clip2scene_core.bench.markdown import CardError, format_percent, format_table, replace_section
+from clip2scene_core.bench.markdown import (
+    CardError,
+    format_differences,
+    format_percent,
+    replace_section,
+)
 from clip2scene_core.bench.provenance import digest_of
-from clip2scene_core.bench.statistics import Measurement
 from clip2scene_core.bench.world.report import (
-    format_answers,
+    format_classes,
     format_clip,
     format_corruptions,
-    format_differences,
+    format_queries,
     format_scores,
 )
 from clip2scene_core.bench.world.result import BenchResult, StudentResult, save_result
@@ -23,17 +27,17 @@ from clip2scene_core.visualization.clouds import stack
 
 
 def update_shipped(result: BenchResult, pictures: Path, folder: Path = MODELS) -> None:
-    """Write a bench's numbers into the cards of all models that ship, and beside them.
+    """Write numbers into the cards of all models that ship, and JSON and pictures beside them.
 
     Args:
-        result: Of a bench that measured these very files.
-        pictures: The bench's pictures, a folder for each configuration; beside each student come
-            two files of them.
-        folder: Holds the models; the card of each has its name and ends in .md.
+        result: Result of a bench that measured these very files.
+        pictures: Pictures of the bench, a folder for each configuration. Two files of them are
+            written beside each student.
+        folder: Folder of the models. The card of a model has its name and ends in .md.
 
     Raises:
-        CardError: If the bench measured other files, or a card has no place for the numbers; no
-            card is changed then.
+        CardError: If the bench measured other files, or a card has no place for the numbers. Then
+            no card is changed.
     """
     models = sorted(folder.glob("*.safetensors"))
     cards = [_updated_card(model, result) for model in models]
@@ -49,15 +53,14 @@ def format_section(digest: str, name: str, result: BenchResult) -> str:
     """Write the measured section of one model's card.
 
     Args:
-        digest: SHA-256 of the model.
-        name: The model's file name without its ending; names its pictures.
-        result: Of the bench.
+        digest: SHA-256 of the model's file.
+        name: File name of the model and of its pictures, without the ending.
+        result: Result of the bench.
 
     Raises:
-        CardError: If the bench measured no such file.
+        CardError: If the bench did not measure this file.
     """
-    commits = ", ".join(sorted({stage.commit for stage in result.stages}))
-    origin = f"Measured by `{result.command}` on {result.date[:10]}, commit {commits}."
+    origin = f"Measured by `{result.command}` on {result.date[:10]}, commit {result.commits()}."
     if digest == result.clip.digest:
         return f"{origin}\n\n{format_clip(result.clip, result.classes)}"
     found = _find_student(digest, result)
@@ -73,13 +76,13 @@ def format_section(digest: str, name: str, result: BenchResult) -> str:
             origin,
             "Every number is of the **test** split, which nothing was tuned on.",
             f"This file (seed {student.seeds[number]}):",
-            _format_file(student, number, result.classes),
+            format_classes(student, result.classes, number),
             f"Students of this configuration (seeds {seeds}), mean ± spread, in percent:",
             format_scores(student),
             "Differences ± standard error over seeds and scenes:",
             format_differences(student.differences),
             "### Other words at test time",
-            format_answers(student.answers),
+            format_queries(student.queries),
             f"![What the student makes of other words]({words_picture(Path(name)).name})",
             f"### Corruptions (seed {student.seeds[0]}, one keyframe per scene)",
             format_corruptions(student.corruptions),
@@ -91,12 +94,12 @@ def format_section(digest: str, name: str, result: BenchResult) -> str:
 
 
 def failures_picture(model: Path) -> Path:
-    """Where the picture of a model's worst classes is."""
+    """File of the picture of a model's worst classes."""
     return model.with_name(f"{model.stem}_failures.png")
 
 
 def words_picture(model: Path) -> Path:
-    """Where the picture of a model under other words is."""
+    """File of the picture of a model's answers to queries."""
     return model.with_name(f"{model.stem}_words.png")
 
 
@@ -107,7 +110,7 @@ def _updated_card(model: Path, result: BenchResult) -> str:
 
 
 def _copy_pictures(model: Path, student: StudentResult, pictures: Path) -> None:
-    queries = dict.fromkeys(answer.picture for answer in student.answers if answer.picture)
+    queries = dict.fromkeys(one.picture for one in student.queries if one.picture)
     _stack([pictures / file for file in queries], words_picture(model))
     _stack([pictures / failure.file for failure in student.failures], failures_picture(model))
 
@@ -117,18 +120,6 @@ def _find_student(digest: str, result: BenchResult) -> tuple[StudentResult, int]
         if digest in student.digests:
             return student, student.digests.index(digest)
     return None
-
-
-def _format_file(student: StudentResult, number: int, classes: Sequence[str]) -> str:
-    """Write the IoU of each class for one seed, and of the references with that seed."""
-
-    def own(measured: Measurement) -> str:
-        return format_percent(measured.values[number if measured.is_seeded else 0])
-
-    rows = [(name, *(own(s.iou[k]) for s in student.scores)) for k, name in enumerate(classes)]
-    rows.append(("**mean**", *(own(score.mean_iou) for score in student.scores)))
-    rows.append(("**mean in view**", *(own(score.mean_iou_in_view) for score in student.scores)))
-    return format_table(("IoU [%]", *(score.labeller for score in student.scores)), rows)
 
 
 def _stack(files: Sequence[Path], out: Path) -> None:

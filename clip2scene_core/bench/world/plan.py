@@ -1,4 +1,4 @@
-"""What a bench computes: students, their references, and the stages that measure them."""
+"""The stages of the world bench: they train students and references, then measure them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from functools import partial
 from pathlib import Path
 
 from clip2scene_core.bench.measure.failures import draw_failures
+from clip2scene_core.bench.measure.labeller import mode_of
 from clip2scene_core.bench.measure.open_vocabulary import answer_queries
-from clip2scene_core.bench.measure.robustness import evaluate_corrupted
+from clip2scene_core.bench.measure.robustness import score_corrupted
 from clip2scene_core.bench.measure.score import (
-    evaluate_networks,
-    evaluate_rules,
-    evaluate_students,
-    evaluate_untrained,
+    score_networks,
+    score_rules,
+    score_students,
+    score_untrained,
 )
 from clip2scene_core.bench.provenance import digest_of
 from clip2scene_core.bench.runs import StudentRun, groups_of
+from clip2scene_core.bench.splits import Scenes
 from clip2scene_core.bench.stages import Stage
 from clip2scene_core.bench.training_stages import embed_images, pretrain_student, supervise_network
 from clip2scene_core.corruptions.corruption import Corruption
@@ -28,51 +30,57 @@ def corruption_name(corruption: Corruption | None) -> str:
 
 
 def teacher_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:
-    """Stages in which each configuration's teacher speaks, once for all seeds.
+    """Make the stages that embed the training images, once for all seeds of a configuration.
 
     Args:
-        work: Folder that holds `train/`; gets `teacher/`.
-        runs: All of them; those that are given need no teacher.
-        device: Where CLIP runs.
+        work: Folder of the bench, with `train/`; gets `teacher/`.
+        runs: All students; those that are given need no teacher.
+        device: Device of CLIP.
     """
+    train, cache = Scenes(work / "train"), work / "teacher"
     return [
-        Stage(f"teacher-{group}", partial(embed_images, work, members[0].config.teacher, device))
+        Stage(
+            f"teacher-{group}",
+            partial(embed_images, train, members[0].config.teacher, cache, device),
+        )
         for group, members in groups_of(runs).items()
         if not members[0].is_given
     ]
 
 
 def student_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:
-    """Stages that train each student.
+    """Make the stages that train each student; a given one needs its digest only.
 
     Args:
-        work: Folder that holds `train/`, and `teacher/` by `teacher_stages`.
-        runs: All of them.
-        device: Where they are trained.
+        work: Folder of the bench, with `train/`, and with `teacher/` by `teacher_stages`.
+        runs: All students.
+        device: Device of the trainings.
     """
+    train, cache = Scenes(work / "train"), work / "teacher"
     return [
         Stage(
             f"student-{run.name}",
             partial(digest_of, run.weights)
             if run.is_given
-            else partial(pretrain_student, work, run, device),
+            else partial(pretrain_student, train, run.config, run.weights, cache, device),
         )
         for run in runs
     ]
 
 
 def supervised_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:
-    """Stages that train each student's network with full supervision.
+    """Make the stages that train the network of each student with full supervision.
 
     Args:
-        work: Folder that holds `train/`.
-        runs: All of them.
-        device: Where they are trained.
+        work: Folder of the bench, with `train/`; gets `supervised/`.
+        runs: All students.
+        device: Device of the trainings.
     """
+    train = Scenes(work / "train")
     return [
         Stage(
             f"supervised-{run.name}",
-            partial(supervise_network, work / "train", run, _supervised(work, run), device),
+            partial(supervise_network, train, run.config, _supervised(work, run), device),
         )
         for run in runs
     ]
@@ -81,31 +89,34 @@ def supervised_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu
 def measuring_stages(
     work: Path, runs: Sequence[StudentRun], corruptions: Sequence[Corruption]
 ) -> list[Stage]:
-    """Stages that measure what was trained on the test split.
+    """Make the stages that measure students and references on the test split.
 
     Args:
-        work: Folder that holds `train/` and `test/`; gets `pictures/`.
-        runs: All of them.
+        work: Folder of the bench, with `train/` and `test/`; gets `pictures/`.
+        runs: All students.
         corruptions: Measured with the first seed of each configuration.
     """
-    test = work / "test"
-    stages = [Stage("rules", partial(evaluate_rules, work / "train", test))]
+    root = work / "test"
+    test = Scenes(root)
+    stages = [Stage("rules", partial(score_rules, Scenes(work / "train"), test))]
     for group, members in groups_of(runs).items():
         weights = [run.weights for run in members]
         first = weights[0]
         supervised = [_supervised(work, run) for run in members]
-        seeds = [run.config.training.seed for run in members]
+        seeds = {
+            mode_of("lidar", number): run.config.training.seed for number, run in enumerate(members)
+        }
         pictures = work / "pictures" / group
         stages += [
-            Stage(f"score-{group}", partial(evaluate_students, weights, test)),
-            Stage(f"queries-{group}", partial(answer_queries, weights, test, pictures)),
-            Stage(f"score-supervised-{group}", partial(evaluate_networks, supervised, test)),
-            Stage(f"score-untrained-{group}", partial(evaluate_untrained, first, seeds, test)),
-            Stage(f"failures-{group}", partial(draw_failures, first, test, pictures)),
+            Stage(f"score-{group}", partial(score_students, weights, test)),
+            Stage(f"queries-{group}", partial(answer_queries, weights, root, pictures)),
+            Stage(f"score-supervised-{group}", partial(score_networks, supervised, test)),
+            Stage(f"score-untrained-{group}", partial(score_untrained, first, seeds, test)),
+            Stage(f"failures-{group}", partial(draw_failures, first, root, pictures)),
         ]
         for corruption in (None, *corruptions):
             name = f"corrupted-{group}-{corruption_name(corruption)}"
-            stages.append(Stage(name, partial(evaluate_corrupted, first, test, corruption)))
+            stages.append(Stage(name, partial(score_corrupted, first, root, corruption)))
     return stages
 
 

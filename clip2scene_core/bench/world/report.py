@@ -1,20 +1,27 @@
-"""A bench's result as Markdown."""
+"""Write the result of the world bench as Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clip2scene_core.bench.markdown import format_percent, format_table
-from clip2scene_core.bench.results import ClipResult, Difference, SplitCounts
-from clip2scene_core.bench.world.result import BenchResult, Corrupted, QueryResult, StudentResult
+from clip2scene_core.bench.markdown import (
+    QUICK_NOTE,
+    format_columns,
+    format_differences,
+    format_percent,
+    format_table,
+    format_times,
+)
+from clip2scene_core.bench.results import ClipResult, SplitCounts
+from clip2scene_core.bench.statistics import READING, Measurement
+from clip2scene_core.bench.world.result import (
+    BenchResult,
+    Corrupted,
+    QueryResult,
+    Score,
+    StudentResult,
+)
 from clip2scene_core.inference.options import MODES
-
-_INTRODUCTION = """\
-Numbers are percentages. "±" after a mean is the spread: the sample standard deviation over the
-seeds of training. "±" after a difference is its standard error, from seeds and scenes together
-(jackknife over the scenes, both sides paired); a difference of less than two standard errors is
-"not resolved"."""
-
 
 _COMPARED_MODES = ("lidar", "fused")
 
@@ -23,7 +30,7 @@ def format_result(result: BenchResult) -> str:
     """Write a whole result as a Markdown document."""
     sections = [
         f"# The benchmark on the synthetic world\n\n{_run_of(result)}",
-        _INTRODUCTION,
+        READING,
         f"## Data\n\n{format_splits(result)}",
         f"## The teacher on test: {result.clip.name}\n\n{format_clip(result.clip, result.classes)}",
     ]
@@ -33,18 +40,18 @@ def format_result(result: BenchResult) -> str:
             f"### Mean IoU on test\n\n{format_scores(student)}",
             f"### Differences\n\n{format_differences(student.differences)}",
             f"### IoU by class on test, all points\n\n{format_classes(student, result.classes)}",
-            f"### Open vocabulary on test\n\n{format_answers(student.answers)}",
+            f"### Open vocabulary on test\n\n{format_queries(student.queries)}",
             f"### Corruptions of test\n\n{format_corruptions(student.corruptions)}",
             f"### Worst classes\n\n{format_failures(student)}",
         ]
     if result.between:
         sections.append(f"## Between students\n\n{format_differences(result.between)}")
-    sections.append(f"## Times\n\n{_times(result)}")
+    sections.append(f"## Times\n\n{format_times(result)}")
     return "\n\n".join(sections) + "\n"
 
 
 def format_splits(result: BenchResult) -> str:
-    """Write how large the splits are, and the share of each class and in how many scenes it is."""
+    """Write the sizes of the splits, and for each class its share of points and its scenes."""
     sizes = format_table(
         ("split", "scenes", "keyframes", "labelled points"),
         [
@@ -61,7 +68,7 @@ def format_splits(result: BenchResult) -> str:
 
 
 def format_clip(clip: ClipResult, classes: Sequence[str]) -> str:
-    """Write what the teacher knows: classes of pictures and pixels, and other texts."""
+    """Write the scores of the teacher: classes of pictures and pixels, and other texts."""
     error = format_percent(clip.accuracy_error)
     rows = [
         (name, format_percent(clip.recall[k]), format_percent(clip.iou[k]))
@@ -91,47 +98,49 @@ def format_scores(student: StudentResult) -> str:
     )
 
 
-def format_differences(differences: Sequence[Difference]) -> str:
-    """Write paired differences, one pair of labellers a row."""
-    points = sorted({difference.points for difference in differences})
-    pairs = list(dict.fromkeys((d.one, d.other) for d in differences))
-    found = {(d.one, d.other, d.points): d.paired.format() for d in differences}
-    return format_table(
-        ("difference of mean IoU", *points),
-        [(f"{one} - {other}", *(found[one, other, p] for p in points)) for one, other in pairs],
+def format_classes(
+    student: StudentResult, classes: Sequence[str], number: int | None = None
+) -> str:
+    """Write the IoU of each class by each labeller.
+
+    Args:
+        student: Students and references.
+        classes: Names of the classes.
+        number: Index of the seed; None for the mean over the seeds.
+    """
+
+    def percent(measured: Measurement) -> str:
+        if number is None:
+            return format_percent(measured.mean)
+        return format_percent(measured.values[number if measured.is_seeded else 0])
+
+    def column(score: Score) -> list[str]:
+        return [percent(one) for one in (*score.iou, score.mean_iou, score.mean_iou_in_view)]
+
+    names = [*classes, "**mean**", "**mean in view**"]
+    return format_columns(
+        {"IoU [%]": names} | {score.labeller: column(score) for score in student.scores}
     )
 
 
-def format_classes(student: StudentResult, classes: Sequence[str]) -> str:
-    """Write the IoU of each class by each labeller, means over the seeds."""
-    rows = [
-        (name, *(format_percent(score.iou[k].mean) for score in student.scores))
-        for k, name in enumerate(classes)
-    ]
-    rows.append(("**mean**", *(format_percent(score.mean_iou.mean) for score in student.scores)))
-    in_view = (format_percent(score.mean_iou_in_view.mean) for score in student.scores)
-    rows.append(("**mean in view**", *in_view))
-    return format_table(("IoU [%]", *(score.labeller for score in student.scores)), rows)
-
-
-def format_answers(answers: Sequence[QueryResult]) -> str:
-    """Write what other prompts give, one question a row."""
-    header = ("prompts", "question", *MODES, "chance", "lidar - prompts of training")
-    by_question: dict[tuple[str, str], dict[str, QueryResult]] = {}
-    for answer in answers:
-        by_question.setdefault((answer.query, answer.question), {})[answer.mode] = answer
+def format_queries(results: Sequence[QueryResult]) -> str:
+    """Write the results of open-vocabulary queries, one metric a row."""
+    header = ("query", "metric", *MODES, "chance", "lidar - prompts of training")
+    by_metric: dict[tuple[str, str], dict[str, QueryResult]] = {}
+    for result in results:
+        by_metric.setdefault((result.query, result.metric), {})[result.mode] = result
     rows = []
-    for (query, question), by_mode in by_question.items():
+    for (query, metric), by_mode in by_metric.items():
         lidar = by_mode["lidar"]
         chance = "" if lidar.chance is None else format_percent(lidar.chance)
         difference = lidar.difference.format() if lidar.difference else ""
         measured = (by_mode[mode].measured.format() for mode in MODES)
-        rows.append((query, question, *measured, chance, difference))
+        rows.append((query, metric, *measured, chance, difference))
     return format_table(header, rows)
 
 
 def format_corruptions(corruptions: Sequence[Corrupted]) -> str:
-    """Write the mean IoU under each corruption, and what it costs without and with cameras."""
+    """Write the mean IoU under each corruption, and the loss without and with cameras."""
     by_case: dict[tuple[str, int, str], dict[str, Corrupted]] = {}
     for one in corruptions:
         by_case.setdefault((one.kind, one.strength, one.parameters), {})[one.mode] = one
@@ -151,7 +160,7 @@ def format_corruptions(corruptions: Sequence[Corrupted]) -> str:
 
 
 def format_failures(student: StudentResult) -> str:
-    """Write the worst classes with their pictures, which lie in the bench's folder."""
+    """Write the classes with the lowest IoU, with their pictures in the folder of the bench."""
     return "\n\n".join(
         f"{one.name}, IoU {format_percent(one.iou)} %:\n\n"
         f"![{one.name}](pictures/{student.name}/{one.file})"
@@ -160,16 +169,12 @@ def format_failures(student: StudentResult) -> str:
 
 
 def _run_of(result: BenchResult) -> str:
-    commits = sorted({stage.commit for stage in result.stages})
     lines = [
-        f"- command: `{result.command}`",
-        f"- commit: {', '.join(commits)}",
-        f"- finished: {result.date}",
-        f"- machine: {result.machine}",
+        *result.format_lines(),
         "- **This run looked at the test split.** Nothing may be tuned by its numbers.",
     ]
     if result.is_quick:
-        lines.append("- **A quick run: it shows that every stage works. Its numbers say nothing.**")
+        lines.append(QUICK_NOTE)
     return "\n".join(lines)
 
 
@@ -179,13 +184,6 @@ def _identity(student: StudentResult) -> str:
         for seed, digest in zip(student.seeds, student.digests, strict=True)
     ]
     return format_table(("seed", "SHA-256 of the checkpoint"), rows)
-
-
-def _times(result: BenchResult) -> str:
-    rows = [(stage.name, f"{stage.seconds:.0f}") for stage in result.stages]
-    total = sum(stage.seconds for stage in result.stages)
-    rows.append(("**all, one after the other**", f"{total:.0f}"))
-    return format_table(("stage", "seconds"), rows)
 
 
 def _share(split: SplitCounts, label: int) -> str:

@@ -1,27 +1,25 @@
-"""What a bench found, as nouns that JSON can hold."""
+"""Records of the world bench, and the JSON file that holds them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from clip2scene_core.bench.json_dataclass import load_record, save_record
-from clip2scene_core.bench.results import ClipResult, Difference, SplitCounts, StageTime
+from clip2scene_core.bench.json_dataclass import RecordFile
+from clip2scene_core.bench.provenance import Provenance
+from clip2scene_core.bench.results import ClipResult, Difference, SplitCounts
 from clip2scene_core.bench.statistics import Measurement, PairedDifference
-
-FORMAT: Final = "clip2scene-bench-world-2"
 
 
 @dataclass(frozen=True)
 class Score:
-    """What one labeller is worth on the test split, in [0, 1].
+    """IoU of one labeller on the test split, in [0, 1].
 
     Attributes:
-        labeller: Its name.
-        mean_iou: Over all labelled points.
-        mean_iou_in_view: Over the points that a camera has in view.
-        iou: (16,) over all labelled points.
+        labeller: Name of the labeller.
+        mean_iou: Mean IoU over all labelled points.
+        mean_iou_in_view: Mean IoU over the labelled points that a camera sees.
+        iou: (16,) IoU of each class over all labelled points.
     """
 
     labeller: str
@@ -32,23 +30,23 @@ class Score:
 
 @dataclass(frozen=True)
 class QueryResult:
-    """One number of open vocabulary.
+    """One metric of one open-vocabulary query in one mode, in [0, 1].
 
     Attributes:
-        query: Which prompts were given.
-        prompts: The prompts.
-        question: What is measured.
+        query: Name of the query.
+        prompts: Prompts of the query.
+        metric: Name of the metric.
         mode: "lidar", "camera" or "fused".
-        measured: The number.
-        chance: What knowing nothing about it scores; None where that means nothing.
-        against: The query with the prompts of training that answers the same; None if there is not.
-        difference: From `against`.
-        picture: File of a picture of the answers in mode "lidar", "" if nothing was asked.
+        measured: Value of the metric.
+        chance: Value for answers without knowledge; None where it has none.
+        against: Query with the prompts of training and the same answers; None if there is none.
+        difference: Value minus that of `against`; None if there is none.
+        picture: File of a picture of the answers in mode "lidar"; "" if there is none.
     """
 
     query: str
     prompts: tuple[str, ...]
-    question: str
+    metric: str
     mode: str
     measured: Measurement
     chance: float | None
@@ -59,15 +57,15 @@ class QueryResult:
 
 @dataclass(frozen=True)
 class Corrupted:
-    """Mean IoU under one corruption.
+    """Mean IoU under one corruption in one mode, in [0, 1].
 
     Attributes:
-        kind: What fails; "none" for the same keyframes as they are.
+        kind: Kind of the corruption; "none" for the same keyframes as they are.
         strength: 1 (slight) to 5 (severe); 0 for "none".
-        parameters: The physical numbers, in words.
+        parameters: Physical numbers of the corruption, in words with units.
         mode: "lidar", "camera" or "fused".
-        mean_iou: Over the points that are left.
-        difference: From the same keyframes as they are; None for "none".
+        mean_iou: Mean IoU over the points that are left.
+        difference: Mean IoU minus that of "none"; None for "none".
     """
 
     kind: str
@@ -80,13 +78,13 @@ class Corrupted:
 
 @dataclass(frozen=True)
 class Failure:
-    """A class that the student does badly on.
+    """A class with a low IoU.
 
     Attributes:
-        name: The class.
-        iou: Its IoU on the test split.
-        keyframe: Where most of its points are wrong.
-        file: The picture.
+        name: Name of the class.
+        iou: IoU on the test split, in [0, 1].
+        keyframe: Token of the keyframe with most errors of the class.
+        file: File of the picture.
     """
 
     name: str
@@ -97,18 +95,18 @@ class Failure:
 
 @dataclass(frozen=True)
 class StudentResult:
-    """Students of one configuration, beside their references.
+    """Students of one configuration, one for each seed, and their references.
 
     Attributes:
-        name: Of the configuration.
-        digests: SHA-256 of each seed's checkpoint.
-        seeds: Of training.
-        config: The configuration as nested JSON text; the seed in it is the first one's.
-        scores: Student, fused, teacher, references.
-        differences: Between them.
-        answers: Open vocabulary, over all seeds.
-        corruptions: Of the first seed.
-        failures: Of the first seed, worst first.
+        name: Name of the configuration.
+        digests: SHA-256 of the checkpoint of each seed.
+        seeds: Seeds of the trainings.
+        config: Configuration as nested JSON text, with the first seed.
+        scores: Scores of student, student with cameras, teacher and references.
+        differences: Differences between them.
+        queries: Results of open-vocabulary queries, over all seeds.
+        corruptions: Results under corruptions, of the first seed.
+        failures: Classes with the lowest IoU of the first seed, lowest first.
     """
 
     name: str
@@ -117,49 +115,27 @@ class StudentResult:
     config: str
     scores: tuple[Score, ...]
     differences: tuple[Difference, ...]
-    answers: tuple[QueryResult, ...]
+    queries: tuple[QueryResult, ...]
     corruptions: tuple[Corrupted, ...]
     failures: tuple[Failure, ...]
 
 
 @dataclass(frozen=True)
-class BenchResult:
-    """Everything that a bench found.
+class BenchResult(Provenance):
+    """All numbers of the world bench.
 
     Attributes:
-        command: What was typed.
-        date: When it was finished, ISO 8601, UTC.
-        machine: Processor and versions.
-        is_quick: A tiny run, whose numbers say nothing.
-        classes: Names of the 16 classes.
-        splits: Train and test.
-        clip: The teacher.
-        students: One for each configuration.
-        between: Differences between the students of two configurations.
-        stages: In the order of the work.
+        splits: Sizes of train and test.
+        clip: Scores of the teacher.
+        students: Results of each configuration.
+        between: Differences between the students of the first configuration and of each other.
     """
 
-    command: str
-    date: str
-    machine: str
-    is_quick: bool
-    classes: tuple[str, ...]
     splits: tuple[SplitCounts, ...]
     clip: ClipResult
     students: tuple[StudentResult, ...]
     between: tuple[Difference, ...]
-    stages: tuple[StageTime, ...]
 
 
-def save_result(path: Path, result: BenchResult) -> None:
-    """Write JSON; besides the fields it holds what they imply: mean, spread, is_resolved."""
-    save_record(path, FORMAT, result)
-
-
-def load_result(path: Path) -> BenchResult:
-    """Read JSON that `save_result` wrote.
-
-    Raises:
-        ResultError: If the file is missing or holds something else.
-    """
-    return load_record(path, FORMAT, lambda _: BenchResult)
+_FILE: Final = RecordFile("clip2scene-bench-world-2", lambda values: BenchResult)
+save_result, load_result = _FILE.save, _FILE.load

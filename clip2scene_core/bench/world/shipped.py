@@ -1,4 +1,4 @@
-"""The models that ship with the package, and what is known of them."""
+"""List the models that ship with the package, with sizes and scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from clip2scene_core.bench.world.result import BenchResult, load_result
 
 MODELS: Final = Path(__file__).resolve().parents[2] / "models"
 RESULT: Final = "bench_world.json"
-"""The bench whose numbers the cards hold, beside the models."""
+"""File beside the models; the cards hold its numbers."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,15 @@ class ShippedModel:
     """One model.
 
     Attributes:
-        name: Of its file, without the ending.
+        name: File name without the ending.
         kind: "clip" or "student".
-        size_bytes: Of its file.
-        num_parameters: Numbers in it.
-        width: Of a student's network; None for a CLIP.
-        voxel_size_m: Of a student's network; None for a CLIP.
-        trained_on: In words.
-        scores: Numbers on the test split in [0, 1]; empty if no bench measured this very file.
-        card: The model card, for people.
+        size_bytes: Size of the file in bytes.
+        num_parameters: Number of parameters.
+        width: Width of a student's network; None for a CLIP.
+        voxel_size_m: Edge of the voxels of a student's network in metres; None for a CLIP.
+        trained_on: Size of the training data, in words.
+        scores: Scores on the test split in [0, 1]; empty if no bench measured this very file.
+        card: File of the model card.
     """
 
     name: str
@@ -50,8 +50,8 @@ def list_models(folder: Path = MODELS) -> list[ShippedModel]:
     """List the models of a folder, by name.
 
     Raises:
-        ValueError: If a file is no model of ours.
-        ResultError: If the bench's numbers beside them cannot be read.
+        ValueError: If a file is not a model of this package.
+        ResultError: If the result of the bench beside them cannot be read.
     """
     path = folder / RESULT
     result = load_result(path) if path.exists() else None

@@ -1,4 +1,5 @@
-"""Commands that say what a model is worth.
+"""Commands that measure models.
 
-`evaluate`, `corrupt`, `bench`, `bench_tables` (its tables), `models` (those that ship).
+Read `evaluate`, `corrupt`, `bench` (with `bench_shared` and `bench_tables`), then `models` (those
+that ship).
 """

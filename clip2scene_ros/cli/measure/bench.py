@@ -1,19 +1,21 @@
-"""`clip2scene bench`: what the models are worth, with references, spread and open questions."""
+"""`clip2scene bench world`: measure students and references; and the parser of all benches."""
 
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 from clip2scene_ros.cli.measure import bench_tables
+from clip2scene_ros.cli.measure.bench_shared import (
+    add_bench_arguments,
+    bench_options,
+    num_seeds,
+    progress_bar,
+)
 
 if TYPE_CHECKING:
     from clip2scene_core.bench.runs import StudentRun
-    from clip2scene_core.bench.stages import StageResult
 
 SUMMARY = "measure students and their references, or compute the paper's tables"
 
@@ -37,9 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _add_world_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--work", type=Path, required=True, help="folder; an interrupted bench goes on in it"
-    )
+    add_bench_arguments(parser, quick_seeds=3, quick="seconds")
     parser.add_argument(
         "--configs",
         type=Path,
@@ -47,20 +47,12 @@ def _add_world_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="configurations to train; by default that of the shipped student",
     )
-    parser.add_argument("--seeds", type=int, default=3, help="seeds of training")
     parser.add_argument(
         "--students",
         type=Path,
         nargs="+",
         metavar="FILE",
         help="measure these checkpoints, or small, in place of training",
-    )
-    parser.add_argument(
-        "--workers", type=int, help="processes, one thread each; by default 2, with --quick 1"
-    )
-    parser.add_argument("--device", default="cpu", help="where CLIP and trainings run: cpu or cuda")
-    parser.add_argument(
-        "--quick", action="store_true", help="seconds: run everything, measure nothing"
     )
     parser.add_argument(
         "--update-cards",
@@ -73,32 +65,18 @@ def _run_world(arguments: argparse.Namespace) -> None:
     from clip2scene_core.bench.world.cards import update_shipped
     from clip2scene_core.bench.world.report import format_result
     from clip2scene_core.bench.world.result import load_result, save_result
-    from clip2scene_core.bench.world.run import RESULT_NAMES, BenchOptions, run_world_bench
+    from clip2scene_core.bench.world.run import RESULT_NAMES, WorldBenchOptions, run_world_bench
     from clip2scene_core.device import use_threads
 
     if arguments.quick and arguments.update_cards:
         raise ValueError("--quick measures nothing that a card could hold")
     use_threads(1)
-    options = BenchOptions(
-        work=arguments.work,
-        runs=tuple(_runs(arguments)),
-        is_quick=arguments.quick,
-        workers=arguments.workers if arguments.workers is not None else 2 - arguments.quick,
-        device=arguments.device,
-        command=_command(arguments),
+    options = WorldBenchOptions(
+        **bench_options(arguments, _words(arguments)), runs=tuple(_runs(arguments))
     )
     print("This looks at the test split. Tune nothing by what it says.")
-    with tqdm(desc="bench", unit="stage") as bar:
-
-        def report(result: StageResult, total: int) -> None:
-            bar.total = total
-            bar.set_postfix_str(result.name)
-            bar.update()
-
-        def report_world(split: str, done: int, total: int) -> None:
-            bar.set_postfix_str(f"{split}: scene {done} of {total}")
-
-        result = run_world_bench(options, report, report_world)
+    with progress_bar() as reports:
+        result = run_world_bench(options, *reports)
     json_path, markdown_path = (arguments.work / name for name in RESULT_NAMES)
     save_result(json_path, result)
     result = load_result(json_path)  # rounded, so that both files say the same
@@ -124,15 +102,15 @@ def _runs(arguments: argparse.Namespace) -> list[StudentRun]:
     configs = {file.stem.removeprefix("pretrain_"): load_config(file) for file in files}
     if arguments.quick:
         configs = {name: quick_config(config) for name, config in configs.items()}
-    return trained_runs(configs, arguments.seeds, arguments.work)
+    return trained_runs(configs, num_seeds(arguments), arguments.work)
 
 
-def _command(arguments: argparse.Namespace) -> str:
-    """What reproduces the numbers, without the folders of this machine."""
-    words = ["clip2scene", "bench", "world", "--work", "bench"]
+def _words(arguments: argparse.Namespace) -> list[str]:
+    """Give the arguments that decide the numbers."""
+    words = []
     for name in ("configs", "students"):
         if files := getattr(arguments, name):
             words += [f"--{name}", *(file.name for file in files)]
     if not arguments.students:
-        words += ["--seeds", str(arguments.seeds)]
-    return shlex.join([*words, *(["--quick"] if arguments.quick else [])])
+        words += ["--seeds", str(num_seeds(arguments))]
+    return words

@@ -1,16 +1,19 @@
-"""`clip2scene bench table1`, `table2`, `tables`, `ablations`: tables, each from one command."""
+"""`clip2scene bench table1`, `table2`, `tables`, `ablations`: compute tables."""
 
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
+from clip2scene_ros.cli.measure.bench_shared import (
+    add_bench_arguments,
+    bench_options,
+    num_seeds,
+    progress_bar,
+)
 
 if TYPE_CHECKING:
-    from clip2scene_core.bench.stages import StageResult
     from clip2scene_core.bench.tables.result import Table
     from clip2scene_core.bench.tables.run import TablesOptions
     from clip2scene_core.bench.tables.scenes import TableScenes
@@ -20,7 +23,7 @@ SUMMARIES = {
     "table1": "the paper's Table 1: what each part of the method is worth without labels",
     "table2": "the paper's Table 2: what pre-training is worth with a few labels and with all",
     "tables": "both tables; they share what is trained",
-    "ablations": "what each choice of the recommended profile is worth without labels",
+    "ablations": "ablations of the recommended profile, without labels",
 }
 _CONFIG = "tables_synthetic.yaml"
 _ABLATIONS_CONFIG = "ablations_synthetic.yaml"
@@ -29,9 +32,7 @@ _FINETUNE = ("tables_finetune_few.yaml", "tables_finetune_all.yaml")
 
 def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
     """Declare the arguments of one of SUMMARIES."""
-    parser.add_argument(
-        "--work", type=Path, required=True, help="folder; an interrupted bench goes on in it"
-    )
+    add_bench_arguments(parser, quick_seeds=1, quick="a minute or two")
     parser.add_argument(
         "--data",
         type=Path,
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
             help="names of the scenes that the numbers are of, such as nuScenes' validation scenes",
         )
     if name != "table1":
-        what = "the numbers are of, as choices are made by them"
+        what = "the numbers are of, as settings may be chosen by them"
         parser.add_argument(
             "--tune-scenes",
             type=Path,
@@ -73,14 +74,6 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
         help=f"configuration of 'clip2scene pretrain' that the rows change; by default "
         f"{_config_of(name)}",
     )
-    parser.add_argument("--seeds", type=int, help="seeds of training; by default 3, with --quick 1")
-    parser.add_argument(
-        "--workers", type=int, help="processes, one thread each; by default 2, with --quick 1"
-    )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, or cuda:N")
-    parser.add_argument(
-        "--quick", action="store_true", help="a minute or two: run everything, measure nothing"
-    )
     parser.add_argument(
         "--update-docs",
         action="store_true",
@@ -90,9 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    from clip2scene_core.bench.stages import BenchError
-    from clip2scene_core.bench.tables.assembly import assemble_study, assemble_table2
-    from clip2scene_core.bench.tables.rows import STUDIES
+    from clip2scene_core.bench.tables.assembly import assemble_tables
     from clip2scene_core.bench.tables.run import run_tables
     from clip2scene_core.device import use_threads
 
@@ -102,32 +93,14 @@ def run(arguments: argparse.Namespace) -> None:
     use_threads(1)
     if options.measured_on == "test":
         print("The numbers are of scenes that nothing may be tuned on.")
-    with tqdm(desc="bench", unit="stage") as bar:
-
-        def report(result: StageResult, total: int) -> None:
-            bar.total = total
-            bar.set_postfix_str(f"{result.name}: {result.seconds:.0f} s")
-            bar.update()
-
-        def report_world(split: str, done: int, total: int) -> None:
-            bar.set_postfix_str(f"{split}: scene {done} of {total}")
-
-        outcome = run_tables(options, report, report_world)
-    try:
-        for name in options.tables:
-            if name in STUDIES:
-                _write(assemble_study(options, outcome, name), arguments)
-        if "table2" in options.tables:
-            _write(assemble_table2(options, outcome), arguments)
-    except KeyError as error:
-        raise BenchError(
-            f"a kept stage lacks {error}: other code computed it; remove the stage's file from "
-            f"{options.work / 'results'} and run again"
-        ) from error
+    with progress_bar() as reports:
+        outcome = run_tables(options, *reports)
+    for table in assemble_tables(options, outcome):
+        _write(table, arguments)
 
 
 def _write(table: Table, arguments: argparse.Namespace) -> None:
-    """Write a table into the work folder and, if wanted, into the page; and print it."""
+    """Write a table into the work folder and, with --update-docs, into the page; print it."""
     from clip2scene_core.bench.tables.docs import update_page
     from clip2scene_core.bench.tables.report import draw, format_document, format_section
     from clip2scene_core.bench.tables.result import load_table, save_table
@@ -149,8 +122,8 @@ def _config_of(benchmark: str) -> str:
 
 
 def _options(arguments: argparse.Namespace) -> TablesOptions:
-    from clip2scene_core.bench.tables.plan import quick_base
     from clip2scene_core.bench.tables.run import TABLES, TablesOptions
+    from clip2scene_core.bench.training_stages import quick_config
     from clip2scene_core.config.pretrain import load_config
     from clip2scene_ros.share import share_directory
 
@@ -159,17 +132,13 @@ def _options(arguments: argparse.Namespace) -> TablesOptions:
     tables = TABLES if arguments.benchmark == "tables" else (arguments.benchmark,)
     columns = _columns(arguments, configs) if "table2" in tables else []
     return TablesOptions(
+        **bench_options(arguments, _words(arguments)),
         tables=tables,
-        work=arguments.work,
         scenes=_scenes(arguments),
-        base=quick_base(base) if arguments.quick else base,
+        base=quick_config(base) if arguments.quick else base,
         columns=tuple(columns),
         configs=configs,
-        num_seeds=arguments.seeds if arguments.seeds is not None else 3 - 2 * arguments.quick,
-        is_quick=arguments.quick,
-        workers=arguments.workers if arguments.workers is not None else 2 - arguments.quick,
-        device=arguments.device,
-        command=_command(arguments),
+        num_seeds=num_seeds(arguments),
     )
 
 
@@ -203,9 +172,9 @@ def _scenes(arguments: argparse.Namespace) -> TableScenes | None:
     return TableScenes(train, tune, val)
 
 
-def _command(arguments: argparse.Namespace) -> str:
-    """What reproduces the numbers, without the folders of this machine."""
-    words = ["clip2scene", "bench", arguments.benchmark, "--work", "bench"]
+def _words(arguments: argparse.Namespace) -> list[str]:
+    """Give the arguments that decide the numbers."""
+    words: list[str] = []
     for name in ("data", "version", "train_scenes", "val_scenes", "tune_scenes", "config"):
         value = getattr(arguments, name, None)
         if value is not None:
@@ -214,4 +183,4 @@ def _command(arguments: argparse.Namespace) -> str:
         words += ["--finetune", *(file.name for file in arguments.finetune)]
     if arguments.seeds is not None:
         words += ["--seeds", str(arguments.seeds)]
-    return shlex.join([*words, *(["--quick"] if arguments.quick else [])])
+    return words

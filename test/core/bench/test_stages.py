@@ -22,9 +22,10 @@ def test_stages_are_computed_once_and_come_in_order(tmp_path, workers):
     stages = [Stage(f"stage-{k}", partial(note, trace, k)) for k in range(3)]
     seen = []
     first = WorkFolder(tmp_path / "work", {"a": 1}).run(stages, workers, seen.append)
-    assert [result.value["value"] for result in first] == [0, 1, 2]
+    assert [result.value["value"] for result in first.values()] == [0, 1, 2]
+    assert list(first) == ["stage-0", "stage-1", "stage-2"]
     assert {result.name for result in seen} == {"stage-0", "stage-1", "stage-2"}
-    assert all(result.seconds >= 0 and result.commit for result in first)
+    assert all(result.seconds >= 0 and result.commit for result in first.values())
     assert sorted(trace.read_text().split()) == ["0", "1", "2"]
     again = WorkFolder(tmp_path / "work", {"a": 1}).run(stages, workers, ignore)
     assert again == first
@@ -38,7 +39,7 @@ def test_a_failed_stage_is_named_and_the_others_results_stay(tmp_path, workers):
     folder = WorkFolder(tmp_path / "work", {})
     with pytest.raises(BenchError, match="stage bad: the sky fell"):
         folder.run(stages, workers, ignore)
-    assert folder.run(stages[:1], workers, ignore)[0].value == {"value": 1}
+    assert folder.run(stages[:1], workers, ignore)["good"].value == {"value": 1}
     assert trace.read_text() == "1\n"
 
 

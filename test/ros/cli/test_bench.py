@@ -35,7 +35,7 @@ def test_a_quick_bench_runs_every_stage_once(tmp_path, capsys):
         assert measured[name].num_seeds == 0
     assert measured["perfect 2D labels projected"].mean > measured["projected teacher"].mean
     assert {one.kind for one in student.corruptions} == {"none", *STRENGTHS}
-    for name in {answer.picture for answer in student.answers} - {""}:
+    for name in {result.picture for result in student.queries} - {""}:
         assert (work / "pictures" / "synthetic" / name).stat().st_size > 1000
     for failure in student.failures:
         assert (work / "pictures" / "synthetic" / failure.file).stat().st_size > 1000

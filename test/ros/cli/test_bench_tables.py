@@ -10,7 +10,7 @@ pytest.importorskip(
 
 from clip2scene_core.bench.tables.report import format_document
 from clip2scene_core.bench.tables.result import load_table
-from clip2scene_core.bench.tables.rows import CHOICES, TABLE1, TABLE2
+from clip2scene_core.bench.tables.rows import ABLATIONS, TABLE1, TABLE2
 from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.world.dataset.options import WorldOptions
 from clip2scene_core.world.dataset.writer import write_world
@@ -57,7 +57,7 @@ def test_quick_ablations_are_measured_where_one_may_choose(tmp_path):
     work = tmp_path / "work"
     assert main(["bench", "ablations", "--work", str(work), "--quick"]) == 0
     table = load_table(work / "ablations.json")
-    assert {row.name for row in CHOICES} < {row.name for row in table.rows}
+    assert {row.name for row in ABLATIONS} < {row.name for row in table.rows}
     assert table.run.measured_on == "tune"
     assert not (work / "test").exists()
     # What is taken away from the teacher is taken away before it speaks.

@@ -1,4 +1,4 @@
-"""Scores of a CLIP on pictures whose truth is known."""
+"""Scores of a CLIP on pictures with known ground truth."""
 
 from __future__ import annotations
 

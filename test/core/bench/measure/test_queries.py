@@ -16,11 +16,11 @@ from clip2scene_core.world.dataset.ground_truth import SceneObjects
 
 NAMES = [c.name for c in NUSCENES_CLASSES]
 PROMPTS = [c.prompt for c in NUSCENES_CLASSES]
-PROBES = {query.name: query for query in make_queries(PROMPTS)}
+QUERIES = {query.name: query for query in make_queries(PROMPTS)}
 CAR, MACHINE, MANMADE, ROAD = (
     NAMES.index(name) for name in ("car", "construction vehicle", "manmade", "driveable surface")
 )
-THINGS = SceneObjects(
+OBJECTS = SceneObjects(
     index=np.array([0, 1, 2, 3, 4, 5, -1], dtype=np.int32),
     words=("van", "sedan", "sedan", "loader", "fence", "building"),
     colors=("red", "white", "blue", "red", "", ""),
@@ -30,18 +30,18 @@ NONE = IGNORE_LABEL
 
 
 def ground_truth(name: str) -> list[int]:
-    return PROBES[name].ground_truth(LABELS, THINGS).tolist()
+    return QUERIES[name].ground_truth(LABELS, OBJECTS).tolist()
 
 
-def test_every_probe_fits_itself():
-    for query in PROBES.values():
+def test_every_query_fits_itself():
+    for query in QUERIES.values():
         assert len(query.answer_of_prompt) == len(query.prompts)
         assert set(query.answer_of_prompt.tolist()) == set(range(len(query.answers)))
-        assert query.against is None or PROBES[query.against].answers == query.answers
+        assert query.against is None or QUERIES[query.against].answers == query.answers
         counts = np.zeros((2, len(query.answers), len(query.answers) + 1), dtype=np.int64)
-        for question in query.questions:
-            assert question.statistic(counts).shape == (2,)
-            assert question.chance is None or question.chance(counts).shape == (2,)
+        for metric in query.metrics:
+            assert metric.statistic(counts).shape == (2,)
+            assert metric.chance is None or metric.chance(counts).shape == (2,)
 
 
 def test_synonyms_are_new_words_for_the_same_classes():
@@ -54,7 +54,7 @@ def test_synonyms_are_new_words_for_the_same_classes():
 def test_held_out_synonyms_are_those_of_the_captions():
     held_out = {(name, text) for name, _, *texts in HELD_OUT_SYNONYMS for text in texts}
     assert set(HELD_OUT.items()) <= held_out
-    prompts = PROBES["synonyms that no caption used"].prompts
+    prompts = QUERIES["synonyms that no caption used"].prompts
     kept = {name for name, prompt in zip(NAMES, prompts, strict=True) if prompt in PROMPTS}
     assert kept == set(NAMES) - {name for name, _ in held_out} == {"car", "pedestrian"}
 
@@ -63,13 +63,13 @@ def test_groups_gather_classes():
     vehicle, flat, manmade = (list(GROUPS).index(g) for g in ("vehicle", "flat", "manmade"))
     assert ground_truth("groups of prompts") == [vehicle] * 4 + [manmade] * 2 + [flat]
     assert ground_truth("trained prompts, grouped") == ground_truth("groups of prompts")
-    query = PROBES["groups of prompts"]
+    query = QUERIES["groups of prompts"]
     assert query.answer_of_prompt[query.prompts.index("van")] == vehicle
     assert query.answer_of_prompt[query.prompts.index("fence")] == manmade
 
 
 def test_red_and_white_are_asked_of_red_and_white_cars_only():
-    assert PROBES["car split by colour"].prompts == ("red car", "white car")
+    assert QUERIES["car split by colour"].prompts == ("red car", "white car")
     assert ground_truth("car split by colour") == [0, 1, NONE, NONE, NONE, NONE, NONE]
 
 
@@ -85,36 +85,36 @@ def test_kinds_of_machines_are_asked_of_machines_only():
     ]
 
 
-def test_things_without_a_word_in_training_are_split_out_of_manmade():
+def test_objects_without_a_word_in_training_are_split_out_of_manmade():
     fence = 16 + list(UNNAMED).index("fence")
     name = "words of things that training never named"
     assert ground_truth(name) == [CAR, CAR, CAR, MACHINE, fence, MANMADE, ROAD]
 
 
 def test_chance_is_calling_all_of_manmade_so():
-    query = PROBES["words of things that training never named"]
+    query = QUERIES["words of things that training never named"]
     answers = len(query.answers)
     counts = np.zeros((answers, answers + 1), dtype=np.int64)
     fence = 16
     counts[fence, fence] = 10
     counts[fence, MANMADE] = 10
     counts[MANMADE, MANMADE] = 60
-    question = query.questions[0]
-    assert question.name == 'IoU of "fence"'
-    assert question.statistic(counts) == pytest.approx(10 / 20)
-    assert question.chance(counts) == pytest.approx(20 / 80)
+    metric = query.metrics[0]
+    assert metric.name == 'IoU of "fence"'
+    assert metric.statistic(counts) == pytest.approx(10 / 20)
+    assert metric.chance(counts) == pytest.approx(20 / 80)
 
 
 def test_choosing_blindly_scores_chance():
-    question = PROBES["construction vehicle split by kind"].questions[0]
+    metric = QUERIES["construction vehicle split by kind"].metrics[0]
     counts = np.zeros((3, 4), dtype=np.int64)
     counts[:, 0] = [80, 15, 5]  # all called an excavator
-    assert question.statistic(counts) == pytest.approx(question.chance(counts))
+    assert metric.statistic(counts) == pytest.approx(metric.chance(counts))
 
 
-def test_the_shipped_clip_knows_the_words_of_all_probes():
+def test_the_shipped_clip_knows_the_words_of_all_queries():
     clip = load_clip("small")
-    for query in PROBES.values():
+    for query in QUERIES.values():
         assert len(embed_prompts(clip, query.prompts)) == len(query.prompts)
 
 

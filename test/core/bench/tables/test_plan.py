@@ -6,10 +6,10 @@ from checkout import CONFIGS
 
 from clip2scene_core.bench.splits import Scenes
 from clip2scene_core.bench.tables.finetuning import Start, Trial, grid_of
-from clip2scene_core.bench.tables.plan import distinct, plan_rows, quick_base
+from clip2scene_core.bench.tables.plan import distinct, plan_rows
 from clip2scene_core.bench.tables.rows import (
+    ABLATIONS,
     BASELINE,
-    CHOICES,
     FULL,
     RECOMMENDED,
     STUDIES,
@@ -20,6 +20,7 @@ from clip2scene_core.bench.tables.rows import (
 )
 from clip2scene_core.bench.tables.run import TablesOptions
 from clip2scene_core.bench.tables.scenes import TableScenes, synthetic_worlds
+from clip2scene_core.bench.training_stages import quick_config
 from clip2scene_core.config.finetune import FinetuneConfig
 from clip2scene_core.config.pretrain import load_config
 from clip2scene_core.labels import NUSCENES_CLASSES
@@ -93,9 +94,9 @@ def test_rows_share_network_teacher_and_schedule():
         assert plan.config.switching.start_epoch == BASE.switching.start_epoch
 
 
-def test_every_choice_differs_from_the_profile_in_what_it_says():
+def test_every_ablation_differs_from_the_profile_in_what_it_says():
     base = load_config(CONFIGS / "ablations_synthetic.yaml")
-    plans = {plan.row.name: plan.config for plan in plan_rows(CHOICES, base, CONFIGS).values()}
+    plans = {plan.row.name: plan.config for plan in plan_rows(ABLATIONS, base, CONFIGS).values()}
     recommended = plans.pop(RECOMMENDED)
     assert recommended.consensus.voxel_size_m > 0
     assert plans["without consensus"] == replace(
@@ -104,7 +105,7 @@ def test_every_choice_differs_from_the_profile_in_what_it_says():
     assert plans["labels weighed by confidence"] == replace(
         recommended, losses=replace(recommended.losses, weigh_by_confidence=True)
     )
-    assert len({repr(config) for config in [recommended, *plans.values()]}) == len(CHOICES)
+    assert len({repr(config) for config in [recommended, *plans.values()]}) == len(ABLATIONS)
     longer, with_s3 = plans.pop("24 epochs"), plans.pop("24 epochs with S3")
     assert longer.training == replace(base.training, epochs=3 * base.training.epochs)
     assert with_s3.training == longer.training
@@ -183,13 +184,14 @@ def test_a_profile_gives_the_method_alone(tmp_path):
 
 
 def test_every_seed_has_its_own_checkpoint():
-    plan = plan_of("KL")
-    assert plan.with_seed(2).training.seed == 2
-    assert plan.weights(Path("work"), 2) == Path("work/students/kl-2.safetensors")
+    student = plan_of("KL").student(Path("work"), 2)
+    assert student.config.training.seed == 2
+    assert student.weights == Path("work/students/kl-2.safetensors")
+    assert student.name == "kl-2"
 
 
 def test_a_quick_configuration_still_switches():
-    quick = quick_base(BASE)
+    quick = quick_config(BASE)
     assert quick.training.epochs == 1
     assert quick.switching.start_epoch == 0
 

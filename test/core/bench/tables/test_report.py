@@ -8,7 +8,8 @@ from PIL import Image
 
 from clip2scene_core.bench.json_dataclass import ResultError
 from clip2scene_core.bench.markdown import CardError
-from clip2scene_core.bench.results import Difference, StageTime
+from clip2scene_core.bench.provenance import StageTime
+from clip2scene_core.bench.results import Difference, SplitSize
 from clip2scene_core.bench.statistics import Measurement, PairedDifference
 from clip2scene_core.bench.tables.docs import PAGE, marks_of, section_of, update_page
 from clip2scene_core.bench.tables.report import draw, format_document, format_section
@@ -16,7 +17,6 @@ from clip2scene_core.bench.tables.result import (
     Ablation,
     Ablations,
     Cell,
-    SplitSize,
     Table2,
     TableProvenance,
     Tuning,

@@ -11,19 +11,21 @@ pytest.importorskip(
     "numba", reason='the world needs numba: pip install -c constraints.txt ".[train]"'
 )
 
+from clip2scene_core.bench.json_dataclass import from_json
 from clip2scene_core.bench.measure.failures import draw_failures
 from clip2scene_core.bench.measure.open_vocabulary import answer_queries
 from clip2scene_core.bench.measure.robustness import (
     MAX_SCENES,
     SomeKeyframes,
-    evaluate_corrupted,
+    score_corrupted,
 )
 from clip2scene_core.bench.measure.score import (
-    evaluate_rules,
-    evaluate_students,
-    evaluate_untrained,
+    score_rules,
+    score_students,
+    score_untrained,
 )
-from clip2scene_core.bench.splits import quick_world, split_result, write_split
+from clip2scene_core.bench.results import SplitCounts
+from clip2scene_core.bench.splits import Scenes, quick_world, write_split
 from clip2scene_core.corruptions.corruption import Corruption
 from clip2scene_core.datasets import NuScenesDataset, SceneRecord
 from clip2scene_core.labels import IGNORE_LABEL
@@ -32,7 +34,7 @@ from clip2scene_core.world.dataset.writer import WorldOptions, write_world
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> Path:
-    """Two scenes of two keyframes, with truth."""
+    """Two scenes of two keyframes, with ground truth."""
     root = tmp_path_factory.mktemp("world") / "test"
     options = WorldOptions(
         num_scenes=2, seed=901, seconds=1.0, image_size=(56, 100), lidar_columns=180,
@@ -54,7 +56,8 @@ def test_a_split_is_written_once_and_measured(tmp_path):
     scenes = []
     value = write_split(tmp_path / "test", options, lambda *done: scenes.append(done), workers=1)
     assert scenes == [(1, 2), (2, 2)]
-    split = split_result("test", value)
+    split = from_json(SplitCounts, value)
+    assert split.name == "test"
     assert (split.num_scenes, split.num_keyframes) == (2, 2)
     assert max(split.scenes_per_class) == 2
     labels = NuScenesDataset(tmp_path / "test", with_labels=True)[0].keyframe.labels
@@ -65,7 +68,7 @@ def test_a_split_is_written_once_and_measured(tmp_path):
 
 
 def test_students_are_counted_in_every_mode_and_scene(world, student):
-    counts = evaluate_students([student, student], world)
+    counts = score_students([student, student], Scenes(world))
     assert set(counts) == {"camera", "lidar 0", "fused 0", "lidar 1", "fused 1"}
     assert counts["lidar 0"] == counts["lidar 1"]
     labels = [sample.keyframe.labels for sample in NuScenesDataset(world, with_labels=True)]
@@ -79,7 +82,7 @@ def test_students_are_counted_in_every_mode_and_scene(world, student):
 
 
 def test_perfect_pictures_beat_the_majority_by_far(world):
-    counts = evaluate_rules(world, world)
+    counts = score_rules(Scenes(world), Scenes(world))
     seen = {name: np.array(part["seen"]).sum(axis=0) for name, part in counts.items()}
     accuracy = {name: part.trace() / part.sum() for name, part in seen.items()}
     assert accuracy["perfect 2D"] > 0.85
@@ -88,20 +91,20 @@ def test_perfect_pictures_beat_the_majority_by_far(world):
 
 
 def test_untrained_networks_differ_by_seed(world, student):
-    counts = evaluate_untrained(student, [0, 1], world)
+    counts = score_untrained(student, {"lidar 0": 0, "lidar 1": 1}, Scenes(world))
     assert counts["lidar 0"] != counts["lidar 1"]
 
 
-def test_probes_are_counted_and_drawn(world, student, tmp_path):
-    answers = answer_queries([student], world, tmp_path)
-    counts = answers["counts"]
-    score = evaluate_students([student], world)
+def test_queries_are_counted_and_drawn(world, student, tmp_path):
+    results = answer_queries([student], world, tmp_path)
+    counts = results["counts"]
+    score = score_students([student], Scenes(world))
     for mode in ("camera", "lidar 0", "fused 0"):
         assert counts["trained prompts"][mode] == score[mode]["all"]
     grouped = np.array(counts["trained prompts, grouped"]["lidar 0"])
     assert grouped.sum() == np.array(score["lidar 0"]["all"]).sum()
-    assert {"synonyms", "groups of prompts"} <= set(answers["pictures"])
-    for file in answers["pictures"].values():
+    assert {"synonyms", "groups of prompts"} <= set(results["pictures"])
+    for file in results["pictures"].values():
         assert Image.open(tmp_path / file).width > 700
 
 
@@ -121,7 +124,7 @@ def test_corruptions_are_measured_on_one_keyframe_a_scene(world, student):
     assert [some[k].token for k in range(2)] == [dataset[1].token, dataset[3].token]
     fewer = SomeKeyframes(dataset, Corruption("beam_loss", 5))
     assert 0 < len(fewer[0].keyframe.points) < len(some[0].keyframe.points)
-    counts = evaluate_corrupted(student, world, Corruption("camera_loss", 5))
+    counts = score_corrupted(student, world, Corruption("camera_loss", 5))
     assert set(counts) == {"camera", "lidar 0", "fused 0"}
 
 

@@ -1,0 +1,82 @@
+"""The parts of all `clip2scene bench` commands: arguments, the progress bar, the command line."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from clip2scene_core.bench.stages import SceneReport, StageReport, StageResult
+
+
+def add_bench_arguments(parser: argparse.ArgumentParser, quick_seeds: int, quick: str) -> None:
+    """Declare how a bench runs.
+
+    Args:
+        parser: Parser of the command.
+        quick_seeds: Number of seeds with --quick.
+        quick: How long a quick run takes, in words.
+    """
+    parser.add_argument(
+        "--work", type=Path, required=True, help="folder; an interrupted bench goes on in it"
+    )
+    also = f", with --quick {quick_seeds}" if quick_seeds != 3 else ""
+    parser.add_argument("--seeds", type=int, help=f"seeds of training; by default 3{also}")
+    parser.add_argument(
+        "--workers", type=int, help="processes, one thread each; by default 2, with --quick 1"
+    )
+    parser.add_argument(
+        "--device", default="cpu", help="where CLIP and trainings run: cpu, cuda, or cuda:N"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help=f"{quick}: run everything, measure nothing"
+    )
+    parser.set_defaults(quick_seeds=quick_seeds)
+
+
+def num_seeds(arguments: argparse.Namespace) -> int:
+    """Number of seeds."""
+    if arguments.seeds is not None:
+        return int(arguments.seeds)
+    return int(arguments.quick_seeds) if arguments.quick else 3
+
+
+def bench_options(arguments: argparse.Namespace, words: Sequence[str]) -> dict[str, Any]:
+    """Give the fields of `BenchOptions`.
+
+    Args:
+        arguments: Parsed arguments.
+        words: Arguments of the command that decide its numbers, without the folders of this
+            machine; the report shows them.
+    """
+    quick = ["--quick"] if arguments.quick else []
+    command = ["clip2scene", "bench", arguments.benchmark, "--work", "bench", *words, *quick]
+    return {
+        "work": arguments.work,
+        "is_quick": arguments.quick,
+        "workers": arguments.workers if arguments.workers is not None else 2 - arguments.quick,
+        "device": arguments.device,
+        "command": shlex.join(command),
+    }
+
+
+@contextmanager
+def progress_bar() -> Iterator[tuple[StageReport, SceneReport]]:
+    """Show a bar of stages; gives what a bench calls after each stage and each scene."""
+    with tqdm(desc="bench", unit="stage") as bar:
+
+        def report(result: StageResult, total: int) -> None:
+            bar.total = total
+            bar.set_postfix_str(f"{result.name}: {result.seconds:.0f} s")
+            bar.update()
+
+        def report_world(split: str, done: int, total: int) -> None:
+            bar.set_postfix_str(f"{split}: scene {done} of {total}")
+
+        yield report, report_world
