@@ -1,4 +1,4 @@
-"""The arguments that every labelling command shares, and the segmenter that they describe."""
+"""Arguments that commands share, and the segmenter that they describe."""
 
 from __future__ import annotations
 
@@ -47,22 +47,47 @@ def add_segmenter_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--weights", default="small", help="student checkpoint, or small")
     parser.add_argument("--teacher", help="CLIP; by default the one that taught the student")
+    add_camera_arguments(parser)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    add_threads_argument(parser)
+
+
+def add_camera_arguments(parser: argparse.ArgumentParser, scales: str = "--camera-scales") -> None:
+    """Declare how CLIP labels pixels: --no-key-smoothing, and an option for the scales.
+
+    Args:
+        parser: Parser of the command.
+        scales: Name of the option for the scales.
+    """
     parser.add_argument(
         "--no-key-smoothing",
         action="store_true",
-        help="label by cameras in half the time, less well",
+        help="label pixels without MaskCLIP's key smoothing: in half the time, less well",
     )
     parser.add_argument(
-        "--camera-scales",
+        scales,
         type=float,
         nargs="+",
         default=[1.0],
         metavar="S",
-        help="multiples of CLIP's image height at which cameras are read (default: 1)",
+        help="multiples of CLIP's image height at which images are read; their embeddings are "
+        "averaged (default: 1)",
     )
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
-    add_threads_argument(parser)
+
+
+def add_dataset_arguments(parser: argparse.ArgumentParser, dataset: str) -> None:
+    """Declare a data set in nuScenes' format, its version, and a choice of its scenes.
+
+    Args:
+        parser: Parser of the command.
+        dataset: Help for the data set.
+    """
+    parser.add_argument("dataset", type=Path, help=dataset)
+    parser.add_argument("--version", help="version folder, if there are several")
+    parser.add_argument(
+        "--scenes", type=Path, help="text file with the names of the scenes to use, one a line"
+    )
 
 
 def make_segmenter(arguments: argparse.Namespace) -> OnlineSegmenter:

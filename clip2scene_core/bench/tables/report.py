@@ -33,7 +33,23 @@ _MEASURED_ON = {
 
 def format_document(table: Table) -> str:
     """Write a whole table as a Markdown document."""
-    return _document2(table) if isinstance(table, Table2) else _study_document(table)
+    if isinstance(table, Table2):
+        title = "Table 2: fine-tuning on a share of the labels"
+        tried = "## What was tried\n\nMean IoU of the first seed on the scenes `tune`."
+        parts = [tried, _format_grids(table)]
+        for column in table.columns:
+            cells = [(cell.start, cell.iou) for cell in table.cells if cell.column == column]
+            parts.append(f"## IoU by class, {column}\n\n{_format_classes(table, cells)}")
+    else:
+        title = table.title
+        rows = [(row.name, row.iou) for row in table.rows if row.iou]
+        settings = [(r.name, f"`{' '.join(r.settings)}`") for r in table.rows if r.settings]
+        parts = [f"## IoU by class\n\n{_format_classes(table, rows)}"]
+        parts.append(f"## What the rows change\n\n{format_table(('row', 'settings'), settings)}")
+    config = json.dumps(json.loads(table.run.config), indent=1)
+    parts.append(f"## The configuration that the rows change\n\n```json\n{config}\n```")
+    parts.append(f"## Times\n\n{format_times(table.run)}")
+    return "\n\n".join([f"# {title}", format_section(table), *parts]) + "\n"
 
 
 def format_section(table: Table) -> str:
@@ -42,33 +58,22 @@ def format_section(table: Table) -> str:
 
 
 def draw(table: Table) -> Image.Image:
-    """Draw a table as bars, our numbers above those of the paper."""
-    return _draw2(table) if isinstance(table, Table2) else _draw_study(table)
-
-
-def _study_document(table: Ablations) -> str:
-    return (
-        "\n\n".join(
-            [
-                f"# {table.title}",
-                _study_section(table),
-                "## IoU by class",
-                _format_classes(table.run.classes, [(r.name, r.iou) for r in table.rows if r.iou]),
-                "## What the rows change",
-                format_table(
-                    ("row", "settings"),
-                    [
-                        (row.name, f"`{' '.join(row.settings)}`")
-                        for row in table.rows
-                        if row.settings
-                    ],
-                ),
-                _format_config(table.run),
-                f"## Times\n\n{format_times(table.run)}",
-            ]
-        )
-        + "\n"
-    )
+    """Draw the means of a table as bars with their spreads, and the paper's numbers if any."""
+    rows: list[tuple[str, Measurement, float | None]]
+    if isinstance(table, Table2):
+        title = "Table 2: mean IoU after fine-tuning [%]"
+        rows = [(f"{one.start}, {one.column}", one.mean_iou, one.paper) for one in table.cells]
+    else:
+        title = f"{table.title}, mean IoU [%]"
+        rows = [(row.name, row.mean_iou, row.paper) for row in table.rows if row.mean_iou]
+    here = "here, rendered scenes" if table.run.is_synthetic else "here"
+    series: dict[str, list[float | None]] = {here: [measured.mean for _, measured, _ in rows]}
+    if any(paper is not None for _, _, paper in rows):
+        series["paper, nuScenes"] = [paper for _, _, paper in rows]
+    if table.run.is_quick:
+        title = f"{title} (a quick run: says nothing)"
+    spreads = {here: [measured.spread for _, measured, _ in rows]}
+    return draw_bars(title, [name for name, _, _ in rows], series, spreads)
 
 
 def _study_section(table: Ablations) -> str:
@@ -82,9 +87,8 @@ def _study_section(table: Ablations) -> str:
         row.mean_iou_in_view.format() if row.mean_iou_in_view else "" for row in table.rows
     ]
     for other in table.against:
-        columns[f"- {other}"] = [
-            _format_difference(found.get((row.name, other))) for row in table.rows
-        ]
+        paired = [found.get((row.name, other)) for row in table.rows]
+        columns[f"- {other}"] = [one.format() if one else "" for one in paired]
     if full is not None:
         columns["sign as in the paper"] = [
             _agreement(row.paper, full, found.get((row.name, FULL))) for row in table.rows
@@ -102,36 +106,10 @@ def _study_section(table: Ablations) -> str:
     )
 
 
-def _document2(table: Table2) -> str:
-    by_column = [
-        f"## IoU by class, {column}\n\n"
-        + _format_classes(
-            table.run.classes, [(c.start, c.iou) for c in table.cells if c.column == column]
-        )
-        for column in table.columns
-    ]
-    return (
-        "\n\n".join(
-            [
-                "# Table 2: fine-tuning on a share of the labels",
-                _section2(table),
-                "## What was tried\n\nMean IoU of the first seed on the scenes `tune`.",
-                _format_grids(table),
-                *by_column,
-                _format_config(table.run),
-                f"## Times\n\n{format_times(table.run)}",
-            ]
-        )
-        + "\n"
-    )
-
-
 def _section2(table: Table2) -> str:
-    shares = list(zip(table.columns, table.num_labelled, strict=True))
-    titles = [f"{column} ({count} keyframes)" for column, count in shares]
     header = ["mean IoU"]
-    for title, column in zip(titles, table.columns, strict=True):
-        header += [f"paper, {_paper_share(column)}", title]
+    for column, count in zip(table.columns, table.num_labelled, strict=True):
+        header += [f"paper, {_paper_share(column)}", f"{column} ({count} keyframes)"]
     starts = list(dict.fromkeys(cell.start for cell in table.cells))
     cells = {(cell.start, cell.column): cell for cell in table.cells}
     rows = [
@@ -158,30 +136,6 @@ def _section2(table: Table2) -> str:
             format_differences(table.differences),
         ]
     )
-
-
-def _draw_study(table: Ablations) -> Image.Image:
-    found = [(row.name, row.mean_iou, row.paper) for row in table.rows if row.mean_iou]
-    return _draw(f"{table.title}, mean IoU [%]", table.run, found)
-
-
-def _draw2(table: Table2) -> Image.Image:
-    found = [(f"{c.start}, {c.column}", c.mean_iou, c.paper) for c in table.cells]
-    return _draw("Table 2: mean IoU after fine-tuning [%]", table.run, found)
-
-
-def _draw(
-    title: str, run: TableProvenance, rows: Sequence[tuple[str, Measurement, float | None]]
-) -> Image.Image:
-    """Draw our means with their spreads and, if there are any, the paper's numbers."""
-    here = "here, rendered scenes" if run.is_synthetic else "here"
-    series: dict[str, list[float | None]] = {here: [measured.mean for _, measured, _ in rows]}
-    if any(paper is not None for _, _, paper in rows):
-        series["paper, nuScenes"] = [paper for _, _, paper in rows]
-    if run.is_quick:
-        title = f"{title} (a quick run: says nothing)"
-    spreads = {here: [measured.spread for _, measured, _ in rows]}
-    return draw_bars(title, [name for name, _, _ in rows], series, spreads)
 
 
 def _format_run(run: TableProvenance, with_paper: bool) -> str:
@@ -224,41 +178,29 @@ def _agreement(paper: float | None, full: float, minus_full: PairedDifference | 
     return "yes" if (minus_full.difference < 0) == (paper < full) else "no"
 
 
-def _format_difference(paired: PairedDifference | None) -> str:
-    return paired.format() if paired else ""
-
-
 def _paper_share(column: str) -> str:
     return "100 %" if column.startswith("100 %") else "1 %"
 
 
 def _format_grids(table: Table2) -> str:
-    rows = []
-    for cell in table.cells:
-        for one in cell.grid:
-            rows.append(
-                (
-                    cell.start,
-                    cell.column,
-                    f"{one.learning_rate:g}, head {one.head_learning_rate:g}",
-                    str(one.epochs),
-                    format_percent(one.mean_iou),
-                    "taken" if one.is_chosen else "",
-                )
-            )
+    rows = [
+        (
+            cell.start,
+            cell.column,
+            f"{one.learning_rate:g}, head {one.head_learning_rate:g}",
+            str(one.epochs),
+            format_percent(one.mean_iou),
+            "taken" if one.is_chosen else "",
+        )
+        for cell in table.cells
+        for one in cell.grid
+    ]
     header = ("start", "labels", "learning rate", "epochs", "mean IoU on tune", "")
     return format_table(header, rows)
 
 
-def _format_classes(
-    classes: Sequence[str], labellers: Sequence[tuple[str, Sequence[Measurement]]]
-) -> str:
+def _format_classes(table: Table, ious: Sequence[tuple[str, Sequence[Measurement]]]) -> str:
     return format_columns(
-        {"IoU [%]": classes}
-        | {name: [format_percent(one.mean) for one in iou] for name, iou in labellers}
+        {"IoU [%]": table.run.classes}
+        | {name: [format_percent(one.mean) for one in iou] for name, iou in ious}
     )
-
-
-def _format_config(run: TableProvenance) -> str:
-    config = json.dumps(json.loads(run.config), indent=1)
-    return f"## The configuration that the rows change\n\n```json\n{config}\n```"

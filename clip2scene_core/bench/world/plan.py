@@ -1,4 +1,8 @@
-"""The stages of the world bench: they train students and references, then measure them."""
+"""The stages of the world bench: they train students and references, then measure them.
+
+In all functions `work` is the folder of the bench, with the splits `train/` and `test/`; `runs` are
+all students; `device` is the device of CLIP or of trainings.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +34,7 @@ def corruption_name(corruption: Corruption | None) -> str:
 
 
 def teacher_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:
-    """Make the stages that embed the training images, once for all seeds of a configuration.
-
-    Args:
-        work: Folder of the bench, with `train/`; gets `teacher/`.
-        runs: All students; those that are given need no teacher.
-        device: Device of CLIP.
-    """
+    """Embed the training images into `teacher/`, once for all seeds that a configuration trains."""
     train, cache = Scenes(work / "train"), work / "teacher"
     return [
         Stage(
@@ -49,13 +47,7 @@ def teacher_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") 
 
 
 def student_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:
-    """Make the stages that train each student; a given one needs its digest only.
-
-    Args:
-        work: Folder of the bench, with `train/`, and with `teacher/` by `teacher_stages`.
-        runs: All students.
-        device: Device of the trainings.
-    """
+    """Train each student with the embeddings in `teacher/`; of a given one, take the digest."""
     train, cache = Scenes(work / "train"), work / "teacher"
     return [
         Stage(
@@ -69,13 +61,7 @@ def student_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") 
 
 
 def supervised_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:
-    """Make the stages that train the network of each student with full supervision.
-
-    Args:
-        work: Folder of the bench, with `train/`; gets `supervised/`.
-        runs: All students.
-        device: Device of the trainings.
-    """
+    """Train the network of each student with full supervision, into `supervised/`."""
     train = Scenes(work / "train")
     return [
         Stage(
@@ -89,12 +75,9 @@ def supervised_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu
 def measuring_stages(
     work: Path, runs: Sequence[StudentRun], corruptions: Sequence[Corruption]
 ) -> list[Stage]:
-    """Make the stages that measure students and references on the test split.
+    """Measure students and references on the test split, with pictures in `pictures/`.
 
-    Args:
-        work: Folder of the bench, with `train/` and `test/`; gets `pictures/`.
-        runs: All students.
-        corruptions: Measured with the first seed of each configuration.
+    Corruptions are measured with the first seed of each configuration.
     """
     root = work / "test"
     test = Scenes(root)

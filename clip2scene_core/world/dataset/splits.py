@@ -7,7 +7,6 @@ choose anything, has no test split any more.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 from clip2scene_core.world.dataset.options import WorldOptions
@@ -29,10 +28,6 @@ class Split:
 
 
 SPLITS: Final = (Split("train", 1, 120), Split("val", 100, 30), Split("test", 300, 40))
-
-PICTURE_SEEDS: Final = MappingProxyType({"train": 0, "held-out": 1})
-"""Seeds of the pictures that CLIP is trained and scored on. Pictures have a random stream of their
-own (PICTURE_STREAM): whatever the seed, no drive ever shows one of their scenes."""
 
 
 def benchmark_options(split: Split) -> WorldOptions:

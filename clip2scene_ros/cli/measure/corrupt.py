@@ -1,4 +1,4 @@
-"""`clip2scene corrupt`: a copy of a data set in worse weather or with failing sensors."""
+"""`clip2scene corrupt`: copy a data set with bad weather or failing sensors."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from clip2scene_core.corruptions.corruption import NUM_STRENGTHS, STRENGTHS, Corruption
+from clip2scene_ros.cli.arguments import add_dataset_arguments
 
 SUMMARY = "copy a data set in nuScenes' format with fog, rain or failing sensors"
 
@@ -27,11 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(["what the strengths mean:", *_describe_strengths()])
-    parser.add_argument("dataset", type=Path, help="data set in nuScenes' format")
-    parser.add_argument("--version", help="version folder, if there are several")
-    parser.add_argument(
-        "--scenes", type=Path, help="text file with the names of the scenes to use, one a line"
-    )
+    add_dataset_arguments(parser, "data set in nuScenes' format")
     parser.add_argument("--kind", required=True, choices=tuple(STRENGTHS), help="see below")
     parser.add_argument(
         "--strength",
@@ -67,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     print(
         f"of {summary.num_points} points {lost} are lost ({_percent(lost, summary.num_points)}); "
-        f"{summary.num_false} are on no thing"
+        f"{summary.num_false} are on no object"
     )
 
 

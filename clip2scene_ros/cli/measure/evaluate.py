@@ -1,4 +1,4 @@
-"""`clip2scene evaluate`: annotation-free evaluation against 3D labels."""
+"""`clip2scene evaluate`: compare labels with 3D labels, without any training on them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from clip2scene_ros.cli.arguments import add_threads_argument
+from clip2scene_ros.cli.arguments import (
+    add_camera_arguments,
+    add_dataset_arguments,
+    add_threads_argument,
+)
 
 if TYPE_CHECKING:
     from clip2scene_core.datasets import NuScenesDataset, Sample
@@ -24,11 +28,7 @@ _MODES = ("lidar", "camera", "fused", "untrained")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("dataset", type=Path, help="data set in nuScenes' format with lidarseg")
-    parser.add_argument("--version", help="version folder, if there are several")
-    parser.add_argument(
-        "--scenes", type=Path, help="text file with the names of the scenes to use, one a line"
-    )
+    add_dataset_arguments(parser, "data set in nuScenes' format with lidarseg")
     parser.add_argument(
         "--weights", default="small", help="student, small, or a fine-tuned network"
     )
@@ -58,32 +58,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to compare; by default all. untrained is the student with random weights; a "
         "fine-tuned network has lidar alone",
     )
-    parser.add_argument(
-        "--no-key-smoothing",
-        action="store_true",
-        help="leave MaskCLIP's out of the cameras' labels",
-    )
-    parser.add_argument(
-        "--camera-scales",
-        type=float,
-        nargs="+",
-        default=[1.0],
-        metavar="S",
-        help="multiples of CLIP's image height at which cameras are read (default: 1)",
-    )
+    add_camera_arguments(parser)
     parser.add_argument(
         "--prompt-denoising",
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="MaskCLIP's, for the cameras' labels: classes whose probability stays below this all "
-        "over a picture are not in it; 0 is off",
+        help="MaskCLIP's prompt denoising of camera labels: leave out a class whose probability is "
+        "below this in the whole image; 0 is off",
     )
     parser.add_argument(
         "--absent",
         choices=("skip", "one"),
         default="skip",
-        help="classes that neither truth nor labels hold: leave them out of the mean, or count "
+        help="classes in neither ground truth nor labels: leave them out of the mean, or count "
         "each as 1, as CLIP2Scene's code does",
     )
     parser.add_argument(
@@ -92,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=[10.0, 20.0, 30.0, 50.0],
         metavar="METRES",
-        help="distances from the LiDAR between which points are also counted apart",
+        help="distances from the LiDAR; points between two of them are also counted apart",
     )
     parser.add_argument("--report", type=Path, metavar="DIR", help="also write JSON and pictures")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -182,7 +170,7 @@ def _is_finetuned(arguments: argparse.Namespace) -> bool:
 def _load_finetuned(
     arguments: argparse.Namespace, modes: Sequence[str]
 ) -> tuple[Callable[[Sample], Prediction], Sequence[str]]:
-    """Load a fine-tuned network: what it says, and the scenes that it has seen."""
+    """Load a fine-tuned network: its labeller, and the scenes that it was trained on."""
     from clip2scene_core.checkpoint import load_finetuned
     from clip2scene_core.evaluation import Prediction, class_of_label
     from clip2scene_core.inference.segmenter import ClassifierSegmenter
@@ -245,7 +233,7 @@ def _evaluate(
 
 
 def _compare(reports: dict[str, Report], names: Sequence[str], absent: str) -> str:
-    """One line a class or a part of the points, one column a mode, as IoU in percent."""
+    """Write the IoU in percent: one line a class or part of the points, one column a mode."""
     columns = reports.values()
     rows = [("IoU [%]", list(reports))]
     for index, name in enumerate(names):

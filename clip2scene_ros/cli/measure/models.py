@@ -1,4 +1,4 @@
-"""`clip2scene models`: the models that ship."""
+"""`clip2scene models`: list the models that ship."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SUMMARY = "list the models that ship, with their cards and numbers"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from clip2scene_ros.cli.arguments import add_threads_argument
+from clip2scene_ros.cli.arguments import add_camera_arguments, add_threads_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,20 +73,10 @@ def _add_score_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the pictures")
     parser.add_argument(
-        "--dataset", type=Path, help="synthetic data set with truth, for dense scores as well"
+        "--dataset", type=Path, help="synthetic data set with ground truth, for dense scores, too"
     )
     parser.add_argument("--image-height", type=int, help="of dense scores; the CLIP's by default")
-    parser.add_argument(
-        "--scales",
-        type=float,
-        nargs="+",
-        default=[1.0],
-        metavar="S",
-        help="multiples of the image height whose dense scores are averaged (default: 1)",
-    )
-    parser.add_argument(
-        "--no-key-smoothing", action="store_true", help="label pixels without key smoothing"
-    )
+    add_camera_arguments(parser, scales="--scales")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores there as well")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
 

@@ -15,7 +15,6 @@ pytest.importorskip(
 
 from clip2scene_core.labels import NUSCENES_CLASSES, nuscenes_label_map
 from clip2scene_core.world.dataset.splits import (
-    PICTURE_SEEDS,
     SPLITS,
     Split,
     benchmark_options,
@@ -34,7 +33,6 @@ def test_seeds_are_disjoint():
     seeds = [split.seed for split in SPLITS]
     assert len(set(seeds)) == len(seeds) == 3
     assert [split.name for split in SPLITS] == ["train", "val", "test"]
-    assert len(set(PICTURE_SEEDS.values())) == len(PICTURE_SEEDS)
 
 
 def test_splits_share_no_token_and_no_scene_name(tmp_path):
