@@ -1,7 +1,7 @@
-"""Benchmarks: configurations or checkpoints in, tables with errors and provenance out.
+"""Benches: configurations or checkpoints in, numbers with errors and provenance out.
 
 Read `splits` (which scenes), `runs` (which students), `stages` (computed once, kept on disk),
 `training_stages`, `measure/` (what is counted), `statistics` (means and differences with errors),
-`results` (with `json_dataclass` on disk), `provenance`, `markdown`; `world/` and `tables/` are the
-two benchmarks.
+`provenance`, `results` (with `json_dataclass` on disk), `markdown`; `world/` and `tables/` are the
+two benches.
 """

@@ -1,4 +1,4 @@
-"""Records that the results of both benchmarks hold: splits, the teacher, differences."""
+"""Records that the results of both benches hold: splits, the teacher, differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Students that a benchmark trains or is given, one for each configuration and seed."""
+"""Students that a bench trains or is given, one for each configuration and seed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def trained_run(group: str, config: PretrainConfig, seed: int, work: Path) -> St
         group: Name of the configuration.
         config: Configuration; its own seed is replaced.
         seed: Seed of the training.
-        work: Folder of the benchmark; the checkpoint goes to `students/` in it.
+        work: Folder of the bench; the checkpoint goes to `students/` in it.
     """
     weights = work / "students" / f"{group}-{seed}.safetensors"
     return StudentRun(group, with_seed(config, seed), weights, is_given=False)
@@ -59,7 +59,7 @@ def trained_runs(
     Args:
         configs: Configurations by their names.
         num_seeds: Number of seeds.
-        work: Folder of the benchmark.
+        work: Folder of the bench.
     """
     return [
         trained_run(group, config, seed, work)

@@ -5,7 +5,7 @@ from clip2scene_core.bench.results import ClipResult, Difference, SplitCounts, T
 from clip2scene_core.bench.statistics import Measurement, PairedDifference
 from clip2scene_core.bench.world.result import (
     BenchResult,
-    Corrupted,
+    CorruptionResult,
     Failure,
     QueryResult,
     Score,
@@ -30,6 +30,7 @@ def make_result(digests=("aa", "bb"), clip_digest: str = "cc") -> BenchResult:
         "trained prompts", PairedDifference(-0.1, 0.01, 0.02), "synonyms.png",
     )  # fmt: skip
     colors = ("car split by colour", ("red car", "white car"), "which colour")
+    fog = ("fog", 3, "visibility 100 m")
     modes = ("lidar", "camera", "fused")
     lost = PairedDifference(-0.2, 0.0, 0.05)
     student = StudentResult(
@@ -50,8 +51,8 @@ def make_result(digests=("aa", "bb"), clip_digest: str = "cc") -> BenchResult:
             *(QueryResult(*colors, mode, fixed(0.625), 0.5, None, None, "") for mode in modes),
         ),
         corruptions=(
-            *(Corrupted("none", 0, "", mode, fixed(0.4), None) for mode in modes),
-            *(Corrupted("fog", 3, "visibility 100 m", mode, fixed(0.2), lost) for mode in modes),
+            *(CorruptionResult("none", 0, "", mode, fixed(0.4), None) for mode in modes),
+            *(CorruptionResult(*fog, mode, fixed(0.2), lost) for mode in modes),
         ),
         failures=(Failure("car", 0.35, "token", "car.png"),),
     )  # fmt: skip

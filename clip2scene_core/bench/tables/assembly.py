@@ -24,10 +24,10 @@ from clip2scene_core.bench.tables.result import (
     Ablation,
     Ablations,
     Cell,
+    GridPoint,
     Table,
     Table2,
     TableProvenance,
-    Tuning,
 )
 from clip2scene_core.bench.tables.rows import FULL, RANDOM, STUDIES, TEACHER, UNTRAINED
 from clip2scene_core.bench.tables.run import Outcome, TablesOptions, seeded
@@ -196,9 +196,9 @@ def _paper_of(start: Start, percent: int) -> float | None:
 
 def _grid_of(
     trials: list[Trial], number: int, results: Mapping[str, StageResult]
-) -> tuple[Tuning, ...]:
+) -> tuple[GridPoint, ...]:
     return tuple(
-        Tuning(
+        GridPoint(
             learning_rate=trial.config.training.learning_rate,
             head_learning_rate=trial.config.head.learning_rate,
             epochs=trial.config.training.epochs,

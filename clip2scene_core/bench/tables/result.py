@@ -82,7 +82,7 @@ class Ablations:
 
 
 @dataclass(frozen=True)
-class Tuning:
+class GridPoint:
     """One point of the grid of a cell.
 
     Attributes:
@@ -118,7 +118,7 @@ class Cell:
     paper: float | None
     mean_iou: Measurement
     iou: tuple[Measurement, ...]
-    grid: tuple[Tuning, ...]
+    grid: tuple[GridPoint, ...]
 
 
 @dataclass(frozen=True)

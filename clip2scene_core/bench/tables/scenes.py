@@ -17,8 +17,8 @@ _NUM_SCENES_OF_ABLATIONS: Final = {"train": 32, "val": 30}
 """The numbers are of `val`, so all of its scenes are used."""
 
 _SECONDS: Final = {"train": 1.5, "val": 0.5, "test": 0.5}
-"""Three keyframes of a scene to train on, one to measure on: more scenes make errors smaller, more
-keyframes of the same scene hardly do."""
+"""Three keyframes of a scene to train on, one to measure on: another scene tells more than another
+keyframe of the same scene."""
 
 _LIDAR_COLUMNS: Final = 180
 _PREVIOUS_SWEEPS: Final = {"train": 4, "val": 0, "test": 0}

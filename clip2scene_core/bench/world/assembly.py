@@ -20,7 +20,7 @@ from clip2scene_core.bench.statistics import (
 )
 from clip2scene_core.bench.world.plan import corruption_name
 from clip2scene_core.bench.world.result import (
-    Corrupted,
+    CorruptionResult,
     Failure,
     QueryResult,
     Score,
@@ -159,18 +159,18 @@ def _query_results(results: Results, runs: Sequence[StudentRun]) -> tuple[QueryR
 
 def _corruptions(
     results: Results, group: str, corruptions: Sequence[Corruption]
-) -> tuple[Corrupted, ...]:
+) -> tuple[CorruptionResult, ...]:
     def counts_of(corruption: Corruption | None, mode: str) -> SceneCounts:
         value = results[f"corrupted-{group}-{corruption_name(corruption)}"].value
         return SceneCounts.fixed(value[mode_of(mode, 0)]["all"])
 
-    def corrupted(corruption: Corruption | None, mode: str) -> Corrupted:
+    def corrupted(corruption: Corruption | None, mode: str) -> CorruptionResult:
         counts = counts_of(corruption, mode)
         if corruption is None:
-            return Corrupted("none", 0, "", mode, measure(counts), None)
+            return CorruptionResult("none", 0, "", mode, measure(counts), None)
         difference = compare(counts, counts_of(None, mode))
         words = str(corruption.parameters)
-        return Corrupted(
+        return CorruptionResult(
             corruption.kind, corruption.strength, words, mode, measure(counts), difference
         )
 

@@ -81,14 +81,14 @@ def format_section(digest: str, name: str, result: BenchResult) -> str:
             format_scores(student),
             "Differences ± standard error over seeds and scenes:",
             format_differences(student.differences),
-            "### Other words at test time",
+            "### Open-vocabulary queries",
             format_queries(student.queries),
-            f"![What the student makes of other words]({words_picture(Path(name)).name})",
+            f"![Answers of the student to the queries]({words_picture(Path(name)).name})",
             f"### Corruptions (seed {student.seeds[0]}, one keyframe per scene)",
             format_corruptions(student.corruptions),
-            f"### Where it fails (seed {student.seeds[0]})",
+            f"### Worst classes (seed {student.seeds[0]})",
             ", ".join(f"{one.name} ({format_percent(one.iou)} %)" for one in student.failures),
-            f"![The worst classes from above]({failures_picture(Path(name)).name})",
+            f"![The worst classes, seen from above]({failures_picture(Path(name)).name})",
         ]
     )
 

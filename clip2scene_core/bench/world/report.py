@@ -16,7 +16,7 @@ from clip2scene_core.bench.results import ClipResult, SplitCounts
 from clip2scene_core.bench.statistics import READING, Measurement
 from clip2scene_core.bench.world.result import (
     BenchResult,
-    Corrupted,
+    CorruptionResult,
     QueryResult,
     Score,
     StudentResult,
@@ -139,9 +139,9 @@ def format_queries(results: Sequence[QueryResult]) -> str:
     return format_table(header, rows)
 
 
-def format_corruptions(corruptions: Sequence[Corrupted]) -> str:
+def format_corruptions(corruptions: Sequence[CorruptionResult]) -> str:
     """Write the mean IoU under each corruption, and the loss without and with cameras."""
-    by_case: dict[tuple[str, int, str], dict[str, Corrupted]] = {}
+    by_case: dict[tuple[str, int, str], dict[str, CorruptionResult]] = {}
     for one in corruptions:
         by_case.setdefault((one.kind, one.strength, one.parameters), {})[one.mode] = one
     rows = []

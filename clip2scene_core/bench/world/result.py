@@ -56,7 +56,7 @@ class QueryResult:
 
 
 @dataclass(frozen=True)
-class Corrupted:
+class CorruptionResult:
     """Mean IoU under one corruption in one mode, in [0, 1].
 
     Attributes:
@@ -116,7 +116,7 @@ class StudentResult:
     scores: tuple[Score, ...]
     differences: tuple[Difference, ...]
     queries: tuple[QueryResult, ...]
-    corruptions: tuple[Corrupted, ...]
+    corruptions: tuple[CorruptionResult, ...]
     failures: tuple[Failure, ...]
 
 

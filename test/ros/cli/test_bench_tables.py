@@ -60,7 +60,7 @@ def test_quick_ablations_are_measured_where_one_may_choose(tmp_path):
     assert {row.name for row in ABLATIONS} < {row.name for row in table.rows}
     assert table.run.measured_on == "tune"
     assert not (work / "test").exists()
-    # What is taken away from the teacher is taken away before it speaks.
+    # What an ablation takes away from the teacher changes its embeddings.
     assert len(list((work / "teacher").glob("*/"))) == 2
     assert len(ages(work / "results")) == len(table.run.stages)
 

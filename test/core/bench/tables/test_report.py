@@ -17,9 +17,9 @@ from clip2scene_core.bench.tables.result import (
     Ablation,
     Ablations,
     Cell,
+    GridPoint,
     Table2,
     TableProvenance,
-    Tuning,
     load_table,
     save_table,
 )
@@ -81,7 +81,7 @@ def make_ablations() -> Ablations:
 
 
 def make_table2() -> Table2:
-    grid = (Tuning(0.02, 2.0, 60, 0.4, True), Tuning(0.006, 0.6, 30, 0.3, False))
+    grid = (GridPoint(0.02, 2.0, 60, 0.4, True), GridPoint(0.006, 0.6, 30, 0.3, False))
     iou = (seeded(0.1, 0.2), seeded(0.3, 0.4))
     columns = ("5 %, clip2scene_keyframe", "100 %, slidr_scene")
     cells = tuple(
