@@ -27,6 +27,8 @@ from clip2scene_core.teacher.small_clip import (
 from clip2scene_core.teacher.text import PROMPT_TEMPLATES
 from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 
+pytest.register_assert_rewrite("transform_contract")
+
 REAL_KEYFRAME = SHARED_DATA / "nuscenes_keyframe"
 
 HALF = 0.5**0.5

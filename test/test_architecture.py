@@ -20,6 +20,14 @@ FILES = sorted(
 FOLDERS = sorted({path.parent for path in FILES})
 MAX_LINES = 400
 MAX_FILES = 15
+ROS = {"clip2scene_ros", "launch", "launch_ros", "rclpy", "rosbags", "tf2_py", "tf2_ros"}
+ROS_HELPERS = {path.stem for path in (ROOT / "test" / "helpers" / "ros").glob("*.py")}
+CORE_TESTS = [
+    file
+    for file in FILES
+    if file.is_relative_to("test/core") or str(file.parent) in ("test", "test/helpers")
+    if file.stem not in ("test_architecture", "test_docs", "test_packaging")
+]
 OTHER_FOLDERS = {*PACKAGES, "models", "config", "docs", "launch", "rosbags", "test"}
 """On the map of the README without being packages."""
 
@@ -47,6 +55,19 @@ def test_a_folder_says_what_is_in_it(folder):
     if len(folder.parts) > 1:
         assert not files - named, f"{folder}/__init__.py leaves out {sorted(files - named)}"
     assert not rooms - named, f"{folder}/__init__.py leaves out {sorted(rooms - named)}"
+
+
+@pytest.mark.parametrize("file", CORE_TESTS, ids=str)
+def test_the_core_is_tested_without_ros(file):
+    """Neither the core's tests nor what they share import ROS, or what imports it."""
+    imported = set()
+    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add((node.module or "").split(".")[0])
+    ros = {name for name in imported if name in ROS | ROS_HELPERS or name.endswith("_msgs")}
+    assert not ros, f"{file} imports {sorted(ros)}: move what needs it to test/ros"
 
 
 def test_the_readme_map_shows_every_folder():

@@ -4,13 +4,18 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from separable_clouds import NAMES, make_config
 
 from clip2scene_core.checkpoint import (
     CheckpointError,
+    FinetunedCheckpoint,
     load_checkpoint,
+    load_finetuned,
     save_checkpoint,
+    save_finetuned,
     untrained_checkpoint,
 )
+from clip2scene_core.training.finetune.run import make_classifier
 
 
 def test_a_saved_student_comes_back_whole(tmp_path, tiny_checkpoint):
@@ -63,3 +68,18 @@ def test_the_untrained_baseline_differs_only_in_its_weights(tiny_checkpoint):
     assert not torch.equal(baseline.student.state_dict()[weight], trained)
     again = untrained_checkpoint(dataclasses.replace(tiny_checkpoint, record={}), seed=5)
     assert torch.equal(again.student.state_dict()[weight], baseline.student.state_dict()[weight])
+
+
+def test_checkpoints_are_not_mistaken_for_students(tmp_path, tiny_checkpoint):
+    student, finetuned = tmp_path / "s.safetensors", tmp_path / "f.safetensors"
+    save_checkpoint(student, tiny_checkpoint)
+    classifier = make_classifier(make_config(), None)
+    save_finetuned(finetuned, FinetunedCheckpoint(classifier, NAMES, make_config(), (), {}))
+    with pytest.raises(CheckpointError, match=r"not a clip2scene student.*classifier-1"):
+        load_checkpoint(finetuned)
+    with pytest.raises(CheckpointError, match=r"not a fine-tuned network.*clip2scene finetune"):
+        load_finetuned(student)
+    wider = FinetunedCheckpoint(classifier, NAMES, make_config("network.width=0.25"), (), {})
+    save_finetuned(finetuned, wider)
+    with pytest.raises(CheckpointError, match="weights do not fit their configuration"):
+        load_finetuned(finetuned)

@@ -1,7 +1,11 @@
 """A LiDAR sweep of a flat street with a round wall, by formula."""
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
+
+from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES
 
 NUM_RINGS = 32
 NUM_COLUMNS = 180
@@ -26,3 +30,25 @@ def street_points(seed: int = 0) -> NDArray[np.float32]:
             intensity,
         ]
     ).astype(np.float32)
+
+
+def make_street(root: Path) -> Path:
+    """Give the tiny data set sweeps that have rings, objects and a class image.
+
+    Args:
+        root: Of `tiny_nuscenes`, which is changed.
+    """
+    rings = np.repeat(np.arange(32), len(street_points()) // 32)
+    for index, path in enumerate(sorted(root.rglob("*.pcd.bin"))):
+        points = street_points(index)
+        points[:, 3] = np.rint(255 * points[:, 3])
+        np.column_stack([points, rings]).astype(np.float32).tofile(path)
+    for path in root.rglob("*_lidarseg.bin"):
+        (np.arange(len(rings)) % len(NUSCENES_RAW_CATEGORIES)).astype(np.uint8).tofile(path)
+    (root / "objects").mkdir()
+    for token in ("sample-0", "sample-1"):
+        index = np.arange(len(rings), dtype=np.int32)
+        np.savez(root / "objects" / f"{token}.npz", index=index, words=np.array(["car"]))
+    (root / "class_images" / "sample-0").mkdir(parents=True)
+    (root / "class_images" / "sample-0" / "CAM_FRONT.png").write_bytes(b"as it is")
+    return root

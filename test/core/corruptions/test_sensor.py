@@ -8,7 +8,6 @@ from clip2scene_core.corruptions.corruption import STRENGTHS, BeamLoss, CrossTal
 from clip2scene_core.corruptions.rings import ring_of_points, time_in_revolution
 from clip2scene_core.corruptions.sensor import cross_talk, lose_beams, smear
 from clip2scene_core.datasets import NuScenesDataset, read_points
-from clip2scene_ros.cli.main import main
 
 ON_VEHICLE_M = 2.5
 
@@ -52,10 +51,10 @@ def test_rings_of_a_real_sweep_are_those_of_its_file(real_keyframe):
 
 def test_rings_of_a_synthetic_sweep_are_those_of_its_file(tmp_path):
     pytest.importorskip("numba", reason="the world needs numba")
-    size = ["--seconds", "0.5", "--image-size", "16x16", "--columns", "240"]
-    out = tmp_path / "world"
-    assert main(["world", "--out", str(out), "--scenes", "1", *size, "--keyframes-only"]) == 0
-    for path in out.rglob("*.pcd.bin"):
+    from clip2scene_core.world.dataset.writer import WorldOptions, write_world
+
+    options = WorldOptions(1, 0, 0.5, (16, 16), 240, is_every_frame=False)
+    for path in write_world(tmp_path / "world", options).out.rglob("*.pcd.bin"):
         check_against_file(path, 0.995)  # stray points lie on no ring
 
 

@@ -4,36 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from street_sweep import street_points
+from street_sweep import make_street
 
 from clip2scene_core.corruptions.apply import corrupt, corrupt_points
 from clip2scene_core.corruptions.corruption import STRENGTHS, Corruption
 from clip2scene_core.corruptions.writer import write_corrupted
 from clip2scene_core.datasets import DatasetError, NuScenesDataset, Sample, read_points
 from clip2scene_core.datasets.nuscenes_tables import NuScenesTables
-from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES
-from clip2scene_ros.cli.main import main
 
 NUM_KEYFRAMES = 2
 
 
 @pytest.fixture
 def street(tiny_nuscenes: Path) -> Path:
-    """The tiny data set with sweeps that have rings, and with sidecar truth."""
-    rings = np.repeat(np.arange(32), len(street_points()) // 32)
-    for index, path in enumerate(sorted(tiny_nuscenes.rglob("*.pcd.bin"))):
-        points = street_points(index)
-        points[:, 3] = np.rint(255 * points[:, 3])
-        np.column_stack([points, rings]).astype(np.float32).tofile(path)
-    for path in tiny_nuscenes.rglob("*_lidarseg.bin"):
-        (np.arange(len(rings)) % len(NUSCENES_RAW_CATEGORIES)).astype(np.uint8).tofile(path)
-    (tiny_nuscenes / "objects").mkdir()
-    for token in ("sample-0", "sample-1"):
-        index = np.arange(len(rings), dtype=np.int32)
-        np.savez(tiny_nuscenes / "objects" / f"{token}.npz", index=index, words=np.array(["car"]))
-    (tiny_nuscenes / "class_images" / "sample-0").mkdir(parents=True)
-    (tiny_nuscenes / "class_images" / "sample-0" / "CAM_FRONT.png").write_bytes(b"as it is")
-    return tiny_nuscenes
+    return make_street(tiny_nuscenes)
 
 
 def write(source: Path, out: Path, kind: str, strength: int = 3, seed: int = 0):
@@ -188,29 +172,6 @@ def test_damaged_things_are_refused(street, tmp_path):
 def test_an_existing_data_set_is_never_written_over(street):
     with pytest.raises(FileExistsError, match="not empty"):
         write(street, street, "fog")
-
-
-def test_the_command_writes_what_evaluate_and_bag_read(street, tmp_path, capsys):
-    out = tmp_path / "foggy"
-    arguments = ["corrupt", str(street), "--kind", "fog", "--strength", "4", "--out", str(out)]
-    assert main(arguments) == 0
-    assert "visibility 50 m" in capsys.readouterr().out
-    assert main(["evaluate", str(out), "--modes", "lidar", "fused"]) == 0
-    assert "mean IoU" in capsys.readouterr().out
-    bag = tmp_path / "bag"
-    assert main(["bag", str(out), "--scene", "scene-0001", "--out", str(bag), "--labels"]) == 0
-    assert "6 sweeps, 6 images, 2 sweeps with labels" in capsys.readouterr().out
-    assert main(arguments) == 1
-    assert "not empty" in capsys.readouterr().err
-
-
-def test_the_help_says_what_every_strength_means(capsys):
-    with pytest.raises(SystemExit):
-        main(["corrupt", "--help"])
-    text = capsys.readouterr().out
-    for kind, strengths in STRENGTHS.items():
-        assert f"  {kind}: " in text
-        assert all(str(numbers) in text for numbers in strengths)
 
 
 @pytest.mark.parametrize("kind", ["beam_loss", "calibration"])

@@ -4,114 +4,18 @@ import numpy as np
 import pytest
 
 from clip2scene_core.datasets import NuScenesDataset
-from clip2scene_core.evaluation import (
-    ConfusionMatrix,
-    EvaluationError,
-    Prediction,
-    evaluate,
-    evaluate_together,
-)
+from clip2scene_core.evaluation import EvaluationError, Prediction, evaluate, evaluate_together
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES, nuscenes_label_map
 from clip2scene_core.world.dataset.writer import WorldOptions, write_world
 
 NAMES = [scene_class.name for scene_class in NUSCENES_CLASSES]
 # The raw labels of the hand-written data set count up: 0 to 31, then 0 to 15.
 TRUTH = nuscenes_label_map()[np.arange(48) % 32]
-
-
-def labels(*values: int) -> np.ndarray:
-    return np.array(values, dtype=np.uint8)
+HAS_CLASS = TRUTH != IGNORE_LABEL
 
 
 def right(sample) -> Prediction:
     return Prediction(TRUTH)
-
-
-def test_iou_is_what_paper_and_pencil_give():
-    confusion = ConfusionMatrix(3)
-    confusion.add(labels(0, 0, 0, 1, 1), labels(0, 0, 1, 1, 0))
-    # Class 0: 2 hits, 1 missed, 1 false. Class 1: 1 hit, 1 missed, 1 false. Class 2 is absent.
-    np.testing.assert_allclose(confusion.iou(), [2 / 4, 1 / 3, np.nan])
-    assert confusion.mean_iou() == pytest.approx((2 / 4 + 1 / 3) / 2)
-    assert confusion.points_per_class.tolist() == [3, 2, 0]
-
-
-def test_counts_add_up_over_calls():
-    confusion = ConfusionMatrix(2)
-    confusion.add(labels(0, 1), labels(0, 0))
-    confusion.add(labels(1), labels(1))
-    confusion.add(labels(), labels())
-    assert confusion.counts.tolist() == [[1, 0, 0], [1, 1, 0]]
-
-
-def test_points_without_truth_never_count():
-    confusion = ConfusionMatrix(2)
-    confusion.add(labels(0, IGNORE_LABEL, IGNORE_LABEL), labels(0, 1, IGNORE_LABEL))
-    np.testing.assert_allclose(confusion.iou(), [1.0, np.nan])
-
-
-def test_no_label_is_a_miss_and_nobody_s_false_alarm():
-    confusion = ConfusionMatrix(2)
-    confusion.add(labels(0, 0, 1), labels(0, IGNORE_LABEL, 1))
-    np.testing.assert_allclose(confusion.iou(), [0.5, 1.0])
-
-
-def test_a_class_predicted_but_never_true_counts_as_zero():
-    confusion = ConfusionMatrix(3)
-    confusion.add(labels(0, 0), labels(0, 1))
-    np.testing.assert_allclose(confusion.iou(), [0.5, 0.0, np.nan])
-    assert confusion.mean_iou() == 0.25
-
-
-@pytest.mark.parametrize("absent", ["skip", "one"])
-def test_the_mean_of_nothing_is_not_a_number(absent):
-    assert np.isnan(ConfusionMatrix(3).mean_iou(absent))
-    assert np.isnan(ConfusionMatrix(3).accuracy())
-
-
-def test_absent_classes_may_count_as_one_as_in_the_paper_s_code():
-    confusion = ConfusionMatrix(4)
-    confusion.add(labels(0, 0, 1, 1), labels(0, 0, 1, 2))
-    # Class 0: 1. Class 1: 1/2. Class 2 is predicted but never true: 0. Class 3 is absent.
-    assert confusion.mean_iou() == pytest.approx((1 + 1 / 2 + 0) / 3)
-    assert confusion.mean_iou("one") == pytest.approx((1 + 1 / 2 + 0 + 1) / 4)
-    assert confusion.format_report("abcd", "one").splitlines()[-1].split() == [
-        "mean", "IoU", "62.5", "4"
-    ]  # fmt: skip
-    with pytest.raises(ValueError, match="one of skip, one, got 'zero'"):
-        confusion.mean_iou("zero")
-
-
-def test_accuracy_is_the_share_of_right_points():
-    confusion = ConfusionMatrix(2)
-    confusion.add(labels(0, 0, 1, 1, IGNORE_LABEL), labels(0, 1, 1, IGNORE_LABEL, 0))
-    assert confusion.accuracy() == 2 / 4
-
-
-@pytest.mark.parametrize(
-    ("ground_truth", "predicted", "message"),
-    [
-        (labels(0, 1), labels(0), r"both be \(N,\), got \(2,\) and \(1,\)"),
-        (labels(0, 2), labels(0, 0), "the truth holds label 2, but there are 2 classes"),
-        (labels(0, 1), labels(0, 254), "the prediction holds label 254"),
-    ],
-)
-def test_labels_that_do_not_fit_are_refused(ground_truth, predicted, message):
-    with pytest.raises(ValueError, match=message):
-        ConfusionMatrix(2).add(ground_truth, predicted)
-
-
-def test_the_table_names_every_class_its_iou_and_its_points():
-    confusion = ConfusionMatrix(3)
-    confusion.add(labels(0, 0, 1), labels(0, 1, 1))
-    header, car, road, tree, mean = confusion.format_report(["car", "road", "tree"]).splitlines()
-    assert header.split() == ["class", "IoU", "[%]", "points"]
-    assert car.split() == ["car", "50.0", "2"]
-    assert road.split() == ["road", "50.0", "1"]
-    assert tree.split() == ["tree", "absent", "0"]
-    assert mean.split() == ["mean", "IoU", "50.0", "3"]
-    with pytest.raises(ValueError, match="2 names for 3 classes"):
-        confusion.format_report(["car", "road"])
 
 
 def test_perfect_predictions_score_one(tiny_nuscenes):
@@ -221,3 +125,34 @@ def test_scenes_are_also_reported_one_by_one(tmp_path):
         assert all(counts.any() for counts in alone)
         np.testing.assert_array_equal(sum(alone), getattr(report, part).counts)
     assert [scene.num_keyframes for scene in report.scenes.values()] == [1, 1]
+
+
+def test_every_point_counts_in_the_range_where_it_is(tiny_nuscenes):
+    dataset = NuScenesDataset(tiny_nuscenes, with_labels=True)
+
+    def predict(sample):
+        """Right up to 12 m, nothing beyond."""
+        range_m = np.linalg.norm(sample.keyframe.points[:, :3], axis=1)
+        return Prediction(np.where(range_m < 12, TRUTH, IGNORE_LABEL))
+
+    report = evaluate(predict, dataset, range_edges_m=(12, 25))
+    assert [(part.from_m, part.to_m) for part in report.ranges] == [
+        (0, 12), (12, 25), (25, np.inf)
+    ]  # fmt: skip
+    near, middle, far = (part.confusion for part in report.ranges)
+    assert near.mean_iou() == 1.0
+    assert middle.mean_iou() == far.mean_iou() == 0.0
+    range_m = [
+        np.linalg.norm(dataset[index].keyframe.points[:, :3], axis=1)[HAS_CLASS] for index in (0, 1)
+    ]
+    assert near.counts.sum() == (np.concatenate(range_m) < 12).sum() > 0
+    np.testing.assert_array_equal(near.counts + middle.counts + far.counts, report.confusion.counts)
+    assert "mean IoU at 0 to 12 m: 100.0 %" in report.format_report(NAMES)
+    assert "mean IoU at 25 m and more: 0.0 %" in report.format_report(NAMES)
+
+
+@pytest.mark.parametrize("edges", [(10, 10), (20, 10), (0, 10), (-5,), (float("nan"),)])
+def test_range_edges_that_do_not_ascend_are_refused(tiny_nuscenes, edges):
+    dataset = NuScenesDataset(tiny_nuscenes, with_labels=True)
+    with pytest.raises(ValueError, match="range edges must be metres above 0 in ascending order"):
+        evaluate(lambda sample: Prediction(TRUTH), dataset, range_edges_m=edges)

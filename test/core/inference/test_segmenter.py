@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from separable_clouds import NAMES, make_config
 
-from clip2scene_core.inference.segmenter import Segmenter
+from clip2scene_core.checkpoint import FinetunedCheckpoint
+from clip2scene_core.inference.segmenter import ClassifierSegmenter, Segmenter
 from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.training.finetune.run import make_classifier
 
 
 @pytest.fixture
@@ -71,3 +74,18 @@ def test_points_are_embedded_once_for_any_words(tiny_checkpoint):
         segmenter.compare(embeddings, vocabulary.embeddings),
         segmenter.probabilities(points, vocabulary),
     )
+
+
+def test_scores_are_the_softmax_of_the_logits_and_lost_points_have_no_label():
+    classifier = make_classifier(make_config(), None).eval()
+    torch.nn.init.zeros_(classifier.head.weight)
+    with torch.no_grad():
+        classifier.head.bias.copy_(torch.arange(16) * np.log(2))
+    segmenter = ClassifierSegmenter(FinetunedCheckpoint(classifier, NAMES, make_config(), (), {}))
+    points = np.array([[1, 2, 3, 0.5], [np.nan, 0, 0, 0]], np.float32)
+    segmentation = segmenter.segment(points)
+    assert segmentation.labels.tolist() == [15, IGNORE_LABEL]
+    np.testing.assert_allclose(segmentation.scores, [2**15 / (2**16 - 1), 0], rtol=1e-6)
+    assert len(segmenter.segment(points[:0]).labels) == 0
+    with pytest.raises(ValueError, match=r"points must be \(N, 4\)"):
+        segmenter.segment(points[:, :3])

@@ -1,13 +1,56 @@
+"""Texts that a CLIP reads, and texts that it read before, in its place."""
+
+from __future__ import annotations
+
+import numpy as np
 import pytest
 import torch
 
-from clip2scene_core.prompts.text_encoder import TextEncoder
+from clip2scene_core.checkpoint import SMALL_STUDENT, load_checkpoint
+from clip2scene_core.inference.online import load_online_segmenter
+from clip2scene_core.inference.options import OnlineOptions
+from clip2scene_core.prompts.prompt_set import PromptSet
+from clip2scene_core.prompts.text_encoder import (
+    TextEncoder,
+    TextTable,
+    load_text_table,
+    read_texts,
+    save_text_table,
+)
+from clip2scene_core.prompts.vocabulary import make_vocabulary
 from clip2scene_core.teacher.text import PROMPT_TEMPLATES, embed_prompts
+
+NEW = ("red car", "person")
 
 
 @pytest.fixture(scope="module")
 def encoder():
     return TextEncoder("small")
+
+
+@pytest.fixture(scope="module")
+def own():
+    return load_checkpoint(SMALL_STUDENT).vocabulary
+
+
+@pytest.fixture(scope="module")
+def taught(own):
+    return TextEncoder("small", taught_with=own)
+
+
+@pytest.fixture(scope="module")
+def path(taught, own, tmp_path_factory):
+    path = tmp_path_factory.mktemp("table") / "words.npz"
+    save_text_table(read_texts(taught, own, NEW), path)
+    return path
+
+
+@pytest.fixture
+def no_clip(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("the CLIP was loaded")
+
+    monkeypatch.setattr("clip2scene_core.prompts.text_encoder.load_clip", refuse)
 
 
 def test_the_ensemble_is_the_mean_over_all_templates(encoder):
@@ -24,3 +67,54 @@ def test_one_template_is_read_alone(encoder):
 def test_a_template_with_a_word_that_the_clip_never_saw_is_refused(encoder):
     with pytest.raises(ValueError, match=r"a xylophone of \{\}. holds a word"):
         encoder(["car"], "a xylophone of {}")
+
+
+def test_an_engine_with_a_table_knows_its_texts_without_a_clip(path, taught, no_clip):
+    segmenter = load_online_segmenter(texts=path)
+    encoded = segmenter.encode(PromptSet(NEW, query="person"))
+    expected = taught(NEW)
+    torch.testing.assert_close(encoded.vocabulary.embeddings, expected)
+    torch.testing.assert_close(encoded.query.embedding, expected[1])
+
+
+def test_a_text_that_is_not_in_it_is_refused_by_name(path, no_clip):
+    segmenter = load_online_segmenter(texts=path)
+    with pytest.raises(ValueError, match=r"words.npz does not hold 'tram', 'kerb'; add it with"):
+        segmenter.encode(PromptSet(("person", "tram", "kerb")))
+
+
+def test_another_template_is_refused(path, no_clip):
+    segmenter = load_online_segmenter(texts=path)
+    with pytest.raises(ValueError, match=r"holds texts for the template 'ensemble', not 'a \{\}'"):
+        segmenter.encode(PromptSet(NEW, template="a {}"))
+
+
+@pytest.mark.parametrize("mode", ["camera", "fused"])
+def test_modes_that_see_images_need_the_clip(path, mode):
+    with pytest.raises(ValueError, match="a table of texts is for mode 'lidar'"):
+        load_online_segmenter(texts=path, options=OnlineOptions(mode=mode))
+
+
+def test_a_table_of_another_clip_is_refused(own, tmp_path):
+    path = tmp_path / "words.npz"
+    save_text_table(TextTable(own.texts, own.embeddings.flip(1)), path)
+    with pytest.raises(ValueError, match="was read by another CLIP"):
+        load_text_table(path, own)
+
+
+def test_a_table_of_another_student_is_refused(path):
+    other = make_vocabulary(("sky",), torch.eye(16)[:1])
+    with pytest.raises(ValueError, match="was made for another student"):
+        load_text_table(path, other)
+
+
+def test_what_is_no_table_is_refused(own, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such table of texts"):
+        load_text_table(tmp_path / "absent.npz", own)
+    (tmp_path / "text.npz").write_text("car")
+    np.savez(tmp_path / "other.npz", points=np.zeros(3))
+    for name in ("text.npz", "other.npz"):
+        with pytest.raises(ValueError, match="is no table of texts; write one with"):
+            load_text_table(tmp_path / name, own)
+    with pytest.raises(ValueError, match="a table of texts ends in"):
+        save_text_table(TextTable(own.texts, own.embeddings), tmp_path / "words.txt")

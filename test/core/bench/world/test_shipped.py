@@ -1,4 +1,3 @@
-import json
 import shutil
 
 import pytest
@@ -10,7 +9,6 @@ from clip2scene_core.bench.provenance import digest_of
 from clip2scene_core.bench.world.cards import format_section
 from clip2scene_core.bench.world.result import load_result, save_result
 from clip2scene_core.bench.world.shipped import MODELS, RESULT, list_models
-from clip2scene_ros.cli.main import main
 
 
 def test_the_models_of_this_package_are_listed():
@@ -48,16 +46,6 @@ def test_what_is_no_model_is_refused(tmp_path):
     (tmp_path / RESULT).write_text("{}")
     with pytest.raises(ResultError):
         list_models(tmp_path)
-
-
-def test_the_command_lists_models_for_people_and_machines(capsys):
-    assert main(["models"]) == 0
-    text = capsys.readouterr().out
-    assert "small_student (student)" in text
-    assert "network width 0.25, voxels of 0.2 m" in text
-    assert main(["models", "--json"]) == 0
-    listed = json.loads(capsys.readouterr().out)
-    assert {"name", "kind", "size_bytes", "num_parameters", "scores", "card"} <= set(listed[0])
 
 
 def test_shipped_cards_hold_the_shipped_numbers():

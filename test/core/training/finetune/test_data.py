@@ -1,12 +1,18 @@
 import hashlib
 
+import numpy as np
 import pytest
+import torch
+from separable_clouds import make_config
 
 from clip2scene_core.config.finetune import LabelsConfig
 from clip2scene_core.config.sections import ConfigError
+from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.training.finetune.data import (
+    LabelledKeyframes,
     choose_keyframes,
     clip2scene_keyframe,
+    collate_labelled,
     hash_tokens,
     slidr_scene,
     write_tokens,
@@ -64,3 +70,21 @@ def test_the_token_list_is_written_and_hashed(tmp_path):
     write_tokens(path, ["t1", "t2"])
     assert path.read_bytes() == b"t1\nt2\n"
     assert hash_tokens(["t1", "t2"]) == hashlib.sha256(b"t1\nt2\n").hexdigest()
+
+
+def test_clouds_keep_their_range_and_chance_is_the_keys_own(tiny_nuscenes):
+    dataset = NuScenesDataset(tiny_nuscenes, with_labels=True, with_images=False)
+    whole = dataset[1].keyframe
+    range_m = np.linalg.norm(whole.points[:, :3], axis=1)
+    limits = ("clouds.min_range_m=8", "clouds.max_range_m=20", "clouds.augment=false")
+    used = (range_m >= 8) & (range_m <= 20)
+    assert 0 < used.sum() < 48
+    cloud = LabelledKeyframes(dataset, [1], make_config(*limits))[0, 0]
+    np.testing.assert_array_equal(cloud.points, whole.points[used])
+    np.testing.assert_array_equal(cloud.labels, whole.labels[used])
+    clouds = LabelledKeyframes(dataset, [1], make_config())
+    np.testing.assert_array_equal(clouds[3, 0].points, clouds[3, 0].points)
+    assert not np.array_equal(clouds[3, 0].points, clouds[4, 0].points)
+    batch = collate_labelled([clouds[0, 0], cloud])
+    assert torch.bincount(batch.batch_index).tolist() == [len(clouds[0, 0].points), used.sum()]
+    assert batch.labels[-int(used.sum()) :].tolist() == cloud.labels.tolist()

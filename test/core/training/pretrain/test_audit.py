@@ -7,7 +7,6 @@ from clip2scene_core.config.parser import override
 from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.labels import NUSCENES_CLASSES
 from clip2scene_core.training.pretrain.audit import audit_labels
-from clip2scene_ros.cli.main import main
 
 NAMES = "classes=[car, driveable surface, vegetation]"  # of the words car, road and tree
 
@@ -38,16 +37,3 @@ def test_labels_are_those_of_the_teacher(tmp_path, tiny_nuscenes, tiny_clip):
     assert set(np.flatnonzero(predicted[:-1])) <= {3}  # of equal prompts the first: car
     assert report.ranges[2].confusion.counts[:, 3].sum() == 0  # 20 to 30 m: not in range
     assert predicted[3] > 0
-
-
-def test_the_command_prints_a_table(tmp_path, tiny_nuscenes, tiny_clip, capsys):
-    config = tmp_path / "config.yaml"
-    config.write_text(
-        f"classes: [car, driveable surface, vegetation]\nprompts: [car, road, tree]\n"
-        f"teacher: {{clip: 'small:{tiny_clip}'}}\n"
-    )
-    cache = tmp_path / "cache"
-    arguments = ["--config", config, "--set", "consensus.voxel_size_m=2.0", "--cache", cache]
-    assert main(["audit", str(tiny_nuscenes), *map(str, arguments)]) == 0
-    assert "mean IoU in view of a camera" in capsys.readouterr().out
-    assert list(cache.rglob("scene-a.npz"))

@@ -1,8 +1,10 @@
 """Pseudo labels by the student."""
 
+import pytest
 import torch
 
-from clip2scene_core.training.pretrain.pseudo_labels import student_pseudo_labels
+from clip2scene_core.config.sections import SwitchingConfig
+from clip2scene_core.training.pretrain.pseudo_labels import draw_switches, student_pseudo_labels
 
 PROBABILITIES = torch.tensor([[0.7, 0.2, 0.1], [0.3, 0.4, 0.3], [0.05, 0.35, 0.6]])
 WEIGHTS = torch.tensor([0.2, 1.0, 3.0])
@@ -37,3 +39,18 @@ def test_a_class_of_weight_zero_is_never_named():
     )
     assert 1 not in classes.tolist()
     torch.testing.assert_close(probabilities, torch.tensor([0.875, 0.5, 0.6 / 0.65]))
+
+
+@pytest.mark.parametrize("granularity", ["batch", "sample", "point"])
+def test_labels_are_switched_together_or_one_by_one(granularity):
+    config = SwitchingConfig(granularity=granularity, probability=0.5)
+    sample_index = torch.arange(40) // 10
+    drawn = [
+        draw_switches(sample_index, config, torch.Generator().manual_seed(seed))
+        for seed in range(50)
+    ]
+    assert torch.stack(drawn).float().mean() == pytest.approx(0.5, abs=0.15)
+    groups = {"batch": (1, 40), "sample": (4, 10), "point": (40, 1)}[granularity]
+    values = {tuple(labels.float().reshape(groups).mean(dim=1).tolist()) for labels in drawn}
+    assert {value for labels in values for value in labels} == {0.0, 1.0}  # whole groups only
+    assert len(values) > min(groups[0], 8)  # and groups by themselves

@@ -230,20 +230,6 @@ def test_folder_that_is_not_empty_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"num_scenes": 0}, "num_scenes"),
-        ({"seed": 10_000}, "seed"),
-        ({"seconds": 0.2}, "seconds"),
-        ({"image_size": (8, 400)}, "image_size"),
-    ],
-)
-def test_options_out_of_range_are_refused(changes, message):
-    with pytest.raises(ValueError, match=message):
-        WorldOptions(**{"num_scenes": 1, **changes})
-
-
 def test_no_processes_are_refused(tmp_path):
     with pytest.raises(ValueError, match="workers must be 1 or more, got 0"):
         write_world(tmp_path / "a", SMALL, workers=0)

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clip2scene_core.training.pretrain.data.superpixels import find_superpixels
+from clip2scene_core.datasets import NuScenesDataset
+from clip2scene_core.training.pretrain.data import superpixels
+from clip2scene_core.training.pretrain.data.superpixels import SuperpixelMaps, find_superpixels
 
 needs_scikit_image = pytest.mark.skipif(
     importlib.util.find_spec("skimage") is None,
@@ -95,3 +97,21 @@ def test_other_images_are_refused(image: NDArray[np.uint8]) -> None:
 def test_there_must_be_a_superpixel() -> None:
     with pytest.raises(ValueError, match="num_segments must be at least 1, got 0"):
         find_superpixels(four_colors(), num_segments=0)
+
+
+@needs_scikit_image
+def test_superpixels_are_made_once(tmp_path, tiny_nuscenes, monkeypatch):
+    sample = NuScenesDataset(tiny_nuscenes).load(1, [])
+    maps = SuperpixelMaps(tmp_path, num_segments=9, compactness=6.0)
+    made = maps.of(sample)
+    for camera, numbers in zip(sample.cameras, made, strict=True):
+        wanted = find_superpixels(camera.image, 9, 6.0, 3 * 32 / 900)
+        np.testing.assert_array_equal(numbers, wanted)
+    monkeypatch.setattr(superpixels, "find_superpixels", None)
+    for one, other in zip(made, maps.of(sample), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert SuperpixelMaps(tmp_path, 10, 6.0).folder != maps.folder
+    (path,) = maps.folder.rglob("*.npz")
+    path.write_bytes(b"no numbers")
+    with pytest.raises(ValueError, match="damaged superpixels"):
+        maps.of(sample)
