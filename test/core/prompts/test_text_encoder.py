@@ -13,8 +13,8 @@ from clip2scene_core.prompts.prompt_set import PromptSet
 from clip2scene_core.prompts.text_encoder import (
     TextEncoder,
     TextTable,
+    fill_text_table,
     load_text_table,
-    read_texts,
     save_text_table,
 )
 from clip2scene_core.prompts.vocabulary import make_vocabulary
@@ -41,7 +41,7 @@ def taught(own):
 @pytest.fixture(scope="module")
 def path(taught, own, tmp_path_factory):
     path = tmp_path_factory.mktemp("table") / "words.npz"
-    save_text_table(read_texts(taught, own, NEW), path)
+    save_text_table(fill_text_table(taught, own, NEW), path)
     return path
 
 
