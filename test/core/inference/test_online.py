@@ -1,6 +1,7 @@
 """Sweeps in, labelled sweeps out."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -106,6 +107,7 @@ def test_a_sweep_is_labelled_with_one_vocabulary_while_words_change(tiny_checkpo
         while not stop.is_set():
             segmenter.set_prompts(["car"])
             segmenter.set_prompts(["car", "road", "tree"])
+            time.sleep(0.001)  # or the other thread hardly ever gets the interpreter
 
     changer = threading.Thread(target=change_words)
     changer.start()
