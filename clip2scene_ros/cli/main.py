@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one sub-command.
 
     Args:
-        arguments: EncodedPrompts after `clip2scene`; by default those of this process.
+        arguments: What follows `clip2scene` on the command line; by default those of this process.
 
     Returns:
         Exit status: 0 for success, 1 for input that cannot be used (one line says why), 130 after
