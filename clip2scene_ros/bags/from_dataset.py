@@ -27,6 +27,7 @@ from clip2scene_ros.bags.messages import (
     transform_message,
 )
 from clip2scene_ros.messages.decode import NANOSECONDS
+from clip2scene_ros.sync.topics import GROUND_TRUTH_SUFFIX
 
 FIXED_FRAME: Final = "map"
 BASE_FRAME: Final = "base_link"
@@ -199,7 +200,9 @@ class _SceneBag:
         labels = dataset[index].keyframe.labels
         assert labels is not None
         assert len(labels) == num_points
-        self._write_cloud(f"/{_frame(record)}/lidarseg", labels.view(LABEL_DTYPE), record)
+        self._write_cloud(
+            f"/{_frame(record)}{GROUND_TRUTH_SUFFIX}", labels.view(LABEL_DTYPE), record
+        )
         self.num_labelled_sweeps += 1
 
     def _write_cloud(self, topic: str, array: NDArray[np.void], record: SensorRecord) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,13 @@ from clip2scene_core.sample import CameraView, Sweep
 from clip2scene_ros.bags.io import BagError, open_bag, read_messages
 from clip2scene_ros.bags.labelled_writer import LEGEND_TOPIC, MAP_TOPIC, POINTS_TOPIC
 from clip2scene_ros.bags.messages import read_message
+from clip2scene_ros.bags.profile import profile_of
 from clip2scene_ros.messages.cloud_layouts import MAP_DTYPE, PCL_DTYPE, UNLABELLED_ID
 from clip2scene_ros.messages.decode import stamp_ns
-from clip2scene_ros.sync.sweeps import SyncOptions
+from clip2scene_ros.sync.inputs import find_input, inputs_of
+from clip2scene_ros.sync.sweeps import SynchronizedSweep, SyncOptions
 from clip2scene_ros.sync.synchronizer import SweepSynchronizer
-from clip2scene_ros.sync.topics import choose_profile
+from clip2scene_ros.sync.topics import GROUND_TRUTH_SUFFIX
 
 
 @dataclass(frozen=True)
@@ -57,46 +59,34 @@ def read_labelled_bag(bag: Path) -> list[LabelledSweep]:
     """
     published: dict[int, tuple[NDArray[np.uint8], Vocabulary]] = {}
     ground_truth: dict[int, NDArray[np.uint8]] = {}
-    assembled = []
+    synchronized: list[SynchronizedSweep] = []
     vocabulary: Vocabulary | None = None
     with open_bag(bag) as reader:
-        types = {c.topic: c.msgtype for c in reader.connections}
-        profile = choose_profile(types)
+        profile = profile_of(reader)
         synchronizer = SweepSynchronizer(SyncOptions(cameras=tuple(profile.cameras)), profile)
-        cameras = {topics.image: name for name, topics in profile.cameras.items()}
-        infos = {topics.info: name for name, topics in profile.cameras.items()}
+        inputs = inputs_of(synchronizer)
         for connection, at_ns, content in read_messages(reader):
-            message = read_message(connection, content)
-            topic = connection.topic
-            if topic in ("/tf", "/tf_static"):
-                synchronizer.on_tf(message, topic == "/tf_static")
-            elif topic in infos:
-                synchronizer.on_camera_info(infos[topic], message)
-            elif topic in cameras:
-                synchronizer.on_image(cameras[topic], message, at_ns)
-            elif topic == profile.cloud_topic:
-                synchronizer.on_cloud(message, at_ns)
-            elif topic == f"{profile.cloud_topic}/lidarseg":
+            message, topic = read_message(connection, content), connection.topic
+            sync_input = find_input(inputs, topic, connection.msgtype)
+            if sync_input is not None:
+                sync_input.take(message, at_ns)
+            elif topic == profile.cloud_topic + GROUND_TRUTH_SUFFIX:
                 ground_truth[stamp_ns(message.header)] = np.frombuffer(message.data, np.uint8)
             elif topic == LEGEND_TOPIC:
                 vocabulary = _vocabulary_of(message.data)
             elif topic == POINTS_TOPIC and vocabulary is not None:
                 published[stamp_ns(message.header)] = (_labels_of(message), vocabulary)
             while (ready := synchronizer.next_sweep(at_ns)) is not None:
-                assembled.append(ready)
+                synchronized.append(ready)
         while (ready := synchronizer.next_sweep(at_ns, is_last=True)) is not None:
-            assembled.append(ready)
+            synchronized.append(ready)
     sweeps = []
-    for item in assembled:
-        if item.sweep.stamp_ns in published:
-            labels, words = published[item.sweep.stamp_ns]
-            with_ground_truth = Sweep(
-                item.sweep.points,
-                item.sweep.T_global_lidar,
-                item.sweep.stamp_ns,
-                ground_truth.get(item.sweep.stamp_ns),
-            )
-            sweeps.append(LabelledSweep(with_ground_truth, item.cameras, labels, words))
+    for ready in synchronized:
+        at_ns = ready.sweep.stamp_ns
+        if at_ns in published:
+            labels, vocabulary = published[at_ns]
+            sweep = replace(ready.sweep, labels=ground_truth.get(at_ns))
+            sweeps.append(LabelledSweep(sweep, ready.cameras, labels, vocabulary))
     if not sweeps:
         raise BagError(f"{bag}: no cloud on {POINTS_TOPIC} belongs to a cloud of the bag")
     return sweeps

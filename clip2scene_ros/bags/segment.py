@@ -6,9 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from rosbags.interfaces import Connection
@@ -21,13 +20,14 @@ from clip2scene_core.sample import CameraView, Sweep
 from clip2scene_ros.bags.io import BagError, create_bag, open_bag, read_messages
 from clip2scene_ros.bags.labelled_writer import OWN_TOPICS, LabelledOutput, Viewer
 from clip2scene_ros.bags.messages import read_message
+from clip2scene_ros.bags.profile import profile_of
 from clip2scene_ros.messages.decode import NANOSECONDS
+from clip2scene_ros.sync.inputs import find_input, inputs_of
 from clip2scene_ros.sync.sweeps import SynchronizedSweep, SyncOptions
 from clip2scene_ros.sync.synchronizer import SweepSynchronizer
-from clip2scene_ros.sync.topics import Profile, ProfileError, choose_profile, resolved
+from clip2scene_ros.sync.topics import TF_TYPE, Profile, resolved
 
 _NO_CAMERAS: Final = "no camera for a mode that needs one"
-_TF_TYPE: Final = "tf2_msgs/msg/TFMessage"
 
 
 class Engine(Protocol):
@@ -135,7 +135,7 @@ def segment_bag(
     started = time.perf_counter()
     with open_bag(bag) as reader:
         is_calibrated = options.assembly is not None and bool(options.assembly.camera_info_url)
-        profile = options.profile or _choose_profile(reader, options.cloud_topic, is_calibrated)
+        profile = options.profile or profile_of(reader, options.cloud_topic, is_calibrated)
         with create_bag(out) as writer:
             replay = _Replay(reader, writer, segmenter, profile, options, viewer)
             replay.feed_static_transforms()
@@ -177,7 +177,7 @@ class _Replay:
         self._reader = reader
         self._segmenter = segmenter
         self._synchronizer = SweepSynchronizer(assembly, profile)
-        self._listeners = self._connect(profile)
+        self._inputs = inputs_of(self._synchronizer)
         self._output = LabelledOutput(writer, assembly, options.map_period_s, viewer)
         self._prompt_changes = sorted(options.prompt_changes, key=lambda change: change[0])
         self._first_sweep_ns: int | None = None
@@ -191,24 +191,20 @@ class _Replay:
     def feed_static_transforms(self) -> None:
         """Feed all of /tf_static before anything else, as a latched topic would."""
         static = [c for c in self._reader.connections if _is_static(c)]
-        if static:
-            for connection, _, content in read_messages(self._reader, static):
-                self._synchronizer.on_tf(read_message(connection, content), is_static=True)
+        for connection, at_ns, content in read_messages(self._reader, static) if static else ():
+            self._inputs["tf_static"].take(read_message(connection, content), at_ns)
 
     def feed(self, connection: Connection, at_ns: int, content: bytes) -> None:
         """Copy one message, let the synchronizer have it, and label what became ready."""
-        topic = resolved(connection.topic)
-        if topic in OWN_TOPICS:
+        if resolved(connection.topic) in OWN_TOPICS:
             return  # of an earlier run
         self._now_ns = at_ns
         self._output.copy(connection, at_ns, content)
-        listener = self._listeners.get(topic)
-        if connection.msgtype == _TF_TYPE and not _is_static(connection):
-            self._synchronizer.on_tf(read_message(connection, content), is_static=False)
-        elif listener is not None:
-            listener(read_message(connection, content), at_ns)
-        else:
+        sync_input = find_input(self._inputs, connection.topic, connection.msgtype)
+        if sync_input is None or _is_static(connection):
             return
+        self.num_clouds += sync_input.name == "lidar"
+        sync_input.take(read_message(connection, content), at_ns)
         self._label_ready(is_last=False)
 
     def finish(self) -> None:
@@ -226,23 +222,6 @@ class _Replay:
             f"{count} x {kind}: {self.reasons[kind]}" for kind, count in self.rejections.items()
         )
         return f"none of {self.num_clouds} clouds could be labelled: {reasons}"
-
-    def _connect(self, profile: Profile) -> dict[str, Callable[[Any, int], None]]:
-        synchronizer = self._synchronizer
-        listeners: dict[str, Callable[[Any, int], None]] = {
-            profile.cloud_topic: self._on_cloud,
-            profile.odometry_topic: _without_time(synchronizer.on_odometry),
-        }
-        for camera in synchronizer.options.cameras:
-            topics = profile.cameras[camera]
-            on_camera_info = partial(synchronizer.on_camera_info, camera)
-            listeners[topics.image] = partial(synchronizer.on_image, camera)
-            listeners[topics.info] = _without_time(on_camera_info)
-        return listeners
-
-    def _on_cloud(self, message: Any, now_ns: int) -> None:
-        self.num_clouds += 1
-        self._synchronizer.on_cloud(message, now_ns)
 
     def _label_ready(self, is_last: bool) -> None:
         while True:
@@ -284,37 +263,8 @@ class _Replay:
         self.reasons.setdefault(kind, reason)
 
 
-def choose_bag_profile(
-    bag: Path, cloud_topic: str | None = None, is_calibrated: bool = False
-) -> Profile:
-    """Recognise a bag's layout by its topics.
-
-    Args:
-        bag: A ROS 2 bag: folder, .mcap or .db3.
-        cloud_topic: The cloud to label, for bags that have several.
-        is_calibrated: Calibrations come from files: cameras without CameraInfo are used, too.
-
-    Raises:
-        BagError: If the bag cannot be read, or its topics leave no or several clouds.
-    """
-    with open_bag(bag) as reader:
-        return _choose_profile(reader, cloud_topic, is_calibrated)
-
-
-def _choose_profile(reader: Reader, cloud_topic: str | None, is_calibrated: bool) -> Profile:
-    types = {resolved(connection.topic): connection.msgtype for connection in reader.connections}
-    try:
-        return choose_profile(types, cloud_topic, is_calibrated)
-    except ProfileError as error:
-        raise BagError(f"{reader.path}: {error}") from error
-
-
-def _without_time(listener: Callable[[Any], None]) -> Callable[[Any, int], None]:
-    return lambda message, _: listener(message)
-
-
 def _is_static(connection: Connection) -> bool:
-    return connection.msgtype == _TF_TYPE and connection.topic.endswith("tf_static")
+    return connection.msgtype == TF_TYPE and connection.topic.endswith("tf_static")
 
 
 @dataclass(frozen=True)

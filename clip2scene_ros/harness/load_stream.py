@@ -17,11 +17,11 @@ from PIL import Image
 
 from clip2scene_ros.bags.io import BagError, open_bag, read_messages
 from clip2scene_ros.bags.messages import STORE, read_message
+from clip2scene_ros.bags.profile import profile_of
 from clip2scene_ros.messages.decode import NANOSECONDS
-from clip2scene_ros.sync.topics import CLOUD_TYPE, INFO_TYPE, Profile, choose_profile
+from clip2scene_ros.sync.topics import CLOUD_TYPE, INFO_TYPE, ODOMETRY_TYPE, Profile
 
 _IMAGE_TYPE: Final = "sensor_msgs/msg/CompressedImage"
-_ODOMETRY_TYPE: Final = "nav_msgs/msg/Odometry"
 _STAMP: Final = struct.Struct("<iI")
 _STAMP_AT: Final = 4  # behind CDR's own four bytes; every message here begins with its header
 _ODOMETRY_HZ: Final = 50.0
@@ -115,7 +115,7 @@ def robot_stream(bag: Path, options: LoadOptions) -> LoadStream:
         ),
         _repeat(
             profile.odometry_topic,
-            [_cdr(first[profile.odometry_topic][0], _ODOMETRY_TYPE)],
+            [_cdr(first[profile.odometry_topic][0], ODOMETRY_TYPE)],
             _ODOMETRY_HZ,
         ),
     ]
@@ -157,8 +157,8 @@ def looped_stream(bag: Path) -> LoadStream:
 def _first_messages(bag: Path) -> tuple[Profile, dict[str, str], dict[str, list[Any]]]:
     """The bag's layout, the types of its sensors' topics, and their first messages."""
     with open_bag(bag) as reader:
-        profile = choose_profile({c.topic: c.msgtype for c in reader.connections})
-        types = {profile.cloud_topic: CLOUD_TYPE, profile.odometry_topic: _ODOMETRY_TYPE}
+        profile = profile_of(reader)
+        types = {profile.cloud_topic: CLOUD_TYPE, profile.odometry_topic: ODOMETRY_TYPE}
         for topics in profile.cameras.values():
             types |= {topics.image: _IMAGE_TYPE, topics.info: INFO_TYPE}
         found = {c.topic: c.msgtype for c in reader.connections}

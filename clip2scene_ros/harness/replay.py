@@ -32,10 +32,10 @@ from clip2scene_ros.bags.labelled_writer import (
     POINTS_TOPIC,
 )
 from clip2scene_ros.bags.messages import STORE, add_copy, read_message
+from clip2scene_ros.bags.profile import profile_of
 from clip2scene_ros.bags.segment import DemoRun, PromptChange
 from clip2scene_ros.harness.node_process import own_graph, random_domain, running_node
 from clip2scene_ros.messages.decode import NANOSECONDS, stamp_ns
-from clip2scene_ros.sync.topics import choose_profile
 
 _NODE_NAME: Final = "clip2scene"
 _STARTUP_S: Final = 60.0
@@ -84,8 +84,7 @@ def run_through_node(
         running_node(domain, arguments) as node_process,
         own_graph(domain, "clip2scene_demo") as (node, executor),
     ):
-        topics = {connection.topic: connection.msgtype for connection in reader.connections}
-        cloud_topic = choose_profile(topics).cloud_topic
+        cloud_topic = profile_of(reader).cloud_topic
         drive = _Drive(node, executor, node_process, writer)
         drive.connect(reader.connections, cloud_topic)
         total = reader.message_count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
@@ -13,7 +13,9 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from clip2scene_ros.node.parameters.row import ParameterError
 from clip2scene_ros.node.parameters.table import NodeParameters
 from clip2scene_ros.node.subscription import SensorSubscription
+from clip2scene_ros.sync.inputs import SyncInput, inputs_of
 from clip2scene_ros.sync.synchronizer import SweepSynchronizer
+from clip2scene_ros.sync.topics import CLOUD_TYPE, INFO_TYPE, ODOMETRY_TYPE, TF_TYPE
 
 try:
     from tf2_msgs.msg import TFMessage
@@ -22,8 +24,10 @@ except ImportError:  # the ROS wheels have no tf2_msgs
 
 # Half a second of a fast LiDAR: on a busy machine the executor may not run for as long. Callbacks
 # return at once, so nothing grows old in the queue otherwise.
-_DEPTH = 10
-_IMAGE_TYPES = {"auto": None, "raw": Image, "compressed": CompressedImage}
+_DEPTH: Final = 10
+_POSE_DEPTH: Final = 100
+_IMAGE_CLASSES: Final = {"auto": None, "raw": Image, "compressed": CompressedImage}
+_CLASSES: Final = {CLOUD_TYPE: PointCloud2, INFO_TYPE: CameraInfo, ODOMETRY_TYPE: Odometry}
 
 
 class SensorInputs:
@@ -33,7 +37,7 @@ class SensorInputs:
         node: Owns the subscriptions.
         values: The node's parameters.
         synchronizer: Takes the messages.
-        wake: Called after each message that may complete a sweep.
+        wake: Called after each message; any of them may complete a sweep.
     """
 
     def __init__(
@@ -46,10 +50,13 @@ class SensorInputs:
         self._node = node
         self.synchronizer = synchronizer
         self._wake = wake
-        self._reliability = values.reliability
-        self.subscriptions = self._subscribe(values)
-        """By what they feed: "lidar", "odometry", "tf", "tf_static", "{camera} image",
-        "{camera} info"."""
+        self.subscriptions = {
+            name: self._subscribe(sync_input, values)
+            for name, sync_input in inputs_of(synchronizer).items()
+            if _is_wanted(sync_input, values)
+        }
+        """By the names that `inputs_of` gives: "lidar", "odometry", "tf", "tf_static",
+        "CAMERA image", "CAMERA info"."""
 
     def maintain(self) -> None:
         """Let each subscription follow its publishers; call it a few times a second."""
@@ -61,65 +68,26 @@ class SensorInputs:
         for subscription in self.subscriptions.values():
             subscription.close()
 
-    def _subscribe(self, values: NodeParameters) -> dict[str, SensorSubscription]:
-        profile = self.synchronizer.profile
-        subscriptions = {"lidar": self._open(PointCloud2, profile.cloud_topic, self._on_cloud)}
-        for camera in self.synchronizer.options.cameras:
-            topics = profile.cameras[camera]
-            image_type = _IMAGE_TYPES[values.image_transport]
-            subscriptions[f"{camera} image"] = self._open(
-                image_type, topics.image, partial(self._on_image, camera)
-            )
-            if not values.camera_info_url:
-                subscriptions[f"{camera} info"] = self._open(
-                    CameraInfo, topics.info, partial(self.synchronizer.on_camera_info, camera)
-                )
-        if values.pose_source == "odometry":
-            subscriptions["odometry"] = self._open(
-                Odometry, profile.odometry_topic, self._on_odometry, 100
-            )
-        if TFMessage is not None:
-            for name, is_static in (("tf", False), ("tf_static", True)):
-                on_tf = partial(self._on_tf, is_static)
-                # Whatever the sensors' reliability: a mount that is lost is not sent again.
-                subscriptions[name] = SensorSubscription(
-                    self._node, TFMessage, f"/{name}", on_tf, 100, "auto", is_static
-                )
-        return subscriptions
-
-    def _open(
-        self,
-        message_type: Any,
-        topic: str,
-        callback: Callable[[Any], None],
-        depth: int = _DEPTH,
-    ) -> SensorSubscription:
+    def _subscribe(self, sync_input: SyncInput, values: NodeParameters) -> SensorSubscription:
+        is_tf = sync_input.message_type == TF_TYPE
         return SensorSubscription(
-            self._node, message_type, topic, callback, depth, self._reliability
+            self._node,
+            _message_class(sync_input.message_type, values.image_transport),
+            sync_input.topic,
+            partial(self._take, sync_input),
+            _POSE_DEPTH if sync_input.message_type in (ODOMETRY_TYPE, TF_TYPE) else _DEPTH,
+            # Whatever the sensors' reliability: a static transform that is lost is not sent again.
+            "auto" if is_tf else values.reliability,
+            is_latched=sync_input.name == "tf_static",
         )
 
-    def _on_cloud(self, message: PointCloud2) -> None:
-        self.synchronizer.on_cloud(message, self._now_ns())
+    def _take(self, sync_input: SyncInput, message: Any) -> None:
+        sync_input.take(message, int(self._node.get_clock().now().nanoseconds))
         self._wake()
-
-    def _on_image(self, camera: str, message: Any) -> None:
-        self.synchronizer.on_image(camera, message, self._now_ns())
-        self._wake()
-
-    def _on_odometry(self, message: Odometry) -> None:
-        self.synchronizer.on_odometry(message)
-        self._wake()
-
-    def _on_tf(self, is_static: bool, message: Any) -> None:
-        self.synchronizer.on_tf(message, is_static)
-        self._wake()
-
-    def _now_ns(self) -> int:
-        return int(self._node.get_clock().now().nanoseconds)
 
 
 def check_pose_source(values: NodeParameters) -> None:
-    """Check that the poses that were asked for can be received here.
+    """Check that the node can receive the poses that its parameters ask for.
 
     Raises:
         ParameterError: If they come from /tf, but its message type is not installed.
@@ -129,3 +97,18 @@ def check_pose_source(values: NodeParameters) -> None:
             "pose_source is 'tf', but the package tf2_msgs is not installed; set pose_source to "
             "'odometry' and extrinsics_file to a file of sensor mounts, or install tf2_msgs"
         )
+
+
+def _is_wanted(sync_input: SyncInput, values: NodeParameters) -> bool:
+    if sync_input.message_type == INFO_TYPE:
+        return not values.camera_info_url
+    if sync_input.message_type == ODOMETRY_TYPE:
+        return values.pose_source == "odometry"
+    return sync_input.message_type != TF_TYPE or TFMessage is not None
+
+
+def _message_class(message_type: str | None, image_transport: str) -> Any:
+    """The class to subscribe with; None takes Image or CompressedImage as published."""
+    if message_type is None:
+        return _IMAGE_CLASSES[image_transport]
+    return TFMessage if message_type == TF_TYPE else _CLASSES[message_type]

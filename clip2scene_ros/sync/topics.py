@@ -10,6 +10,8 @@ from typing import Any, Final
 CLOUD_TYPE: Final = "sensor_msgs/msg/PointCloud2"
 IMAGE_TYPES: Final = ("sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Image")
 INFO_TYPE: Final = "sensor_msgs/msg/CameraInfo"
+ODOMETRY_TYPE: Final = "nav_msgs/msg/Odometry"
+TF_TYPE: Final = "tf2_msgs/msg/TFMessage"
 
 NUSCENES_CAMERAS: Final = (
     "cam_front",
@@ -34,8 +36,10 @@ _IMAGE_SUFFIXES: Final = (
 )
 """Endings of image topics, best first; a camera that has several is read from the first."""
 
+GROUND_TRUTH_SUFFIX: Final = "/lidarseg"
+"""Ending of a topic with the ground truth of the cloud whose name stands before it."""
+
 _OWN_PREFIX: Final = "/clip2scene/"
-_GROUND_TRUTH_SUFFIX: Final = "/lidarseg"
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -163,7 +167,7 @@ def choose_profile(
     """
     cloud_topic = _choose_cloud(topics, cloud_topic)
     cameras = _find_cameras(topics, is_calibrated)
-    odometry = sorted(name for name, kind in topics.items() if kind == "nav_msgs/msg/Odometry")
+    odometry = sorted(name for name, kind in topics.items() if kind == ODOMETRY_TYPE)
     layout = _recognise(topics, cloud_topic)
     if layout is None:
         layout = Profile(ROBOT, cloud_topic)
@@ -195,7 +199,7 @@ def _choose_cloud(topics: Mapping[str, str], cloud_topic: str | None) -> str:
     candidates = [
         name
         for name in clouds
-        if not name.endswith(_GROUND_TRUTH_SUFFIX)
+        if not name.endswith(GROUND_TRUTH_SUFFIX)
         and not name.startswith(_OWN_PREFIX)
         and "radar" not in name.lower()
     ]

@@ -60,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    from clip2scene_ros.bags.segment import ReplayOptions, choose_bag_profile, segment_bag
+    from clip2scene_ros.bags.profile import choose_bag_profile
+    from clip2scene_ros.bags.segment import ReplayOptions, segment_bag
     from clip2scene_ros.sync.sweeps import SyncOptions
 
     viewer = _make_viewer(arguments)

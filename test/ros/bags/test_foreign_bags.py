@@ -14,7 +14,7 @@ from rosbags.rosbag2 import StoragePlugin
 
 from clip2scene_core.datasets.nuscenes import NuScenesDataset, read_points
 from clip2scene_ros.bags.from_dataset import write_scene_bag
-from clip2scene_ros.bags.segment import choose_bag_profile
+from clip2scene_ros.bags.profile import choose_bag_profile
 from clip2scene_ros.cli.label import segment
 from clip2scene_ros.cli.main import main
 from clip2scene_ros.sync.sweeps import SyncOptions
