@@ -140,7 +140,7 @@ def given_parameters(arguments: Mapping[str, str], profile: Profile | None) -> d
     parameters: dict[str, Any] = {"cameras": wanted} if wanted else {}
     if profile is not None:
         parameters = _camera_parameters(_kept_cameras(profile, wanted))
-        parameters |= profile.assembly()
+        parameters |= profile.sync_options()
     if arguments["prompts"]:
         parameters["prompts"] = _listed(arguments["prompts"])
     for name in TEXT_PARAMETERS:

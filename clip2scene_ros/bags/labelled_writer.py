@@ -53,12 +53,12 @@ class Viewer(Protocol):
         """Show the labelled voxels as they are after the sweep of that stamp."""
 
 
-class LabelledOutput:
+class LabelledWriter:
     """The bag that is written: copies of the input, and the product's own topics.
 
     Args:
         writer: Open.
-        assembly: Names the map's frame; undoes the scale of the intensity.
+        sync: Has the map's frame and the intensity scale, which is undone in what is written.
         map_period_s: Seconds of bag time between two maps.
         viewer: Shown what is written.
     """
@@ -66,13 +66,13 @@ class LabelledOutput:
     def __init__(
         self,
         writer: Writer,
-        assembly: SyncOptions,
+        sync: SyncOptions,
         map_period_s: float,
         viewer: Viewer | None,
     ) -> None:
         self._writer = writer
         self._viewer = viewer
-        self._assembly = assembly
+        self._sync = sync
         self._map_period_ns = round(map_period_s * NANOSECONDS)
         self._copies: dict[tuple[str, str, str], Connection] = {}
         self._own: dict[str, Connection] = {}
@@ -88,15 +88,19 @@ class LabelledOutput:
             self._copies[key] = add_copy(self._writer, connection)
         self._writer.write(self._copies[key], at_ns, content)
 
-    def write_cloud(self, cloud: LabelledCloud, assembled: SynchronizedSweep, now_ns: int) -> None:
+    def write_cloud(
+        self, cloud: LabelledCloud, synchronized: SynchronizedSweep, now_ns: int
+    ) -> None:
         """Write a labelled sweep with its input's header, after the legend if its words are new."""
         self._announce(cloud.vocabulary, now_ns)
-        array = labelled_cloud_array(cloud, self._assembly.intensity_scale)
+        array = labelled_cloud_array(cloud, self._sync.intensity_scale)
         self._newest_sweep_ns = cloud.stamp_ns
-        self._write(POINTS_TOPIC, cloud_message(array, assembled.header), now_ns, is_latched=False)
+        self._write(
+            POINTS_TOPIC, cloud_message(array, synchronized.header), now_ns, is_latched=False
+        )
         if self._viewer is not None:
             self._viewer.show_sweep(
-                assembled.sweep, assembled.cameras, cloud.labels, cloud.vocabulary
+                synchronized.sweep, synchronized.cameras, cloud.labels, cloud.vocabulary
             )
 
     def write_due_map(self, read_map: Callable[[], LabelledMap], now_ns: int) -> None:
@@ -108,7 +112,7 @@ class LabelledOutput:
 
     def write_map(self, read_map: Callable[[], LabelledMap], now_ns: int) -> None:
         """Write the map, where there are poses for one."""
-        if self._assembly.pose_source == "none" or self._vocabulary is None:
+        if self._sync.pose_source == "none" or self._vocabulary is None:
             return
         self._newest_map_ns = now_ns
         labelled_map = read_map()
@@ -117,7 +121,7 @@ class LabelledOutput:
         if self._viewer is not None:
             self._viewer.show_map(labelled_map, words, self._newest_sweep_ns)
         array: NDArray[np.void] = map_array(labelled_map, words)
-        header = header_message(self._newest_sweep_ns, self._assembly.fixed_frame)
+        header = header_message(self._newest_sweep_ns, self._sync.fixed_frame)
         self._write(MAP_TOPIC, cloud_message(array, header), now_ns, is_latched=True)
 
     def _announce(self, vocabulary: Vocabulary, now_ns: int) -> None:

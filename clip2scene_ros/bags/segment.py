@@ -1,4 +1,7 @@
-"""A bag through the segmenter: labelled clouds, map and legend beside its own untouched topics."""
+"""Label a bag: prompts and options in, a bag with labelled clouds, map and legend out.
+
+`segment_bag` replays every message into a synchronizer and labels each sweep that it releases.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, Writer
 
-from clip2scene_core.inference.online import LabelledCloud, MissingCamerasError
-from clip2scene_core.mapping.labelled_map import LabelledMap
-from clip2scene_core.prompts.vocabulary import Vocabulary
-from clip2scene_core.sample import CameraView, Sweep
+from clip2scene_core.inference.online import MissingCamerasError, OnlineSegmenter
 from clip2scene_ros.bags.io import BagError, create_bag, open_bag, read_messages
-from clip2scene_ros.bags.labelled_writer import OWN_TOPICS, LabelledOutput, Viewer
+from clip2scene_ros.bags.labelled_writer import OWN_TOPICS, LabelledWriter, Viewer
 from clip2scene_ros.bags.messages import read_message
 from clip2scene_ros.bags.profile import profile_of
+from clip2scene_ros.labelling import label_sweep
 from clip2scene_ros.messages.decode import NANOSECONDS
 from clip2scene_ros.sync.inputs import find_input, inputs_of
 from clip2scene_ros.sync.sweeps import SynchronizedSweep, SyncOptions
@@ -30,24 +31,18 @@ from clip2scene_ros.sync.topics import TF_TYPE, Profile, resolved
 _NO_CAMERAS: Final = "no camera for a mode that needs one"
 
 
-class Engine(Protocol):
-    """What labels the sweeps: OnlineSegmenter, or a fake in tests."""
+@dataclass(frozen=True)
+class PromptChange:
+    """New prompts during a replay.
 
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """The words that the next sweep is labelled with."""
+    Attributes:
+        after_s: Seconds from the stamp of the first sweep to that of the first sweep with the new
+            prompts.
+        prompts: C texts.
+    """
 
-    def segment(self, sweep: Sweep, cameras: Sequence[CameraView] = ()) -> LabelledCloud:
-        """Label one sweep."""
-
-    def set_prompts(self, prompts: Sequence[str], names: Sequence[str] | None = None) -> Vocabulary:
-        """Change the words."""
-
-    def map(self) -> LabelledMap:
-        """Give the labelled voxels."""
-
-    def reset(self) -> None:
-        """Forget the map."""
+    after_s: float
+    prompts: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -55,57 +50,68 @@ class ReplayOptions:
     """How a bag is labelled.
 
     Attributes:
-        assembly: How messages become sweeps; None: as the bag's layout says. Without `cameras`,
-            `with_cameras` decides.
-        with_cameras: Use all cameras of the profile.
+        sync: How messages become sweeps; None takes what the bag's layout says.
+        with_cameras: Use all cameras of the profile if `sync` names none.
         profile: The topics; None chooses them from the bag.
         cloud_topic: The cloud to label, for bags that have several.
-        prompt_changes: (seconds after the first labelled sweep, new prompts).
+        prompt_changes: In any order.
         map_period_s: Seconds of bag time between two maps.
     """
 
-    assembly: SyncOptions | None = None
+    sync: SyncOptions | None = None
     with_cameras: bool = False
     profile: Profile | None = None
     cloud_topic: str | None = None
-    prompt_changes: Sequence[tuple[float, Sequence[str]]] = ()
+    prompt_changes: Sequence[PromptChange] = ()
     map_period_s: float = 1.0
 
 
 @dataclass(frozen=True)
 class ReplaySummary:
-    """What was labelled.
+    """What a replay has labelled, and how fast.
 
     Attributes:
         num_clouds: Clouds in the bag.
-        num_labelled: Clouds that were labelled.
         num_points: Points of the labelled clouds.
+        latencies_ms: From each labelled cloud to its labelled message, in milliseconds of wall
+            time.
+        seconds: Wall time of the whole replay.
         rejections: Number of rejections by kind.
         reasons: The first reason of each kind.
-        seconds: Wall time of the whole replay.
-        latency_median_ms: From a cloud and its images to its labelled message.
-        latency_p95_ms: The same, 95th percentile.
     """
 
     num_clouds: int
-    num_labelled: int
     num_points: int
+    latencies_ms: Sequence[float]
+    seconds: float
     rejections: Mapping[str, int]
     reasons: Mapping[str, str]
-    seconds: float
-    latency_median_ms: float
-    latency_p95_ms: float
+
+    @property
+    def num_labelled(self) -> int:
+        """Clouds that were labelled."""
+        return len(self.latencies_ms)
 
     @property
     def sweeps_per_second(self) -> float:
         """Labelled clouds per second of wall time."""
         return self.num_labelled / self.seconds
 
+    @property
+    def latency_median_ms(self) -> float:
+        """Median of the latencies, in milliseconds."""
+        return float(np.median(self.latencies_ms))
+
+    @property
+    def latency_p95_ms(self) -> float:
+        """95th percentile of the latencies, in milliseconds."""
+        return float(np.percentile(self.latencies_ms, 95))
+
 
 def segment_bag(
     bag: Path,
     out: Path,
-    segmenter: Engine,
+    segmenter: OnlineSegmenter,
     options: ReplayOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
     viewer: Viewer | None = None,
@@ -119,8 +125,8 @@ def segment_bag(
         bag: A ROS 2 bag: folder, .mcap or .db3.
         out: Folder to make.
         segmenter: Labels the sweeps.
-        options: How; by default LiDAR alone, poses from /tf.
-        progress: Told the number of messages read and their total.
+        options: By default LiDAR alone, with poses from /tf.
+        progress: Called with the number of messages read and their total.
         viewer: Shown every labelled sweep and every map.
 
     Returns:
@@ -134,7 +140,7 @@ def segment_bag(
     options = options or ReplayOptions()
     started = time.perf_counter()
     with open_bag(bag) as reader:
-        is_calibrated = options.assembly is not None and bool(options.assembly.camera_info_url)
+        is_calibrated = options.sync is not None and bool(options.sync.camera_info_url)
         profile = options.profile or profile_of(reader, options.cloud_topic, is_calibrated)
         with create_bag(out) as writer:
             replay = _Replay(reader, writer, segmenter, profile, options, viewer)
@@ -148,14 +154,12 @@ def segment_bag(
             if not replay.latencies_ms:
                 raise BagError(f"{bag}: {replay.why_nothing()}")
     return ReplaySummary(
-        num_clouds=replay.num_clouds,
-        num_labelled=len(replay.latencies_ms),
-        num_points=replay.num_points,
-        rejections=dict(replay.rejections),
-        reasons=replay.reasons,
-        seconds=time.perf_counter() - started,
-        latency_median_ms=float(np.median(replay.latencies_ms)),
-        latency_p95_ms=float(np.percentile(replay.latencies_ms, 95)),
+        replay.num_clouds,
+        replay.num_points,
+        replay.latencies_ms,
+        time.perf_counter() - started,
+        dict(replay.rejections),
+        replay.reasons,
     )
 
 
@@ -166,20 +170,20 @@ class _Replay:
         self,
         reader: Reader,
         writer: Writer,
-        segmenter: Engine,
+        segmenter: OnlineSegmenter,
         profile: Profile,
         options: ReplayOptions,
         viewer: Viewer | None,
     ) -> None:
-        assembly = options.assembly or SyncOptions(**profile.assembly())
-        if options.with_cameras and not assembly.cameras:
-            assembly = replace(assembly, cameras=tuple(profile.cameras))
+        sync = options.sync or SyncOptions(**profile.sync_options())
+        if options.with_cameras and not sync.cameras:
+            sync = replace(sync, cameras=tuple(profile.cameras))
         self._reader = reader
         self._segmenter = segmenter
-        self._synchronizer = SweepSynchronizer(assembly, profile)
+        self._synchronizer = SweepSynchronizer(sync, profile)
         self._inputs = inputs_of(self._synchronizer)
-        self._output = LabelledOutput(writer, assembly, options.map_period_s, viewer)
-        self._prompt_changes = sorted(options.prompt_changes, key=lambda change: change[0])
+        self._output = LabelledWriter(writer, sync, options.map_period_s, viewer)
+        self._prompt_changes = sorted(options.prompt_changes, key=lambda change: change.after_s)
         self._first_sweep_ns: int | None = None
         self._now_ns = reader.start_time
         self.num_clouds = 0
@@ -195,7 +199,7 @@ class _Replay:
             self._inputs["tf_static"].take(read_message(connection, content), at_ns)
 
     def feed(self, connection: Connection, at_ns: int, content: bytes) -> None:
-        """Copy one message, let the synchronizer have it, and label what became ready."""
+        """Copy one message, feed the synchronizer, and label the sweeps that became ready."""
         if resolved(connection.topic) in OWN_TOPICS:
             return  # of an earlier run
         self._now_ns = at_ns
@@ -208,9 +212,8 @@ class _Replay:
         self._label_ready(is_last=False)
 
     def finish(self) -> None:
-        """Label what still waits, and write the last map."""
+        """Label the clouds that still wait, and write the last map."""
         self._label_ready(is_last=True)
-        self._count_rejections()
         if self.latencies_ms:
             self._output.write_map(self._segmenter.map, self._now_ns)
 
@@ -226,23 +229,21 @@ class _Replay:
     def _label_ready(self, is_last: bool) -> None:
         while True:
             started = time.perf_counter()
-            assembled = self._synchronizer.next_sweep(self._now_ns, is_last)
-            if assembled is None:
+            synchronized = self._synchronizer.next_sweep(self._now_ns, is_last)
+            if synchronized is None:
                 break
-            self._label(assembled, started)
-        self._count_rejections()
+            self._label(synchronized, started)
+        for rejection in self._synchronizer.take_rejections():
+            self._count(rejection.kind.value, rejection.reason)
 
-    def _label(self, assembled: SynchronizedSweep, started: float) -> None:
-        if assembled.follows_time_jump:
-            self._segmenter.reset()
-        self._change_prompts(assembled.sweep.stamp_ns)
+    def _label(self, synchronized: SynchronizedSweep, started: float) -> None:
+        self._change_prompts(synchronized.sweep.stamp_ns)
         try:
-            labelled = self._segmenter.segment(assembled.sweep, assembled.cameras)
+            cloud = label_sweep(self._segmenter, synchronized, synchronized.cameras)
         except MissingCamerasError as error:
             self._count(_NO_CAMERAS, str(error))
             return
-        cloud = replace(labelled, points=assembled.points)
-        self._output.write_cloud(cloud, assembled, self._now_ns)
+        self._output.write_cloud(cloud, synchronized, self._now_ns)
         self.latencies_ms.append(1000 * (time.perf_counter() - started))
         self.num_points += len(cloud.points)
         self._output.write_due_map(self._segmenter.map, self._now_ns)
@@ -251,12 +252,8 @@ class _Replay:
         if self._first_sweep_ns is None:
             self._first_sweep_ns = sweep_ns
         seconds = (sweep_ns - self._first_sweep_ns) / NANOSECONDS
-        while self._prompt_changes and seconds >= self._prompt_changes[0][0]:
-            self._segmenter.set_prompts(self._prompt_changes.pop(0)[1])
-
-    def _count_rejections(self) -> None:
-        for rejection in self._synchronizer.take_rejections():
-            self._count(rejection.kind.value, rejection.reason)
+        while self._prompt_changes and seconds >= self._prompt_changes[0].after_s:
+            self._segmenter.set_prompts(self._prompt_changes.pop(0).prompts)
 
     def _count(self, kind: str, reason: str) -> None:
         self.rejections[kind] += 1
@@ -265,33 +262,3 @@ class _Replay:
 
 def _is_static(connection: Connection) -> bool:
     return connection.msgtype == TF_TYPE and connection.topic.endswith("tf_static")
-
-
-@dataclass(frozen=True)
-class PromptChange:
-    """New words on the way.
-
-    Attributes:
-        after_s: Seconds after the first sweep.
-        prompts: The new words.
-    """
-
-    after_s: float
-    prompts: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class DemoRun:
-    """How fast it went.
-
-    Attributes:
-        num_labelled: Sweeps that came back labelled.
-        sweeps_per_second: Over wall time from the first to the last message.
-        latency_median_ms: From handing a cloud over to having its labels.
-        latency_p95_ms: The same, 95th percentile.
-    """
-
-    num_labelled: int
-    sweeps_per_second: float
-    latency_median_ms: float
-    latency_p95_ms: float

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -33,7 +32,7 @@ from clip2scene_ros.bags.labelled_writer import (
 )
 from clip2scene_ros.bags.messages import STORE, add_copy, read_message
 from clip2scene_ros.bags.profile import profile_of
-from clip2scene_ros.bags.segment import DemoRun, PromptChange
+from clip2scene_ros.bags.segment import PromptChange, ReplaySummary
 from clip2scene_ros.harness.node_process import own_graph, random_domain, running_node
 from clip2scene_ros.messages.decode import NANOSECONDS, stamp_ns
 
@@ -54,7 +53,7 @@ def run_through_node(
     extrinsics: Path,
     change: PromptChange,
     progress: Callable[[int, int], None],
-) -> DemoRun:
+) -> ReplaySummary:
     """Replay a bag into the node, one cloud at a time, and write down what it answers.
 
     The next cloud is sent when the one before is answered, so every cloud is labelled, whatever the
@@ -85,21 +84,21 @@ def run_through_node(
         own_graph(domain, "clip2scene_demo") as (node, executor),
     ):
         cloud_topic = profile_of(reader).cloud_topic
-        drive = _Drive(node, executor, node_process, writer)
-        drive.connect(reader.connections, cloud_topic)
+        player = _Player(node, executor, node_process, writer)
+        player.connect(reader.connections, cloud_topic)
         total = reader.message_count
         for index, (connection, at_ns, content) in enumerate(read_messages(reader)):
             if connection.topic == cloud_topic:
-                drive.send_cloud(connection, at_ns, content, change)
+                player.send_cloud(connection, at_ns, content, change)
             else:
-                drive.send(connection, at_ns, content)
+                player.send(connection, at_ns, content)
             progress(index + 1, total)
-        drive.collect_last_map()
-        return drive.summary()
+        player.collect_last_map()
+        return player.summary()
 
 
-class _Drive:
-    """The bag player's end of the graph."""
+class _Player:
+    """The node that plays the bag and writes down the answers."""
 
     def __init__(
         self,
@@ -116,6 +115,7 @@ class _Drive:
         self._copies: dict[int, Connection] = {}
         self._own: dict[str, Connection] = {}
         self._answers: set[int] = set()
+        self._num_points = 0
         self._arrived: list[tuple[str, Any]] = []
         self._latencies_ms: list[float] = []
         self._started = time.perf_counter()
@@ -195,15 +195,11 @@ class _Drive:
         while time.monotonic() < deadline:
             self._spin_once()
 
-    def summary(self) -> DemoRun:
-        """Counts and times."""
+    def summary(self) -> ReplaySummary:
+        """Counts and times; every cloud was answered, so nothing was rejected."""
         seconds = time.perf_counter() - self._started - _LAST_MAP_S
-        return DemoRun(
-            len(self._answers),
-            len(self._answers) / seconds,
-            float(np.median(self._latencies_ms)),
-            float(np.percentile(self._latencies_ms, 95)),
-        )
+        num_clouds = len(self._latencies_ms)
+        return ReplaySummary(num_clouds, self._num_points, self._latencies_ms, seconds, {}, {})
 
     def _spin_until(self, condition: Callable[[], bool], seconds: float, complaint: str) -> None:
         deadline = time.monotonic() + seconds
@@ -221,6 +217,7 @@ class _Drive:
             self._write(topic, message)
             if topic == POINTS_TOPIC:
                 self._answers.add(stamp_ns(message.header))
+                self._num_points += message.width
         self._arrived.clear()
 
     def _note(self, topic: str, message: Any) -> None:

@@ -6,11 +6,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
 
 from clip2scene_core.inference.online import MissingCamerasError, OnlineSegmenter
 from clip2scene_core.prompts.vocabulary import Vocabulary
+from clip2scene_ros.labelling import label_sweep
 from clip2scene_ros.messages.decode import stamp_ns
 from clip2scene_ros.node.health.statistics import SweepRecord
 from clip2scene_ros.node.outputs.outputs import NodeOutputs
@@ -95,7 +95,7 @@ class SegmentWorker:
     def _step(self) -> bool:
         """Label one sweep if there is one; False if there was none."""
         values = self._values()
-        assembled, is_skipped = None, False
+        synchronized, is_skipped = None, False
         if self._record.has_given_up or self._record.is_paused:
             is_skipped = self._synchronizer.skip_newest(self._now_ns())
         elif map_period_s(values) is None and not self._outputs.has_subscribers():
@@ -103,55 +103,53 @@ class SegmentWorker:
             if is_skipped:
                 self._record.add_unwatched()
         else:
-            assembled = self._synchronizer.newest_sweep(self._now_ns())
+            synchronized = self._synchronizer.newest_sweep(self._now_ns())
         self._note(self._synchronizer.take_rejections())
-        if assembled is None:
+        if synchronized is None:
             self._outputs.legend.announce(self._segmenter.vocabulary)
         else:
-            self._label(assembled, values)
+            self._label(synchronized, values)
         self._publish_map_if_due(values)
-        return is_skipped or assembled is not None
+        return is_skipped or synchronized is not None
 
-    def _label(self, assembled: SynchronizedSweep, values: NodeParameters) -> None:
-        if assembled.follows_time_jump:
-            self._segmenter.reset()
-        cameras = assembled.cameras
-        if len(cameras) < values.sync_min_cameras:
-            cameras = ()
+    def _label(self, synchronized: SynchronizedSweep, values: NodeParameters) -> None:
+        has_too_few = len(synchronized.cameras) < values.sync_min_cameras
+        cameras = () if has_too_few else synchronized.cameras
         begin_s = time.monotonic()
         try:
-            labelled = self._segmenter.segment(assembled.sweep, cameras)
+            cloud = label_sweep(self._segmenter, synchronized, cameras)
         except MissingCamerasError:
-            self._miss_cameras(assembled, max(1, values.sync_min_cameras), "the sweep is dropped")
+            self._miss_cameras(
+                synchronized, max(1, values.sync_min_cameras), "the sweep is dropped"
+            )
             return
-        if len(assembled.cameras) < values.sync_min_cameras:
-            self._miss_cameras(assembled, values.sync_min_cameras, "the LiDAR labels alone")
-        cloud = replace(labelled, points=assembled.points)
+        if has_too_few:
+            self._miss_cameras(synchronized, values.sync_min_cameras, "the LiDAR labels alone")
         labelled_s = time.monotonic()
         if self._stopping.is_set() or self._record.is_paused:
             return  # who stopped or paused the worker must not hear of it again
         self._outputs.legend.announce_cloud(
-            cloud.vocabulary, assembled.header, values.min_confidence
+            cloud.vocabulary, synchronized.header, values.min_confidence
         )
-        outgoing = self._outputs.sweeps.lay_out(cloud, assembled)
+        outgoing = self._outputs.sweeps.lay_out(cloud, synchronized)
         laid_out_s = time.monotonic()
         self._outputs.sweeps.send(outgoing)
         timing = SweepTiming(
-            wait_s=assembled.wait_s,
-            decode_s=assembled.decode_s,
+            wait_s=synchronized.wait_s,
+            decode_s=synchronized.decode_s,
             inference_s=labelled_s - begin_s,
             postprocess_s=laid_out_s - labelled_s,
             publish_s=time.monotonic() - laid_out_s,
-            latency_s=(self._now_ns() - stamp_ns(assembled.header)) * 1e-9,
+            latency_s=(self._now_ns() - stamp_ns(synchronized.header)) * 1e-9,
         )
         self._outputs.timing.publish(timing)
         self._record.add_labelled(cloud, [view.name for view in cameras], timing)
-        self._newest_stamp = assembled.header.stamp
+        self._newest_stamp = synchronized.header.stamp
 
-    def _miss_cameras(self, assembled: SynchronizedSweep, least: int, outcome: str) -> None:
+    def _miss_cameras(self, synchronized: SynchronizedSweep, least: int, outcome: str) -> None:
         reason = (
             f"{self._synchronizer.profile.cloud_topic}: cameras with an image: "
-            f"{len(assembled.cameras)} of {len(self._synchronizer.options.cameras)}, "
+            f"{len(synchronized.cameras)} of {len(self._synchronizer.options.cameras)}, "
             f"needed: {least}; {outcome}"
         )
         self._note([Rejection(RejectionKind.TOO_FEW_CAMERAS, reason)])

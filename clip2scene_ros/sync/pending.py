@@ -157,7 +157,7 @@ class SweepMatch:
                 kind = RejectionKind.CAMERA if is_undecoded else RejectionKind.UNCALIBRATED
                 reason = f"{cloud.where}: {image.camera}: {error}"
                 left_out.append(Rejection(kind, reason, image.camera))
-        assembled = SynchronizedSweep(
+        synchronized = SynchronizedSweep(
             sweep=Sweep(at_stamp, self.T_fixed_lidar, cloud.at_ns),
             points=points,
             cameras=tuple(views),
@@ -167,4 +167,4 @@ class SweepMatch:
             wait_s=begin_s - cloud.arrived_s,
             decode_s=time.monotonic() - begin_s,
         )
-        return assembled, left_out
+        return synchronized, left_out

@@ -84,8 +84,8 @@ class Profile:
     intensity_scale: float | None = None
     zero_stamp: str | None = None
 
-    def assembly(self) -> dict[str, Any]:
-        """Give what the layout says of SyncOptions; parameters have the same names."""
+    def sync_options(self) -> dict[str, Any]:
+        """Give the fields of SyncOptions that the layout fixes; parameters have the same names."""
         fields = ("fixed_frame", "intensity_scale", "zero_stamp")
         return {name: getattr(self, name) for name in fields if getattr(self, name) is not None}
 

@@ -91,8 +91,8 @@ def play(bag, graph):
 def test_node_and_replay_see_the_same(bag, start_graph, tmp_path):
     offline, live = FakeSegmenter(), QuadrantSegmenter()
     live_graph = start_graph("fused", lambda _: live)
-    assembly = SyncOptions(pose_source="odometry", cameras=CAMERAS)
-    segment_bag(bag, tmp_path / "labelled", offline, ReplayOptions(assembly))
+    options = ReplayOptions(SyncOptions(pose_source="odometry", cameras=CAMERAS))
+    segment_bag(bag, tmp_path / "labelled", offline, options)
     play(bag, live_graph)
     assert [sweep.stamp_ns for sweep in live.sweeps] == [s.stamp_ns for s in offline.sweeps]
     for ours, theirs in zip(live.sweeps, offline.sweeps, strict=True):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 if TYPE_CHECKING:
-    from clip2scene_ros.bags.segment import DemoRun, PromptChange
+    from clip2scene_ros.bags.segment import PromptChange, ReplaySummary
 
 SUMMARY = "label the shipped street by words, change the words, and draw what came of it"
 
@@ -58,15 +58,15 @@ def run(arguments: argparse.Namespace) -> None:
             extrinsics_file = out / "extrinsics.yaml"
             out.mkdir(parents=True, exist_ok=True)
             save_extrinsics(extrinsics_file, read_bag_extrinsics(bag))
-            result = run_through_node(bag, labelled_bag, extrinsics_file, change, progress)
+            summary = run_through_node(bag, labelled_bag, extrinsics_file, change, progress)
         else:
-            result = _run_without_ros(bag, labelled_bag, change, progress)
+            summary = _run_without_ros(bag, labelled_bag, change, progress)
     sweeps = read_labelled_bag(labelled_bag)
     pictures = draw_report(sweeps, out)
     confusion = score(sweeps)
     print(
-        f"\n{result.num_labelled} sweeps: {result.sweeps_per_second:.1f} a second, latency "
-        f"{result.latency_median_ms:.0f} ms (95 %: {result.latency_p95_ms:.0f} ms)"
+        f"\n{summary.num_labelled} sweeps: {summary.sweeps_per_second:.1f} a second, latency "
+        f"{summary.latency_median_ms:.0f} ms (95 %: {summary.latency_p95_ms:.0f} ms)"
     )
     if not math.isnan(confusion.mean_iou()):
         print(
@@ -82,20 +82,14 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _run_without_ros(
     bag: Path, out: Path, change: PromptChange, progress: Callable[[int, int], None]
-) -> DemoRun:
+) -> ReplaySummary:
     from clip2scene_core.device import use_threads
     from clip2scene_core.inference.online import load_online_segmenter
-    from clip2scene_ros.bags.segment import DemoRun, ReplayOptions, segment_bag
+    from clip2scene_ros.bags.segment import ReplayOptions, segment_bag
 
     use_threads()
-    options = ReplayOptions(prompt_changes=[(change.after_s, change.prompts)])
-    summary = segment_bag(bag, out, load_online_segmenter(), options, progress)
-    return DemoRun(
-        summary.num_labelled,
-        summary.sweeps_per_second,
-        summary.latency_median_ms,
-        summary.latency_p95_ms,
-    )
+    options = ReplayOptions(prompt_changes=[change])
+    return segment_bag(bag, out, load_online_segmenter(), options, progress)
 
 
 def _middle_of(bag: Path) -> float:

@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
     }
     given = {name: value for name, value in typed.items() if value is not None}
     options = ReplayOptions(
-        assembly=SyncOptions(**(profile.assembly() | given)),
+        sync=SyncOptions(**(profile.sync_options() | given)),
         with_cameras=arguments.mode != "lidar" or viewer is not None,
         profile=profile,
     )

@@ -69,12 +69,12 @@ class SegmentPublishers:
         publishers = (self._points, self._query, *self._overlays.values())
         return not self._values.is_lazy or any(map(_is_heard, publishers))
 
-    def lay_out(self, cloud: LabelledCloud, assembled: SynchronizedSweep) -> list[Outgoing]:
+    def lay_out(self, cloud: LabelledCloud, synchronized: SynchronizedSweep) -> list[Outgoing]:
         """Make the messages of a labelled sweep; without listeners there are none if lazy.
 
         Args:
             cloud: The labelled sweep.
-            assembled: What it was made from.
+            synchronized: What it was made from.
 
         Returns:
             Messages for `send`: clouds with the input's stamp and frame, images with their own.
@@ -84,16 +84,16 @@ class SegmentPublishers:
             points = labelled_cloud_array(
                 cloud, values.intensity_scale, values.output_layout, values.include_intensity
             )
-            outgoing.append((self._points, cloud_message(points, assembled.header)))
+            outgoing.append((self._points, cloud_message(points, synchronized.header)))
         if cloud.similarities is not None and (_is_heard(self._query) or not values.is_lazy):
             answer = similarity_array(cloud.points, cloud.similarities)
-            outgoing.append((self._query, cloud_message(answer, assembled.header)))
-        for view, frame_id in zip(assembled.cameras, assembled.camera_frames, strict=True):
+            outgoing.append((self._query, cloud_message(answer, synchronized.header)))
+        for view, frame_id in zip(synchronized.cameras, synchronized.camera_frames, strict=True):
             # Drawing costs too much for nobody, whatever the parameter says.
             if _is_heard(self._overlays[view.name]):
                 width_px = min(_OVERLAY_WIDTH_PX, view.image.shape[1])
                 picture = draw_overlay(
-                    view, assembled.sweep, cloud.labels, cloud.vocabulary, width_px
+                    view, synchronized.sweep, cloud.labels, cloud.vocabulary, width_px
                 )
                 header = Header(stamp=_time(view.stamp_ns), frame_id=frame_id)
                 message = image_message(np.asarray(picture), header)

@@ -128,5 +128,5 @@ def test_what_is_typed_wins_over_the_layout(records, tmp_path, label):
 def test_what_a_layout_sets_are_options_and_parameters(profile):
     content = yaml.safe_load((ROOT / "config/segment_node.yaml").read_text())
     parameters = content["/**"]["ros__parameters"]
-    assert set(profile.assembly()) <= {field.name for field in fields(SyncOptions)}
-    assert set(profile.assembly()) <= set(parameters)
+    assert set(profile.sync_options()) <= {field.name for field in fields(SyncOptions)}
+    assert set(profile.sync_options()) <= set(parameters)

@@ -14,7 +14,7 @@ from small_bags import MS, START, field, read_raw, read_topic, small_bag, write_
 
 from clip2scene_core.datasets.nuscenes import NuScenesDataset, read_points
 from clip2scene_ros.bags.from_dataset import write_scene_bag
-from clip2scene_ros.bags.segment import ReplayOptions, segment_bag
+from clip2scene_ros.bags.segment import PromptChange, ReplayOptions, segment_bag
 from clip2scene_ros.messages.decode import points_from_cloud, stamp_ns
 from clip2scene_ros.sync.sweeps import SyncOptions
 
@@ -45,7 +45,7 @@ def test_deskewed_points_are_labelled_and_the_sent_ones_are_written(tiny_nuscene
         if record.modality == "lidar":
             times_s.tofile(tiny_nuscenes / "lidar_times" / f"{record.token}.bin")
     write_scene_bag(dataset, "scene-0001", tmp_path / "bag")
-    options = ReplayOptions(assembly=SyncOptions(deskew=True))
+    options = ReplayOptions(sync=SyncOptions(deskew=True))
     segmenter = FakeSegmenter()
     summary = segment_bag(tmp_path / "bag", tmp_path / "out", segmenter, options)
     # No pose is known when the first sweep begins.
@@ -112,8 +112,8 @@ def test_map_is_in_the_fixed_frame_and_ends_the_bag(tmp_path):
 def test_prompts_change_at_their_time(tmp_path):
     bag = write_bag(tmp_path / "bag", small_bag(at_ms=(0, 100, 200, 300), num_poses=4))
     segmenter = FakeSegmenter()
-    new_words = ["tram", "kerb", "sky", "person"]
-    options = ReplayOptions(prompt_changes=((0.2, new_words),))
+    prompts = ["tram", "kerb", "sky", "person"]
+    options = ReplayOptions(prompt_changes=[PromptChange(0.2, prompts)])
     segment_bag(bag, tmp_path / "out", segmenter, options)
     legends = [
         (at_ns, json.loads(m.data))
@@ -121,12 +121,7 @@ def test_prompts_change_at_their_time(tmp_path):
     ]
     assert [(at_ns - START) // MS for at_ns, _ in legends] == [0, 200]
     assert [legend["version"] for _, legend in legends] == [1, 2]
-    assert [entry["name"] for entry in legends[1][1]["classes"]] == [
-        "tram",
-        "kerb",
-        "sky",
-        "person",
-    ]
+    assert [entry["name"] for entry in legends[1][1]["classes"]] == prompts
     pictures = [image for _, image in read_topic(tmp_path / "out", "/clip2scene/legend_image")]
     assert [stamp_ns(image.header) for image in pictures] == [START, START + 200 * MS]
     assert pictures[0].data.size == 3 * pictures[0].width * pictures[0].height
@@ -144,7 +139,7 @@ def test_end_of_the_bag_releases_what_waits_without_extrapolating(tmp_path):
     assert "/lidar_top at 5.150000" in summary.reasons["no pose"]
 
 
-def test_time_jump_resets_the_engine(tmp_path):
+def test_time_jump_resets_the_segmenter(tmp_path):
     bag = write_bag(tmp_path / "bag", small_bag(at_ms=(0, 100)))
     looped = small_bag(at_ms=(0, 100))
     later = [(topic, ms + 5000, message) for topic, ms, message in small_bag(at_ms=(9000, 9100))]
@@ -165,8 +160,8 @@ def test_odometry_replaces_tf(tmp_path):
         messages.insert(0, ("/odom", ms, odometry))
     bag = write_bag(tmp_path / "bag", messages)
     segmenter = FakeSegmenter()
-    assembly = SyncOptions(fixed_frame="odom", pose_source="odometry")
-    segment_bag(bag, tmp_path / "out", segmenter, ReplayOptions(assembly))
+    options = ReplayOptions(SyncOptions(fixed_frame="odom", pose_source="odometry"))
+    segment_bag(bag, tmp_path / "out", segmenter, options)
     assert [sweep.T_global_lidar[0, 3] for sweep in segmenter.sweeps] == [0, 100]
 
 

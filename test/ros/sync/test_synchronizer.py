@@ -29,12 +29,12 @@ def test_pose_is_interpolated_at_the_stamp_and_composed_with_the_mount():
     send_pose(synchronizer, 0, x=10)
     send_cloud(synchronizer, 25)
     send_pose(synchronizer, 100, x=14)
-    assembled = next_sweep(synchronizer, 100)
-    np.testing.assert_allclose(assembled.sweep.T_global_lidar[:3, 3], [11, 0, 2])
-    np.testing.assert_allclose(assembled.sweep.points, [[1, 0, 0, 1], [0, 2, 0, 0]])
-    assert assembled.sweep.stamp_ns == START + 25 * MS
-    assert assembled.header.frame_id == "lidar_top"
-    assert not assembled.follows_time_jump
+    synchronized = next_sweep(synchronizer, 100)
+    np.testing.assert_allclose(synchronized.sweep.T_global_lidar[:3, 3], [11, 0, 2])
+    np.testing.assert_allclose(synchronized.sweep.points, [[1, 0, 0, 1], [0, 2, 0, 0]])
+    assert synchronized.sweep.stamp_ns == START + 25 * MS
+    assert synchronized.header.frame_id == "lidar_top"
+    assert not synchronized.follows_time_jump
     assert kinds(synchronizer) == []
 
 
@@ -56,10 +56,10 @@ def test_a_single_sweep_comes_without_a_pose_if_asked_for():
     send_cloud(synchronizer, 25)
     send_image(synchronizer, 25)
     assert next_sweep(synchronizer, 225) is None
-    assembled = next_sweep(synchronizer, 226)
-    assert not assembled.sweep.is_located
-    assert assembled.cameras == ()
-    np.testing.assert_array_equal(assembled.sweep.points, assembled.points)
+    synchronized = next_sweep(synchronizer, 226)
+    assert not synchronized.sweep.is_located
+    assert synchronized.cameras == ()
+    np.testing.assert_array_equal(synchronized.sweep.points, synchronized.points)
     (rejection,) = synchronizer.take_rejections()
     assert rejection.kind is RejectionKind.NO_POSE
     send_pose(synchronizer, 300)
@@ -201,9 +201,9 @@ def test_without_pose_source_the_lidar_is_the_fixed_frame():
     send_info(synchronizer)
     send_image(synchronizer, 10)
     send_cloud(synchronizer, 0)
-    assembled = next_sweep(synchronizer, 10)
-    np.testing.assert_array_equal(assembled.sweep.T_global_lidar, np.eye(4))
-    np.testing.assert_allclose(assembled.cameras[0].T_global_camera[:3, 3], [1, 0, -0.5])
+    synchronized = next_sweep(synchronizer, 10)
+    np.testing.assert_array_equal(synchronized.sweep.T_global_lidar, np.eye(4))
+    np.testing.assert_allclose(synchronized.cameras[0].T_global_camera[:3, 3], [1, 0, -0.5])
 
 
 def test_a_cloud_without_a_frame_has_no_pose():
@@ -300,11 +300,11 @@ def test_live_clouds_faster_than_cameras_are_not_starved():
             send_image(synchronizer, at_ms)
         if at_ms % 50 == 0:
             send_cloud(synchronizer, at_ms)
-        assembled = synchronizer.newest_sweep(START + at_ms * MS)
-        if assembled is not None:
-            released.append(assembled)
+        synchronized = synchronizer.newest_sweep(START + at_ms * MS)
+        if synchronized is not None:
+            released.append(synchronized)
     assert len(released) >= 11
-    assert all(len(assembled.cameras) == 1 for assembled in released)
+    assert all(len(synchronized.cameras) == 1 for synchronized in released)
 
 
 def test_zero_quaternion_is_rejected_and_not_used():

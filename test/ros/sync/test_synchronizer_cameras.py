@@ -47,9 +47,9 @@ def test_camera_pose_is_taken_at_the_images_own_stamp():
     send_cloud(synchronizer, 20)
     assert next_sweep(synchronizer, 30) is None  # the image's pose is not known yet
     send_pose(synchronizer, 40, x=4)
-    assembled = next_sweep(synchronizer, 40)
-    np.testing.assert_allclose(assembled.sweep.T_global_lidar[:3, 3], [2, 0, 2])
-    np.testing.assert_allclose(assembled.cameras[0].T_global_camera[:3, 3], [4, 0, 1.5])
+    synchronized = next_sweep(synchronizer, 40)
+    np.testing.assert_allclose(synchronized.sweep.T_global_lidar[:3, 3], [2, 0, 2])
+    np.testing.assert_allclose(synchronized.cameras[0].T_global_camera[:3, 3], [4, 0, 1.5])
 
 
 def test_order_of_arrival_does_not_change_the_match():
@@ -72,8 +72,8 @@ def test_silent_camera_is_left_out_after_the_wait():
     send_image(synchronizer, 0)
     send_cloud(synchronizer, 0)
     assert next_sweep(synchronizer, 100) is None
-    assembled = next_sweep(synchronizer, 101)
-    assert [view.name for view in assembled.cameras] == ["cam_front"]
+    synchronized = next_sweep(synchronizer, 101)
+    assert [view.name for view in synchronized.cameras] == ["cam_front"]
     (rejection,) = synchronizer.take_rejections()
     assert rejection.kind is RejectionKind.CAMERA
     assert "no CameraInfo came on /cam_back/camera_info" in rejection.reason
@@ -141,11 +141,11 @@ def test_frames_that_headers_leave_out_are_overridden():
     image = ros_messages.compressed_image(ros_messages.jpeg((0, 0, 0)), START, "")
     synchronizer.on_image("cam_front", image, START)
     synchronizer.on_cloud(ros_messages.cloud(POINTS, START, frame=""), START)
-    assembled = next_sweep(synchronizer, 0)
-    np.testing.assert_allclose(assembled.sweep.T_global_lidar[:3, 3], RIG_LIDAR)
-    np.testing.assert_allclose(assembled.cameras[0].T_global_camera[:3, 3], RIG_CAMERAS)
-    assert assembled.header.frame_id == "lidar_top"
-    assert assembled.camera_frames == ("cam_front",)
+    synchronized = next_sweep(synchronizer, 0)
+    np.testing.assert_allclose(synchronized.sweep.T_global_lidar[:3, 3], RIG_LIDAR)
+    np.testing.assert_allclose(synchronized.cameras[0].T_global_camera[:3, 3], RIG_CAMERAS)
+    assert synchronized.header.frame_id == "lidar_top"
+    assert synchronized.camera_frames == ("cam_front",)
 
 
 @pytest.mark.parametrize("pose_source", ["tf", "none"])

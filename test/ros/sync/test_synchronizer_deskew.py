@@ -22,10 +22,10 @@ def test_deskewed_points_are_where_they_were_at_the_stamp_and_the_sent_ones_stay
     for at_ms in (0, 100, 200):
         send_pose(synchronizer, at_ms, x=at_ms / 100)  # 10 m/s
     send_timed_cloud(synchronizer, 100, [-0.05, 0.0, 0.05])
-    assembled = next_sweep(synchronizer, 200)
-    np.testing.assert_allclose(assembled.sweep.points[:, 0], [9.5, 10, 10.5], atol=1e-6)
-    np.testing.assert_array_equal(assembled.points[:, 0], [10, 10, 10])
-    np.testing.assert_allclose(assembled.sweep.T_global_lidar[:3, 3], [1, 0, 2])
+    synchronized = next_sweep(synchronizer, 200)
+    np.testing.assert_allclose(synchronized.sweep.points[:, 0], [9.5, 10, 10.5], atol=1e-6)
+    np.testing.assert_array_equal(synchronized.points[:, 0], [10, 10, 10])
+    np.testing.assert_allclose(synchronized.sweep.T_global_lidar[:3, 3], [1, 0, 2])
 
 
 def test_deskew_follows_the_poses_between_a_sweeps_ends():
