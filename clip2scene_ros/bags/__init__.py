@@ -1,4 +1,4 @@
-"""Bags in, labelled bags out, without ROS.
+"""Bags in and labelled bags out, without ROS.
 
 Read `io` (open and create bags), `messages`, `profile` (topics), `extrinsics`, `labelled_writer`,
 `segment` (a bag through the segmenter), `labelled_reader`, then `from_dataset` (nuScenes scenes as

@@ -1,4 +1,4 @@
-"""The rigid transforms of a bag, for a node that cannot hear its /tf_static."""
+"""Extrinsics from a bag, for a node that cannot subscribe to /tf_static."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _TOPIC: Final = "/tf_static"
 
 
 def read_bag_extrinsics(bag: Path) -> tuple[StaticTransform, ...]:
-    """Read /tf_static of a bag; `save_extrinsics` writes it as an extrinsics file.
+    """Read /tf_static of a bag; `save_extrinsics` writes the result as an extrinsics file.
 
     Args:
         bag: A ROS 2 bag: folder, .mcap or .db3.
 
     Returns:
-        One transform per child frame, the last one that the bag gives.
+        One transform for each child frame: the last one in the bag.
 
     Raises:
         BagError: If the bag cannot be read or has no /tf_static.

@@ -1,4 +1,4 @@
-"""A scene of a nuScenes data set as a ROS 2 bag, under nuscenes2mcap's lower-case names."""
+"""A scene of a nuScenes data set as a ROS 2 bag, with the lower-case topics of nuscenes2mcap."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ BASE_FRAME: Final = "base_link"
 POINT_DTYPE: Final = np.dtype(
     [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("intensity", "<f4"), ("ring", "<f4")]
 )
-"""nuScenes' own layout, 20 bytes per point; intensity is 0-255."""
+"""Points as in the files of nuScenes, 20 bytes each; intensity is 0-255."""
 
 TIMED_POINT_DTYPE: Final = np.dtype([*POINT_DTYPE.descr, ("time", "<f4")])
-"""The same with each point's seconds from the stamp, as Velodyne's driver writes them."""
+"""The same with the time of each point in seconds from the stamp, as in Velodyne's driver."""
 
 LABEL_DTYPE: Final = np.dtype([("label", "u1")])
 """Ground truth: index of the nuScenes class, 255 where a point has none."""
@@ -47,7 +47,7 @@ _IMAGE_FORMATS: Final = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
 _RATE_MARGIN: Final = 0.9  # sweeps come a little early or late
 
 Progress = Callable[[int, int], None]
-"""Called with the number of steps done and their total."""
+"""Called with the number of steps that are done and their total."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class BagOptions:
     """Which part of a scene becomes a bag.
 
     Attributes:
-        start_s: Seconds after the scene's first reading.
-        duration_s: Seconds; None takes the rest.
-        max_sweep_rate_hz: Leaves out sweeps between keyframes above this rate; None keeps all.
-        with_labels: Write ground truth where the data set was opened with labels.
+        start_s: Seconds from the first sensor record of the scene to the first one in the bag.
+        duration_s: Length in seconds; None takes the rest.
+        max_sweep_rate_hz: Sweeps between keyframes are left out above this rate; None keeps all.
+        with_labels: Write ground truth if the data set was opened with labels.
         storage: "mcap", or "sqlite3", which every ROS 2 reads without a further package.
     """
 
@@ -74,10 +74,10 @@ class BagSummary:
     """What was written.
 
     Attributes:
-        num_sweeps: Clouds.
-        num_images: Images of all cameras.
-        num_labelled_sweeps: Clouds with ground truth.
-        duration_s: From the first to the last reading.
+        num_sweeps: Number of clouds.
+        num_images: Number of images of all cameras.
+        num_labelled_sweeps: Number of clouds with ground truth.
+        duration_s: Seconds from the first to the last sensor record.
     """
 
     num_sweeps: int
@@ -95,30 +95,33 @@ def write_scene_bag(
 ) -> BagSummary:
     """Write one scene as a bag that `ros2 bag play` and viewers read.
 
-    Stamps are each sensor's own, and so is the bag time: replay keeps the true order. The pose goes
-    to /tf and /odom at the stamp of every reading, so each stamp in the bag has its exact pose.
+    Each message has the stamp of its sensor, and its bag time is the stamp: replay keeps the true
+    order. The pose goes to /tf and /odom at the stamp of every sensor record, so each stamp in the
+    bag has its exact pose.
 
     Args:
-        dataset: Open, with labels if ground truth is wanted.
+        dataset: Opened with labels if ground truth is wanted.
         scene_name: For example "scene-0061".
         out: Folder to make.
         options: Which part; by default all.
-        progress: Told about readings.
+        progress: Called after each sensor record.
 
     Returns:
-        What was written.
+        Counts, and the length in seconds.
 
     Raises:
         BagError: If `out` exists, the time range is empty, or an image is no JPEG or PNG.
         DatasetError: If the scene is unknown, or one of its files is missing or damaged.
     """
     options = options or BagOptions()
-    in_scene = list(dataset.scene_records(scene_name))
-    records = _choose_records(in_scene, scene_name, options)
-    ground_truth = _read_ground_truth(dataset, scene_name, in_scene) if options.with_labels else {}
+    scene_records = list(dataset.scene_records(scene_name))
+    records = _choose_records(scene_records, scene_name, options)
+    ground_truth = {}
+    if options.with_labels:
+        ground_truth = _index_ground_truth(dataset, scene_name, scene_records)
     with create_bag(out, options.storage) as writer:
         scene_bag = _SceneBag(writer)
-        scene_bag.write_extrinsics(in_scene, records[0].stamp_ns)
+        scene_bag.write_extrinsics(scene_records, records[0].stamp_ns)
         for index, record in enumerate(records):
             scene_bag.write_pose(record)
             if record.modality == "camera":
@@ -258,10 +261,10 @@ def _thin_sweeps(records: Sequence[SensorRecord], max_rate_hz: float) -> Iterato
         yield record
 
 
-def _read_ground_truth(
+def _index_ground_truth(
     dataset: NuScenesDataset, scene_name: str, records: Sequence[SensorRecord]
 ) -> dict[str, int]:
-    """Index of the labelled keyframe in the data set, by the token of its sweep."""
+    """Index of each labelled keyframe in the data set, by the token of its sweep."""
     if not dataset.with_labels:
         return {}
     first_index = 0

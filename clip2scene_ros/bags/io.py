@@ -1,4 +1,4 @@
-"""Opening bags that others made, and creating bags that appear only when they are whole."""
+"""Open bags of any origin, and create bags that appear only when they are complete."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PROTOBUF: Final = (
 
 
 class BagError(ValueError):
-    """A bag that cannot be read or written; one line says which and why."""
+    """A bag that cannot be read or written; the message is one line."""
 
 
 @contextmanager
@@ -71,10 +71,10 @@ def read_messages(
 
     Args:
         reader: From `open_bag`.
-        connections: Those to read; none means all.
+        connections: The connections to read; () reads all.
 
     Yields:
-        Connection, bag time in nanoseconds, and the serialised message.
+        Connection, bag time in nanoseconds, and the serialized message.
 
     Raises:
         BagError: If the bag is damaged.
@@ -94,7 +94,7 @@ def create_bag(out: Path, storage: str = "mcap") -> Iterator[Writer]:
         storage: "mcap", with compressed chunks, or "sqlite3".
 
     Raises:
-        BagError: If it exists, cannot be made, or the storage is unknown.
+        BagError: If `out` exists or cannot be made, or the storage is unknown.
     """
     if storage not in _STORAGES:
         raise BagError(f"storage must be one of {', '.join(_STORAGES)}, got '{storage}'")
@@ -119,10 +119,10 @@ def create_bag(out: Path, storage: str = "mcap") -> Iterator[Writer]:
 
 
 def offered_qos(depth: int, is_latched: bool = False) -> list[Qos]:
-    """Describe a reliable publisher.
+    """Describe the quality of service of a reliable publisher.
 
     Args:
-        depth: Of its history.
+        depth: Number of messages in its history.
         is_latched: Late subscribers get the last messages (transient local).
     """
     never = QosTime(2147483647, 4294967295)
@@ -154,7 +154,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
 
 
 def _is_protobuf(path: Path) -> bool:
-    """Look for the word at both ends of the MCAP file, where channels are declared."""
+    """Look for "protobuf" at both ends of the MCAP file, where channels are declared."""
     files = sorted(path.glob("*.mcap")) if path.is_dir() else [path]
     for file in files:
         if file.suffix == ".mcap":

@@ -1,4 +1,4 @@
-"""Read what the segmenter wrote into a bag: labelled sweeps, maps and their legends."""
+"""Read a labelled bag: its labelled sweeps with views and ground truth, and its maps."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from clip2scene_ros.sync.topics import GROUND_TRUTH_SUFFIX
 
 @dataclass(frozen=True)
 class LabelledSweep:
-    """One sweep of a labelled bag with all that the bag knows of it.
+    """One sweep of a labelled bag.
 
     Attributes:
-        sweep: N points; `labels` holds the truth where the bag has it.
-        cameras: Views around its stamp.
-        labels: (N,) uint8 as published.
-        vocabulary: The words of those labels; its embeddings are not in a bag and left empty.
+        sweep: N points; its `labels` are the ground truth, None if the bag has none.
+        cameras: Camera views around its stamp.
+        labels: (N,) uint8 labels from the bag, IGNORE_LABEL where a point has none.
+        vocabulary: Classes of these labels; its embeddings are empty, because no bag has them.
     """
 
     sweep: Sweep
@@ -46,7 +46,7 @@ class LabelledSweep:
 
 
 def read_labelled_bag(bag: Path) -> list[LabelledSweep]:
-    """Read every labelled sweep of a bag that `segment` or the demo wrote.
+    """Read every labelled sweep of a bag that `clip2scene segment` or the demo wrote.
 
     Args:
         bag: Labelled bag with poses on /tf.
@@ -92,15 +92,15 @@ def read_labelled_bag(bag: Path) -> list[LabelledSweep]:
     return sweeps
 
 
-def read_maps(bag: Path) -> Iterator[tuple[LabelledMap, Vocabulary, int]]:
-    """Read the maps of a bag that `segment`, the demo or a recording of the node wrote.
+def read_maps(bag: Path) -> Iterator[tuple[LabelledMap, int]]:
+    """Read the maps of a labelled bag, or of a recording of the node's topics.
 
     Args:
         bag: Labelled bag.
 
     Yields:
-        A map (its `counts` are not in a bag, and 0), its words as in `LabelledSweep`, and the stamp
-        of the newest sweep in it.
+        A map and the stamp of the newest sweep in it, in nanoseconds. Its `counts` are 0, because
+        no bag has them, and its vocabulary is that of a `LabelledSweep`.
 
     Raises:
         BagError: If the bag cannot be read.
@@ -117,8 +117,9 @@ def read_maps(bag: Path) -> Iterator[tuple[LabelledMap, Vocabulary, int]]:
                 points = np.stack([array[name] for name in "xyz"], axis=1)
                 counts = np.zeros(len(points), np.int64)
                 labels = _labels_of_ids(array["label"])
-                labelled_map = LabelledMap(points, labels, array["confidence"], counts, vocabulary)
-                yield labelled_map, vocabulary, stamp_ns(message.header)
+                scores = array["confidence"]
+                labelled_map = LabelledMap(points, labels, scores, counts, vocabulary)
+                yield labelled_map, stamp_ns(message.header)
 
 
 def _labels_of(message: Any) -> NDArray[np.uint8]:

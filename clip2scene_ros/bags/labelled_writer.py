@@ -1,4 +1,4 @@
-"""What comes out of a bag: its own messages untouched, labelled clouds, map and legend."""
+"""Write a labelled bag: copies of the input's messages, labelled clouds, map and legend."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ LEGEND_TOPIC: Final = "/clip2scene/legend"
 LEGEND_IMAGE_TOPIC: Final = "/clip2scene/legend_image"
 
 OWN_TOPICS: Final = (POINTS_TOPIC, MAP_TOPIC, LEGEND_TOPIC, LEGEND_IMAGE_TOPIC)
+"""Topics that a labelled bag has beside those of its input."""
 
 
 class Viewer(Protocol):
-    """What shows the results while they are made, such as clip2scene_ros.viewers.rerun.RerunLog."""
+    """Shows results while they are made, for example clip2scene_ros.viewers.rerun.RerunLog."""
 
     def show_sweep(
         self,
@@ -47,20 +48,20 @@ class Viewer(Protocol):
         labels: NDArray[np.uint8],
         vocabulary: Vocabulary,
     ) -> None:
-        """Show one labelled sweep."""
+        """Show one labelled sweep: N points, its camera views, (N,) uint8 labels."""
 
-    def show_map(self, labelled_map: LabelledMap, vocabulary: Vocabulary, at_ns: int) -> None:
-        """Show the labelled voxels as they are after the sweep of that stamp."""
+    def show_map(self, labelled_map: LabelledMap, at_ns: int) -> None:
+        """Show the labelled voxels as they are after the sweep with stamp `at_ns`."""
 
 
 class LabelledWriter:
-    """The bag that is written: copies of the input, and the product's own topics.
+    """Writes a labelled bag message by message.
 
     Args:
-        writer: Open.
+        writer: The bag, open.
         sync: Has the map's frame and the intensity scale, which is undone in what is written.
         map_period_s: Seconds of bag time between two maps.
-        viewer: Shown what is written.
+        viewer: Shown every labelled cloud and every map; None shows nothing.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class LabelledWriter:
         self._newest_sweep_ns = 0
 
     def copy(self, connection: Connection, at_ns: int, content: bytes) -> None:
-        """Write a message of the input as it is."""
+        """Copy a serialized message of the input."""
         key = (connection.topic, connection.msgtype, repr(connection.ext))
         if key not in self._copies:
             self._copies[key] = add_copy(self._writer, connection)
@@ -91,7 +92,7 @@ class LabelledWriter:
     def write_cloud(
         self, cloud: LabelledCloud, synchronized: SynchronizedSweep, now_ns: int
     ) -> None:
-        """Write a labelled sweep with its input's header, after the legend if its words are new."""
+        """Write a labelled sweep with its input's header, and before it a new legend."""
         self._announce(cloud.vocabulary, now_ns)
         array = labelled_cloud_array(cloud, self._sync.intensity_scale)
         self._newest_sweep_ns = cloud.stamp_ns
@@ -104,25 +105,25 @@ class LabelledWriter:
             )
 
     def write_due_map(self, read_map: Callable[[], LabelledMap], now_ns: int) -> None:
-        """Write the map if the last one is old enough."""
+        """Write the map if the last one is as old as the map period."""
         newest_ns = self._newest_map_ns
         # A looped or merged bag may go back in time.
         if newest_ns is None or not 0 <= now_ns - newest_ns < self._map_period_ns:
             self.write_map(read_map, now_ns)
 
     def write_map(self, read_map: Callable[[], LabelledMap], now_ns: int) -> None:
-        """Write the map, where there are poses for one."""
+        """Write the map if there are poses."""
         if self._sync.pose_source == "none" or self._vocabulary is None:
             return
         self._newest_map_ns = now_ns
         labelled_map = read_map()
-        words = labelled_map.vocabulary
-        self._announce(words, now_ns)
+        self._announce(labelled_map.vocabulary, now_ns)
         if self._viewer is not None:
-            self._viewer.show_map(labelled_map, words, self._newest_sweep_ns)
-        array: NDArray[np.void] = map_array(labelled_map, words)
+            self._viewer.show_map(labelled_map, self._newest_sweep_ns)
         header = header_message(self._newest_sweep_ns, self._sync.fixed_frame)
-        self._write(MAP_TOPIC, cloud_message(array, header), now_ns, is_latched=True)
+        self._write(
+            MAP_TOPIC, cloud_message(map_array(labelled_map), header), now_ns, is_latched=True
+        )
 
     def _announce(self, vocabulary: Vocabulary, now_ns: int) -> None:
         if vocabulary is not self._vocabulary:

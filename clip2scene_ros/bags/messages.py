@@ -1,4 +1,4 @@
-"""Messages of the rosbags library: read from bags, made of arrays, and copied to other bags."""
+"""Messages in the classes of the rosbags library: read, made from arrays, copied to other bags."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ from clip2scene_ros.messages.cloud_layouts import fields_of, has_only_finite_poi
 from clip2scene_ros.messages.decode import NANOSECONDS
 
 STORE: Final = get_typestore(Stores.ROS2_JAZZY)
-"""Definitions of all ROS 2 message types; they serialise to CDR."""
+"""Definitions of all ROS 2 message types; they serialize to CDR."""
 
 _TYPES: Final[Any] = STORE.types
 
 
 def read_message(connection: Connection, content: bytes) -> Any:
-    """Deserialise a message of a bag.
+    """Deserialize a message of a bag.
+
+    Args:
+        connection: Connection that the message belongs to.
+        content: CDR bytes.
 
     Raises:
         BagError: If its bytes do not make a message of its type.
@@ -44,10 +48,10 @@ def header_message(at_ns: int, frame_id: str) -> Any:
 
 
 def cloud_message(array: NDArray[np.void], header: Any) -> Any:
-    """Make an unorganised sensor_msgs/PointCloud2.
+    """Make a sensor_msgs/PointCloud2 of height 1.
 
     Args:
-        array: (N,) structured; its layout becomes the fields.
+        array: (N,) structured array; its names and datatypes become the fields.
         header: std_msgs/Header.
     """
     fields = [
@@ -68,7 +72,12 @@ def cloud_message(array: NDArray[np.void], header: Any) -> Any:
 
 
 def image_message(picture: NDArray[np.uint8], header: Any) -> Any:
-    """Make a sensor_msgs/Image, rgb8, of a picture (H, W, 3)."""
+    """Make a sensor_msgs/Image with encoding rgb8.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB.
+        header: std_msgs/Header.
+    """
     height, width = picture.shape[:2]
     return _TYPES["sensor_msgs/msg/Image"](
         header=header,
@@ -82,7 +91,13 @@ def image_message(picture: NDArray[np.uint8], header: Any) -> Any:
 
 
 def compressed_image_message(content: bytes, image_format: str, header: Any) -> Any:
-    """Make a sensor_msgs/CompressedImage of a file's bytes as they are."""
+    """Make a sensor_msgs/CompressedImage with the bytes of an image file.
+
+    Args:
+        content: Bytes of the file.
+        image_format: "jpeg" or "png".
+        header: std_msgs/Header.
+    """
     return _TYPES["sensor_msgs/msg/CompressedImage"](
         header=header, format=image_format, data=np.frombuffer(content, dtype=np.uint8)
     )
@@ -94,8 +109,8 @@ def camera_info_message(
     """Make the sensor_msgs/CameraInfo of a rectified pinhole camera.
 
     Args:
-        intrinsics: (3, 3) pixels.
-        image_size: (height, width).
+        intrinsics: (3, 3) float64, pixels.
+        image_size: Height and width, pixels.
         header: std_msgs/Header.
     """
     projection = np.zeros((3, 4))
@@ -119,7 +134,13 @@ def camera_info_message(
 
 
 def transform_message(T_parent_child: NDArray[np.float64], header: Any, child: str) -> Any:
-    """Make a geometry_msgs/TransformStamped; `header.frame_id` is the parent."""
+    """Make a geometry_msgs/TransformStamped.
+
+    Args:
+        T_parent_child: (4, 4) float64, metres.
+        header: std_msgs/Header; its frame is the parent.
+        child: Name of the child frame.
+    """
     translation = _TYPES["geometry_msgs/msg/Vector3"](*T_parent_child[:3, 3].tolist())
     transform = _TYPES["geometry_msgs/msg/Transform"](
         translation=translation, rotation=_quaternion(T_parent_child)
@@ -130,12 +151,18 @@ def transform_message(T_parent_child: NDArray[np.float64], header: Any, child: s
 
 
 def tf_message(transforms: list[Any]) -> Any:
-    """Make a tf2_msgs/TFMessage of TransformStamped."""
+    """Make a tf2_msgs/TFMessage of several TransformStamped."""
     return _TYPES["tf2_msgs/msg/TFMessage"](transforms=transforms)
 
 
 def odometry_message(T_parent_child: NDArray[np.float64], header: Any, child: str) -> Any:
-    """Make a nav_msgs/Odometry without twist; its covariance says so by -1."""
+    """Make a nav_msgs/Odometry without twist; -1 in the twist's covariance says so.
+
+    Args:
+        T_parent_child: (4, 4) float64, metres.
+        header: std_msgs/Header; its frame is the parent.
+        child: Name of the child frame.
+    """
     pose = _TYPES["geometry_msgs/msg/Pose"](
         position=_TYPES["geometry_msgs/msg/Point"](*T_parent_child[:3, 3].tolist()),
         orientation=_quaternion(T_parent_child),
@@ -159,19 +186,19 @@ def string_message(text: str) -> Any:
 
 
 def add_copy(writer: Writer, connection: Connection) -> Connection:
-    """Declare an input topic in another bag with its own type, definition and QoS.
+    """Declare a topic of one bag in another, with the same type, definition and QoS.
 
     Args:
-        writer: Open.
-        connection: Of the input.
+        writer: The other bag, open.
+        connection: Connection of the first bag.
 
     Returns:
-        The connection to write the input's serialised messages to.
+        The connection to write the serialized messages to.
     """
     assert isinstance(connection.ext, ConnectionExtRosbag2)
     definition, digest = connection.msgdef.data, connection.digest
     if connection.msgtype in STORE.fielddefs:
-        # A bare file carries no hash, an old sqlite3 bag no definition; the type's own will do.
+        # A bare file has no hash, and an old sqlite3 bag no definition: take those of the type.
         definition = definition or STORE.generate_msgdef(connection.msgtype, ros_version=2)[0]
         digest = digest or STORE.hash_rihs01(connection.msgtype)
     return writer.add_connection(

@@ -13,7 +13,7 @@ from clip2scene_ros.sync.topics import Profile, ProfileError, choose_profile, re
 def choose_bag_profile(
     bag: Path, cloud_topic: str | None = None, is_calibrated: bool = False
 ) -> Profile:
-    """Recognise the layout of a bag by its topics.
+    """Recognize the layout of a bag by its topics.
 
     Args:
         bag: A ROS 2 bag: folder, .mcap or .db3.
@@ -30,7 +30,7 @@ def choose_bag_profile(
 def profile_of(
     reader: Reader, cloud_topic: str | None = None, is_calibrated: bool = False
 ) -> Profile:
-    """Recognise the layout of an open bag, as `choose_bag_profile` does.
+    """Recognize the layout of an open bag, as `choose_bag_profile` does.
 
     Raises:
         BagError: If its topics leave no or several clouds.

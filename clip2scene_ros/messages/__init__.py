@@ -1,5 +1,5 @@
-"""Messages in, arrays out, and back; rclpy's classes and those of rosbags look alike.
+"""Messages to arrays and back, for the message classes of rclpy and of rosbags alike.
 
-Read `decode` (clouds, images, calibrations, poses), `point_times` (when each point was measured),
-`cloud_layouts` (labelled points as a PointCloud2), then `legend`.
+Read `decode` (clouds, images, calibrations, poses), `point_times` (the time of each point),
+`cloud_layouts` (labelled points as a PointCloud2), then `legend` (the classes as JSON).
 """

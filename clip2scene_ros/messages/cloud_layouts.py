@@ -1,4 +1,4 @@
-"""How labelled points lie in the bytes of a PointCloud2: for PCL and viewers, or for Autoware."""
+"""Layouts of labelled points in the bytes of a PointCloud2: for PCL and viewers, or Autoware."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LAYOUTS: Final = ("pcl", "autoware")
 
 UNLABELLED_ID: Final = 65535
-"""What IGNORE_LABEL becomes in layout `pcl`, as in vision_msgs."""
+"""Id of IGNORE_LABEL in layout `pcl`, as in vision_msgs."""
 
 PCL_DTYPE: Final = np.dtype(
     [
@@ -25,7 +25,7 @@ PCL_DTYPE: Final = np.dtype(
         ("rgb", "<f4"), ("label", "<u4"), ("confidence", "<f4"),
     ]
 )  # fmt: skip
-"""Layout `pcl` of a labelled cloud; PCL reads it as PointXYZRGBL, viewers colour it by `rgb`."""
+"""Layout `pcl` of a labelled cloud; PCL reads it as PointXYZRGBL, viewers color it by `rgb`."""
 
 MAP_DTYPE: Final = np.dtype(
     [
@@ -43,10 +43,10 @@ AUTOWARE_DTYPE: Final = np.dtype(
         "itemsize": 24,
     }
 )
-"""Layout `autoware` of a labelled cloud, Autoware's PointXYZCPE: padded as a C++ struct."""
+"""Layout `autoware` of a labelled cloud: Autoware's PointXYZCPE, padded as a C++ struct."""
 
 SIMILARITY_DTYPE: Final = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("intensity", "<f4")])
-"""Layout of the answer to a query; viewers colour it by `intensity` unasked."""
+"""Layout of the answer to a query; viewers color it by `intensity` by default."""
 
 _DATATYPE_OF: Final = {
     "i1": 1, "u1": 2, "i2": 3, "u2": 4, "i4": 5, "u4": 6, "f4": 7, "f8": 8,
@@ -63,17 +63,17 @@ def labelled_cloud_array(
 
     Args:
         cloud: N labelled points; layout `autoware` needs their entropies.
-        intensity_scale: The sensor's largest intensity; undoes `points_from_cloud`.
+        intensity_scale: The sensor's largest intensity; undoes the scaling of `points_from_cloud`.
         layout: One of LAYOUTS.
-        include_intensity: Keep the input's intensity; layout `autoware` has no room for it.
+        include_intensity: Keep the intensity of the input; layout `autoware` never has it.
 
     Returns:
-        (N,) of PCL_DTYPE or, without intensity, MAP_DTYPE: unlabelled points are grey with id
-        UNLABELLED_ID and confidence 0. Or (N,) of AUTOWARE_DTYPE: their id is 255, their
+        (N,) PCL_DTYPE, or MAP_DTYPE without intensity; unlabelled points are grey, with id
+        UNLABELLED_ID and confidence 0. Or (N,) AUTOWARE_DTYPE; unlabelled points have id 255 and
         probability 0.
     """
     if layout == "autoware":
-        assert cloud.entropies is not None  # who chose the layout asked the segmenter for them
+        assert cloud.entropies is not None  # the node asks the segmenter for them with this layout
         array = np.zeros(len(cloud.points), dtype=AUTOWARE_DTYPE)
         array["class_id"] = cloud.labels
         array["probability"] = np.where(cloud.labels == IGNORE_LABEL, 0, cloud.scores)
@@ -87,11 +87,11 @@ def labelled_cloud_array(
     return array
 
 
-def map_array(labelled_map: LabelledMap, vocabulary: Vocabulary) -> NDArray[np.void]:
-    """Lay a labelled map out as PointCloud2 bytes: (V,) of MAP_DTYPE."""
+def map_array(labelled_map: LabelledMap) -> NDArray[np.void]:
+    """Lay a labelled map of V voxels out as PointCloud2 bytes: (V,) MAP_DTYPE."""
     array = np.empty(len(labelled_map.points), dtype=MAP_DTYPE)
     _fill_positions(array, labelled_map.points)
-    _fill_labels(array, labelled_map.labels, labelled_map.scores, vocabulary)
+    _fill_labels(array, labelled_map.labels, labelled_map.scores, labelled_map.vocabulary)
     return array
 
 
@@ -101,11 +101,11 @@ def similarity_array(
     """Lay the answer to a query out as PointCloud2 bytes.
 
     Args:
-        points: (N, 4) float32, as in a LabelledCloud.
+        points: (N, 4) float32 points of a LabelledCloud.
         similarities: (N,) float32 in [0, 1].
 
     Returns:
-        (N,) of SIMILARITY_DTYPE.
+        (N,) SIMILARITY_DTYPE.
     """
     array = np.empty(len(points), dtype=SIMILARITY_DTYPE)
     _fill_positions(array, points)
@@ -114,7 +114,7 @@ def similarity_array(
 
 
 def fields_of(dtype: np.dtype[Any]) -> tuple[tuple[str, int, int], ...]:
-    """List a layout's PointFields as (name, offset, datatype); each has count 1."""
+    """List the PointFields of a layout as (name, offset, datatype); each has count 1."""
     assert dtype.fields is not None
     assert dtype.names is not None
     return tuple(
@@ -124,7 +124,7 @@ def fields_of(dtype: np.dtype[Any]) -> tuple[tuple[str, int, int], ...]:
 
 
 def has_only_finite_points(array: NDArray[np.void]) -> bool:
-    """Say whether x, y and z, where the layout has them, are finite: PointCloud2.is_dense."""
+    """Say whether all x, y and z of the layout are finite: the value of PointCloud2.is_dense."""
     names = array.dtype.names or ()
     return all(bool(np.isfinite(array[name]).all()) for name in "xyz" if name in names)
 
@@ -141,7 +141,7 @@ def _fill_labels(
     vocabulary: Vocabulary,
 ) -> None:
     palette = vocabulary.colorize(np.arange(256, dtype=np.uint8)).astype(np.uint32)
-    # A top byte of 0 keeps the float from being a NaN, which viewers and filters would drop.
+    # The top byte is 0, so that the float is no NaN, which viewers and filters would drop.
     packed = palette[:, 0] << 16 | palette[:, 1] << 8 | palette[:, 2]
     ids = np.arange(256, dtype=np.uint32)
     ids[IGNORE_LABEL] = UNLABELLED_ID

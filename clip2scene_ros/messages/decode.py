@@ -1,19 +1,16 @@
-"""Messages to arrays, by attribute name: rclpy's classes and those of rosbags agree."""
+"""Messages to arrays; the message classes of rclpy and of rosbags have the same attributes."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from clip2scene_core.geometry.se3 import matrix_from_quaternion
-
-if TYPE_CHECKING:
-    pass
 
 NANOSECONDS: Final = 1_000_000_000
 
@@ -28,19 +25,19 @@ _CHANNEL_ORDER: Final = {
 
 
 class CloudError(ValueError):
-    """A PointCloud2 that cannot be read; the message says what came."""
+    """A PointCloud2 that cannot be read; the message describes it."""
 
 
 class ImageError(ValueError):
-    """An image message that cannot be decoded; the message says what came."""
+    """An image message that cannot be decoded; the message describes it."""
 
 
 class CalibrationError(ValueError):
-    """A CameraInfo that does not calibrate its image."""
+    """A CameraInfo that does not calibrate its image; the message says why."""
 
 
 def stamp_ns(header: Any) -> int:
-    """Read a std_msgs/Header's stamp in nanoseconds."""
+    """Read the stamp of a std_msgs/Header, in nanoseconds."""
     return int(header.stamp.sec) * NANOSECONDS + int(header.stamp.nanosec)
 
 
@@ -52,8 +49,9 @@ def points_from_cloud(message: Any, intensity_scale: float = 255.0) -> NDArray[n
         intensity_scale: The sensor's largest intensity.
 
     Returns:
-        (N, 4) float32 x, y, z in metres and intensity divided by `intensity_scale` (0 where the
-        cloud has none), row by row in the message's order, points that are not finite included.
+        (N, 4) float32: x, y, z in metres in the message's frame, and intensity divided by
+        `intensity_scale` (0 if the cloud has none). Points keep the message's order, row by row;
+        points that are not finite are kept, too.
 
     Raises:
         CloudError: If x, y or z is missing, has an unknown datatype or lies outside the point, or
@@ -77,10 +75,10 @@ def fields_from_cloud(message: Any, names: Sequence[str]) -> NDArray[np.void]:
 
     Args:
         message: sensor_msgs/PointCloud2.
-        names: Of fields, each with count 1.
+        names: Names of the fields, each with count 1.
 
     Returns:
-        (height, width) structured array with these names, each in the cloud's own datatype.
+        (height, width) structured array with these names, each in its datatype in the cloud.
 
     Raises:
         CloudError: If a field is missing, has an unknown datatype or lies outside the point, or the
@@ -140,7 +138,8 @@ def intrinsics_from_camera_info(message: Any, image_size: tuple[int, int]) -> ND
 
     Args:
         message: sensor_msgs/CameraInfo of a rectified image; R and P are not used.
-        image_size: (height, width) of the decoded image; K is scaled when only the scale differs.
+        image_size: Height and width of the decoded image, pixels; K is scaled when only the scale
+            differs.
 
     Returns:
         (3, 3) float64, pixels.

@@ -1,4 +1,4 @@
-"""The legend of a vocabulary as JSON, as nodes and bags publish it."""
+"""The classes of a vocabulary as JSON: what the node and labelled bags have on ~/legend."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ def legend_json(vocabulary: Vocabulary, version: int) -> str:
     """Write the legend: {"version", "classes": [{"id", "name", "prompt", "rgb"}]}.
 
     Args:
-        vocabulary: Class i has id i in the published clouds.
-        version: Counts the prompt changes.
+        vocabulary: C classes; class i has id i in labelled clouds.
+        version: 1 for the first vocabulary, one more with each new one.
+
+    Returns:
+        JSON; rgb has three integers from 0 to 255.
     """
     classes = [
         {"id": index, "name": name, "prompt": prompt, "rgb": [int(value) for value in color]}

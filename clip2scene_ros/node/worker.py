@@ -1,4 +1,4 @@
-"""The thread that labels: newest sweep in, labelled cloud out."""
+"""The thread that labels: the newest sweep in, a labelled cloud out."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from clip2scene_ros.sync.sweeps import Rejection, RejectionKind, SynchronizedSwe
 from clip2scene_ros.sync.synchronizer import SweepSynchronizer
 
 MAX_FAILURES_IN_A_ROW: Final = 5
-"""So many exceptions, one sweep after the other, are no accident any more."""
+"""After so many sweeps in a row that ended in an exception, the worker gives up."""
 
-_IDLE_S = 0.05
-_JOIN_S = 10.0
+_IDLE_S: Final = 0.05
+_JOIN_S: Final = 10.0
 
 _LOGGER = logging.getLogger(__name__)
 
 
 class SegmentWorker:
-    """Labels the newest ready sweep, over and over, away from the executor's thread.
+    """Labels the newest ready sweep again and again, outside of the executor's thread.
 
-    A sweep that fails is counted and logged, and the next one is tried; after
-    MAX_FAILURES_IN_A_ROW the worker gives up, says so in the record, and labels nothing more.
-    A sweep that nobody wants, neither a subscriber nor the map, is dropped unread.
+    A sweep that fails is counted and logged, and the next one is tried. After
+    MAX_FAILURES_IN_A_ROW the worker gives up, marks the record, and labels nothing more. A sweep
+    that neither a subscriber nor the map needs is dropped without decoding.
 
     Args:
-        synchronizer: Gives sweeps.
-        segmenter: Labels them.
-        outputs: Take the results.
-        record: Is told what happened.
-        now_ns: The node's clock.
-        values: Gives the node's parameters as they are; read once a sweep.
+        synchronizer: Releases sweeps.
+        segmenter: Labels them and keeps the map.
+        outputs: Publish the results.
+        record: Counts what happened to the sweeps.
+        now_ns: Gives the time now by the node's clock, in nanoseconds.
+        values: Gives the node's present parameters; called once for each sweep.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class SegmentWorker:
         self._thread.start()
 
     def wake(self) -> None:
-        """Say that a message came in."""
+        """Tell the thread that a message arrived."""
         self._wake.set()
 
     def stop(self) -> None:
-        """End the thread after the sweep that it works on."""
+        """End the thread after the sweep that it labels now."""
         self._stopping.set()
         self._wake.set()
         self._thread.join(_JOIN_S)
@@ -86,7 +86,7 @@ class SegmentWorker:
             try:
                 is_idle = not self._step()
             except Exception as error:  # noqa: BLE001  one bad sweep must not end the node
-                self._complain(error)
+                self._note_failure(error)
                 is_idle = True
             if is_idle:
                 self._wake.wait(_IDLE_S)
@@ -127,7 +127,7 @@ class SegmentWorker:
             self._miss_cameras(synchronized, values.sync_min_cameras, "the LiDAR labels alone")
         labelled_s = time.monotonic()
         if self._stopping.is_set() or self._record.is_paused:
-            return  # who stopped or paused the worker must not hear of it again
+            return  # a worker that was stopped or paused publishes nothing more
         self._outputs.legend.announce_cloud(
             cloud.vocabulary, synchronized.header, values.min_confidence
         )
@@ -158,20 +158,20 @@ class SegmentWorker:
         period_s = map_period_s(values)
         if period_s is None or self._newest_stamp is None:
             return
-        words, stamp = self._mapped or (self._segmenter.vocabulary, None)
-        # New words label the whole map at once: nobody has to wait for the next sweep.
-        if words is self._segmenter.vocabulary and (
+        vocabulary, stamp = self._mapped or (self._segmenter.vocabulary, None)
+        # New prompts label the whole map at once: it is published without waiting for a sweep.
+        if vocabulary is self._segmenter.vocabulary and (
             stamp is self._newest_stamp or time.monotonic() < self._map_due_s
         ):
             return
         begin_s = time.monotonic()
         labelled_map = self._segmenter.map()
-        words, stamp = labelled_map.vocabulary, self._newest_stamp
-        self._outputs.legend.announce(words)
-        self._outputs.sweeps.publish_map(labelled_map, words, stamp)
+        vocabulary, stamp = labelled_map.vocabulary, self._newest_stamp
+        self._outputs.legend.announce(vocabulary)
+        self._outputs.sweeps.publish_map(labelled_map, stamp)
         self._record.add_map(len(labelled_map.points), time.monotonic() - begin_s)
         self._map_due_s = time.monotonic() + period_s
-        self._mapped = (words, stamp)
+        self._mapped = (vocabulary, stamp)
 
     def _note(self, rejections: list[Rejection]) -> None:
         self._record.add_rejections(rejections)
@@ -179,7 +179,7 @@ class SegmentWorker:
             if rejection.kind is RejectionKind.TIME_JUMP:
                 _LOGGER.info(rejection.reason)
 
-    def _complain(self, error: Exception) -> None:
+    def _note_failure(self, error: Exception) -> None:
         text = " ".join(str(error).split()) or "no further text"
         text = f"{type(error).__name__}: {text}"
         if self._record.add_failure(text):

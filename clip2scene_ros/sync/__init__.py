@@ -1,7 +1,7 @@
-"""Clouds, images, calibrations and poses in any order in; sweeps with camera views out.
+"""Messages in any order in; sweeps with a pose and camera views out.
 
 Read `topics` (which topic is the cloud, which are the cameras), `extrinsics` and
-`camera_info_files` (what a file says instead), `poses`, `camera_buffer`, `pending` (a cloud that
-waits), `sweeps` (options and results), `synchronizer` (all of it), `inputs` (which topic goes to
-which of its methods), then `time_jumps`.
+`camera_info_files` (files in place of topics), `poses`, `camera_buffer`, `time_jumps`, `sweeps`
+(options and results), `pending` (a cloud that waits), `synchronizer` (uses all of these), then
+`inputs` (which topic goes to which method of the synchronizer).
 """

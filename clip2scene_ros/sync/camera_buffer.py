@@ -1,4 +1,4 @@
-"""What came of one camera: its newest images and its calibration."""
+"""The newest images of one camera, and its calibration."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class CameraBuffer:
     """Keeps a camera's images of the last second, and longer while a cloud may need them.
 
     Args:
-        topics: Named in reasons.
-        frame_override: The camera's frame, whatever its messages say; None believes them.
+        topics: The camera's topics, for error messages.
+        frame_override: The camera's frame in place of the one in its headers; None takes theirs.
         stored_info: CameraInfo from a file, which messages do not replace; None takes messages.
     """
 
@@ -38,7 +38,13 @@ class CameraBuffer:
             self.info = message
 
     def add_image(self, at_ns: int, message: Any, oldest_needed_ns: int | None) -> None:
-        """Take a sensor_msgs/Image or CompressedImage and drop those that no cloud needs."""
+        """Take an image and drop the images that no cloud needs.
+
+        Args:
+            at_ns: Stamp of the image, in nanoseconds.
+            message: sensor_msgs/Image or CompressedImage.
+            oldest_needed_ns: Earliest stamp that a waiting cloud may use; None if no cloud waits.
+        """
         self._images.append((at_ns, message))
         keep_from_ns = at_ns - _HISTORY_NS
         if oldest_needed_ns is not None:
@@ -47,16 +53,19 @@ class CameraBuffer:
             self._images.popleft()
 
     def is_complete(self, cloud_ns: int) -> bool:
-        """Whether waiting cannot bring a nearer image: later ones are farther away."""
+        """Say whether waiting cannot bring a nearer image: later ones are farther away."""
         has_later_image = bool(self._images) and self._images[-1][0] >= cloud_ns
         return has_later_image and self.info is not None
 
     def nearest(self, cloud_ns: int, tolerance_s: float) -> tuple[int, Any] | str:
-        """Find the image for a cloud: its stamp and the message, or the reason for none.
+        """Find the image that is nearest to a cloud in time.
 
         Args:
-            cloud_ns: The cloud's stamp.
-            tolerance_s: An image belongs to a cloud if their stamps differ by no more.
+            cloud_ns: Stamp of the cloud, in nanoseconds.
+            tolerance_s: Largest difference between the two stamps, in seconds.
+
+        Returns:
+            The image's stamp in nanoseconds and its message, or the reason why there is none.
         """
         if self.info is None:
             return f"no CameraInfo came on {self.topics.info}"
@@ -77,7 +86,7 @@ class CameraBuffer:
         return at_ns, message
 
     def frame_of(self, image: Any) -> str:
-        """Name an image's frame; '' if nothing does."""
+        """Name the frame of an image; '' if neither it nor its CameraInfo names one."""
         info_frame = "" if self._has_stored_info else self.info.header.frame_id
         return str(self._frame_override or image.header.frame_id or info_frame)
 

@@ -18,7 +18,12 @@ class CalibrationFileError(ValueError):
 
 @dataclass(frozen=True)
 class RegionOfInterest:
-    """The whole image, in the fields of sensor_msgs/RegionOfInterest that are read."""
+    """The whole image, with the fields of sensor_msgs/RegionOfInterest that are read.
+
+    Attributes:
+        x_offset: First column, pixels.
+        y_offset: First row, pixels.
+    """
 
     x_offset: int = 0
     y_offset: int = 0
@@ -26,14 +31,14 @@ class RegionOfInterest:
 
 @dataclass(frozen=True)
 class FileCameraInfo:
-    """A calibration file, in the fields of sensor_msgs/CameraInfo that are read.
+    """A calibration file, with the fields of sensor_msgs/CameraInfo that are read.
 
     Attributes:
-        height: Rows of the calibrated image, pixels.
-        width: Columns of it, pixels.
+        height: Height of the calibrated image, pixels.
+        width: Width of the calibrated image, pixels.
         k: (9,) float64 intrinsics, row by row, pixels.
-        d: Float64 distortion coefficients; may be empty.
-        roi: A file calibrates the whole image.
+        d: (K,) float64 distortion coefficients; K may be 0.
+        roi: Region that is calibrated: the whole image.
     """
 
     height: int
@@ -49,10 +54,10 @@ def load_camera_infos(url: str, cameras: Collection[str]) -> dict[str, FileCamer
     Args:
         url: A path, file:///PATH or package://PACKAGE/PATH; ${NAME} or {camera} in it is the
             camera's name, {CAMERA} its name in capitals. "" names no files.
-        cameras: Their names.
+        cameras: Names of the cameras.
 
     Returns:
-        The calibration of each camera; empty without files.
+        Calibration by camera name; empty without files.
 
     Raises:
         CalibrationFileError: If the URL cannot be understood, several cameras share a file, or a

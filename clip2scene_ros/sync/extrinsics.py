@@ -1,4 +1,7 @@
-"""A YAML file of rigid transforms, for robots and wheels that have no /tf_static."""
+"""Extrinsics from a file and frames from parameters, where /tf_static and headers do not say them.
+
+The ROS wheels have no tf2_msgs, and some robots publish no /tf_static.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ from numpy.typing import NDArray
 
 from clip2scene_core.geometry.se3 import matrix_from_quaternion, quaternion_from_matrix
 
+POINTS: Final = "points"
+"""What the LiDAR is called in a frame override."""
+
 _KEYS: Final = ("parent", "child", "translation", "rotation_xyzw")
 
 
@@ -25,9 +31,9 @@ class StaticTransform:
     """One rigid edge of the transform tree.
 
     Attributes:
-        parent: For example "base_link".
-        child: For example "lidar_top".
-        T_parent_child: (4, 4) float64.
+        parent: Name of the parent frame, for example "base_link".
+        child: Name of the child frame, for example "lidar_top".
+        T_parent_child: (4, 4) float64 pose of the child in the parent, metres.
     """
 
     parent: str
@@ -36,13 +42,16 @@ class StaticTransform:
 
 
 def load_extrinsics(path: Path) -> tuple[StaticTransform, ...]:
-    """Read rigid transforms.
+    """Read rigid transforms from a file.
 
     The file holds `transforms:`, a list of mappings with `parent`, `child`, `translation` (x, y, z
-    in metres) and `rotation_xyzw` (a quaternion), each the pose of the child in the parent.
+    in metres) and `rotation_xyzw` (a quaternion), which give the pose of the child in the parent.
 
     Args:
         path: YAML file.
+
+    Returns:
+        The transforms in the order of the file.
 
     Raises:
         ExtrinsicsError: If the file is missing, no YAML, or an entry does not fit.
@@ -75,27 +84,8 @@ def save_extrinsics(path: Path, transforms: Iterable[StaticTransform]) -> None:
     path.write_text(yaml.safe_dump({"transforms": entries}, sort_keys=False), encoding="utf-8")
 
 
-def _read_entry(entry: Any, where: str) -> StaticTransform:
-    if not isinstance(entry, dict) or set(entry) != set(_KEYS):
-        raise ExtrinsicsError(f"{where} must have exactly {', '.join(_KEYS)}, got {entry!r}")
-    translation, rotation = entry["translation"], entry["rotation_xyzw"]
-    try:
-        qx, qy, qz, qw = (float(value) for value in rotation)
-        x, y, z = (float(value) for value in translation)
-        T_parent_child = matrix_from_quaternion((qw, qx, qy, qz), (x, y, z))
-    except (TypeError, ValueError) as error:
-        raise ExtrinsicsError(
-            f"{where} needs a translation of 3 numbers and a quaternion of 4, "
-            f"got {translation!r} and {rotation!r}"
-        ) from error
-    return StaticTransform(str(entry["parent"]), str(entry["child"]), T_parent_child)
-
-
-POINTS: Final = "points"
-
-
 def parse_frame_overrides(texts: Iterable[str], cameras: Collection[str]) -> dict[str, str]:
-    """Read which frame a sensor's messages are in, whatever their headers say.
+    """Read the frames that replace those in the headers of a sensor's messages.
 
     Args:
         texts: "points=FRAME" and "CAMERA=FRAME"; {camera} on both sides stands for every camera, as
@@ -103,7 +93,7 @@ def parse_frame_overrides(texts: Iterable[str], cameras: Collection[str]) -> dic
         cameras: Names of all cameras.
 
     Returns:
-        Frames by "points" or the camera's name.
+        Frame by sensor: "points" or a camera's name.
 
     Raises:
         ValueError: If a text has another form, names an unknown sensor, or names one twice.
@@ -124,3 +114,19 @@ def parse_frame_overrides(texts: Iterable[str], cameras: Collection[str]) -> dic
                 raise ValueError(f"frame override '{text}' names {sensor} a second time")
             frames[sensor] = frame.replace("{camera}", camera)
     return frames
+
+
+def _read_entry(entry: Any, where: str) -> StaticTransform:
+    if not isinstance(entry, dict) or set(entry) != set(_KEYS):
+        raise ExtrinsicsError(f"{where} must have exactly {', '.join(_KEYS)}, got {entry!r}")
+    translation, rotation = entry["translation"], entry["rotation_xyzw"]
+    try:
+        qx, qy, qz, qw = (float(value) for value in rotation)
+        x, y, z = (float(value) for value in translation)
+        T_parent_child = matrix_from_quaternion((qw, qx, qy, qz), (x, y, z))
+    except (TypeError, ValueError) as error:
+        raise ExtrinsicsError(
+            f"{where} needs a translation of 3 numbers and a quaternion of 4, "
+            f"got {translation!r} and {rotation!r}"
+        ) from error
+    return StaticTransform(str(entry["parent"]), str(entry["child"]), T_parent_child)

@@ -1,4 +1,4 @@
-"""A cloud on its way to a sweep: message, stamps, and points once they are asked for."""
+"""A cloud on its way to a sweep: waiting, then matched with pose and images, then decoded."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class PendingCloud:
     """A sensor_msgs/PointCloud2 that waits for its poses and images.
 
     Attributes:
-        topic: Where it came from.
-        message: The cloud.
-        at_ns: Its stamp.
-        arrival_ns: When it came, by the synchronizer's clock.
-        arrived_s: The same by a steady clock.
+        topic: Topic that it came on, for error messages.
+        message: sensor_msgs/PointCloud2 with N points.
+        at_ns: Stamp in nanoseconds.
+        arrival_ns: Time of arrival by the synchronizer's clock, in nanoseconds.
+        arrived_s: Time of arrival by a steady clock, in seconds.
         intensity_scale: The LiDAR's largest intensity.
-        header: The message's own, or one with the frame that overrides its.
+        header: std_msgs/Header of the message, with the overriding frame if there is one.
     """
 
     topic: str
@@ -48,12 +48,12 @@ class PendingCloud:
 
     @property
     def where(self) -> str:
-        """Name topic and stamp, for reasons."""
+        """Topic and stamp, for error messages."""
         return f"{self.topic} at {self.at_ns / NANOSECONDS:.6f}"
 
     @cached_property
     def points(self) -> NDArray[np.float32]:
-        """The points, (N, 4); decoded once.
+        """(N, 4) float32 points, decoded once.
 
         Raises:
             CloudError: As `points_from_cloud`.
@@ -62,7 +62,7 @@ class PendingCloud:
 
     @cached_property
     def offsets_s(self) -> NDArray[np.float64]:
-        """Seconds of each point from the stamp, (N,); read once.
+        """(N,) float64 time of each point in seconds from the stamp, read once.
 
         Raises:
             CloudError: As `point_times`.
@@ -71,7 +71,7 @@ class PendingCloud:
 
     @property
     def span_s(self) -> tuple[float, float]:
-        """First and last of the points' moments and the stamp, in seconds from the stamp.
+        """First and last time of the points in seconds from the stamp; they enclose the stamp.
 
         Raises:
             CloudError: As `point_times`.
@@ -84,12 +84,12 @@ class MatchedImage:
     """One camera's image for one sweep.
 
     Attributes:
-        camera: Its name.
+        camera: Name of the camera.
         message: sensor_msgs/Image or CompressedImage.
         info: sensor_msgs/CameraInfo.
-        frame_id: The camera's frame.
+        frame_id: Name of the camera's frame.
         T_fixed_camera: (4, 4) float64 at the image's stamp.
-        at_ns: The image's stamp.
+        at_ns: Stamp of the image, in nanoseconds.
     """
 
     camera: str
@@ -113,15 +113,15 @@ class MatchedImage:
 
 @dataclass(frozen=True)
 class SweepMatch:
-    """What a sweep is made of.
+    """A cloud with its pose and its images, not decoded yet.
 
     Attributes:
-        cloud: Its points.
-        T_fixed_lidar: (4, 4) float64 at the cloud's stamp; NaN where it is missing.
-        motion: How the LiDAR moved while it measured; None leaves the points where they are.
-        images: One for each camera that has any.
-        left_out: Why the other cameras have none, or the pose is missing.
-        num_time_jumps: Backward jumps in time before the cloud came.
+        cloud: The cloud.
+        T_fixed_lidar: (4, 4) float64 at the cloud's stamp; all NaN if the pose is missing.
+        motion: Motion of the LiDAR during the sweep; None does not deskew.
+        images: At most one for each camera.
+        left_out: Reasons why other cameras have no image or the pose is missing.
+        num_time_jumps: Number of backward jumps in time before the cloud came.
     """
 
     cloud: PendingCloud
@@ -132,13 +132,13 @@ class SweepMatch:
     num_time_jumps: int
 
     def decode(self, follows_time_jump: bool) -> tuple[SynchronizedSweep, list[Rejection]]:
-        """Decode points and images.
+        """Decode points and images, and deskew the points.
 
         Args:
-            follows_time_jump: Passed on.
+            follows_time_jump: Whether time ran backwards since the sweep before.
 
         Returns:
-            The sweep, and what is missing from it and why.
+            The sweep, and one rejection for each camera that is missing from it.
 
         Raises:
             CloudError: If the cloud cannot be read.

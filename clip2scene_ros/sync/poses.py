@@ -24,27 +24,28 @@ from clip2scene_ros.sync.extrinsics import StaticTransform
 POSE_SOURCES: Final = ("tf", "odometry", "none")
 
 _RECHECK_NS: Final = 5 * NANOSECONDS
-_MOMENT_S: Final = 0.01
+_MOTION_STEP_S: Final = 0.01
 _RIGID_WITHIN_M: Final = 1e-3
 _RIGID_WITHIN_DEG: Final = 0.01
 
 
 class NoExtrinsicsError(LookupError):
-    """Where a sensor sits on the robot is not known; the message names both frames."""
+    """The extrinsics of a sensor are not known; the message names both frames."""
 
 
 class SensorPoses:
-    """Where each sensor is in the fixed frame: T_fixed_base at the stamp, T_base_sensor rigid.
+    """Poses of the sensors in the fixed frame: T_fixed_base at the stamp, times T_base_sensor.
 
-    Treating sensor mounts as rigid needs one moving look-up instead of one per sensor, and bags
-    that repeat the mounts only twice a second lose no sweep by it. A mount is looked up once and
-    then watched: where it has moved, `take_moves` says so and the new place counts.
+    Rigid extrinsics need one look-up at the stamp instead of one per sensor, and bags that repeat
+    them only twice a second lose no sweep. Extrinsics are looked up once and checked every five
+    seconds. If they have changed, `take_moves` says so and the new ones count.
 
     Args:
-        fixed_frame: For example "map".
-        base_frame: For example "base_link".
-        source: "tf", "odometry" or "none".
-        rigid_extrinsics: False looks mounts up at the stamps, for sensors that move on the robot.
+        fixed_frame: Frame of the map, for example "map".
+        base_frame: Frame of the robot, for example "base_link".
+        source: Where T_fixed_base comes from: "tf", "odometry" or "none".
+        rigid_extrinsics: False looks extrinsics up at the stamps, for sensors that move on the
+            robot.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class SensorPoses:
         self._odometry_frames: tuple[str, str] | None = None
 
     def add_static(self, transforms: Iterable[StaticTransform]) -> None:
-        """Add rigid edges; a child that is known already moves."""
+        """Add rigid edges; for a child that is known already, the new edge replaces the old one."""
         for transform in transforms:
             self._static[transform.child] = transform
             self._tree.set_static_transform(
@@ -120,7 +121,13 @@ class SensorPoses:
             self._odometry_frames = (message.header.frame_id, message.child_frame_id)
 
     def T_fixed_base(self, at_ns: int) -> NDArray[np.float64]:
-        """Look the pose up, interpolated and never extrapolated.
+        """Look up the robot's pose, interpolated and never extrapolated.
+
+        Args:
+            at_ns: Stamp in nanoseconds.
+
+        Returns:
+            (4, 4) float64.
 
         Raises:
             TransformError: If the stamp is not covered, or the frames are not connected.
@@ -141,13 +148,16 @@ class SensorPoses:
     def T_fixed_sensor(
         self, sensor_frame: str, lidar_frame: str, at_ns: int, now_ns: int
     ) -> NDArray[np.float64]:
-        """Locate a sensor; where there is no pose source the LiDAR's frame is the fixed one.
+        """Look up the pose of a sensor; without a pose source the LiDAR frame is the fixed frame.
 
         Args:
             sensor_frame: For example "cam_front".
             lidar_frame: For example "lidar_top".
-            at_ns: The reading's stamp.
-            now_ns: Time now.
+            at_ns: Stamp of the sensor's message, in nanoseconds.
+            now_ns: Time now, in nanoseconds.
+
+        Returns:
+            (4, 4) float64.
 
         Raises:
             NoExtrinsicsError: As `T_base_sensor`.
@@ -163,21 +173,21 @@ class SensorPoses:
     def sweep_motion(
         self, lidar_frame: str, at_ns: int, span_s: tuple[float, float], now_ns: int
     ) -> SweepMotion:
-        """Say how the LiDAR moved during a sweep.
+        """Look up how the LiDAR moved during a sweep, every 10 ms.
 
         Args:
             lidar_frame: For example "lidar_top".
-            at_ns: The sweep's stamp.
-            span_s: Its first and its last moment, in seconds from the stamp.
-            now_ns: Time now.
+            at_ns: Stamp of the sweep, in nanoseconds.
+            span_s: First and last time of the sweep, in seconds from the stamp.
+            now_ns: Time now, in nanoseconds.
 
         Raises:
             NoExtrinsicsError: As `T_base_sensor`.
-            TransformError: As `T_fixed_sensor`, for every moment.
+            TransformError: As `T_fixed_sensor`, for every time.
         """
         first_s, last_s = span_s
-        num_moments = 1 + math.ceil((last_s - first_s) / _MOMENT_S)
-        offsets_s = np.linspace(first_s, last_s, num_moments)
+        num_steps = 1 + math.ceil((last_s - first_s) / _MOTION_STEP_S)
+        offsets_s = np.linspace(first_s, last_s, num_steps)
         T_fixed_lidar = [
             self.T_fixed_sensor(lidar_frame, lidar_frame, at_ns + round(offset * 1e9), now_ns)
             for offset in offsets_s.tolist()
@@ -186,16 +196,19 @@ class SensorPoses:
         return SweepMotion(offsets_s, T_stamp_fixed @ np.array(T_fixed_lidar))
 
     def T_base_sensor(self, sensor_frame: str, at_ns: int, now_ns: int) -> NDArray[np.float64]:
-        """Look a mount up: rigid, once; else at the stamp.
+        """Look up the extrinsics of a sensor: rigid ones once, others at the stamp.
 
         Args:
             sensor_frame: For example "lidar_top".
-            at_ns: The reading's stamp; a rigid mount is the same at all stamps.
-            now_ns: Time now; a rigid mount is looked up again every five seconds.
+            at_ns: Stamp in nanoseconds; rigid extrinsics are the same at all stamps.
+            now_ns: Time now, in nanoseconds; rigid extrinsics are looked up again every 5 s.
+
+        Returns:
+            (4, 4) float64.
 
         Raises:
             NoExtrinsicsError: If the frames are not connected, or the sensor's has no name.
-            TransformError: If the mount is not rigid and the stamp is not covered.
+            TransformError: If the extrinsics are not rigid and the stamp is not covered.
         """
         if not sensor_frame:
             raise NoExtrinsicsError("the header names no frame; name it in frame_overrides")
@@ -214,12 +227,12 @@ class SensorPoses:
         return extrinsics.T_base_sensor
 
     def take_moves(self) -> list[str]:
-        """Hand over what was noticed since the last call: a line for each mount that moved."""
+        """Hand over a line for each sensor whose rigid extrinsics changed since the last call."""
         moves, self._moves = self._moves, []
         return moves
 
     def clear(self) -> None:
-        """Forget the moving edges, for example after a jump in time; rigid ones stay."""
+        """Forget the moving edges, for example after a jump in time; rigid edges stay."""
         self._tree.clear()
         self._odometry_frames = None
         self.add_static(list(self._static.values()))
@@ -236,9 +249,8 @@ class SensorPoses:
         except TransformError as error:
             if known is None:
                 raise _no_extrinsics(error) from error
-            return _RigidExtrinsics(
-                known.T_base_sensor, None
-            )  # a rigid mount outlives a jump in time
+            # Rigid extrinsics stay known after a jump in time.
+            return _RigidExtrinsics(known.T_base_sensor, None)
         if known is not None:
             distance_m, angle_rad = displacement(known.T_base_sensor, T_base_sensor)
             angle_deg = math.degrees(angle_rad)

@@ -1,4 +1,4 @@
-"""The nouns of assembly: its options, the sweep that comes out, and what was left out and why."""
+"""The nouns of synchronization: its options, the sweep that comes out, and rejections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MISSING_POSES: Final = ("drop", "single")
 
 
 class RejectionKind(str, Enum):
-    """Why a message, or a camera of a sweep, was left out."""
+    """Why a message or a camera of a sweep was left out."""
 
     BAD_CLOUD = "bad cloud"
     ZERO_STAMP = "zero stamp"
@@ -36,12 +36,12 @@ class RejectionKind(str, Enum):
 
 @dataclass(frozen=True)
 class Rejection:
-    """One thing that was left out.
+    """A message or a camera view that was left out.
 
     Attributes:
-        kind: For counting.
-        reason: One line: topic, stamp, frames, what to do.
-        camera: Whose message or view it was; "" for all that is no camera's.
+        kind: What the rejections are counted by.
+        reason: One line for people: topic, stamp, frames, what to do.
+        camera: Name of the camera; "" if it was no camera's message or view.
     """
 
     kind: RejectionKind
@@ -54,24 +54,25 @@ class SyncOptions:
     """How messages become sweeps.
 
     Attributes:
-        fixed_frame: The frame that the map stands in.
-        base_frame: The frame whose pose is known in the fixed frame.
+        fixed_frame: Frame of the map.
+        base_frame: Frame of the robot; its pose in the fixed frame is known.
         pose_source: "tf", "odometry", or "none": each sweep stands alone, in its own frame.
         cameras: Names of the profile's cameras to wait for; none in mode "lidar".
-        tolerance_s: An image belongs to a sweep if their stamps differ by no more.
-        max_wait_s: A sweep waits no longer for images. Longer than the tolerance, so that the wait
-            decides nothing but the latency.
-        pose_wait_s: A sweep waits no longer for a pose at or after its stamp.
-        on_missing_pose: What then becomes of it: "drop", or "single": it is labelled as it came,
-            without cameras and without a place in the map.
+        tolerance_s: Largest difference between the stamps of a sweep and its image, in seconds.
+        max_wait_s: Longest wait of a sweep for images, in seconds. It is longer than the tolerance,
+            so that it affects nothing but the latency.
+        pose_wait_s: Longest wait of a sweep for a pose at or after its stamp, in seconds.
+        on_missing_pose: What happens to a sweep whose pose did not come: "drop", or "single": it is
+            labelled without cameras and does not enter the map.
         intensity_scale: The LiDAR's largest intensity.
-        zero_stamp: "reject" or "arrival": what to do with a stamp of 0.
-        extrinsics_file: Rigid transforms for when there is no /tf_static.
-        rigid_extrinsics: Sensors don't move on the robot: their mounts are looked up once, at the
-            newest transform, and watched. False looks them up at the stamps.
+        zero_stamp: What happens to a message with stamp 0: "reject" or "arrival", which takes the
+            time of arrival.
+        extrinsics_file: YAML file of rigid transforms, if there is no /tf_static.
+        rigid_extrinsics: True for sensors that do not move on the robot: their extrinsics are
+            looked up once, at the newest transform, and checked. False looks them up at the stamps.
         camera_info_url: Calibration files (see `load_camera_infos`) in place of CameraInfo topics;
             "" for none.
-        frame_overrides: Frames in place of the headers', as `parse_frame_overrides` reads them.
+        frame_overrides: Frames in place of those in the headers, see `parse_frame_overrides`.
         deskew: Undo the LiDAR's motion within a sweep; clouds need a time per point.
     """
 
@@ -115,19 +116,20 @@ class SyncOptions:
 
 @dataclass(frozen=True)
 class SynchronizedSweep:
-    """A sweep that can be labelled.
+    """A sweep with its pose and its camera views, ready to be labelled.
 
     Attributes:
-        sweep: All points of the cloud in its order; `T_global_lidar` holds T_fixed_lidar, or NaN
-            where it is missing and `on_missing_pose` is "single". With `deskew` the points are
+        sweep: N points in the order of the cloud; `T_global_lidar` holds T_fixed_lidar, or NaN if
+            the pose is missing and `on_missing_pose` is "single". With `deskew` the points are
             where they would have been measured at the stamp.
-        points: (N, 4) float32, the same as they were sent; what is published keeps them.
-        cameras: Views within the tolerance, in the options' order.
-        camera_frames: Frame of each view's image.
-        header: The cloud's own, in the frame that overrides it; the output carries the same.
-        follows_time_jump: Time ran backwards since the sweep before: reset the segmenter first.
-        wait_s: From the cloud's arrival until its turn, by a steady clock.
-        decode_s: Spent on decoding the cloud and its images.
+        points: (N, 4) float32 points as they were sent; the labelled cloud holds these.
+        cameras: Views within the tolerance, in the order of the options.
+        camera_frames: Name of the frame of each view.
+        header: std_msgs/Header of the cloud, with the overriding frame if there is one; the
+            labelled cloud has the same.
+        follows_time_jump: Time ran backwards since the sweep before; the map must be forgotten.
+        wait_s: Seconds from the cloud's arrival until it is decoded, by a steady clock.
+        decode_s: Seconds that decoding the cloud and its images took.
     """
 
     sweep: Sweep

@@ -1,4 +1,4 @@
-"""Clouds, images, calibrations and poses in any order in; sweeps with their camera views out."""
+"""Pairs each cloud with its pose and its images: messages in any order in, sweeps out."""
 
 from __future__ import annotations
 
@@ -31,7 +31,13 @@ _MAX_WAITING: Final = 100
 
 @dataclass(frozen=True)
 class _Wait:
-    """How long a cloud has waited: whether images, or poses too, are waited for no longer."""
+    """How long a cloud has waited.
+
+    Attributes:
+        now_ns: Time now, in nanoseconds.
+        is_over: The wait for images is over.
+        is_over_for_poses: The wait for poses is over.
+    """
 
     now_ns: int
     is_over: bool
@@ -39,18 +45,20 @@ class _Wait:
 
 
 class SweepSynchronizer:
-    """Pairs each cloud with its pose and its nearest images; the LiDAR decides when.
+    """Pairs each cloud with its pose and its nearest images.
 
-    A cloud is released once its pose is interpolable and each camera has an image at or after its
-    stamp (later ones can only be farther away), or the waits are over. What is released depends on
-    stamps alone, not on the order of arrival across topics, so a live graph and a bag agree.
+    A cloud is released once its pose can be interpolated and each camera has an image at or after
+    its stamp (later images can only be farther away), or once the waits are over. What is released
+    depends on stamps alone and not on the order of arrival across topics, so a live graph and a bag
+    give the same sweeps.
 
-    All methods may be called from any thread. `now_ns` is one clock throughout: ROS time in a node,
-    bag time offline. It bounds the waits and replaces a zero stamp if asked for.
+    All methods may be called from any thread. `now_ns` is the time now in nanoseconds, by one clock
+    throughout: ROS time in a node, bag time offline. It bounds the waits and replaces a zero stamp
+    if the options say so.
 
     Args:
         options: How messages become sweeps.
-        profile: Names the topics in reasons.
+        profile: The topics, for error messages.
 
     Raises:
         ValueError: If an option's camera or frame override is not in the profile.
@@ -81,12 +89,12 @@ class SweepSynchronizer:
             camera: CameraBuffer(profile.cameras[camera], frames.get(camera), infos.get(camera))
             for camera in options.cameras
         }
-        self._watch = TimeJumpDetector()
+        self._time_jumps = TimeJumpDetector()
         self._rejections: list[Rejection] = []
         self._num_time_jumps_released = 0
 
     def change_waits(self, options: SyncOptions) -> None:
-        """Take tolerance, waits and what follows them from other options, at the next match."""
+        """Take tolerance, waits and `on_missing_pose` from new options; they hold from now on."""
         with self._lock:
             self.options = replace(
                 self.options,
@@ -103,7 +111,7 @@ class SweepSynchronizer:
             at_ns = self._stamp(message, topic, now_ns)
             if at_ns is None:
                 return
-            if not self._watch_time(topic, at_ns):
+            if not self._check_time(topic, at_ns):
                 self._reject(
                     RejectionKind.BEFORE_JUMP,
                     f"{topic} at {at_ns / NANOSECONDS:.6f}: it came after others had jumped back",
@@ -129,20 +137,20 @@ class SweepSynchronizer:
                 )
 
     def on_image(self, camera: str, message: Any, now_ns: int) -> None:
-        """Take a sensor_msgs/Image or CompressedImage; cameras that are not used are ignored."""
+        """Take a sensor_msgs/Image or CompressedImage; ignored if the camera is not used."""
         if camera not in self._cameras:
             return
         topic = self.profile.cameras[camera].image
         with self._lock:
             at_ns = self._stamp(message, topic, now_ns, camera)
-            if at_ns is None or not self._watch_time(topic, at_ns):
+            if at_ns is None or not self._check_time(topic, at_ns):
                 return
             tolerance_ns = round(self.options.tolerance_s * NANOSECONDS)
             oldest_ns = self._waiting[0].at_ns - tolerance_ns if self._waiting else None
             self._cameras[camera].add_image(at_ns, message, oldest_ns)
 
     def on_camera_info(self, camera: str, message: Any) -> None:
-        """Take a sensor_msgs/CameraInfo; cameras that are not used are ignored."""
+        """Take a sensor_msgs/CameraInfo; ignored if the camera is not used."""
         if camera in self._cameras:
             with self._lock:
                 self._cameras[camera].add_info(message)
@@ -155,7 +163,7 @@ class SweepSynchronizer:
                 try:
                     if is_static:
                         self._poses.add_static_transform(transform)
-                    elif self._watch_time(f"/tf {edge}", stamp_ns(transform.header)):
+                    elif self._check_time(f"/tf {edge}", stamp_ns(transform.header)):
                         self._poses.add_transform(transform)
                 except ValueError as error:
                     self._reject(RejectionKind.BAD_TRANSFORM, f"/tf {edge}: {error}")
@@ -166,7 +174,7 @@ class SweepSynchronizer:
             return
         topic = self.profile.odometry_topic
         with self._lock:
-            if not self._watch_time(topic, stamp_ns(message.header)):
+            if not self._check_time(topic, stamp_ns(message.header)):
                 return
             try:
                 self._poses.add_odometry(message)
@@ -177,8 +185,8 @@ class SweepSynchronizer:
         """Release the oldest cloud if it is ready; no cloud is overtaken.
 
         Args:
-            now_ns: Time now.
-            is_last: Nothing more will come: wait no longer.
+            now_ns: Time now, in nanoseconds.
+            is_last: No more messages will come, so the cloud need not wait.
 
         Returns:
             The sweep, or None while the oldest cloud waits or there is none.
@@ -193,10 +201,10 @@ class SweepSynchronizer:
                 return sweep
 
     def newest_sweep(self, now_ns: int) -> SynchronizedSweep | None:
-        """Release the newest cloud that is ready and drop the older ones, counted.
+        """Release the newest cloud that is ready; drop and count the older ones.
 
         Args:
-            now_ns: Time now.
+            now_ns: Time now, in nanoseconds.
 
         Returns:
             The sweep, or None while no cloud is ready.
@@ -211,12 +219,12 @@ class SweepSynchronizer:
                 return sweep
 
     def skip_newest(self, now_ns: int) -> bool:
-        """Drop what `newest_sweep` would release, undecoded; False if there is nothing."""
+        """Drop the cloud that `newest_sweep` would release, undecoded; False if none is ready."""
         with self._lock:
             return self._take_newest(now_ns) is not None
 
     def take_rejections(self) -> list[Rejection]:
-        """Hand over what was left out since the last call."""
+        """Hand over the rejections since the last call."""
         with self._lock:
             moves = self._poses.take_moves()
             self._rejections += [Rejection(RejectionKind.EXTRINSICS_MOVED, move) for move in moves]
@@ -226,7 +234,8 @@ class SweepSynchronizer:
     def clear(self) -> None:
         """Forget clouds, images and poses; calibrations and rigid transforms stay."""
         with self._lock:
-            self._clear()
+            self._forget_messages()
+            self._time_jumps.clear()
 
     def _stamp(self, message: Any, topic: str, now_ns: int, camera: str = "") -> int | None:
         at_ns = stamp_ns(message.header)
@@ -242,11 +251,11 @@ class SweepSynchronizer:
         )
         return None
 
-    def _watch_time(self, source: str, at_ns: int) -> bool:
-        """Forget everything if time ran backwards; False for what is left over from before."""
-        if self._watch.is_left_over(source, at_ns):
+    def _check_time(self, source: str, at_ns: int) -> bool:
+        """Forget all messages if time ran backwards; False if this one is from before the jump."""
+        if self._time_jumps.is_left_over(source, at_ns):
             return False
-        back_ns = self._watch.jump_ns(source, at_ns)
+        back_ns = self._time_jumps.jump_ns(source, at_ns)
         if back_ns:
             self._reject(
                 RejectionKind.TIME_JUMP,
@@ -257,10 +266,6 @@ class SweepSynchronizer:
                 self._reject(RejectionKind.BEFORE_JUMP, f"{cloud.where}: it was waiting")
             self._forget_messages()
         return True
-
-    def _clear(self) -> None:
-        self._forget_messages()
-        self._watch.clear()
 
     def _forget_messages(self) -> None:
         self._waiting.clear()
@@ -337,7 +342,7 @@ class SweepSynchronizer:
             else:
                 images.append(image)
         return SweepMatch(
-            cloud, T_fixed_lidar, motion, tuple(images), tuple(left_out), self._watch.num_jumps
+            cloud, T_fixed_lidar, motion, tuple(images), tuple(left_out), self._time_jumps.num_jumps
         )
 
     def _without_pose(
@@ -346,22 +351,22 @@ class SweepSynchronizer:
         rejection = Rejection(kind, f"{cloud.where}: {error}")
         if self.options.on_missing_pose == "drop":
             return rejection
-        # Not the identity: whoever places anything by it shall get nowhere.
-        nowhere = np.full((4, 4), np.nan)
-        return SweepMatch(cloud, nowhere, None, (), (rejection,), self._watch.num_jumps)
+        # NaN instead of the identity: a point that is placed by this pose must not look right.
+        unknown_pose = np.full((4, 4), np.nan)
+        return SweepMatch(cloud, unknown_pose, None, (), (rejection,), self._time_jumps.num_jumps)
 
     def _match_image(
         self, camera: str, cloud: PendingCloud, wait: _Wait
     ) -> MatchedImage | str | None:
         """Find the camera's nearest image; a reason if it has none, None while it may come."""
-        source = self._cameras[camera]
-        if not wait.is_over and not source.is_complete(cloud.at_ns):
+        buffer = self._cameras[camera]
+        if not wait.is_over and not buffer.is_complete(cloud.at_ns):
             return None
-        nearest = source.nearest(cloud.at_ns, self.options.tolerance_s)
+        nearest = buffer.nearest(cloud.at_ns, self.options.tolerance_s)
         if isinstance(nearest, str):
             return nearest
         at_ns, message = nearest
-        camera_frame = source.frame_of(message)
+        camera_frame = buffer.frame_of(message)
         try:
             T_fixed_camera = self._poses.T_fixed_sensor(
                 camera_frame, cloud.header.frame_id, at_ns, wait.now_ns
@@ -370,10 +375,10 @@ class SweepSynchronizer:
             return str(error) if wait.is_over else None
         except TransformError as error:
             return None if error.kind == "future" and not wait.is_over_for_poses else str(error)
-        return MatchedImage(camera, message, source.info, camera_frame, T_fixed_camera, at_ns)
+        return MatchedImage(camera, message, buffer.info, camera_frame, T_fixed_camera, at_ns)
 
     def _decode(self, match: SweepMatch) -> SynchronizedSweep | None:
-        """Decode points and images, outside the lock; None if the cloud cannot be read."""
+        """Decode points and images without holding the lock; None if the cloud cannot be read."""
         follows_time_jump = match.num_time_jumps != self._num_time_jumps_released
         try:
             sweep, left_out = match.decode(follows_time_jump)

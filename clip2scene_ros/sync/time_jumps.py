@@ -1,4 +1,4 @@
-"""Notices when the stamps of a topic run backwards: a bag that starts again, a clock set back."""
+"""Detects stamps that run backwards: a bag that starts again, or a clock that is set back."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ _TIME_JUMP_NS: Final = NANOSECONDS // 2
 
 
 class TimeJumpDetector:
-    """Follows the newest stamp of each source.
+    """Follows the newest stamp of each source: a topic, or an edge of /tf.
 
     Topics overtake each other on their way. When a bag starts again, one topic is back at its
-    beginning while another one's queue still holds the end: taken for new, that end would make the
-    beginning a second jump, and what the first one brought would be forgotten. So, after a jump,
-    half a second of what the others send on from before it is left over.
+    beginning while the queue of another still holds messages from the end. If these counted as new,
+    the beginning would be a second jump, and what came after the first one would be forgotten. So
+    after a jump, messages of other sources are left over if they follow their last stamp before the
+    jump by less than half a second.
+
+    Attributes:
+        num_jumps: Number of jumps so far.
     """
 
     def __init__(self) -> None:
@@ -25,18 +29,18 @@ class TimeJumpDetector:
         self.num_jumps = 0
 
     def is_left_over(self, source: str, at_ns: int) -> bool:
-        """Say whether a message was sent before the jump that was noticed already.
+        """Say whether a message was sent before a jump that is already known.
 
         Args:
-            source: Names a topic or a transform.
-            at_ns: The message's stamp.
+            source: Name of a topic or an edge.
+            at_ns: Stamp of the message, in nanoseconds.
         """
         before_ns = self._before_jump_ns.get(source)
         if before_ns is None:
             return False
         is_from_before = 0 <= at_ns - before_ns < _TIME_JUMP_NS
         if source == self._jumped_first:
-            if is_from_before:  # one wrong stamp was no jump: the others never left
+            if is_from_before:  # it was one wrong stamp and no jump: the others go on
                 self._before_jump_ns.clear()
             return False
         if not is_from_before:
@@ -44,7 +48,15 @@ class TimeJumpDetector:
         return is_from_before
 
     def jump_ns(self, source: str, at_ns: int) -> int:
-        """Take a stamp that is not left over; nanoseconds that it jumped back by, 0 for none."""
+        """Take a stamp that is not left over, and say by how much time jumped back.
+
+        Args:
+            source: Name of a topic or an edge.
+            at_ns: Stamp of the message, in nanoseconds.
+
+        Returns:
+            Nanoseconds; 0 if time did not jump.
+        """
         newest_ns = self._newest_ns.get(source, at_ns)
         back_ns = newest_ns - at_ns
         if back_ns <= _TIME_JUMP_NS:

@@ -1,4 +1,4 @@
-"""Which topics hold the cloud and the cameras: known layouts, and a guess from a topic table."""
+"""Which topics hold the cloud and the cameras: known layouts, and a choice by name and type."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class ProfileError(ValueError):
-    """Topics from which no cloud can be chosen; the message lists them."""
+    """No cloud can be chosen from the topics; the message lists them."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class CameraTopics:
     """The topics of one camera.
 
     Attributes:
-        image: Image or CompressedImage.
-        info: CameraInfo.
+        image: Topic of its sensor_msgs/Image or CompressedImage.
+        info: Topic of its sensor_msgs/CameraInfo.
     """
 
     image: str
@@ -63,17 +63,18 @@ class CameraTopics:
 
 @dataclass(frozen=True)
 class Profile:
-    """The topics that are segmented, and what else is special about their layout.
+    """The topics that are segmented, and the options that their layout fixes.
 
     Attributes:
-        name: A key of PROFILES, "robot" for topics found by their types, "node" for a node's own.
-        cloud_topic: PointCloud2.
+        name: A key of PROFILES, "robot" for topics found by their types, "node" for topics from a
+            node's parameters.
+        cloud_topic: Topic of the sensor_msgs/PointCloud2.
         cameras: Topics by camera name, for example "cam_front"; may be empty.
-        odometry_topic: nav_msgs/Odometry, read when poses come from odometry.
-        fixed_frame: Frame in which the vehicle moves; None: the layout does not say.
-        intensity_scale: The LiDAR's largest intensity; None: the layout does not say.
-        zero_stamp: What to do with stamps of 0, "reject" or "arrival"; None: the layout does not
-            say.
+        odometry_topic: Topic of the nav_msgs/Odometry, used when poses come from odometry.
+        fixed_frame: Frame of the map; None if the layout does not fix it.
+        intensity_scale: The LiDAR's largest intensity; None if the layout does not fix it.
+        zero_stamp: What happens to stamps of 0, "reject" or "arrival"; None if the layout does not
+            fix it.
     """
 
     name: str
@@ -98,7 +99,7 @@ NUSCENES: Final = Profile(
         for name in NUSCENES_CAMERAS
     },
 )
-"""nuscenes2mcap's lower-case names, which `clip2scene bag` writes."""
+"""Lower-case names of nuscenes2mcap, which `clip2scene bag` writes, too."""
 
 NUSCENES_ROS2BAG: Final = Profile(
     "nuscenes_ros2bag",
@@ -108,7 +109,7 @@ NUSCENES_ROS2BAG: Final = Profile(
         for name in NUSCENES_CAMERAS
     },
 )
-"""nuscenes_to_ros2bag's upper-case names."""
+"""Upper-case names of nuscenes_to_ros2bag."""
 
 NUSCENES2BAG: Final = Profile(
     "nuscenes2bag",
@@ -116,7 +117,7 @@ NUSCENES2BAG: Final = Profile(
     {name: CameraTopics(f"/{name}/raw", f"/{name}/camera_info") for name in NUSCENES_CAMERAS},
     zero_stamp="arrival",
 )
-"""nuscenes2bag's, after rosbags-convert: raw images, and nobody publishes the CameraInfo.
+"""Bags of nuscenes2bag after rosbags-convert: raw images, and no CameraInfo.
 
 Its port NuScenes2Bag_ROS2 has the same topics and leaves the stamps 0; its bag times are right.
 """
@@ -132,26 +133,26 @@ KITTI: Final = Profile(
     fixed_frame="world",
     intensity_scale=1.0,
 )
-"""kitti2bag's, after rosbags-convert: the left colour camera alone."""
+"""Bags of kitti2bag after rosbags-convert: the left color camera alone."""
 
 PROFILES: Final[Mapping[str, Profile]] = {
     profile.name: profile for profile in (NUSCENES, NUSCENES_ROS2BAG, NUSCENES2BAG, KITTI)
 }
 ROBOT: Final = "robot"
-"""Name of the profile of topics that are found by their types."""
+"""Name of the profile whose topics are found by their types."""
 
 
 def resolved(topic: str) -> str:
-    """Name a topic as a player does: converted bags keep the relative names of ROS 1."""
+    """Make a topic name absolute, as a bag player does; converted bags hold relative names."""
     return f"/{topic.lstrip('/')}"
 
 
 def choose_profile(
     topics: Mapping[str, str], cloud_topic: str | None = None, is_calibrated: bool = False
 ) -> Profile:
-    """Find the cloud and the cameras in a bag or a graph.
+    """Choose the cloud and the cameras of a bag or a graph.
 
-    Ground truth, radar and the product's own outputs are not candidates. A camera needs an image
+    Ground truth, radar and our own outputs are not candidates. A camera needs an image
     topic, and a CameraInfo topic unless its calibration comes from a file.
 
     Args:
@@ -168,17 +169,17 @@ def choose_profile(
     cloud_topic = _choose_cloud(topics, cloud_topic)
     cameras = _find_cameras(topics, is_calibrated)
     odometry = sorted(name for name, kind in topics.items() if kind == ODOMETRY_TYPE)
-    layout = _recognise(topics, cloud_topic)
+    layout = _recognize(topics, cloud_topic)
     if layout is None:
         layout = Profile(ROBOT, cloud_topic)
-    elif layout is KITTI:  # its other three cameras show the same from beside it
+    elif layout is KITTI:  # the other three cameras see the same from beside it
         cameras = {camera: cameras[camera] for camera in KITTI.cameras if camera in cameras}
     return replace(
         layout, cameras=cameras, odometry_topic=odometry[0] if len(odometry) == 1 else "/odom"
     )
 
 
-def _recognise(topics: Mapping[str, str], cloud_topic: str) -> Profile | None:
+def _recognize(topics: Mapping[str, str], cloud_topic: str) -> Profile | None:
     """The known layout with this cloud and the most of its image topics."""
     candidates = [p for p in PROFILES.values() if p.cloud_topic == cloud_topic]
     return max(

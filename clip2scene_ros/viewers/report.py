@@ -1,8 +1,9 @@
-"""What a labelled bag shows: pictures to look at, and mIoU where the bag carries the truth."""
+"""Pictures of a labelled bag, and its mIoU if the bag has ground truth."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,28 +22,28 @@ from clip2scene_core.visualization.clouds import (
 )
 from clip2scene_ros.bags.labelled_reader import LabelledSweep
 
-_CAMERA_WIDTH_PX = 480
-_PLACES = {
-    name: place
-    for place, name in enumerate(
-        (
-            "cam_front_left",
-            "cam_front",
-            "cam_front_right",
-            "cam_back_left",
-            "cam_back",
-            "cam_back_right",
-        )
-    )
-}
-_MOVED_M = 0.5
+_CAMERA_WIDTH_PX: Final = 480
+_CAMERA_ORDER: Final = (
+    "cam_front_left",
+    "cam_front",
+    "cam_front_right",
+    "cam_back_left",
+    "cam_back",
+    "cam_back_right",
+)
+"""The camera that looks left is on the left, as in the pictures of nuScenes."""
+
+_MIN_TRAVEL_M: Final = 0.5
 
 
 def score(sweeps: list[LabelledSweep]) -> ConfusionMatrix:
-    """Compare labels with the truth on the sweeps that have it and use the 16 nuScenes classes.
+    """Compare labels with the ground truth of the sweeps that have it and the 16 nuScenes classes.
+
+    Args:
+        sweeps: Sweeps of one bag.
 
     Returns:
-        The confusion; empty if no sweep can be compared.
+        Confusion matrix of 16 classes; empty if no sweep can be compared.
     """
     confusion = ConfusionMatrix(len(NUSCENES_CLASSES))
     names = tuple(c.name for c in NUSCENES_CLASSES)
@@ -53,28 +54,28 @@ def score(sweeps: list[LabelledSweep]) -> ConfusionMatrix:
 
 
 def draw_report(sweeps: list[LabelledSweep], out: Path) -> list[Path]:
-    """Draw the first words and, if they changed, the last ones.
+    """Draw labels of the first vocabulary and, if the prompts changed, of the last one.
 
     Args:
-        sweeps: Of one bag, in order of time.
+        sweeps: Sweeps of one bag, in order of time.
         out: Folder for PNG files.
 
     Returns:
-        Paths: bird's-eye view, camera overlays if there are cameras and, after a change, both
-        words beside each other.
+        Paths of the pictures: bird's-eye view; camera overlays if there are cameras; both
+        vocabularies beside each other if the prompts changed.
     """
     out.mkdir(parents=True, exist_ok=True)
-    first_words, last_words = sweeps[0].vocabulary.names, sweeps[-1].vocabulary.names
-    before = [sweep for sweep in sweeps if sweep.vocabulary.names == first_words]
+    first_names, last_names = sweeps[0].vocabulary.names, sweeps[-1].vocabulary.names
+    before = [sweep for sweep in sweeps if sweep.vocabulary.names == first_names]
     with_ground_truth = [sweep for sweep in before if sweep.sweep.labels is not None]
     shown = (with_ground_truth or before)[-1]
-    turn = _turn_by_travel(sweeps)
-    pictures = {"birds_eye_view.png": _draw_from_above(shown, turn)}
+    rotation = _rotation_to_travel(sweeps)
+    pictures = {"birds_eye_view.png": _draw_bird_eye_report(shown, rotation)}
     if shown.cameras:
         pictures["cameras.png"] = _draw_cameras(shown)
-    if last_words != first_words:
-        after = next(sweep for sweep in sweeps if sweep.vocabulary.names == last_words)
-        pictures["prompt_change.png"] = _draw_change(before[-1], after, turn)
+    if last_names != first_names:
+        after = next(sweep for sweep in sweeps if sweep.vocabulary.names == last_names)
+        pictures["prompt_change.png"] = _draw_change(before[-1], after, rotation)
     paths = []
     for name, picture in pictures.items():
         picture.save(out / name)
@@ -82,8 +83,8 @@ def draw_report(sweeps: list[LabelledSweep], out: Path) -> list[Path]:
     return paths
 
 
-def _draw_from_above(labelled: LabelledSweep, turn: NDArray[np.float64]) -> Image.Image:
-    points = _points_along(labelled.sweep, turn)
+def _draw_bird_eye_report(labelled: LabelledSweep, rotation: NDArray[np.float64]) -> Image.Image:
+    points = _points_around_sensor(labelled.sweep, rotation)
     colors = labelled.vocabulary.colorize(labelled.labels)
     predicted = draw_bird_eye(points, colors)
     legend = draw_legend(labelled.vocabulary, labelled.labels, predicted.height)
@@ -98,15 +99,12 @@ def _draw_from_above(labelled: LabelledSweep, turn: NDArray[np.float64]) -> Imag
 
 
 def _draw_cameras(labelled: LabelledSweep) -> Image.Image:
-    # What looks left stands on the left, as in nuScenes' own pictures.
-    cameras = sorted(labelled.cameras, key=lambda camera: _PLACES.get(camera.name, len(_PLACES)))
-    overlays = []
-    for camera in cameras:
-        overlays.append(
-            draw_overlay(
-                camera, labelled.sweep, labelled.labels, labelled.vocabulary, _CAMERA_WIDTH_PX
-            )
-        )
+    order = (*_CAMERA_ORDER, *(camera.name for camera in labelled.cameras))
+    cameras = sorted(labelled.cameras, key=lambda camera: order.index(camera.name))
+    overlays = [
+        draw_overlay(camera, labelled.sweep, labelled.labels, labelled.vocabulary, _CAMERA_WIDTH_PX)
+        for camera in cameras
+    ]
     names = [camera.name for camera in cameras]
     rows = [
         place_side_by_side(overlays[start : start + 3], names[start : start + 3])
@@ -116,11 +114,11 @@ def _draw_cameras(labelled: LabelledSweep) -> Image.Image:
 
 
 def _draw_change(
-    before: LabelledSweep, after: LabelledSweep, turn: NDArray[np.float64]
+    before: LabelledSweep, after: LabelledSweep, rotation: NDArray[np.float64]
 ) -> Image.Image:
     sides = []
     for labelled in (before, after):
-        points = _points_along(labelled.sweep, turn)
+        points = _points_around_sensor(labelled.sweep, rotation)
         colors = labelled.vocabulary.colorize(labelled.labels)
         view = draw_bird_eye(points, colors, size_px=560)
         legend = draw_legend(labelled.vocabulary, labelled.labels, view.height)
@@ -128,18 +126,18 @@ def _draw_change(
     return place_side_by_side(sides, ["before the prompts changed", "after"])
 
 
-def _turn_by_travel(sweeps: list[LabelledSweep]) -> NDArray[np.float64]:
-    """Rotation (2, 2) from the fixed frame to x along the way travelled, if there was any."""
+def _rotation_to_travel(sweeps: list[LabelledSweep]) -> NDArray[np.float64]:
+    """(2, 2) rotation of the fixed frame so that x is the direction of travel, if it moved."""
     first, last = (sweeps[index].sweep.T_global_lidar[:2, 3] for index in (0, -1))
-    way = last - first
-    distance_m = float(np.linalg.norm(way))
-    cosine, sine = way / distance_m if distance_m > _MOVED_M else (1.0, 0.0)
+    travel = last - first
+    distance_m = float(np.linalg.norm(travel))
+    cosine, sine = travel / distance_m if distance_m > _MIN_TRAVEL_M else (1.0, 0.0)
     return np.array([[cosine, sine], [-sine, cosine]])
 
 
-def _points_along(sweep: Sweep, turn: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points (N, 3) around the sensor: z up as in the fixed frame, x and y turned by `turn`."""
+def _points_around_sensor(sweep: Sweep, rotation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, 3) points around the sensor in metres: z as in the fixed frame, x and y turned."""
     points = transform_points(sweep.T_global_lidar, sweep.points[:, :3])
     points -= sweep.T_global_lidar[:3, 3]
-    points[:, :2] = points[:, :2] @ turn.T
+    points[:, :2] = points[:, :2] @ rotation.T
     return points

@@ -35,14 +35,13 @@ _LEGEND_HEIGHT_PX: Final = 480
 
 
 class RerunLog:
-    """One recording, to be used in a `with` block. Time runs on the timeline "drive", in seconds.
+    """One recording, to be used in a `with` block; its timeline "drive" is in seconds.
 
-    Points move to an origin at the first sensor position: viewers show float32, maps reach
-    kilometres.
+    The first sensor position becomes the origin, because viewers show float32 and coordinates of
+    maps reach kilometres.
 
     Args:
-        save_to: A .rrd file to write, which stays only if the block ends well; None opens the
-            viewer.
+        save_to: A .rrd file to write, which is deleted if the block raises; None opens the viewer.
 
     Raises:
         ValueError: If the file exists.
@@ -55,7 +54,7 @@ class RerunLog:
         self._recording = rr.RecordingStream("clip2scene")
         self._start_ns: int | None = None
         self._origin = np.zeros(3)
-        self._classes: list[rr.AnnotationInfo] = []
+        self._annotations: list[rr.AnnotationInfo] = []
         self._first_ids: dict[tuple[tuple[str, ...], tuple[str, ...]], int] = {}
         self._cameras: set[str] = set()
 
@@ -71,7 +70,7 @@ class RerunLog:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Write what still waits."""
+        """Write the rest and close the recording."""
         self._recording.flush()
         self._recording.disconnect()
         if kind is not None and self._save_to is not None:
@@ -88,9 +87,9 @@ class RerunLog:
 
         Args:
             sweep: N points.
-            cameras: Its views, perhaps none.
-            labels: (N,) uint8, IGNORE_LABEL where there is none.
-            vocabulary: The words of the labels.
+            cameras: Camera views around its stamp; may be empty.
+            labels: (N,) uint8 indices into the vocabulary; IGNORE_LABEL where a point has none.
+            vocabulary: Classes of the labels.
         """
         if self._start_ns is None:
             self._start_ns, self._origin = sweep.stamp_ns, sweep.T_global_lidar[:3, 3]
@@ -114,32 +113,31 @@ class RerunLog:
         for camera in cameras:
             self._show_camera(camera, sweep, class_ids, labels != IGNORE_LABEL)
 
-    def show_map(self, labelled_map: LabelledMap, vocabulary: Vocabulary, at_ns: int) -> None:
-        """Log the map of the last sweeps; it follows the first sweep.
+    def show_map(self, labelled_map: LabelledMap, at_ns: int) -> None:
+        """Log the map; the first sweep must be logged before it.
 
         Args:
             labelled_map: V voxels in the fixed frame.
-            vocabulary: The words of its labels.
-            at_ns: Stamp of the newest sweep in it.
+            at_ns: Stamp of the newest sweep in it, in nanoseconds.
         """
         self._set_time(at_ns)
         centers = (labelled_map.points - self._origin).astype(np.float32)
-        class_ids = self._class_ids(labelled_map.labels, vocabulary)
+        class_ids = self._class_ids(labelled_map.labels, labelled_map.vocabulary)
         self._recording.log(
             "world/map", rr.Points3D(centers, class_ids=class_ids, radii=[_VOXEL_RADIUS_M])
         )
 
     def _class_ids(self, labels: NDArray[np.uint8], vocabulary: Vocabulary) -> NDArray[np.uint16]:
-        """Number the classes of all vocabularies through: Rerun's annotations hold for all times.
+        """Give each class of each vocabulary its own id: Rerun's annotations hold for all times.
 
-        (An AnnotationContext on a timeline is not shown by Rerun 0.41.)
+        (Rerun 0.41 does not show an AnnotationContext on a timeline.)
         """
-        words = (vocabulary.prompts, vocabulary.names)
-        if words not in self._first_ids:
-            first = self._first_ids[words] = 256 * len(self._first_ids)
-            self._classes += _annotations(vocabulary, first)
-            self._recording.log("/", rr.AnnotationContext(self._classes), static=True)
-        return labels.astype(np.uint16) + np.uint16(self._first_ids[words])
+        classes = (vocabulary.prompts, vocabulary.names)
+        if classes not in self._first_ids:
+            first = self._first_ids[classes] = 256 * len(self._first_ids)
+            self._annotations += _annotations(vocabulary, first)
+            self._recording.log("/", rr.AnnotationContext(self._annotations), static=True)
+        return labels.astype(np.uint16) + np.uint16(self._first_ids[classes])
 
     def _show_camera(
         self,
@@ -192,7 +190,7 @@ def _annotations(vocabulary: Vocabulary, first_id: int) -> list[rr.AnnotationInf
 
 
 def _layout(cameras: Sequence[str]) -> rrb.Blueprint:
-    """The street beside the cameras and the legend, all panels but the timeline folded."""
+    """The street beside cameras and legend; all panels but the timeline are folded."""
     street = rrb.Spatial3DView(origin="world", name="street")
     legend = rrb.Spatial2DView(origin="legend", name="legend")
     views = [rrb.Spatial2DView(origin=f"world/cameras/{camera}", name=camera) for camera in cameras]

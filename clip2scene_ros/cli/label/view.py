@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
             viewer.show_sweep(
                 labelled.sweep, labelled.cameras, labelled.labels, labelled.vocabulary
             )
-        for labelled_map, vocabulary, at_ns in read_maps(arguments.bag):
-            viewer.show_map(labelled_map, vocabulary, at_ns)
+        for labelled_map, at_ns in read_maps(arguments.bag):
+            viewer.show_map(labelled_map, at_ns)
     if arguments.save is not None:
         print(f"recording: {arguments.save} ({len(sweeps)} sweeps; open it with 'rerun')")

@@ -92,7 +92,7 @@ class _Bars:
         self._bar("teacher", "keyframe", done, total)
 
     def show_consensus(self, done: int, total: int) -> None:
-        self._bar("consensus", "drive", done, total)
+        self._bar("consensus", "sequence", done, total)
 
     def show_step(self, step: StepReport) -> None:
         bar = self._bar("student", "step", step.step, step.num_steps)

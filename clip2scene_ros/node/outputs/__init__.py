@@ -1,5 +1,4 @@
 """Labelled sweeps in, topics out.
 
-Read `outputs` (all of them, from configure to cleanup), `clouds` (points, map, query, overlays),
-`legend`, then `timing`.
+Read `outputs` (all publishers), `clouds` (points, map, query, overlays), `legend`, then `timing`.
 """

@@ -1,4 +1,4 @@
-"""What the node publishes of its sweeps: labelled clouds, the map, a query's answer, overlays."""
+"""Publish labelled clouds, the map, the answer to a query, and camera overlays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from std_msgs.msg import Header
 
 from clip2scene_core.inference.online import LabelledCloud
 from clip2scene_core.mapping.labelled_map import LabelledMap
-from clip2scene_core.prompts.vocabulary import Vocabulary
 from clip2scene_core.visualization.clouds import draw_overlay
 from clip2scene_ros.messages.cloud_layouts import (
     fields_of,
@@ -31,7 +30,7 @@ from clip2scene_ros.node.parameters.table import NodeParameters
 from clip2scene_ros.sync.sweeps import SynchronizedSweep
 
 Outgoing = tuple[Publisher, Any]
-"""A message and the publisher that it waits for."""
+"""A publisher, and a message for it."""
 
 # Reliable serves RViz's default and best-effort subscribers alike.
 _CLOUD_QOS: Final = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
@@ -40,7 +39,7 @@ _OVERLAY_WIDTH_PX: Final = 800
 
 
 class SegmentPublishers:
-    """Publishes results under the node's private name.
+    """Publishes what a sweep yields, and the map, under the node's private name.
 
     Args:
         node: Owns the publishers.
@@ -65,32 +64,33 @@ class SegmentPublishers:
             self._node.destroy_publisher(publisher)
 
     def has_subscribers(self) -> bool:
-        """Say whether anybody listens to what a sweep yields, the map left aside."""
+        """Say whether a topic other than the map has subscribers; always so if not lazy."""
         publishers = (self._points, self._query, *self._overlays.values())
-        return not self._values.is_lazy or any(map(_is_heard, publishers))
+        return not self._values.is_lazy or any(map(has_subscribers, publishers))
 
     def lay_out(self, cloud: LabelledCloud, synchronized: SynchronizedSweep) -> list[Outgoing]:
-        """Make the messages of a labelled sweep; without listeners there are none if lazy.
+        """Make the messages of a labelled sweep, if lazy only for topics with subscribers.
 
         Args:
-            cloud: The labelled sweep.
-            synchronized: What it was made from.
+            cloud: N labelled points.
+            synchronized: The sweep that they come from.
 
         Returns:
-            Messages for `send`: clouds with the input's stamp and frame, images with their own.
+            Messages for `send`: clouds with the stamp and frame of the input cloud, overlays with
+            those of their images.
         """
         values, outgoing = self._values, []
-        if _is_heard(self._points) or not values.is_lazy:
+        if has_subscribers(self._points) or not values.is_lazy:
             points = labelled_cloud_array(
                 cloud, values.intensity_scale, values.output_layout, values.include_intensity
             )
             outgoing.append((self._points, cloud_message(points, synchronized.header)))
-        if cloud.similarities is not None and (_is_heard(self._query) or not values.is_lazy):
+        if cloud.similarities is not None and (has_subscribers(self._query) or not values.is_lazy):
             answer = similarity_array(cloud.points, cloud.similarities)
             outgoing.append((self._query, cloud_message(answer, synchronized.header)))
         for view, frame_id in zip(synchronized.cameras, synchronized.camera_frames, strict=True):
-            # Drawing costs too much for nobody, whatever the parameter says.
-            if _is_heard(self._overlays[view.name]):
+            # Drawing is expensive: without subscribers it is never done, whatever the parameter.
+            if has_subscribers(self._overlays[view.name]):
                 width_px = min(_OVERLAY_WIDTH_PX, view.image.shape[1])
                 picture = draw_overlay(
                     view, synchronized.sweep, cloud.labels, cloud.vocabulary, width_px
@@ -101,24 +101,23 @@ class SegmentPublishers:
         return outgoing
 
     def send(self, outgoing: list[Outgoing]) -> None:
-        """Hand messages to the middleware."""
+        """Publish messages."""
         for publisher, message in outgoing:
             publisher.publish(message)
 
-    def publish_map(self, labelled_map: LabelledMap, vocabulary: Vocabulary, stamp: Any) -> None:
-        """Publish the map; latched, so whoever comes later gets it, too.
+    def publish_map(self, labelled_map: LabelledMap, stamp: Any) -> None:
+        """Publish the map on a latched topic, which late subscribers get, too.
 
         Args:
-            labelled_map: V voxels.
-            vocabulary: The words of its labels.
+            labelled_map: V voxels in the fixed frame.
             stamp: builtin_interfaces/Time of the newest sweep in it.
         """
         header = Header(stamp=stamp, frame_id=self._values.fixed_frame)
-        self._map.publish(cloud_message(map_array(labelled_map, vocabulary), header))
+        self._map.publish(cloud_message(map_array(labelled_map), header))
 
 
 def cloud_message(points: NDArray[np.void], header: Header) -> PointCloud2:
-    """Wrap an array of one of the layouts as an unorganised PointCloud2."""
+    """Make a PointCloud2 of height 1 from an (N,) array of one of the layouts."""
     message = PointCloud2(header=header)
     message.height, message.width = 1, len(points)
     message.fields = [
@@ -135,7 +134,8 @@ def cloud_message(points: NDArray[np.void], header: Header) -> PointCloud2:
     return message
 
 
-def _is_heard(publisher: Publisher) -> bool:
+def has_subscribers(publisher: Publisher) -> bool:
+    """Say whether a topic of this publisher has subscribers."""
     return bool(publisher.get_subscription_count())
 
 

@@ -1,4 +1,4 @@
-"""What the labels mean, on latched topics: as JSON, picture, markers and vision_msgs."""
+"""Publish the classes on latched topics: as JSON, picture, markers and vision_msgs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LATCHED_QOS: Final = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
-"""For what a late subscriber must not miss."""
+"""Late subscribers get the last message."""
 
 _TEXT_M: Final = 0.5
 _LINE_M: Final = 0.6
@@ -34,13 +34,16 @@ _LINES_PER_COLUMN: Final = 20
 
 
 class LegendPublishers:
-    """Publishes each vocabulary once, before the first cloud that is labelled by it.
+    """Publishes each vocabulary once, before the first cloud that is labelled with it.
 
-    `~/label_info` is there where vision_msgs is installed.
+    `~/label_info` exists if vision_msgs is installed.
 
     Args:
         node: Owns the publishers.
-        base_frame: Frame of the vehicle, over which the markers stand.
+        base_frame: Frame of the vehicle; the markers stand above it.
+
+    Attributes:
+        version: Number of legends that were published.
     """
 
     def __init__(self, node: Node, base_frame: str) -> None:
@@ -67,7 +70,7 @@ class LegendPublishers:
             self._node.destroy_publisher(publisher)
 
     def announce(self, vocabulary: Vocabulary) -> None:
-        """Publish the legend of these words if they are new."""
+        """Publish the legend of a vocabulary, unless it is the last one that was published."""
         if vocabulary is not self._announced:
             self._announced = vocabulary
             self.version += 1
@@ -77,28 +80,28 @@ class LegendPublishers:
             self._markers.publish(legend_markers(vocabulary, self._base_frame))
 
     def announce_cloud(self, vocabulary: Vocabulary, header: Header, min_confidence: float) -> None:
-        """Publish what a cloud that is about to be published is read by, if that is new.
+        """Publish legend and `~/label_info` before a cloud, unless they are the same as before.
 
         Args:
-            vocabulary: The cloud's.
-            header: The cloud's; `~/label_info` carries its stamp.
-            min_confidence: Less sure labels are not in it.
+            vocabulary: Classes of the cloud's labels.
+            header: std_msgs/Header of the cloud; `~/label_info` gets the same.
+            min_confidence: Least score of the cloud's labels, in [0, 1].
         """
         self.announce(vocabulary)
-        words, threshold = self._informed
-        if self._vision_msgs is None or (words is vocabulary and threshold == min_confidence):
+        informed, threshold = self._informed
+        if self._vision_msgs is None or (informed is vocabulary and threshold == min_confidence):
             return
         self._informed = (vocabulary, min_confidence)
         self._label_info.publish(label_info(vocabulary, header, min_confidence, self._vision_msgs))
 
 
 def legend_image(vocabulary: Vocabulary, header: Header) -> Image:
-    """Draw the words as a sensor_msgs/Image, rgb8."""
+    """Draw the classes as a sensor_msgs/Image with encoding rgb8."""
     return image_message(np.asarray(draw_words(vocabulary)), header)
 
 
 def image_message(picture: np.ndarray, header: Header) -> Image:
-    """Wrap a picture, (H, W, 3) uint8 RGB, as a sensor_msgs/Image."""
+    """Make a sensor_msgs/Image from a picture, (H, W, 3) uint8 RGB."""
     height, width = picture.shape[:2]
     message = Image(header=header, height=height, width=width, encoding="rgb8", step=3 * width)
     content = array.array("B")
@@ -108,14 +111,14 @@ def image_message(picture: np.ndarray, header: Header) -> Image:
 
 
 def legend_markers(vocabulary: Vocabulary, frame_id: str) -> MarkerArray:
-    """Write the words into the air over a frame, the first one on top, in columns of 20.
+    """Write the names of the classes above a frame, the first one on top, in columns of 20.
 
     Args:
-        vocabulary: Class i has marker i.
-        frame_id: The markers move with it.
+        vocabulary: C classes; class i has marker i.
+        frame_id: Frame that the markers move with.
 
     Returns:
-        A deletion of what stood there before, then one TEXT_VIEW_FACING marker a class.
+        One marker that deletes the former ones, then C TEXT_VIEW_FACING markers.
     """
     # Stamp 0 with frame_locked: the newest pose, at every redraw.
     header = Header(stamp=Time(), frame_id=frame_id)
@@ -151,9 +154,9 @@ def label_info(
     """List the classes as vision_msgs/LabelInfo.
 
     Args:
-        vocabulary: Class i has class_id i.
-        header: Of the first cloud that is labelled with these words.
-        min_confidence: Less sure labels are not published.
+        vocabulary: C classes; class i has class_id i.
+        header: std_msgs/Header of the first cloud that is labelled with these classes.
+        min_confidence: Least score of the labels, in [0, 1].
         vision_msgs: The module vision_msgs.msg.
     """
     classes = [

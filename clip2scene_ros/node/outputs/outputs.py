@@ -1,4 +1,4 @@
-"""All outputs of the node, from configure to cleanup."""
+"""All publishers of the node, which exist from configure to cleanup."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from clip2scene_ros.node.parameters.table import NodeParameters
 
 
 class NodeOutputs:
-    """Everything that the node publishes but its diagnostics.
+    """The node's publishers of legends, sweeps and times; the diagnostics have their own.
 
     Args:
         node: Owns the publishers.
@@ -29,5 +29,5 @@ class NodeOutputs:
             publishers.close()
 
     def has_subscribers(self) -> bool:
-        """Say whether anybody listens to what labelling a sweep yields, the map left aside."""
+        """Say whether a topic that labelling a sweep serves has subscribers, other than the map."""
         return self.sweeps.has_subscribers() or self.timing.has_subscribers()

@@ -1,4 +1,4 @@
-"""Where the time of a sweep went, and the topics that say so."""
+"""The times that the stages of a sweep took, and the topics that publish them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _STAGES: Final = ("wait", "decode", "inference", "postprocess", "publish", "tota
 
 @dataclass(frozen=True)
 class SweepTiming:
-    """The stages of one sweep, one after the other, by a steady clock.
+    """Times of the stages of one sweep, in seconds by a steady clock, in their order.
 
     Attributes:
-        wait_s: From the arrival of the cloud until its turn: waiting for images, for a pose and for
-            the sweep before it.
+        wait_s: From the arrival of the cloud until it is decoded: waiting for images, for a pose
+            and for the sweep before it.
         decode_s: Messages to arrays.
-        inference_s: The segmenter: choosing points, the networks, the words, voting into the map.
+        inference_s: The segmenter: choosing points, networks, comparing with prompts, map.
         postprocess_s: Arrays to messages.
         publish_s: Handing the messages to the middleware.
-        latency_s: Age of the labels at publication: ROS time minus the sweep's stamp. It holds what
-            came before the node, too, and is meaningless if the stamps are of another clock.
+        latency_s: Age of the labels at publication: ROS time minus the sweep's stamp. It includes
+            what happened before the node, and is meaningless if the stamps are of another clock.
     """
 
     wait_s: float
@@ -39,17 +39,17 @@ class SweepTiming:
 
     @property
     def processing_s(self) -> float:
-        """What the node itself had to do."""
+        """Seconds that the node worked: without the wait."""
         return self.decode_s + self.inference_s + self.postprocess_s + self.publish_s
 
     @property
     def total_s(self) -> float:
-        """From the arrival of the cloud to the publication of its labels."""
+        """Seconds from the arrival of the cloud to the publication of its labels."""
         return self.wait_s + self.processing_s
 
 
 class TimingPublishers:
-    """Publishes the times of each sweep in milliseconds, for those who listen.
+    """Publishes the times of each sweep in milliseconds, on topics that have subscribers.
 
     Args:
         node: Owns the publishers.
@@ -69,7 +69,7 @@ class TimingPublishers:
             self._node.destroy_publisher(publisher)
 
     def has_subscribers(self) -> bool:
-        """Say whether anybody listens to any of them."""
+        """Say whether any of the topics has subscribers."""
         return any(p.get_subscription_count() for p in self._publishers.values())
 
     def publish(self, timing: SweepTiming) -> None:

@@ -55,9 +55,12 @@ def test_labelled_cloud_carries_colour_label_and_input_intensity():
 
 def test_map_lists_voxels_with_labels():
     voxels = SimpleNamespace(
-        points=POINTS[:2, :3], labels=np.array([0, 1], np.uint8), scores=np.ones(2, np.float32)
+        points=POINTS[:2, :3],
+        labels=np.array([0, 1], np.uint8),
+        scores=np.ones(2, np.float32),
+        vocabulary=labelled_cloud([0]).vocabulary,
     )
-    laid_out = map_array(voxels, labelled_cloud([0]).vocabulary)
+    laid_out = map_array(voxels)
     np.testing.assert_array_equal(laid_out["label"], [0, 1])
     np.testing.assert_array_equal(laid_out["y"], [2, 5])
 

@@ -67,7 +67,7 @@ def recording(tmp_path):
     with RerunLog(tmp_path / "drive.rrd") as log:
         log.show_sweep(near, [camera_of(near)], labels, CAR_AND_TREE)
         log.show_sweep(far, [], labels[::-1], VEHICLE_AND_BUSH)
-        log.show_map(voxels, VEHICLE_AND_BUSH, far.stamp_ns)
+        log.show_map(voxels, far.stamp_ns)
     return tmp_path / "drive.rrd"
 
 
