@@ -28,5 +28,5 @@ def label_sweep(
     """
     if synchronized.follows_time_jump:
         segmenter.reset()
-    labelled = segmenter.add(synchronized.sweep, cameras)
+    labelled = segmenter.segment(synchronized.sweep, cameras)
     return replace(labelled, points=synchronized.points)

@@ -1,4 +1,7 @@
-"""The ROS 2 node: clouds, images and poses in, labelled clouds out. No arithmetic in here."""
+"""The ROS 2 node and its executable: clouds, images and poses in, labelled clouds out.
+
+It holds the life cycle; the work is done by the modules of `node/`.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ from clip2scene_ros.node.parameters.options import asked_prompt_set, make_segmen
 from clip2scene_ros.node.parameters.row import ParameterError
 from clip2scene_ros.node.parameters.table import NodeParameters
 from clip2scene_ros.node.services import offer_services
-from clip2scene_ros.node.session import Labelling, SegmenterFactory, make_labelling
+from clip2scene_ros.node.session import SegmenterFactory, Session, open_session
 from clip2scene_ros.node.worker import SegmentWorker
 
 _MAINTENANCE_PERIOD_S = 0.1
@@ -54,16 +57,16 @@ class _Active:
 
 
 class SegmentNode(LifecycleNode):
-    """Labels the clouds on `points` by the texts in the parameter `prompts`.
+    """Labels the clouds on `points` with the texts in the parameter `prompts`.
 
-    Configured, it has loaded its weights; active, it listens and labels. It does both by itself
-    unless the parameter `autostart` is false. Callbacks hand messages to the synchronizer and end;
-    one worker thread labels the newest sweep.
+    A configured node has loaded its weights; an active node subscribes and labels. The node
+    configures and activates itself unless the parameter `autostart` is false. Callbacks hand
+    messages to the synchronizer and return at once; one worker thread labels the newest sweep.
 
     Args:
         make_segmenter: Makes the segmenter from the parameters.
-        context: The ROS context; by default the global one.
-        parameter_overrides: Stand in for a parameter file.
+        context: ROS context; by default the global one.
+        parameter_overrides: Parameters in place of a parameter file.
 
     Raises:
         ParameterError: If a parameter is unknown or cannot be used.
@@ -85,7 +88,7 @@ class SegmentNode(LifecycleNode):
             start_parameter_services=False,
         )
         self._make_segmenter = make_segmenter
-        self._labelling: Labelling | None = None
+        self._session: Session | None = None
         self._active: _Active | None = None
         self._is_enabled = True
         self._failure: Exception | None = None
@@ -111,7 +114,7 @@ class SegmentNode(LifecycleNode):
             self._start()
 
     def destroy_node(self) -> None:
-        """Stop the worker, then leave the graph."""
+        """Stop the worker, then destroy the node."""
         self._background.close()
         self._release()
         self._log_handler.close()
@@ -119,12 +122,12 @@ class SegmentNode(LifecycleNode):
 
     @property
     def values(self) -> NodeParameters:
-        """The parameters as they are now."""
+        """The present parameters."""
         return self.parameters.values
 
     @property
     def inputs(self) -> SensorInputs | None:
-        """The inputs, while the node is active."""
+        """The subscriptions; None unless the node is active."""
         return self._active.inputs if self._active else None
 
     @property
@@ -133,7 +136,7 @@ class SegmentNode(LifecycleNode):
         return bool(self._state_machine.current_state[1] == "finalized")
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load the weights and offer the outputs."""
+        """Load the weights and create the publishers."""
         return self._attempt("configure", self._configure)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -141,23 +144,23 @@ class SegmentNode(LifecycleNode):
         return self._attempt("activate", self._activate)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe and publish nothing more; the weights stay loaded."""
+        """Unsubscribe and stop labelling; the weights stay loaded."""
         return self._attempt("deactivate", self._deactivate)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Let go of weights and outputs."""
+        """Release weights and publishers."""
         return self._attempt("clean up", self._release)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Let go of everything, from whatever state."""
+        """Release weights, publishers and subscriptions, in any state."""
         return self._attempt("shut down", self._release)
 
     def _attempt(self, what: str, step: Callable[[], None]) -> TransitionCallbackReturn:
-        """Make a transition; where it fails, the state stays, and log and diagnostics say why."""
+        """Make a transition; if it fails, the state stays, and log and diagnostics say why."""
         self._failure = None
         try:
             step()
-        except Exception as error:  # noqa: BLE001  rclpy would swallow it without a word
+        except Exception as error:  # noqa: BLE001  rclpy would drop it silently
             self._failure = error
             reason = f"cannot {what}: {_one_line(error)}"
             self.get_logger().error(reason)
@@ -173,17 +176,17 @@ class SegmentNode(LifecycleNode):
                 raise self._failure
 
     def _configure(self) -> None:
-        self._labelling = make_labelling(self, self.values, self._make_segmenter)
+        self._session = open_session(self, self.values, self._make_segmenter)
 
     def _activate(self) -> None:
-        labelling = self._configured()
-        synchronizer, segmenter = labelling.synchronizer, labelling.segmenter
+        session = self._configured()
+        synchronizer, segmenter = session.synchronizer, session.segmenter
         record = SweepRecord()
         record.is_paused = not self._is_enabled
         worker = SegmentWorker(
             synchronizer,
             segmenter,
-            labelling.outputs,
+            session.outputs,
             record,
             self._now_ns,
             lambda: self.values,
@@ -192,11 +195,11 @@ class SegmentNode(LifecycleNode):
         health = NodeHealth(
             lambda: self.values, inputs.subscriptions, record, segmenter, self.resolve_topic_name
         )
-        # Steady, so that a paused bag neither hides a silent sensor nor stops the diagnostics.
+        # A steady clock, so that a paused bag neither hides a silent sensor nor stops diagnostics.
         create_timer = partial(
             self.create_timer,
             clock=Clock(clock_type=ClockType.STEADY_TIME),
-            # Of their own, so that they do not wait while a service waits for the background.
+            # Their own group, so that they do not wait while a service waits for the background.
             callback_group=MutuallyExclusiveCallbackGroup(),
         )
         timers = (
@@ -205,7 +208,7 @@ class SegmentNode(LifecycleNode):
         )
         self._active = _Active(worker, inputs, record, timers)
         worker.start()
-        self._say_hello()
+        self._log_start()
 
     def _maintain(self, inputs: SensorInputs, health: NodeHealth, record: SweepRecord) -> None:
         inputs.maintain()
@@ -222,37 +225,37 @@ class SegmentNode(LifecycleNode):
         self._active.inputs.close()
         self._active.worker.stop()
         self._active = None
-        # What was heard before a pause is stale after it.
+        # Messages from before a pause are too old after it.
         self._configured().synchronizer.clear()
 
     def _release(self) -> None:
         self._deactivate()
-        if self._labelling is not None:
-            self._labelling.outputs.close()
-            self._labelling = None
+        if self._session is not None:
+            self._session.outputs.close()
+            self._session = None
 
     def _prepare(self, old: NodeParameters, new: NodeParameters) -> EncodedPrompts | None:
-        if self._labelling is not None:
-            return self._labelling.prepare(old, new)
-        if new.prompts:  # without CLIP their form alone can be checked
+        if self._session is not None:
+            return self._session.prepare(old, new)
+        if new.prompts:  # without a CLIP only their form can be checked
             asked_prompt_set(new, PromptSet(new.prompts))
         return None
 
     def _take(self, values: NodeParameters, encoded: EncodedPrompts | None) -> None:
-        if self._labelling is not None and encoded is not None:
-            self._labelling.take(values, encoded)
+        if self._session is not None and encoded is not None:
+            self._session.take(values, encoded)
 
     async def _on_query(self, message: String) -> None:
-        """Take a text from the topic as the parameter `query`."""
+        """Set the parameter `query` to the text of a message."""
         try:
             await self.parameters.set_in_background(query=message.data)
         except ParameterError as error:
             self.get_logger().warning(f"~/query: refused {message.data!r}: {error}")
 
-    def _configured(self) -> Labelling:
-        if self._labelling is None:
+    def _configured(self) -> Session:
+        if self._session is None:
             raise ValueError(f"{self.get_name()} is not configured; configure it first")
-        return self._labelling
+        return self._session
 
     def _set_enabled(self, is_enabled: bool) -> str:
         self._is_enabled = is_enabled
@@ -263,7 +266,7 @@ class SegmentNode(LifecycleNode):
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
 
-    def _say_hello(self) -> None:
+    def _log_start(self) -> None:
         assert self._active is not None
         inputs = self._active.inputs.subscriptions.values()
         self.get_logger().info(
@@ -277,8 +280,8 @@ def main(args: list[str] | None = None) -> int:
     """Run the node until it is interrupted or shut down.
 
     Returns:
-        0 after SIGINT, SIGTERM or the transition `shutdown`, 1 if the node cannot start; one line
-        on stderr says why.
+        Exit status: 0 after SIGINT, SIGTERM or the transition `shutdown`; 1 if the node cannot
+        start, and one line on stderr says why.
     """
     interruption = _Interruption()
     node = None
@@ -305,10 +308,14 @@ def main(args: list[str] | None = None) -> int:
 
 
 class _Interruption:
-    """Waits for SIGINT and SIGTERM.
+    """Handles SIGINT and SIGTERM.
 
-    Raised while the weights load, which may take long. Not once the node spins: an exception out of
-    a callback that the middleware makes is swallowed, and the node would never end.
+    A signal raises KeyboardInterrupt while the weights load, which may take long. It does not once
+    the node spins: the middleware drops exceptions from its callbacks, and the node would not end.
+
+    Attributes:
+        may_raise: Whether a signal raises.
+        has_come: Whether a signal came.
     """
 
     def __init__(self) -> None:
@@ -318,7 +325,7 @@ class _Interruption:
             signal.signal(number, self._come)
 
     def _come(self, _number: int, _frame: object) -> None:
-        # A second signal must not break the shutdown that the first one begins.
+        # A second signal must not disturb the shutdown that the first one began.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         self.has_come = True

@@ -1,6 +1,6 @@
-"""The live node, in the order of a sweep; prompts and parameters change while it runs.
+"""The parts of the live node, whose prompts and parameters may change while it runs.
 
-Read `inputs` and `subscription` (topics to the synchronizer), `session` (what a configured node
-holds), `worker` (the thread that labels), `outputs/`, `services`, `background` (slow requests),
-`logging`; `parameters/` is the table of parameters, `health/` the diagnostics.
+Read `parameters/` (the table of parameters), `inputs` and `subscription` (topics to the
+synchronizer), `session` (what a configured node holds), `worker` (the thread that labels),
+`outputs/`, `health/` (diagnostics), then `services`, `background` (slow requests) and `logging`.
 """

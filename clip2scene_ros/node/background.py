@@ -1,4 +1,4 @@
-"""A second thread for requests that take long: the executor goes on hearing messages."""
+"""A second thread for requests that take long, while the executor goes on with messages."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Result = TypeVar("Result")
 
 
 class Background:
-    """Does one job after the other, away from the executor's thread.
+    """Does one job after the other, outside of the executor's thread.
 
-    Callbacks await it. As long as one does, no other callback of its group is called, so whoever
-    shall not wait for it needs a group of his own.
+    Callbacks await their job. While one waits, no other callback of its group is called, so
+    callbacks that must not wait need another group.
 
     Args:
-        node: Whose executor the callbacks run on.
+        node: The node whose executor runs the callbacks.
     """
 
     def __init__(self, node: Node) -> None:
@@ -28,7 +28,7 @@ class Background:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="background")
 
     async def run(self, job: Callable[[], Result]) -> Result:
-        """Do a job; returns what it returns and raises what it raises."""
+        """Do a job; returns and raises what the job does."""
         future = Future(executor=self._node.executor)
         future.add_done_callback(lambda _: None)  # else nothing wakes the executor
         self._pool.submit(partial(_settle, future, job))
@@ -36,7 +36,7 @@ class Background:
         return result
 
     def close(self) -> None:
-        """End after the job that is being done: a file that is being written becomes whole."""
+        """End after the present job, so that a file that it writes becomes complete."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 

@@ -1,4 +1,4 @@
-"""All inputs of the node: clouds, images, calibrations and poses, handed to the synchronizer."""
+"""Subscribe to everything that the synchronizer takes: clouds, images, calibrations and poses."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ try:
 except ImportError:  # the ROS wheels have no tf2_msgs
     TFMessage = None
 
-# Half a second of a fast LiDAR: on a busy machine the executor may not run for as long. Callbacks
-# return at once, so nothing grows old in the queue otherwise.
+# Half a second of a fast LiDAR: on a busy machine the executor may not run for so long. At other
+# times the queue is empty, because callbacks return at once.
 _DEPTH: Final = 10
 _POSE_DEPTH: Final = 100
 _IMAGE_CLASSES: Final = {"auto": None, "raw": Image, "compressed": CompressedImage}
@@ -31,7 +31,7 @@ _CLASSES: Final = {CLOUD_TYPE: PointCloud2, INFO_TYPE: CameraInfo, ODOMETRY_TYPE
 
 
 class SensorInputs:
-    """Subscribes to everything that the synchronizer can use, from construction to `close`.
+    """Subscribes to the synchronizer's inputs, from construction to `close`.
 
     Args:
         node: Owns the subscriptions.
@@ -55,8 +55,8 @@ class SensorInputs:
             for name, sync_input in inputs_of(synchronizer).items()
             if _is_wanted(sync_input, values)
         }
-        """By the names that `inputs_of` gives: "lidar", "odometry", "tf", "tf_static",
-        "CAMERA image", "CAMERA info"."""
+        """Subscription by name of the input: "lidar", "CAMERA image", "CAMERA info", "odometry",
+        "tf" and "tf_static"."""
 
     def maintain(self) -> None:
         """Let each subscription follow its publishers; call it a few times a second."""
@@ -64,7 +64,7 @@ class SensorInputs:
             subscription.maintain()
 
     def close(self) -> None:
-        """Leave all topics."""
+        """Unsubscribe from all topics."""
         for subscription in self.subscriptions.values():
             subscription.close()
 
@@ -95,7 +95,7 @@ def check_pose_source(values: NodeParameters) -> None:
     if values.pose_source == "tf" and TFMessage is None:
         raise ParameterError(
             "pose_source is 'tf', but the package tf2_msgs is not installed; set pose_source to "
-            "'odometry' and extrinsics_file to a file of sensor mounts, or install tf2_msgs"
+            "'odometry' and extrinsics_file to a file of extrinsics, or install tf2_msgs"
         )
 
 

@@ -1,4 +1,4 @@
-"""Forwards Python's logging to the node's logger."""
+"""Forward Python's logging to the node's logger."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 
 
 class RosLogHandler(logging.Handler):
-    """Sends what libraries log to /rosout and the console, at the same severity, until `close`.
+    """Sends the log records of libraries to the node's logger, at the same severity, until `close`.
 
-    The node's logger decides which severities are shown.
+    The node's logger writes to /rosout and the console; it decides which severities are shown.
 
     Args:
-        logger: The node's.
+        logger: Logger of the node.
         libraries: Names of Python packages.
     """
 
@@ -24,10 +24,10 @@ class RosLogHandler(logging.Handler):
         self._sources = [logging.getLogger(library) for library in libraries]
         for source in self._sources:
             source.addHandler(self)
-            source.setLevel(logging.DEBUG)  # unset, Python itself would hold back all below WARNING
+            source.setLevel(logging.DEBUG)  # by default Python drops all records below WARNING
 
     def close(self) -> None:
-        """Leave the libraries."""
+        """Stop forwarding."""
         for source in self._sources:
             source.removeHandler(self)
             source.setLevel(logging.NOTSET)

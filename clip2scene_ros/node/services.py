@@ -1,4 +1,4 @@
-"""The node's services; of std_srvs' types, because a Python package cannot define its own."""
+"""The node's services, of types from std_srvs: a Python package cannot define its own."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ def offer_services(
 ) -> None:
     """Offer actions as services under the node's private name.
 
-    What an action returns is the answer's message; what it raises becomes an answer without
-    success, because no request may end the node.
+    The text that an action returns is the message of the response. An exception becomes a response
+    without success, because no request may end the node.
 
     Args:
         node: Owns the services.
         triggers: Actions by the name of their std_srvs/Trigger.
         switches: Actions that take true or false, by the name of their std_srvs/SetBool.
-        slow_triggers: Like `triggers`; everything else goes on until they are done.
-        background: Where these are done.
+        slow_triggers: Like `triggers`, but run in the background while the node goes on.
+        background: Runs the slow triggers.
     """
     for name, trigger in triggers.items():
-        node.create_service(Trigger, f"~/{name}", partial(_pull, trigger))
+        node.create_service(Trigger, f"~/{name}", partial(_trigger, trigger))
     for name, switch in switches.items():
-        node.create_service(SetBool, f"~/{name}", partial(_turn, switch))
+        node.create_service(SetBool, f"~/{name}", partial(_switch, switch))
     group = MutuallyExclusiveCallbackGroup()
     for name, trigger in slow_triggers.items():
-        callback = partial(_pull_later, background, trigger)
+        callback = partial(_trigger_later, background, trigger)
         node.create_service(Trigger, f"~/{name}", callback, callback_group=group)
 
 
-def _pull(trigger: Callable[[], str], _request: Any, response: Any) -> Any:
+def _trigger(trigger: Callable[[], str], _request: Any, response: Any) -> Any:
     return _answer(trigger, response)
 
 
-async def _pull_later(
+async def _trigger_later(
     background: Background, trigger: Callable[[], str], _request: Any, response: Any
 ) -> Any:
     return await background.run(partial(_answer, trigger, response))
 
 
-def _turn(switch: Callable[[bool], str], request: Any, response: Any) -> Any:
+def _switch(switch: Callable[[bool], str], request: Any, response: Any) -> Any:
     return _answer(partial(switch, request.data), response)
 
 

@@ -1,4 +1,4 @@
-"""What a configured node labels with, and what it is asked to do besides labelling."""
+"""What a configured node holds, and the requests that it answers: parameters and services."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ from clip2scene_ros.node.parameters.table import NodeParameters
 from clip2scene_ros.sync.synchronizer import SweepSynchronizer
 
 SegmenterFactory = Callable[[NodeParameters], OnlineSegmenter]
+"""Makes the segmenter from the node's parameters."""
 
 
 @dataclass(frozen=True)
-class Labelling:
-    """Everything that a node holds from configure to cleanup.
+class Session:
+    """What a node holds from configure to cleanup.
 
     Attributes:
-        synchronizer: Makes sweeps of messages.
-        segmenter: Labels them.
-        outputs: What is published.
-        base: The words where the parameters name none.
+        synchronizer: Makes sweeps from messages.
+        segmenter: Labels sweeps and keeps the map.
+        outputs: The node's publishers.
+        base: Prompts that are used when the parameter `prompts` is empty.
     """
 
     synchronizer: SweepSynchronizer
@@ -45,10 +46,17 @@ class Labelling:
     base: PromptSet
 
     def prepare(self, old: NodeParameters, new: NodeParameters) -> EncodedPrompts:
-        """Let CLIP read the words of new parameters, and change nothing yet.
+        """Encode the prompts of new parameters, without changing anything.
+
+        Args:
+            old: Present parameters.
+            new: Parameters that are asked for.
+
+        Returns:
+            What `take` needs: the prompts that are in use, if they did not change.
 
         Raises:
-            ValueError: If they cannot be used.
+            ValueError: If the prompts cannot be used.
         """
         _check_save_path(new)
         asked, before = asked_prompt_set(new, self.base), asked_prompt_set(old, self.base)
@@ -56,26 +64,29 @@ class Labelling:
             return self.segmenter.encoded_prompts
         encoded = self.segmenter.encode(asked)
         if replace(asked, query=before.query) == before:
-            # The same labels: nobody needs a new legend because of a query.
+            # The labels are the same: a new query needs no new legend.
             return replace(encoded, vocabulary=self.segmenter.vocabulary)
         return encoded
 
     def take(self, values: NodeParameters, encoded: EncodedPrompts) -> None:
-        """Follow new parameters from the next sweep on."""
+        """Use new parameters from the next sweep on."""
         self.segmenter.apply(encoded, online_options(values))
         self.synchronizer.change_waits(sync_options(values))
 
     def reset(self) -> str:
-        """Forget the map and every message that waits; say so."""
+        """Forget the map and all waiting messages; returns a sentence that says so."""
         self.synchronizer.clear()
         self.segmenter.reset()
         return "the map and all waiting messages are forgotten"
 
     def save_map(self, values: NodeParameters) -> str:
-        """Write the map where the parameters say; name the file and its number of voxels.
+        """Write the map to the file that the parameters name.
+
+        Returns:
+            The file and its number of voxels, for people.
 
         Raises:
-            ValueError: If they name no file, or there is no map.
+            ValueError: If the parameters name no file, or there is no map.
             OSError: If the file cannot be written.
         """
         if not values.map_save_path:
@@ -87,22 +98,20 @@ class Labelling:
         return f"{path}: {len(labelled_map.points)} voxels"
 
     def legend(self) -> str:
-        """Write the legend of the next sweep as JSON, as `~/legend` has it."""
+        """Give the legend of the next sweep in the JSON of `~/legend`."""
         return legend_json(self.segmenter.vocabulary, self.outputs.legend.version)
 
 
-def make_labelling(
-    node: Node, values: NodeParameters, make_segmenter: SegmenterFactory
-) -> Labelling:
-    """Load the weights, read the words and offer the outputs.
+def open_session(node: Node, values: NodeParameters, make_segmenter: SegmenterFactory) -> Session:
+    """Load the weights, encode the prompts and create the publishers.
 
     Args:
         node: Owns the publishers.
-        values: Its parameters.
-        make_segmenter: Makes the segmenter from them.
+        values: The node's parameters.
+        make_segmenter: Makes the segmenter from the parameters.
 
     Raises:
-        ValueError: If weights, CLIP, words or the extrinsics file cannot be used.
+        ValueError: If weights, CLIP, prompts or the extrinsics file cannot be used.
         OSError: If a file is missing.
     """
     check_pose_source(values)
@@ -112,7 +121,7 @@ def make_labelling(
     segmenter = make_segmenter(values)
     base = base_prompt_set(values, segmenter.vocabulary)
     segmenter.apply(segmenter.encode(asked_prompt_set(values, base)), online_options(values))
-    return Labelling(synchronizer, segmenter, NodeOutputs(node, values), base)
+    return Session(synchronizer, segmenter, NodeOutputs(node, values), base)
 
 
 def _check_save_path(values: NodeParameters) -> None:

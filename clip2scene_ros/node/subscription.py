@@ -1,4 +1,4 @@
-"""Sensor subscriptions that watch themselves and fall back to best effort."""
+"""A sensor subscription that counts its messages and adapts its reliability to the publishers."""
 
 from __future__ import annotations
 
@@ -24,23 +24,28 @@ _RELIABILITIES = {ReliabilityPolicy.RELIABLE: "reliable", _BEST_EFFORT: "best ef
 
 
 class SensorSubscription:
-    """One subscription, counted, whose reliability follows its publishers.
+    """One subscription that counts its messages and whose reliability follows its publishers.
 
-    Reliable loses no large cloud between processes, but hears nothing from a best-effort
-    publisher; which of the two is out there shows only when it appears. `maintain` must be called
-    a few times a second: a subscription may not be replaced from its own callback.
+    A reliable subscription loses no large cloud between processes, but gets nothing from a
+    best-effort publisher, and the publishers are known only when they appear. `maintain` must be
+    called a few times a second, because a subscription may not be replaced from its own callback.
+    The callbacks have their own group, so that they go on while a service waits.
 
     Args:
         node: Owns the subscription.
         message_type: A ROS message class; None takes Image or CompressedImage as published.
-        topic: Relative or absolute; remapping applies.
+        topic: Relative or absolute name; remapping applies.
         callback: Takes each message, on the executor's thread.
-        depth: Messages kept; of raw images it is 1. ROS's parameter
+        depth: Number of messages in the queue; 1 for raw images. ROS's parameter
             qos_overrides./TOPIC.subscription.depth overrides it.
         reliability: "auto", "reliable" or "best_effort".
-        is_latched: Take what was published before the subscription, too.
+        is_latched: Get the messages that were published before the subscription, too.
 
-    Its callbacks are a group of their own, so that they go on while a service waits.
+    Attributes:
+        topic: Absolute name.
+        is_reliable: Whether the subscription is reliable at present.
+        received: Number of messages so far.
+        last_received_s: Time of the last message, in seconds by a steady clock.
     """
 
     def __init__(
@@ -61,7 +66,7 @@ class SensorSubscription:
             DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE
         )
         self._may_fall_back = reliability == "auto"
-        self._has_refused = False
+        self._is_refused = False
         self._subscription: Subscription | None = None
         self._group = MutuallyExclusiveCallbackGroup()
         self.topic = node.resolve_topic_name(topic)
@@ -71,9 +76,9 @@ class SensorSubscription:
         self.maintain()
 
     def maintain(self) -> None:
-        """Subscribe as soon as the type is known; replace a subscription that hears nothing."""
-        if self._subscription is not None and self._has_refused:
-            self._has_refused = False
+        """Subscribe once the type is known; replace a subscription that its publishers refuse."""
+        if self._subscription is not None and self._is_refused:
+            self._is_refused = False
             self.is_reliable = False
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
@@ -87,21 +92,21 @@ class SensorSubscription:
                 self._subscribe(message_type)
 
     def close(self) -> None:
-        """Leave the topic."""
+        """Unsubscribe."""
         if self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
 
     def silent_s(self) -> float:
-        """Seconds since the last message or, before the first one, since the start."""
+        """Give the seconds since the last message; since the start if none has come."""
         return time.monotonic() - self.last_received_s
 
     def num_publishers(self) -> int:
-        """Publishers in the graph, of whatever type and reliability."""
+        """Count the publishers in the graph, of any type and reliability."""
         return int(self._node.count_publishers(self.topic))
 
     def offered_reliability(self) -> str:
-        """What the publishers offer, for people: "reliable", "best effort", both or neither."""
+        """Say for people what the publishers offer: "reliable", "best effort", both or ""."""
         offers = {
             _RELIABILITIES.get(publisher.qos_profile.reliability, "unknown")
             for publisher in self._node.get_publishers_info_by_topic(self.topic)
@@ -109,13 +114,13 @@ class SensorSubscription:
         return ", ".join(sorted(offers))
 
     def describe(self) -> str:
-        """Name the topic, what is out there and why it cannot be heard, for people."""
+        """Describe the topic for people: its publishers, and why their messages do not come."""
         mismatches = "".join(f", {mismatch}" for mismatch in self._mismatches())
         return f"{self.topic} (publishers: {self.num_publishers()}{mismatches})"
 
     def _subscribe(self, message_type: Any) -> None:
         reliability = ReliabilityPolicy.RELIABLE if self.is_reliable else _BEST_EFFORT
-        # A queue of raw images of 4 MB each delays the clouds, and only the newest is of use.
+        # A queue of raw images of 4 MB each delays the clouds, and only the newest one is used.
         depth = 1 if message_type is Image else self._depth
         events = None
         if self._may_fall_back and self.is_reliable:
@@ -127,7 +132,7 @@ class SensorSubscription:
             QoSProfile(depth=depth, reliability=reliability, durability=self._durability),
             event_callbacks=events,
             callback_group=self._group,
-            # Reliability is a parameter of the node: it may have to follow the publisher.
+            # Reliability is a parameter of the node, because it may have to follow the publisher.
             qos_overriding_options=QoSOverridingOptions((QoSPolicyKind.DEPTH,)),
         )
 
@@ -138,7 +143,7 @@ class SensorSubscription:
 
     def _on_incompatible(self, event: Any) -> None:
         if event.last_policy_kind == QoSPolicyKind.RELIABILITY:
-            self._has_refused = True
+            self._is_refused = True
 
     def _mismatches(self) -> list[str]:
         publishers = self._node.get_publishers_info_by_topic(self.topic)

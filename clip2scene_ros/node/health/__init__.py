@@ -1,4 +1,4 @@
-"""Counts of what came and what was left out in, diagnostics that name topic, frame or camera out.
+"""The node's diagnostics: counts of sweeps and rejections in, items that name the fault out.
 
-Read `statistics`, `checks`, then `diagnostics`.
+Read `statistics` (counts), `checks` (counts to items), then `diagnostics` (publishing and logging).
 """

@@ -1,4 +1,4 @@
-"""Turns what the node counts into diagnostics that name the topic, the frame or the camera."""
+"""Turn counts into diagnostic items that name the topic, the frame or the camera."""
 
 from __future__ import annotations
 
@@ -30,16 +30,17 @@ _TF_INPUTS: Final = ("tf", "tf_static")
 
 
 class NodeHealth:
-    """Judges the inputs and the sweeps, once per call of `items`.
+    """Judges the inputs and the sweeps at each call of `items`.
 
-    Ratios, rates and times are those of the last WINDOW_S seconds, counts those since the start.
+    Ratios, rates and times are those of the last WINDOW_S seconds; counts are those since the
+    start.
 
     Args:
-        values: Gives the node's parameters as they are.
-        inputs: The subscriptions by name, as SensorInputs has them.
-        record: What happened to the sweeps.
-        segmenter: Names the prompts.
-        resolve: Resolves the name of a topic.
+        values: Gives the node's present parameters.
+        inputs: Subscriptions by name of the input, from SensorInputs.
+        record: Counts of sweeps and rejections.
+        segmenter: Knows the present prompts.
+        resolve: Resolves a topic name of the node.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class NodeHealth:
         return self._read_values()
 
     def items(self) -> list[Item]:
-        """Judge everything."""
+        """Judge LiDAR, cameras, poses, inference, prompts and map, in this order."""
         recent = self._record.recent()
         return [
             self._lidar(recent),
@@ -100,7 +101,7 @@ class NodeHealth:
         return Item("lidar", level, message, values, is_waited_for=not lidar.received)
 
     def _cameras(self, recent: Recent) -> Iterator[Item]:
-        # Without cameras nothing can be labelled in mode camera; the other modes only lose by it.
+        # Mode camera cannot label without cameras; in mode fused the labels only get worse.
         fault = ERROR if self._values.mode == "camera" else WARN
         cameras = [c for c in self._values.cameras if f"{c} image" in self._inputs]
         for camera in cameras:
@@ -151,7 +152,7 @@ class NodeHealth:
             if name in self._inputs:
                 facts[f"{name} publishers"] = self._inputs[name].num_publishers()
                 facts[f"{name} received"] = self._inputs[name].received
-        # A node that comes up beside a running robot hears clouds a moment before poses and mounts.
+        # A node that starts beside a running robot gets clouds a moment before poses.
         is_waited_for = not self._record.num_labelled
         return Item("tf", level, message, facts, is_waited_for)
 

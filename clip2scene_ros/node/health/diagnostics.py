@@ -1,4 +1,4 @@
-"""How the node says that it is well or not: on /diagnostics and in the log."""
+"""Publish the node's diagnostics on /diagnostics, and log the bad ones."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _PATIENCE_S: Final = 10.0
 
 @dataclass(frozen=True)
 class Item:
-    """One line of /diagnostics.
+    """One status of /diagnostics.
 
     Attributes:
         name: For example "lidar"; published as "clip2scene: lidar".
         level: OK, WARN or ERROR of DiagnosticStatus.
         message: What is wrong and where, for the person who can fix it.
-        values: Numbers and names behind it.
-        is_waited_for: It never worked since the start. The log waits a while before it calls that
-            a fault: the graph needs time to find its nodes, and people to start them.
+        values: Numbers and names by key.
+        is_waited_for: It has not worked since the start. The log reports it as a fault only after
+            ten seconds, because nodes need time to start and to find each other.
     """
 
     name: str
@@ -41,10 +41,10 @@ class Item:
 class DiagnosticsReporter:
     """Publishes items on /diagnostics and logs the bad ones, each at most every ten seconds.
 
-    /diagnostics tells the state as it is; the log tells what changed.
+    /diagnostics shows the present state; the log shows its changes.
 
     Args:
-        node: Owns the publisher; its name goes in front of each item's.
+        node: Owns the publisher; its name stands before the name of each item.
     """
 
     def __init__(self, node: Node) -> None:
@@ -54,14 +54,14 @@ class DiagnosticsReporter:
         self._waiting_since_s: dict[str, float] = {}
 
     def report(self, items: Iterable[Item]) -> None:
-        """Publish and log."""
+        """Publish items and log the bad ones."""
         items = list(items)
         for item in items:
             self._log(item)
         self.publish(items)
 
     def publish(self, items: Iterable[Item]) -> None:
-        """Publish only: for what its finder logs."""
+        """Publish items that the caller logs itself."""
         array = DiagnosticArray()
         array.header.stamp = self._node.get_clock().now().to_msg()
         for item in items:

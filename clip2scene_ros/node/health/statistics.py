@@ -1,4 +1,4 @@
-"""What became of the sweeps: counted since the start and over the last seconds."""
+"""Counts of what happened to the sweeps, since the start and over the last ten seconds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from clip2scene_core.inference.online import LabelledCloud
 
 WINDOW_S: Final = 10.0
-"""Rates, ratios and times are judged over this long: some sweeps even of a slow segmenter."""
+"""Period of rates, ratios and times: long enough for several sweeps of a slow segmenter."""
 
 _RECENT_S: Final = 2.0
 _MAX_EVENTS: Final = 5000
@@ -27,14 +27,14 @@ _MAX_EVENTS: Final = 5000
 
 @dataclass(frozen=True)
 class LabelledFacts:
-    """What is worth knowing about one labelled sweep.
+    """Times and counts of one labelled sweep.
 
     Attributes:
-        timing: Where its time went.
-        num_points: All of them.
-        num_not_finite: Points with a NaN or infinity.
-        num_unlabelled: Points without a label, for whatever reason.
-        cameras: Names of the cameras that helped.
+        timing: Times of the stages.
+        num_points: Number of points.
+        num_not_finite: Points with a coordinate that is NaN or infinite.
+        num_unlabelled: Points without a label, for any reason.
+        cameras: Names of the cameras whose views were used.
     """
 
     timing: SweepTiming
@@ -46,13 +46,13 @@ class LabelledFacts:
 
 @dataclass(frozen=True)
 class Recent:
-    """What happened within the last seconds.
+    """What happened to the sweeps within the last seconds.
 
     Attributes:
-        seconds: How long that is; less than WINDOW_S soon after the start.
+        seconds: Length of the period; less than WINDOW_S soon after the start.
         labelled: Labelled sweeps, oldest first.
-        rejected: How often something was left out, by kind.
-        num_unwatched: Sweeps that nobody wanted labelled.
+        rejected: Number of rejections by kind.
+        num_unwatched: Sweeps that were not labelled because no topic had subscribers.
     """
 
     seconds: float
@@ -68,7 +68,20 @@ class _Reason:
 
 
 class SweepRecord:
-    """Counts what happened to the sweeps; written by the worker, read by the reporter."""
+    """Counts what happened to the sweeps; the worker writes it, the diagnostics read it.
+
+    Attributes:
+        num_labelled: Sweeps that were labelled.
+        num_failed: Sweeps that ended in an exception.
+        num_failed_in_a_row: Exceptions since the last labelled sweep.
+        has_given_up: The worker labels nothing more.
+        is_paused: The worker is paused by ~/set_enabled.
+        num_maps: Maps that were published.
+        num_voxels: Voxels of the last map.
+        map_ms: Milliseconds that the last map took.
+        last_labelled_s: Time of the last labelled sweep or of the start, in seconds by a steady
+            clock.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -92,7 +105,13 @@ class SweepRecord:
     def add_labelled(
         self, cloud: LabelledCloud, cameras: Iterable[str], timing: SweepTiming
     ) -> None:
-        """Count a published sweep."""
+        """Count a labelled sweep that was published.
+
+        Args:
+            cloud: N labelled points.
+            cameras: Names of the cameras whose views were used.
+            timing: Times of the stages.
+        """
         facts = LabelledFacts(
             timing,
             len(cloud.points),
@@ -108,19 +127,24 @@ class SweepRecord:
             self._events.append((self.last_labelled_s, facts))
 
     def add_unwatched(self) -> None:
-        """Count a sweep that nobody wanted labelled."""
+        """Count a sweep that was not labelled because no topic had subscribers."""
         with self._lock:
             self._events.append((time.monotonic(), None))
 
     def add_map(self, num_voxels: int, seconds: float) -> None:
-        """Count a published map: its size, and how long it took to make."""
+        """Count a published map.
+
+        Args:
+            num_voxels: Number of its voxels.
+            seconds: Time that it took.
+        """
         with self._lock:
             self.num_maps += 1
             self.num_voxels = num_voxels
             self.map_ms = 1000 * seconds
 
     def add_rejections(self, rejections: Iterable[Rejection]) -> None:
-        """Count what was left out, and keep the newest reason of each kind and camera."""
+        """Count rejections, and keep the newest reason of each kind and camera."""
         with self._lock:
             for rejection in rejections:
                 source = rejection.kind, rejection.camera
@@ -130,7 +154,7 @@ class SweepRecord:
                 self._events.append((now_s, rejection.kind))
 
     def add_failure(self, text: str) -> bool:
-        """Count an exception; True if it is another one than the last time."""
+        """Count an exception; returns whether its text differs from the last one."""
         with self._lock:
             self.num_failed += 1
             self.num_failed_in_a_row += 1
@@ -139,12 +163,12 @@ class SweepRecord:
             return is_new
 
     def failure(self) -> str | None:
-        """The exception since which no sweep was labelled."""
+        """Text of the last exception; None if a sweep was labelled since."""
         with self._lock:
             return self._failure.text if self._failure else None
 
     def count(self, kind: RejectionKind, camera: str = "") -> int:
-        """How often something was left out for this reason, since the start."""
+        """Number of rejections of this kind and camera since the start."""
         with self._lock:
             return self._rejected[kind, camera]
 
@@ -163,7 +187,7 @@ class SweepRecord:
         )
 
     def recent_reason(self, kinds: Iterable[RejectionKind], camera: str = "") -> str | None:
-        """The newest reason of these kinds, unless it is an old one."""
+        """Newest reason of these kinds; None if it is older than two seconds."""
         with self._lock:
             reasons = [self._reasons[k, camera] for k in kinds if (k, camera) in self._reasons]
         newest = max(reasons, key=lambda reason: reason.at_s, default=None)

@@ -1,4 +1,4 @@
-"""The parameter table as the files that people read: a ROS parameter file and a Markdown table."""
+"""Write the parameter table for people: a ROS parameter file and a Markdown page."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def parameters_yaml() -> str:
 
 
 def parameters_markdown() -> str:
-    """Write the table for people."""
+    """Write the table as a Markdown page."""
     return _MARKDOWN_HEAD + "".join(_markdown_line(row) for row in ROWS)
 
 

@@ -1,4 +1,7 @@
-"""The table in a running node: declared once, each change checked, then taken as a whole."""
+"""The parameters of a running node: declared from the table, each change prepared, then taken.
+
+A change arrives at the services of `AsyncParameterService` and is taken by `LiveParameters`.
+"""
 
 from __future__ import annotations
 
@@ -26,25 +29,57 @@ from clip2scene_ros.node.parameters.row import ParameterError, ParameterRow
 from clip2scene_ros.node.parameters.table import DEPENDENT, ROWS, NodeParameters
 
 Prepared = TypeVar("Prepared")
+PrepareChange = Callable[[Sequence[Parameter]], Awaitable[None]]
 
 _ROW_OF = {row.name: row for row in ROWS}
 _QOS_OVERRIDE = re.compile(r"qos_overrides\./.+\.subscription\.depth")
 
 
+class AsyncParameterService(ParameterService):
+    """The parameter services of rclpy, which prepare a change before they set it.
+
+    rclpy checks and sets parameters within one callback. So what a change needs is prepared before,
+    while other callbacks go on, and the check finds it. If rclpy renamed the two methods, changes
+    would still work, but the node would wait for each.
+
+    Args:
+        node: Started with `start_parameter_services=False`.
+        prepare: Awaited with the parameters that are about to be set together.
+    """
+
+    def __init__(self, node: Node, prepare: PrepareChange) -> None:
+        self._prepare_change = prepare
+        super().__init__(node)
+
+    async def _set_parameters_callback(self, request: Any, response: Any) -> Any:
+        for parameter in request.parameters:
+            await self._prepare_change([Parameter.from_parameter_msg(parameter)])
+            alone = SetParameters.Request(parameters=[parameter])
+            super()._set_parameters_callback(alone, response)
+        return response
+
+    async def _set_parameters_atomically_callback(self, request: Any, response: Any) -> Any:
+        await self._prepare_change([Parameter.from_parameter_msg(p) for p in request.parameters])
+        return super()._set_parameters_atomically_callback(request, response)
+
+
 class LiveParameters(Generic[Prepared]):
     """Declares every row of the table and follows the changes of the dynamic ones.
 
-    A change has two phases. First the values that would result are checked as a whole and whatever
-    they need is prepared, which may fail: the answer then holds the reason and nothing has changed.
-    Then values and what was prepared are taken at once, which cannot fail. Changes that come over
-    the parameter services are prepared in the background; those from inside the node, at once.
+    A change has two phases. First the new values are checked as a whole and what they need is
+    prepared. This may fail: the response has the reason, and nothing has changed. Then the values
+    and what was prepared are taken at once, which cannot fail. Changes from the parameter services
+    are prepared in the background; those from inside the node are prepared at once.
 
     Args:
         node: Started without `automatically_declare_parameters_from_overrides` and without
             parameter services; they are offered here.
-        prepare: Old values, new values -> what `take` needs; may raise.
-        take: Takes new values and what was prepared for them, on the executor's thread.
-        background: Where `prepare` is called for the services.
+        prepare: Called with old and new values; returns what `take` needs, and may raise.
+        take: Called with new values and what was prepared for them, on the executor's thread.
+        background: Runs `prepare` for the services.
+
+    Attributes:
+        values: The present values.
 
     Raises:
         ParameterError: If a value has the wrong type, is out of range or contradicts another, or
@@ -85,12 +120,19 @@ class LiveParameters(Generic[Prepared]):
             raise ParameterError(result.reason)
 
     async def set_in_background(self, **values: Any) -> None:
-        """The same from a callback, prepared in the background."""
+        """Change some values from a callback, prepared in the background.
+
+        Args:
+            values: By their names in NodeParameters.
+
+        Raises:
+            ParameterError: If they are refused.
+        """
         await self._prepare_change(_as_ros(values))
         self.set(**values)
 
     async def _prepare_change(self, parameters: Sequence[Parameter]) -> None:
-        """Prepare a change in the background, so that `_check` finds what came of it."""
+        """Prepare a change in the background; `_check` finds the outcome."""
         self._prepared = None
         old = self.values
         try:
@@ -99,9 +141,10 @@ class LiveParameters(Generic[Prepared]):
             return
         outcome: Callable[[], Prepared]
         try:
-            outcome = partial(_give, await self._background.run(partial(self._prepare, old, new)))
+            prepared = await self._background.run(partial(self._prepare, old, new))
+            outcome = partial(_identity, prepared)
         except Exception as error:  # noqa: BLE001
-            outcome = partial(_throw, error)
+            outcome = partial(_raise, error)
         self._prepared = old, new, outcome
 
     def _check(self, parameters: Sequence[Parameter]) -> SetParametersResult:
@@ -134,16 +177,16 @@ def _as_ros(values: Mapping[str, Any]) -> list[Parameter]:
     return [Parameter(row.name, value=row.to_ros(values[row.field])) for row in rows]
 
 
-def _give(prepared: Prepared) -> Prepared:
+def _identity(prepared: Prepared) -> Prepared:
     return prepared
 
 
-def _throw(error: Exception) -> NoReturn:
+def _raise(error: Exception) -> NoReturn:
     raise error
 
 
 def _complete(parameters: list[Parameter]) -> list[Parameter]:
-    """Give empty lists their type, and set back what new values leave without meaning."""
+    """Give empty lists their type, and reset parameters that depend on the new values."""
     completed = {p.name: _typed(p) for p in parameters}
     for name in list(completed):
         for dependent in DEPENDENT.get(name, ()):
@@ -153,11 +196,11 @@ def _complete(parameters: list[Parameter]) -> list[Parameter]:
 
 
 def _typed(parameter: Parameter) -> Parameter:
-    """An empty list arrives with a type of its own choice: take it for what stands for it."""
+    """Replace an empty list, which has no type in ROS, by the row's stand-in."""
     row = _ROW_OF.get(parameter.name)
-    if row is None or row.nothing is None or _length(parameter.value) != 0:
+    if row is None or row.empty_list is None or _length(parameter.value) != 0:
         return parameter
-    return Parameter(parameter.name, value=row.nothing)
+    return Parameter(parameter.name, value=row.empty_list)
 
 
 def _length(value: Any) -> int | None:
@@ -165,8 +208,8 @@ def _length(value: Any) -> int | None:
 
 
 def _refuse_unknown(node: Node) -> None:
-    # rclpy keeps what the user gave in a private attribute only; without this look a mistyped key
-    # would leave the default in force and say nothing.
+    # rclpy keeps the user's parameters in a private attribute only. Without this check a mistyped
+    # name would have no effect and no error.
     for name in node._parameter_overrides:
         if name in _ROW_OF or node.has_parameter(name) or _QOS_OVERRIDE.fullmatch(name):
             continue
@@ -180,7 +223,7 @@ def _refuse_unknown(node: Node) -> None:
 
 
 def _declare(node: Node, row: ParameterRow) -> Any:
-    """Declare a row and read its value back as NodeParameters takes it."""
+    """Declare a row, and return its value as NodeParameters takes it."""
     descriptor = _descriptor(row)
     try:
         value = node.declare_parameter(row.name, row.ros_default, descriptor).value
@@ -198,14 +241,14 @@ def _declare(node: Node, row: ParameterRow) -> Any:
     if value is None:
         raise ParameterError(
             f"parameter '{row.name}' got an empty list, which has no type in ROS; write "
-            f"{row.nothing} for none"
+            f"{row.empty_list} for none"
         )
     return row.from_ros(value)
 
 
 def _wanted(row: ParameterRow) -> str:
-    if row.nothing is not None:
-        return f"a list of {type(row.nothing[0]).__name__}"
+    if row.empty_list is not None:
+        return f"a list of {type(row.empty_list[0]).__name__}"
     return f"a {type(row.default).__name__}, such as {row.default!r}"
 
 
@@ -229,34 +272,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, (ValueError, OSError)) and text:
         return text
     return f"{type(error).__name__}: {text}"
-
-
-PrepareChange = Callable[[Sequence[Parameter]], Awaitable[None]]
-
-
-class AsyncParameterService(ParameterService):
-    """rclpy's services, which let the node prepare itself before they set anything.
-
-    rclpy checks and sets parameters within one callback. What a change needs is therefore made
-    before, while other callbacks go on; the check then finds it. Were rclpy to rename the two
-    methods, everything would still work, and wait.
-
-    Args:
-        node: Started with `start_parameter_services=False`.
-        prepare: Told what is about to be set, together.
-    """
-
-    def __init__(self, node: Node, prepare: PrepareChange) -> None:
-        self._prepare_change = prepare
-        super().__init__(node)
-
-    async def _set_parameters_callback(self, request: Any, response: Any) -> Any:
-        for parameter in request.parameters:
-            await self._prepare_change([Parameter.from_parameter_msg(parameter)])
-            alone = SetParameters.Request(parameters=[parameter])
-            super()._set_parameters_callback(alone, response)
-        return response
-
-    async def _set_parameters_atomically_callback(self, request: Any, response: Any) -> Any:
-        await self._prepare_change([Parameter.from_parameter_msg(p) for p in request.parameters])
-        return super()._set_parameters_atomically_callback(request, response)

@@ -1,4 +1,4 @@
-"""What the node's parameters mean to the segmenter and to the synchronizer."""
+"""The node's parameters as options of the segmenter and the synchronizer, prompts and topics."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def make_segmenter(values: NodeParameters) -> OnlineSegmenter:
     """Load the weights that the parameters name.
 
     Raises:
-        ValueError: If they cannot be used; one line says why.
+        ValueError: If they cannot be used; the message is one line.
         FileNotFoundError: If a file is missing.
     """
     use_threads(values.num_threads)
@@ -34,7 +34,7 @@ def make_segmenter(values: NodeParameters) -> OnlineSegmenter:
 
 
 def online_options(values: NodeParameters) -> OnlineOptions:
-    """Say how sweeps are labelled."""
+    """Convert parameters to the segmenter's options."""
     device = values.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -59,15 +59,18 @@ def online_options(values: NodeParameters) -> OnlineOptions:
 
 
 def base_prompt_set(values: NodeParameters, own: Vocabulary) -> PromptSet:
-    """Give the words of a node whose parameter `prompts` names none.
+    """Give the prompts that are used when the parameter `prompts` is empty.
 
     Args:
         values: The node's parameters.
-        own: The words that the weights were trained with.
+        own: The prompts that the weights were trained with.
+
+    Returns:
+        The prompts of `prompts_file` or, without a file, those of the weights.
 
     Raises:
-        ValueError: If the file of words cannot be used.
-        OSError: If it cannot be read.
+        ValueError: If the file does not hold prompts.
+        OSError: If the file cannot be read.
     """
     if values.prompts_file:
         return load_prompt_set(Path(values.prompts_file))
@@ -75,10 +78,14 @@ def base_prompt_set(values: NodeParameters, own: Vocabulary) -> PromptSet:
 
 
 def asked_prompt_set(values: NodeParameters, base: PromptSet) -> PromptSet:
-    """Say what is asked, with `base` where the parameters name no words.
+    """Collect the prompts, groups, names, palette and query that the parameters ask for.
+
+    Args:
+        values: The node's parameters.
+        base: Prompts that are used when the parameter `prompts` is empty.
 
     Raises:
-        ValueError: If the words do not fit together.
+        ValueError: If they do not fit together.
     """
     names, groups = values.prompt_names, values.prompt_groups
     if not values.prompts:
@@ -94,7 +101,7 @@ def asked_prompt_set(values: NodeParameters, base: PromptSet) -> PromptSet:
 
 
 def sync_options(values: NodeParameters) -> SyncOptions:
-    """Say how messages become sweeps."""
+    """Convert parameters to the synchronizer's options."""
     return SyncOptions(
         fixed_frame=values.fixed_frame,
         base_frame=values.base_frame,
@@ -115,7 +122,7 @@ def sync_options(values: NodeParameters) -> SyncOptions:
 
 
 def resolved_topics(values: NodeParameters, resolve: Callable[[str], str]) -> Profile:
-    """Name the topics as the graph knows them; `resolve` applies namespace and remapping."""
+    """Collect the absolute names of the topics; `resolve` applies namespace and remapping."""
     cameras = {
         camera: CameraTopics(
             resolve(values.image_topic(camera)), resolve(values.info_topic(camera))
@@ -126,7 +133,7 @@ def resolved_topics(values: NodeParameters, resolve: Callable[[str], str]) -> Pr
 
 
 def map_period_s(values: NodeParameters) -> float | None:
-    """Least time between two maps in seconds; None where there is no map."""
+    """Least time between two maps in seconds; None without a map."""
     if not values.map_enabled or values.pose_source == "none":
         return None
     return 1 / values.map_publish_rate_hz

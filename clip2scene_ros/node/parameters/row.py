@@ -1,4 +1,4 @@
-"""A row of the parameter table: what is known of one ROS parameter besides its value."""
+"""A row of the parameter table: name, default, limits and description of one ROS parameter."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ class ParameterError(ValueError):
 
 @dataclass(frozen=True)
 class ParameterRow:
-    """What is known of one parameter.
+    """One ROS parameter without its value.
 
     Attributes:
-        field: Its name in Python, with the unit.
-        name: Its name in ROS.
-        default: The value of a node that is told nothing.
+        field: Name in Python, with the unit.
+        name: Name in ROS.
+        default: Value of a node that is started without this parameter.
         description: Sentences for people, units in brackets.
-        within: Least and greatest value, if bounded.
-        choices: The texts that it may be, if bounded.
-        dynamic: It may change while the node runs; the others are read-only.
-        nothing: What stands for an empty list in ROS, where an empty list has no type; None for a
-            parameter that is no list.
+        within: Least and greatest value; None without limits.
+        choices: Texts that the value may be; () without limits.
+        dynamic: The value may change while the node runs; other parameters are read-only.
+        empty_list: Value that stands for an empty list in ROS, where an empty list has no type;
+            None for a parameter that is no list.
     """
 
     field: str
@@ -35,22 +35,22 @@ class ParameterRow:
     within: tuple[float, float] | None
     choices: tuple[str, ...]
     dynamic: bool
-    nothing: list[str] | list[int] | None
+    empty_list: list[str] | list[int] | None
 
     @property
     def ros_default(self) -> Any:
-        """The default as ROS declares it."""
+        """Default as ROS declares it."""
         return self.to_ros(self.default)
 
     def to_ros(self, value: Any) -> Any:
-        """Write a value as ROS takes it."""
-        return value if self.nothing is None else list(value) or list(self.nothing)
+        """Convert a value of NodeParameters to ROS."""
+        return value if self.empty_list is None else list(value) or list(self.empty_list)
 
     def from_ros(self, value: Any) -> Any:
-        """Read a value as ROS gives it."""
-        if self.nothing is None:
+        """Convert a value from ROS to NodeParameters."""
+        if self.empty_list is None:
             return value
-        return () if list(value) == self.nothing else tuple(value)
+        return () if list(value) == self.empty_list else tuple(value)
 
     def check(self, value: Any) -> None:
         """Check a value by itself.
@@ -75,7 +75,7 @@ class ParameterRow:
 
     @property
     def limits(self) -> str:
-        """The range or the choices, for people; empty where everything goes."""
+        """Range or choices for people; "" without limits."""
         if self.within:
             return f"{self.within[0]:g} to {self.within[1]:g}"
         return ", ".join(self.choices)
@@ -90,7 +90,7 @@ def parameter(
     choices: tuple[str, ...] = (),
     dynamic: bool = False,
 ) -> Any:
-    """Make the field of a dataclass that holds a parameter's value; see ParameterRow."""
+    """Make the dataclass field of a parameter; see ParameterRow for the arguments."""
     row = {
         "name": name,
         "default": default,
@@ -104,11 +104,13 @@ def parameter(
 
 def rows_of(table: type) -> tuple[ParameterRow, ...]:
     """List the rows of a dataclass whose fields were made by `parameter`, in their order."""
-    nothing: dict[str, list[str] | list[int]] = {
+    empty_lists: dict[str, list[str] | list[int]] = {
         "tuple[str, ...]": [""],
         "tuple[int, ...]": [-1],
     }
     return tuple(
-        ParameterRow(field=column.name, nothing=nothing.get(str(column.type)), **column.metadata)
+        ParameterRow(
+            field=column.name, empty_list=empty_lists.get(str(column.type)), **column.metadata
+        )
         for column in fields(table)
     )

@@ -1,6 +1,6 @@
-"""The node's ROS parameters: one table of defaults, ranges, descriptions and rules.
+"""The table of the node's ROS parameters: names, defaults, limits, descriptions and rules.
 
-`live_parameters.py` declares it in a node, `parameter_files.py` writes it as YAML and Markdown.
+`live` declares it in a node, `export` writes it as YAML and Markdown.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from clip2scene_ros.sync.topics import NUSCENES_CAMERAS
 class NodeParameters:
     """One set of values that fit together; each field is one row of the table.
 
-    A list that is empty here is [''] or [-1] in ROS, where an empty list has no type.
+    An empty list is [''] or [-1] in ROS, where an empty list has no type.
 
     Raises:
         ParameterError: If a value is none of its choices, or two values contradict each other.
@@ -67,7 +67,7 @@ class NodeParameters:
     query: str = parameter(
         "query",
         "",
-        "A free text that every point is compared with, beside its label; '' asks nothing.",
+        "A free text that every point is compared with, beside its label; '' for none.",
         dynamic=True,
     )
     autostart: bool = parameter(
@@ -94,7 +94,7 @@ class NodeParameters:
         "text_embeddings",
         "",
         "Table of texts that `clip2scene words --prompts` wrote (.npz): stands in mode lidar for "
-        "the teacher, whose CLIP is then not needed for new words.",
+        "the teacher, whose CLIP is then not needed for new prompts.",
     )
     device: str = parameter(
         "device", "auto", "auto (a GPU where there is one), cpu, cuda or cuda:N."
@@ -155,7 +155,7 @@ class NodeParameters:
         "fixed_frame", "map", "Frame of the map, in which the vehicle moves: map, or odom."
     )
     base_frame: str = parameter(
-        "base_frame", "base_link", "Frame of the vehicle, to which the sensors are mounted."
+        "base_frame", "base_link", "Frame of the vehicle, which the extrinsics refer to."
     )
     pose_source: str = parameter(
         "pose_source",
@@ -165,13 +165,13 @@ class NodeParameters:
         choices=("tf", "odometry", "none"),
     )
     extrinsics_file: str = parameter(
-        "extrinsics_file", "", "YAML file of sensor mounts, for robots without /tf_static."
+        "extrinsics_file", "", "YAML file of extrinsics, for robots without /tf_static."
     )
     rigid_extrinsics: bool = parameter(
         "rigid_extrinsics",
         True,
-        "Sensors do not move on the vehicle: look their mounts up once and warn if one moved. "
-        "false looks them up at the stamps.",
+        "Sensors do not move on the vehicle: look their extrinsics up once and warn if they "
+        "change. false looks them up at the stamps.",
     )
     deskew: bool = parameter(
         "deskew",
@@ -367,11 +367,11 @@ class NodeParameters:
             raise ParameterError(f"parameter 'cameras' names one twice: {', '.join(self.cameras)}")
 
     def image_topic(self, camera: str) -> str:
-        """Fill the image template in."""
+        """Give the topic of a camera's image."""
         return _fill(self.camera_image_topic, camera)
 
     def info_topic(self, camera: str) -> str:
-        """Fill the CameraInfo template in."""
+        """Give the topic of a camera's CameraInfo."""
         return _fill(self.camera_info_topic, camera)
 
 
@@ -383,7 +383,7 @@ DEPENDENT: Final = {
     "prompts": ("prompt_names", "prompt_groups", "palette"),
     "prompt_groups": ("palette",),
 }
-"""Parameters that new values of another one set back, unless they are set together."""
+"""Parameters that are reset when another one changes, unless they are set together with it."""
 
 ROWS: Final = rows_of(NodeParameters)
 """The table, in the order of the fields."""
