@@ -1,4 +1,4 @@
-"""The ROS 2 shell around clip2scene_core: topics, transforms, bags and the command line.
+"""The ROS 2 shell around clip2scene_core: topics, transforms, bags, and the command line.
 
 Read `messages/` (messages to arrays), `sync/` (clouds, images and poses to sweeps) and `labelling`
 (a sweep to labels). `node/` does this live and `bags/` offline. `segment_node` is the node's

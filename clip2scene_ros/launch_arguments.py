@@ -1,4 +1,4 @@
-"""What the launch file works out before it starts anything: topics of a bag, parameters, remaps."""
+"""The launch file's arguments as parameters, remappings and commands, without ROS."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TEXT_PARAMETERS: Final = (
     "extrinsics_file",
     "camera_info_url",
 )
-"""Arguments that are parameters of the node of the same name."""
+"""Arguments that are parameters of the node with the same name."""
 
 _DDS_VARIABLES: Final = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 _OWN_TOPIC: Final = re.compile(r"/clip2scene/[\w/]+")
@@ -47,7 +47,7 @@ def topics_of_bag(bag: Path) -> dict[str, str]:
         Type by topic name.
 
     Raises:
-        LaunchError: If it is no such folder, or `ros2 bag play` could not play it.
+        LaunchError: If the folder is no ROS 2 bag, or `ros2 bag play` cannot play it.
     """
     metadata = bag / "metadata.yaml"
     try:
@@ -77,18 +77,18 @@ def profile_for(
     """Choose the topics.
 
     Args:
-        profile: A name of PROFILES; "auto" recognises the bag's topics; "robot" finds them by their
-            types.
-        topics: Of the bag, empty without one.
-        points_topic: The cloud, where the user named it.
+        profile: A key of PROFILES; "auto" recognizes the layout of the bag; "robot" finds the
+            topics by their types.
+        topics: Type by topic name of the bag; empty without a bag.
+        points_topic: Topic of the cloud; "" if the user did not name it.
         is_calibrated: Calibrations come from files: cameras without CameraInfo are used, too.
 
     Returns:
-        The profile; None leaves the topics to the parameter file, where there is neither a bag nor
-        a name.
+        The profile; None if there is neither a bag nor a name, which leaves the topics to the
+        parameter file.
 
     Raises:
-        LaunchError: If the name is unknown or the bag leaves a choice.
+        LaunchError: If the name is unknown, or the bag has no or several clouds.
     """
     if profile in PROFILES:
         chosen = PROFILES[profile]
@@ -102,7 +102,7 @@ def profile_for(
         found = choose_profile(topics, points_topic or None, is_calibrated)
     except ProfileError as error:
         raise LaunchError(f"points_topic: {error}") from error
-    if profile == ROBOT:  # the topics, without what is known of their layout
+    if profile == ROBOT:  # the topics, without the options of a known layout
         return Profile(ROBOT, found.cloud_topic, found.cameras, found.odometry_topic)
     return found
 
@@ -110,12 +110,15 @@ def profile_for(
 def remappings(
     profile: Profile | None, points_topic: str, odom_topic: str = ""
 ) -> list[tuple[str, str]]:
-    """Say where the node's two relative inputs are; one that nobody names keeps its name.
+    """List the remappings of the node's two relative inputs, `points` and `odom`.
 
     Args:
         profile: The topics; None leaves them to the arguments.
-        points_topic: The cloud, where the user named it; it is in a profile already.
-        odom_topic: The odometry, where the user named it.
+        points_topic: Topic of the cloud; "" if the user did not name it. A profile has it already.
+        odom_topic: Topic of the odometry; "" if the user did not name it.
+
+    Returns:
+        (name, topic) of each input that has a topic; the others keep their names.
     """
     if profile is not None:
         points_topic, odom_topic = profile.cloud_topic, odom_topic or profile.odometry_topic
@@ -124,14 +127,14 @@ def remappings(
 
 
 def given_parameters(arguments: Mapping[str, str], profile: Profile | None) -> dict[str, Any]:
-    """Collect the node's parameters that launch arguments set; the others keep the file's values.
+    """Collect the node's parameters that launch arguments set.
 
     Args:
-        arguments: Launch arguments by name; an empty one was not given.
+        arguments: Launch arguments by name; "" for those that were not given.
         profile: The topics; None leaves them to the parameter file.
 
     Returns:
-        Parameters by name, stronger than the parameter file.
+        Parameters by name; they override the parameter file.
 
     Raises:
         LaunchError: If the cameras' topics do not follow one template.
@@ -153,7 +156,10 @@ def given_parameters(arguments: Mapping[str, str], profile: Profile | None) -> d
 
 
 def player_command(arguments: Mapping[str, str]) -> list[str]:
-    """Write the command that plays the bag and its clock.
+    """Make the command that plays the bag and its clock.
+
+    Args:
+        arguments: Launch arguments by name.
 
     Raises:
         LaunchError: If `loop` or `start_paused` is neither true nor false.
@@ -168,11 +174,11 @@ def player_command(arguments: Mapping[str, str]) -> list[str]:
 
 
 def rviz_remappings(config: Path, namespace: str) -> list[tuple[str, str]]:
-    """Point the configuration's topics of the node at the namespace in which the node runs.
+    """List the remappings of RViz's topics into the namespace of the node.
 
     Args:
         config: RViz configuration for a node without namespace.
-        namespace: The node's, empty for none.
+        namespace: Namespace of the node; "" for none.
     """
     prefix = namespace.strip("/")
     if not prefix:
@@ -182,10 +188,14 @@ def rviz_remappings(config: Path, namespace: str) -> list[tuple[str, str]]:
 
 
 def existing_file(name: str, path: str) -> str:
-    """Check that an argument names a file: what reads it would only warn and go on.
+    """Check that an argument names a file; its readers would only warn.
+
+    Args:
+        name: Name of the argument.
+        path: Its value.
 
     Raises:
-        LaunchError: If there is none.
+        LaunchError: If there is no such file.
     """
     if not Path(path).is_file():
         raise LaunchError(f"{name}: there is no file '{path}'")
@@ -193,14 +203,14 @@ def existing_file(name: str, path: str) -> str:
 
 
 def dds_environment(profile: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Name the DDS profile as Fast DDS 2 and 3 each want it; the user's own choice wins.
+    """Make the environment variables that name the DDS profile for Fast DDS 2 and 3.
 
     Args:
         profile: Path of an XML file, or "none".
-        environment: Of this process.
+        environment: Environment of this process; if it names a profile, that one stays.
 
     Returns:
-        Variables to add.
+        Variables to add, by name.
 
     Raises:
         LaunchError: If the file is missing.
@@ -214,12 +224,12 @@ def is_true(name: str, text: str, default: bool = False) -> bool:
     """Read a switch.
 
     Args:
-        name: Of the argument.
-        text: "true" or "false"; empty or "auto" takes the default.
-        default: Used where the user did not say.
+        name: Name of the argument.
+        text: "true" or "false"; "" or "auto" takes the default.
+        default: Value if the user gave none.
 
     Raises:
-        LaunchError: If it is something else.
+        LaunchError: If the text is another one.
     """
     if text in ("", "auto"):
         return default
@@ -239,7 +249,7 @@ def _kept_cameras(profile: Profile, wanted: list[str]) -> Profile:
 
 
 def _camera_parameters(profile: Profile) -> dict[str, Any]:
-    """Express a profile's camera topics as the node's parameters."""
+    """Convert the camera topics of a profile to the node's parameters."""
     if not profile.cameras:
         return {"cameras": [""]}
     templates = {

@@ -1,4 +1,4 @@
-"""Where the files that are installed beside the packages are: config, launch, the small bag."""
+"""Find the files that are installed beside the packages: config, launch files, the small bag."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _PACKAGE = "clip2scene_ros"
 
 
 def share_directory() -> Path:
-    """Find share/clip2scene_ros of the prefix this runs from, or the root of the checkout.
+    """Find share/clip2scene_ros of the present installation, or the root of the checkout.
 
     Raises:
-        FileNotFoundError: If the files are not there.
+        FileNotFoundError: If there is neither.
     """
     site_packages = Path(__file__).resolve().parents[1]
     if (site_packages / "package.xml").is_file():

@@ -1,5 +1,5 @@
-"""The `clip2scene` command: `main` finds a sub-command, `arguments` are those that several share.
+"""The `clip2scene` command: `main` finds a sub-command, `arguments` are shared by several.
 
-One module a command, each with SUMMARY, add_arguments and run: `label/` labels clouds and shows
-them, `train/` makes models, `measure/` says what they are worth.
+Each command is one module with SUMMARY, add_arguments and run: `label/` labels clouds and shows
+them, `train/` makes models, `measure/` scores them.
 """

@@ -1,4 +1,4 @@
-"""The `clip2scene` command: every job of the product, one sub-command each."""
+"""The `clip2scene` command, with one sub-command for each job."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         Exit status: 0 for success, 1 for input that cannot be used (one line says why), 130 after
-        an interrupt. argparse exits with 2 on words that it does not know.
+        an interrupt. argparse exits with 2 if it does not know an argument.
     """
     chosen = make_parser().parse_args(arguments)
     logging.basicConfig(
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return 130
     except (ValueError, OSError, LookupError, ImportError) as error:
-        # What users can cause has one of these types and one line; --debug shows where.
+        # Errors that users can cause have these types and one line; --debug shows the traceback.
         if chosen.debug:
             raise
         print(f"clip2scene {chosen.command}: error: {error}", file=sys.stderr)

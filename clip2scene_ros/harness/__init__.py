@@ -1,5 +1,5 @@
-"""Run the real node in a process of its own: bags and loads in, what became of them out.
+"""Run the real node in another process, send it messages, and record what it answers.
 
 Read `node_process`, `replay` (a bag over the middleware, for the demo), then `load_stream`,
-`load_driver` and `load_report` (a robot's full load).
+`load_report` and `load_driver` (a robot's full load).
 """

@@ -1,4 +1,4 @@
-"""A robot's full stream through the real node, in real time, from another process."""
+"""Send a stream to the real node in real time, and account for every message."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ _LATENCY_TOPIC: Final = "/clip2scene/debug/pipeline_latency_ms"
 _STARTUP_S: Final = 120.0
 _SETTLE_S: Final = 90.0
 _IDLE_REPORTS: Final = 10
-"""It reports every second while it has a processor: so many reports alike are its last word."""
+"""The node reports every second. After so many equal reports it will account for no more."""
 
 _SPIN_S: Final = 0.05
 _SAMPLE_S: Final = 1.0
-_DEPTH: Final = 300  # what a node that is held up has not acknowledged shall not be lost here
+_DEPTH: Final = 300  # messages that a busy node has not acknowledged must not be lost here
 _DROPS: Final = {
     "inference": ("overtaken", "failed", "from before a time jump"),
     "lidar": ("bad clouds",),
     "tf": ("no pose", "no extrinsics"),
 }
-"""Where the node's diagnostics count sweeps that it does not label."""
+"""Keys of the node's diagnostics that count unlabelled sweeps, by item."""
 
 
 class LoadError(ConnectionError):
-    """The node did not start, or ended."""
+    """The node did not start, or it ended."""
 
 
 def run_under_load(
@@ -57,15 +57,18 @@ def run_under_load(
     depth: int,
     progress: Callable[[float], None],
 ) -> LoadRun:
-    """Send a stream to the node in real time, and have it account for every message.
+    """Send a stream to the node in real time, and wait until it has accounted for every message.
 
     Args:
-        stream: What to send.
-        seconds: How long.
-        mode: The node's.
-        extrinsics: YAML file of sensor mounts.
-        depth: Messages that the node keeps of each input; 0 leaves it as it is.
-        progress: Told the seconds since the start.
+        stream: Messages to send.
+        seconds: Time in which to send.
+        mode: Mode of the node: "lidar", "camera" or "fused".
+        extrinsics: YAML file of extrinsics.
+        depth: Length of the node's queue for each input; 0 takes the node's default.
+        progress: Called with the seconds since the start.
+
+    Returns:
+        Counts, ages, memory and processor time.
 
     Raises:
         LoadError: If the node does not start, or ends.
@@ -75,7 +78,7 @@ def run_under_load(
     arguments += ["-r", f"odom:={stream.profile.odometry_topic}", "-p", f"mode:={mode}"]
     arguments += ["-p", "pose_source:=odometry", "-p", f"extrinsics_file:={extrinsics}"]
     arguments += ["-p", f"use_sim_time:={str(stream.is_simulated).lower()}"]
-    # Messages start when the node listens; how slow this machine is shows in what is measured.
+    # A slow machine must show in the measurements, and not as a fault of the node.
     arguments += ["-p", "input_timeout:=60.0", "-p", "max_processing_ms:=60000.0"]
     arguments += ["-p", "max_drop_ratio:=1.0"]
     for topic in _inputs(stream.profile, mode) if depth else ():
@@ -92,7 +95,7 @@ def run_under_load(
 
 
 class _Load:
-    """The robot's end of the graph."""
+    """The node that sends the robot's messages and reads the answers."""
 
     def __init__(
         self,
@@ -122,7 +125,7 @@ class _Load:
         self._now_ns = 0
 
     def connect(self) -> None:
-        """Offer every topic, and wait until the node listens and answers are heard."""
+        """Create every topic, and wait until the node subscribes and its answers arrive."""
         for topic, message_type in self._stream.types.items():
             package, _, name = message_type.split("/")
             message_class = getattr(importlib.import_module(f"{package}.msg"), name)
@@ -135,27 +138,27 @@ class _Load:
             (DiagnosticArray, "/diagnostics", self._on_diagnostics),
         ):
             self._node.create_subscription(message_class, topic, callback, QoSProfile(depth=20))
-        heard = [self._publishers[topic] for topic in self._inputs]
-        heard += [self._clock] if self._clock else []
+        subscribed = [self._publishers[topic] for topic in self._inputs]
+        subscribed += [self._clock] if self._clock else []
         self._spin_until(
             lambda: (
-                all(publisher.get_subscription_count() for publisher in heard)
+                all(publisher.get_subscription_count() for publisher in subscribed)
                 and all(map(self._node.count_publishers, (POINTS_TOPIC, _LATENCY_TOPIC)))
-                # A reader that has not found its writer yet misses the first messages.
+                # A subscriber that has not found its publisher yet misses the first messages.
                 and all(self._count(input_, "publishers") for input_ in self._inputs.values())
             ),
             _STARTUP_S,
         )
 
     def send_for(self, seconds: float, progress: Callable[[float], None]) -> None:
-        """Send the stream in real time; what is late goes out at once."""
+        """Send the stream in real time; late messages are sent at once."""
         start_s, start_cpu_s = time.monotonic(), _cpu_s(self._process.pid)
         sample_due_s = 0.0
         for sending in self._stream.sendings:
             if sending.due_s >= seconds:
                 break
             early_s = 1.0
-            while early_s > 0:  # and once where it is late: answers shall not queue up
+            while early_s > 0:  # also once for a late message, so that answers do not queue up
                 early_s = start_s + sending.due_s - time.monotonic()
                 self._spin_once(max(0.0, min(early_s, _SPIN_S)))
             self._send(sending)
@@ -170,7 +173,7 @@ class _Load:
         progress(self._seconds)
 
     def settle(self) -> None:
-        """Wait until the node has accounted for everything, or for nothing more."""
+        """Wait until the node has accounted for every message, or will account for no more."""
         end_s = time.monotonic() + _SETTLE_S
         missing, first_report = self.result().losses(), self._num_reports
         while (
@@ -179,7 +182,7 @@ class _Load:
             and self._num_reports - first_report < _IDLE_REPORTS
         ):
             if self._clock is not None:
-                # Time goes on: the last clouds wait no longer for poses.
+                # Time must go on, so that the last clouds stop waiting for poses.
                 self._now_ns += round(_SPIN_S * NANOSECONDS)
                 self._clock.publish(Clock(clock=Time(nanoseconds=self._now_ns).to_msg()))
             self._spin_once(_SPIN_S)
@@ -188,7 +191,7 @@ class _Load:
                 first_report = self._num_reports
 
     def result(self) -> LoadRun:
-        """Counts as the node's newest diagnostics have them."""
+        """Collect the outcome, with counts from the node's newest diagnostics."""
         traffic = {
             topic: Traffic(
                 self._sent[topic],
@@ -255,7 +258,7 @@ class _Load:
 
 
 def _inputs(profile: Profile, mode: str) -> dict[str, tuple[str, str]]:
-    """What the node listens to: by topic the diagnostic item, and the start of its keys there."""
+    """The node's inputs: by topic, the diagnostic item and the prefix of its keys."""
     inputs = {profile.cloud_topic: ("lidar", ""), profile.odometry_topic: ("tf", "odometry ")}
     if mode != "lidar":
         for camera, topics in profile.cameras.items():

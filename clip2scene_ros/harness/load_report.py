@@ -1,4 +1,4 @@
-"""What came of a load: what got lost, how old the labels were, what the node cost."""
+"""The outcome of a load: lost messages, age of the labels, memory and processor time."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ MEBI = float(1 << 20)
 
 @dataclass(frozen=True)
 class Traffic:
-    """One topic.
+    """Messages on one topic.
 
     Attributes:
         sent: Messages that were published.
-        received: Messages that the node says it has got.
-        hz: Messages a second, as they were sent.
+        received: Messages that the node reports as received.
+        hz: Messages per second that were sent.
     """
 
     sent: int
@@ -27,20 +27,19 @@ class Traffic:
 
 @dataclass(frozen=True)
 class LoadRun:
-    """A node under load.
+    """The outcome of one load.
 
     Attributes:
-        seconds: How long messages were sent.
-        traffic: By topic.
-        labelled: Sweeps that the node says it has labelled.
-        dropped: Sweeps that it says it dropped, by reason.
+        seconds: Time in which messages were sent.
+        traffic: Messages by topic; the topic of the clouds is the first.
+        labelled: Sweeps that the node reports as labelled.
+        dropped: Sweeps that the node reports as dropped, by reason.
         answered: Labelled clouds that came back.
-        ages_ms: From handing a cloud to the middleware to having its labels, of every answer.
-        reported_ages_ms: Age of the labels at publication as the node says on
-            ~/debug/pipeline_latency_ms.
+        ages_ms: Milliseconds from publishing a cloud to receiving its labels, for each answer.
+        reported_ages_ms: Age of the labels at publication, from ~/debug/pipeline_latency_ms.
         memory: (seconds since the start, resident bytes of the node).
-        cpu_s: Processor time of the node meanwhile.
-        voxels: Of its map in the end.
+        cpu_s: Processor time of the node in `seconds`.
+        voxels: Voxels of the node's map in the end.
     """
 
     seconds: float
@@ -55,7 +54,7 @@ class LoadRun:
     voxels: int
 
     def losses(self) -> list[str]:
-        """Say what is missing, a line each; nothing is, if all that was sent is accounted for."""
+        """List what is missing, a line each; [] if every message is accounted for."""
         lines = [
             f"{topic}: {traffic.sent} sent, {traffic.received} received"
             for topic, traffic in self.traffic.items()
@@ -72,11 +71,11 @@ class LoadRun:
 
     @property
     def clouds(self) -> Traffic:
-        """The clouds; their topic comes first."""
+        """Messages on the topic of the clouds."""
         return next(iter(self.traffic.values()))
 
     def growth_mb_per_min(self) -> float:
-        """Slope of the node's memory over the second half of the run, by least squares; MiB."""
+        """Slope of the node's memory in the second half, in MiB per minute, by least squares."""
         samples = [sample for sample in self.memory if sample[0] >= self.seconds / 2]
         if len(samples) < 2:
             return float("nan")
@@ -84,7 +83,7 @@ class LoadRun:
         return float(np.polyfit(times_s / 60, sizes / MEBI, 1)[0])
 
     def lines(self) -> list[str]:
-        """Write all of it down for people."""
+        """Write the outcome for people, line by line."""
         lines = [f"{'topic':38}{'sent':>8}{'received':>10}{'a second':>10}"]
         for topic, traffic in self.traffic.items():
             lines.append(f"{topic:38}{traffic.sent:8}{traffic.received:10}{traffic.hz:10.1f}")

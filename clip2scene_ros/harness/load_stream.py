@@ -1,4 +1,4 @@
-"""What a robot sends, for as long as it is asked: made of a bag, at a robot's rates and sizes."""
+"""An endless stream of messages with the rates and sizes of a robot, made from a bag."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from clip2scene_ros.sync.topics import CLOUD_TYPE, INFO_TYPE, ODOMETRY_TYPE, Pro
 
 _IMAGE_TYPE: Final = "sensor_msgs/msg/CompressedImage"
 _STAMP: Final = struct.Struct("<iI")
-_STAMP_AT: Final = 4  # behind CDR's own four bytes; every message here begins with its header
+_STAMP_OFFSET: Final = 4  # after the four bytes of CDR; every message here begins with its header
 _ODOMETRY_HZ: Final = 50.0
 _SPREAD_M: Final = 0.05
 _JPEG_QUALITY: Final = 90
@@ -32,13 +32,13 @@ _LOOP_GAP_S: Final = 0.05
 
 @dataclass(frozen=True)
 class Sending:
-    """One message and its moment.
+    """One serialized message and when to send it.
 
     Attributes:
         due_s: When to send it, in seconds from the start of the stream.
-        topic: Where.
-        content: CDR.
-        stamp_ns: Its stamp; None: the sender stamps it with the time of sending.
+        topic: Topic to send it on.
+        content: CDR bytes.
+        stamp_ns: Stamp in nanoseconds; None if the sender stamps it with the time of sending.
     """
 
     due_s: float
@@ -47,21 +47,21 @@ class Sending:
     stamp_ns: int | None = None
 
     def stamped(self, at_ns: int) -> bytes:
-        """Give the message with another stamp."""
+        """Give the bytes with another stamp, in nanoseconds."""
         content = bytearray(self.content)
-        _STAMP.pack_into(content, _STAMP_AT, at_ns // NANOSECONDS, at_ns % NANOSECONDS)
+        _STAMP.pack_into(content, _STAMP_OFFSET, at_ns // NANOSECONDS, at_ns % NANOSECONDS)
         return bytes(content)
 
 
 @dataclass(frozen=True)
 class LoadStream:
-    """A stream without an end.
+    """An endless stream.
 
     Attributes:
-        profile: Its topics.
+        profile: Topics of cloud, cameras and odometry.
         types: Message type by topic.
-        sendings: In the order of time.
-        is_simulated: The stamps are the stream's own time, not the clock's.
+        sendings: Messages in order of time.
+        is_simulated: The stamps are simulated time, which the sender publishes on /clock.
     """
 
     profile: Profile
@@ -72,13 +72,13 @@ class LoadStream:
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """How much a robot sends.
+    """Rates and sizes of a robot's messages.
 
     Attributes:
-        lidar_hz: Clouds a second.
-        camera_hz: Images a second, of each camera; the cameras take turns.
-        num_points: Of each cloud, 20 bytes a point.
-        image_size: Width and height in pixels.
+        lidar_hz: Clouds per second.
+        camera_hz: Images per second of each camera; the cameras take turns.
+        num_points: Points of each cloud, of 20 bytes each.
+        image_size: Width and height, pixels.
     """
 
     lidar_hz: float = 20.0
@@ -88,17 +88,17 @@ class LoadOptions:
 
 
 def robot_stream(bag: Path, options: LoadOptions) -> LoadStream:
-    """Make a robot's full load of the first messages of a bag.
+    """Make a robot's full load from the first messages of a bag.
 
-    Clouds are padded with copies of their points, a few centimetres beside them, and images are
-    enlarged. All of it is made before the first message goes out, so that sending costs little.
+    Clouds are padded with copies of their points, a few centimetres away, and images are enlarged.
+    All messages are made before the first one is sent, so that sending costs little.
 
     Args:
-        bag: With compressed images, calibrations and odometry.
+        bag: ROS 2 bag with compressed images, calibrations and odometry.
         options: Rates and sizes.
 
     Raises:
-        BagError: If something is missing in it.
+        BagError: If the bag lacks one of these topics.
     """
     profile, types, first = _first_messages(bag)
     cameras = sorted(profile.cameras.values(), key=lambda topics: topics.image)
@@ -133,10 +133,13 @@ def robot_stream(bag: Path, options: LoadOptions) -> LoadStream:
 
 
 def looped_stream(bag: Path) -> LoadStream:
-    """Play a bag over and over, as `ros2 bag play --loop` does: the stamps jump back each time.
+    """Repeat a bag, as `ros2 bag play --loop` does: the stamps jump back each time.
+
+    Args:
+        bag: ROS 2 bag with compressed images, calibrations and odometry.
 
     Raises:
-        BagError: If something is missing in it.
+        BagError: If the bag lacks one of these topics.
     """
     profile, types, _ = _first_messages(bag)
     with open_bag(bag) as reader:
@@ -155,7 +158,7 @@ def looped_stream(bag: Path) -> LoadStream:
 
 
 def _first_messages(bag: Path) -> tuple[Profile, dict[str, str], dict[str, list[Any]]]:
-    """The bag's layout, the types of its sensors' topics, and their first messages."""
+    """Profile of the bag, message type by topic, and up to ten first messages by topic."""
     with open_bag(bag) as reader:
         profile = profile_of(reader)
         types = {profile.cloud_topic: CLOUD_TYPE, profile.odometry_topic: ODOMETRY_TYPE}
@@ -209,5 +212,5 @@ def _cdr(message: Any, message_type: str) -> bytes:
 
 
 def _stamp_of(content: bytes | memoryview) -> int:
-    seconds, nanoseconds = _STAMP.unpack_from(content, _STAMP_AT)
+    seconds, nanoseconds = _STAMP.unpack_from(content, _STAMP_OFFSET)
     return int(seconds) * NANOSECONDS + int(nanoseconds)

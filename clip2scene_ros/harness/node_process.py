@@ -1,4 +1,4 @@
-"""The node as a process of its own, and a graph that nobody else is in."""
+"""The node in another process, and a ROS graph without other nodes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STOP_S = 30.0
 
 
 def random_domain() -> int:
-    """Choose a domain of our own: other robots' topics stay out of it."""
+    """Choose a ROS_DOMAIN_ID, so that topics of other robots stay out of the graph."""
     return random.SystemRandom().randint(1, 100)
 
 
@@ -29,7 +29,10 @@ def running_node(domain: int, arguments: Sequence[str]) -> Iterator[subprocess.P
 
     Args:
         domain: ROS_DOMAIN_ID.
-        arguments: What follows `--ros-args`.
+        arguments: Arguments after `--ros-args`.
+
+    Yields:
+        The process.
     """
     command = [sys.executable, "-m", "clip2scene_ros.segment_node", "--ros-args", *arguments]
     environment = os.environ | {
@@ -49,7 +52,15 @@ def running_node(domain: int, arguments: Sequence[str]) -> Iterator[subprocess.P
 
 @contextlib.contextmanager
 def own_graph(domain: int, name: str) -> Iterator[tuple[Node, SingleThreadedExecutor]]:
-    """Join a domain with one node, and leave it in the end."""
+    """Join a domain with one node, and leave it in the end.
+
+    Args:
+        domain: ROS_DOMAIN_ID.
+        name: Name of the node.
+
+    Yields:
+        The node, and an executor that holds it.
+    """
     context = Context()
     rclpy.init(context=context, domain_id=domain)
     node = Node(name, context=context)

@@ -1,4 +1,4 @@
-"""A bag through the real node: replay over the middleware, prompts changed on the way."""
+"""Play a bag to the real node over the middleware, change the prompts, and record the answers."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ def run_through_node(
     change: PromptChange,
     progress: Callable[[int, int], None],
 ) -> ReplaySummary:
-    """Replay a bag into the node, one cloud at a time, and write down what it answers.
+    """Play a bag to the node, one cloud at a time, and write its answers to a labelled bag.
 
-    The next cloud is sent when the one before is answered, so every cloud is labelled, whatever the
-    machine; the rate is what the node achieves.
+    A cloud is sent once the cloud before it is answered. So every cloud is labelled on any machine,
+    and the rate is what the node achieves.
 
     Args:
-        bag: With odometry.
+        bag: ROS 2 bag with odometry.
         out: Labelled bag to write.
-        extrinsics: YAML file of sensor mounts.
+        extrinsics: YAML file of extrinsics.
         change: New prompts, and when.
-        progress: Told the number of messages sent and their total.
+        progress: Called with the number of messages sent and their total.
 
     Returns:
         Counts and times.
@@ -75,7 +75,7 @@ def run_through_node(
     domain = random_domain()
     arguments = ["--log-level", "warn", "-r", "points:=/lidar_top"]
     arguments += ["-p", "pose_source:=odometry", "-p", f"extrinsics_file:={extrinsics}"]
-    # The player waits for each answer: a slow machine makes silent sensors, and that is no fault.
+    # The player waits for each answer, so on a slow machine sensors are silent without a fault.
     arguments += ["-p", "input_timeout:=60.0", "-p", "max_processing_ms:=60000.0"]
     with (
         open_bag(bag) as reader,
@@ -156,7 +156,7 @@ class _Player:
         self._started = time.perf_counter()
 
     def send(self, connection: Connection, at_ns: int, content: bytes) -> None:
-        """Publish one message as it lies in the bag."""
+        """Copy one serialized message and publish it."""
         if connection.id not in self._copies:
             self._copies[connection.id] = add_copy(self._writer, connection)
         self._writer.write(self._copies[connection.id], at_ns, content)
@@ -190,7 +190,7 @@ class _Player:
             raise GraphError(f"the node refused the prompts: {result.reason}")
 
     def collect_last_map(self) -> None:
-        """Wait for the map that holds the last sweeps."""
+        """Wait for the map with the last sweeps."""
         deadline = time.monotonic() + _LAST_MAP_S
         while time.monotonic() < deadline:
             self._spin_once()
@@ -212,7 +212,7 @@ class _Player:
 
     def _spin_once(self) -> None:
         self._executor.spin_once(timeout_sec=_SPIN_S)
-        # A legend precedes the first cloud that it explains, whichever arrived first.
+        # A legend is written before the first cloud of its vocabulary, whichever arrived first.
         for topic, message in sorted(self._arrived, key=lambda arrival: arrival[0] == POINTS_TOPIC):
             self._write(topic, message)
             if topic == POINTS_TOPIC:

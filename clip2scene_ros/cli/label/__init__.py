@@ -1,5 +1,6 @@
 """Commands that label clouds and show the labels.
 
-`segment` (a bag), `view`, `words` (what prompts may say), `demo`, `bag` (a scene as a bag), `load`
-(the node under a robot's load), `parameters` (of the node).
+Read `demo`, `bag` (a scene as a bag), `segment` (a bag to labels), `view` (a labelled bag), `words`
+(the words that prompts may use), `load` (the node under a robot's load), then `parameters` (the
+node's table).
 """

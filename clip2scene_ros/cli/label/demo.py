@@ -1,4 +1,4 @@
-"""`clip2scene demo`: the whole product on the bag that it ships, in one command."""
+"""`clip2scene demo`: label the shipped bag, change the prompts, and draw the result."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def run(arguments: argparse.Namespace) -> None:
     has_ros = importlib.util.find_spec("rclpy") is not None and not arguments.no_ros
     labelled_bag = _free_path(out, "labelled")
     change = PromptChange(_middle_of(bag), tuple(arguments.prompts))
-    how = "the ROS 2 node" if has_ros else "the segmenter, without ROS"
-    print(f"Labelling {bag.name} through {how}. The street is embedded: rendered, not recorded.")
+    route = "the ROS 2 node" if has_ros else "the segmenter, without ROS"
+    print(f"Labelling {bag.name} through {route}. The street is synthetic: rendered, not recorded.")
     with tqdm(desc="labelling", unit="message") as bar:
 
         def progress(done: int, total: int) -> None:
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
         if has_ros:
             from clip2scene_ros.harness.replay import run_through_node
 
-            # The ROS wheels have no tf2_msgs: poses come from /odom, mounts from a file.
+            # The ROS wheels have no tf2_msgs: poses come from /odom, extrinsics from a file.
             extrinsics_file = out / "extrinsics.yaml"
             out.mkdir(parents=True, exist_ok=True)
             save_extrinsics(extrinsics_file, read_bag_extrinsics(bag))
@@ -93,7 +93,7 @@ def _run_without_ros(
 
 
 def _middle_of(bag: Path) -> float:
-    """Half the bag's length in seconds."""
+    """Half of the bag's length, in seconds."""
     from clip2scene_ros.bags.io import open_bag
 
     with open_bag(bag) as reader:
@@ -101,7 +101,7 @@ def _middle_of(bag: Path) -> float:
 
 
 def _free_path(folder: Path, name: str) -> Path:
-    """A path in `folder` that does not exist: a second demo keeps the first one's bag."""
+    """A path in `folder` that does not exist yet: a second demo keeps the bag of the first."""
     number = 1
     while (path := folder / (name if number == 1 else f"{name}_{number}")).exists():
         number += 1

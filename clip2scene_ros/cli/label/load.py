@@ -1,4 +1,4 @@
-"""`clip2scene load`: a robot's full stream through the node, every message accounted for."""
+"""`clip2scene load`: send a robot's full stream to the node and account for every message."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_ros.sync.extrinsics import save_extrinsics
 
     bag = share_directory() / _BAG
-    # As the launch file does, for the node and for the process that publishes, which is this one.
+    # As in the launch file: for the node, and for this process, which publishes.
     if not any(name in os.environ for name in _DDS_VARIABLES):
         os.environ |= dict.fromkeys(_DDS_VARIABLES, str(share_directory() / _DDS_PROFILE))
     if arguments.loop:

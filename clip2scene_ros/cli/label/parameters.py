@@ -1,4 +1,4 @@
-"""`clip2scene parameters`: the node's parameter table as Markdown or as a parameter file."""
+"""`clip2scene parameters`: write the node's parameter table as Markdown or a parameter file."""
 
 from __future__ import annotations
 

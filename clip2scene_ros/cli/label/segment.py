@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--base-frame", default="base_link", help="frame of the robot")
     parser.add_argument(
-        "--extrinsics", type=Path, help="YAML file of sensor mounts, if the bag has no /tf_static"
+        "--extrinsics", type=Path, help="YAML file of extrinsics, if the bag has no /tf_static"
     )
     parser.add_argument(
         "--camera-info-url",

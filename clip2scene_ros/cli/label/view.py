@@ -1,4 +1,4 @@
-"""`clip2scene view`: a labelled bag in the Rerun viewer."""
+"""`clip2scene view`: show a labelled bag in the Rerun viewer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
 """Commands that make worlds and models, in the order of their use.
 
-`world`, `clip` (the teacher), `pretrain`, `audit` (how right the pseudo labels are), `finetune`.
+`world`, `clip` (the teacher), `pretrain`, `audit` (compares its labels with 3D labels), `finetune`.
 """

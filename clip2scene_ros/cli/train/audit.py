@@ -1,4 +1,4 @@
-"""`clip2scene audit`: how right the labels are that pre-training would learn from."""
+"""`clip2scene audit`: compare the labels that pre-training would learn from with 3D labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`clip2scene clip`: train a small CLIP on the synthetic world's pictures, or score any CLIP."""
+"""`clip2scene clip`: train a small CLIP on pictures of the synthetic world, or score any CLIP."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ def _add_score_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the pictures")
     parser.add_argument(
-        "--dataset", type=Path, help="synthetic data set with ground truth, for dense scores, too"
+        "--dataset",
+        type=Path,
+        help="synthetic data set with ground truth, for dense scores",
     )
     parser.add_argument("--image-height", type=int, help="of dense scores; the CLIP's by default")
     add_camera_arguments(parser, scales="--scales")

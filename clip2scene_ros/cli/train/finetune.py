@@ -1,4 +1,4 @@
-"""`clip2scene finetune`: train a classifier on a share of the labels."""
+"""`clip2scene finetune`: train a classifier on a share of the 3D labels."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _resolve(arguments: argparse.Namespace, start: PretrainedStudent | None) -> FinetuneConfig:
-    """Defaults with the student's network, then the file, then the arguments."""
+    """Configuration: the defaults with the student's network, the file, then the arguments."""
     from clip2scene_core.config.finetune import FinetuneConfig
     from clip2scene_core.config.parser import override, read_config
 

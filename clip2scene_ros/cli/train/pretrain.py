@@ -1,4 +1,4 @@
-"""`clip2scene pretrain`: distil the teacher into a student."""
+"""`clip2scene pretrain`: train a student from a frozen CLIP, without 3D labels."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 class _Bars:
-    """Progress bars of the first process."""
+    """Progress bars, shown by the first process only."""
 
     def __init__(self, fabric: Fabric) -> None:
         self._is_silent = not fabric.is_global_zero

@@ -1,4 +1,4 @@
-"""`clip2scene world`: write the synthetic world as a data set, or draw it on one sheet."""
+"""`clip2scene world`: write the synthetic world as a data set, or draw its scenes on one sheet."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def _write(worlds: dict[Path, WorldOptions], workers: int) -> list[WorldSummary]
 
 
 def _size(text: str) -> tuple[int, int]:
-    """Read 400x224 (width first, as cameras say it) as (224, 400)."""
+    """Read "400x224", width first, as (224, 400): height first."""
     width, _, height = text.partition("x")
     try:
         return int(height), int(width)
