@@ -1,4 +1,7 @@
-"""Fixtures for what speaks ROS: bags, and the message class of /tf."""
+"""Fixtures for what speaks ROS: nodes in a graph, bags, and the message class of /tf.
+
+Those of a graph import its helpers when they are used: they need rclpy, other tests do not.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,40 @@ def tf2_msgs(pytestconfig: pytest.Config) -> SimpleNamespace:
             environment=tf2_msgs_build.environment_with(prefix),
         )
     return SimpleNamespace(message=TFMessage, environment=dict(os.environ))
+
+
+@pytest.fixture
+def segmenter():
+    """A segmenter that labels by quadrant and knows no prompt "unknown"."""
+    from ros_graph import QuadrantSegmenter
+
+    return QuadrantSegmenter()
+
+
+@pytest.fixture
+def extrinsics_file(tmp_path: Path) -> str:
+    """The extrinsics of the LiDAR, at the base, and of two cameras, as a parameter."""
+    from ros_graph import write_extrinsics
+
+    return write_extrinsics(tmp_path)
+
+
+@pytest.fixture
+def start_graph(segmenter, monkeypatch: pytest.MonkeyPatch):
+    """Start a graph with the given parameters, without poses unless they say otherwise."""
+    from ros_graph import starting_graphs
+
+    with starting_graphs(lambda _: segmenter, monkeypatch, pose_source="none") as start:
+        yield start
+
+
+@pytest.fixture
+def start_robot(segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Start a robot with the given parameters, without poses unless they say otherwise."""
+    from fault_graph import robots
+
+    with robots(segmenter, tmp_path, monkeypatch) as start:
+        yield start
 
 
 @pytest.fixture

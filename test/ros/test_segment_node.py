@@ -14,43 +14,31 @@ pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 import ros_graph
 from ros_graph import (
     ONE_PER_QUADRANT,
-    QuadrantSegmenter,
     labels_of,
     make_cloud,
     seconds_of,
     starting_graphs,
+    write_extrinsics,
 )
-
-from clip2scene_ros.sync.extrinsics import StaticTransform, save_extrinsics
 
 pytestmark = pytest.mark.ros
 
-OWN_WORDS = ["car", "tree", "road", "building"]  # the fake segmenter's
-
-
-@pytest.fixture
-def segmenter():
-    return QuadrantSegmenter()
+OWN_PROMPTS = ["car", "tree", "road", "building"]  # the fake segmenter's
 
 
 @pytest.fixture
 def start(segmenter, tmp_path, monkeypatch):
-    """Start a graph with the given parameters; poses come from odometry, mounts from a file."""
-    extrinsics = tmp_path / "extrinsics.yaml"
+    """Start a graph with the given parameters; poses are from odometry, extrinsics from a file."""
     T_base_sensor = np.eye(4)
     T_base_sensor[2, 3] = 1.8
-    mounts = [
-        StaticTransform("base_link", name, T_base_sensor) for name in ("lidar_top", "cam_front")
-    ]
-    save_extrinsics(extrinsics, mounts)
     with starting_graphs(
-        segmenter,
+        lambda _: segmenter,
         monkeypatch,
         pose_source="odometry",
-        extrinsics_file=str(extrinsics),
+        extrinsics_file=write_extrinsics(tmp_path, T_base_sensor, T_base_sensor),
         cameras=["cam_front"],
     ) as start_graph:
-        yield lambda **parameters: start_graph(**parameters).connect()
+        yield start_graph
 
 
 def test_every_sweep_comes_back_once_in_order_with_its_own_stamp_frame_and_labels(start):
@@ -65,7 +53,7 @@ def test_every_sweep_comes_back_once_in_order_with_its_own_stamp_frame_and_label
     assert [labels_of(cloud) for cloud in graph.received.points] == [[0, 1, 2, 3]] * 5
 
 
-def test_the_engine_gets_the_pose_of_the_sensor_at_the_sweeps_stamp(start, segmenter):
+def test_the_segmenter_gets_the_pose_of_the_sensor_at_the_sweeps_stamp(start, segmenter):
     graph = start()
     graph.publish_pose(1.0)
     graph.publish_pose(2.0)
@@ -110,14 +98,14 @@ def test_output_fields_are_pcls(start):
 
 def test_new_prompts_label_the_next_sweep_after_their_legend(start):
     graph = start(pose_source="none")
-    words = ["tram", "kerb stone", "person on a scooter", "bin"]
-    assert graph.set_parameters(prompts=words) == [(True, "")]
+    prompts = ["tram", "kerb stone", "person on a scooter", "bin"]
+    assert graph.set_parameters(prompts=prompts) == [(True, "")]
     graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
     graph.spin_until(lambda: graph.received.points)
     kinds = [kind for kind, _ in graph.received.order if kind in ("legends", "points")]
     assert kinds == ["legends", "legends", "points"]
-    assert ros_graph.names_of(graph.received.legends[0]) == OWN_WORDS
-    assert ros_graph.names_of(graph.received.legends[1]) == words
+    assert ros_graph.names_of(graph.received.legends[0]) == OWN_PROMPTS
+    assert ros_graph.names_of(graph.received.legends[1]) == prompts
 
 
 def test_names_go_with_their_prompts(start):
@@ -142,7 +130,7 @@ def test_parameters_that_are_used_at_the_start_only_cannot_be_set(start):
     assert "read-only" in reason
 
 
-def test_the_nearest_image_reaches_the_engine(start, segmenter):
+def test_the_nearest_image_reaches_the_segmenter(start, segmenter):
     graph = start(mode="fused", sync__max_wait=0.5)
     for stamp_s in (0.9, 1.1):
         graph.publish_pose(stamp_s)
@@ -212,7 +200,7 @@ def test_new_words_label_the_latched_map_without_another_sweep(start, segmenter)
     graph.spin_until(lambda: len(graph.received.maps) == 2)
     before, after = graph.received.maps
     assert seconds_of(after) == seconds_of(before) == 1.0
-    # Quadrants 2 and 3 look like neither of the two words: the first one wins a draw.
+    # Quadrants 2 and 3 look like neither of the two prompts: the first one wins a draw.
     assert sorted(labels_of(before)) == [0, 1, 2, 3]
     assert sorted(labels_of(after)) == [0, 0, 0, 1]
     assert ros_graph.names_of(graph.received.legends[-1]) == ["car", "tree"]

@@ -75,7 +75,7 @@ def _add_score_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dataset",
         type=Path,
-        help="synthetic data set with ground truth, for dense scores",
+        help="synthetic data set with ground truth, for dense scores, too",
     )
     parser.add_argument("--image-height", type=int, help="of dense scores; the CLIP's by default")
     add_camera_arguments(parser, scales="--scales")

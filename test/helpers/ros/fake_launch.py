@@ -1,6 +1,6 @@
 """The names of `launch` and `launch_ros` that the launch file imports, noting what they are given.
 
-With them its actions are tested where ROS is not installed; `test_launch_for_real.py` runs it where
+With them its actions are tested where ROS is not installed; `test_launch_file.py` runs it where
 it is.
 """
 

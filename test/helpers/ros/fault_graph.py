@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import contextlib
 
-import numpy as np
 import rclpy
 from rclpy.context import Context
-from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
-from ros_graph import ONE_PER_QUADRANT, Graph, make_image, make_info, seconds_of, stamp
+from ros_graph import (
+    ONE_PER_QUADRANT,
+    Graph,
+    make_image,
+    make_info,
+    seconds_of,
+    stamp,
+    starting_graphs,
+    write_extrinsics,
+)
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import PointCloud2
 
-from clip2scene_ros import segment_node
 from clip2scene_ros.node.health import statistics
-from clip2scene_ros.segment_node import SegmentNode
-from clip2scene_ros.sync.extrinsics import StaticTransform, save_extrinsics
-
-# The optical frame of a camera that looks ahead: its z is the vehicle's x.
-T_BASE_CAMERA = np.array([[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1.0]])
 
 
 class Robot(Graph):
@@ -101,34 +102,15 @@ class Robot(Graph):
 @contextlib.contextmanager
 def robots(segmenter, folder, monkeypatch):
     """Give a function that starts a robot with parameters, without poses unless they say so."""
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    monkeypatch.setattr(segment_node, "_DIAGNOSTICS_PERIOD_S", 0.1)
     # A machine that is busy elsewhere for seconds shall not miss what was said meanwhile.
     monkeypatch.setattr(statistics, "_RECENT_S", 30.0)
-    cameras = ("cam_front", "cam_back")
-    mounts = [StaticTransform("base_link", "lidar_top", np.eye(4))]
-    mounts += [StaticTransform("base_link", camera, T_BASE_CAMERA) for camera in cameras]
-    save_extrinsics(folder / "extrinsics.yaml", mounts)
-    started = []
-
-    def start(
-        is_best_effort=False, is_heard=True, make_segmenter=lambda _: segmenter, **parameters
-    ):
-        values = {
-            "pose_source": "none",
-            "extrinsics_file": str(folder / "extrinsics.yaml"),
-            "cameras": ["cam_front"],
-            **parameters,
-        }
-        overrides = [Parameter(k.replace("__", "."), value=v) for k, v in values.items()]
-        robot = Robot(
-            lambda context: SegmentNode(make_segmenter, context, overrides), is_best_effort
-        )
-        started.append(robot)
-        return robot.connect() if is_heard else robot
-
-    try:
+    with starting_graphs(
+        lambda _: segmenter,
+        monkeypatch,
+        Robot,
+        diagnostics_period_s=0.1,
+        pose_source="none",
+        extrinsics_file=write_extrinsics(folder),
+        cameras=["cam_front"],
+    ) as start:
         yield start
-    finally:
-        for robot in started:
-            robot.close()

@@ -26,11 +26,15 @@ from std_msgs.msg import String
 
 from clip2scene_ros import segment_node
 from clip2scene_ros.segment_node import SegmentNode
+from clip2scene_ros.sync.extrinsics import StaticTransform, save_extrinsics
 
 ONE_PER_QUADRANT = [[5, 5, 0, 10], [-5, 5, 0, 20], [5, -5, 0, 30], [-5, -5, 0, 40]]
 POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("intensity", "<f4"), ("ring", "<f4")])
 
 OK, WARN, ERROR = b"\0", b"\1", b"\2"
+
+# The optical frame of a camera that looks ahead: its z is the vehicle's x.
+T_BASE_CAMERA = np.array([[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1.0]])
 
 # Two contexts of one process that follow each other closely must not hear each other.
 _DOMAINS = itertools.count(os.getpid() % 90 + 1)
@@ -281,19 +285,35 @@ def names_of(legend):
     return [entry["name"] for entry in json.loads(legend.data)["classes"]]
 
 
+def write_extrinsics(folder, T_base_lidar=None, T_base_camera=T_BASE_CAMERA):
+    """Write the extrinsics of the LiDAR and both cameras; returns the path as a parameter."""
+    path = folder / "extrinsics.yaml"
+    lidar = StaticTransform(
+        "base_link", "lidar_top", np.eye(4) if T_base_lidar is None else T_base_lidar
+    )
+    names = ("cam_front", "cam_back")
+    cameras = [StaticTransform("base_link", name, T_base_camera) for name in names]
+    save_extrinsics(path, [lidar, *cameras])
+    return str(path)
+
+
 @contextlib.contextmanager
-def starting_graphs(segmenter, monkeypatch, kind=Graph, diagnostics_period_s=0.2, **defaults):
-    """Give a function that starts a graph with parameters over `defaults`; all end with it."""
+def starting_graphs(make_segmenter, monkeypatch, kind=Graph, diagnostics_period_s=0.2, **defaults):
+    """Give a function that starts a graph with parameters over `defaults`; all end with it.
+
+    It waits until clouds would arrive, unless `is_heard` is false or the node waits for a manager.
+    """
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     monkeypatch.setattr(segment_node, "_DIAGNOSTICS_PERIOD_S", diagnostics_period_s)
     graphs = []
 
-    def start(**parameters):
+    def start(is_best_effort=False, is_heard=True, make_segmenter=make_segmenter, **parameters):
         values = defaults | parameters
         overrides = [Parameter(k.replace("__", "."), value=v) for k, v in values.items()]
-        make_node = partial(SegmentNode, lambda _: segmenter, parameter_overrides=overrides)
-        graphs.append(kind(make_node))
-        return graphs[-1]
+        make_node = partial(SegmentNode, make_segmenter, parameter_overrides=overrides)
+        graph = kind(make_node, is_best_effort)
+        graphs.append(graph)
+        return graph.connect() if is_heard and values.get("autostart", True) else graph
 
     try:
         yield start

@@ -10,7 +10,6 @@ import pytest
 pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 
 import ros_graph
-from fault_graph import robots
 from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from rclpy.parameter import Parameter
 from ros_graph import QuadrantSegmenter, labels_of, names_of, seconds_of
@@ -24,7 +23,7 @@ REFUSAL = "prompt 'unknown' holds a word that the small CLIP never saw"
 
 
 class SlowSegmenter(QuadrantSegmenter):
-    """Reads words and writes maps when it is let."""
+    """Encodes prompts and writes maps when it is let."""
 
     def __init__(self):
         self.may_go_on = threading.Event()
@@ -47,12 +46,6 @@ def segmenter():
     return SlowSegmenter()
 
 
-@pytest.fixture
-def start(segmenter, tmp_path, monkeypatch):
-    with robots(segmenter, tmp_path, monkeypatch) as start:
-        yield start
-
-
 def ask(robot, service_type, name, **request):
     """Call a service and do not wait."""
     client = robot.driver.create_client(service_type, f"/clip2scene/{name}")
@@ -67,8 +60,8 @@ def set_prompts(robot, service_type, prompts):
 
 
 @pytest.mark.parametrize("service_type", [SetParameters, SetParametersAtomically])
-def test_sweeps_are_labelled_while_new_words_are_read(start, segmenter, service_type):
-    robot = start()
+def test_sweeps_are_labelled_while_new_prompts_are_read(start_robot, segmenter, service_type):
+    robot = start_robot()
     segmenter.may_go_on.clear()
     num_read = segmenter.num_read
     with ros_graph.released(segmenter.may_go_on):
@@ -84,13 +77,13 @@ def test_sweeps_are_labelled_while_new_words_are_read(start, segmenter, service_
     results = answer.result()
     results = results.results if service_type is SetParameters else [results.result]
     assert [(result.successful, result.reason) for result in results] == [(True, "")]
-    assert segmenter.num_read == num_read + 1, "the words were read twice"
+    assert segmenter.num_read == num_read + 1, "the prompts were read twice"
     robot.spin_until(lambda: names_of(robot.received.legends[-1]) == ["tram", "kerb"])
     assert list(robot.node.get_parameter("prompts").value) == ["tram", "kerb"]
 
 
-def test_words_that_are_refused_in_the_end_leave_the_old_ones(start, segmenter):
-    robot = start()
+def test_prompts_that_are_refused_in_the_end_leave_the_old_ones(start_robot, segmenter):
+    robot = start_robot()
     answer = set_prompts(robot, SetParameters, ["road", "unknown"])
     robot.spin_until(answer.done)
     (result,) = answer.result().results
@@ -99,8 +92,8 @@ def test_words_that_are_refused_in_the_end_leave_the_old_ones(start, segmenter):
     assert names_of(robot.received.legends[-1]) == ["car", "tree", "road", "building"]
 
 
-def test_several_parameters_in_one_request_are_set_one_after_the_other(start):
-    robot = start()
+def test_several_parameters_in_one_request_are_set_one_after_the_other(start_robot):
+    robot = start_robot()
     answers = robot.set_parameters(
         prompts=["tram", "unknown"], min_confidence=0.5, prompt_names=["a", "b", "c", "d"]
     )
@@ -109,9 +102,9 @@ def test_several_parameters_in_one_request_are_set_one_after_the_other(start):
     robot.spin_until(lambda: names_of(robot.received.legends[-1]) == ["a", "b", "c", "d"])
 
 
-def test_sweeps_are_labelled_while_the_map_is_written(start, segmenter, tmp_path):
+def test_sweeps_are_labelled_while_the_map_is_written(start_robot, segmenter, tmp_path):
     file = tmp_path / "street.npz"
-    robot = start(pose_source="odometry", map__save_path=str(file))
+    robot = start_robot(pose_source="odometry", map__save_path=str(file))
     for stamp_s in (0.9, 2.0):
         robot.publish_pose(stamp_s)
     robot.label(1.0)
@@ -128,9 +121,9 @@ def test_sweeps_are_labelled_while_the_map_is_written(start, segmenter, tmp_path
     assert len(np.load(file)["labels"]) == 4
 
 
-def test_a_node_that_ends_finishes_the_file_first(start, segmenter, tmp_path):
+def test_a_node_that_ends_finishes_the_file_first(start_robot, segmenter, tmp_path):
     file = tmp_path / "street.npz"
-    robot = start(pose_source="odometry", map__save_path=str(file))
+    robot = start_robot(pose_source="odometry", map__save_path=str(file))
     for stamp_s in (0.9, 2.0):
         robot.publish_pose(stamp_s)
     robot.label(1.0)
@@ -142,8 +135,8 @@ def test_a_node_that_ends_finishes_the_file_first(start, segmenter, tmp_path):
     assert len(np.load(file)["labels"]) == 4
 
 
-def test_a_query_on_its_topic_is_the_parameter_and_is_answered(start, segmenter, capfd):
-    robot = start()
+def test_a_query_on_its_topic_is_the_parameter_and_is_answered(start_robot, segmenter, capfd):
+    robot = start_robot()
     queries = robot.driver.create_publisher(String, "/clip2scene/query", 5)
     answers = []
     robot.driver.create_subscription(PointCloud2, "/clip2scene/query/points", answers.append, 5)

@@ -9,7 +9,6 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 
-from fault_graph import robots
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from ros_graph import (
@@ -17,7 +16,6 @@ from ros_graph import (
     OK,
     ONE_PER_QUADRANT,
     WARN,
-    QuadrantSegmenter,
     labels_of,
     make_cloud,
     names_of,
@@ -30,23 +28,12 @@ from clip2scene_ros.node.parameters.options import make_segmenter
 
 pytestmark = pytest.mark.ros
 
-OWN_WORDS = ["car", "tree", "road", "building"]  # the fake segmenter's
+OWN_PROMPTS = ["car", "tree", "road", "building"]  # the fake segmenter's
 UNLABELLED = 65535
 
 
-@pytest.fixture
-def segmenter():
-    return QuadrantSegmenter()
-
-
-@pytest.fixture
-def start(segmenter, tmp_path, monkeypatch):
-    with robots(segmenter, tmp_path, monkeypatch) as start:
-        yield start
-
-
-def test_the_lidars_cable_is_pulled_and_plugged_in_again(start):
-    robot = start(input_timeout=0.3)
+def test_the_lidars_cable_is_pulled_and_plugged_in_again(start_robot):
+    robot = start_robot(input_timeout=0.3)
     robot.label(1.0)
     robot.pull("cloud")
     item = robot.spin_until_diagnosed("lidar", "no cloud on /points (publishers: 0) for")
@@ -58,8 +45,8 @@ def test_the_lidars_cable_is_pulled_and_plugged_in_again(start):
     assert labels_of(robot.received.points[-1]) == [0, 1, 2, 3]
 
 
-def test_a_lidar_that_is_connected_and_silent_is_an_error(start):
-    robot = start(input_timeout=0.2)
+def test_a_lidar_that_is_connected_and_silent_is_an_error(start_robot):
+    robot = start_robot(input_timeout=0.2)
     item = robot.spin_until_diagnosed("lidar", "no cloud on /points (publishers: 1) for")
     assert (item.level, values_of(item)["offered"]) == (ERROR, "reliable")
     assert robot.received.points == []
@@ -86,9 +73,9 @@ def invent_a_datatype(cloud):
     ],
 )
 def test_a_cloud_that_cannot_be_read_is_refused_and_the_next_one_is_labelled(
-    start, spoil, complaint
+    start_robot, spoil, complaint
 ):
-    robot = start()
+    robot = start_robot()
     cloud = make_cloud(ONE_PER_QUADRANT, 1.0)
     spoil(cloud)
     robot.publishers["cloud"].publish(cloud)
@@ -98,8 +85,8 @@ def test_a_cloud_that_cannot_be_read_is_refused_and_the_next_one_is_labelled(
     assert robot.labelled_s == [2.0]
 
 
-def test_a_stamp_of_zero_is_refused_with_the_way_out(start):
-    robot = start()
+def test_a_stamp_of_zero_is_refused_with_the_way_out(start_robot):
+    robot = start_robot()
     robot.send(0.0)
     item = robot.spin_until_diagnosed("lidar", "/points", "stamp 0", "zero_stamp to 'arrival'")
     assert (item.level, values_of(item)["bad clouds"]) == (ERROR, "1")
@@ -107,8 +94,8 @@ def test_a_stamp_of_zero_is_refused_with_the_way_out(start):
     assert robot.labelled_s == [1.0]
 
 
-def test_a_stamp_of_zero_is_taken_on_arrival_if_asked_for(start):
-    robot = start(zero_stamp="arrival")
+def test_a_stamp_of_zero_is_taken_on_arrival_if_asked_for(start_robot):
+    robot = start_robot(zero_stamp="arrival")
     robot.send(0.0)
     robot.spin_until(lambda: robot.received.points)
     assert labels_of(robot.received.points[0]) == [0, 1, 2, 3]
@@ -116,16 +103,16 @@ def test_a_stamp_of_zero_is_taken_on_arrival_if_asked_for(start):
     assert robot.has("lidar", OK, "clouds come in")
 
 
-def test_an_empty_cloud_comes_back_empty_and_is_counted(start):
-    robot = start()
+def test_an_empty_cloud_comes_back_empty_and_is_counted(start_robot):
+    robot = start_robot()
     cloud = robot.label(1.0, np.zeros((0, 4)))
     assert (cloud.width, len(cloud.data), cloud.header.frame_id) == (0, 0, "lidar_top")
     item = robot.spin_until_diagnosed("lidar", "1 clouds on /points were empty")
     assert (item.level, values_of(item)["empty clouds"]) == (WARN, "1")
 
 
-def test_points_that_are_not_finite_stay_in_place_whatever_the_flag_says(start):
-    robot = start()
+def test_points_that_are_not_finite_stay_in_place_whatever_the_flag_says(start_robot):
+    robot = start_robot()
     hole = [np.nan, 0, 0, 0]
     with_hole = make_cloud([ONE_PER_QUADRANT[1], hole, ONE_PER_QUADRANT[2]], 1.0)
     with_hole.is_dense = True
@@ -145,9 +132,9 @@ def test_points_that_are_not_finite_stay_in_place_whatever_the_flag_says(start):
     )  # fmt: skip
 
 
-def test_the_shipped_student_survives_points_of_no_use(start):
+def test_the_shipped_student_survives_points_of_no_use(start_robot):
     """Not finite, at the sensor, over the vehicle, too far; then nothing else; then no point."""
-    robot = start(make_segmenter=make_segmenter)
+    robot = start_robot(make_segmenter=make_segmenter)
     useless = [[np.nan, 0, 0, 0], [np.inf, 0, 0, 0], [0.5, 0, 0, 0], [0, 1.4, 1, 0], [500, 0, 0, 0]]
     labels = labels_of(robot.label(1.0, [*useless, *ONE_PER_QUADRANT]))
     assert labels[:5] == [UNLABELLED] * 5
@@ -163,8 +150,10 @@ def test_the_shipped_student_survives_points_of_no_use(start):
     assert values_of(item)["failed"] == "0"
 
 
-def test_when_the_engine_is_slow_the_newest_sweep_wins_and_drops_are_counted(start, segmenter):
-    robot = start(max_drop_ratio=0.5)
+def test_when_the_segmenter_is_slow_the_newest_sweep_wins_and_drops_are_counted(
+    start_robot, segmenter
+):
+    robot = start_robot(max_drop_ratio=0.5)
     has_begun, may_end = threading.Event(), threading.Event()
 
     def block(_sweep):
@@ -187,8 +176,8 @@ def test_when_the_engine_is_slow_the_newest_sweep_wins_and_drops_are_counted(sta
 
 
 @pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory"), MemoryError()])
-def test_an_exception_in_the_engine_loses_one_sweep_only(start, segmenter, error):
-    robot = start()
+def test_an_exception_in_the_segmenter_loses_one_sweep_only(start_robot, segmenter, error):
+    robot = start_robot()
 
     def fail(sweep):
         if sweep.stamp_ns < 2_000_000_000:
@@ -204,8 +193,8 @@ def test_an_exception_in_the_engine_loses_one_sweep_only(start, segmenter, error
     assert robot.labelled_s == [2.1]
 
 
-def test_five_failures_in_a_row_deactivate_the_node_and_four_do_not(start, segmenter):
-    robot = start()
+def test_five_failures_in_a_row_deactivate_the_node_and_four_do_not(start_robot, segmenter):
+    robot = start_robot()
     seen = []
 
     def fail(sweep):
@@ -226,20 +215,20 @@ def test_five_failures_in_a_row_deactivate_the_node_and_four_do_not(start, segme
     robot.label(11.0)
 
 
-def test_refused_words_say_why_and_the_old_ones_stay(start):
-    robot = start()
+def test_refused_words_say_why_and_the_old_ones_stay(start_robot):
+    robot = start_robot()
     ((successful, reason),) = robot.set_parameters(prompts=["road", "unknown"])
     assert not successful
     assert reason == "prompt 'unknown' holds a word that the small CLIP never saw"
     assert list(robot.node.get_parameter("prompts").value) == [""]
     assert labels_of(robot.label(1.0)) == [0, 1, 2, 3]
-    assert [names_of(legend) for legend in robot.received.legends] == [OWN_WORDS]
+    assert [names_of(legend) for legend in robot.received.legends] == [OWN_PROMPTS]
     item = robot.spin_until_item("prompts", lambda item: item.level == OK)
     assert item.message == "4 prompts"
     assert values_of(item)["prompts"] == "car; tree; road; building"
 
 
-def test_wrong_weights_keep_the_node_unconfigured_until_they_are_right(start, segmenter):
+def test_wrong_weights_keep_the_node_unconfigured_until_they_are_right(start_robot, segmenter):
     loads = []
 
     def load(values):
@@ -251,7 +240,7 @@ def test_wrong_weights_keep_the_node_unconfigured_until_they_are_right(start, se
     def change(transition_id):
         return robot.call(ChangeState, "change_state", transition=Transition(id=transition_id))
 
-    robot = start(make_segmenter=load, is_heard=False, autostart=False)
+    robot = start_robot(make_segmenter=load, is_heard=False, autostart=False)
     robot.spin_until(lambda: robot.driver.count_publishers("/diagnostics"))
     assert not change(Transition.TRANSITION_CONFIGURE).success
     item = robot.spin_until_diagnosed("lifecycle", "cannot configure: student.safetensors")
@@ -262,8 +251,8 @@ def test_wrong_weights_keep_the_node_unconfigured_until_they_are_right(start, se
     assert labels_of(robot.connect().label(1.0)) == [0, 1, 2, 3]
 
 
-def test_a_best_effort_publisher_is_heard(start):
-    robot = start(is_best_effort=True)
+def test_a_best_effort_publisher_is_heard(start_robot):
+    robot = start_robot(is_best_effort=True)
     robot.spin_until(lambda: not robot.inputs["lidar"].is_reliable)
     robot.send_until(lambda: robot.received.points, 1.0)
     item = robot.spin_until_item("lidar", lambda item: item.level == OK)
@@ -271,8 +260,8 @@ def test_a_best_effort_publisher_is_heard(start):
     assert (values["offered"], values["reliability"]) == ("best effort", "best effort")
 
 
-def test_a_best_effort_publisher_that_may_not_be_heard_is_an_error(start):
-    robot = start(
+def test_a_best_effort_publisher_that_may_not_be_heard_is_an_error(start_robot):
+    robot = start_robot(
         is_best_effort=True, is_heard=False, qos__reliability="reliable", input_timeout=0.2
     )
     robot.send_until(lambda: robot.has("lidar", ERROR, "no cloud on /points"), 1.0)
@@ -281,8 +270,8 @@ def test_a_best_effort_publisher_that_may_not_be_heard_is_an_error(start):
     assert robot.received.points == []
 
 
-def test_a_topic_of_another_type_is_an_error_that_names_both(start):
-    robot = start(input_timeout=0.2)
+def test_a_topic_of_another_type_is_an_error_that_names_both(start_robot):
+    robot = start_robot(input_timeout=0.2)
     robot.pull("cloud")
     with robot.stranger() as stranger:
         stranger.create_publisher(String, "/points", 1)

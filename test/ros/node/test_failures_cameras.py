@@ -6,12 +6,10 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 
-from fault_graph import robots
 from ros_graph import (
     ERROR,
     OK,
     WARN,
-    QuadrantSegmenter,
     labels_of,
     make_compressed,
     make_image,
@@ -26,22 +24,16 @@ BACK = "camera cam_back"
 
 
 @pytest.fixture
-def segmenter():
-    return QuadrantSegmenter()
-
-
-@pytest.fixture
-def start(segmenter, tmp_path, monkeypatch):
+def start(start_robot):
     """Start a robot in mode fused, whose clock stands still at 10 s."""
-    with robots(segmenter, tmp_path, monkeypatch) as start:
 
-        def start_at_10_s(**parameters):
-            values = {"mode": "fused", "use_sim_time": True, "sync__max_wait": 0.1, **parameters}
-            robot = start(**values)
-            robot.set_clock(10.0)
-            return robot
+    def start_at_10_s(**parameters):
+        values = {"mode": "fused", "use_sim_time": True, "sync__max_wait": 0.1, **parameters}
+        robot = start_robot(**values)
+        robot.set_clock(10.0)
+        return robot
 
-        yield start_at_10_s
+    return start_at_10_s
 
 
 def label_late(robot, stamp_s):

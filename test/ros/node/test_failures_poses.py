@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 
-from fault_graph import robots
 from nav_msgs.msg import Odometry
 from ros_graph import (
     ERROR,
     OK,
     ONE_PER_QUADRANT,
     WARN,
-    QuadrantSegmenter,
     labels_of,
     seconds_of,
     stamp,
@@ -24,15 +24,9 @@ pytestmark = pytest.mark.ros
 
 
 @pytest.fixture
-def segmenter():
-    return QuadrantSegmenter()
-
-
-@pytest.fixture
-def start(segmenter, tmp_path, monkeypatch):
+def start(start_robot):
     """Start a robot whose poses come from odometry."""
-    with robots(segmenter, tmp_path, monkeypatch) as start:
-        yield lambda **parameters: start(pose_source="odometry", **parameters)
+    return partial(start_robot, pose_source="odometry")
 
 
 def label_at(robot, stamp_s):
@@ -111,7 +105,7 @@ def test_a_pose_without_a_rotation_is_left_out_and_named(start):
     label_at(robot, 2.0)
 
 
-def test_a_lidar_whose_mount_is_unknown_is_named_with_the_way_out(start):
+def test_a_lidar_whose_extrinsics_are_unknown_is_named_with_the_way_out(start):
     robot = start(tf_timeout=0.05)
     for stamp_s in (1.0, 2.0):
         robot.publish_pose(stamp_s)

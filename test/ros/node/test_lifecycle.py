@@ -11,10 +11,7 @@ pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 import ros_graph
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from rclpy.parameter import Parameter
-from ros_graph import Graph, QuadrantSegmenter, make_cloud, seconds_of
-
-from clip2scene_ros.segment_node import SegmentNode
+from ros_graph import QuadrantSegmenter, make_cloud, seconds_of, starting_graphs
 
 pytestmark = pytest.mark.ros
 
@@ -29,26 +26,14 @@ def loads():
 
 @pytest.fixture
 def start(loads, monkeypatch):
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    graphs = []
-
     def make_segmenter(values):
         if values.weights == "absent":
             raise FileNotFoundError("absent: no such checkpoint")
         loads.append(QuadrantSegmenter())
         return loads[-1]
 
-    def start_graph(**parameters):
-        overrides = [
-            Parameter(name, value=value)
-            for name, value in {"pose_source": "none", **parameters}.items()
-        ]
-        graphs.append(Graph(lambda context: SegmentNode(make_segmenter, context, overrides)))
-        return graphs[-1]
-
-    yield start_graph
-    for graph in graphs:
-        graph.close()
+    with starting_graphs(make_segmenter, monkeypatch, pose_source="none") as start_graph:
+        yield start_graph
 
 
 def change(graph, transition_id):
@@ -67,7 +52,7 @@ def label(graph, stamp_s):
 
 
 def test_a_node_starts_by_itself(start):
-    graph = start().connect()
+    graph = start()
     assert state_of(graph) == "active"
     label(graph, 1.0)
 
@@ -86,7 +71,7 @@ def test_without_autostart_each_step_waits_to_be_asked_for(start, loads):
 
 
 def test_a_deactivated_node_publishes_nothing_and_comes_back(start, loads):
-    graph = start().connect()
+    graph = start()
     label(graph, 1.0)
     assert change(graph, Transition.TRANSITION_DEACTIVATE)
     graph.spin_until(lambda: graph.publishers["cloud"].get_subscription_count() == 0)
@@ -102,7 +87,7 @@ def test_a_deactivated_node_publishes_nothing_and_comes_back(start, loads):
 
 
 def test_the_sweep_that_is_being_labelled_is_not_published_after_deactivation(start, loads):
-    graph = start().connect()
+    graph = start()
     has_begun, may_end = threading.Event(), threading.Event()
 
     def block(_sweep):
@@ -122,7 +107,7 @@ def test_the_sweep_that_is_being_labelled_is_not_published_after_deactivation(st
 
 
 def test_cleaning_up_lets_go_of_the_weights_and_the_topics(start, loads):
-    graph = start().connect()
+    graph = start()
     assert change(graph, Transition.TRANSITION_DEACTIVATE)
     assert change(graph, Transition.TRANSITION_CLEANUP)
     assert state_of(graph) == "unconfigured"
@@ -141,7 +126,7 @@ def test_bad_weights_fail_the_configuration_and_the_log_says_why(start, capfd):
     assert "cannot configure: absent: no such checkpoint" in capfd.readouterr().err
 
 
-def test_words_that_are_set_before_the_configuration_are_checked_by_it(start):
+def test_prompts_that_are_set_before_the_configuration_are_checked_by_it(start):
     graph = start(autostart=False)
     assert graph.set_parameters(prompts=["road", "unknown"]) == [(True, "")]
     assert not change(graph, Transition.TRANSITION_CONFIGURE)

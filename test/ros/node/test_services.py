@@ -11,32 +11,12 @@ import pytest
 pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 
 import ros_graph
-from ros_graph import QuadrantSegmenter, make_cloud, seconds_of, starting_graphs
+from ros_graph import make_cloud, seconds_of
 from std_srvs.srv import SetBool, Trigger
-
-from clip2scene_ros.sync.extrinsics import StaticTransform, save_extrinsics
 
 pytestmark = pytest.mark.ros
 
 POINTS = [[5, 5, 0, 10], [-5, 5, 0, 20]]
-
-
-@pytest.fixture
-def segmenter():
-    return QuadrantSegmenter()
-
-
-@pytest.fixture
-def start(segmenter, monkeypatch):
-    with starting_graphs(segmenter, monkeypatch, pose_source="none") as start_graph:
-        yield start_graph
-
-
-@pytest.fixture
-def mounts(tmp_path):
-    file = tmp_path / "mounts.yaml"
-    save_extrinsics(file, [StaticTransform("base_link", "lidar_top", np.eye(4))])
-    return str(file)
 
 
 def send(graph, stamp_s):
@@ -45,8 +25,8 @@ def send(graph, stamp_s):
     graph.spin_until(lambda: graph.inputs["lidar"].received > before)
 
 
-def test_a_paused_node_labels_nothing_and_says_so_and_goes_on(start):
-    graph = start().connect()
+def test_a_paused_node_labels_nothing_and_says_so_and_goes_on(start_graph):
+    graph = start_graph()
     answer = graph.call(SetBool, "set_enabled", data=False)
     assert (answer.success, answer.message) == (True, "paused: sweeps are not labelled")
     send(graph, 1.0)
@@ -58,8 +38,8 @@ def test_a_paused_node_labels_nothing_and_says_so_and_goes_on(start):
     assert [seconds_of(cloud) for cloud in graph.received.points] == [2.0]
 
 
-def test_the_sweep_that_is_being_labelled_is_not_published_after_a_pause(start, segmenter):
-    graph = start().connect()
+def test_the_sweep_that_is_being_labelled_is_not_published_after_a_pause(start_graph, segmenter):
+    graph = start_graph()
     has_begun, may_end = threading.Event(), threading.Event()
 
     def block(_sweep):
@@ -75,8 +55,8 @@ def test_the_sweep_that_is_being_labelled_is_not_published_after_a_pause(start, 
     assert graph.received.points == []
 
 
-def test_a_reset_forgets_the_map_and_the_clouds_that_wait(start, segmenter, mounts):
-    graph = start(pose_source="odometry", extrinsics_file=mounts, tf_timeout=10.0).connect()
+def test_a_reset_forgets_the_map_and_the_clouds_that_wait(start_graph, segmenter, extrinsics_file):
+    graph = start_graph(pose_source="odometry", extrinsics_file=extrinsics_file, tf_timeout=10.0)
     graph.publish_pose(1.0)
     send(graph, 1.5)  # waits for a pose behind it
     assert graph.call(Trigger, "reset").success
@@ -88,16 +68,16 @@ def test_a_reset_forgets_the_map_and_the_clouds_that_wait(start, segmenter, moun
     assert [seconds_of(cloud) for cloud in graph.received.points] == [3.5]
 
 
-def test_the_legend_is_that_of_the_topic(start):
-    graph = start(prompts=["tram", "kerb stone"]).connect()
+def test_the_legend_is_that_of_the_topic(start_graph):
+    graph = start_graph(prompts=["tram", "kerb stone"])
     answer = graph.call(Trigger, "get_legend")
     assert answer.success
     assert json.loads(answer.message) == json.loads(graph.received.legends[-1].data)
 
 
-def test_the_map_is_written_where_the_parameter_says(start, mounts, tmp_path):
+def test_the_map_is_written_where_the_parameter_says(start_graph, extrinsics_file, tmp_path):
     file = tmp_path / "street.npz"
-    graph = start(pose_source="odometry", extrinsics_file=mounts).connect()
+    graph = start_graph(pose_source="odometry", extrinsics_file=extrinsics_file)
     answer = graph.call(Trigger, "save_map")
     assert not answer.success
     assert "'map.save_path' names no file" in answer.message
@@ -115,8 +95,8 @@ def test_the_map_is_written_where_the_parameter_says(start, mounts, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["reset", "get_legend", "save_map"])
-def test_before_it_is_configured_the_node_says_what_is_missing(start, name):
-    graph = start(autostart=False)
+def test_before_it_is_configured_the_node_says_what_is_missing(start_graph, name):
+    graph = start_graph(autostart=False)
     answer = graph.call(Trigger, name)
     assert not answer.success
     assert answer.message == "clip2scene is not configured; configure it first"

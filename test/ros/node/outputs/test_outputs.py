@@ -15,7 +15,6 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_graph import (
     ONE_PER_QUADRANT,
     Graph,
-    QuadrantSegmenter,
     seconds_of,
     starting_graphs,
     values_of,
@@ -27,7 +26,6 @@ from visualization_msgs.msg import MarkerArray
 from clip2scene_core.prompts.prompt_set import PromptSet
 from clip2scene_ros.node.parameters.options import online_options
 from clip2scene_ros.node.parameters.table import NodeParameters
-from clip2scene_ros.sync.extrinsics import StaticTransform, save_extrinsics
 
 pytestmark = pytest.mark.ros
 
@@ -54,32 +52,18 @@ class OutputGraph(Graph):
 
 
 @pytest.fixture
-def segmenter():
-    return QuadrantSegmenter()
-
-
-@pytest.fixture
-def start(segmenter, tmp_path, monkeypatch):
+def start(segmenter, extrinsics_file, monkeypatch):
     """Start a graph with the given parameters, without poses unless they say otherwise."""
-    extrinsics = tmp_path / "extrinsics.yaml"
-    # The optical frame of a camera that looks ahead: its z is the vehicle's x.
-    T_base_camera = np.eye(4)
-    T_base_camera[:3, :3] = [[0, 0, 1], [-1, 0, 0], [0, -1, 0]]
-    mounts = [
-        StaticTransform("base_link", "lidar_top", np.eye(4)),
-        StaticTransform("base_link", "cam_front", T_base_camera),
-    ]
-    save_extrinsics(extrinsics, mounts)
     with starting_graphs(
-        segmenter,
+        lambda _: segmenter,
         monkeypatch,
         OutputGraph,
         diagnostics_period_s=0.1,
         pose_source="none",
-        extrinsics_file=str(extrinsics),
+        extrinsics_file=extrinsics_file,
         cameras=["cam_front"],
     ) as start_graph:
-        yield lambda **parameters: start_graph(**parameters).connect()
+        yield start_graph
 
 
 def test_the_layout_of_autoware(start):
