@@ -8,8 +8,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 
 from fake_segmenter import FakeSegmenter
-from rclpy.parameter import Parameter
-from ros_graph import Graph, QuadrantSegmenter, labels_of
+from ros_graph import QuadrantSegmenter, labels_of
 from sensor_msgs.msg import CameraInfo, CompressedImage
 
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
@@ -20,7 +19,6 @@ from clip2scene_ros.bags.messages import read_message
 from clip2scene_ros.bags.segment import ReplayOptions, segment_bag
 from clip2scene_ros.cli.main import main
 from clip2scene_ros.node.parameters.options import make_segmenter
-from clip2scene_ros.segment_node import SegmentNode
 from clip2scene_ros.sync.extrinsics import save_extrinsics
 from clip2scene_ros.sync.sweeps import SyncOptions
 
@@ -36,24 +34,21 @@ def bag(tiny_nuscenes, tmp_path):
 
 
 @pytest.fixture
-def start_graph(bag, tmp_path, monkeypatch):
+def start(bag, start_graph, tmp_path):
     """Start the node with waits so long that a slow test machine does not cut them short."""
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     save_extrinsics(tmp_path / "extrinsics.yaml", read_bag_extrinsics(bag))
-    graphs = []
 
-    def start(mode, make_segmenter):
-        values = {
-            "mode": mode,
-            "pose_source": "odometry",
-            "extrinsics_file": str(tmp_path / "extrinsics.yaml"),
-            "cameras": list(CAMERAS),
-            "sync.max_wait": 0.5,
-            "tf_timeout": 10.0,
-        }
-        overrides = [Parameter(name, value=value) for name, value in values.items()]
-        graph = Graph(lambda context: SegmentNode(make_segmenter, context, overrides))
-        graphs.append(graph)
+    def start_with_cameras(mode, make_segmenter):
+        graph = start_graph(
+            is_heard=False,
+            make_segmenter=make_segmenter,
+            mode=mode,
+            pose_source="odometry",
+            extrinsics_file=str(tmp_path / "extrinsics.yaml"),
+            cameras=list(CAMERAS),
+            sync__max_wait=0.5,
+            tf_timeout=10.0,
+        )
         for camera in CAMERAS if mode != "lidar" else ():
             for kind, message_type in (
                 ("image_rect_compressed", CompressedImage),
@@ -66,9 +61,7 @@ def start_graph(bag, tmp_path, monkeypatch):
         graph.spin_until(lambda: all(p.get_subscription_count() for p in publishers))
         return graph
 
-    yield start
-    for graph in graphs:
-        graph.close()
+    return start_with_cameras
 
 
 def play(bag, graph):
@@ -88,9 +81,9 @@ def play(bag, graph):
         graph.spin_until(lambda number=number: len(graph.received.points) == number)
 
 
-def test_node_and_replay_see_the_same(bag, start_graph, tmp_path):
+def test_node_and_replay_see_the_same(bag, start, tmp_path):
     offline, live = FakeSegmenter(), QuadrantSegmenter()
-    live_graph = start_graph("fused", lambda _: live)
+    live_graph = start("fused", lambda _: live)
     options = ReplayOptions(SyncOptions(pose_source="odometry", cameras=CAMERAS))
     segment_bag(bag, tmp_path / "labelled", offline, options)
     play(bag, live_graph)
@@ -106,9 +99,9 @@ def test_node_and_replay_see_the_same(bag, start_graph, tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["lidar", "fused"])
-def test_node_and_command_label_alike_point_for_point(bag, start_graph, tmp_path, mode):
+def test_node_and_command_label_alike_point_for_point(bag, start, tmp_path, mode):
     """Both with the shipped models and with what they take by default."""
-    graph = start_graph(mode, make_segmenter)
+    graph = start(mode, make_segmenter)
     play(bag, graph)
     command = ["segment", str(bag), "--out", str(tmp_path / "labelled"), "--mode", mode]
     assert main([*command, "--pose-source", "odometry"]) == 0

@@ -37,7 +37,7 @@ def labelled(tmp_path_factory) -> list[LabelledSweep]:
 
 
 def mean_iou(labelled: list[LabelledSweep], mode_labels) -> float:
-    """Score labels on the sweeps that have the truth, where they label at all."""
+    """Score labels on the sweeps that have ground truth, where they label at all."""
     confusion = ConfusionMatrix(len(NUSCENES_CLASSES))
     for sweep in labelled:
         ground_truth = sweep.sweep.labels
@@ -82,7 +82,7 @@ def test_another_word_gives_other_labels(labelled):
     segmenter.set_prompts(["building", "road"])
     fewer = segmenter.segment(sweep)
     assert set(np.unique(fewer.labels)) == {0, 1, IGNORE_LABEL}
-    # What was a building or a road keeps its word: no other word had a better claim to it.
+    # What was a building or a road keeps its prompt: no other prompt had a better claim to it.
     for name, label in (("manmade", 0), ("driveable surface", 1)):
         was = cars.labels == cars.vocabulary.names.index(name)
         assert (fewer.labels[was] == label).all()
@@ -116,7 +116,7 @@ def test_the_real_keyframe_is_labelled_point_for_point(tmp_path, mode):
 
 @pytest.mark.ros
 @pytest.mark.slow
-def test_the_demo_labels_alike_through_node_and_engine(tmp_path, capsys):
+def test_the_demo_labels_alike_through_node_and_segmenter(tmp_path, capsys):
     if importlib.util.find_spec("rclpy") is None:
         pytest.skip("rclpy is not installed; pip install .[ros]")
     for name, more in (("node", []), ("segmenter", ["--no-ros"])):

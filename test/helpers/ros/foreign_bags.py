@@ -54,14 +54,14 @@ def nuscenes_ros2bag(records: list[SensorRecord]) -> list[Message]:
     """Upper case; transforms at keyframes, the next one's in advance; an R that is no rotation."""
     messages: list[Message] = []
     keyframes = [r for r in records if r.modality == "lidar" and r.is_key_frame]
-    mounts = {r.channel: r for r in records}.values()
+    sensors = {r.channel: r for r in records}.values()
     for this, following in zip(keyframes, [*keyframes[1:], None], strict=True):
         transforms = []
         for at in filter(None, (this, following)):
             header = header_message(at.stamp_ns, "map")
             transforms.append(transform_message(at.T_global_ego, header, "base_link"))
             header = header_message(at.stamp_ns, "base_link")
-            transforms += [transform_message(r.T_ego_sensor, header, r.channel) for r in mounts]
+            transforms += [transform_message(r.T_ego_sensor, header, r.channel) for r in sensors]
         messages.append(("/tf", this.stamp_ns, tf_message(transforms)))
     for record in records:
         frame = record.channel
@@ -87,13 +87,15 @@ def nuscenes2bag(records: list[SensorRecord], is_port: bool = False) -> list[Mes
         is_port: As its ROS 2 port: no stamps on clouds and images, no frame on images.
     """
     messages: list[Message] = []
-    mounts = {r.channel: r for r in records}.values()
+    sensors = {r.channel: r for r in records}.values()
     for record in records:
         at_ns, frame = record.stamp_ns, record.channel.lower()
         header = header_message(at_ns, "odom")
         transforms = [transform_message(record.T_global_ego, header, "base_link")]
         header = header_message(at_ns, "base_link")
-        transforms += [transform_message(r.T_ego_sensor, header, r.channel.lower()) for r in mounts]
+        transforms += [
+            transform_message(r.T_ego_sensor, header, r.channel.lower()) for r in sensors
+        ]
         transforms.append(transform_message(np.eye(4), header_message(at_ns, "map"), "odom"))
         messages.append(("/tf", at_ns, tf_message(transforms)))
         odometry = odometry_message(record.T_global_ego, header_message(at_ns, "odom"), "base_link")
@@ -109,22 +111,22 @@ def nuscenes2bag(records: list[SensorRecord], is_port: bool = False) -> list[Mes
 
 
 def kitti2bag(records: list[SensorRecord]) -> list[Message]:
-    """Frames world, imu_link and velo_link; intensity in [0, 1]; mounts again with every pose."""
+    """Frames world, imu_link, velo_link; intensity in [0, 1]; extrinsics again with every pose."""
     messages: list[Message] = []
     T_base_imu = np.eye(4)
     T_base_imu[:3, 3] = -0.5, 0.25, 1.0
     names = {"LIDAR_TOP": "velo_link", "CAM_FRONT": "camera_color_left", "CAM_BACK": "camera_gray"}
-    mounts = {r.channel: r for r in records}.values()
+    sensors = {r.channel: r for r in records}.values()
     for record in records:
         at_ns, frame = record.stamp_ns, names[record.channel]
         header = header_message(at_ns, "world")
         pose = tf_message([transform_message(record.T_global_ego, header, "base_link")])
         messages.append(("/tf", at_ns, pose))
         static = [transform_message(T_base_imu, header_message(at_ns, "base_link"), "imu_link")]
-        for mount in mounts:
-            T_imu_sensor = np.linalg.inv(T_base_imu) @ mount.T_ego_sensor
+        for sensor in sensors:
+            T_imu_sensor = np.linalg.inv(T_base_imu) @ sensor.T_ego_sensor
             header = header_message(at_ns, "imu_link")
-            static.append(transform_message(T_imu_sensor, header, names[mount.channel]))
+            static.append(transform_message(T_imu_sensor, header, names[sensor.channel]))
         messages.append(("/tf_static", at_ns, tf_message(static)))
         header = header_message(at_ns, frame)
         if record.modality == "lidar":
@@ -141,9 +143,9 @@ def robot(records: list[SensorRecord]) -> list[Message]:
     """Names of its own, an odom frame and no map."""
     messages: list[Message] = []
     names = {"LIDAR_TOP": "os_lidar", "CAM_FRONT": "front_optical", "CAM_BACK": "rear_optical"}
-    mounts = {r.channel: r for r in records}.values()
+    sensors = {r.channel: r for r in records}.values()
     header = header_message(records[0].stamp_ns, "base_link")
-    static = [transform_message(r.T_ego_sensor, header, names[r.channel]) for r in mounts]
+    static = [transform_message(r.T_ego_sensor, header, names[r.channel]) for r in sensors]
     messages.append(("/tf_static", records[0].stamp_ns, tf_message(static)))
     for record in records:
         at_ns, frame = record.stamp_ns, names[record.channel]

@@ -29,7 +29,7 @@ def write_bag(path, messages, storage=StoragePlugin.MCAP, compression=None):
 
 
 def small_bag(at_ms=(0, 100), num_poses=2, cloud_topic="/lidar_top"):
-    """Clouds with a mount and a pose at each of the first stamps; the mount comes last."""
+    """Clouds, a pose at each of the first stamps, and extrinsics at the end."""
     messages = []
     for index, ms in enumerate(at_ms):
         at_ns = START + ms * MS
@@ -37,8 +37,8 @@ def small_bag(at_ms=(0, 100), num_poses=2, cloud_topic="/lidar_top"):
             pose = ros_messages.transforms((at_ns, "map", "base_link", (10 * index, 0, 0)))
             messages.append(("/tf", ms, pose))
         messages.append((cloud_topic, ms, ros_messages.cloud(POINTS, at_ns)))
-    mount = ros_messages.transforms((START, "base_link", "lidar_top", (0, 0, 2)))
-    return [*messages, ("/tf_static", at_ms[-1], mount)]
+    extrinsics = ros_messages.transforms((START, "base_link", "lidar_top", (0, 0, 2)))
+    return [*messages, ("/tf_static", at_ms[-1], extrinsics)]
 
 
 def read_raw(path):

@@ -12,7 +12,7 @@ from clip2scene_ros.bags.io import BagError
 from clip2scene_ros.sync.extrinsics import load_extrinsics, save_extrinsics
 
 
-def test_mounts_of_a_bag_become_an_extrinsics_file(tiny_nuscenes, tmp_path):
+def test_tf_static_of_a_bag_becomes_an_extrinsics_file(tiny_nuscenes, tmp_path):
     dataset = NuScenesDataset(tiny_nuscenes)
     write_scene_bag(dataset, "scene-0001", tmp_path / "bag")
     save_extrinsics(tmp_path / "extrinsics.yaml", read_bag_extrinsics(tmp_path / "bag"))
@@ -24,7 +24,7 @@ def test_mounts_of_a_bag_become_an_extrinsics_file(tiny_nuscenes, tmp_path):
         np.testing.assert_allclose(transform.T_parent_child, record.T_ego_sensor, atol=1e-12)
 
 
-def test_bag_without_mounts_is_refused(tmp_path):
+def test_bag_without_tf_static_is_refused(tmp_path):
     message = ros_messages.transforms((1, "map", "base_link", (0, 0, 0)))
     with Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
         connection = writer.add_connection("/tf", message.__msgtype__, typestore=ros_messages.STORE)

@@ -41,7 +41,7 @@ def label(tmp_path, monkeypatch):
         segmenter = FakeSegmenter()
         monkeypatch.setattr(segment, "make_segmenter", lambda _: segmenter)
         command = ["segment", bag, "--out", tmp_path / "labelled", "--mode", mode, *arguments]
-        assert main([str(word) for word in command]) == 0
+        assert main(list(map(str, command))) == 0
         return segmenter
 
     return run

@@ -132,30 +132,30 @@ def test_images_are_untouched_and_calibrated(dataset, tmp_path):
         assert info.distortion_model == "plumb_bob"
 
 
-def test_poses_and_mounts_are_the_data_sets(dataset, tmp_path):
+def test_poses_and_extrinsics_are_the_data_sets(dataset, tmp_path):
     write_scene_bag(dataset, SCENE, tmp_path / "bag")
     messages = read_bag(tmp_path / "bag")
     (static,) = of_topic(messages, "/tf_static")
-    mounts = {t.child_frame_id: matrix_from_transform(t.transform) for t in static.transforms}
+    extrinsics = {t.child_frame_id: matrix_from_transform(t.transform) for t in static.transforms}
     poses = {
         stamp_ns(m.transforms[0].header): matrix_from_transform(m.transforms[0].transform)
         for m in of_topic(messages, "/tf")
     }
     odometry = {stamp_ns(m.header): m for m in of_topic(messages, "/odom")}
-    assert set(mounts) == {"lidar_top", "cam_front", "cam_back"}
+    assert set(extrinsics) == {"lidar_top", "cam_front", "cam_back"}
     assert {t.header.frame_id for t in static.transforms} == {"base_link"}
     for record in dataset.scene_records(SCENE):
-        T_map_sensor = poses[record.stamp_ns] @ mounts[record.channel.lower()]
+        T_map_sensor = poses[record.stamp_ns] @ extrinsics[record.channel.lower()]
         np.testing.assert_allclose(T_map_sensor, record.T_global_sensor, atol=1e-9)
         message = odometry[record.stamp_ns]
         assert (message.header.frame_id, message.child_frame_id) == ("map", "base_link")
         np.testing.assert_allclose(
             matrix_from_pose(message.pose.pose), record.T_global_ego, atol=1e-9
         )
-    assert quaternion_from_matrix(mounts["lidar_top"]).shape == (4,)
+    assert quaternion_from_matrix(extrinsics["lidar_top"]).shape == (4,)
 
 
-def test_truth_has_the_stamp_and_count_of_its_cloud(dataset, tmp_path):
+def test_ground_truth_has_the_stamp_and_count_of_its_cloud(dataset, tmp_path):
     write_scene_bag(dataset, SCENE, tmp_path / "bag")
     messages = read_bag(tmp_path / "bag")
     clouds = {stamp_ns(m.header): m for m in of_topic(messages, "/lidar_top")}
@@ -166,7 +166,7 @@ def test_truth_has_the_stamp_and_count_of_its_cloud(dataset, tmp_path):
         np.testing.assert_array_equal(ground_truth.data, dataset[index].keyframe.labels)
 
 
-def test_truth_is_written_only_if_asked_for(dataset, tmp_path):
+def test_ground_truth_is_written_only_if_asked_for(dataset, tmp_path):
     summary = write_scene_bag(dataset, SCENE, tmp_path / "bag", BagOptions(with_labels=False))
     assert summary.num_labelled_sweeps == 0
     assert not of_topic(read_bag(tmp_path / "bag"), "/lidar_top/lidarseg")

@@ -61,7 +61,7 @@ def edge(parent, child, stamp_s=0.0, x=0.0, z=0.0):
 
 @pytest.fixture
 def start(tf2_msgs, monkeypatch):
-    """Start a graph whose mounts were latched before the node came up, and wait for them."""
+    """Start a graph whose extrinsics were latched before the node came up, and wait for them."""
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     monkeypatch.setattr(inputs, "TFMessage", tf2_msgs.message)
     monkeypatch.setattr(segment_node, "_DIAGNOSTICS_PERIOD_S", 0.2)
@@ -78,10 +78,10 @@ def start(tf2_msgs, monkeypatch):
         ]
 
         def make_node(context):
-            mounts = rclpy.create_node("mounts", context=context)
-            latched = mounts.create_publisher(tf_message, "/tf_static", extrinsics_qos)
+            publisher_node = rclpy.create_node("extrinsics", context=context)
+            latched = publisher_node.create_publisher(tf_message, "/tf_static", extrinsics_qos)
             latched.publish(tf_message(transforms=[edge("base_link", "lidar_top", z=1.8)]))
-            publishing.append(mounts)
+            publishing.append(publisher_node)
             return SegmentNode(lambda _: segmenter, context, overrides)
 
         graph = Graph(make_node)
@@ -102,7 +102,7 @@ def start(tf2_msgs, monkeypatch):
         graph.close()
 
 
-def test_the_pose_is_interpolated_on_tf_and_the_mount_comes_from_tf_static(start):
+def test_the_pose_is_interpolated_on_tf_and_the_extrinsics_are_from_tf_static(start):
     graph = start()
     graph.publish_tf(edge("map", "odom", 1.0, x=100), edge("odom", "base_link", 1.0, x=0))
     graph.publish_tf(edge("map", "odom", 2.0, x=100), edge("odom", "base_link", 2.0, x=8))
@@ -164,7 +164,7 @@ def test_tf_that_stops_is_a_warning_then_an_error_and_ends_when_it_is_back(start
     assert [seconds_of(cloud) for cloud in graph.received.points] == [1.0, 7.0]
 
 
-def test_a_mount_on_tf_static_comes_late_and_is_taken(start):
+def test_extrinsics_on_tf_static_come_late_and_are_taken(start):
     graph = start(tf_timeout=0.05)
     for stamp_s in (0.9, 3.1):
         graph.publish_tf(edge("map", "base_link", stamp_s))
@@ -183,7 +183,7 @@ def test_a_mount_on_tf_static_comes_late_and_is_taken(start):
     np.testing.assert_allclose(graph.segmenter.sweeps[0].T_global_lidar[:3, 3], [0.0, 0, 2.5])
 
 
-def test_mounts_that_are_not_latched_are_named_and_the_log_waits_for_them(start, capfd):
+def test_extrinsics_that_are_not_latched_are_named_and_the_log_waits_for_them(start, capfd):
     graph = start(extrinsics_qos=QoSProfile(depth=1), tf_timeout=0.05)
     graph.publish_tf(edge("map", "base_link", 1.0))
     graph.send(1.0)
@@ -224,7 +224,7 @@ def test_a_node_in_its_own_process_hears_tf(tf2_msgs):
 
 
 class Driver:
-    """A robot that sends its mount, its pose around 1.5 s and a cloud, twenty times a second."""
+    """A robot that sends extrinsics, its pose around 1.5 s and a cloud, twenty times a second."""
 
     def __init__(self, tf_message):
         self.tf_message = tf_message
@@ -235,10 +235,10 @@ class Driver:
         self.executor.add_node(self.node)
         self.received = []
         self.node.create_subscription(PointCloud2, "/clip2scene/points", self.received.append, 10)
-        self.mounts = self.node.create_publisher(tf_message, "/tf_static", LATCHED)
+        self.extrinsics = self.node.create_publisher(tf_message, "/tf_static", LATCHED)
         self.poses = self.node.create_publisher(tf_message, "/tf", 10)
         self.clouds = self.node.create_publisher(PointCloud2, "/points", 5)
-        self.mounts.publish(tf_message(transforms=[edge("base_link", "lidar_top")]))
+        self.extrinsics.publish(tf_message(transforms=[edge("base_link", "lidar_top")]))
 
     def spin_until(self, condition, seconds):
         end_s = time.monotonic() + seconds

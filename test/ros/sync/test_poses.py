@@ -1,4 +1,4 @@
-"""Where sensors are: rigid mounts that are watched, mounts at the stamps, odometry's frames."""
+"""Extrinsics: rigid ones that are checked, others at the stamps; and odometry's frames."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def extrinsics_at(poses, now_s, at_s=0, sensor="lidar_top"):
     return poses.T_base_sensor(sensor, at_s * SECOND, now_s * SECOND)[:3, 3].tolist()
 
 
-def test_a_mount_that_stays_within_its_tolerance_is_not_worth_a_word():
+def test_extrinsics_that_stay_within_the_tolerance_are_not_named():
     poses = SensorPoses("map", "base_link", "tf")
     poses.add_static_transform(static(1.0))
     assert extrinsics_at(poses, 0) == [1, 0, 2]
@@ -46,7 +46,7 @@ def test_a_mount_that_stays_within_its_tolerance_is_not_worth_a_word():
         (static(1.0, yaw_deg=0.02), "moved by 0.0 mm and 0.020 degrees"),
     ],
 )
-def test_a_mount_that_moved_is_named_once_and_its_new_place_counts(moved, fragment):
+def test_extrinsics_that_moved_are_named_once_and_the_new_ones_count(moved, fragment):
     poses = SensorPoses("map", "base_link", "tf")
     poses.add_static_transform(static(1.0))
     extrinsics_at(poses, 0)
@@ -60,7 +60,7 @@ def test_a_mount_that_moved_is_named_once_and_its_new_place_counts(moved, fragme
     assert poses.take_moves() == []
 
 
-def test_a_mount_on_moving_tf_is_looked_at_again_after_five_seconds():
+def test_extrinsics_on_moving_tf_are_looked_up_again_after_five_seconds():
     poses = SensorPoses("map", "base_link", "tf")
     poses.add_transform(transform(1 * SECOND, "base_link", "lidar_top", (1, 0, 2)))
     assert extrinsics_at(poses, 1) == [1, 0, 2]
@@ -71,7 +71,7 @@ def test_a_mount_on_moving_tf_is_looked_at_again_after_five_seconds():
     assert len(poses.take_moves()) == 1
 
 
-def test_a_rigid_mount_outlives_a_jump_in_time():
+def test_rigid_extrinsics_outlive_a_jump_in_time():
     poses = SensorPoses("map", "base_link", "tf")
     poses.add_transform(transform(100 * SECOND, "base_link", "lidar_top", (1, 0, 2)))
     extrinsics_at(poses, 100)
@@ -82,7 +82,7 @@ def test_a_rigid_mount_outlives_a_jump_in_time():
     assert len(poses.take_moves()) == 1
 
 
-def test_a_mount_that_moves_on_the_robot_is_looked_up_at_the_stamp():
+def test_extrinsics_that_move_on_the_robot_are_looked_up_at_the_stamp():
     poses = SensorPoses("map", "base_link", "tf", rigid_extrinsics=False)
     for second, x in ((1, 0), (2, 4)):
         poses.add_transform(transform(second * SECOND, "base_link", "lidar_top", (x, 0, 2)))

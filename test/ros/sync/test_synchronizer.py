@@ -1,4 +1,4 @@
-"""Clouds, poses, mounts and stamps on their way to a sweep."""
+"""Clouds, poses, extrinsics and stamps on their way to a sweep."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from clip2scene_ros.sync.extrinsics import StaticTransform, save_extrinsics
 from clip2scene_ros.sync.sweeps import RejectionKind, SyncOptions
 
 
-def test_pose_is_interpolated_at_the_stamp_and_composed_with_the_mount():
+def test_pose_is_interpolated_at_the_stamp_and_composed_with_the_extrinsics():
     synchronizer = make_synchronizer()
     send_pose(synchronizer, 0, x=10)
     send_cloud(synchronizer, 25)
@@ -68,7 +68,7 @@ def test_a_single_sweep_comes_without_a_pose_if_asked_for():
     assert next_sweep(synchronizer, 500).sweep.is_located
 
 
-def test_a_single_sweep_comes_without_its_mount_if_asked_for():
+def test_a_single_sweep_comes_without_extrinsics_if_asked_for():
     synchronizer = make_synchronizer(has_extrinsics=False, on_missing_pose="single")
     send_pose(synchronizer, 0)
     send_cloud(synchronizer, 0)
@@ -111,7 +111,7 @@ def test_end_of_input_ends_the_wait_but_extrapolates_nothing():
     assert kinds(synchronizer) == [RejectionKind.NO_POSE]
 
 
-def test_missing_mount_of_the_lidar_is_named():
+def test_missing_extrinsics_of_the_lidar_are_named():
     synchronizer = make_synchronizer(has_extrinsics=False)
     send_pose(synchronizer, 0)
     send_cloud(synchronizer, 0)
@@ -122,7 +122,7 @@ def test_missing_mount_of_the_lidar_is_named():
     assert "lidar_top" in rejection.reason
 
 
-def test_mount_from_a_file_takes_the_place_of_tf(tmp_path):
+def test_extrinsics_from_a_file_take_the_place_of_tf(tmp_path):
     path = tmp_path / "extrinsics.yaml"
     T_base_lidar = np.eye(4)
     T_base_lidar[:3, 3] = RIG_LIDAR
@@ -134,17 +134,17 @@ def test_mount_from_a_file_takes_the_place_of_tf(tmp_path):
     np.testing.assert_allclose(T_fixed_lidar[:3, 3], [3, 0, 2])
 
 
-def test_mounts_sent_on_moving_tf_count_as_rigid():
+def test_extrinsics_sent_on_moving_tf_count_as_rigid():
     synchronizer = make_synchronizer(has_extrinsics=False)
-    mount = ros_messages.transforms((START, "base_link", "lidar_top", RIG_LIDAR))
-    synchronizer.on_tf(mount, is_static=False)
+    extrinsics = ros_messages.transforms((START, "base_link", "lidar_top", RIG_LIDAR))
+    synchronizer.on_tf(extrinsics, is_static=False)
     send_pose(synchronizer, 0)
     send_pose(synchronizer, 400)
     send_cloud(synchronizer, 350)
     assert next_sweep(synchronizer, 400) is not None
 
 
-def test_a_mount_that_moved_is_told_once_and_no_sweep_is_lost():
+def test_extrinsics_that_moved_are_told_once_and_no_sweep_is_lost():
     synchronizer = make_synchronizer()
     for at_ms in (0, 50):
         send_pose(synchronizer, at_ms)
@@ -159,12 +159,12 @@ def test_a_mount_that_moved_is_told_once_and_no_sweep_is_lost():
     assert synchronizer.take_rejections() == []
 
 
-def test_a_mount_that_is_not_rigid_is_waited_for_like_a_pose():
+def test_extrinsics_that_are_not_rigid_are_waited_for_like_a_pose():
     synchronizer = make_synchronizer(has_extrinsics=False, rigid_extrinsics=False)
 
     def send_extrinsics(at_ms, x):
-        mount = (START + at_ms * MS, "base_link", "lidar_top", (x, 0, 2))
-        synchronizer.on_tf(ros_messages.transforms(mount), is_static=False)
+        extrinsics = (START + at_ms * MS, "base_link", "lidar_top", (x, 0, 2))
+        synchronizer.on_tf(ros_messages.transforms(extrinsics), is_static=False)
 
     for at_ms in (0, 100):
         send_pose(synchronizer, at_ms)

@@ -106,7 +106,7 @@ def test_uncalibrated_camera_is_left_out(options, reason):
     assert reason in rejection.reason
 
 
-def test_camera_without_mount_is_left_out_by_name():
+def test_camera_without_extrinsics_is_left_out_by_name():
     synchronizer = make_synchronizer(cameras=("cam_back",))
     send_info(synchronizer, "cam_back")
     send_pose(synchronizer, 0)

@@ -76,7 +76,7 @@ def test_camera_without_calibration_is_used_only_with_a_file(caplog):
     assert list(choose_profile(topics, is_calibrated=True).cameras) == ["front"]
 
 
-def test_own_outputs_truth_and_radar_are_not_candidates():
+def test_own_outputs_ground_truth_and_radar_are_not_candidates():
     profile = choose_profile(
         {
             "/lidar": CLOUD,

@@ -116,32 +116,23 @@ def test_foxglove_lays_out_each_of_its_panels_once():
 
 
 @pytest.mark.ros
-def test_the_node_publishes_it_all_with_a_fitting_type_and_quality(monkeypatch):
+def test_the_node_publishes_it_all_with_a_fitting_type_and_quality(request):
     pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
-    from rclpy.parameter import Parameter
     from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
-    from ros_graph import Graph, QuadrantSegmenter
 
-    from clip2scene_ros.segment_node import SegmentNode
+    graph = request.getfixturevalue("start_graph")(mode="fused")
 
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    overrides = [Parameter("mode", value="fused"), Parameter("pose_source", value="none")]
-    graph = Graph(lambda context: SegmentNode(lambda _: QuadrantSegmenter(), context, overrides))
-    try:
+    def publishers(topic):
+        return graph.driver.get_publishers_info_by_topic(topic)
 
-        def publishers(topic):
-            return graph.driver.get_publishers_info_by_topic(topic)
-
-        shown = foxglove_topics() - CAMERAS
-        graph.spin_until(lambda: all(publishers(topic) for topic in shown))
-        for display in displays():
-            topic = display["Topic"]
-            (offered,) = publishers(topic["Value"])
-            assert offered.topic_type == RVIZ_TYPES[display["Class"]], topic
-            # A subscriber may ask for no more than is offered.
-            if topic["Reliability Policy"] == "Reliable":
-                assert offered.qos_profile.reliability == ReliabilityPolicy.RELIABLE, topic
-            is_latched = offered.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
-            assert is_latched == (topic["Durability Policy"] == "Transient Local"), topic
-    finally:
-        graph.close()
+    shown = foxglove_topics() - CAMERAS
+    graph.spin_until(lambda: all(publishers(topic) for topic in shown))
+    for display in displays():
+        topic = display["Topic"]
+        (offered,) = publishers(topic["Value"])
+        assert offered.topic_type == RVIZ_TYPES[display["Class"]], topic
+        # A subscriber may ask for no more than is offered.
+        if topic["Reliability Policy"] == "Reliable":
+            assert offered.qos_profile.reliability == ReliabilityPolicy.RELIABLE, topic
+        is_latched = offered.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+        assert is_latched == (topic["Durability Policy"] == "Transient Local"), topic

@@ -90,17 +90,17 @@ def test_label_info_comes_with_the_stamp_of_its_first_cloud(node, vision_msgs):
     assert [(c.class_id, c.class_name) for c in info.class_map] == [(0, "car"), (1, "tree")]
 
 
-def test_label_info_follows_the_threshold_and_the_words(node, vision_msgs):
+def test_label_info_follows_the_threshold_and_the_vocabulary(node, vision_msgs):
     legend = LegendPublishers(node, "base_link")
-    for words, threshold in ((CAR_AND_TREE, 0.0), (CAR_AND_TREE, 0.5), (BUS, 0.5), (BUS, 0.5)):
-        legend.announce_cloud(words, FIRST, threshold)
+    for vocabulary, threshold in ((CAR_AND_TREE, 0.0), (CAR_AND_TREE, 0.5), (BUS, 0.5), (BUS, 0.5)):
+        legend.announce_cloud(vocabulary, FIRST, threshold)
     infos = [message for topic, message in node.published if topic == "~/label_info"]
     assert [(len(info.class_map), info.threshold) for info in infos] == [
         (2, 0.0), (2, 0.5), (1, 0.5),
     ]  # fmt: skip
 
 
-def test_the_image_is_a_picture_of_the_words(node):
+def test_the_image_is_a_picture_of_the_classes(node):
     message = legend_image(CAR_AND_TREE, Header())
     assert (message.encoding, message.step) == ("rgb8", 3 * message.width)
     picture = np.frombuffer(message.data, np.uint8).reshape(message.height, message.width, 3)
@@ -108,7 +108,7 @@ def test_the_image_is_a_picture_of_the_words(node):
         assert (picture == color).all(axis=2).sum() > 300
 
 
-def test_markers_replace_the_old_ones_and_stand_in_the_order_of_the_words():
+def test_markers_replace_the_old_ones_and_stand_in_the_order_of_the_classes():
     clear, car, tree = legend_markers(CAR_AND_TREE, "base_link").markers
     assert clear.action == Marker.DELETEALL
     assert [(m.type, m.id, m.text) for m in (car, tree)] == [
@@ -125,7 +125,7 @@ def test_markers_replace_the_old_ones_and_stand_in_the_order_of_the_words():
 
 
 def test_many_markers_stand_in_columns():
-    words = make_vocabulary([f"word {i}" for i in range(21)], torch.eye(21))
-    markers = legend_markers(words, "base_link").markers[1:]
+    vocabulary = make_vocabulary([f"word {i}" for i in range(21)], torch.eye(21))
+    markers = legend_markers(vocabulary, "base_link").markers[1:]
     assert markers[20].pose.position.z == markers[0].pose.position.z
     assert markers[20].pose.position.y == markers[0].pose.position.y - 5

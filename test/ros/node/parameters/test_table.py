@@ -1,4 +1,4 @@
-"""The parameter table, its YAML file, and the words for what is wrong with a value."""
+"""The parameter table, its YAML file, and what is said about a wrong value."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_template_may_ask_for_capitals():
         ({"cameras": ["front", "front"]}, "'cameras' names one twice"),
     ],
 )
-def test_a_bad_value_is_refused_in_words(make_node, given, complaint):
+def test_a_bad_value_is_refused_with_the_reason(make_node, given, complaint):
     with pytest.raises(ParameterError, match=complaint.replace("{", r"\{")):
         declare_parameters(make_node(**given))
 
@@ -172,7 +172,7 @@ def test_a_change_that_cannot_be_prepared_is_answered_with_the_reason(make_node)
         raise {"a": ValueError("no\nsuch word"), "b": KeyError("b")}[new.prompts[0]]
 
     parameters = follow(node, prepare, lambda values, prepared: taken.append(values))
-    results = node.set_parameters([Parameter("prompts", value=[word]) for word in "ab"])
+    results = node.set_parameters([Parameter("prompts", value=[prompt]) for prompt in "ab"])
     assert [(r.successful, r.reason) for r in results] == [
         (False, "no such word"),
         (False, "KeyError: 'b'"),
