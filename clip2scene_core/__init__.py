@@ -1,11 +1,10 @@
-"""Open-vocabulary LiDAR segmentation: CLIP2Scene as a library. It knows no ROS.
+"""Open-vocabulary LiDAR segmentation: CLIP2Scene as a library, without ROS.
 
-In the order of the data: `sample` and `labels` are what everything speaks; `datasets` and
-`geometry` give samples and pixel-point pairs, `teacher` and `prompts` embeddings, `sparse`,
-`network` and `losses` a student, `training` a `checkpoint`, `inference` and `mapping` labels.
-`evaluation`, `corruptions`, `bench` and `visualization` say how good they are; `world` makes data
-where there are none. `config`, `device`, `atomic_write` and `renamed` serve
-them all.
+In the order of the data: every module uses `sample` and `labels`. `datasets` and `geometry` give
+samples and pixel-point pairs, `teacher` and `prompts` give embeddings. `sparse`, `network` and
+`losses` make the student, `training` writes its `checkpoint`, `inference` and `mapping` use it to
+label. `evaluation`, `corruptions`, `bench` and `visualization` measure the labels; `world` renders
+synthetic data. All of them use `config`, `device`, `atomic_write` and `renamed`.
 
 Example:
     >>> import clip2scene_core
@@ -59,7 +58,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Torch and CLIP take seconds to import; reading a table of classes should not.
+    # Torch and CLIP take seconds to import. A reader of the class table must not wait for them.
     for module, names in _MODULES.items():
         if name in names:
             return getattr(importlib.import_module(f"clip2scene_core.{module}"), name)

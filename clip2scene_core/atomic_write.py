@@ -1,4 +1,4 @@
-"""Files that appear only when they are complete."""
+"""Write a file so that it appears only when it is complete."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a draft to write to, which takes its place when the block ends without an error.
+    """Write to a draft file and rename it to `path` when the block ends without an error.
 
-    A crash leaves what was there before. Several processes may write the same file: the last one
-    that is done wins.
+    After a crash the old file is still there. Several processes may write the same file: the last
+    one to finish replaces the others' file.
 
     Args:
-        path: The file, in a folder that exists.
+        path: The file. Its folder exists.
 
     Yields:
-        Path of the draft, to be created by the caller.
+        Path of the draft file; the caller creates it.
 
     Raises:
         OSError: If the file cannot be written; the draft is removed.
     """
-    # Beside its place, because a rename is atomic within one file system only.
+    # In the same folder, because a rename is atomic only within one file system.
     draft = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
         yield draft

@@ -1,4 +1,4 @@
-"""Where and with how many threads torch computes."""
+"""The device and the number of threads that torch uses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 def find_device(name: str) -> torch.device:
-    """Turn a name into a device that is there.
+    """Turn a name into a device of this machine.
 
     Args:
         name: "cpu", "cuda", "cuda:1", ...
@@ -26,14 +26,14 @@ def find_device(name: str) -> torch.device:
 
 
 def use_threads(count: int = 0) -> None:
-    """Set the threads that torch computes with, for the whole process: a program's choice.
+    """Set the number of torch threads for the whole process; only programs call this.
 
-    Torch's threads spin while they wait for each other. Where something else needs a processor,
-    such as the middleware beside a node, all of them lose: on two busy processors two threads label
-    six times fewer sweeps than one.
+    Torch threads spin while they wait for each other. If another process needs a processor, for
+    example the ROS middleware, all of them slow down: on two busy processors two threads label six
+    times fewer sweeps than one thread.
 
     Args:
-        count: 0 takes half of the processors, and no more than torch would take by itself.
+        count: Number of threads. 0 means half of the processors, but at most torch's own default.
 
     Raises:
         ValueError: If count is negative.

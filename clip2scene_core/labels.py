@@ -1,4 +1,4 @@
-"""Class tables: the 16 nuScenes classes, their prompts, their colours, and the raw label map."""
+"""Class tables: the 16 nuScenes classes, their prompts and colours, and the raw label map."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 IGNORE_LABEL: Final = 255
-"""Label of a point that carries no class: unlabelled, noise, ego, out of range, not finite."""
+"""Label of a point without a class: unlabelled, noise, ego, out of range, not finite."""
 
 IGNORE_COLOR: Final = (80, 80, 80)
+"""(red, green, blue) of such a point, 0-255."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,8 @@ class SemanticClass:
     """One class of a data set.
 
     Attributes:
-        name: The data set's own name, with spaces in place of underscores or dots.
-        prompt: The words that CLIP is asked for when the user names no prompts.
+        name: Name in the data set, with spaces in place of underscores and dots.
+        prompt: Default prompt for CLIP.
         color: (red, green, blue), 0-255.
     """
 
@@ -95,7 +96,7 @@ def nuscenes_label_map() -> NDArray[np.uint8]:
     """Build the lookup table from raw lidarseg bytes to the 16 classes.
 
     Returns:
-        (256,) uint8; entry r is the label of raw category r, IGNORE_LABEL where it has none.
+        (256,) uint8; entry r is the label of raw category r, IGNORE_LABEL if it has none.
     """
     label_map = np.full(256, IGNORE_LABEL, dtype=np.uint8)
     for raw, label in _RAW_TO_CLASS.items():

@@ -1,4 +1,4 @@
-"""Names of files that were others before, for the errors that say so."""
+"""Old names of files that were renamed, for error messages."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _NEW_WORD: Final = {
 
 
 def renamed_hint(path: Path) -> str:
-    """Name the file that a missing one has become.
+    """Say what a missing file is called now.
 
     Args:
-        path: What a user typed and what is not there.
+        path: Missing file that a user named.
 
     Returns:
-        "; it is called ... now", or "" where nothing of ours had that name.
+        "; it is called ... now", or "" if no file of this project had that name.
     """
     new = "/".join(_NEW_WORD.get(Path(part).stem, part) for part in path.parts)
     new = new.replace("//", "/")

@@ -1,4 +1,4 @@
-"""The records that every stage speaks: a LiDAR sweep, a camera view, and a sample of both."""
+"""The records that all stages share: a LiDAR sweep, a camera view, and a sample of both."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from numpy.typing import NDArray
 
 
 class DatasetError(ValueError):
-    """Files on disk do not hold what the data set's format promises."""
+    """A file of a data set is missing, damaged or not in the data set's format."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """One LiDAR revolution, with the sensor's pose at its own stamp.
+    """One LiDAR revolution, with the pose of the LiDAR at the stamp of the revolution.
 
     Attributes:
         points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity in [0, 1].
-        T_global_lidar: (4, 4) float64 rigid transform at `stamp_ns`; the global frame is the data
-            set's or, online, the fixed frame. All NaN where the pose is not known, so that nothing
-            can be placed by it.
-        stamp_ns: Nanoseconds.
-        labels: (N,) uint8, 255 = IGNORE_LABEL; None where there are none or none were asked for.
+        T_global_lidar: (4, 4) float64 rigid transform at `stamp_ns`. The global frame is the data
+            set's global frame or, online, the fixed frame. All NaN if the pose is unknown.
+        stamp_ns: Time, nanoseconds.
+        labels: (N,) uint8, 255 = IGNORE_LABEL; None if there are no labels or they were not read.
 
     Raises:
         ValueError: If a shape or a dtype is another one.
@@ -59,15 +58,15 @@ class Sweep:
 
 @dataclass(frozen=True)
 class CameraView:
-    """One camera image, with the camera's pose at its own stamp.
+    """One camera image, with the pose of the camera at the stamp of the image.
 
     Attributes:
-        name: For example "cam_front".
+        name: Name of the camera, for example "cam_front".
         image: (H, W, 3) uint8 RGB.
-        intrinsics: (3, 3) float64 pinhole matrix in pixels of `image`.
+        intrinsics: (3, 3) float64 pinhole matrix, in pixels of `image`.
         T_global_camera: (4, 4) float64 rigid transform at `stamp_ns`. The camera frame is optical:
             x right, y down, z forward.
-        stamp_ns: Nanoseconds.
+        stamp_ns: Time, nanoseconds.
 
     Raises:
         ValueError: If a shape or a dtype is another one, or the focal length is not positive.
@@ -106,10 +105,10 @@ class Sample:
     """A keyframe: its sweep, the sweeps before it, and its camera views.
 
     Attributes:
-        token: The data set's name of the keyframe.
-        scene_token: The data set's name of the sequence that it belongs to.
-        sweeps: The keyframe's sweep first, then the previous ones, newest first.
-        cameras: Any number of views, each at its own stamp.
+        token: Identifier of the keyframe in the data set.
+        scene_token: Identifier of the sequence that the keyframe belongs to.
+        sweeps: The sweep of the keyframe, then the previous sweeps, newest first.
+        cameras: Any number of views, each with its own stamp.
 
     Raises:
         ValueError: If there is no sweep.
@@ -132,7 +131,7 @@ class Sample:
 
     @property
     def keyframe(self) -> Sweep:
-        """The sweep that the sample is named after."""
+        """The sweep of the keyframe."""
         return self.sweeps[0]
 
 

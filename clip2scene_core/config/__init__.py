@@ -1,5 +1,5 @@
-"""Typed configuration: a YAML file and `--set` in, frozen dataclasses out; unknown keys are errors.
+"""Typed configuration: from a YAML file and `--set` to frozen dataclasses; unknown keys are errors.
 
-Read `sections` (what can be set, with defaults), `parser` (how text becomes values and is refused),
-then `pretrain` and `finetune` (which sections each training has).
+Read `sections` (the values and their defaults), `parser` (read and check values), then `pretrain`
+and `finetune` (the sections of each training).
 """

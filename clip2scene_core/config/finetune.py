@@ -1,4 +1,4 @@
-"""The configuration of fine-tuning; its defaults are SLidR's protocol for 1 % of nuScenes."""
+"""The configuration of fine-tuning. Its defaults are SLidR's protocol for 1 % of nuScenes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ SAMPLERS: Final = ("slidr_scene", "clip2scene_keyframe")
 
 @dataclass(frozen=True)
 class LabelsConfig:
-    """The share of the labels that may be used.
+    """The share of the labels that is used.
 
     Attributes:
-        percent: Divides 100.
-        sampler: "slidr_scene", every n-th scene, or "clip2scene_keyframe", every n-th keyframe.
-            Their scores must not be compared.
+        percent: Percentage of the labels; a divisor of 100.
+        sampler: "slidr_scene" takes every n-th scene, "clip2scene_keyframe" every n-th keyframe.
+            Scores of the two must not be compared.
     """
 
     percent: int = 1
@@ -37,12 +37,12 @@ class LabelsConfig:
 
 @dataclass(frozen=True)
 class CloudsConfig:
-    """What the network sees of a keyframe.
+    """The points of a keyframe that the network gets.
 
     Attributes:
-        min_range_m: Nearer points (the ego vehicle) are not used.
-        max_range_m: Points farther away are not used.
-        augment: Rotate every cloud about z by any angle and mirror it.
+        min_range_m: Nearer points (the ego vehicle) are not used, metres.
+        max_range_m: Farther points are not used, metres.
+        augment: Whether every cloud is rotated about z by a random angle and mirrored at random.
     """
 
     min_range_m: float = 1.5
@@ -52,11 +52,11 @@ class CloudsConfig:
 
 @dataclass(frozen=True)
 class HeadConfig:
-    """The linear layer from features to classes, and what is trained beside it.
+    """The training of the linear layer from features to classes.
 
     Attributes:
-        learning_rate: Peak of the head's own schedule; the trunk's is training.learning_rate.
-        linear_probe: Train the head alone; the trunk's weights and statistics stay as they are.
+        learning_rate: Peak learning rate of the head; training.learning_rate is for the trunk.
+        linear_probe: Train only the head; weights and statistics of the trunk do not change.
     """
 
     learning_rate: float = 2.0
@@ -82,14 +82,14 @@ def _slidr_schedule() -> TrainingConfig:
 
 @dataclass(frozen=True)
 class FinetuneConfig:
-    """Everything that decides a fine-tuning run; stored in its checkpoint.
+    """All settings of a fine-tuning run; stored in its checkpoint.
 
     Attributes:
-        network: The 3D network; that of the student to start from, if there is one.
-        labels: Which keyframes.
-        clouds: What is seen of them.
-        head: The new layer.
-        training: The schedule.
+        network: The 3D network; the network of the student if training starts from a student.
+        labels: The share of labelled keyframes.
+        clouds: The points of a keyframe that the network gets.
+        head: Training of the new linear layer.
+        training: The optimizer and its schedule.
     """
 
     network: NetworkConfig = field(default_factory=NetworkConfig)

@@ -1,4 +1,4 @@
-"""Typed configuration: defaults in code, overrides in YAML, unknown keys are errors."""
+"""Read configurations: defaults come from code, other values from YAML; unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from clip2scene_core.config.sections import (
-    ConfigError,
-)
+from clip2scene_core.config.sections import ConfigError
 from clip2scene_core.renamed import renamed_hint
 
 Config = TypeVar("Config")
@@ -23,14 +21,14 @@ def read_config(path: Path | None, default: Config) -> Config:
     """Read a configuration of any kind.
 
     Args:
-        path: YAML file; keys that it leaves out keep their defaults. None is all defaults.
-        default: A frozen dataclass of values and of such dataclasses.
+        path: YAML file. Keys that are not in it keep their defaults. None means all defaults.
+        default: Frozen dataclass with the default values; it may hold other such dataclasses.
 
     Returns:
-        The resolved configuration.
+        The configuration, of the type of `default`.
 
     Raises:
-        ConfigError: If the file is missing or no YAML mapping, or a key or value does not fit.
+        ConfigError: If the file is missing, is not a YAML mapping, or a key or value is wrong.
     """
     if path is None:
         return default
@@ -48,11 +46,14 @@ def override(config: Config, assignments: Sequence[str]) -> Config:
     """Change single values of a configuration.
 
     Args:
-        config: To start from.
-        assignments: Texts such as "training.epochs=3"; values are read as YAML.
+        config: Configuration to change.
+        assignments: Strings such as "training.epochs=3"; values are read as YAML.
+
+    Returns:
+        A changed copy of `config`.
 
     Raises:
-        ConfigError: If a text has no "=", or a key or value does not fit.
+        ConfigError: If a string has no "=", or a key or value is wrong.
     """
     values = config_to_dict(config)
     for assignment in assignments:
@@ -66,7 +67,7 @@ def override(config: Config, assignments: Sequence[str]) -> Config:
             if not isinstance(place, dict):
                 raise ConfigError(f"{assignment!r}: '{section}' is a value, not a section")
         place[last] = yaml.safe_load(text)
-    # The class's own defaults tell where a value may be null, which a number in `config` would not.
+    # The defaults of the class show which values may be null. A number in `config` does not.
     return build_config(type(config)(), values, "override")
 
 
@@ -79,13 +80,13 @@ def build_config(default: Config, values: Any, source: str, prefix: str = "") ->
     """Build a configuration from nested dictionaries.
 
     Args:
-        default: Gives keys, types, and the values that are left out.
-        values: What YAML or JSON gave.
-        source: Named in errors.
-        prefix: Of the keys in errors, a dot at its end.
+        default: Gives the keys, the types, and the values that are not in `values`.
+        values: Mapping from YAML or JSON.
+        source: Name of the source, for error messages.
+        prefix: Section names before the keys in error messages, with a dot at the end.
 
     Raises:
-        ConfigError: If a key or value does not fit.
+        ConfigError: If a key or value is wrong.
     """
     if not isinstance(values, dict):
         raise ConfigError(
@@ -112,7 +113,7 @@ def build_config(default: Config, values: Any, source: str, prefix: str = "") ->
 
 
 def _fit(value: Any, default: Any, source: str, where: str) -> Any:
-    """Check a value against its default's type; ints fit floats, lists fit tuples."""
+    """Check a value against the type of its default; ints fit floats, lists fit tuples."""
     if isinstance(default, tuple):
         fits = isinstance(value, (list, tuple)) and all(
             isinstance(item, type(default[0])) for item in value
@@ -123,7 +124,7 @@ def _fit(value: Any, default: Any, source: str, where: str) -> Any:
     elif isinstance(default, bool) or isinstance(value, bool):
         fits = isinstance(value, bool) and isinstance(default, bool)
     elif isinstance(default, float):
-        fits = isinstance(value, (int, float)) or _is_number(value)  # YAML reads 1e-3 as a text
+        fits = isinstance(value, (int, float)) or _is_number(value)  # YAML reads 1e-3 as a string
         value = float(value) if fits else value
     else:
         fits = isinstance(value, type(default))

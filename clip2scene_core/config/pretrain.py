@@ -1,4 +1,4 @@
-"""The configuration of pre-training; its defaults are the shipped profile."""
+"""The configuration of pre-training. Its defaults are the shipped profile."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from clip2scene_core.labels import NUSCENES_CLASSES
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """Everything that decides a pre-training run; stored in its checkpoint.
+    """All settings of a pre-training run; stored in its checkpoint.
 
     Attributes:
-        classes: Names of the classes.
-        prompts: One prompt for each class.
+        classes: C names of classes.
+        prompts: C prompts, one for each class.
         network: The 3D network.
         teacher: The frozen CLIP.
-        consensus: Whether its labels are voted over the whole drive.
-        sweeps: What the network sees.
-        augmentation: How it is varied.
-        losses: What the network is trained for.
-        switching: Self-training.
-        training: The schedule.
+        consensus: Voting on pseudo labels over a sequence.
+        sweeps: The LiDAR sweeps that the network gets.
+        augmentation: Random changes of clouds and images.
+        losses: The losses and their weights.
+        switching: Switchable self-training.
+        training: The optimizer and its schedule.
     """
 
     classes: tuple[str, ...] = tuple(c.name for c in NUSCENES_CLASSES)

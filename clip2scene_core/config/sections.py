@@ -1,4 +1,4 @@
-"""The sections of a pre-training configuration, with their defaults."""
+"""The sections of a configuration, with their defaults."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 class ConfigError(ValueError):
-    """A configuration that cannot be used; the message names the key and what to do."""
+    """A configuration that cannot be used; the message names the key and the fix."""
 
 
 NETWORK_NAMES = ("spvcnn", "minkunet14", "minkunet18", "minkunet34")
@@ -18,13 +18,13 @@ class NetworkConfig:
     """The 3D network.
 
     Attributes:
-        name: "spvcnn", the paper's on outdoor data, or "minkunet14", "minkunet18" or "minkunet34",
-            which have no branch of points.
-        width: Multiplies the channels; 1.0 is the published network.
+        name: "spvcnn", the paper's network for outdoor data, or "minkunet14", "minkunet18" or
+            "minkunet34", which have no point branch.
+        width: Factor on the number of channels; 1.0 is the published network.
         voxel_size_m: Edge of a voxel, metres.
-        features: What the network is told of every point: "intensity", all that the paper uses and
-            what served best on rendered scenes (docs/method.md); "height" over the sensor;
-            "offsets" from the centre of the voxel.
+        features: Input features of a point. "intensity" is the only one in the paper and was best
+            on synthetic scenes (docs/method.md); "height" is z over the sensor; "offsets" are from
+            the centre of the voxel.
     """
 
     name: str = "spvcnn"
@@ -49,13 +49,13 @@ class TeacherConfig:
     """The frozen CLIP.
 
     Attributes:
-        clip: "small", or an open_clip model with its weights.
-        image_height: Height in pixels that images are resized to; null takes the CLIP's own.
-        scales: Multiples of image_height at which every image is read; their embeddings are
-            averaged.
-        key_smoothing: MaskCLIP's smoothing of pixel embeddings by key similarity.
-        occlusion_margin_m: A point is not paired with a pixel that shows something nearer by more
-            than this; null pairs every point that projects into the image, as the paper does.
+        clip: "small", or an open_clip model with its weights, such as "ViT-B-16/openai".
+        image_height: Height in pixels to which images are resized; null means the CLIP's default.
+        scales: Factors on image_height. Every image is embedded at each scale, and the embeddings
+            are averaged.
+        key_smoothing: Whether MaskCLIP smooths pixel embeddings by key similarity.
+        occlusion_margin_m: A point is not paired with a pixel whose surface is nearer by more than
+            this, metres; null pairs every point that projects into the image, as the paper does.
     """
 
     clip: str = "ViT-B-16/openai"
@@ -72,14 +72,14 @@ MOVABLE = (
 
 @dataclass(frozen=True)
 class ConsensusConfig:
-    """How the cameras of all keyframes of a drive agree on labels, in voxels of the world.
+    """Voting on pseudo labels over all keyframes of a sequence, in voxels of the global frame.
 
     Attributes:
-        voxel_size_m: Edge of the voxels in which pixels vote through the poses. Every point is then
-            named by its voxel, points that no camera sees at that moment too. With 0, every pair is
-            named by its own pixel.
-        movable: Names of classes that may leave: such a label holds only between the first and the
-            last keyframe in which a camera saw the voxel.
+        voxel_size_m: Edge of a voxel, metres. The pixels of all keyframes vote on the label of a
+            voxel, and a point gets the label of its voxel, also if no camera sees the point. With
+            0, every pair gets the label of its own pixel.
+        movable: Names of classes that can move. Such a label is valid only between the first and
+            the last keyframe in which a camera saw the voxel.
     """
 
     voxel_size_m: float = 0.0
@@ -95,17 +95,17 @@ class ConsensusConfig:
 
 @dataclass(frozen=True)
 class SweepsConfig:
-    """The LiDAR sweeps of a keyframe that pre-training looks at.
+    """The LiDAR sweeps of a keyframe in pre-training.
 
     Attributes:
-        count: K, the keyframe's own sweep included.
-        choice: "nearest" takes the K - 1 sweeps just before the keyframe, "random" draws them from
-            the `reach` before it, as the paper's code does.
-        reach: How many sweeps before the keyframe "random" draws from.
-        is_merged: Put all sweeps into one cloud before the network, the paper's ablation, instead
-            of giving each its own place in the batch.
-        min_range_m: Nearer points (the ego vehicle) are not used.
-        max_range_m: Points farther away are not used.
+        count: K, number of sweeps, including the sweep of the keyframe.
+        choice: "nearest" takes the K - 1 sweeps just before the keyframe; "random" draws them from
+            the `reach` sweeps before it, as the paper's code does.
+        reach: Number of sweeps before the keyframe from which "random" draws.
+        is_merged: Whether all sweeps are merged into one cloud before the network (an ablation of
+            the paper). Otherwise each sweep is one cloud of the batch.
+        min_range_m: Nearer points (the ego vehicle) are not used, metres.
+        max_range_m: Farther points are not used, metres.
     """
 
     count: int = 1
@@ -123,13 +123,13 @@ class SweepsConfig:
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """How clouds and images are varied.
+    """Random changes of clouds and images.
 
     Attributes:
-        cloud: Rotate every sweep about z by any angle and mirror it, each on its own.
-        image_flip: Mirror every second image; its pixels move along.
-        image_crop: Cut a random part out of each image; its pixels move along, and pairs outside
-            are dropped. With flip or crop the teacher cannot be cached.
+        cloud: Whether each sweep is rotated about z by a random angle and mirrored at random.
+        image_flip: Whether images are mirrored with probability 0.5, with the pixels of the pairs.
+        image_crop: Whether a random part of each image is cut out; pairs outside it are dropped.
+            With flip or crop the embeddings of the teacher cannot be cached.
     """
 
     cloud: bool = True
@@ -139,32 +139,33 @@ class AugmentationConfig:
 
 @dataclass(frozen=True)
 class LossesConfig:
-    """What the student is trained for.
+    """The losses of pre-training.
 
     Attributes:
-        semantic: "cross_entropy" over the class texts, as the paper's code trains; "paper_eq1",
-            its Eq. (1) to the letter; "bounded_eq1", with the positives in the denominator too;
-            "kl" towards the teacher's whole distribution; "none".
-        temperature: Of the semantic loss; labels are the softmax of cosines over it.
-        normalize: Whether the cross-entropy brings embeddings to unit length; the paper's code does
+        semantic: "cross_entropy" over the class texts, as in the paper's code; "paper_eq1", Eq. (1)
+            as published; "bounded_eq1", Eq. (1) with the positives in the denominator; "kl", the
+            divergence from the teacher's class distribution; "none".
+        temperature: Temperature of the semantic loss; pseudo labels use the softmax of cosines /
+            temperature.
+        normalize: Whether the cross-entropy scales embeddings to unit length; the paper's code does
             not.
-        class_balance: Weigh classes by the inverse square root of their share of pseudo labels
-            (cross-entropy alone).
-        weigh_by_confidence: Weigh labels by the probability that the teacher, or whoever gave them,
-            gives them (cross-entropy alone).
-        spatial_temporal: "none"; "paper", Eq. (2) to (4); "official_code", what was released.
-        spatial_temporal_weight: Factor of the second loss.
+        class_balance: Whether classes are weighted by the inverse square root of their share of the
+            pseudo labels (only cross-entropy).
+        weigh_by_confidence: Whether a label is weighted by its probability under the model that
+            gave it (only cross-entropy).
+        spatial_temporal: "none"; "paper", Eq. (2) to (4); "official_code", the released code.
+        spatial_temporal_weight: Factor of the spatial-temporal loss.
         fusion_temperature: Lambda of Eq. (4).
-        grid_size_m: Edge of the grids in which sweeps and pixels meet.
-        spatial_normalize: Bring everything in Eq. (2) to (4) to unit length.
-        detach_centers: Let no gradient flow through what the points of a grid are drawn to.
-        contrastive: "none"; "ppkt", InfoNCE between random points and their pixels; "slidr", the
-            same between superpixels, the mean of their points and the mean of their pixels.
-        contrastive_weight: Factor of the third loss.
-        contrastive_temperature: Of InfoNCE.
-        contrastive_pairs: How many pairs "ppkt" draws in each step and process.
-        superpixels: Into about how many superpixels SLIC cuts an image for "slidr".
-        superpixel_compactness: How much nearness counts against likeness of colour in SLIC.
+        grid_size_m: Edge of a grid cell that gathers points and pixels, metres.
+        spatial_normalize: Whether all embeddings in Eq. (2) to (4) have unit length.
+        detach_centers: Whether no gradient flows through the centres of the grid cells.
+        contrastive: "none"; "ppkt", InfoNCE between random points and their pixels; "slidr",
+            InfoNCE between the mean of the points and the mean of the pixels of superpixels.
+        contrastive_weight: Factor of the contrastive loss.
+        contrastive_temperature: Temperature of InfoNCE.
+        contrastive_pairs: Number of pairs that "ppkt" draws in each step and process.
+        superpixels: Approximate number of SLIC superpixels in an image, for "slidr".
+        superpixel_compactness: Weight of distance against colour difference in SLIC.
     """
 
     semantic: str = "cross_entropy"
@@ -214,16 +215,16 @@ class LossesConfig:
 
 @dataclass(frozen=True)
 class SwitchingConfig:
-    """Switchable self-training: pseudo labels of pixels give way to the student's own.
+    """Switchable self-training: labels of the student replace the pseudo labels of pixels.
 
     Attributes:
-        granularity: What one toss of the coin decides for: "none", "batch", as the paper's code,
-            "sample" or "point".
+        granularity: Unit for which one random draw decides: "none", "batch" (as in the paper's
+            code), "sample" or "point".
         start_epoch: First epoch, counted from 0, in which labels may be switched.
-        probability: Of switching.
-        source: Whose labels: the "student"'s, or those of its moving average ("ema").
-        ema_decay: Of the moving average of the weights, per step.
-        unseen_points: Whether points that no camera sees learn from those labels too.
+        probability: Probability of switching, in [0, 1].
+        source: Model that gives the labels: "student", or its moving average, "ema".
+        ema_decay: Decay of the moving average of the weights, per step.
+        unseen_points: Whether points that no camera sees also learn from these labels.
     """
 
     granularity: str = "none"
@@ -245,22 +246,22 @@ class SwitchingConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """The schedule.
+    """The optimizer and its schedule.
 
     Attributes:
-        epochs: Passes over the keyframes.
+        epochs: Number of passes over the keyframes.
         batch_size: Keyframes in a step, over all processes and accumulated parts together.
-        accumulate: Parts in which a step's keyframes are computed, one after the other.
+        accumulate: Number of parts of a step, computed one after the other.
         optimizer: "adamw" or "sgd".
-        learning_rate: Peak of the schedule.
-        momentum: Of SGD.
-        dampening: Of SGD.
-        weight_decay: Of either.
-        schedule: "one_cycle", up over the first tenth, then a cosine to 0, by step; "cosine", from
-            the peak to 0, by epoch.
-        precision: "fp32", or "bf16" mixed with it.
-        clip_norm: Longest gradient; 0 clips none.
-        seed: Of the weights, the order and the augmentation.
+        learning_rate: Peak learning rate.
+        momentum: Momentum of SGD.
+        dampening: Dampening of SGD.
+        weight_decay: Weight decay of both optimizers.
+        schedule: "one_cycle" rises over the first tenth, then falls as a cosine to 0, per step;
+            "cosine" falls from the peak to 0, per epoch.
+        precision: "fp32", or "bf16" for mixed precision.
+        clip_norm: Maximum norm of the gradient; 0 means no clipping.
+        seed: Seed of the weights, the order of keyframes and the augmentation.
     """
 
     epochs: int = 20
@@ -295,7 +296,7 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Refuse a value that is not one of the choices.
 
     Raises:
-        ConfigError: It names all of them.
+        ConfigError: If it is not; the message lists the choices.
     """
     if value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}")

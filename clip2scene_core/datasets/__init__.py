@@ -1,4 +1,4 @@
-"""Data sets on disk in, samples out: a keyframe, previous sweeps, camera views and labels.
+"""Read samples from data sets on disk: a keyframe, previous sweeps, camera views and labels.
 
 Read `nuscenes_tables` (JSON tables to records), then `nuscenes` (records to samples).
 """

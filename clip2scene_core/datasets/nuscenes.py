@@ -1,4 +1,7 @@
-"""A nuScenes data set (real or embedded) as samples: keyframe, previous sweeps, cameras, labels."""
+"""A nuScenes data set, real or synthetic, as samples: keyframe, previous sweeps, cameras, labels.
+
+`NuScenesDataset` gives samples; the `read_...` functions below it read one file each.
+"""
 
 from __future__ import annotations
 
@@ -26,24 +29,23 @@ _POINT_BYTES = 20
 class NuScenesDataset:
     """The keyframes of a data set in nuScenes' format, scene by scene, in time order.
 
-    Reads the JSON tables itself. `lidarseg/` and `lidarseg.json` are opened only with
-    `with_labels`, the pictures only with `with_images`.
+    `lidarseg/` and `lidarseg.json` are read only if `with_labels`, images only if `with_images`.
 
     Args:
-        root: Folder that holds `samples/` and the version folder.
-        version: For example "v1.0-mini"; None takes the only `v1.0-*` folder.
-        scenes: Names of scenes, in the order wanted; None takes all.
-        num_sweeps: Sweeps per sample, the keyframe included. A keyframe near the start of its
-            scene has fewer, since none was recorded before.
-        with_labels: Whether keyframes carry labels of the 16 classes.
-        with_images: Whether samples carry camera views.
+        root: Folder with `samples/` and the version folder.
+        version: Name of the version folder, for example "v1.0-mini"; None means the only `v1.0-*`.
+        scenes: Names of the scenes, in the wanted order; None means all.
+        num_sweeps: Number of sweeps of a sample, including the keyframe. A keyframe near the start
+            of its scene has fewer.
+        with_labels: Whether keyframes have labels of the 16 classes.
+        with_images: Whether samples have camera views.
 
     Attributes:
         scenes: The open scenes.
-        with_labels: As given.
+        with_labels: Whether keyframes have labels.
 
     Raises:
-        DatasetError: If the tables are incomplete, or the scenes or the version unknown.
+        DatasetError: If the tables are incomplete, or a scene or the version is unknown.
     """
 
     def __init__(
@@ -80,12 +82,12 @@ class NuScenesDataset:
         """Load one keyframe and chosen sweeps before it.
 
         Args:
-            index: Of the keyframe.
-            previous: Which sweeps, ascending: 1 is the one just before the keyframe. Those that lie
-                before the start of the scene are left out.
+            index: Index of the keyframe.
+            previous: Numbers of the sweeps, ascending; 1 is the sweep just before the keyframe.
+                Sweeps before the start of the scene are left out.
 
         Raises:
-            DatasetError: If one of its files is missing, truncated, or of another size.
+            DatasetError: If a file is missing, truncated, or has the wrong size.
             IndexError: If there is no such keyframe.
         """
         sample_token = self._tables.keyframes[index]
@@ -100,15 +102,15 @@ class NuScenesDataset:
         )
 
     def token(self, index: int) -> str:
-        """The data set's name of a keyframe; opens no file."""
+        """The token of a keyframe; opens no file."""
         return self._tables.keyframes[index]
 
     def scene_token(self, index: int) -> str:
-        """The data set's name of the scene of a keyframe; opens no file."""
+        """The token of the scene of a keyframe; opens no file."""
         return self._tables.scene_token(self.token(index))
 
     def num_previous(self, index: int, limit: int) -> int:
-        """How many sweeps lie before a keyframe in its scene, at most `limit`; opens no file."""
+        """Count the sweeps before a keyframe in its scene, up to `limit`; opens no file."""
         record = self._tables.keyframe_records(self.token(index))[LIDAR_CHANNEL]
         for count in range(limit):
             earlier = self._tables.previous_record(record)
@@ -121,7 +123,7 @@ class NuScenesDataset:
         """All LiDAR and camera readings of one scene in time order; opens no file.
 
         Raises:
-            DatasetError: If the scene is not one of the open ones.
+            DatasetError: If the scene is not open.
         """
         return self._tables.scene_records(scene_name)
 
@@ -170,7 +172,7 @@ class NuScenesDataset:
         return dict(self._tables.read_table("lidarseg", pick))
 
     def _check_categories(self) -> None:
-        """Refuse a data set that numbers its categories in another way than the label map."""
+        """Refuse a data set whose category numbers differ from the label map."""
         rows = self._tables.read_table("category", lambda row: (row.get("index"), row["name"]))
         for index, name in rows:
             if index is None or not 0 <= index < len(NUSCENES_RAW_CATEGORIES):
@@ -187,13 +189,13 @@ class NuScenesDataset:
 
 
 def read_points(path: Path) -> NDArray[np.float32]:
-    """Read a LiDAR file as it is.
+    """Read all columns of a LiDAR file.
 
     Returns:
         (N, 5) float32: x, y, z in metres in the LiDAR frame, intensity 0-255, ring.
 
     Raises:
-        DatasetError: If the file is missing or is no whole number of points.
+        DatasetError: If the file is missing or its size is not a multiple of a point's.
     """
     try:
         values = np.fromfile(path, dtype=np.uint8)
@@ -209,10 +211,10 @@ def read_points(path: Path) -> NDArray[np.float32]:
 
 
 def read_sweep(record: SensorRecord) -> Sweep:
-    """Read one reading of the LiDAR, without labels.
+    """Read one LiDAR sweep, without labels.
 
     Raises:
-        DatasetError: If the file is missing or is no whole number of points.
+        DatasetError: If the file is missing or its size is not a multiple of a point's.
     """
     points = read_points(record.path)[:, :4]
     points[:, 3] = np.clip(points[:, 3] / 255, 0, 1)
@@ -224,10 +226,10 @@ def read_sweep(record: SensorRecord) -> Sweep:
 
 
 def read_camera(record: SensorRecord) -> CameraView:
-    """Read one reading of a camera.
+    """Read one camera image.
 
     Raises:
-        DatasetError: If the file is missing, is no picture, has another size than the table says,
+        DatasetError: If the file is missing, is not an image, does not have the size in the table,
             or if the camera has no intrinsics.
     """
     if record.intrinsics is None:

@@ -31,12 +31,12 @@ _Row = TypeVar("_Row")
 
 @dataclass(frozen=True)
 class SceneRecord:
-    """One drive.
+    """One recorded sequence.
 
     Attributes:
-        token: The data set's name of the scene.
-        name: For example "scene-0061".
-        num_keyframes: How many of its keyframes the tables hold.
+        token: Identifier of the scene in the data set.
+        name: Name of the scene, for example "scene-0061".
+        num_keyframes: Number of its keyframes in the tables.
     """
 
     token: str
@@ -46,21 +46,22 @@ class SceneRecord:
 
 @dataclass(frozen=True)
 class SensorRecord:
-    """One reading of one sensor: where its file is and where the sensor was.
+    """One reading of one sensor: its file, and the pose of the sensor.
 
     Attributes:
-        token: The data set's name of the reading.
-        channel: For example "LIDAR_TOP" or "CAM_FRONT".
+        token: Identifier of the reading in the data set.
+        channel: Name of the sensor, for example "LIDAR_TOP" or "CAM_FRONT".
         modality: "lidar" or "camera".
-        path: The file; it is not opened here.
-        stamp_ns: Nanoseconds.
-        T_global_ego: (4, 4) float64, the vehicle at the stamp of this reading.
-        T_ego_sensor: (4, 4) float64, calibration.
-        intrinsics: (3, 3) float64 in pixels, None for a sensor that has none.
+        path: File of the reading; it is not opened here.
+        stamp_ns: Time, nanoseconds.
+        T_global_ego: (4, 4) float64, pose of the ego vehicle at the stamp of this reading.
+        T_ego_sensor: (4, 4) float64, extrinsics of the sensor.
+        intrinsics: (3, 3) float64 in pixels; None for the LiDAR.
         is_key_frame: Whether the reading belongs to a keyframe.
-        sample_token: The keyframe that it belongs to or is nearest to.
-        image_size: (height, width) in pixels, None for a sensor that has none.
-        previous_token: The reading of the same sensor before it, "" at the start of a scene.
+        sample_token: Token of the keyframe that it belongs to or is nearest to.
+        image_size: (height, width) in pixels; None for the LiDAR.
+        previous_token: Token of the previous reading of the same sensor, "" at the start of a
+            scene.
     """
 
     token: str
@@ -78,7 +79,7 @@ class SensorRecord:
 
     @property
     def T_global_sensor(self) -> NDArray[np.float64]:
-        """The sensor's pose at its own stamp, (4, 4) float64."""
+        """Pose of the sensor at the stamp of this reading, (4, 4) float64."""
         return self.T_global_ego @ self.T_ego_sensor
 
 
@@ -90,7 +91,7 @@ class _Calibration(NamedTuple):
 
 
 class _Reading(NamedTuple):
-    """A row of sample_data, kept small: the full data set has 2.6 million of them."""
+    """A row of sample_data. It is small, because the full data set has 2.6 million rows."""
 
     token: str
     sample_token: str
@@ -105,17 +106,16 @@ class _Reading(NamedTuple):
 
 
 class NuScenesTables:
-    """Indexes over the tables, for the chosen scenes, the LiDAR and the cameras.
-
-    Radar readings are left out: nothing here reads them.
+    """The tables of the chosen scenes, for the LiDAR and the cameras. Radar readings are left out.
 
     Args:
-        root: Folder that holds `samples/` and the version folder.
-        version: For example "v1.0-mini"; None takes the only `v1.0-*` folder.
-        scenes: Names of scenes, in the order wanted; None takes all.
+        root: Folder with `samples/` and the version folder.
+        version: Name of the version folder, for example "v1.0-mini"; None means the only `v1.0-*`.
+        scenes: Names of the scenes, in the wanted order; None means all.
 
     Attributes:
-        version: The version that was opened.
+        root: Folder of the data set.
+        version: Name of the opened version folder.
         scenes: The chosen scenes.
         keyframes: Tokens of all keyframes, scene by scene, in time order.
 
@@ -156,7 +156,7 @@ class NuScenesTables:
         return self.root / self.version / f"{name}.json"
 
     def scene_token(self, sample_token: str) -> str:
-        """The scene that a keyframe belongs to."""
+        """Token of the scene that a keyframe belongs to."""
         return self._scene_token_of_keyframe[sample_token]
 
     def keyframe_records(self, sample_token: str) -> dict[str, SensorRecord]:
@@ -172,7 +172,7 @@ class NuScenesTables:
         """The reading of the same sensor before this one, None at the start of a scene.
 
         Raises:
-            DatasetError: If the tables name one that they do not hold.
+            DatasetError: If the tables name a reading that they do not hold.
         """
         if not record.previous_token:
             return None
@@ -184,10 +184,10 @@ class NuScenesTables:
         return self._record(self._readings[record.previous_token])
 
     def scene_records(self, scene_name: str) -> Iterator[SensorRecord]:
-        """All readings of one scene in time order, keyframes and those between.
+        """All readings of one scene in time order, in keyframes and between them.
 
         Raises:
-            DatasetError: If the scene is not one of the chosen ones.
+            DatasetError: If the scene was not chosen.
         """
         tokens = {scene.name: scene.token for scene in self.scenes}
         if scene_name not in tokens:
@@ -197,14 +197,15 @@ class NuScenesTables:
         return (self._record(reading) for reading in in_time_order)
 
     def read_table(self, name: str, pick: Callable[[dict[str, Any]], _Row | None]) -> list[_Row]:
-        """Read one table, keeping of each row what `pick` returns and nothing where it is None.
+        """Read one table; keep what `pick` returns for each row, unless it is None.
 
         Raises:
-            DatasetError: If the file is missing or is no table, or if `pick` misses a field.
+            DatasetError: If the file is missing or is not a table, or if a row lacks a field that
+                `pick` reads.
         """
         path = self.table(name)
         try:
-            # Rows shrink while they are parsed: the biggest tables do not fit in memory as dicts.
+            # `pick` runs while the file is parsed: as dicts, large tables do not fit in memory.
             with path.open(encoding="utf-8") as stream:
                 rows = json.load(stream, object_hook=pick)
         except FileNotFoundError:
@@ -233,7 +234,7 @@ class NuScenesTables:
         return {name: token_of_name[name] for name in names}
 
     def _read_keyframes(self, token_of_scene: Mapping[str, str]) -> dict[str, str]:
-        """Scene tokens by keyframe token, in the order of the scenes and of time."""
+        """Map keyframe tokens to scene tokens, in the order of the scenes and of time."""
         order = {token: index for index, token in enumerate(token_of_scene.values())}
 
         def pick(row: dict[str, Any]) -> tuple[int, int, str, str] | None:
@@ -271,7 +272,7 @@ class NuScenesTables:
                 calibration=calibration,
                 stamp_us=row["timestamp"],
                 is_key_frame=row["is_key_frame"],
-                # A single keyframe cut out of a data set has no neighbours and no such field.
+                # A data set of single keyframes has no such field.
                 previous_token=row.get("prev", ""),
                 filename=row["filename"],
                 height=row.get("height") or 0,
@@ -281,7 +282,7 @@ class NuScenesTables:
         return {reading.token: reading for reading in self.read_table("sample_data", pick)}
 
     def _read_calibrations(self) -> dict[str, _Calibration | None]:
-        """Calibrations by token; None stands for a sensor that is not read."""
+        """Calibrations by token; None for a sensor that is not read."""
         rows = self.read_table("sensor", lambda row: (row["token"], row["channel"]))
         channel_of_sensor: dict[str, str] = dict(rows)
 
