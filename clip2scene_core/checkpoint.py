@@ -1,8 +1,14 @@
-"""Student checkpoints: one safetensors file with weights, classes, text embeddings and config."""
+"""Checkpoints of students and of fine-tuned networks: one safetensors file each.
+
+A file holds the weights and a description (classes, configuration, scenes of the training) as JSON.
+A student's file also holds the text embeddings of its classes.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +28,7 @@ from clip2scene_core.network.student import Student
 from clip2scene_core.prompts.vocabulary import Vocabulary, make_vocabulary
 
 SMALL_STUDENT = Path(__file__).parent / "models" / "small_student.safetensors"
-"""The student that ships with the package."""
+"""File of the student that ships with the package."""
 
 _STUDENT_FORMAT: Final = "clip2scene-student-1"
 _CLASSIFIER_FORMAT: Final = "clip2scene-classifier-1"
@@ -35,14 +41,14 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained student and what is needed to use it without CLIP.
+    """A trained student with the text embeddings of its classes, so that it needs no CLIP.
 
     Attributes:
         student: The network, in evaluation mode, on the CPU.
-        vocabulary: The classes that it was trained on.
-        config: The resolved configuration of its training.
-        scene_tokens: The scenes that it was trained on; evaluation refuses them.
-        record: Free facts about the run for people: seconds, keyframes, last loss.
+        vocabulary: The classes of its training, with text embeddings.
+        config: The configuration of its training.
+        scene_tokens: Tokens of the scenes of its training; evaluation refuses them.
+        record: Facts about the run for people: seconds, keyframes, last loss.
     """
 
     student: Student
@@ -56,8 +62,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; the file appears only when it is complete.
 
     Args:
-        path: Ends in .safetensors.
-        checkpoint: What to write.
+        path: File; its name ends in .safetensors.
+        checkpoint: The student.
     """
     tensors = {f"student.{k}": v.contiguous() for k, v in checkpoint.student.state_dict().items()}
     tensors[_TEXT_EMBEDDINGS] = checkpoint.vocabulary.embeddings.contiguous()
@@ -68,112 +74,45 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "scene_tokens": checkpoint.scene_tokens,
         "record": checkpoint.record,
     }
-    write_model(path, _STUDENT_FORMAT, tensors, description)
+    _write_model(path, _STUDENT_FORMAT, tensors, description)
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:
-    """Read a checkpoint strictly.
+    """Read a checkpoint; all weights must be there and fit.
 
     Args:
         path: A file, or "small" for the student that ships with the package.
 
-    Returns:
-        The checkpoint, student in evaluation mode on the CPU.
-
     Raises:
-        CheckpointError: If the file is missing, damaged, of another kind, or does not fit its own
-            configuration.
+        CheckpointError: If the file is missing, damaged, of another kind, or its weights do not fit
+            its configuration.
     """
     path = SMALL_STUDENT if str(path) == "small" else Path(path)
-    found = read_format(path)
+    found = _read_format(path)
     if found != _STUDENT_FORMAT:
         raise CheckpointError(
             f"{path}: not a clip2scene student (format {found!r}, "
             f"expected {_STUDENT_FORMAT!r}); 'clip2scene pretrain' writes one"
         )
-    tensors, description = read_model(path)
-    try:
+    with _name_damage(path):
+        tensors, description = _read_model(path)
         config = config_from_dict(description["config"], str(path))
         embeddings = tensors.pop(_TEXT_EMBEDDINGS)
         vocabulary = make_vocabulary(description["prompts"], embeddings, description["names"])
         student = Student(config.network, embeddings.shape[1])
         student.load_state_dict({k.removeprefix("student."): v for k, v in tensors.items()})
-    except (KeyError, ConfigError) as error:
-        raise CheckpointError(f"{path}: damaged checkpoint ({error})") from error
-    except RuntimeError as error:  # load_state_dict lists every key that does not fit
-        first = str(error).splitlines()[-1].strip()
-        raise CheckpointError(
-            f"{path}: weights do not fit their configuration ({first})"
-        ) from error
+        scene_tokens, record = tuple(description["scene_tokens"]), description["record"]
     return Checkpoint(
-        student.eval().requires_grad_(False),
-        vocabulary,
-        config,
-        tuple(description["scene_tokens"]),
-        description["record"],
+        student.eval().requires_grad_(False), vocabulary, config, scene_tokens, record
     )
 
 
 def untrained_checkpoint(checkpoint: Checkpoint, seed: int = 0) -> Checkpoint:
-    """The same student with random weights: the baseline that a trained one must beat."""
+    """Make the same student with random weights, as a baseline."""
     torch.manual_seed(seed)
     config = checkpoint.config
     student = Student(config.network, checkpoint.vocabulary.embeddings.shape[1])
-    return Checkpoint(
-        student.eval().requires_grad_(False),
-        checkpoint.vocabulary,
-        config,
-        (),
-        {},
-    )
-
-
-def write_model(
-    path: Path, model_format: str, tensors: dict[str, Tensor], description: dict[str, Any]
-) -> None:
-    """Write tensors with a description; the file appears only when it is complete.
-
-    Args:
-        path: Ends in .safetensors.
-        model_format: Name and version of what is in the file.
-        tensors: By their names, contiguous.
-        description: What JSON can hold.
-    """
-    metadata = {"format": model_format, "description": json.dumps(description)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as draft:
-        save_file(tensors, draft, metadata=metadata)
-
-
-def read_format(path: Path) -> str | None:
-    """What a file says that it holds; None if it does not say.
-
-    Raises:
-        CheckpointError: If the file is missing or no safetensors file.
-    """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint; give a .safetensors file or 'small'")
-    try:
-        with safe_open(path, framework="pt") as file:
-            found: str | None = (file.metadata() or {}).get("format")
-            return found
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: damaged checkpoint ({error})") from error
-
-
-def read_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `write_model` wrote: tensors and description.
-
-    Raises:
-        CheckpointError: If the file is damaged.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            description = json.loads(file.metadata()["description"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, json.JSONDecodeError, KeyError) as error:
-        raise CheckpointError(f"{path}: damaged checkpoint ({error})") from error
-    return tensors, description
+    return Checkpoint(student.eval().requires_grad_(False), checkpoint.vocabulary, config, (), {})
 
 
 @dataclass(frozen=True)
@@ -181,11 +120,11 @@ class FinetunedCheckpoint:
     """A network fine-tuned on labels.
 
     Attributes:
-        classifier: In evaluation mode, on the CPU.
-        class_names: Of its C logits.
-        config: The resolved configuration of its fine-tuning.
-        scene_tokens: The scenes of its labels and of the pre-training; evaluation refuses them.
-        record: Facts about the run: the student that it began with, the keyframes and their hash.
+        classifier: The network, in evaluation mode, on the CPU.
+        class_names: C names, one for each logit.
+        config: The configuration of its fine-tuning.
+        scene_tokens: Tokens of the scenes of fine-tuning and pre-training; evaluation refuses them.
+        record: Facts about the run: the student it started from, the keyframes and their hash.
     """
 
     classifier: Classifier
@@ -199,17 +138,17 @@ def is_finetuned(path: Path) -> bool:
     """Whether a file holds a fine-tuned network.
 
     Raises:
-        CheckpointError: If it is missing or damaged.
+        CheckpointError: If the file is missing or damaged.
     """
-    return read_format(path) == _CLASSIFIER_FORMAT
+    return _read_format(path) == _CLASSIFIER_FORMAT
 
 
 def save_finetuned(path: Path, checkpoint: FinetunedCheckpoint) -> None:
     """Write a checkpoint; the file appears only when it is complete.
 
     Args:
-        path: Ends in .safetensors.
-        checkpoint: What to write.
+        path: File; its name ends in .safetensors.
+        checkpoint: The network.
     """
     tensors = {key: value.contiguous() for key, value in checkpoint.classifier.state_dict().items()}
     description = {
@@ -218,35 +157,70 @@ def save_finetuned(path: Path, checkpoint: FinetunedCheckpoint) -> None:
         "scene_tokens": checkpoint.scene_tokens,
         "record": checkpoint.record,
     }
-    write_model(path, _CLASSIFIER_FORMAT, tensors, description)
+    _write_model(path, _CLASSIFIER_FORMAT, tensors, description)
 
 
 def load_finetuned(path: Path) -> FinetunedCheckpoint:
-    """Read a checkpoint strictly.
+    """Read a checkpoint; all weights must be there and fit.
 
     Raises:
-        CheckpointError: If the file is missing, damaged, of another kind, or does not fit its own
-            configuration.
+        CheckpointError: If the file is missing, damaged, of another kind, or its weights do not fit
+            its configuration.
     """
-    if not is_finetuned(path):
+    found = _read_format(path)
+    if found != _CLASSIFIER_FORMAT:
         raise CheckpointError(
-            f"{path}: not a fine-tuned network (format {read_format(path)!r}, expected "
+            f"{path}: not a fine-tuned network (format {found!r}, expected "
             f"{_CLASSIFIER_FORMAT!r}); 'clip2scene finetune' writes one"
         )
-    tensors, description = read_model(path)
-    try:
+    with _name_damage(path):
+        tensors, description = _read_model(path)
         names = tuple(description["names"])
         config = build_config(FinetuneConfig(), description["config"], str(path))
         classifier = Classifier(config.network, len(names))
         classifier.load_state_dict(tensors)
         scene_tokens, record = tuple(description["scene_tokens"]), description["record"]
-    except (KeyError, ConfigError) as error:
+    return FinetunedCheckpoint(
+        classifier.eval().requires_grad_(False), names, config, scene_tokens, record
+    )
+
+
+def _write_model(
+    path: Path, model_format: str, tensors: dict[str, Tensor], description: dict[str, Any]
+) -> None:
+    """Write tensors by name, and a description that JSON can hold."""
+    metadata = {"format": model_format, "description": json.dumps(description)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as draft:
+        save_file(tensors, draft, metadata=metadata)
+
+
+def _read_format(path: Path) -> str | None:
+    """Name and version of the file's content; None if the file does not state it."""
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint; give a .safetensors file or 'small'")
+    with _name_damage(path), safe_open(path, framework="pt") as file:
+        found: str | None = (file.metadata() or {}).get("format")
+    return found
+
+
+def _read_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read the tensors and the description that `_write_model` wrote."""
+    with safe_open(path, framework="pt") as file:
+        description = json.loads(file.metadata()["description"])
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    return tensors, description
+
+
+@contextmanager
+def _name_damage(path: Path) -> Iterator[None]:
+    """Turn the errors of a damaged file into CheckpointError."""
+    try:
+        yield
+    except (SafetensorError, OSError, json.JSONDecodeError, KeyError, ConfigError) as error:
         raise CheckpointError(f"{path}: damaged checkpoint ({error})") from error
     except RuntimeError as error:  # load_state_dict lists every key that does not fit
         first = str(error).splitlines()[-1].strip()
         raise CheckpointError(
             f"{path}: weights do not fit their configuration ({first})"
         ) from error
-    return FinetunedCheckpoint(
-        classifier.eval().requires_grad_(False), names, config, scene_tokens, record
-    )

@@ -1,5 +1,6 @@
-"""Losses: tensors in, one differentiable number out. A loss knows neither data sets nor networks.
+"""Losses: from tensors to one differentiable scalar. A loss imports no data set and no network.
 
-`semantic_consistency` is Eq. (1) of CLIP2Scene, `spatial_temporal` is Eq. (2)-(4), `distillation`
-and `info_nce` are the baselines KL, PPKT and SLidR, `supervised` is for fine-tuning.
+`checks` refuses wrong arguments. `semantic_consistency` is Eq. (1) of CLIP2Scene,
+`spatial_temporal` is Eq. (2)-(4). `distillation` (KL) and `info_nce` (PPKT, SLidR) are baselines.
+`supervised` is for fine-tuning.
 """

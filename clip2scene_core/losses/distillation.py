@@ -1,9 +1,11 @@
-"""Distillation: the student's class distribution is drawn to the teacher's."""
+"""Distillation: the student's class distribution learns the teacher's class distribution."""
 
 from __future__ import annotations
 
 import torch.nn.functional as F
 from torch import Tensor
+
+from clip2scene_core.losses.checks import check_temperature
 
 
 def distillation_loss(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
@@ -15,12 +17,12 @@ def distillation_loss(student_logits: Tensor, teacher_logits: Tensor, temperatur
 
     Args:
         student_logits: (P, C) float, products of point and text embeddings; P may be 0.
-        teacher_logits: (P, C) float, products of pixel and text embeddings; -inf for a class that
-            the teacher rules out.
+        teacher_logits: (P, C) float, products of pixel and text embeddings; -inf for an excluded
+            class.
         temperature: Positive.
 
     Returns:
-        Scalar, the mean over points; 0, with a gradient path, if there is none.
+        Scalar, the mean over points; 0, with a gradient path, if there is no point.
 
     Raises:
         ValueError: If shapes do not fit or temperature is not positive.
@@ -32,9 +34,8 @@ def distillation_loss(student_logits: Tensor, teacher_logits: Tensor, temperatur
             f"logits must be (P, C) and of one shape, got {tuple(student_logits.shape)} "
             f"and {tuple(teacher_logits.shape)}"
         )
-    if not temperature > 0:
-        raise ValueError(f"temperature must be positive, got {temperature}")
-    # Probabilities of the teacher, not their logarithms: a class with probability 0 costs nothing.
+    check_temperature(temperature)
+    # Probabilities of the teacher, not their logarithms: a class with probability 0 adds 0.
     teacher = F.softmax(teacher_logits.detach() / temperature, dim=1)
     student = F.log_softmax(student_logits / temperature, dim=1)
     return F.kl_div(student, teacher, reduction="sum") / max(len(student_logits), 1)

@@ -1,10 +1,12 @@
-"""InfoNCE: each pixel is told from all others by its point; the baselines PPKT and SLidR."""
+"""InfoNCE: a contrastive loss between points and pixels, for the baselines PPKT and SLidR."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from clip2scene_core.losses.checks import check_temperature
 
 
 def ppkt_loss(
@@ -14,18 +16,18 @@ def ppkt_loss(
     temperature: float,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Contrast random pairs of a point and the pixel it falls on.
+    """Contrast random pairs of a point and the pixel that it projects to.
 
     Args:
-        point_embeddings: (P, D) float, brought to unit length here; P may be 0.
-        pixel_embeddings: (P, D) float, brought to unit length here.
-        num_pairs: Pairs to draw, without replacement; all are taken if there are not more. 4,096
+        point_embeddings: (P, D) float, scaled to unit length here; P may be 0.
+        pixel_embeddings: (P, D) float, scaled to unit length here.
+        num_pairs: Number of pairs to draw, without replacement; all pairs if P is smaller. 4,096
             in CLIP2Scene's comparison. The logits take num_pairs ** 2 numbers.
         temperature: Positive.
-        generator: Source of chance; torch's own by default.
+        generator: Random generator; torch's default generator if None.
 
     Returns:
-        Scalar, the mean over the drawn pairs; 0, with a gradient path, if there is none.
+        Scalar, the mean over the drawn pairs; 0, with a gradient path, if there is no pair.
 
     Raises:
         ValueError: If shapes do not fit, or temperature or num_pairs is not positive.
@@ -50,21 +52,22 @@ def slidr_loss(
     pixel_superpixels: Tensor,
     temperature: float,
 ) -> Tensor:
-    """Contrast superpixels: the mean of the points on each with the mean of its pixels.
+    """Contrast superpixels: the mean of their points with the mean of their pixels.
 
-    Embeddings are brought to unit length before they are averaged, not after, so a superpixel
-    whose members disagree weighs less. Superpixels without a point or without a pixel take no part.
+    Embeddings are scaled to unit length before the mean, not after it. So a superpixel whose
+    members disagree has a smaller weight. Superpixels without points or without pixels are left
+    out.
 
     Args:
         point_embeddings: (P, D) float; P may be 0.
-        point_superpixels: (P,) int64 from 0, the superpixel that each point falls on. Numbers of
-            different images differ, and leave few gaps: memory grows with the largest.
+        point_superpixels: (P,) int64, number of the superpixel of each point, from 0. Different
+            images have different numbers, with few gaps: memory grows with the largest number.
         pixel_embeddings: (Q, D) float, all pixels of the superpixels or those with a point.
-        pixel_superpixels: (Q,) int64, the superpixel of each pixel.
+        pixel_superpixels: (Q,) int64, number of the superpixel of each pixel.
         temperature: Positive; 0.07 in SLidR.
 
     Returns:
-        Scalar, the mean over superpixels; 0, with a gradient path, if none takes part.
+        Scalar, the mean over superpixels; 0, with a gradient path, if there is no superpixel.
 
     Raises:
         ValueError: If shapes do not fit, a superpixel is negative or temperature is not positive.
@@ -86,28 +89,27 @@ def slidr_loss(
 
 
 def info_nce_loss(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
-    """Cross-entropy of each query over all keys, its own being the right one.
+    """Cross-entropy of each query over all keys; key i is the right one for query i.
 
     Args:
-        queries: (N, D) float, taken at their length; N may be 0.
-        keys: (N, D) float; row i belongs to query i, all other rows are its negatives.
+        queries: (N, D) float, not scaled here; N may be 0.
+        keys: (N, D) float; row i is the positive of query i, all other rows are its negatives.
         temperature: Positive.
 
     Returns:
-        Scalar, the mean over queries; 0, with a gradient path, if there is none.
+        Scalar, the mean over queries; 0, with a gradient path, if there is no query.
 
     Raises:
         ValueError: If shapes do not fit or temperature is not positive.
     """
     _check_pair(queries, keys)
-    if not temperature > 0:
-        raise ValueError(f"temperature must be positive, got {temperature}")
+    check_temperature(temperature)
     logits = queries @ keys.T / temperature  # (N, N)
     return (logits.logsumexp(dim=1) - logits.diagonal()).sum() / max(len(queries), 1)
 
 
 def _mean_by_superpixel(embeddings: Tensor, superpixels: Tensor, num_members: Tensor) -> Tensor:
-    """Average unit embeddings by superpixel: (S, D), 0 where there is none."""
+    """Average unit embeddings by superpixel: (S, D), 0 for a superpixel without members."""
     embeddings = F.normalize(embeddings, dim=1)
     sums = embeddings.new_zeros(len(num_members), embeddings.shape[1])
     sums = sums.index_add(0, superpixels, embeddings)

@@ -1,4 +1,4 @@
-"""Semantic consistency: point embeddings are drawn to the text of their pseudo label."""
+"""Semantic consistency: a point embedding learns the text embedding of its pseudo label."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.losses.checks import check_points_and_texts
 
 
 def semantic_consistency_loss(
@@ -26,21 +27,23 @@ def semantic_consistency_loss(
         text_embeddings: (C, D) float, any length.
         pseudo_labels: (P,) int64 in [0, C), or 255 for points without a label.
         temperature: Positive.
-        class_weights: (C,) float, or None for equal ones.
-        point_weights: (P,) float, likewise; a point counts by the product of both.
-        normalize: Whether embeddings are brought to unit length here, so that logits are cosines
+        class_weights: (C,) float, or None for equal weights.
+        point_weights: (P,) float, or None for equal weights. The weight of a point is the product
+            of its point weight and its class weight.
+        normalize: Whether embeddings are scaled to unit length here, so that logits are cosines
             / temperature.
 
     Returns:
-        Scalar, the (weighted) mean over labelled points; 0, with a gradient path, if there is none.
+        Scalar, the weighted mean over labelled points; 0, with a gradient path, if no point has a
+        label.
 
     Raises:
         ValueError: If shapes do not fit, a label is out of range or temperature is not positive.
 
-    Source: the official code of CLIP2Scene (CVPR 2023) trains with this in place of Eq. (1), with
-    temperature 1 and without normalising.
+    Source: the official code of CLIP2Scene (CVPR 2023), which trains with this loss instead of
+    Eq. (1), with temperature 1 and without normalising.
     """
-    _check(point_embeddings, text_embeddings, pseudo_labels, temperature)
+    check_points_and_texts(point_embeddings, text_embeddings, pseudo_labels, temperature)
     if normalize:
         point_embeddings = F.normalize(point_embeddings, dim=1)
         text_embeddings = F.normalize(text_embeddings, dim=1)
@@ -66,15 +69,16 @@ def paper_semantic_consistency_loss(
 ) -> Tensor:
     """Contrast, for each class text, the points of the class with all other points.
 
-    For class c: -log of [sum over points labelled c of exp(t_c . p / temperature)] / [the same
-    over points not labelled c], summed over the classes. Classes without points on both sides are
-    left out. As published: embeddings are taken at their length, and the denominator has no
-    positives, so the loss has no lower bound unless they have unit length.
+    The loss of class c is -log of [sum over points labelled c of exp(t_c . p / temperature)] /
+    [the same sum over points not labelled c]. The result is the sum over classes. Classes without
+    points on both sides are left out. As published, embeddings are not scaled to unit length, and
+    the denominator has no positives. So the loss has no lower bound unless embeddings have unit
+    length.
 
     Args:
         point_embeddings: (P, D) float; P may be 0.
         text_embeddings: (C, D) float.
-        pseudo_labels: (P,) int64 in [0, C), or 255 for points that take no part.
+        pseudo_labels: (P,) int64 in [0, C), or 255 for points that are left out.
         temperature: Positive; 0.5 in the paper.
 
     Returns:
@@ -85,7 +89,7 @@ def paper_semantic_consistency_loss(
 
     Source: CLIP2Scene (CVPR 2023), Eq. (1).
     """
-    _check(point_embeddings, text_embeddings, pseudo_labels, temperature)
+    check_points_and_texts(point_embeddings, text_embeddings, pseudo_labels, temperature)
     logits, is_positive = _logits_of_present_classes(
         point_embeddings, text_embeddings, pseudo_labels, temperature
     )
@@ -101,23 +105,24 @@ def bounded_semantic_consistency_loss(
 ) -> Tensor:
     """Contrast, for each class text, the points of the class with all points.
 
-    Eq. (1) with the positives in the denominator, too: the share of the class's own points in
-    exp(t_c . p / temperature). So no class, and not the sum, can fall under 0, whatever the length
-    of the embeddings.
+    Eq. (1) with the positives also in the denominator. The loss of a class is -log of the share of
+    its points in the sum of exp(t_c . p / temperature), so it is never negative, for embeddings of
+    any length.
 
     Args:
         point_embeddings: (P, D) float; P may be 0.
         text_embeddings: (C, D) float.
-        pseudo_labels: (P,) int64 in [0, C), or 255 for points that take no part.
+        pseudo_labels: (P,) int64 in [0, C), or 255 for points that are left out.
         temperature: Positive.
 
     Returns:
-        Scalar, the sum over the classes that have points; 0, with a gradient path, if none has.
+        Scalar, the sum over the classes that have points; 0, with a gradient path, if there is no
+        such class.
 
     Raises:
         ValueError: If shapes do not fit, a label is out of range or temperature is not positive.
     """
-    _check(point_embeddings, text_embeddings, pseudo_labels, temperature)
+    check_points_and_texts(point_embeddings, text_embeddings, pseudo_labels, temperature)
     logits, is_positive = _logits_of_present_classes(
         point_embeddings, text_embeddings, pseudo_labels, temperature
     )
@@ -128,37 +133,9 @@ def bounded_semantic_consistency_loss(
 def _logits_of_present_classes(
     point_embeddings: Tensor, text_embeddings: Tensor, pseudo_labels: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor]:
-    """Logits (P', C') of labelled points and classes that occur, and whether each is a positive."""
+    """Logits of labelled points and occurring classes, (P', C'), and which are positives, bool."""
     labelled = pseudo_labels != IGNORE_LABEL
     labels = pseudo_labels[labelled]
     classes = torch.unique(labels)
     logits = point_embeddings[labelled] @ text_embeddings[classes].T / temperature
     return logits, labels[:, None] == classes
-
-
-def _check(
-    point_embeddings: Tensor, text_embeddings: Tensor, pseudo_labels: Tensor, temperature: float
-) -> None:
-    if point_embeddings.ndim != 2 or text_embeddings.ndim != 2:
-        raise ValueError(
-            f"embeddings must be (P, D) and (C, D), got {tuple(point_embeddings.shape)} "
-            f"and {tuple(text_embeddings.shape)}"
-        )
-    if point_embeddings.shape[1] != text_embeddings.shape[1]:
-        raise ValueError(
-            f"points have {point_embeddings.shape[1]} numbers per embedding, texts "
-            f"{text_embeddings.shape[1]}; the head must have the size of the text embeddings"
-        )
-    if pseudo_labels.shape != (len(point_embeddings),):
-        raise ValueError(
-            f"pseudo_labels must be ({len(point_embeddings)},) like the points, "
-            f"got {tuple(pseudo_labels.shape)}"
-        )
-    if not temperature > 0:
-        raise ValueError(f"temperature must be positive, got {temperature}")
-    labels = pseudo_labels[pseudo_labels != IGNORE_LABEL]
-    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(text_embeddings):
-        raise ValueError(
-            f"pseudo_labels must be in [0, {len(text_embeddings)}) or {IGNORE_LABEL}, got "
-            f"{int(labels.min())} to {int(labels.max())}"
-        )

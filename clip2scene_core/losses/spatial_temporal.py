@@ -1,7 +1,7 @@
-"""Spatial-temporal consistency: points of one grid are drawn to what the grid's features agree on.
+"""Spatial-temporal consistency: the points of one grid learn the centre of its features.
 
-A pair is a pixel and a point of any sweep that falls on it; a grid is a small cube of space, and
-holds the pairs of all sweeps in it.
+A pair is a pixel and a point of any sweep that projects to it. A grid (the paper's word) is a small
+cube of space; it holds the pairs of all sweeps in it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.losses.checks import check_one_per_point, check_points_and_texts
 
 
 def spatial_temporal_consistency_loss(
@@ -24,34 +25,35 @@ def spatial_temporal_consistency_loss(
     normalize: bool = False,
     detach_centers: bool = False,
 ) -> Tensor:
-    """Draw every point to the centre of its grid, a mixture of the grid's pixels and points.
+    """Pull every point to the centre of its grid, a weighted mean of the grid's pixels and points.
 
-    The sum over pairs of 1 - sigmoid(point . centre of its grid), divided by the number of grids.
-    As published, embeddings are taken at their length: where products are positive, longer ones
-    lower the loss without agreeing better. And centres move towards points as points do towards
-    them. The two options end that.
+    The loss is the sum over pairs of 1 - sigmoid(point . centre of its grid), divided by the number
+    of grids. As published, embeddings are not scaled to unit length, so longer embeddings can lower
+    the loss without a better agreement (see `normalize`). And centres also move towards points (see
+    `detach_centers`).
 
     Args:
-        point_embeddings: (P, D) float, of the spatial head; P may be 0.
-        pixel_embeddings: (P, D) float, of the pixel that each point falls on.
+        point_embeddings: (P, D) float, from the spatial head; P may be 0.
+        pixel_embeddings: (P, D) float, of the pixel that each point projects to.
         text_embeddings: (C, D) float.
-        pseudo_labels: (P,) int64 in [0, C), the label of the key frame's pixel, or 255 for pairs
-            that take no part.
-        grid_index: (P,) int64, any number that all pairs of a grid share and no other pair has.
+        pseudo_labels: (P,) int64 in [0, C), the label of the keyframe's pixel, or 255 for pairs
+            that are left out.
+        grid_index: (P,) int64, number of the grid of each pair; any numbers.
         temperature: Positive; 1 in the paper.
-        normalize: Whether points, pixels, texts and centres are brought to unit length, so that all
-            products are cosines. A pair then costs between 0.27 (all agree) and 0.73.
-        detach_centers: Whether centres are taken as given, so that points alone move.
+        normalize: Whether points, pixels, texts and centres are scaled to unit length, so that all
+            products are cosines. The loss of a pair is then between 0.27 (all agree) and 0.73.
+        detach_centers: Whether no gradient flows through the centres, so that only points move.
 
     Returns:
-        Scalar; 0, with a gradient path, if no pair takes part.
+        Scalar; 0, with a gradient path, if all pairs are left out.
 
     Raises:
         ValueError: If shapes do not fit, a label is out of range or temperature is not positive.
 
     Source: CLIP2Scene (CVPR 2023), Eq. (2)-(4).
     """
-    _check(point_embeddings, text_embeddings, pseudo_labels, grid_index, temperature)
+    check_points_and_texts(point_embeddings, text_embeddings, pseudo_labels, temperature)
+    check_one_per_point("grid_index", grid_index, len(point_embeddings))
     if pixel_embeddings.shape != point_embeddings.shape:
         raise ValueError(
             f"pixel_embeddings must be {tuple(point_embeddings.shape)} like those of the points, "
@@ -82,21 +84,21 @@ def fuse_grids(
     grid_index: Tensor,
     temperature: float,
 ) -> Tensor:
-    """Mix the pixels and points of each grid, by how well each fits the text of its pair.
+    """Average the pixels and points of each grid, weighted by their similarity to their text.
 
-    The weights are one softmax over all 2 * n products embedding . text / temperature of a grid
-    with n pairs.
+    The weights of a grid with n pairs are one softmax over its 2 * n products embedding . text /
+    temperature. The text is that of the pair's label.
 
     Args:
         point_embeddings: (P, D) float; P may be 0.
         pixel_embeddings: (P, D) float.
         text_embeddings: (C, D) float.
         pseudo_labels: (P,) int64 in [0, C).
-        grid_index: (P,) int64 in [0, G), the grid of each pair; G is the largest one plus 1.
+        grid_index: (P,) int64 in [0, G), the grid of each pair; G is the largest number plus 1.
         temperature: Positive.
 
     Returns:
-        The centre of each grid, (G, D) float; 0 for a grid without pairs.
+        (G, D) float, the centre of each grid; 0 for a grid without pairs.
 
     Source: CLIP2Scene (CVPR 2023), Eq. (3) and (4).
     """
@@ -116,31 +118,31 @@ def official_spatial_temporal_loss(
     temperature: float,
     max_pairs: int = 8,
 ) -> Tensor:
-    """Draw points to the centres of their grids the way the official code does.
+    """Pull points to the centres of their grids as the official code does.
 
-    It differs from `spatial_temporal_consistency_loss` in five places, known as D4 to D8:
+    It differs from `spatial_temporal_consistency_loss` in five points, called D4 to D8:
 
-    - D4: The centre is a mixture of points alone; pixel embeddings are not read.
-    - D5: So the softmax runs over the points of a grid.
-    - D6: The text of a grid's first pair stands for the whole grid.
-    - D7: The first `max_pairs` pairs of a grid take part, the others are dropped.
-    - D8: A grid with fewer is filled up with zeros, which cost 0.5 each, and the loss is the mean
-      over grids * `max_pairs`.
+    - D4: The centre is a weighted mean of points only; pixel embeddings are not used.
+    - D5: So the softmax is over the points of a grid.
+    - D6: All pairs of a grid use the text of its first pair.
+    - D7: Only the first `max_pairs` pairs of a grid are used.
+    - D8: A grid with fewer pairs is padded with zeros, each with a loss of 0.5, and the loss is the
+      mean over grids * `max_pairs`.
 
-    "First" is the order of the arguments; the official code sorts them in no stable way. It also
-    leaves out points, and grids, whose scores are exactly 0, to tell them from filling; here
-    filling is told by its place.
+    "First" means the order of the arguments; the sort of the official code is not stable. The
+    official code also leaves out points and grids whose scores are exactly 0, because it cannot
+    distinguish them from padding.
 
     Args:
-        point_embeddings: (P, D) float, of the spatial head; P may be 0.
+        point_embeddings: (P, D) float, from the spatial head; P may be 0.
         text_embeddings: (C, D) float.
-        pseudo_labels: (P,) int64 in [0, C), or 255 for pairs that take no part.
-        grid_index: (P,) int64, any number that all pairs of a grid share and no other pair has.
+        pseudo_labels: (P,) int64 in [0, C), or 255 for pairs that are left out.
+        grid_index: (P,) int64, number of the grid of each pair; any numbers.
         temperature: Positive; 1 in the official code.
         max_pairs: At least 1; 8 in the official code.
 
     Returns:
-        Scalar; 0, with a gradient path, if no pair takes part.
+        Scalar; 0, with a gradient path, if all pairs are left out.
 
     Raises:
         ValueError: If shapes do not fit, a label is out of range, temperature is not positive or
@@ -148,7 +150,8 @@ def official_spatial_temporal_loss(
 
     Source: the official code of CLIP2Scene (CVPR 2023).
     """
-    _check(point_embeddings, text_embeddings, pseudo_labels, grid_index, temperature)
+    check_points_and_texts(point_embeddings, text_embeddings, pseudo_labels, temperature)
+    check_one_per_point("grid_index", grid_index, len(point_embeddings))
     if max_pairs < 1:
         raise ValueError(f"max_pairs must be at least 1, got {max_pairs}")
     takes_part = (pseudo_labels != IGNORE_LABEL).nonzero()[:, 0]
@@ -165,55 +168,22 @@ def official_spatial_temporal_loss(
     centers = _attend(points, scores, grid_index, len(grids))
     products = (points * centers[grid_index]).sum(dim=1)
     num_slots = len(grids) * max_pairs
-    filling = 0.5 * (num_slots - len(kept))
-    return (torch.sigmoid(-products).sum() + filling) / max(num_slots, 1)
+    padding = 0.5 * (num_slots - len(kept))
+    return (torch.sigmoid(-products).sum() + padding) / max(num_slots, 1)
 
 
 def _products_with_texts(embeddings: Tensor, text_embeddings: Tensor, labels: Tensor) -> Tensor:
-    """Multiply each of (E, D) embeddings with the text of its label: (E,)."""
-    # All (E, C) products take less memory than the (E, D) texts of all embeddings.
+    """Dot products (E,) of embeddings (E, D) with the texts of their labels."""
+    # All (E, C) products take less memory than an (E, D) tensor of the texts.
     return (embeddings @ text_embeddings.T).gather(1, labels[:, None])[:, 0]
 
 
 def _attend(embeddings: Tensor, scores: Tensor, grid_index: Tensor, num_grids: int) -> Tensor:
     """Sum (E, D) embeddings by grid, weighted by the softmax of their (E,) scores: (G, D)."""
-    # A softmax does not change when its scores are shifted, so no gradient need pass the maximum.
+    # A shift of the scores does not change a softmax, so the maximum needs no gradient.
     largest = scores.new_full((num_grids,), -torch.inf)
     largest = largest.scatter_reduce(0, grid_index, scores.detach(), "amax")
     weights = torch.exp(scores - largest[grid_index])
     totals = weights.new_zeros(num_grids).index_add(0, grid_index, weights)
     weighted = (weights / totals[grid_index])[:, None] * embeddings
     return weighted.new_zeros(num_grids, embeddings.shape[1]).index_add(0, grid_index, weighted)
-
-
-def _check(
-    point_embeddings: Tensor,
-    text_embeddings: Tensor,
-    pseudo_labels: Tensor,
-    grid_index: Tensor,
-    temperature: float,
-) -> None:
-    if point_embeddings.ndim != 2 or text_embeddings.ndim != 2:
-        raise ValueError(
-            f"embeddings must be (P, D) and (C, D), got {tuple(point_embeddings.shape)} "
-            f"and {tuple(text_embeddings.shape)}"
-        )
-    num_pairs, size = point_embeddings.shape
-    if size != text_embeddings.shape[1]:
-        raise ValueError(
-            f"points have {size} numbers per embedding, texts {text_embeddings.shape[1]}; the head "
-            "must have the size of the text embeddings"
-        )
-    for name, numbers in {"pseudo_labels": pseudo_labels, "grid_index": grid_index}.items():
-        if numbers.shape != (num_pairs,):
-            raise ValueError(
-                f"{name} must be ({num_pairs},) like the points, got {tuple(numbers.shape)}"
-            )
-    if not temperature > 0:
-        raise ValueError(f"temperature must be positive, got {temperature}")
-    labels = pseudo_labels[pseudo_labels != IGNORE_LABEL]
-    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(text_embeddings):
-        raise ValueError(
-            f"pseudo_labels must be in [0, {len(text_embeddings)}) or {IGNORE_LABEL}, got "
-            f"{int(labels.min())} to {int(labels.max())}"
-        )

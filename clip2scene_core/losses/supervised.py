@@ -1,4 +1,4 @@
-"""Supervised losses: what fine-tuning on labels minimises."""
+"""Supervised losses, for fine-tuning on labels."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.losses.checks import check_label_range
 
 
 def supervised_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy and Lovász-softmax, added with equal weights.
+    """Sum of cross-entropy and Lovász-softmax.
 
     Args:
         logits: (P, C) float; P may be 0.
@@ -31,11 +32,12 @@ def supervised_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def lovasz_softmax_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """One minus the intersection over union, extended to probabilities and averaged over classes.
+    """The Jaccard loss (1 - IoU), extended to probabilities and averaged over classes.
 
-    A point's error for a class is how far its probability is from 1 if it has the class, else from
-    0. Taking points by falling error, the Jaccard loss of calling those so far wrong grows from 0
-    to 1; each error is weighed by its step. Classes without a labelled point are left out.
+    The error of a point for a class is |1 - probability| if the point has the class, else the
+    probability. Points are sorted by falling error. If they turn wrong in this order, the Jaccard
+    loss grows from 0 to 1; the weight of an error is the growth at its point. Classes without a
+    labelled point are left out.
 
     Args:
         logits: (P, C) float; P may be 0.
@@ -63,16 +65,16 @@ def lovasz_softmax_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def _jaccard_steps(has_class: Tensor) -> Tensor:
-    """How much the Jaccard loss of each class grows with each row that turns wrong: (P, C) float64.
+    """Growth of the Jaccard loss of each class at each row that turns wrong: (P, C) float64.
 
-    Steps are written as fractions: the difference of two losses near each other would lose digits.
+    Steps are computed as fractions, because a difference of two similar losses loses digits.
     """
     num_missed = has_class.cumsum(dim=0).double()
     num_invented = (~has_class).cumsum(dim=0).double()
     num_members = has_class.sum(dim=0)
     union = num_members + num_invented
     intersection = num_members - num_missed
-    # A missed member leaves the intersection; an invented one joins the union.
+    # A missed member leaves the intersection; an invented member enters the union.
     invented_step = intersection / (union * (union - 1).clamp(min=1))
     return torch.where(has_class, 1 / union, invented_step)
 
@@ -83,9 +85,4 @@ def _check(logits: Tensor, labels: Tensor) -> None:
             f"logits must be (P, C) and labels (P,), got {tuple(logits.shape)} "
             f"and {tuple(labels.shape)}"
         )
-    present = labels[labels != IGNORE_LABEL]
-    if len(present) and not 0 <= int(present.min()) <= int(present.max()) < logits.shape[1]:
-        raise ValueError(
-            f"labels must be in [0, {logits.shape[1]}) or {IGNORE_LABEL}, got "
-            f"{int(present.min())} to {int(present.max())}"
-        )
+    check_label_range("labels", labels, logits.shape[1])

@@ -1,6 +1,8 @@
-"""What SPVCNN and MinkUNet are built of."""
+"""The parts of SPVCNN and MinkUNet, and the interface of both."""
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
 
 import torch
 import torch.nn.functional as F
@@ -13,10 +15,10 @@ from clip2scene_core.sparse.voxelize import Voxels, voxel_mean
 
 
 def scale_planes(planes: tuple[int, ...], width: float) -> list[int]:
-    """Multiply numbers of features by the width of a network, rounding down.
+    """Multiply numbers of features by the width of a network; round down.
 
     Raises:
-        ValueError: If nothing is left of one of them.
+        ValueError: If one of them becomes 0.
     """
     scaled = [int(width * plane) for plane in planes]
     if min(scaled) < 1:
@@ -24,31 +26,43 @@ def scale_planes(planes: tuple[int, ...], width: float) -> list[int]:
     return scaled
 
 
-def average_input(
-    point_features: Tensor, voxels: Voxels, in_features: int, dtype: torch.dtype
-) -> SparseTensor:
-    """Average a network's input over the points of each voxel.
+class PointNetwork(nn.Module, ABC):
+    """A network from point features to point features, computed on the voxels of the points.
 
-    Args:
-        point_features: (N, in_features) float.
-        voxels: M voxels of the N points.
-        in_features: What the network takes.
-        dtype: Of the network's weights.
-
-    Returns:
-        Features (M, in_features) of this dtype on the finest level.
-
-    Raises:
-        ValueError: If point_features does not fit the points or the network.
+    Attributes:
+        in_features: Number of input features of a point.
+        out_features: Number of output features of a point.
     """
-    expected = (len(voxels.point_to_voxel), in_features)
-    if point_features.shape != expected:
-        raise ValueError(
-            f"point_features must be {expected} for these voxels and this network, "
-            f"got {tuple(point_features.shape)}"
-        )
-    tensor = voxel_mean(point_features, voxels)
-    return tensor.replace_features(tensor.features.to(dtype))
+
+    in_features: int
+    out_features: int
+
+    def forward(self, voxels: Voxels, point_features: Tensor) -> Tensor:
+        """Compute features for every point.
+
+        Args:
+            voxels: Voxels of the N points; N may be 0.
+            point_features: (N, in_features) float; cast to the dtype of the weights.
+
+        Returns:
+            (N, out_features) in the dtype of the weights, or of autocast.
+
+        Raises:
+            ValueError: If point_features does not fit the points or the network.
+        """
+        expected = (len(voxels.point_to_voxel), self.in_features)
+        if point_features.shape != expected:
+            raise ValueError(
+                f"point_features must be {expected} for these voxels and this network, "
+                f"got {tuple(point_features.shape)}"
+            )
+        tensor = voxel_mean(point_features, voxels)
+        dtype = next(self.parameters()).dtype
+        return self._run(tensor.replace_features(tensor.features.to(dtype)), voxels)
+
+    @abstractmethod
+    def _run(self, tensor: SparseTensor, voxels: Voxels) -> Tensor:
+        """Voxel means of the input (M, in_features) -> point features (N, out_features)."""
 
 
 class SubmanifoldBlock(nn.Module):
@@ -65,7 +79,7 @@ class SubmanifoldBlock(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two submanifold convolutions beside a shortcut."""
+    """Two submanifold convolutions with a shortcut connection."""
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__()
@@ -86,7 +100,7 @@ class ResidualBlock(nn.Module):
 
 
 class DownStage(nn.Module):
-    """To the next coarser level, then residual blocks."""
+    """Downsampling to the next coarser level, then residual blocks."""
 
     def __init__(self, in_features: int, out_features: int, num_blocks: int) -> None:
         super().__init__()
@@ -103,7 +117,7 @@ class DownStage(nn.Module):
 
 
 class UpStage(nn.Module):
-    """Back to a finer level, joined with what was there, then residual blocks."""
+    """Upsampling to the next finer level, concatenation with its skip features, residual blocks."""
 
     def __init__(
         self, in_features: int, skip_features: int, out_features: int, num_blocks: int
@@ -123,7 +137,7 @@ class UpStage(nn.Module):
 
 
 def _residual_blocks(in_features: int, out_features: int, num_blocks: int) -> nn.ModuleList:
-    """Blocks in a row, of which the first changes the number of features."""
+    """Residual blocks in a row; the first one changes the number of features."""
     widths = [in_features, *[out_features] * (num_blocks - 1)]
     return nn.ModuleList(ResidualBlock(width, out_features) for width in widths)
 

@@ -1,4 +1,4 @@
-"""A 3D network with one linear layer on top: points in, class logits out."""
+"""A 3D network with one linear layer on top: from points to class logits."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from clip2scene_core.network.student import build_network, run_network
 
 
 class Classifier(nn.Module):
-    """What fine-tuning trains: a student's trunk with a new head in place of both of its own.
+    """The network of fine-tuning: the trunk of a student, with a new head instead of its two heads.
 
     Args:
-        config: Of the trunk.
-        num_classes: C.
+        config: Configuration of the trunk.
+        num_classes: C, number of classes.
 
     Attributes:
-        network: The trunk; the same as a student's, weight by weight.
-        head: Linear layer from its features to the classes.
+        config: Configuration of the trunk.
+        network: The trunk; its weights have the same names and shapes as those of a student.
+        head: Linear layer from the trunk's features to C logits.
     """
 
     def __init__(self, config: NetworkConfig, num_classes: int) -> None:

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import torch
 from torch import Tensor, nn
 
 from clip2scene_core.network.blocks import (
     DownStage,
+    PointNetwork,
     SubmanifoldBlock,
     UpStage,
-    average_input,
     scale_planes,
 )
+from clip2scene_core.sparse.tensor import SparseTensor
 from clip2scene_core.sparse.voxelize import Voxels
 
 _STEM_PLANES = 32
@@ -23,11 +23,11 @@ _STEM_PLANES = 32
 
 @dataclass(frozen=True)
 class MinkUNetPlan:
-    """The sizes of a MinkUNet, for the four stages down and then the four stages up.
+    """The sizes of a MinkUNet: four stages down, then four stages up.
 
     Attributes:
-        planes: Features after each of the eight stages, at width 1.
-        num_blocks: Residual blocks in each of the eight stages.
+        planes: Eight numbers of features, after each stage, at width 1.
+        num_blocks: Eight numbers of residual blocks, in each stage.
     """
 
     planes: tuple[int, ...]
@@ -39,22 +39,22 @@ MINKUNET_PLANS: Final[Mapping[str, MinkUNetPlan]] = {
     "minkunet18": MinkUNetPlan((32, 64, 128, 256, 128, 128, 96, 96), (2,) * 8),
     "minkunet34": MinkUNetPlan((32, 64, 128, 256, 256, 128, 96, 96), (2, 3, 4, 6, 2, 2, 2, 2)),
 }
-"""By their name in the configuration: the field's 14A, 18A and 34C."""
+"""Plans by their name in the configuration; known as MinkUNet14A, 18A and 34C."""
 
 
-class MinkUNet(nn.Module):
+class MinkUNet(PointNetwork):
     """Point features from voxels at five strides.
 
-    The voxels see the points' features averaged, and all points of a voxel get its features: unlike
-    SPVCNN, it does not tell them apart.
+    The input of a voxel is the mean of its points. All points of a voxel get the same features;
+    SPVCNN computes different ones.
 
     Args:
-        in_features: Features of a point.
-        plan: Sizes; see MINKUNET_PLANS.
-        width: Factor on the number of features everywhere.
+        in_features: Number of input features of a point.
+        plan: Sizes of the network; see MINKUNET_PLANS.
+        width: Factor on all numbers of features.
 
     Attributes:
-        out_features: Features of a point in the output; 96 at width 1 for the plans above.
+        out_features: Number of output features of a point; 96 at width 1 for the plans above.
 
     Source: 4D Spatio-Temporal ConvNets (CVPR 2019), section 5. The first convolution is 3x3x3, as
     in CLIP2Scene and SLidR (CVPR 2022), not 5x5x5.
@@ -72,24 +72,8 @@ class MinkUNet(nn.Module):
             UpStage(planes[4 + i], planes[3 - i], planes[5 + i], blocks[4 + i]) for i in range(4)
         )
 
-    @property
-    def _dtype(self) -> torch.dtype:
-        return next(self.parameters()).dtype
-
-    def forward(self, voxels: Voxels, point_features: Tensor) -> Tensor:
-        """Compute features for every point.
-
-        Args:
-            voxels: Voxels of the N points; N may be 0.
-            point_features: (N, in_features) float; cast to the dtype of the weights.
-
-        Returns:
-            (N, out_features) in the dtype of the weights, or of autocast.
-
-        Raises:
-            ValueError: If point_features does not fit the points or the network.
-        """
-        tensor = self.stem(average_input(point_features, voxels, self.in_features, self._dtype))
+    def _run(self, tensor: SparseTensor, voxels: Voxels) -> Tensor:
+        tensor = self.stem(tensor)
         skips = []
         for stage in self.down:
             skips.append(tensor)

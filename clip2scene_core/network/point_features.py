@@ -1,4 +1,4 @@
-"""What a network is told of every point."""
+"""The input features of a network for every point."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from torch import Tensor
 from clip2scene_core.sparse.voxelize import Voxels
 
 _NUM_COLUMNS = {"intensity": 1, "height": 1, "offsets": 3}
-# Brings heights over the ground, and the depth of the ground under the sensor, to about 1.
+# Scales heights over the ground, and the depth of the ground under the sensor, to about 1.
 _HEIGHT_SCALE_M = 4.0
 
 
 def count_point_features(features: tuple[str, ...]) -> int:
-    """Count the columns that `describe_points` makes of these features."""
+    """Count the columns that `describe_points` computes for these features."""
     return sum(_NUM_COLUMNS[name] for name in features)
 
 
 def describe_points(points: Tensor, voxels: Voxels, features: tuple[str, ...]) -> Tensor:
-    """Compute a network's input.
+    """Compute the input of a network.
 
     Args:
         points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity in [0, 1].
@@ -26,9 +26,9 @@ def describe_points(points: Tensor, voxels: Voxels, features: tuple[str, ...]) -
         features: Names as in `NetworkConfig.features`; the columns follow their order.
 
     Returns:
-        (N, F) float32, each about 1. "intensity": as it is. "height": z over the sensor in units
-        of 4 m. "offsets": x, y, z from the centre of the point's voxel in units of its edge, in
-        [-0.5, 0.5]; averaged over a voxel, they are the offset of its points' mean.
+        (N, F) float32, each value about 1. "intensity": not changed. "height": z over the sensor,
+        in units of 4 m. "offsets": x, y, z from the centre of the voxel of the point, in units of
+        the voxel's edge, in [-0.5, 0.5].
     """
     columns = {
         "intensity": points[:, 3:4],

@@ -1,4 +1,4 @@
-"""Batch norm over rows, of voxels or of points, and over those of all processes together."""
+"""Batch normalization over rows (voxels or points) of all processes together."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch.distributed.nn.functional import all_reduce
 class RowBatchNorm(nn.BatchNorm1d):
     """Batch normalization over rows; any number of rows is legal.
 
-    Fewer than two rows have no variance to train on: they are normalized by the running
-    statistics, which they leave alone. Where several processes train, mean and variance are those
-    of all their rows, on any device; torch's SyncBatchNorm takes CUDA tensors only.
+    Fewer than two rows have no variance. They are normalized by the running statistics, which do
+    not change. If several processes train, mean and variance are those of all their rows, on any
+    device; torch's SyncBatchNorm takes only CUDA tensors.
     """
 
     def forward(self, features: Tensor) -> Tensor:
@@ -52,6 +52,6 @@ class RowBatchNorm(nn.BatchNorm1d):
 
 
 def _sum_of_all(values: Tensor) -> Tensor:
-    """Sum over the processes; so is its gradient."""
+    """Sum over all processes; the gradient is also summed over all processes."""
     total: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
     return total

@@ -1,4 +1,4 @@
-"""SPVCNN: a U-Net on sparse voxels with a branch of points beside it."""
+"""SPVCNN: a U-Net on sparse voxels with a point branch."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from torch import Tensor, nn
 
 from clip2scene_core.network.blocks import (
     DownStage,
+    PointNetwork,
     SubmanifoldBlock,
     UpStage,
-    average_input,
     scale_planes,
 )
 from clip2scene_core.network.row_batch_norm import RowBatchNorm
+from clip2scene_core.sparse.tensor import SparseTensor
 from clip2scene_core.sparse.voxelize import Voxels, devoxelize, voxel_mean
 
 # Features after the stem, the four stages down, and the four stages up, at width 1.
@@ -21,22 +22,23 @@ _PLANES = (32, 32, 64, 128, 256, 256, 128, 96, 96)
 _NUM_BLOCKS = 2
 
 
-class SPVCNN(nn.Module):
-    """Point features from voxels at five strides and from the points themselves.
+class SPVCNN(PointNetwork):
+    """Point features from voxels at five strides and from a point branch.
 
-    The voxels see the points' features averaged. After the stem, the fourth stage down and the
-    second and fourth stages up, voxel features are interpolated at the points, where they meet the
-    point branch; all but the last meeting flow back as voxel averages.
+    The input of a voxel is the mean of its points. The branches meet after the stem, the fourth
+    stage down, and the second and fourth stages up: voxel features are interpolated at the points
+    and added to the point branch. After each meeting but the last, the voxels take the mean of the
+    sum.
 
     Args:
-        in_features: Features of a point.
-        width: Factor on the number of features everywhere; 1 is the paper's network.
+        in_features: Number of input features of a point.
+        width: Factor on all numbers of features; 1 is the paper's network.
 
     Attributes:
-        out_features: Features of a point in the output; 480 at width 1.
+        out_features: Number of output features of a point; 480 at width 1.
 
     Source: SPVNAS (ECCV 2020), section 3; the sizes are those of CLIP2Scene (CVPR 2023). With one
-    input feature it has 21,773,568 parameters, exactly its 21,718,880 + 54,688.
+    input feature it has 21,773,568 parameters, as in CLIP2Scene (21,718,880 + 54,688).
     """
 
     def __init__(self, in_features: int, width: float = 1.0) -> None:
@@ -57,24 +59,7 @@ class SPVCNN(nn.Module):
             PointLayer(planes[i], planes[j]) for i, j in ((0, 4), (4, 6), (6, 8))
         )
 
-    @property
-    def _dtype(self) -> torch.dtype:
-        return next(self.parameters()).dtype
-
-    def forward(self, voxels: Voxels, point_features: Tensor) -> Tensor:
-        """Compute features for every point.
-
-        Args:
-            voxels: Voxels of the N points; N may be 0.
-            point_features: (N, in_features) float; cast to the dtype of the weights.
-
-        Returns:
-            (N, out_features) in the dtype of the weights, or of autocast.
-
-        Raises:
-            ValueError: If point_features does not fit the points or the network.
-        """
-        tensor = average_input(point_features, voxels, self.in_features, self._dtype)
+    def _run(self, tensor: SparseTensor, voxels: Voxels) -> Tensor:
         for block in self.stem:
             tensor = block(tensor)
         skips = [tensor]

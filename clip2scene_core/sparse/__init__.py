@@ -1,5 +1,6 @@
-"""Points in, voxels with features out, and convolution on them.
+"""Sparse voxels: from points to voxels with features, and convolutions on them.
 
-Coordinates are (M, 4) int32 [batch, x, y, z]. Read `packed_keys`, `tensor`, `voxelize` (points to
-voxels and back), `kernel_map` (which voxel meets which), then `conv`.
+Coordinates are (M, 4) int32 [batch, x, y, z]. Read `packed_keys` (a voxel as one number),
+`kernel_map` (the pairs of input and output voxels), `tensor` (voxels with features), `voxelize`
+(points to voxels and back), then `conv`.
 """

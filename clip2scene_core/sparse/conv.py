@@ -1,7 +1,8 @@
 """Sparse 3D convolutions in plain torch, on any device.
 
-All three kinds are one operation over a kernel map: gather input rows, multiply by the weight of
-their offset, add into output rows. A compiled backend would replace `sparse_convolution` only.
+All three kinds are one operation over a kernel map: gather input rows, multiply them by the weight
+of their offset, add them to output rows. A compiled backend needs to replace only
+`sparse_convolution`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch.autograd.function import once_differentiable
 from clip2scene_core.sparse.kernel_map import KernelMap
 from clip2scene_core.sparse.tensor import SparseTensor, VoxelLevel
 
-# Above this many output numbers, the buffer of all products no longer fits the caches.
+# With more output numbers, the buffer of all products does not fit in the caches.
 _MAX_BUFFERED_OUTPUT = 2_000_000
 
 
@@ -25,11 +26,11 @@ def sparse_convolution(features: Tensor, weight: Tensor, kernel_map: KernelMap) 
 
     Args:
         features: (num_inputs, C_in) float.
-        weight: (K, C_in, C_out), same dtype; under autocast, both are cast to its dtype.
-        kernel_map: Pairs of the K offsets.
+        weight: (K, C_in, C_out), same dtype. Under autocast, both are cast to its dtype.
+        kernel_map: Pairs of input and output rows of the K offsets.
 
     Returns:
-        (num_outputs, C_out). bfloat16 products are summed in float32.
+        (num_outputs, C_out), same dtype. bfloat16 products are summed in float32.
     """
     device_type = features.device.type
     if torch.is_autocast_enabled(device_type):
@@ -40,7 +41,7 @@ def sparse_convolution(features: Tensor, weight: Tensor, kernel_map: KernelMap) 
 
 
 class _SparseConvolution(torch.autograd.Function):
-    """Own backward: autograd through the loop over offsets would be 1.2 to 1.7 times slower."""
+    """Has its own backward: autograd through the loop over offsets is 1.2 to 1.7 times slower."""
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
@@ -82,7 +83,7 @@ def _convolve(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor
 
 
 def _convolve_buffered(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
-    """Multiply all pairs into one buffer, then sum it by output in one pass over the output."""
+    """Write the products of all pairs to one buffer, then sum it by output in one pass."""
     gathered = features.index_select(0, kernel_map.input_index)
     products = features.new_empty((len(gathered), weight.shape[2]))
     slices = zip(
@@ -96,7 +97,7 @@ def _convolve_buffered(features: Tensor, weight: Tensor, kernel_map: KernelMap) 
 
 
 def _correlate(features: Tensor, grad_output: Tensor, kernel_map: KernelMap) -> Tensor:
-    """Gradient of the weight: per offset, inputs^T @ output gradients."""
+    """Gradient of the weight, (K, C_in, C_out): per offset, inputs^T @ output gradients."""
     grad_weight = features.new_zeros(
         (len(kernel_map.num_pairs), features.shape[1], grad_output.shape[1])
     )
@@ -111,17 +112,31 @@ def _correlate(features: Tensor, grad_output: Tensor, kernel_map: KernelMap) -> 
     return grad_weight
 
 
-class SubmanifoldConv3d(nn.Module):
-    """3x3x3 convolution whose outputs are exactly the occupied voxels; without bias.
+class _SparseConv3d(nn.Module):
+    """The weight of a sparse convolution, without bias; subclasses choose the kernel map.
 
     Args:
         in_features: C_in.
         out_features: C_out.
+
+    Attributes:
+        num_offsets: K, number of kernel offsets.
+        weight: (K, C_in, C_out).
     """
+
+    num_offsets: int
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__()
-        self.weight = _new_weight(27, in_features, out_features)
+        weight = torch.empty(self.num_offsets, in_features, out_features)
+        std = (2 / (self.num_offsets * in_features)) ** 0.5
+        self.weight = nn.Parameter(nn.init.normal_(weight, std=std))
+
+
+class SubmanifoldConv3d(_SparseConv3d):
+    """3x3x3 convolution whose output voxels are the input voxels; without bias."""
+
+    num_offsets = 27
 
     def forward(self, tensor: SparseTensor) -> SparseTensor:
         """(M, C_in) -> (M, C_out) on the same voxels."""
@@ -129,17 +144,10 @@ class SubmanifoldConv3d(nn.Module):
         return tensor.replace_features(sparse_convolution(tensor.features, self.weight, kernel_map))
 
 
-class DownsampleConv3d(nn.Module):
-    """2x2x2 convolution with stride 2 onto the next coarser level; without bias.
+class DownsampleConv3d(_SparseConv3d):
+    """2x2x2 convolution with stride 2 to the next coarser level; without bias."""
 
-    Args:
-        in_features: C_in.
-        out_features: C_out.
-    """
-
-    def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__()
-        self.weight = _new_weight(8, in_features, out_features)
+    num_offsets = 8
 
     def forward(self, tensor: SparseTensor) -> SparseTensor:
         """(M, C_in) -> (M_coarse, C_out)."""
@@ -149,17 +157,10 @@ class DownsampleConv3d(nn.Module):
         )
 
 
-class UpsampleConv3d(nn.Module):
-    """Transposed 2x2x2 convolution with stride 2, back onto a finer level; without bias.
+class UpsampleConv3d(_SparseConv3d):
+    """Transposed 2x2x2 convolution with stride 2 to the next finer level; without bias."""
 
-    Args:
-        in_features: C_in.
-        out_features: C_out.
-    """
-
-    def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__()
-        self.weight = _new_weight(8, in_features, out_features)
+    num_offsets = 8
 
     def forward(self, tensor: SparseTensor, fine: VoxelLevel) -> SparseTensor:
         """(M, C_in) -> (M_fine, C_out).
@@ -175,8 +176,3 @@ class UpsampleConv3d(nn.Module):
             )
         kernel_map = step.kernel_map.transpose()
         return SparseTensor(fine, sparse_convolution(tensor.features, self.weight, kernel_map))
-
-
-def _new_weight(num_offsets: int, in_features: int, out_features: int) -> nn.Parameter:
-    weight = torch.empty(num_offsets, in_features, out_features)
-    return nn.Parameter(nn.init.normal_(weight, std=(2 / (num_offsets * in_features)) ** 0.5))

@@ -1,4 +1,4 @@
-"""Voxel coordinates packed into one sortable int64 each: batch, x, y, z from high bits to low."""
+"""Packed keys: voxel coordinates as one sortable int64; batch, x, y, z from high to low bits."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ MAX_BATCHES = 1 << (63 - 3 * FIELD_BITS)
 _BIAS = 1 << (FIELD_BITS - 1)
 _FIELD_MASK = (1 << FIELD_BITS) - 1
 
-# One less than the field holds on each side, so that a neighbour's key never carries over.
+# One less than a field holds, so that the key of a neighbour does not change the next field.
 MAX_COORDINATE = _BIAS - 2
 
 
 def pack(coordinates: Tensor) -> Tensor:
     """Pack coordinates into keys that sort by batch, x, y, z.
 
-    Adding `key_step(dx, dy, dz)` to a key moves it to the neighbour's key.
+    A key plus `key_step(dx, dy, dz)` is the key of the neighbour at that offset.
 
     Args:
         coordinates: (M, 4) integer [batch, x, y, z]; |x|, |y|, |z| <= MAX_COORDINATE and
-            0 <= batch < MAX_BATCHES (the caller checks).
+            0 <= batch < MAX_BATCHES; the caller checks this.
 
     Returns:
         (M,) int64, not negative.
@@ -38,5 +38,5 @@ def unpack(keys: Tensor) -> Tensor:
 
 
 def key_step(dx: int, dy: int, dz: int) -> int:
-    """Difference between the key of a voxel's neighbour and its own."""
+    """Difference between the key of a neighbour at this offset and the key of a voxel."""
     return (dx << 2 * FIELD_BITS) + (dy << FIELD_BITS) + dz

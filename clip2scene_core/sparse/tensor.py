@@ -1,4 +1,4 @@
-"""Occupied voxels, level by level, and features that live on them."""
+"""The occupied voxels of each level, and tensors with one feature row per voxel."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from clip2scene_core.sparse.kernel_map import (
 
 @dataclass(frozen=True, eq=False)
 class VoxelLevel:
-    """The occupied voxels at one stride; its maps are built on first use and then kept.
+    """The occupied voxels at one stride. Its kernel maps are built on first use and kept.
 
     All tensors of one voxelisation share its levels, so each map is built once per forward pass.
 
     Attributes:
         keys: (M,) int64 packed keys, sorted and unique.
-        stride: Edge of a voxel in voxels of the finest level: 1, 2, 4, ...
+        stride: Edge of a voxel, in voxels of the finest level: 1, 2, 4, ...
     """
 
     keys: Tensor
@@ -36,7 +36,7 @@ class VoxelLevel:
 
     @cached_property
     def coordinates(self) -> Tensor:
-        """(M, 4) int32 [batch, x, y, z], counted in voxels of this level."""
+        """(M, 4) int32 [batch, x, y, z], in voxels of this level."""
         return packed_keys.unpack(self.keys)
 
     @cached_property
@@ -46,12 +46,12 @@ class VoxelLevel:
 
     @cached_property
     def neighbor_table(self) -> Tensor:
-        """(M, 27) int64 row of each neighbour, -1 where that voxel is empty."""
+        """(M, 27) int64 row of each neighbour, -1 if that voxel is empty."""
         return neighbor_table(self.neighbors)
 
     @cached_property
     def downsampling(self) -> Downsampling:
-        """The next coarser level, and the way to it."""
+        """The next coarser level, with the map to it."""
         parents = self.coordinates.clone()
         parents[:, 1:] >>= 1
         keys, parent_index = torch.unique(packed_keys.pack(parents), return_inverse=True)
@@ -67,7 +67,7 @@ class Downsampling:
     """One step to a coarser level.
 
     Attributes:
-        coarse: The level with voxels of twice the edge.
+        coarse: The level whose voxels have twice the edge.
         parent_index: (M,) int64 row in `coarse` of each voxel of the finer level.
         kernel_map: Map of the 2x2x2 convolution with stride 2.
     """
@@ -82,7 +82,7 @@ class SparseTensor:
     """One feature row per occupied voxel.
 
     Attributes:
-        level: The voxels, with the kernel maps that they share.
+        level: The M voxels, with their kernel maps.
         features: (M, F) float, in the order of `level.keys`.
     """
 
@@ -98,12 +98,12 @@ class SparseTensor:
 
     @property
     def coordinates(self) -> Tensor:
-        """(M, 4) int32 [batch, x, y, z], counted in voxels of this level."""
+        """(M, 4) int32 [batch, x, y, z], in voxels of this level."""
         return self.level.coordinates
 
     @property
     def stride(self) -> int:
-        """Edge of a voxel in voxels of the finest level."""
+        """Edge of a voxel, in voxels of the finest level."""
         return self.level.stride
 
     def replace_features(self, features: Tensor) -> SparseTensor:

@@ -1,4 +1,4 @@
-"""From points to voxels and back."""
+"""Find the voxels of points, average features of points in voxels, and interpolate them back."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clip2scene_core.sparse import packed_keys
-from clip2scene_core.sparse.kernel_map import CENTER_OFFSET, NUM_NEIGHBOURS
+from clip2scene_core.sparse.kernel_map import CENTER_OFFSET, NUM_NEIGHBORS
 from clip2scene_core.sparse.tensor import SparseTensor, VoxelLevel
 
-# Distance in a row of the neighbour table between neighbours along x, y and z.
+# Index steps along x, y and z in a row of the neighbour table.
 _TABLE_STEPS = (9, 3, 1)
 
 
 @dataclass(frozen=True, eq=False)
 class PointsOnLevel:
-    """Where the points lie on one level.
+    """The voxels of N points on one level.
 
     Attributes:
-        level: The voxels.
+        level: The M voxels.
         voxel_index: (N,) int64 row of the voxel that holds each point.
-        num_points: (M,) int64 points in each voxel, at least 1.
+        num_points: (M,) int64 number of points in each voxel, at least 1.
         corner_index: (N, 8) int64 rows of the voxels whose centres surround each point.
         corner_weight: (N, 8) float32 trilinear weights; 0 for empty voxels, each row sums to 1.
     """
@@ -37,13 +37,13 @@ class PointsOnLevel:
 
 @dataclass(frozen=True, eq=False)
 class Voxels:
-    """The voxels of a batch of point clouds.
+    """The voxels of a batch of point clouds with N points in all.
 
     Attributes:
-        level: The finest level; it leads to the coarser ones.
-        point_to_voxel: (N,) int64 row in `coordinates` of each point's voxel.
-        positions: (N, 3) float32 points in units of the voxel size.
-        voxel_size: Edge of a voxel of the finest level in metres.
+        level: The finest level; coarser levels are built from it.
+        point_to_voxel: (N,) int64 row in `coordinates` of the voxel of each point.
+        positions: (N, 3) float32 points, in units of the voxel size.
+        voxel_size: Edge of a voxel of the finest level, metres.
     """
 
     level: VoxelLevel
@@ -58,7 +58,11 @@ class Voxels:
         return self.level.coordinates
 
     def points_on(self, stride: int) -> PointsOnLevel:
-        """Locate the points on the level of this stride (1, 2, 4, ...); built once and kept."""
+        """Find the voxels of the points at this stride (1, 2, 4, ...); computed once and kept.
+
+        Raises:
+            ValueError: If the stride is not a power of 2.
+        """
         if stride not in self._points_on_level:
             level, voxel_index = self.level, self.point_to_voxel
             while level.stride < stride:
@@ -74,16 +78,16 @@ def voxelize(points: Tensor, batch_index: Tensor, voxel_size: float) -> Voxels:
     """Find the occupied voxels of a batch of point clouds.
 
     Args:
-        points: (N, 3) float32 metres; N may be 0.
-        batch_index: (N,) int64 cloud of each point, 0 <= batch_index < 512.
-        voxel_size: Edge in metres.
+        points: (N, 3) float32, metres; N may be 0.
+        batch_index: (N,) int64 index of the cloud of each point, 0 <= batch_index < 512.
+        voxel_size: Edge of a voxel, metres.
 
     Returns:
-        Voxels. A point at p lies in the voxel floor(p / voxel_size).
+        The voxels. A point at p lies in the voxel floor(p / voxel_size).
 
     Raises:
         ValueError: If a shape is wrong, the voxel size is not positive, a coordinate is not finite
-            or too far away (131,070 voxels from the origin), or a batch index is out of range.
+            or is 131,070 voxels or more from the origin, or a batch index is out of range.
     """
     if points.ndim != 2 or points.shape[1] != 3:
         raise ValueError(
@@ -107,14 +111,14 @@ def voxel_mean(point_features: Tensor, voxels: Voxels, stride: int = 1) -> Spars
 
     Args:
         point_features: (N, F) float.
-        voxels: The points' voxels.
-        stride: Level to average on.
+        voxels: The voxels of the points.
+        stride: Stride of the level to average on.
 
     Returns:
         Tensor with features (M, F) on the level of this stride.
 
     Raises:
-        ValueError: If there is not one feature row per point.
+        ValueError: If the number of feature rows is not N.
     """
     located = voxels.points_on(stride)
     if point_features.ndim != 2 or len(point_features) != len(located.voxel_index):
@@ -122,7 +126,7 @@ def voxel_mean(point_features: Tensor, voxels: Voxels, stride: int = 1) -> Spars
             f"point_features must be ({len(located.voxel_index)}, F), one row per point, "
             f"got {tuple(point_features.shape)}"
         )
-    # Sums of many bfloat16 numbers would lose the small ones.
+    # A sum of many bfloat16 numbers would lose the small ones.
     sum_dtype = torch.promote_types(point_features.dtype, torch.float32)
     sums = point_features.new_zeros((len(located.level), point_features.shape[1]), dtype=sum_dtype)
     sums = sums.index_add(0, located.voxel_index, point_features.to(sum_dtype))
@@ -133,18 +137,18 @@ def voxel_mean(point_features: Tensor, voxels: Voxels, stride: int = 1) -> Spars
 def devoxelize(tensor: SparseTensor, voxels: Voxels) -> Tensor:
     """Interpolate voxel features at the points.
 
-    Trilinear between the eight surrounding voxel centres; empty voxels are left out and the other
-    weights scaled up. The point's own voxel always takes part.
+    The interpolation is trilinear between the eight surrounding voxel centres. Empty voxels are
+    left out, and the other weights are scaled to the sum 1. The voxel of the point is never empty.
 
     Args:
         tensor: Features (M, F) on any level of `voxels`.
-        voxels: The points' voxels.
+        voxels: The voxels of the points.
 
     Returns:
         (N, F) float.
 
     Raises:
-        ValueError: If `tensor` does not live on a level of `voxels`.
+        ValueError: If `tensor` is not on a level of `voxels`.
     """
     located = voxels.points_on(tensor.stride)
     if tensor.level is not located.level:
@@ -184,11 +188,11 @@ def _check_range(points: Tensor, positions: Tensor, batch_index: Tensor, voxel_s
 def _locate(positions: Tensor, level: VoxelLevel, voxel_index: Tensor) -> PointsOnLevel:
     own_coordinates = level.coordinates.index_select(0, voxel_index)[:, 1:]
     from_center = positions / level.stride - own_coordinates - 0.5  # (N, 3) in [-0.5, 0.5)
-    # Per axis, the point lies between its own voxel's centre and that of the next voxel on its
-    # side, which takes part with a weight of |from_centre|. The eight corners are all combinations.
+    # On each axis, the point lies between the centre of its voxel and the centre of the next voxel
+    # on its side, whose weight is |from_center|. The eight corners are all combinations.
     far_weight = from_center.abs()
     far_step = torch.where(from_center < 0, -1, 1) * voxel_index.new_tensor(_TABLE_STEPS)
-    corner = voxel_index[:, None] * NUM_NEIGHBOURS + CENTER_OFFSET  # (N, 1) in the neighbour table
+    corner = voxel_index[:, None] * NUM_NEIGHBORS + CENTER_OFFSET  # (N, 1) in the neighbour table
     weight = torch.ones_like(far_weight[:, :1])
     for axis in range(3):
         far = far_weight[:, axis, None]

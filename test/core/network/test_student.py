@@ -59,7 +59,10 @@ def test_a_student_of_any_network_and_input_comes_back_from_its_checkpoint(
     assert embeddings.shape == (5760, 16)
     assert embeddings.std(dim=0).max() > 1e-4
     assert torch.equal(embeddings, checkpoint.student.embed_semantics(points, ONE_SWEEP))
-    assert torch.equal(embeddings, loaded.student(points, ONE_SWEEP)[0])
+    semantic, spatial = loaded.student(points, ONE_SWEEP)
+    assert torch.equal(embeddings, semantic)
+    assert spatial.shape == semantic.shape
+    assert not torch.equal(spatial, semantic)
 
 
 @pytest.mark.parametrize(
