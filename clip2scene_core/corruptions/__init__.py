@@ -1,6 +1,7 @@
-"""Samples in, the same samples in worse weather or with failing sensors out.
+"""Corrupt samples: bad weather and failing sensors.
 
-Read `corruption` (eight kinds in five strengths, in physical units), then what they do: `weather`,
-`haze`, `sensor`, `rig`, with `rings` and `echoes` below; `apply` corrupts in memory, `tables` and
-`writer` corrupt a data set on disk.
+Read `corruption` (eight kinds in five strengths, in physical units). `echoes` (corrupted points)
+and `rings` (LiDAR rings) serve the kinds: `weather` (fog and rain, points), `haze` (fog and rain,
+images), `sensor` (LiDAR) and `rig` (calibration, clocks, lost cameras). `apply` corrupts samples in
+memory; `tables` and `writer` corrupt a data set on disk.
 """

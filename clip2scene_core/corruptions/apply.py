@@ -33,16 +33,16 @@ def corrupt(sample: Sample, corruption: Corruption) -> Sample:
     """Corrupt a sample.
 
     Args:
-        sample: In clear weather, from sound sensors.
-        corruption: What goes wrong.
+        sample: Sample without corruption.
+        corruption: Kind and strength.
 
     Returns:
-        A sample of the same keyframe. Labels stay with their points; points on no thing (fog,
-        drops, cross talk) carry IGNORE_LABEL.
+        A sample of the same keyframe. Labels stay with their points. False points (fog, drops,
+        cross talk) have the label IGNORE_LABEL.
 
     Raises:
-        ValueError: If beams shall be lost and the points lie on no rings, or cameras shall be
-            delayed and the sample has no previous sweep to show the motion.
+        ValueError: If beams are lost and the points have no rings, or if cameras are delayed and
+            the sample has no previous sweep, so that the motion is unknown.
     """
     sweeps = tuple(corrupt_sweep(s, corruption, sample.scene_token) for s in sample.sweeps)
     views = [
@@ -53,12 +53,12 @@ def corrupt(sample: Sample, corruption: Corruption) -> Sample:
 
 
 def corrupt_sweep(sweep: Sweep, corruption: Corruption, scene_token: str) -> Sweep:
-    """Corrupt one sweep, with its labels if it has some.
+    """Corrupt one sweep and its labels, if it has labels.
 
     Args:
-        sweep: As measured.
-        corruption: What goes wrong; kinds that spare the LiDAR change nothing.
-        scene_token: Of its scene.
+        sweep: Sweep without corruption.
+        corruption: Kind and strength; camera kinds do not change the sweep.
+        scene_token: Token of the scene of the sweep.
     """
     echoes = corrupt_points(sweep.points, corruption, scene_token, sweep.stamp_ns)
     labels = sweep.labels
@@ -70,19 +70,19 @@ def corrupt_sweep(sweep: Sweep, corruption: Corruption, scene_token: str) -> Swe
 def corrupt_points(
     points: NDArray[np.float32], corruption: Corruption, scene_token: str, stamp_ns: int
 ) -> Echoes:
-    """Corrupt the points of one sweep, and say which of them survive.
+    """Corrupt the points of one sweep.
 
     Args:
         points: (N, 4) float32 as in Sweep.
-        corruption: What goes wrong; kinds that spare the LiDAR change nothing.
-        scene_token: Of its scene: lost beams stay lost.
-        stamp_ns: Of the sweep.
+        corruption: Kind and strength; camera kinds do not change the points.
+        scene_token: Token of the scene; all sweeps of a scene lose the same beams.
+        stamp_ns: Time of the sweep, nanoseconds.
 
     Returns:
-        M points with their origin.
+        M points, with the index of the original point of each.
 
     Raises:
-        ValueError: If beams shall be lost and the points lie on no rings.
+        ValueError: If beams are lost and the points have no rings.
     """
     rng = corruption.stream(scene_token, "sweep", stamp_ns)
     match corruption.parameters:
@@ -102,13 +102,13 @@ def corrupt_points(
 def corrupt_image(
     view: CameraView, sweep: Sweep, corruption: Corruption, scene_token: str
 ) -> CameraView:
-    """Corrupt one image; the camera stays where it is.
+    """Corrupt one image; the pose of the camera does not change.
 
     Args:
-        view: As taken.
-        sweep: An uncorrupted sweep near in time.
-        corruption: What goes wrong; only fog and rain change images.
-        scene_token: Of its scene.
+        view: View without corruption.
+        sweep: Sweep without corruption, near in time.
+        corruption: Kind and strength; only fog and rain change images.
+        scene_token: Token of the scene of the view.
     """
     match corruption.parameters:
         case Fog() as fog:

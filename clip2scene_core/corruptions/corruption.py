@@ -1,4 +1,4 @@
-"""What can go wrong with a recording, in five strengths each, as physical numbers."""
+"""The kinds of corruption, with five strengths each, in physical units."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fog:
-    """Droplets that dim what lies behind them and shine back themselves.
+    """Fog: droplets that attenuate light and scatter it back.
 
     Attributes:
-        visibility_m: Meteorological visibility: where 5 % of the contrast is left.
+        visibility_m: Meteorological visibility, metres: the distance at which 5 % of the contrast
+            is left.
     """
 
     visibility_m: float
@@ -26,11 +27,11 @@ class Fog:
 
 @dataclass(frozen=True)
 class Rain:
-    """Drops in front of the sensors and water on every surface.
+    """Rain: drops in front of the sensors, and wet surfaces.
 
     Attributes:
-        rate_mm_h: Rainfall.
-        wet_reflectivity: Reflectivity of a wet surface as a share of the dry one's.
+        rate_mm_h: Rainfall, millimetres per hour.
+        wet_reflectivity: Reflectivity of a wet surface over that of the dry surface.
     """
 
     rate_mm_h: float
@@ -42,10 +43,10 @@ class Rain:
 
 @dataclass(frozen=True)
 class BeamLoss:
-    """Lasers that no longer fire.
+    """LiDAR lasers that do not fire.
 
     Attributes:
-        share: Share of the LiDAR's rings without points, 0 to 1.
+        share: Share of the rings of the LiDAR without points, 0 to 1.
     """
 
     share: float
@@ -56,11 +57,11 @@ class BeamLoss:
 
 @dataclass(frozen=True)
 class MotionSmear:
-    """Motion during a revolution that nobody compensated.
+    """Motion during a revolution without motion compensation.
 
     Attributes:
         speed_mps: Forward speed, metres per second.
-        yaw_rate_deg_s: Rate of turn, degrees per second, to either side.
+        yaw_rate_deg_s: Absolute yaw rate, degrees per second.
     """
 
     speed_mps: float
@@ -72,10 +73,10 @@ class MotionSmear:
 
 @dataclass(frozen=True)
 class CrossTalk:
-    """Pulses of another LiDAR, taken for the own ones.
+    """Pulses of another LiDAR that the LiDAR receives as its own.
 
     Attributes:
-        share: Share of the points that stand at a false range, 0 to 1.
+        share: Share of the points with a false range, 0 to 1.
     """
 
     share: float
@@ -86,11 +87,11 @@ class CrossTalk:
 
 @dataclass(frozen=True)
 class Miscalibration:
-    """Cameras that are not where the calibration says.
+    """Cameras with wrong extrinsics.
 
     Attributes:
-        angle_deg: Angle of the rotation, about a random axis, degrees.
-        distance_m: Length of the translation, in a random direction, metres.
+        angle_deg: Angle of the rotation about a random axis, degrees.
+        distance_m: Length of the translation in a random direction, metres.
     """
 
     angle_deg: float
@@ -102,10 +103,10 @@ class Miscalibration:
 
 @dataclass(frozen=True)
 class TimeOffset:
-    """Cameras whose clock runs ahead of the LiDAR's.
+    """Cameras whose clock is ahead of the LiDAR's clock.
 
     Attributes:
-        offset_ms: How much later than the truth an image is stamped, milliseconds.
+        offset_ms: Stamp of an image minus its true time, milliseconds.
     """
 
     offset_ms: float
@@ -116,10 +117,10 @@ class TimeOffset:
 
 @dataclass(frozen=True)
 class CameraLoss:
-    """Cameras that deliver nothing.
+    """Cameras without images.
 
     Attributes:
-        num_cameras: How many, at most all that there are.
+        num_cameras: Number of lost cameras; at most all are lost.
     """
 
     num_cameras: int
@@ -149,18 +150,18 @@ STRENGTHS: Final[dict[str, tuple[Parameters, ...]]] = {
     "time_offset": tuple(TimeOffset(offset) for offset in (20, 50, 100, 200, 400)),
     "camera_loss": tuple(CameraLoss(count) for count in (1, 2, 3, 4, 5)),
 }  # fmt: skip
-"""Parameters of strength 1 to 5 by kind."""
+"""Parameters of the strengths 1 to 5, by kind."""
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """One corruption of a whole recording.
+    """One corruption of a whole data set.
 
     Attributes:
-        kind: A key of STRENGTHS.
+        kind: Key of STRENGTHS.
         strength: 1 (slight) to 5 (severe).
-        seed: Decides all that is random. The same reading is always corrupted alike, in whichever
-            order and sample it is read, and a lost beam or camera stays lost for the scene.
+        seed: Seed of all random draws. A reading is corrupted in the same way in every sample and
+            in any order, and a lost beam or camera is lost in the whole scene.
 
     Raises:
         ValueError: If the kind or the strength is unknown.
@@ -180,16 +181,16 @@ class Corruption:
 
     @property
     def parameters(self) -> Parameters:
-        """The physical numbers behind kind and strength."""
+        """The physical values of this kind and strength."""
         return STRENGTHS[self.kind][self.strength - 1]
 
     def stream(self, *parts: object) -> np.random.Generator:
-        """Random numbers for one purpose; all strengths draw the same ones.
+        """Make the random generator for one purpose; it is the same for all strengths.
 
         Args:
-            parts: Name the purpose: scene, stamp, sensor.
+            parts: Values that name the purpose: scene, stamp, sensor.
         """
-        # `clip2scene --help` lists the strengths and must not wait for NumPy.
+        # `clip2scene --help` lists the strengths and must not wait for the import of NumPy.
         import numpy as np
 
         name = "/".join(map(str, (self.seed, *parts)))

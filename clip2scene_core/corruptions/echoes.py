@@ -1,4 +1,4 @@
-"""What a corrupted LiDAR reports, and which of the true points each report stems from."""
+"""The points of a corrupted sweep, with the original point of each."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Echoes:
-    """The points of a corrupted sweep beside those of the original one, N.
+    """The M points of a corrupted sweep, with their indices in the N original points.
 
     Attributes:
         points: (M, 4) float32 as in Sweep.
-        beam: (M,) int64, index of the original point that the same laser pulse gave.
-        is_false: (M,) bool; such a point is no longer on the thing that the original point was on.
+        beam: (M,) int64, index of the original point of the same laser pulse.
+        is_false: (M,) bool, whether the point is no longer on the surface of the original point.
     """
 
     points: NDArray[np.float32]
@@ -23,14 +23,14 @@ class Echoes:
     is_false: NDArray[np.bool_]
 
     def carry(self, values: NDArray[np.integer], false_value: int) -> NDArray[np.integer]:
-        """Take what is known of the original points along.
+        """Move values of the original points to the corrupted points.
 
         Args:
-            values: (N,), one for each original point, for example labels.
-            false_value: Stands where a point is false.
+            values: (N,) integers, one for each original point, for example labels.
+            false_value: Value of a false point.
 
         Returns:
-            (M,), of the type of `values`.
+            (M,), with the dtype of `values`.
         """
         carried = values[self.beam]
         carried[self.is_false] = false_value
@@ -38,9 +38,9 @@ class Echoes:
 
 
 def all_true(points: NDArray[np.float32]) -> Echoes:
-    """Every point survived, wherever it moved.
+    """Make the record of a sweep without lost and false points; points may have moved.
 
     Args:
-        points: (N, 4) float32.
+        points: (N, 4) float32 as in Sweep, in the original order.
     """
     return Echoes(points, np.arange(len(points)), np.zeros(len(points), dtype=np.bool_))

@@ -1,4 +1,4 @@
-"""Fog and rain between a camera and what it sees."""
+"""Fog and rain in camera images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from clip2scene_core.sample import CameraView, Sweep
 _GAMMA: Final = 2.2
 _CELLS_ACROSS: Final = 40
 _FAR_M: Final = 100.0
-"""Distance where a whole column of the image shows no LiDAR point."""
+"""Distance of a column of the image without LiDAR points, metres."""
 
 _AIRLIGHT_PERCENTILE: Final = 95
 _EXPOSURE_S: Final = 0.004
@@ -34,33 +34,33 @@ _MAX_SLANT: Final = 0.2
 
 
 def fog_view(view: CameraView, sweep: Sweep, fog: Fog) -> CameraView:
-    """See an image through fog.
+    """Add fog to an image.
 
     Args:
-        view: The image in clear air.
-        sweep: A clear sweep near in time: it knows the distances.
-        fog: How dense.
+        view: View in clear air.
+        sweep: Sweep in clear air, near in time; it gives the distances.
+        fog: Density of the fog.
 
     Returns:
-        The view with another image.
+        The view with the new image.
 
     Source: Koschmieder's law, light = t · light + (1 - t) · airlight with t = exp(-extinction ·
-    distance). The airlight is the image's own brightest tone (its 95th percentile).
+    distance). The airlight is the 95th percentile of the light of the image.
     """
     return _veil(view, sweep, extinction_of_fog(fog))
 
 
 def rain_view(view: CameraView, sweep: Sweep, rain: Rain, rng: np.random.Generator) -> CameraView:
-    """See an image through rain: a veil like that of fog, and streaks of near drops.
+    """Add rain to an image: a veil as in fog, and streaks of near drops.
 
     Args:
-        view: The image in clear air.
-        sweep: A clear sweep near in time.
-        rain: How much of it.
-        rng: Where the drops are.
+        view: View in clear air.
+        sweep: Sweep in clear air, near in time; it gives the distances.
+        rain: Rainfall.
+        rng: Generator for the drops.
 
     Returns:
-        The view with another image.
+        The view with the new image.
 
     Source: drops by Marshall and Palmer (1948); as in Garg and Nayar, "Vision and Rain" (IJCV
     2007), a drop shows the bright sky for the share of the exposure in which it covers a pixel.
@@ -72,14 +72,14 @@ def rain_view(view: CameraView, sweep: Sweep, rain: Rain, rng: np.random.Generat
 
 
 def distance_image(view: CameraView, sweep: Sweep) -> NDArray[np.float32]:
-    """Guess how far away each pixel's surface is.
+    """Estimate the distance of the surface in each pixel.
 
-    The nearest LiDAR point of each coarse cell counts. Where there is none, the surface of the
-    next cell below is taken to go on: what stands on the ground reaches up. The sky is as far as
-    the horizon below it.
+    A coarse cell has the distance of its nearest LiDAR point. A cell without points has the
+    distance of the cell below it, because objects on the ground reach upwards. So the sky has the
+    distance of the horizon below it.
 
     Args:
-        view: Camera with its pose.
+        view: Camera view with its pose.
         sweep: Any sweep near in time.
 
     Returns:
@@ -111,19 +111,19 @@ def _veil(view: CameraView, sweep: Sweep, extinction_per_m: float) -> CameraView
 
 
 def _streaks(view: CameraView, rain: Rain, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Share of each pixel's exposure that drops take: (H, W) float32 in [0, 1]."""
+    """Share of the exposure in which a drop covers each pixel: (H, W) float32 in [0, 1]."""
     height, width = view.image.shape[:2]
     focal_px = float(view.intrinsics[0, 0])
     per_m3, slope_per_mm = drop_sizes(rain)
     count = per_m3 / slope_per_mm * math.exp(-slope_per_mm * _SMALLEST_STREAK_MM)
-    farthest_m = 4e-3 * focal_px / _THINNEST_STREAK_PX  # a drop of 4 mm is as thin as that
+    farthest_m = 4e-3 * focal_px / _THINNEST_STREAK_PX  # a drop of 4 mm has the minimum width
     volume_m3 = width * height / focal_px**2 * farthest_m**3 / 3
     num_drops = rng.poisson(count * volume_m3)
     diameter_mm = _SMALLEST_STREAK_MM + rng.exponential(1 / slope_per_mm, num_drops)
     distance_m = farthest_m * np.cbrt(rng.random(num_drops))
     width_px = focal_px * diameter_mm * 1e-3 / distance_m
     seen = (width_px > _THINNEST_STREAK_PX) & (distance_m > _NEAREST_STREAK_M)
-    # Speed of fall in m/s, Atlas et al. (1973).
+    # Fall speed in m/s, Atlas et al. (1973).
     fall_m = (9.65 - 10.3 * np.exp(-0.6 * diameter_mm)) * _EXPOSURE_S
     length_px = focal_px * fall_m / distance_m
     cover = diameter_mm * 1e-3 / fall_m * np.minimum(width_px, 1)
@@ -138,7 +138,7 @@ def _streaks(view: CameraView, rain: Rain, rng: np.random.Generator) -> NDArray[
 
 
 def _light(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Light behind the values of pixels, 0 to 1."""
+    """Linear light of the pixels (H, W, 3), in [0, 1]."""
     values = ((np.arange(256) / 255) ** _GAMMA).astype(np.float32)
     light: NDArray[np.float32] = values[image]
     return light

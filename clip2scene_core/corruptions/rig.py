@@ -1,4 +1,4 @@
-"""What goes wrong between sensors: calibration, clocks, and cameras that are gone."""
+"""Corruptions of the sensor rig: wrong extrinsics, wrong clocks, lost cameras."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _MS_TO_NS = 1_000_000
 def misplace(
     T_parent_camera: NDArray[np.float64], error: Miscalibration, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Turn and move a camera by as much as its calibration is wrong.
+    """Rotate and move a camera by a calibration error.
 
     Args:
-        T_parent_camera: (4, 4) float64, calibration or pose of the camera.
-        error: Angle and distance.
-        rng: Axis and direction. A larger error with the same numbers goes the same way.
+        T_parent_camera: (4, 4) float64, extrinsics or pose of the camera.
+        error: Angle and distance of the error.
+        rng: Generator for axis and direction; both are the same for all strengths.
 
     Returns:
-        (4, 4) float64.
+        (4, 4) float64, the wrong extrinsics or pose.
     """
     axis, direction = rng.normal(size=(2, 3))
     half_angle = np.radians(error.angle_deg) / 2
@@ -35,14 +35,14 @@ def misplace(
 
 
 class Motion:
-    """Where a body was over time: interpolated, and before and after at constant speed.
+    """Poses of a body over time: interpolated, and extrapolated at constant speed.
 
     Args:
-        stamps_ns: Nanoseconds, in any order; of equal ones the last counts.
-        poses: (4, 4) float64 T_global_body at each stamp.
+        stamps_ns: Stamps in nanoseconds, in any order; of equal stamps the last one is used.
+        poses: T_global_body at each stamp, (4, 4) float64.
 
     Raises:
-        ValueError: If there are fewer than two different stamps: they show no motion.
+        ValueError: If there are fewer than two different stamps, so that the motion is unknown.
     """
 
     def __init__(self, stamps_ns: Sequence[int], poses: Sequence[NDArray[np.float64]]) -> None:
@@ -66,16 +66,16 @@ class Motion:
 def delay(
     T_global_camera: NDArray[np.float64], stamp_ns: int, offset: TimeOffset, motion: Motion
 ) -> tuple[NDArray[np.float64], int]:
-    """Stamp an image too late, so that it is taken for one from another place.
+    """Give an image a stamp that is too late, with the pose of the camera at that stamp.
 
     Args:
-        T_global_camera: (4, 4) float64, true pose at the true stamp.
-        stamp_ns: True stamp.
-        offset: How much too late.
-        motion: Of any body that is fixed to the camera.
+        T_global_camera: (4, 4) float64, pose at the true stamp.
+        stamp_ns: True stamp, nanoseconds.
+        offset: Error of the stamp.
+        motion: Motion of any body that is fixed to the camera.
 
     Returns:
-        (4, 4) float64 pose of the camera at the false stamp, and that stamp.
+        Pose of the camera at the false stamp, (4, 4) float64, and the false stamp, nanoseconds.
     """
     false_ns = stamp_ns + round(offset.offset_ms * _MS_TO_NS)
     moved = motion.at(false_ns) @ invert(motion.at(stamp_ns))
@@ -83,15 +83,15 @@ def delay(
 
 
 def lost_cameras(names: Collection[str], loss: CameraLoss, rng: np.random.Generator) -> set[str]:
-    """Choose the cameras that deliver nothing.
+    """Choose the lost cameras.
 
     Args:
-        names: Of all cameras.
-        loss: How many.
-        rng: Which. A larger loss with the same numbers takes the same cameras and more.
+        names: Names of all cameras.
+        loss: Number of lost cameras.
+        rng: Generator for the choice. A larger loss loses the same cameras and more.
 
     Returns:
-        Their names, at most all.
+        Names of the lost cameras.
     """
     return {str(name) for name in rng.permutation(sorted(names))[: loss.num_cameras]}
 

@@ -1,4 +1,4 @@
-"""Which laser of a spinning LiDAR a point came from, recovered from where the points lie."""
+"""Find the ring (laser) of each point of a spinning LiDAR from the positions of the points."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 _NEAREST_M: Final = 2.5
-"""Nearer points lie on the vehicle itself; they say little about the direction of a laser."""
+"""Nearer points are on the ego vehicle; they show the direction of a laser badly."""
 
 _BIN_DEG: Final = 0.1
 _MIN_SPACING_DEG: Final = 0.25
 _MIN_SHARE: Final = 0.05
 _MIN_ON_RING: Final = 0.8
-"""Share of the points nearer to a ring than a quarter of the spacing; by chance it is half."""
+"""Minimum share of points within a quarter of the spacing from a ring; random points have half."""
 
 _MAX_TRAVEL_M: Final = 2.0
 _TRAVEL_STEP_M: Final = 0.05
 _MAX_POINTS: Final = 6_000
 _PASSES: Final = 2
-"""The azimuth of a point tells its time, and its time corrects the azimuth of a near point."""
+"""Iterations: the azimuth of a point gives its time, and its time corrects its azimuth."""
 
 
 def time_in_revolution(points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """When each point was measured, by its azimuth.
+    """Compute the time of each point within the revolution from its azimuth.
 
     Args:
-        points: (N, 3) or more, x right, y forward, as nuScenes mounts its LiDAR.
+        points: (N, 3) or more float, in nuScenes' LiDAR frame: x right, y forward.
 
     Returns:
-        (N,) float64 from 0 (start) to 1 (end, the sweep's stamp): nuScenes' LiDAR starts at the
-        left of the vehicle and turns clockwise.
+        (N,) float64 from 0 (start) to 1 (end, the stamp of the sweep). nuScenes' LiDAR starts at
+        the left of the vehicle and turns clockwise.
     """
     azimuth = np.arctan2(points[:, 1], points[:, 0]).astype(np.float64)
     time: NDArray[np.float64] = np.remainder(np.pi - azimuth, 2 * np.pi) / (2 * np.pi)
@@ -41,20 +41,19 @@ def time_in_revolution(points: NDArray[np.floating]) -> NDArray[np.float64]:
 def ring_of_points(points: NDArray[np.floating]) -> tuple[NDArray[np.int64], int]:
     """Find the rings of a sweep by elevation.
 
-    The elevation of a ring is constant where it was measured, but compensating the motion of the
-    vehicle bends it: by more than the rings' spacing near a vehicle at town speed. So the distance
-    travelled in a revolution is found first, as the one that makes the elevations sharpest when it
-    is taken out again.
+    A ring has a constant elevation when it is measured. Motion compensation changes the elevation,
+    near a vehicle at town speed by more than the spacing of the rings. So the travelled distance of
+    the revolution is estimated first: its removal makes the elevations sharpest.
 
     Args:
         points: (N, 3) or more float, metres, LiDAR frame: x right, y forward, z up.
 
     Returns:
-        (N,) int64 ring of each point, 0 = lowest, and the number of rings. Rings without points
+        Ring of each point, (N,) int64, 0 = lowest, and the number of rings. Rings without points
         are not counted.
 
     Raises:
-        ValueError: If the points lie on no rings.
+        ValueError: If the points have no rings.
     """
     far = points[np.linalg.norm(points[:, :3], axis=1) > _NEAREST_M]
     some = far[:: 1 + len(far) // _MAX_POINTS]
@@ -73,7 +72,7 @@ def ring_of_points(points: NDArray[np.floating]) -> tuple[NDArray[np.int64], int
 
 
 def _elevation_deg(points: NDArray[np.floating], travel_m: float) -> NDArray[np.float64]:
-    """Elevation above the horizon as it was measured, before the motion was compensated."""
+    """Elevation (N,) over the horizon at the measurement, before motion compensation."""
     measured = points[:, :3].copy()
     for _ in range(_PASSES):
         measured[:, 1] = points[:, 1] + travel_m * (1 - time_in_revolution(measured))
@@ -89,7 +88,7 @@ def _histogram(elevation_deg: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _peaks_deg(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Elevations of the rings, lowest first: where most points lie, then most of the rest."""
+    """Elevations of the rings, lowest first: the highest peak, then the highest of the rest, ..."""
     remaining = np.convolve(counts, np.ones(3), mode="same")
     least = _MIN_SHARE * remaining.max(initial=0)
     reach = round(_MIN_SPACING_DEG / _BIN_DEG)

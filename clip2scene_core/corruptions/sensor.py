@@ -1,4 +1,4 @@
-"""What goes wrong inside a LiDAR: lost beams, motion left in the sweep, another LiDAR's pulses."""
+"""Corruptions of a LiDAR: lost beams, uncompensated motion, and pulses of another LiDAR."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from clip2scene_core.corruptions.echoes import Echoes, all_true
 from clip2scene_core.corruptions.rings import ring_of_points, time_in_revolution
 
 _REVOLUTION_S: Final = 0.05
-"""nuScenes' LiDAR turns at 20 Hz."""
+"""Duration of a revolution; nuScenes' LiDAR turns at 20 Hz."""
 
 _NEAREST_M: Final = 1.0
 _FARTHEST_M: Final = 100.0
 
 
 def lose_beams(points: NDArray[np.float32], loss: BeamLoss, rng: np.random.Generator) -> Echoes:
-    """Take all points of some rings away.
+    """Remove all points of some rings.
 
     Args:
         points: (N, 4) float32 as in Sweep.
-        loss: How many rings.
-        rng: Which rings. A larger loss with the same numbers takes the same rings and more.
+        loss: Share of lost rings.
+        rng: Generator for the choice. A larger loss loses the same rings and more.
 
     Returns:
         The points of the other rings.
 
     Raises:
-        ValueError: If the points lie on no rings.
+        ValueError: If the points have no rings.
     """
     ring, num_rings = ring_of_points(points)
     lost = rng.permutation(num_rings)[: round(loss.share * num_rings)]
@@ -39,15 +39,15 @@ def lose_beams(points: NDArray[np.float32], loss: BeamLoss, rng: np.random.Gener
 
 
 def smear(points: NDArray[np.float32], motion: MotionSmear, rng: np.random.Generator) -> Echoes:
-    """Leave the motion of one revolution in the points.
+    """Add the motion of one revolution to the points.
 
-    A point measured t before the sweep's stamp is given in the frame of its own moment, in which
-    the sensor stood speed · t farther back and was turned by -yaw rate · t.
+    A point at the time t before the stamp is given in the LiDAR frame at its time. There the sensor
+    was speed · t farther back and rotated by -yaw rate · t.
 
     Args:
         points: (N, 4) float32 as in Sweep, x right, y forward.
-        motion: Speed and rate of turn.
-        rng: To which side the vehicle turns.
+        motion: Speed and yaw rate.
+        rng: Generator for the direction of the turn.
 
     Returns:
         All N points, moved.
@@ -62,16 +62,16 @@ def smear(points: NDArray[np.float32], motion: MotionSmear, rng: np.random.Gener
 
 
 def cross_talk(points: NDArray[np.float32], talk: CrossTalk, rng: np.random.Generator) -> Echoes:
-    """Put some points at the range that another LiDAR's pulse pretends.
+    """Move some points to the false range of another LiDAR's pulse.
 
     Args:
-        points: (N, 4) float32 as in Sweep. Those on the vehicle, nearer than 1 m, stay.
-        talk: How many of the others.
-        rng: Which points, at which range, and how bright. A larger share with the same numbers
-            takes the same points and more.
+        points: (N, 4) float32 as in Sweep. Points nearer than 1 m (the vehicle) do not move.
+        talk: Share of moved points.
+        rng: Generator for the choice, the ranges and the intensities. A larger share moves the same
+            points and more.
 
     Returns:
-        All N points; the displaced ones are false and stay on their beam.
+        All N points. Moved points are false; they stay on their beam.
     """
     ranges = np.linalg.norm(points[:, :3], axis=1)
     is_false = (rng.random(len(points)) < talk.share) & (ranges > _NEAREST_M)

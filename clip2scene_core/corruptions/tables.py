@@ -1,4 +1,4 @@
-"""The tables of a corrupted data set: those of the original, with the rows that differ."""
+"""The tables of a corrupted data set: those of the original, with changed rows."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _COPIED: Final = ("attribute", "category", "instance", "log", "map", "sensor", "
 
 @dataclass
 class Readings:
-    """What the corrupted data set holds.
+    """The readings of a corrupted data set.
 
     Attributes:
         written: Tokens of all readings.
-        moved: Before and after, by token, of those whose pose, calibration or stamp is another.
+        moved: Old and new record, by token, of readings with another pose, extrinsics or stamp.
     """
 
     written: set[str] = field(default_factory=set)
@@ -36,15 +36,15 @@ class Readings:
 
 
 def write_tables(tables: NuScenesTables, readings: Readings, folder: Path) -> None:
-    """Write the tables of the open scenes. Boxes keep their counts of points in clear weather.
+    """Write the tables of the open scenes. Boxes keep their point counts of the original.
 
     Args:
-        tables: Of the original. Tables that are not there are left out.
-        readings: What the corrupted data set holds.
-        folder: `<data set>/<version>`; created.
+        tables: Tables of the original; a missing table is left out.
+        readings: Readings of the corrupted data set.
+        folder: Folder `<data set>/<version>`; it is created.
 
     Raises:
-        DatasetError: If a table is no table.
+        DatasetError: If a file is not a table.
     """
     folder.mkdir(parents=True)
     scenes, keyframes = {scene.token for scene in tables.scenes}, set(tables.keyframes)
@@ -64,7 +64,7 @@ def write_tables(tables: NuScenesTables, readings: Readings, folder: Path) -> No
 def _write_readings(tables: NuScenesTables, readings: Readings, folder: Path) -> None:
     sample_data = _rows(tables, "sample_data", lambda row: row["token"] in readings.written)
     new_poses: list[Row] = []
-    mounts: defaultdict[str, dict[str, NDArray[np.float64]]] = defaultdict(dict)
+    extrinsics: defaultdict[str, dict[str, NDArray[np.float64]]] = defaultdict(dict)
     for row in sample_data:
         if row["token"] not in readings.moved:
             continue
@@ -77,14 +77,14 @@ def _write_readings(tables: NuScenesTables, readings: Readings, folder: Path) ->
         if not np.array_equal(before.T_ego_sensor, after.T_ego_sensor):
             old = row["calibrated_sensor_token"]
             row["calibrated_sensor_token"] = _token(old, after.T_ego_sensor.tolist())
-            mounts[old][row["calibrated_sensor_token"]] = after.T_ego_sensor
+            extrinsics[old][row["calibrated_sensor_token"]] = after.T_ego_sensor
     used_poses = {row["ego_pose_token"] for row in sample_data}
     poses = _rows(tables, "ego_pose", lambda row: row["token"] in used_poses)
     calibrations = _rows(tables, "calibrated_sensor", lambda row: True)
     new_calibrations = [
         {**row, "token": token, **_placement(T_ego_sensor)}
         for row in calibrations
-        for token, T_ego_sensor in mounts[row["token"]].items()
+        for token, T_ego_sensor in extrinsics[row["token"]].items()
     ]
     _save(folder, "sample_data", sample_data)
     _save(folder, "ego_pose", poses + new_poses)
@@ -107,6 +107,6 @@ def _placement(transform: NDArray[np.float64]) -> Row:
 
 
 def _token(*parts: object) -> str:
-    """A token, 32 hex digits, that depends on nothing but its parts."""
+    """Make a token, 32 hex digits, that depends only on its parts."""
     name = "/".join(map(str, parts))
     return hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()

@@ -46,15 +46,15 @@ _LINKED_FOLDERS: Final = ("maps", "class_images")
 
 @dataclass(frozen=True)
 class CorruptedSummary:
-    """What was written.
+    """Counts of a written data set.
 
     Attributes:
-        num_keyframes: Samples.
-        num_sweeps: LiDAR files.
-        num_images: Camera files.
-        num_points: Points of all sweeps before the corruption.
-        num_kept: Points that are still on the thing that they were on.
-        num_false: Points on no thing: fog, drops, cross talk.
+        num_keyframes: Number of keyframes.
+        num_sweeps: Number of LiDAR files.
+        num_images: Number of camera files.
+        num_points: Number of points of all sweeps before the corruption.
+        num_kept: Number of points that are still on the surface of their original point.
+        num_false: Number of false points: fog, drops, cross talk.
     """
 
     num_keyframes: int
@@ -71,19 +71,19 @@ def write_corrupted(
     corruption: Corruption,
     progress: Callable[[int, int], None] | None = None,
 ) -> CorruptedSummary:
-    """Write the open scenes of a data set as a new one, corrupted.
+    """Write a corrupted copy of the open scenes of a data set.
 
-    Every sweep of the LiDAR and every image of the cameras is written, keyframe or not; radars are
-    left out. lidarseg labels and `objects/` go along with their points; those on no object are
-    raw category 0 and object -1. What does not change is hard-linked where the file system can, so
-    is all of `maps/` and `class_images/`, lost cameras' included. `corruption.json` in the new
-    folder says what was done. Tables come last: what was interrupted does not open.
+    All LiDAR sweeps and camera images are written, in keyframes and between them, but no radar
+    readings. lidarseg labels and `objects/` follow their points; false points have the raw category
+    0 and the object -1. Unchanged files are hard links if the file system has them, also all of
+    `maps/` and `class_images/` (with those of lost cameras). `corruption.json` in the new folder
+    names the corruption. Tables are written last, so an interrupted copy does not open.
 
     Args:
-        tables: The original with the scenes to write.
+        tables: Original data set with the scenes to write.
         out: Folder to create; it may exist if it is empty.
-        corruption: What goes wrong.
-        progress: Called with (keyframes done, keyframes).
+        corruption: Kind and strength.
+        progress: Called after each keyframe with the numbers of done and of all keyframes.
 
     Returns:
         Counts of what was written.
@@ -91,7 +91,7 @@ def write_corrupted(
     Raises:
         FileExistsError: If `out` is a file or a folder that is not empty.
         DatasetError: If a file is missing or damaged.
-        ValueError: If beams shall be lost and the points lie on no rings.
+        ValueError: If beams are lost and the points have no rings.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} exists and is not empty; choose a new folder")
@@ -118,7 +118,11 @@ def write_corrupted(
 
 
 class _Writer:
-    """Writes the files, and remembers what the tables must say."""
+    """Writes the files and collects the readings for the tables.
+
+    Attributes:
+        readings: The written and the moved readings.
+    """
 
     def __init__(self, tables: NuScenesTables, out: Path, corruption: Corruption) -> None:
         self._tables, self._out, self._corruption = tables, out, corruption
@@ -128,7 +132,7 @@ class _Writer:
         self.readings = Readings()
 
     def write_scene(self, scene: SceneRecord) -> Iterator[str]:
-        """Write the files of a scene; yields the token of each keyframe that is done."""
+        """Write the files of a scene; yield the token of each written keyframe."""
         records = list(self._tables.scene_records(scene.name))
         lost = self._lost_channels(scene, records)
         of_keyframe: defaultdict[str, list[SensorRecord]] = defaultdict(list)
@@ -147,7 +151,7 @@ class _Writer:
             yield sample_token
 
     def summary(self) -> CorruptedSummary:
-        """Count what was written."""
+        """The counts of the written files and points."""
         return CorruptedSummary(
             num_keyframes=len(self._tables.keyframes),
             num_sweeps=self._num_sweeps,
@@ -161,7 +165,7 @@ class _Writer:
         loss = self._corruption.parameters
         if not isinstance(loss, CameraLoss):
             return set()
-        # By the names that samples use, so that the same cameras are lost in memory.
+        # By the names in samples, so that the same cameras are lost as in memory.
         channels = {r.channel.lower(): r.channel for r in records if r.channel != LIDAR_CHANNEL}
         rng = self._corruption.stream(scene.token, "cameras")
         return {channels[name] for name in lost_cameras(channels, loss, rng)}
@@ -183,7 +187,7 @@ class _Writer:
                 self.readings.moved[record.token] = record, moved
 
     def _clear_sweep(self, sample_token: str) -> Sweep | None:
-        """The keyframe's sweep, where images need its distances."""
+        """The sweep of the keyframe, if images need its distances."""
         if not isinstance(self._corruption.parameters, Fog | Rain):
             return None
         return read_sweep(self._tables.keyframe_records(sample_token)[LIDAR_CHANNEL])
@@ -227,14 +231,14 @@ class _Writer:
         return path if record.is_key_frame and path.exists() else None
 
     def _target(self, path: Path) -> Path:
-        """Where a file of the original goes; makes its folder."""
+        """Path of the copy of an original file; creates its folder."""
         target = self._out / path.relative_to(self._tables.root)
         target.parent.mkdir(parents=True, exist_ok=True)
         return target
 
 
 def _read_label_paths(tables: NuScenesTables) -> dict[str, Path]:
-    """Files of lidarseg by the token of their sweep; none without the table."""
+    """Files of lidarseg by the token of their sweep; empty without the table."""
     if not tables.table("lidarseg").exists():
         return {}
     rows = tables.read_table("lidarseg", lambda row: (row["sample_data_token"], row["filename"]))

@@ -1,7 +1,7 @@
-"""Predictions and ground truth in, IoU and calibration out, point by point.
+"""Compare predictions with ground truth point by point: IoU and calibration.
 
-Read `confusion` (counts and IoU), `calibration` (whether scores mean what they say), `class_names`
-(labels of other words), `report`, then `compare` (a data set through a labeller).
+Read `confusion` (counts and IoU), `calibration` (scores against accuracy), `class_names` (labels
+to classes), `report` (all results), then `compare` (evaluate a labeller on a data set).
 """
 
 from clip2scene_core.evaluation.calibration import Calibration

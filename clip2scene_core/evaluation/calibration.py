@@ -1,4 +1,4 @@
-"""Whether scores mean what they say: of points with score 0.8, four in five should be right."""
+"""Calibration of scores: of the points with score 0.8, 80 % should have the right label."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from numpy.typing import NDArray
 from clip2scene_core.labels import IGNORE_LABEL
 
 NUM_BINS: Final = 15
+"""B, number of bins."""
 
 
 class Calibration:
-    """Labelled points gathered by their score, in bins of equal width over [0, 1].
+    """Labelled points counted by their score, in B bins of equal width over [0, 1].
 
-    Points without a true or a predicted label have no place here.
+    Points without a true or a predicted label are not counted.
 
     Attributes:
-        num_points: (B,) int64, points in each bin.
-        num_right: (B,) int64, those of them with the right label.
-        sum_of_scores: (B,) float64.
+        num_points: (B,) int64, number of points in each bin.
+        num_right: (B,) int64, number of points with the right label in each bin.
+        sum_of_scores: (B,) float64, sum of the scores in each bin.
     """
 
     def __init__(self) -> None:
@@ -37,17 +38,17 @@ class Calibration:
         """Count points.
 
         Args:
-            ground_truth: (N,) uint8.
-            predicted: (N,) uint8.
+            ground_truth: (N,) uint8 true labels; IGNORE_LABEL is not counted.
+            predicted: (N,) uint8 predicted labels; IGNORE_LABEL is not counted.
             scores: (N,) float32 in [0, 1].
 
         Raises:
-            ValueError: If the shapes differ, or the score of a labelled point is none.
+            ValueError: If the shapes differ, or the score of a counted point is not in [0, 1].
         """
         if not ground_truth.shape == predicted.shape == scores.shape:
             raise ValueError(
-                f"truth, predicted labels and scores must all be (N,), got {ground_truth.shape}, "
-                f"{predicted.shape} and {scores.shape}"
+                f"ground truth, predicted labels and scores must all be (N,), got "
+                f"{ground_truth.shape}, {predicted.shape} and {scores.shape}"
             )
         counted = (ground_truth != IGNORE_LABEL) & (predicted != IGNORE_LABEL)
         of_counted = scores[counted].astype(np.float64)
@@ -62,25 +63,25 @@ class Calibration:
 
     @property
     def edges(self) -> NDArray[np.float64]:
-        """(B + 1,) float64, the scores between which the bins lie."""
+        """(B + 1,) float64, the scores at the edges of the bins."""
         edges: NDArray[np.float64] = np.linspace(0, 1, NUM_BINS + 1)
         return edges
 
     @property
     def accuracy(self) -> NDArray[np.float64]:
-        """(B,) float64, share of right labels in each bin; NaN in empty ones."""
+        """(B,) float64, share of right labels in each bin; NaN in empty bins."""
         return _mean(self.num_right, self.num_points)
 
     @property
     def mean_score(self) -> NDArray[np.float64]:
-        """(B,) float64, NaN in empty bins."""
+        """(B,) float64, mean score in each bin; NaN in empty bins."""
         return _mean(self.sum_of_scores, self.num_points)
 
     def expected_error(self) -> float:
-        """Expected calibration error: how far accuracy and mean score of a point's bin lie apart.
+        """Expected calibration error: mean of |accuracy - mean score| of a point's bin.
 
         Returns:
-            Mean over all points, in [0, 1]; NaN where there are none.
+            Mean over all points, in [0, 1]; NaN if there is no point.
         """
         total = self.num_points.sum()
         if not total:

@@ -1,4 +1,4 @@
-"""Which class a label counts as when the labels come from other words."""
+"""Map labels of other prompts to the 16 nuScenes classes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 
 NO_CLASS: Final = "no class"
-"""Name of a label for what is none of the classes, such as the sky."""
+"""Name of a label that is none of the classes, such as the sky."""
 
 
 def class_of_label(names: Sequence[str]) -> NDArray[np.uint8]:
-    """Look labels up by their names.
+    """Build the lookup table from labels to the 16 nuScenes classes.
 
     Args:
-        names: L labels, each the name of one of the 16 nuScenes classes or NO_CLASS.
+        names: L names of labels; each is one of the 16 nuScenes classes or NO_CLASS.
 
     Returns:
-        (256,) uint8: the class of each label; IGNORE_LABEL for NO_CLASS and beyond L, so that such
-        a point is a miss of its true class.
+        (256,) uint8: the class of each label. IGNORE_LABEL for NO_CLASS and for labels from L on;
+        such a point is a miss of its true class.
 
     Raises:
-        ValueError: If a name is none of these.
+        ValueError: If a name is neither.
     """
     classes = {scene_class.name: index for index, scene_class in enumerate(NUSCENES_CLASSES)}
     table = np.full(256, IGNORE_LABEL, dtype=np.uint8)

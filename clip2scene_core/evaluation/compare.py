@@ -1,4 +1,4 @@
-"""Predict every keyframe of a data set and count what agrees with its labels."""
+"""Predict labels for every keyframe of a data set and compare them with its ground truth."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from clip2scene_core.geometry.projection import pair_pixels_with_points
 from clip2scene_core.labels import NUSCENES_CLASSES
 
 DEFAULT_RANGE_EDGES_M: Final = (10.0, 20.0, 30.0, 50.0)
+"""Distances from the LiDAR between the range bins, metres."""
 
 
 class EvaluationError(ValueError):
-    """A data set that must not or cannot be evaluated on."""
+    """A data set that cannot or must not be used for evaluation."""
 
 
 class LabelledDataset(Protocol):
-    """What evaluation needs of a data set; NuScenesDataset has it."""
+    """The interface of a data set for evaluation; NuScenesDataset has it."""
 
     @property
     def with_labels(self) -> bool:
-        """Whether keyframes carry labels."""
+        """Whether keyframes have labels."""
         ...
 
     @property
@@ -44,11 +45,11 @@ class LabelledDataset(Protocol):
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a labeller says of N points.
+    """Labels of N points from a labeller.
 
     Attributes:
-        labels: (N,) uint8; IGNORE_LABEL where it gives none.
-        scores: (N,) float32 in [0, 1], how sure it is of each; None if it does not say.
+        labels: (N,) uint8; IGNORE_LABEL for a point without a label.
+        scores: (N,) float32 in [0, 1], probability of each label; None if there are no scores.
     """
 
     labels: NDArray[np.uint8]
@@ -64,15 +65,15 @@ def evaluate(
 ) -> Report:
     """Compare predictions with the labels of every keyframe, over the 16 nuScenes classes.
 
-    Every point counts once; those whose truth is IGNORE_LABEL never count, in no number.
+    Every point counts once. Points whose ground truth is IGNORE_LABEL do not count.
 
     Args:
-        predict: Labels the N points of a sample's keyframe.
-        dataset: Opened with labels.
-        progress: Called after each keyframe with how many are done and how many there are.
-        trained_on_scene_tokens: Scenes that the model has seen in training.
-        range_edges_m: Distances from the LiDAR between which points are also counted apart,
-            ascending; the first bin begins at 0 and the last has no end.
+        predict: Labels the N points of the keyframe of a sample.
+        dataset: Data set with labels.
+        progress: Called after each keyframe with the numbers of done and of all keyframes.
+        trained_on_scene_tokens: Tokens of the scenes of the training.
+        range_edges_m: Distances from the LiDAR between the range bins, metres, ascending. The first
+            bin starts at 0 and the last one has no end.
 
     Raises:
         EvaluationError: If the data set is empty, was opened without labels, or shares a scene
@@ -96,17 +97,17 @@ def evaluate_together(
     trained_on_scene_tokens: Collection[str] = (),
     range_edges_m: Sequence[float] = DEFAULT_RANGE_EDGES_M,
 ) -> dict[str, Report]:
-    """Evaluate several labellers in one pass, so that they can share what is dear.
+    """Evaluate several labellers in one pass, so that they can share expensive computations.
 
     Args:
-        predict: Gives the prediction of each labeller by its name; the same names every time.
+        predict: Gives the predictions by name of the labeller; always with the same names.
         dataset: See `evaluate`.
         progress: See `evaluate`.
         trained_on_scene_tokens: See `evaluate`.
         range_edges_m: See `evaluate`.
 
     Returns:
-        The report of each labeller, by its name.
+        Reports by name of the labeller.
 
     Raises:
         EvaluationError: See `evaluate`.
@@ -121,7 +122,7 @@ def evaluate_together(
         if ground_truth is None:
             raise EvaluationError(f"keyframe {sample.token} has no labels; open the labelled part")
         places = _find_places(sample, edges_m)
-        # The truth stays here: what is predicted cannot depend on it.
+        # `predict` gets no labels, so predictions cannot depend on the ground truth.
         for name, prediction in predict(_without_labels(sample)).items():
             report = reports.setdefault(name, _empty_report(dataset, edges_m))
             for counted in (report, report.scenes[sample.scene_token]):
@@ -136,11 +137,11 @@ def evaluate_together(
 
 @dataclass(frozen=True)
 class _Places:
-    """Where the N points of a keyframe are.
+    """Positions of the N points of a keyframe.
 
     Attributes:
-        is_seen: (N,) bool, in view of a camera; None without cameras.
-        range_bin: (N,) int64.
+        is_seen: (N,) bool, whether a camera sees the point; None without cameras.
+        range_bin: (N,) int64, index of the range bin.
     """
 
     is_seen: NDArray[np.bool_] | None

@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 from clip2scene_core.labels import IGNORE_LABEL
 
 ABSENT_POLICIES: Final = ("skip", "one")
-"""What a class that neither truth nor prediction holds does to the mean; see `mean_iou`."""
+"""Treatments of absent classes in the mean IoU; see `ConfusionMatrix.mean_iou`."""
 
 
 class ConfusionMatrix:
     """Counts of points by true and by predicted label.
 
     Args:
-        num_classes: C.
+        num_classes: C, number of classes.
 
     Attributes:
-        counts: (C, C + 1) int64; row = true label, column = predicted label, the last column =
-            no label predicted.
+        num_classes: C, number of classes.
+        counts: (C, C + 1) int64; row = true label, column = predicted label, last column = no
+            predicted label.
     """
 
     def __init__(self, num_classes: int) -> None:
@@ -30,21 +31,21 @@ class ConfusionMatrix:
         self.counts: NDArray[np.int64] = np.zeros((num_classes, num_classes + 1), dtype=np.int64)
 
     def add(self, ground_truth: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> None:
-        """Count points. Those whose truth is IGNORE_LABEL never count, whatever was predicted.
+        """Count points. Points whose ground truth is IGNORE_LABEL do not count.
 
         Args:
-            ground_truth: (N,) uint8.
-            predicted: (N,) uint8; IGNORE_LABEL (no label) is a miss of the true class.
+            ground_truth: (N,) uint8 true labels.
+            predicted: (N,) uint8 predicted labels; IGNORE_LABEL is a miss of the true class.
 
         Raises:
-            ValueError: If the shapes differ or a label is no class.
+            ValueError: If the shapes differ, or a label is neither a class nor IGNORE_LABEL.
         """
         if ground_truth.ndim != 1 or ground_truth.shape != predicted.shape:
             raise ValueError(
-                f"truth and predicted labels must both be (N,), "
+                f"ground truth and predicted labels must both be (N,), "
                 f"got {ground_truth.shape} and {predicted.shape}"
             )
-        for name, labels in (("truth", ground_truth), ("prediction", predicted)):
+        for name, labels in (("ground truth", ground_truth), ("prediction", predicted)):
             wrong = labels[(labels >= self.num_classes) & (labels != IGNORE_LABEL)]
             if len(wrong):
                 raise ValueError(
@@ -58,7 +59,7 @@ class ConfusionMatrix:
 
     @property
     def points_per_class(self) -> NDArray[np.int64]:
-        """(C,) int64, points by true label."""
+        """(C,) int64, number of points of each true label."""
         points: NDArray[np.int64] = self.counts.sum(axis=1)
         return points
 
@@ -66,8 +67,8 @@ class ConfusionMatrix:
         """Intersection over union of every class.
 
         Returns:
-            (C,) float64; NaN for an absent class: one that neither truth nor prediction holds. A
-            class that is predicted but never true has 0.
+            (C,) float64; NaN for an absent class, which is in neither ground truth nor prediction.
+            A class that is only in the prediction has 0.
         """
         hits = self.counts.diagonal()
         predicted = self.counts[:, : self.num_classes].sum(axis=0)
@@ -77,15 +78,15 @@ class ConfusionMatrix:
         return iou
 
     def mean_iou(self, absent: str = "skip") -> float:
-        """Mean IoU over the classes; NaN where no point was counted.
+        """Mean IoU over the classes; NaN if no point was counted.
 
         Args:
             absent: "skip" leaves absent classes out of the mean. "one" counts each of them as 1, as
-                CLIP2Scene's code does, which raises the mean on small data sets: for comparison
-                with its numbers only.
+                CLIP2Scene's code does. This raises the mean on small data sets; use it only to
+                compare with its numbers.
 
         Raises:
-            ValueError: If `absent` is something else.
+            ValueError: If `absent` is neither.
         """
         if absent not in ABSENT_POLICIES:
             raise ValueError(f"absent must be one of {', '.join(ABSENT_POLICIES)}, got {absent!r}")
@@ -98,16 +99,19 @@ class ConfusionMatrix:
         )
 
     def accuracy(self) -> float:
-        """Share of points with the right label; NaN where no point was counted."""
+        """Share of points with the right label; NaN if no point was counted."""
         total = int(self.counts.sum())
         return float(self.counts.diagonal().sum() / total) if total else float("nan")
 
     def format_report(self, class_names: Sequence[str], absent: str = "skip") -> str:
-        """Write a table: class, IoU in percent, points; the mean is the last line.
+        """Format a table: class, IoU in percent, points; the mean is the last line.
 
         Args:
             class_names: C names.
             absent: See `mean_iou`.
+
+        Raises:
+            ValueError: If the number of names is not C.
         """
         if len(class_names) != self.num_classes:
             raise ValueError(f"got {len(class_names)} names for {self.num_classes} classes")
@@ -121,5 +125,5 @@ class ConfusionMatrix:
 
 
 def format_iou(iou: float) -> str:
-    """Write a share as percent, or that there is none, seven characters wide."""
+    """Format a share in percent, or "absent" for NaN, seven characters wide."""
     return f"{'absent':>7}" if np.isnan(iou) else f"{100 * iou:7.1f}"

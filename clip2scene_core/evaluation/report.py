@@ -1,4 +1,4 @@
-"""What one evaluation found, as a table for people and as JSON."""
+"""The results of an evaluation, as a table for people and as JSON."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from clip2scene_core.evaluation.confusion import ConfusionMatrix, format_iou
 
 @dataclass(frozen=True)
 class RangeBin:
-    """Labelled points by their distance from the LiDAR.
+    """Labelled points in an interval of distances from the LiDAR.
 
     Attributes:
-        from_m: The nearest distance that counts, metres.
-        to_m: The nearest that no longer does; infinite in the last bin.
-        confusion: The points.
+        from_m: Start of the interval, inclusive, metres.
+        to_m: End of the interval, exclusive, metres; infinite in the last bin.
+        confusion: Confusion matrix of the points.
     """
 
     from_m: float
@@ -25,7 +25,7 @@ class RangeBin:
     confusion: ConfusionMatrix
 
     def format_title(self) -> str:
-        """Say which points these are, such as "10 to 20 m"."""
+        """Format the interval, such as "10 to 20 m"."""
         if self.to_m == float("inf"):
             return f"{self.from_m:g} m and more"
         return f"{self.from_m:g} to {self.to_m:g} m"
@@ -33,18 +33,18 @@ class RangeBin:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of one evaluation.
+    """The results of an evaluation.
 
     Attributes:
-        confusion: All labelled points.
-        seen: Those in view of a camera; empty where the samples carry no cameras.
-        unseen: Those that no camera has in view; empty where the samples carry no cameras.
-        ranges: All labelled points by distance, nearest first.
-        calibration: Empty where predictions have no scores.
-        num_keyframes: How many keyframes were evaluated.
-        scenes: The same for each scene alone, by its token; empty in the report of one scene.
-        keyframe_accuracies: Share of right labels in each keyframe, in the data set's order; NaN
-            where no point has a true label. Empty in the report of one scene.
+        confusion: Confusion matrix of all labelled points.
+        seen: Confusion matrix of the points that a camera sees; empty if samples have no cameras.
+        unseen: Confusion matrix of the other points; empty if samples have no cameras.
+        ranges: Labelled points by distance, nearest first.
+        calibration: Calibration of the scores; empty if predictions have no scores.
+        num_keyframes: Number of evaluated keyframes.
+        scenes: Report of each scene, by its token; empty in the report of a scene.
+        keyframe_accuracies: Share of right labels in each keyframe, in the order of the data set;
+            NaN if no point has a true label. Empty in the report of a scene.
     """
 
     confusion: ConfusionMatrix
@@ -57,13 +57,13 @@ class Report:
     keyframe_accuracies: list[float] = field(default_factory=list)
 
     def parts(self) -> list[tuple[str, ConfusionMatrix]]:
-        """Give all parts of the points that hold any, each under its title."""
+        """The confusion matrices of all parts that have points, with their titles."""
         parts = [("in view of a camera", self.seen), ("in no view", self.unseen)]
         parts += [(f"at {part.format_title()}", part.confusion) for part in self.ranges]
         return [(title, part) for title, part in parts if part.counts.any()]
 
     def format_report(self, class_names: Sequence[str], absent: str = "skip") -> str:
-        """Write the table of all points, the means of parts of them, and the calibration.
+        """Format the table of all points, the mean IoU of each part, and the calibration.
 
         Args:
             class_names: C names.
@@ -81,7 +81,7 @@ class Report:
         return "\n".join([*lines, f"{self.num_keyframes} keyframes"])
 
     def to_dict(self, class_names: Sequence[str], absent: str = "skip") -> dict[str, Any]:
-        """Write everything as dictionaries and lists that JSON can hold; None stands for NaN.
+        """Turn the report into dictionaries and lists that JSON can hold, with None for NaN.
 
         Args:
             class_names: C names.
@@ -136,4 +136,4 @@ def _calibration_to_dict(calibration: Calibration) -> dict[str, Any]:
 
 
 def _or_none(value: float) -> float | None:
-    return None if value != value else value  # NaN differs from itself, and JSON has none
+    return None if value != value else value  # NaN is not equal to itself, and JSON has no NaN

@@ -1,4 +1,4 @@
-"""Motion compensation: the points of a sweep as if all had been measured at one moment."""
+"""Motion compensation: move the points of a sweep to the LiDAR frame at one time."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from clip2scene_core.geometry.se3 import quaternion_from_matrix
 
 @dataclass(frozen=True)
 class SweepMotion:
-    """How the LiDAR moved while it measured one sweep.
+    """Motion of the LiDAR during one sweep.
 
     Attributes:
-        offsets_s: (K,) float64, strictly rising, K >= 1: moments, in seconds from the sweep's
-            stamp.
-        T_stamp_moment: (K, 4, 4) float64: the LiDAR's frame at each moment in its frame at the
-            stamp.
+        offsets_s: (K,) float64, strictly rising, K >= 1: times in seconds from the stamp of the
+            sweep.
+        T_stamp_moment: (K, 4, 4) float64: pose of the LiDAR frame at each time in the LiDAR frame
+            at the stamp.
 
     Raises:
         ValueError: If the shapes do not fit or the offsets do not rise.
@@ -41,22 +41,24 @@ class SweepMotion:
 def deskew(
     points: NDArray[np.float32], time_offsets_s: NDArray[np.float64], motion: SweepMotion
 ) -> NDArray[np.float32]:
-    """Move every point from the LiDAR's frame at its own moment into the frame at the stamp.
+    """Move every point from the LiDAR frame at its time to the LiDAR frame at the stamp.
 
-    Between two moments of the motion the translation is linear and the rotation a slerp.
+    Between two times of the motion, the translation is interpolated linearly and the rotation by
+    slerp.
 
     Args:
-        points: (N, 4) float32 x, y, z in metres, each in the LiDAR's frame at its own moment, and
-            intensity.
-        time_offsets_s: (N,) float64 moments in seconds from the sweep's stamp.
-        motion: Covers all of them.
+        points: (N, 4) float32: x, y, z in metres, each in the LiDAR frame at the time of the point,
+            and intensity.
+        time_offsets_s: (N,) float64 times of the points, in seconds from the stamp of the sweep.
+        motion: Motion of the LiDAR; it must cover all these times.
 
     Returns:
-        (N, 4) float32 in the same order; points that are not finite stay so.
+        (N, 4) float32 in the same order, in the LiDAR frame at the stamp. Points that are not
+        finite stay not finite.
 
     Raises:
-        ValueError: If the lengths differ, or a point lies outside the motion: nothing is
-            extrapolated.
+        ValueError: If the lengths differ, or a time is outside the motion; there is no
+            extrapolation.
     """
     if time_offsets_s.shape != (len(points),):
         raise ValueError(f"{len(points)} points need as many times, got {time_offsets_s.shape}")
@@ -82,7 +84,7 @@ def deskew(
 
 
 def _continuous(transforms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Unit quaternions (K, 4) w, x, y, z, each on the side of the one before."""
+    """Unit quaternions (K, 4) w, x, y, z; neighbours have a dot product of 0 or more."""
     quaternions = np.array([quaternion_from_matrix(transform) for transform in transforms])
     for index in range(1, len(quaternions)):
         if quaternions[index] @ quaternions[index - 1] < 0:
@@ -98,7 +100,7 @@ def _slerp(
 ) -> NDArray[np.float64]:
     """Interpolate (N, 4) between rows `before` and `after` of (K, 4); fraction is (N, 1)."""
     cosine = np.sum(quaternions[1:] * quaternions[:-1], axis=1)
-    angles = np.append(0.0, np.arccos(np.minimum(cosine, 1.0)))  # of each row from the one before
+    angles = np.append(0.0, np.arccos(np.minimum(cosine, 1.0)))  # between a row and the row before
     angle = np.maximum(angles[after], 1e-6)[:, None]
     turn: NDArray[np.float64] = (
         np.sin((1 - fraction) * angle) * quaternions[before]
@@ -109,7 +111,7 @@ def _slerp(
 
 
 def _rotate(quaternions: NDArray[np.float64], vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rotate row by row: (N, 4) unit quaternions, (N, 3) vectors."""
+    """Rotate each of (N, 3) vectors by its row of (N, 4) unit quaternions."""
     axis, twice = quaternions[:, 1:], 2 * np.cross(quaternions[:, 1:], vectors)
     rotated: NDArray[np.float64] = vectors + quaternions[:, :1] * twice + np.cross(axis, twice)
     return rotated

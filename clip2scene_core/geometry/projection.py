@@ -1,4 +1,4 @@
-"""LiDAR points in camera images, and the pairs of pixels and points that they make."""
+"""Project LiDAR points into camera images, and pair pixels with points."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from numpy.typing import NDArray
 from clip2scene_core.geometry.se3 import invert, transform_points
 from clip2scene_core.sample import CameraView, Sweep
 
-# A 32-beam LiDAR leaves 0.023 rad between its beams and 0.006 rad between its firings: the windows
-# reach the next beam and over some firings. On synthetic streets a margin of 0.5 m drops 71 % of
-# the hidden points and 1.6 % of the visible ones (through fences and foliage), and pairs
-# whose pixel shows another class fall from 4.7 % to 2.5 %.
+# A 32-beam LiDAR has 0.023 rad between its beams and 0.006 rad between its firings: the windows
+# reach the next beam and some firings. On synthetic streets a margin of 0.5 m drops 71 % of the
+# hidden points and 1.6 % of the visible points (behind fences and foliage). The share of pairs
+# whose pixel shows another class falls from 4.7 % to 2.5 %.
 _CELL_RAD: Final = 0.004
 _WINDOW_ROWS: Final = 7
 _WINDOW_COLUMNS: Final = 4
 _MARGIN_PER_DEPTH: Final = 0.03
-"""Far beams meet a tree or a slanted wall at depths that differ by more than a fixed margin."""
+"""Adjacent far beams on a tree or a slanted wall differ in depth by more than a fixed margin."""
 
 
 @dataclass(frozen=True)
 class PixelPointPairs:
-    """Points of some sweeps beside the pixels of some cameras that show them.
+    """P pairs of a point of a sweep and the pixel of a camera that shows it.
 
     Attributes:
-        sweep_index: (P,) int64, index into the sweeps.
-        point_index: (P,) int64, index into the points of that sweep.
-        camera_index: (P,) int64, index into the cameras.
-        pixels: (P, 2) float32 [u, v]; pixel centres lie at whole numbers.
+        sweep_index: (P,) int64, index of the sweep.
+        point_index: (P,) int64, index of the point in that sweep.
+        camera_index: (P,) int64, index of the camera.
+        pixels: (P, 2) float32 [u, v]; whole numbers are the centres of pixels.
     """
 
     sweep_index: NDArray[np.int64]
@@ -56,7 +56,7 @@ def project_points(
         intrinsics: (3, 3) float64 pinhole matrix, pixels.
 
     Returns:
-        Pixels (N, 2) float64 [u, v], NaN where depth is not positive, and depth (N,) float64 in
+        Pixels (N, 2) float64 [u, v], NaN if the depth is not positive, and depths (N,) float64 in
         metres along the optical axis.
 
     Raises:
@@ -84,22 +84,21 @@ def pair_pixels_with_points(
     min_depth_m: float = 1.0,
     occlusion_margin_m: float | None = None,
 ) -> PixelPointPairs:
-    """Find the pixel of every point in every camera that it lies in view of.
+    """Find the pixel of every point in every camera image that contains it.
 
-    A point may have a pixel in two cameras. Sweep and camera each stand at their own stamp; what
-    moved between the two lands beside its picture.
+    A point can have a pixel in two cameras. Sweeps and cameras have the poses of their own stamps.
+    So an object that moved between the two stamps has points beside its pixels.
 
     Args:
-        sweeps: Any number, in one global frame with the cameras.
-        cameras: Any number.
-        min_depth_m: Nearer points are left out.
-        occlusion_margin_m: None keeps the points that the camera cannot see because something
-            nearer, which the LiDAR looks past, stands in front of them. A number drops a point
-            whose neighbours above and below, or left and right, are nearer by more than that
-            and 3 % of the depth.
+        sweeps: Any number of sweeps, in one global frame with the cameras.
+        cameras: Any number of camera views.
+        min_depth_m: Nearer points are left out, metres.
+        occlusion_margin_m: None also keeps the points that are hidden from the camera by a nearer
+            object. A number drops a point if its neighbours above and below, or left and right, are
+            nearer by more than this, metres, plus 3 % of the depth.
 
     Returns:
-        The pairs, sweep by sweep and camera by camera, in the order of the points. Pixels lie
+        The pairs, sweep by sweep and camera by camera, in the order of the points. Pixels are
         strictly between the centres of the first and the last row and column.
 
     Source: CLIP2Scene (CVPR 2023), with occlusion_margin_m None.
@@ -146,18 +145,18 @@ def _pair(
 def _is_hidden(
     directions: NDArray[np.float64], depth: NDArray[np.float64], margin_m: float
 ) -> NDArray[np.bool_]:
-    """Tell which points lie behind a surface of nearer points.
+    """Find the points behind a surface of nearer points.
 
-    A nearer point on one side alone is an edge, and on the road it is the rule; nearer points on
-    opposite sides belong to something that stands in between.
+    A nearer point on only one side is an edge, which is normal on a road. Nearer points on opposite
+    sides are an object in front of the point.
 
     Args:
         directions: (M, 2) float64, pixels divided by the focal length.
         depth: (M,) float64, metres.
-        margin_m: How much nearer counts.
+        margin_m: Minimum difference of depths, metres.
 
     Returns:
-        (M,) bool.
+        (M,) bool, whether a point is hidden.
     """
     if not len(depth):
         return np.zeros(0, dtype=np.bool_)
@@ -175,8 +174,8 @@ def _is_hidden(
 def _nearest_on_both_sides(
     nearest: NDArray[np.float64], reach: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The least value of the `reach` rows before and after each cell; inf beyond the edge."""
-    # Firings leave every other column of cells empty: a cell looks along its neighbours' too.
+    """Minimum of the `reach` rows before and after each cell; inf outside the image."""
+    # Every other column of cells has no firing, so the minimum is also over both columns beside it.
     beside = np.pad(nearest, ((0, 0), (1, 1)), constant_values=np.inf)
     widened = np.minimum.reduce([beside[:, :-2], beside[:, 1:-1], beside[:, 2:]])
     padded = np.pad(widened, ((reach, reach), (0, 0)), constant_values=np.inf)

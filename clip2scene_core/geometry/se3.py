@@ -12,14 +12,14 @@ def matrix_from_quaternion(
     """Build T from a rotation quaternion and a translation.
 
     Args:
-        quaternion_wxyz: (4,) w, x, y, z (nuScenes' order); need not be of unit length.
+        quaternion_wxyz: (4,) w, x, y, z (nuScenes' order), of any length but 0.
         translation: (3,) metres.
 
     Returns:
         (4, 4) float64.
 
     Raises:
-        ValueError: If the quaternion is zero, or if either is not finite or of another shape.
+        ValueError: If the quaternion is 0, or if an argument is not finite or has another shape.
     """
     quaternion = np.asarray(quaternion_wxyz, dtype=np.float64)
     position = np.asarray(translation, dtype=np.float64)
@@ -51,7 +51,7 @@ def quaternion_from_matrix(transform: NDArray[np.float64]) -> NDArray[np.float64
         (4,) float64 w, x, y, z with w >= 0.
     """
     rotation = transform[:3, :3]
-    # The eigenvector of the largest eigenvalue is stable for every rotation, 180 degrees included.
+    # The eigenvector of the largest eigenvalue is stable for all rotations, including 180 degrees.
     (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = rotation.tolist()
     symmetric = np.array(
         [
@@ -91,17 +91,17 @@ def transform_points(
 def displacement(
     T_parent_before: NDArray[np.float64], T_parent_after: NDArray[np.float64]
 ) -> tuple[float, float]:
-    """Measure how far two places of one frame are apart.
+    """Measure the distance and the angle between two poses of one frame.
 
     Args:
         T_parent_before: (4, 4) float64.
         T_parent_after: (4, 4) float64.
 
     Returns:
-        Distance of the origins in metres, and the angle between the axes in radians.
+        Distance of the origins, metres, and angle of the rotation, radians.
     """
     distance_m = float(np.linalg.norm(T_parent_after[:3, 3] - T_parent_before[:3, 3]))
-    # The arc sine of the chord is exact for small angles, where the trace says nothing.
+    # The arc sine of the chord is exact for small angles; the trace is not.
     chord = float(np.linalg.norm(T_parent_after[:3, :3] - T_parent_before[:3, :3]))
     return distance_m, 2 * float(np.arcsin(min(chord / np.sqrt(8), 1.0)))
 
@@ -111,7 +111,7 @@ def interpolate(
     T_parent_child_after: NDArray[np.float64],
     fraction: float,
 ) -> NDArray[np.float64]:
-    """Interpolate a moving frame: translation linearly, rotation along the shortest arc (slerp).
+    """Interpolate a pose: translation linearly, rotation along the shortest arc (slerp).
 
     Args:
         T_parent_child_before: (4, 4) float64, at fraction 0.

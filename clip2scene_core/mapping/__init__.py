@@ -1,6 +1,6 @@
-"""Labeled sweeps in, a labeled voxel map around the vehicle out.
+"""Build a labelled voxel map around the vehicle from labelled sweeps.
 
-Read `evidence` (what one sweep says of its points, open to any prompts), `voxel_grid` (evidence
-summed up by place), `free_space` (places that a sweep saw through), `semantic_map` (all three
-together), then `labelled_map` (the map as an array and as a file).
+Read `evidence` (embeddings of the points of one sweep), `voxel_grid` (their means per voxel),
+`free_space` (voxels that a sweep saw through), `labelled_map` (the map as arrays and as a file),
+then `semantic_map` (all four together). The map can be labelled with any prompts at any time.
 """

@@ -1,4 +1,4 @@
-"""What a labelled sweep shows of its points, in a form that any words can be asked of later."""
+"""Evidence: the embeddings of the points of one sweep, which can be labelled with any prompts."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ import torch
 from torch import Tensor
 
 GUIDANCE_TEMPERATURE = 1.0
-"""Lambda of Eq. (4). The paper leaves it open; its code has 1. Less than 0.3 made maps worse."""
+"""Lambda of Eq. (4). The paper gives no value; its code has 1. Values below 0.3 made maps worse."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One modality's view of the same N points.
+    """Embeddings of N points from one modality: camera pixels or LiDAR points.
 
     Attributes:
-        embeddings: (N, D) float32 of unit length, or the mean of such; zero where it is blind.
-        logit_scale: What turns cosines into its logits.
-        share: (N,) float32 in [0, 1], its say in each point, 0 where it is blind.
+        embeddings: (N, D) float32 of unit length, or a mean of such embeddings; 0 for a point that
+            the modality does not see.
+        logit_scale: Factor from cosines to logits.
+        share: (N,) float32 in [0, 1], weight of this modality in each point; 0 for a point that it
+            does not see.
     """
 
     embeddings: Tensor
@@ -28,11 +30,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What each of N points adds to the voxel that it lies in.
+    """The contribution of each of N points to its voxel.
 
     Attributes:
         vectors: (N, D) float32; the product with a text embedding is the logit of that text.
-        weights: (N,) float32, 0 for points that nothing has seen.
+        weights: (N,) float32; 0 for points that no modality sees.
     """
 
     vectors: Tensor
@@ -41,26 +43,26 @@ class Evidence:
 
 @torch.inference_mode()
 def semantic_guided(sources: list[Source], point_texts: Tensor) -> Evidence:
-    """Weigh pixels and points by how well they fit the text of their label.
+    """Weight pixels and points by their similarity to the text of their label.
 
-    A voxel's feature becomes the sum of `a * x + b * p` over the pixels x and points p in it, where
-    a and b are exp(x . t / lambda) and exp(p . t / lambda) divided by their sum over the voxel.
+    The feature of a voxel is the sum of `a * x + b * p` over its pixels x and points p, where a and
+    b are exp(x . t / lambda) and exp(p . t / lambda) divided by their sum over the voxel.
 
     Source: CLIP2Scene (CVPR 2023), Eq. (3) and (4): the sum, the exponential of the similarity with
-    a text as weight, and one normalization over both modalities and all sweeps. What differs:
-    - There the feature is the target of a loss (Eq. 2); here it is the map itself.
-    - t is the text of the key frame's pixel; here of the label that the point just got.
-    - There both modalities count alike. A trained student is steadier than the teacher that it
-      learned from, and their cosines have different ranges: each has a share and a scale. With
-      the shipped models, equal shares of bare unit vectors cost a map 3 points of mean IoU.
-    - The weights of what was seen are not computed again when the words change.
+    a text as weight, and one normalization over both modalities and all sweeps. The differences:
+    - In the paper the feature is the target of a loss (Eq. 2); here it is the map.
+    - In the paper t is the text of the keyframe's pixel; here it is the text of the point's label.
+    - In the paper both modalities have the same weight. Here each has a share and a scale, because
+      a trained student is more stable than its teacher, and their cosines have different ranges.
+      With the shipped models, equal shares of plain unit vectors cost a map 3 points of mean IoU.
+    - Weights are not computed again when the prompts change.
 
     Args:
-        sources: Views of the same N points; at least one.
-        point_texts: (N, D) float32 of unit length, the text of each point's label.
+        sources: Embeddings of the same N points; at least one source.
+        point_texts: (N, D) float32 of unit length, the text embedding of each point's label.
 
     Returns:
-        Evidence whose weighted mean over a voxel is its feature, in units of logits.
+        Evidence. Its weighted mean over a voxel is the feature of the voxel, in units of logits.
     """
     guided = [
         source.share

@@ -1,4 +1,4 @@
-"""Free space: which places a sweep saw through, because it measured something behind them."""
+"""Free space: find the voxels that a sweep saw through to a surface behind them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 
 _PIXEL_RAD = math.radians(0.5)
 _NUM_COLUMNS = round(2 * math.pi / _PIXEL_RAD)
-# Beams of a 32-beam LiDAR are 1.3 degrees apart: between two of them three pixels are empty at
-# most, and the next beam that tells how steeply a surface comes nearer may be twice as far.
+# Beams of a 32-beam LiDAR are 1.3 degrees apart, so at most three pixels between two beams are
+# empty. The slope of a surface may need the next beam but one.
 _GAP_ROWS = 3
 _SLOPE_ROWS, _SLOPE_COLUMNS = 5, 2
 _RANGE_NOISE_M = 0.1
@@ -25,21 +25,21 @@ _Pixel = TypeVar("_Pixel", np.float32, np.int64, np.bool_)
 def seen_through(
     points: NDArray[np.float32], centers: NDArray[np.float32], size_m: float
 ) -> NDArray[np.bool_]:
-    """Tell which cubes lie in the free space between the sensor and what it measured.
+    """Find the cubes in the free space between the LiDAR and the measured surfaces.
 
-    The sweep becomes a range image of half a degree per pixel. A cube is seen through if what was
-    measured in the direction of its centre lies behind it by more than `size_m`, and by more than
-    the measured surface comes nearer over an angle as wide as the cube. The second margin protects
-    what is seen at a grazing angle: a ray that ends on the road passes close above metres of it.
-    Between two beams both of them must have passed.
+    The sweep becomes a range image with half a degree per pixel. A cube is seen through if the
+    surface in the direction of its centre is behind it by more than two margins: `size_m`, and the
+    change of the surface's range over an angle as wide as the cube. The second margin protects
+    surfaces at a grazing angle: a ray that ends on the road passes just above metres of road. A
+    cube between two beams must be free for both beams.
 
     Args:
-        points: (N, 3) float32, metres, LiDAR frame, finite: where rays ended.
-        centers: (V, 3) float32, metres, LiDAR frame.
-        size_m: Edge of a cube.
+        points: (N, 3) float32, metres, LiDAR frame, finite: the ends of the rays.
+        centers: (V, 3) float32, centres of the cubes, metres, LiDAR frame.
+        size_m: Edge of a cube, metres.
 
     Returns:
-        (V,) bool.
+        (V,) bool, whether a cube is seen through.
     """
     if len(points) == 0 or len(centers) == 0:
         return np.zeros(len(centers), dtype=bool)
@@ -66,12 +66,13 @@ def _spherical(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _columns(azimuth: Tensor) -> Tensor:
-    # Rounding may carry half a turn beyond the last column.
+    """Column of the range image for each azimuth in radians, (N,) int32."""
+    # By rounding, an azimuth of pi can be beyond the last column.
     return ((azimuth + math.pi) / _PIXEL_RAD).int().clamp(0, _NUM_COLUMNS - 1)
 
 
 def _draw(range_m: Tensor, rows: Tensor, columns: Tensor) -> Image:
-    """Image of the range of the nearest point in each pixel, infinite where there is none."""
+    """Range image: the range of the nearest point in each pixel, metres; infinite if empty."""
     image = torch.full((int(rows.max()) + 1, _NUM_COLUMNS), math.inf)
     pixels = rows.long() * _NUM_COLUMNS + columns
     image.view(-1).scatter_reduce_(0, pixels, range_m, "amin")
@@ -80,12 +81,12 @@ def _draw(range_m: Tensor, rows: Tensor, columns: Tensor) -> Image:
 
 
 def _slope(image: Image) -> Image:
-    """Metres per radian by which the surface around each pixel comes nearer, at least 0.
+    """Largest decrease of range from each pixel to a neighbour, metres per radian, at least 0.
 
-    Infinite where no pixel above or below tells.
+    Infinite if no pixel above or below is measured.
     """
     slope = np.zeros_like(image)
-    is_told = np.zeros(image.shape, dtype=bool)
+    has_neighbor = np.zeros(image.shape, dtype=bool)
     for axis, reach in ((0, _SLOPE_ROWS), (1, _SLOPE_COLUMNS)):
         for way in (-1, 1):
             neighbor, steps = _shift(image, way, axis), np.ones_like(image)
@@ -98,16 +99,16 @@ def _slope(image: Image) -> Image:
                 nearer = (image - neighbor) / (steps * np.float32(_PIXEL_RAD))
             slope = np.maximum(slope, np.where(is_known, nearer, 0))
             if axis == 0:
-                is_told |= is_known
-    slope[~is_told] = np.inf
+                has_neighbor |= is_known
+    slope[~has_neighbor] = np.inf
     return slope
 
 
 def _free_interval(image: Image, slope: Image, size_m: float) -> tuple[Image, Image]:
-    """Ranges between which cubes in each pixel are seen through: begin and end in metres.
+    """Interval of ranges in which cubes of each pixel are seen through: begin and end, metres.
 
-    A cube at range r is, if r + size * (1 + slope / r) + noise is less than what was measured:
-    between the roots of a quadratic equation, or nowhere.
+    A cube at range r is seen through if r + size * (1 + slope / r) + noise is less than the
+    measured range. So r is between the roots of a quadratic equation, or the interval is empty.
     """
     is_measured = np.isfinite(image)
     reach = np.where(is_measured, image - np.float32(size_m + _RANGE_NOISE_M), 0)
@@ -122,9 +123,9 @@ def _free_interval(image: Image, slope: Image, size_m: float) -> tuple[Image, Im
 
 
 def _next_beam(is_measured: NDArray[np.bool_], way: int) -> NDArray[np.int64]:
-    """Index of the nearest pixel that was measured, from each pixel downwards (1) or upwards (-1).
+    """Index of the nearest measured pixel, from each pixel downwards (way 1) or upwards (-1).
 
-    Or beside it; its own index where there is none.
+    If there is none, a pixel beside it, else its own index.
     """
     own = np.arange(is_measured.size).reshape(is_measured.shape)
     found, is_found = own.copy(), is_measured.copy()
@@ -142,7 +143,7 @@ def _next_beam(is_measured: NDArray[np.bool_], way: int) -> NDArray[np.int64]:
 def _shift(
     image: NDArray[_Pixel], step: int, axis: int, outside: float = np.inf
 ) -> NDArray[_Pixel]:
-    """Move an image by a number of pixels; columns go round, rows do not."""
+    """Move an image by a number of pixels; columns wrap around, rows do not."""
     moved: NDArray[_Pixel] = np.roll(image, step, axis=axis)
     if axis == 0:
         moved[: max(step, 0)] = outside

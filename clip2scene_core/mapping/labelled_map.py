@@ -1,4 +1,4 @@
-"""A labelled map, and its files."""
+"""A labelled map as arrays, and its files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.prompts.vocabulary import Vocabulary
 
 MAP_SUFFIXES = (".npz", ".ply")
+"""Suffixes of the file formats of a map."""
 
 _PLY_TYPES = {"float": "<f4", "uchar": "u1"}
 _PLY_VERTEX = (
@@ -24,14 +25,14 @@ _PLY_VERTEX = (
 
 @dataclass(frozen=True)
 class LabelledMap:
-    """Labelled voxels.
+    """V labelled voxels.
 
     Attributes:
-        points: (V, 3) float32 voxel centres, metres, in the fixed frame.
+        points: (V, 3) float32 voxel centres, metres, fixed frame.
         labels: (V,) uint8, indices into `vocabulary`.
-        scores: (V,) float32 in [0, 1], the probability of the label.
-        counts: (V,) int64, points that fell into the voxel.
-        vocabulary: The words that it is labelled with.
+        scores: (V,) float32 in [0, 1], probability of the label.
+        counts: (V,) int64, number of points in each voxel.
+        vocabulary: The prompts of the labels, with names and colours.
     """
 
     points: NDArray[np.float32]
@@ -42,7 +43,7 @@ class LabelledMap:
 
 
 def check_map_path(path: Path) -> None:
-    """Refuse a path that a map cannot be written to, before anybody drives for an hour.
+    """Refuse a path with a wrong suffix; call it before a long recording.
 
     Raises:
         ValueError: If the suffix is not one of MAP_SUFFIXES.
@@ -58,13 +59,13 @@ def save_map(labelled_map: LabelledMap, path: Path) -> None:
     """Write a map; the file appears when it is complete.
 
     - `.npz`: `points` (V, 3) float32, `labels` (V,) uint8, `scores` (V,) float32, `counts` (V,)
-      int64, and of the words `names` (C,), `prompts` (C,) and `colors` (C, 3) uint8.
-    - `.ply`: binary, a vertex per voxel: x y z float, red green blue label uchar, score float. The
-      words stand in the header: `comment label 0 car`.
+      int64; for the C labels `names` (C,), `prompts` (C,) and `colours` (C, 3) uint8.
+    - `.ply`: binary, one vertex per voxel: x y z float, red green blue label uchar, score float.
+      The names are in the header: `comment label 0 car`.
 
     Args:
         labelled_map: V voxels, at least one.
-        path: Ends in .npz or .ply; its folder exists. An older file is replaced.
+        path: File; its name ends in .npz or .ply, and its folder exists. An older file is replaced.
 
     Raises:
         ValueError: If the suffix is another one, or the map is empty.
@@ -100,7 +101,7 @@ def _write_ply(labelled_map: LabelledMap, file: IO[bytes]) -> None:
     for column, name in enumerate(("red", "green", "blue")):
         vertices[name] = colors[:, column]
     vertices["label"], vertices["score"] = labelled_map.labels, labelled_map.scores
-    # A name is free text; a line break in it would end the comment.
+    # A name can be any string; a line break in it would end the comment.
     names = [" ".join(name.split()) for name in labelled_map.vocabulary.names]
     header = [
         "ply",

@@ -1,4 +1,4 @@
-"""The map of the segmenter: evidence of many sweeps, free space, and words for both."""
+"""The semantic map: evidence of many sweeps, without free voxels, labelled on demand."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from clip2scene_core.prompts.vocabulary import Vocabulary, classify
 
 
 class SemanticMap:
-    """Where evidence of sweeps is gathered, and any words are given to it at any time.
+    """Gathers the evidence of sweeps and labels it with any prompts at any time.
 
-    Each method may be called from another thread while another one runs.
+    Methods may be called from several threads at the same time.
 
     Args:
-        grid: Where the evidence lives.
-        is_carved: Drop voxels that three later sweeps see through: a car that drove on leaves no
-            trail where the LiDAR still looks.
+        grid: Voxel grid that holds the evidence.
+        is_carved: Whether to drop voxels that three later sweeps see through, so that a car that
+            moved away leaves no trail.
     """
 
     def __init__(self, grid: EvidenceGrid, is_carved: bool) -> None:
@@ -45,10 +45,10 @@ class SemanticMap:
 
         Args:
             points: (N, 3) float32, metres, LiDAR frame, finite.
-            evidence: Of the same N points; weight 0 where there is none, which still shows that
-                the space before the point is free.
-            T_fixed_lidar: (4, 4) float64.
-            stamp_ns: The sweep's.
+            evidence: Evidence of the same N points. A point with weight 0 still shows that the
+                space before it is free.
+            T_fixed_lidar: (4, 4) float64, pose of the LiDAR at the stamp.
+            stamp_ns: Time of the sweep, nanoseconds.
         """
         origin_fixed = T_fixed_lidar[:3, 3]
         points_fixed = transform_points(T_fixed_lidar, points)
@@ -64,10 +64,10 @@ class SemanticMap:
             self._grid.prune(offsets, stamp_ns, is_passed)
 
     def label(self, vocabulary: Vocabulary, min_score: float = 0.0) -> LabelledMap:
-        """Give every voxel the word that fits it best.
+        """Label every voxel with the prompt that fits it best.
 
         Args:
-            vocabulary: C words, new ones or those that the sweeps were labelled with.
+            vocabulary: C prompts; they can differ from those of the sweeps.
             min_score: Voxels with a lower score are left out.
         """
         with self._lock:
@@ -78,17 +78,17 @@ class SemanticMap:
         return LabelledMap(points[kept], labels[kept], scores[kept], counts[kept], vocabulary)
 
     def keep(self, radius_m: float, decay_s: float) -> None:
-        """Say from the next sweep on how far voxels stay and for how long; see `EvidenceGrid.keep`.
+        """Set the radius and the decay of the map from the next sweep on; see `EvidenceGrid.keep`.
 
-        Does not wait while another thread adds a sweep or labels the map.
+        It does not wait for another thread that adds a sweep or labels the map.
 
         Raises:
-            ValueError: As `EvidenceGrid.check_keep`; nothing changes then.
+            ValueError: As in `EvidenceGrid.check_keep`; the old values stay valid.
         """
         self._grid.check_keep(radius_m, decay_s)
         self._kept = (radius_m, decay_s)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all voxels."""
         with self._lock:
             self._grid.clear()

@@ -1,4 +1,4 @@
-"""A rolling voxel grid in a fixed frame that gathers what was seen, open to any words."""
+"""A rolling voxel grid in the fixed frame that gathers evidence."""
 
 from __future__ import annotations
 
@@ -11,32 +11,34 @@ from torch import Tensor
 _AXIS_BITS = 21
 _AXIS_OFFSET = 1 << (_AXIS_BITS - 1)
 _AXIS_MASK = (1 << _AXIS_BITS) - 1
-# Beyond half of the keys' reach from the anchor, the anchor follows the vehicle.
+# Cells from the anchor to the vehicle at which the anchor moves: half of what a key holds.
 _MAX_DRIFT = _AXIS_OFFSET // 2
 
-# More evidence than this counts as this much: a place that changed is believed after as many looks,
-# and half precision could not hold a change by less than a thousandth.
+# Upper limit of a weight, so that a changed voxel gets its new label after at most as many points.
+# Also, float16 cannot hold a change of less than 1/1000.
 _MAX_WEIGHT = 100.0
 _MIN_WEIGHT = 0.05
 PASSES_UNTIL_FREE = 3
-"""Sweeps that must see through a voxel before it leaves: one alone may have a bad pose."""
-_ROWS_AT_ONCE = 1 << 11  # few enough for the processor's cache
+"""Number of sweeps that must see through a voxel to drop it; a single sweep can have a bad pose."""
+_ROWS_AT_ONCE = 1 << 11  # small enough for the processor's cache
 
 
 class EvidenceGrid:
-    """Occupied voxels around the vehicle, each with the weighted mean of what points in it showed.
+    """Occupied voxels around the vehicle, each with the weighted mean evidence of its points.
 
-    What a point shows is a vector in CLIP's space whose product with a text embedding is a logit
-    (see `evidence.py`). The mean of the vectors, kept in half precision, gives the mean of the
-    logits for any words at any later time. The memory for `max_voxels` is reserved at once, so it
-    cannot grow; the operating system hands it out as voxels come in.
+    The evidence of a point is a vector whose product with a text embedding is a logit (see
+    `evidence.py`). So the mean vector, in float16, gives the mean logit for any prompt at any later
+    time. Memory for `max_voxels` is allocated at once and does not grow.
 
     Args:
-        voxel_size_m: Edge of a voxel in metres.
-        embedding_size: D, the width of CLIP's space.
-        radius_m: Voxels farther than this from the vehicle leave.
-        max_voxels: When there are more, the ones not seen for longest leave.
-        decay_s: Time in which evidence loses half of its weight; 0 keeps it.
+        voxel_size_m: Edge of a voxel, metres.
+        embedding_size: D, size of CLIP's embeddings.
+        radius_m: Voxels farther from the vehicle are dropped, metres.
+        max_voxels: Maximum number of voxels; those not seen for the longest time are dropped.
+        decay_s: Half-life of the weight of evidence, seconds; 0 means no decay.
+
+    Attributes:
+        voxel_size_m: Edge of a voxel, metres.
 
     Raises:
         ValueError: If a size is not positive, or the radius is more voxels than a key holds.
@@ -58,13 +60,12 @@ class EvidenceGrid:
         self.voxel_size_m = voxel_size_m
         self.keep(radius_m, decay_s)
         self._max_voxels = max_voxels
-        # Sorted keys say in which slot of the arrays below a voxel lives, so that new voxels
-        # move a few bytes each and never the embeddings.
+        # Sorted keys, with the slot of each voxel in the arrays below: a new voxel moves keys and
+        # slots, but no embeddings.
         self._keys: NDArray[np.int64] = np.zeros(0, np.int64)
         self._slots: NDArray[np.int32] = np.zeros(0, np.int32)
         self._free: NDArray[np.int32] = np.arange(max_voxels, dtype=np.int32)[::-1].copy()
-        # Zeros, because what a fresh slot holds must be finite. NumPy's are pages that nobody has
-        # touched, torch would write all of them.
+        # Zeros, because a new slot must be finite. NumPy does not write the zeros; torch would.
         self._means = torch.from_numpy(np.zeros((max_voxels, embedding_size), np.float16))
         self._weights: NDArray[np.float32] = np.empty(max_voxels, np.float32)
         self._counts: NDArray[np.int64] = np.empty(max_voxels, np.int64)
@@ -73,21 +74,21 @@ class EvidenceGrid:
         self._anchor: NDArray[np.int64] = np.zeros(3, np.int64)
 
     def keep(self, radius_m: float, decay_s: float) -> None:
-        """Say from now on how far voxels stay and for how long; see the class.
+        """Set the radius, metres, and the half-life, seconds, from now on; see the class.
 
         Raises:
-            ValueError: As `check_keep`; nothing changes then.
+            ValueError: As in `check_keep`; the old values stay valid.
         """
         self.check_keep(radius_m, decay_s)
         self._radius_m = radius_m
         self._decay_s = decay_s
 
     def check_keep(self, radius_m: float, decay_s: float) -> None:
-        """Check what `keep` takes.
+        """Check the arguments of `keep`.
 
         Raises:
-            ValueError: If radius_m is not positive or more voxels than a key holds, or decay_s is
-                negative.
+            ValueError: If radius_m is not positive, or is more voxels than a key holds, or decay_s
+                is negative.
         """
         if not (radius_m > 0 and decay_s >= 0):
             raise ValueError(
@@ -104,7 +105,7 @@ class EvidenceGrid:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that are reserved for `max_voxels`."""
+        """Bytes of memory for `max_voxels`."""
         arrays = (self._weights, self._counts, self._seen_ns, self._passes, self._free)
         return self._means.nbytes + sum(array.nbytes for array in arrays)
 
@@ -116,26 +117,26 @@ class EvidenceGrid:
         origin_fixed: NDArray[np.float64],
         stamp_ns: int,
     ) -> None:
-        """Add what one sweep shows; points beyond the radius are left out.
+        """Add the evidence of one sweep; points beyond the radius are left out.
 
         Args:
             points_fixed: (N, 3) float64, metres, fixed frame.
-            evidence: (N, D) float32, what each point shows.
-            weights: (N,) float32; points without weight are left out.
-            origin_fixed: (3,) float64, metres, the LiDAR in the fixed frame.
-            stamp_ns: The sweep's.
+            evidence: (N, D) float32, evidence of each point.
+            weights: (N,) float32; points with weight 0 are left out.
+            origin_fixed: (3,) float64, position of the LiDAR, metres, fixed frame.
+            stamp_ns: Time of the sweep, nanoseconds.
         """
-        # Keys count from an anchor near the vehicle: maps in UTM lie thousands of kilometres out.
+        # Keys are relative to an anchor near the vehicle: UTM coordinates are thousands of km.
         self._follow(np.floor(origin_fixed / self.voxel_size_m).astype(np.int64))
         square_m2 = ((points_fixed - origin_fixed) ** 2).sum(axis=1)
         near = np.flatnonzero((square_m2 <= self._radius_m**2) & (weights.numpy() > 0))
         cells = np.floor(points_fixed[near] / self.voxel_size_m).astype(np.int64) - self._anchor
-        # Voxel by voxel; torch sorts numbers twice as fast as NumPy.
+        # Points sorted by voxel; torch sorts twice as fast as NumPy.
         ordered_keys, order = (t.numpy() for t in torch.sort(torch.from_numpy(_pack(cells))))
         order = near[order]  # (P,)
-        starts = np.flatnonzero(np.diff(ordered_keys, prepend=-1))  # (U,) where voxels begin
+        starts = np.flatnonzero(np.diff(ordered_keys, prepend=-1))  # (U,) first point of each voxel
         if len(starts) > self._max_voxels:
-            # More than the grid holds: the nearest ones are worth most.
+            # More voxels than the grid holds: keep the nearest ones.
             nearest = np.argpartition(square_m2[order[starts]], self._max_voxels)
             is_kept = np.zeros(len(starts), dtype=bool)
             is_kept[nearest[: self._max_voxels]] = True
@@ -152,9 +153,16 @@ class EvidenceGrid:
         self._passes[slots] = 0
 
     def offsets(self, origin_fixed: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Voxel centres (V, 3) float32, metres, axes of the fixed frame, counted from a point."""
+        """Vectors from a point to the voxel centres.
+
+        Args:
+            origin_fixed: (3,) float64, the point, metres, fixed frame.
+
+        Returns:
+            (V, 3) float32, metres, axes of the fixed frame.
+        """
         origin_cell = np.floor(origin_fixed / self.voxel_size_m).astype(np.int64)
-        # Whole numbers are subtracted first: single precision holds metres around the vehicle.
+        # Integers are subtracted first: float32 is precise enough only near the vehicle.
         first = origin_cell - self._anchor + _AXIS_OFFSET
         shift = (origin_cell + 0.5) * self.voxel_size_m - origin_fixed
         offsets: NDArray[np.float32] = np.empty((3, len(self._keys)), np.float32)
@@ -170,13 +178,13 @@ class EvidenceGrid:
         stamp_ns: int,
         is_passed: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Drop voxels that are out of reach, decayed, or free by now.
+        """Drop voxels beyond the radius, decayed voxels and free voxels.
 
         Args:
-            offsets: (V, 3) float32, from `offsets`, counted from the LiDAR.
-            stamp_ns: Of the newest sweep; the voxels that it hit itself are not free.
-            is_passed: (V,) bool, whether that sweep saw through a voxel. A voxel is free when
-                PASSES_UNTIL_FREE sweeps did since a point was last measured in it.
+            offsets: (V, 3) float32 vectors from the LiDAR to the voxels, from `offsets`.
+            stamp_ns: Time of the newest sweep, nanoseconds; voxels with a point of it are not free.
+            is_passed: (V,) bool, whether that sweep saw through a voxel. A voxel is free if
+                PASSES_UNTIL_FREE sweeps saw through it since its last point.
         """
         is_gone = np.einsum("vi,vi->v", offsets, offsets) > self._radius_m**2
         if self._decay_s > 0:
@@ -195,11 +203,11 @@ class EvidenceGrid:
         return ((cells + 0.5) * self.voxel_size_m).astype(np.float32)
 
     def counts(self) -> NDArray[np.int64]:
-        """Points that fell into each voxel: (V,) int64."""
+        """Number of points in each voxel: (V,) int64."""
         return self._counts[self._slots]
 
     def logits(self, text_embeddings: Tensor) -> Tensor:
-        """Compare every voxel with every text.
+        """Compute the logits of every voxel for every text.
 
         Args:
             text_embeddings: (C, D) float32 of unit length.
@@ -217,11 +225,11 @@ class EvidenceGrid:
         return logits
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all voxels."""
         self._drop(np.ones(len(self._keys), dtype=bool))
 
     def _follow(self, origin_cell: NDArray[np.int64]) -> None:
-        """Move the anchor to the vehicle when it has gone far; what is out of reach leaves."""
+        """Move the anchor to a vehicle that is far from it; drop voxels that a key cannot hold."""
         if len(self._keys) and np.abs(origin_cell - self._anchor).max() <= _MAX_DRIFT:
             return
         cells = _unpack(self._keys) + self._anchor - origin_cell
@@ -230,7 +238,7 @@ class EvidenceGrid:
         self._anchor = origin_cell
 
     def _occupy(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Find the slots of sorted keys (U,); new keys get empty ones."""
+        """Find the slots (U,) of sorted keys (U,); new keys get empty slots."""
         is_new = ~self._contains(keys)
         excess = len(self._keys) + int(is_new.sum()) - self._max_voxels
         if excess > 0:
@@ -246,7 +254,7 @@ class EvidenceGrid:
         return self._slots[np.searchsorted(self._keys, keys)]
 
     def _evict(self, keys: NDArray[np.int64], excess: int) -> None:
-        """Drop the `excess` voxels that were not seen for longest, none of `keys` among them."""
+        """Drop the `excess` voxels not seen for the longest time, but none of `keys`."""
         age = self._seen_ns[self._slots]
         age[np.isin(self._keys, keys, assume_unique=True)] = np.iinfo(np.int64).max
         is_gone = np.zeros(len(self._keys), dtype=bool)
@@ -276,12 +284,12 @@ class EvidenceGrid:
         """Take the weighted mean of old and new evidence.
 
         Args:
-            slots: (U,) of the voxels that the sweep hit.
-            order: (P,) points, voxel by voxel.
-            starts: (U,) where in `order` each voxel's points begin.
-            evidence: (N, D) float32.
-            weights: (N,) float32.
-            stamp_ns: The sweep's.
+            slots: (U,) int32 slots of the voxels that the sweep hit.
+            order: (P,) int64 indices of the points, sorted by voxel.
+            starts: (U,) int64 index in `order` of the first point of each voxel.
+            evidence: (N, D) float32, evidence of each point.
+            weights: (N,) float32, weight of each point.
+            stamp_ns: Time of the sweep, nanoseconds.
         """
         old = self._weights[slots]
         if self._decay_s > 0:
@@ -296,7 +304,7 @@ class EvidenceGrid:
         for begin in range(0, len(slots), _ROWS_AT_ONCE):
             chosen = slice(begin, begin + _ROWS_AT_ONCE)
             first, last = starts[begin], ends[chosen][-1]
-            # One pass over the points; adding them row by row takes five times as long.
+            # One pass over the points; adding them row by row is five times slower.
             means = F.embedding_bag(
                 points[first:last],
                 evidence,
@@ -304,12 +312,12 @@ class EvidenceGrid:
                 mode="sum",
                 per_sample_weights=point_weights[first:last],
             ).div_(totals[chosen])
-            # Plain indexing with rows takes ten times as long.
+            # Plain indexing with rows is ten times slower.
             means.addcmul_(self._means.index_select(0, rows[chosen]).float(), shares[chosen])
             self._means.index_copy_(0, rows[chosen], means.half())
 
     def _decay(self, slots: NDArray[np.int32], stamp_ns: int) -> NDArray[np.float32]:
-        """The share of its weight that evidence in slots (U,) has kept since it was last seen."""
+        """Factor (U,) float32 on the weights of slots (U,) since they were last seen."""
         age_s = np.maximum(stamp_ns - self._seen_ns[slots], 0) * 1e-9
         return np.exp2(-age_s / self._decay_s).astype(np.float32)
 

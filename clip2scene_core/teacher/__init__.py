@@ -1,7 +1,7 @@
-"""The frozen CLIP teacher: images and prompts in, embeddings in one space out.
+"""The frozen CLIP teacher: from images and prompts to embeddings in one space.
 
-Read `openclip` and `clip` (load one by name), `tokenizer` and `text` (prompts to embeddings; a word
-that a CLIP does not know is refused here), `maskclip` (pixels to embeddings), `cache` (kept on
-disk), `small_clip` (the one that ships), `score` (how well a CLIP names pictures); `train_small`
-trains the small one.
+Read `openclip` (the import), `tokenizer` (text to tokens), `small_clip` (the shipped CLIP and its
+file), `clip` (load a CLIP by name), `text` (prompts to embeddings; refuses words that a CLIP does
+not know), `maskclip` (pixels to embeddings), `cache` (pixel embeddings on disk), then `score`
+(classify pictures and pixels). `train_small` trains the small CLIP.
 """

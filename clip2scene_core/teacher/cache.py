@@ -1,4 +1,4 @@
-"""The frozen teacher's dense embeddings on disk: computed once, read in every epoch."""
+"""Dense embeddings of the frozen teacher on disk: computed once, read in every epoch."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ from clip2scene_core.teacher.maskclip import DenseClip
 
 
 class TeacherCache:
-    """One file of half-precision embeddings for each keyframe, under a folder for each teacher.
+    """A folder for each teacher, with one file of float16 embeddings for each keyframe.
 
-    The folder's name is a digest of the CLIP's weights and of how it reads images, so another
-    teacher never finds these files. Embeddings know no prompts: words may change without a new
-    pass. Files appear only when they are complete; an interrupted pass goes on where it stopped,
-    and any number of processes can share the work.
+    The name of the folder is a digest of the CLIP's weights and settings, so another teacher has
+    another folder. Embeddings do not depend on prompts. Files appear only when they are complete:
+    an interrupted pass can continue, and several processes can share the work.
 
     Args:
-        root: Folder of caches.
+        root: Folder of all caches.
         dense_clip: The teacher.
+
+    Attributes:
+        folder: Folder of this teacher.
     """
 
     def __init__(self, root: Path, dense_clip: DenseClip) -> None:
@@ -34,15 +36,15 @@ class TeacherCache:
         self.folder = root / fingerprint(dense_clip)
 
     def holds(self, token: str) -> bool:
-        """Tell whether a keyframe's embeddings are there."""
+        """Whether the embeddings of a keyframe are in the cache."""
         return self._path(token).is_file()
 
     def add(self, token: str, images: Sequence[NDArray[np.uint8]]) -> None:
-        """Embed a keyframe's images and write them.
+        """Embed the images of a keyframe and write the embeddings.
 
         Args:
-            token: The keyframe's.
-            images: V images (H, W, 3) uint8, all of one size.
+            token: Token of the keyframe.
+            images: V images (H, W, 3) uint8 RGB, all of one size.
 
         Raises:
             ValueError: If the images differ in size.
@@ -60,15 +62,15 @@ class TeacherCache:
             np.save(file, maps)
 
     def read(self, token: str) -> Tensor:
-        """Map a keyframe's embeddings into memory: (V, D, h, w) float16.
+        """Map the embeddings of a keyframe into memory: (V, D, h, w) float16.
 
         Raises:
-            FileNotFoundError: If they are not there.
+            FileNotFoundError: If they are not in the cache.
             ValueError: If the file is damaged.
         """
         path = self._path(token)
         try:
-            # A private map: torch wants to be allowed to write, the file stays as it is.
+            # A copy-on-write map: torch needs a writable array, and the file must not change.
             return torch.from_numpy(np.load(path, mmap_mode="c"))
         except (ValueError, EOFError) as error:
             raise ValueError(f"{path}: damaged cache ({error}); delete the file") from error
@@ -78,18 +80,21 @@ class TeacherCache:
 
 
 def embed_image(dense_clip: DenseClip, image: NDArray[np.uint8]) -> Tensor:
-    """Embed one image as training reads it, cached or not: (D, h, w) float16 on the CPU.
+    """Embed one image for training, with or without a cache.
 
     Args:
         dense_clip: The teacher.
-        image: (H, W, 3) uint8, red green blue.
+        image: (H, W, 3) uint8 RGB.
+
+    Returns:
+        (D, h, w) float16, on the CPU.
     """
     pixels = torch.tensor(image).permute(2, 0, 1)[None].float() / 255
     return dense_clip.embed_pixels(pixels)[0].half().cpu()
 
 
 def fingerprint(dense_clip: DenseClip) -> str:
-    """Digest of everything that decides a teacher's embeddings."""
+    """Compute a digest of the weights and settings that determine a teacher's embeddings."""
     clip = dense_clip.clip
     digest = hashlib.sha256()
     for name, tensor in clip.model.visual.state_dict().items():

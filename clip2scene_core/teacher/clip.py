@@ -1,4 +1,4 @@
-"""A frozen CLIP by name: the small one that is shipped, or any that open_clip knows."""
+"""Load a frozen CLIP by name: the small one of this package, or one that open_clip knows."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from clip2scene_core.teacher.tokenizer import (
 _LOG = logging.getLogger(__name__)
 
 SMALL_CLIP_NAME = "small"
+"""Name of the small CLIP that ships with the package."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,14 @@ class Clip:
     """A frozen CLIP.
 
     Attributes:
-        name: The name it was loaded by.
-        model: open_clip.CLIP in evaluation mode, no gradients.
-        tokenizer: Its tokens.
-        mean: (red, green, blue) that is subtracted from images in [0, 1].
-        std: (red, green, blue) that images are divided by afterwards.
+        name: Name that it was loaded by.
+        model: open_clip.CLIP in evaluation mode, without gradients.
+        tokenizer: Tokenizer of the text tower.
+        mean: (red, green, blue), subtracted from images in [0, 1].
+        std: (red, green, blue), divisor of images after that.
         image_height: Height in pixels to which images are resized for dense embeddings.
-        prompt_cache: Embeddings of the prompts that were asked for last; filled by text.py.
+        prompt_cache: Embeddings of recent prompts, each (D,), by prompt and templates; filled by
+            text.py.
     """
 
     name: str
@@ -53,21 +55,21 @@ class Clip:
 
     @property
     def embedding_size(self) -> int:
-        """D, the width of the space shared by images and text."""
+        """D, the size of image and text embeddings."""
         size: int = self.model.visual.output_dim
         return size
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         device: torch.device = self.model.logit_scale.device
         return device
 
     @property
     def known_words(self) -> tuple[str, ...]:
-        """The words of the captions that it learned from, sorted; empty if they are not known.
+        """The words of its training captions, sorted; empty if they are not known.
 
-        Prompts may also use other words whose byte pairs all occur in these.
+        A prompt may also hold other words if their byte pairs all occur in these words.
         """
         if isinstance(self.tokenizer, CompactBytePairTokenizer):
             return self.tokenizer.words
@@ -79,18 +81,18 @@ def load_clip(name: str, device: torch.device | str = "cpu") -> Clip:
 
     Args:
         name: One of
-            `small`: the small CLIP that is shipped with the package;
+            `small`: the small CLIP that ships with the package;
             `small:FILE`: another small CLIP;
             `ARCHITECTURE/TAG`: weights that open_clip knows, such as `ViT-B-16/openai`; open_clip
-            downloads them into its cache if they are not there;
+            downloads them to its cache if necessary;
             `ARCHITECTURE:FILE`: weights in a local file, such as
             `ViT-B-16-quickgelu:weights.safetensors` (OpenAI's weights need `-quickgelu`).
-        device: Where to put it.
+        device: Device for the weights.
 
     Raises:
-        ValueError: If the name cannot be read, open_clip does not know it, its image tower is not
-            one that MaskCLIP can read out, or the weights do not fit.
-        FileNotFoundError: If the file is not there.
+        ValueError: If the name has another form, open_clip does not know it, MaskCLIP does not
+            support its image tower, or the weights do not fit.
+        FileNotFoundError: If the file does not exist.
     """
     architecture, colon, file = name.partition(":")
     if architecture == SMALL_CLIP_NAME:
@@ -107,7 +109,7 @@ def load_clip(name: str, device: torch.device | str = "cpu") -> Clip:
 
 
 def shipped_small_clip() -> Path:
-    """Where the small CLIP of this package is."""
+    """Path of the small CLIP that ships with the package."""
     return Path(str(resources.files("clip2scene_core"))) / "models" / "small_clip.safetensors"
 
 
@@ -149,7 +151,7 @@ def _load_open_clip(name: str, architecture: str, weights: str, device: torch.de
         model = open_clip.create_model(
             architecture,
             pretrained=weights,
-            # A tag knows which activation its weights were trained with; open_clip only warns.
+            # The tag names the activation of the training; open_clip only warns about another one.
             force_quick_gelu=bool(tag_config.get("quick_gelu", False)),
             require_pretrained=True,
         )
@@ -160,7 +162,7 @@ def _load_open_clip(name: str, architecture: str, weights: str, device: torch.de
 
 
 def _architecture_config(name: str, architecture: str) -> dict[str, object]:
-    """Read open_clip's configuration, and refuse what MaskCLIP or our tokens cannot serve."""
+    """Read open_clip's configuration; refuse what MaskCLIP or our tokenizer do not support."""
     config: dict[str, dict[str, object]] | None = open_clip.get_model_config(architecture)
     if config is None:
         raise ValueError(
@@ -182,7 +184,7 @@ def _architecture_config(name: str, architecture: str) -> dict[str, object]:
 
 
 def clip_of_model(name: str, model: CLIP) -> Clip:
-    """Wrap an open_clip.CLIP that open_clip.create_model has made (its own mean and std)."""
+    """Wrap a CLIP from open_clip.create_model, with its mean and std."""
     preprocessing = open_clip.get_model_preprocess_cfg(model)
     red_mean, green_mean, blue_mean = preprocessing["mean"]
     red_std, green_std, blue_std = preprocessing["std"]

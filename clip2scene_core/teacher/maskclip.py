@@ -1,4 +1,4 @@
-"""MaskCLIP: CLIP's image tower, read out per patch instead of per image.
+"""MaskCLIP: one embedding per patch from CLIP's image tower, instead of one per image.
 
 Source: MaskCLIP (ECCV 2022), section 3.2: the last attention is replaced by its value path.
 """
@@ -19,16 +19,23 @@ _KEY_TEMPERATURE = 0.05
 
 
 class DenseClip:
-    """Embeds every place of an image in CLIP's space.
+    """Computes dense embeddings of images in CLIP's space: one for each place (patch).
 
     Args:
         clip: A frozen CLIP with a VisionTransformer or ModifiedResNet of open_clip.
-        image_height: Height in pixels to which images are resized; the CLIP's own by default.
-        key_smoothing: Mix each place's embedding with those of places whose attention keys
-            resemble its own. Costs a product of all places with all places.
-        scales: Every image is read at each of these multiples of image_height, and the unit
-            embeddings of a place are averaged: near things look as large as CLIP knows them in a
-            small image, far ones in a large one. Averaging embeddings averages cosines too.
+        image_height: Height in pixels to which images are resized; the CLIP's default if None.
+        key_smoothing: Whether to average each embedding with those of places with similar attention
+            keys. It takes a product of all places with all places.
+        scales: Factors on image_height. Each image is embedded at each scale, and the unit
+            embeddings of a place are averaged. Near objects have the size of CLIP's training in a
+            small image, far objects in a large one.
+
+    Attributes:
+        clip: The frozen CLIP.
+        stride: Edge of a patch, pixels.
+        image_height: Height to which images are resized, pixels.
+        scales: Factors on image_height.
+        key_smoothing: Whether embeddings are smoothed by keys.
 
     Raises:
         ValueError: If the CLIP has another kind of image tower, there is no scale, or the smallest
@@ -64,10 +71,10 @@ class DenseClip:
         """Embed images densely.
 
         Args:
-            images: (B, 3, H, W) float in [0, 1], red green blue, any size.
+            images: (B, 3, H, W) float in [0, 1], RGB, any size.
 
         Returns:
-            (B, D, h, w) float32, unit length along D; the h x w places tile the whole image.
+            (B, D, h, w) float32, unit length along D; the h x w places cover the whole image.
 
         Raises:
             ValueError: If images is not (B, 3, H, W) float.
@@ -80,7 +87,7 @@ class DenseClip:
         images = images.to(self.clip.device)
         if len(self.scales) == 1:
             return self._embed_at(images, self.scales[0])
-        # The finest first, so that the others are brought to its places.
+        # The finest first: the others are resized to its places.
         finest, *others = (self._embed_at(images, s) for s in sorted(self.scales, reverse=True))
         for other in others:
             size = (finest.shape[2], finest.shape[3])
@@ -88,7 +95,7 @@ class DenseClip:
         return F.normalize(finest, dim=1)
 
     def _embed_at(self, images: Tensor, scale: float) -> Tensor:
-        """Images (B, 3, H, W) -> unit embeddings (B, D, h, w), read at one scale."""
+        """Images (B, 3, H, W) -> unit embeddings (B, D, h, w), at one scale."""
         visual = self.clip.model.visual
         pixels = self._preprocess(images, scale)
         if isinstance(visual, VisionTransformer):
@@ -99,13 +106,13 @@ class DenseClip:
         return smooth_by_keys(embeddings, keys) if self.key_smoothing else embeddings
 
     def input_size(self, image_size: tuple[int, int], scale: float = 1.0) -> tuple[int, int]:
-        """Size (height, width) that images of a size are resized to: a whole number of patches."""
+        """Size (height, width) to which images are resized, pixels: a whole number of patches."""
         scale *= self.image_height / image_size[0]
         height, width = (max(1, round(side * scale / self.stride)) for side in image_size)
         return height * self.stride, width * self.stride
 
     def _preprocess(self, images: Tensor, scale: float = 1.0) -> Tensor:
-        """Resize and normalize (B, 3, H, W) as this CLIP was trained."""
+        """Resize and normalize images (B, 3, H, W) as in the training of this CLIP."""
         size = self.input_size((images.shape[2], images.shape[3]), scale)
         if size != tuple(images.shape[2:]):
             images = F.interpolate(images, size, mode="bilinear", antialias=True)
@@ -115,11 +122,11 @@ class DenseClip:
 
 
 def value_path_of_vit(visual: VisionTransformer, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Run a VisionTransformer with the value path in place of its last attention.
+    """Run a VisionTransformer with the value path instead of its last attention.
 
     Args:
         visual: VisionTransformer.
-        images: (B, 3, H, W) float, normalized; H and W are multiples of the patch.
+        images: (B, 3, H, W) float, normalized; H and W are multiples of the patch size.
 
     Returns:
         Embeddings (B, D, h, w), not of unit length, and the last attention's keys (B, C, h, w).
@@ -165,7 +172,7 @@ def _value_path_of_last_block(
 
 
 def value_path_of_resnet(visual: ModifiedResNet, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Run a ModifiedResNet with the value path in place of its attention pool.
+    """Run a ModifiedResNet with the value path instead of its attention pool.
 
     Args:
         visual: open_clip.ModifiedResNet, of any stride.
@@ -188,7 +195,7 @@ def resnet_features(visual: ModifiedResNet, images: Tensor) -> Tensor:
 
 def place_embeddings(pool: AttentionPool2d | PositionFreeAttentionPool, features: Tensor) -> Tensor:
     """Apply the value path of an attention pool: features (B, C, h, w) -> (B, D, h, w)."""
-    # Two linear layers in a row are one, and D is smaller than C.
+    # Two linear layers in a row are one linear layer, and D is smaller than C.
     weight = pool.c_proj.weight @ pool.v_proj.weight
     bias = pool.c_proj.weight @ pool.v_proj.bias + pool.c_proj.bias
     return F.conv2d(features, weight[:, :, None, None], bias)
@@ -202,15 +209,15 @@ def _as_1x1(linear: nn.Linear, features: Tensor) -> Tensor:
 def pooled_and_dense(
     visual: VisionTransformer | ModifiedResNet, images: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Run an image tower once for both of its readings, as training needs them.
+    """Compute pooled and dense embeddings in one run of the image tower, for training.
 
     Args:
         visual: Image tower.
         images: (B, 3, H, W) float, normalized.
 
     Returns:
-        Embeddings of the images (B, D), as the tower pools them, and of their places (B, D, h, w)
-        on the value path; neither of unit length.
+        Pooled embeddings of the images (B, D), and value-path embeddings of their places
+        (B, D, h, w); neither of unit length.
     """
     if isinstance(visual, VisionTransformer):
         tokens, map_size = _tokens_before_last_block(visual, images)
@@ -222,7 +229,7 @@ def pooled_and_dense(
 
 
 def smooth_by_keys(embeddings: Tensor, keys: Tensor) -> Tensor:
-    """Replace each embedding by a mean over the image, weighted by likeness of keys.
+    """Replace each embedding by a mean over the image, weighted by the similarity of keys.
 
     Args:
         embeddings: (B, D, h, w) float, unit length.
@@ -231,9 +238,10 @@ def smooth_by_keys(embeddings: Tensor, keys: Tensor) -> Tensor:
     Returns:
         (B, D, h, w) float, unit length.
 
-    Source: MaskCLIP (ECCV 2022), key smoothing. Two changes: it works on embeddings instead of
-    class scores, so it does not depend on the prompts; and likeness is a softmax, because a plain
-    sum of cosines over a wide image drowns each place in the hundreds that are unlike it.
+    Source: MaskCLIP (ECCV 2022), key smoothing. Two changes: it smooths embeddings instead of
+    class scores, so it does not depend on the prompts; and the weights are a softmax of cosines,
+    because in a plain sum the hundreds of dissimilar places of a wide image outweigh the similar
+    ones.
     """
     unit_keys = F.normalize(keys.flatten(2), dim=1)
     cosines = unit_keys.transpose(1, 2) @ unit_keys  # (B, h * w, h * w), symmetric
@@ -249,10 +257,10 @@ def sample_at(
 
     Args:
         dense: (B, D, h, w) float.
-        image_index: (P,) int64, which of the B images.
+        image_index: (P,) int64 index of the image, in [0, B).
         pixels: (P, 2) float [u, v] in pixels of the original images; whole numbers are the
             centres of pixels.
-        image_size: (height, width) of the original images.
+        image_size: (height, width) of the original images, pixels.
 
     Returns:
         (P, D) float, unit length.
@@ -267,7 +275,7 @@ def sample_at(
         )
     rows, columns = dense.shape[2:]
     height, width = image_size
-    # The places tile the image: place 0 covers pixels -0.5 to W / w - 0.5 (align_corners False).
+    # The places cover the image: place 0 has the pixels -0.5 to W / w - 0.5 (align_corners False).
     x = ((pixels[:, 0] + 0.5) * (columns / width) - 0.5).clamp(0, columns - 1)
     y = ((pixels[:, 1] + 0.5) * (rows / height) - 0.5).clamp(0, rows - 1)
     left, top = x.floor().long(), y.floor().long()
@@ -300,11 +308,11 @@ def sample_at(
 
 
 def _stride(visual: VisionTransformer | ModifiedResNet) -> int:
-    """Pixels per place along each axis."""
+    """Edge of a place, pixels."""
     if isinstance(visual, VisionTransformer):
         patch: int = visual.patch_size[0]
         return patch
-    # Stem: one strided convolution and one pooling; then one pooling per stage that has one.
+    # The stem halves the size twice; each pooling of a stage halves it once more.
     poolings: int = sum(
         isinstance(stage[0].avgpool, nn.AvgPool2d)
         for stage in (visual.layer1, visual.layer2, visual.layer3, visual.layer4)
@@ -313,7 +321,7 @@ def _stride(visual: VisionTransformer | ModifiedResNet) -> int:
 
 
 def _resized_positions(visual: VisionTransformer, rows: int, columns: int) -> Tensor:
-    """Position embeddings (1 + rows * columns, C) for another image size, bicubic."""
+    """Position embeddings (1 + rows * columns, C), resized bicubically to another image size."""
     positions: Tensor = visual.positional_embedding
     if (rows, columns) == tuple(visual.grid_size):
         return positions

@@ -1,9 +1,9 @@
-"""The one place that imports open_clip; every other module takes it from here.
+"""The only module that imports open_clip; all other modules import it from here.
 
-open_clip imports torchvision, and PyPI's torchvision is built for CUDA: beside a CPU build of
-torch its compiled operators do not load, and `import torchvision` stops at two operator schemas
-that it registers fake kernels for. Declaring those two schemas is enough for everything that
-open_clip uses (models, transforms, tokenizers); calling the operators still fails, as it should.
+open_clip imports torchvision, and PyPI's torchvision is built for CUDA. With a CPU build of torch
+its compiled operators do not load, and `import torchvision` fails at two missing operator schemas.
+This module declares the two schemas. That is enough for the models, transforms and tokenizers of
+open_clip; a call of the operators still fails.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MISSING_SCHEMAS = (
 
 
 def _declare_torchvision_operators() -> torch.library.Library | None:
-    """Declare torchvision's schemas where its compiled library will not load, else do nothing."""
+    """Declare torchvision's schemas if its compiled library does not load, else do nothing."""
     specification = importlib.util.find_spec("torchvision")
     if specification is None or specification.origin is None:
         return None
@@ -36,7 +36,7 @@ def _declare_torchvision_operators() -> torch.library.Library | None:
     return library
 
 
-# The schemas live as long as this object does.
+# The schemas exist as long as this object.
 _TORCHVISION_OPERATORS = _declare_torchvision_operators()
 
 import open_clip  # noqa: E402

@@ -1,4 +1,4 @@
-"""Name pictures and pixels by prompts: what every score of a CLIP is made of."""
+"""Classify pictures and pixels by prompts: the basis of all scores of a CLIP."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _PICTURES_PER_PASS = 256
 
 @torch.no_grad()
 def embed_pictures(clip: Clip, images: NDArray[np.uint8]) -> Tensor:
-    """Embed whole pictures, as CLIP's image tower pools them.
+    """Compute pooled embeddings of whole pictures.
 
     Args:
-        clip: A CLIP. Pictures are resized to the size that its position embeddings ask for.
-        images: (N, S, S, 3) uint8, red green blue.
+        clip: A CLIP. Pictures are resized if its position embeddings need a fixed size.
+        images: (N, S, S, 3) uint8 RGB.
 
     Returns:
         (N, D) float32 on the CLIP's device, unit length.
@@ -39,13 +39,13 @@ def embed_pictures(clip: Clip, images: NDArray[np.uint8]) -> Tensor:
         pixels = chunk.permute(0, 3, 1, 2).float() / 255
         if size is not None and size != tuple(pixels.shape[2:]):
             pixels = F.interpolate(pixels, size, mode="bilinear", antialias=True)
-        embedded = clip.model.visual(((pixels - mean) / std).to(clip.device))
-        embeddings.append(F.normalize(embedded, dim=1))
+        pooled = clip.model.visual(((pixels - mean) / std).to(clip.device))
+        embeddings.append(F.normalize(pooled, dim=1))
     return torch.cat(embeddings)
 
 
 def _fixed_size(clip: Clip) -> tuple[int, int] | None:
-    """Height and width that the tower pools, None where it takes any."""
+    """(height, width) of the tower's input, pixels; None if it takes any size."""
     visual = clip.model.visual
     if isinstance(visual, ModifiedResNet) and isinstance(
         visual.attnpool, PositionFreeAttentionPool
@@ -58,18 +58,18 @@ def _fixed_size(clip: Clip) -> tuple[int, int] | None:
 def nearest_prompt(
     clip: Clip, picture_embeddings: Tensor, prompts: Sequence[str]
 ) -> NDArray[np.int64]:
-    """Find the prompt that fits each picture best.
+    """Find the prompt nearest to each picture.
 
     Args:
-        clip: The CLIP that embedded the pictures.
+        clip: The CLIP that computed the picture embeddings.
         picture_embeddings: (N, D) float of unit length.
-        prompts: C prompts; one that the CLIP cannot read fits no picture.
+        prompts: C prompts. Prompts that the CLIP cannot read are never the nearest.
 
     Returns:
         (N,) int64, indices into prompts.
 
     Raises:
-        PromptError: If the CLIP can read none of them.
+        PromptError: If the CLIP can read none of the prompts.
     """
     unread = unreadable(clip, prompts)
     read = [index for index, prompt in enumerate(prompts) if prompt not in unread]
@@ -81,7 +81,7 @@ def nearest_prompt(
 
 
 def unreadable(clip: Clip, prompts: Sequence[str]) -> list[str]:
-    """List the prompts that a CLIP cannot read, such as words that it never saw."""
+    """List the prompts that a CLIP cannot read, for example because of unknown words."""
     unread = []
     for prompt in prompts:
         try:
@@ -95,20 +95,20 @@ def unreadable(clip: Clip, prompts: Sequence[str]) -> list[str]:
 def label_pixels(
     dense_clip: DenseClip, image: NDArray[np.uint8], text_embeddings: Tensor
 ) -> NDArray[np.uint8]:
-    """Give each pixel of an image the class whose text is nearest.
+    """Label each pixel of an image with the class of the nearest text.
 
-    The scores are bilinear between the places of the embedding, as `sample_at` reads them for
-    points: a sum of embeddings has the sum of their scores.
+    Scores are interpolated bilinearly between places. This equals the scores of bilinear
+    embeddings, as `sample_at` computes them for points, because scores are linear.
 
     Args:
         dense_clip: The teacher.
-        image: (H, W, 3) uint8, red green blue.
+        image: (H, W, 3) uint8 RGB.
         text_embeddings: (C, D) float of unit length, C at most 254.
 
     Returns:
         (H, W) uint8, indices into text_embeddings.
     """
-    # A copy: images are read-only where they come from messages or files.
+    # torch.tensor copies: images from messages or files can be read-only.
     pixels = torch.tensor(image).permute(2, 0, 1)[None].float() / 255
     embeddings = dense_clip.embed_pixels(pixels)  # (1, D, h, w)
     scores = torch.einsum("bdhw,cd->bchw", embeddings, text_embeddings)

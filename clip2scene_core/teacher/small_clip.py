@@ -1,4 +1,4 @@
-"""The small CLIP: open_clip's classes at a size that trains and runs on a CPU, and its file."""
+"""The small CLIP: open_clip's classes at a size for training on a CPU, and its file."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class SmallClipShape:
     """The shape of a small CLIP.
 
     Attributes:
-        layers: Four numbers: residual blocks in each of the four stages of a ModifiedResNet. One
-            number: blocks of a VisionTransformer.
-        width: Channels of a ModifiedResNet's stem (its last stage has 32 times as many), or of
-            every block of a VisionTransformer.
-        stride: Pixels per embedding along each axis: 4, 8, 16 or 32.
-        head_width: Channels per head of the attention pool, or of a VisionTransformer's blocks.
-        embedding_size: D, the width of the space shared by images and text.
-        text_width: Width of the text tower.
+        layers: Four numbers: residual blocks in the four stages of a ModifiedResNet. One number:
+            blocks of a VisionTransformer.
+        width: Channels of the stem of a ModifiedResNet (its last stage has 32 times as many), or
+            of every block of a VisionTransformer.
+        stride: Edge of a place with one embedding, pixels: 4, 8, 16 or 32.
+        head_width: Channels per head, in the attention pool or in a VisionTransformer's blocks.
+        embedding_size: D, the size of image and text embeddings.
+        text_width: Channels of the text tower.
         text_layers: Transformer blocks of the text tower.
         text_heads: Attention heads of the text tower.
-        context_length: Tokens of a text, start and end included.
-        image_height: Height in pixels to which camera images are resized for dense embeddings,
-            so that things appear as large as in the training pictures.
+        context_length: Maximum number of tokens of a text, including start and end.
+        image_height: Height in pixels to which camera images are resized for dense embeddings, so
+            that objects have the size of those in the training pictures.
     """
 
     layers: tuple[int, int, int, int] | int = (2, 2, 4, 2)
@@ -68,14 +68,14 @@ class SmallClipShape:
 
 
 SMALL_VIT = SmallClipShape(layers=6, width=128, head_width=32)
-"""A VisionTransformer about as large as the ModifiedResNet that is the default."""
+"""A VisionTransformer about as large as the default ModifiedResNet."""
 
 
 class PositionFreeAttentionPool(nn.Module):
-    """CLIP's attention pool without position embeddings, so that it takes any input size.
+    """CLIP's attention pool without position embeddings; it takes any input size.
 
-    Every value is then the same function of a location's features, wherever it is: what MaskCLIP
-    reads out per pixel is exactly what training has pooled.
+    The value of a place depends only on its features, not on its position. So the embeddings that
+    MaskCLIP reads per place are those that training pools.
     """
 
     def __init__(self, pool: AttentionPool2d) -> None:
@@ -87,10 +87,10 @@ class PositionFreeAttentionPool(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Pool a feature map (B, C, h, w) into embeddings (B, D).
 
-        There is one query, so keys and values need not be computed for every place: the query is
-        taken back through the keys' weights, and places are mixed before the values' weights. The
-        result is the same for a tenth of the work; the keys' bias moves all logits alike and drops
-        out.
+        There is only one query, so keys and values are not computed for every place: the query is
+        multiplied by the key weights, and places are averaged before the value weights. The result
+        is the same with a tenth of the operations. The key bias shifts all logits equally and is
+        left out.
         """
         tokens = features.flatten(2).transpose(1, 2)  # (B, h * w, C)
         mean = tokens.mean(dim=1, keepdim=True)
@@ -115,12 +115,12 @@ def build_small_clip(shape: SmallClipShape, vocabulary_size: int) -> CLIP:
     """Build an untrained small CLIP.
 
     Args:
-        shape: Its shape.
+        shape: Shape of the CLIP.
         vocabulary_size: Number of tokens.
 
     Returns:
-        An open_clip.CLIP whose image tower is an open_clip ModifiedResNet of the wanted stride, or
-        an open_clip VisionTransformer whose patch is the stride.
+        An open_clip.CLIP. Its image tower is an open_clip ModifiedResNet with this stride, or an
+        open_clip VisionTransformer with this patch size.
     """
     is_vit = isinstance(shape.layers, int)
     model = CLIP(
@@ -148,25 +148,25 @@ def build_small_clip(shape: SmallClipShape, vocabulary_size: int) -> CLIP:
 
 
 def _reduce_stride(visual: ModifiedResNet, stride: int) -> None:
-    """Take pooling steps out of open_clip's ModifiedResNet, the last ones first."""
+    """Remove pooling steps from open_clip's ModifiedResNet, the last ones first."""
     steps_to_remove = (_STOCK_STRIDE // stride).bit_length() - 1
     for stage in (visual.layer4, visual.layer3, visual.layer2)[:steps_to_remove]:
         stage[0].avgpool = nn.Identity()
-        # "-1" is open_clip's name for the pooling in front of the shortcut's convolution.
+        # "-1" is open_clip's name of the pooling before the convolution of the shortcut.
         stage[0].downsample._modules["-1"] = nn.Identity()
 
 
 @dataclass(frozen=True)
 class SmallClipFile:
-    """What a small CLIP's file holds.
+    """The content of a small CLIP's file.
 
     Attributes:
         model: The CLIP, in evaluation mode.
-        shape: Its shape.
-        tokenizer: The byte pairs that it was trained with.
-        mean: (red, green, blue) that is subtracted from images in [0, 1].
-        std: (red, green, blue) that images are divided by afterwards.
-        training: How it was made and how good it is, for the model card.
+        shape: Shape of the CLIP.
+        tokenizer: Tokenizer with the byte pairs of its training.
+        mean: (red, green, blue), subtracted from images in [0, 1].
+        std: (red, green, blue), divisor of images after that.
+        training: Facts about its training and its scores, for the model card.
     """
 
     model: CLIP
@@ -178,7 +178,7 @@ class SmallClipFile:
 
 
 def save_small_clip(path: Path, small_clip: SmallClipFile) -> None:
-    """Write a small CLIP as one safetensors file, its matrices in half precision."""
+    """Write a small CLIP as one safetensors file, with matrices in float16."""
     metadata = {
         "format": _FILE_FORMAT,
         "shape": json.dumps(asdict(small_clip.shape)),
@@ -190,7 +190,7 @@ def save_small_clip(path: Path, small_clip: SmallClipFile) -> None:
         "training": json.dumps(dict(small_clip.training)),
     }
     weights = {
-        # Sums and variances of batch norms may leave half precision's range.
+        # Means and variances of batch norms can be outside the range of float16.
         name: weight.detach().to(torch.float16 if weight.ndim > 1 else weight.dtype).contiguous()
         for name, weight in small_clip.model.state_dict().items()
     }
@@ -198,10 +198,10 @@ def save_small_clip(path: Path, small_clip: SmallClipFile) -> None:
 
 
 def load_small_clip(path: Path) -> SmallClipFile:
-    """Read a small CLIP; every weight must be there and fit.
+    """Read a small CLIP; all weights must be there and fit.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ValueError: If the file is not a small CLIP, or its weights do not fit its shape.
     """
     if not path.is_file():

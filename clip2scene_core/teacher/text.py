@@ -1,4 +1,4 @@
-"""Prompts to text embeddings: 85 templates, each embedding of unit length, averaged."""
+"""Text embeddings of prompts: the mean over 85 templates of unit-length embeddings."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ PROMPT_TEMPLATES: Final = (
     *(template("{}") for template in open_clip.OPENAI_IMAGENET_TEMPLATES),
     *IN_THE_SCENE_TEMPLATES,
 )
-"""OpenAI's 80 templates for ImageNet and five for scenes; {} stands for the prompt.
+"""OpenAI's 80 templates for ImageNet and five for scenes; {} is the place of the prompt.
 
 Source: CLIP2Scene (CVPR 2023), section 4.1 (85 templates, averaged).
 """
 
 ENSEMBLE: Final = "ensemble"
-"""Stands for PROMPT_TEMPLATES where one template is asked for."""
+"""Value of a template setting that means all of PROMPT_TEMPLATES."""
 
 _CACHED_PROMPTS = 512
 _PROMPTS_PER_PASS = 4
@@ -40,20 +40,20 @@ _PROMPTS_PER_PASS = 4
 def embed_prompts(
     clip: Clip, prompts: Sequence[str], templates: Sequence[str] = PROMPT_TEMPLATES
 ) -> Tensor:
-    """Embed prompts as CLIP classifies: the mean over templates of unit-length embeddings.
+    """Embed prompts: the mean over templates of unit-length text embeddings.
 
-    Embeddings are remembered by prompt, so a prompt that was asked for before costs nothing.
+    Embeddings of recent prompts are kept in `clip.prompt_cache`.
 
     Args:
         clip: A frozen CLIP.
         prompts: C prompts, such as "traffic cone".
-        templates: Sentences with one {} in the prompt's place.
+        templates: Sentences with one {}, the place of the prompt.
 
     Returns:
         (C, D) float32 on the CLIP's device, unit length.
 
     Raises:
-        PromptError: If there is no prompt, or one is empty, too long, or holds an unknown word.
+        PromptError: If there is no prompt, or a prompt is empty, too long, or has an unknown word.
     """
     if not prompts:
         raise PromptError("no prompt given; name at least one thing to look for")
@@ -79,7 +79,7 @@ def check_prompt(clip: Clip, prompt: str, templates: Sequence[str] = PROMPT_TEMP
     """Check that CLIP's text tower can read a prompt inside every template.
 
     Raises:
-        PromptError: With one line for the user, if it cannot.
+        PromptError: If it cannot; the message is one line for the user.
     """
     if not split_words(prompt):
         raise PromptError(f"prompt {prompt!r} holds no word; name a thing, such as 'traffic cone'")
@@ -96,7 +96,7 @@ def check_prompt(clip: Clip, prompt: str, templates: Sequence[str] = PROMPT_TEMP
 
 
 def check_template(template: str) -> None:
-    """Check the form of a template that a user gave.
+    """Check the form of a template from the user.
 
     Raises:
         PromptError: If it is neither "ensemble" nor a sentence with one {}.
@@ -110,14 +110,17 @@ def check_template(template: str) -> None:
 
 
 def templates_of(clip: Clip, template: str) -> tuple[str, ...]:
-    """Give the sentences that a template stands for.
+    """Turn a template setting into templates.
 
     Args:
-        clip: Reads them.
+        clip: The CLIP that will read the templates.
         template: One sentence with {}, or "ensemble".
 
+    Returns:
+        The sentence alone, or PROMPT_TEMPLATES.
+
     Raises:
-        PromptError: If it is neither, or holds a word that the CLIP never saw.
+        PromptError: If it is neither, or has a word that the CLIP does not know.
     """
     check_template(template)
     if template == ENSEMBLE:
@@ -135,10 +138,10 @@ def _shortened(prompt: str) -> str:
     return prompt if len(prompt) <= 60 else f"{prompt[:57]}..."
 
 
-@torch.inference_mode(False)  # what is remembered must also serve callers that train
+@torch.inference_mode(False)  # cached embeddings are also used by callers that train
 @torch.no_grad()
 def _average_over_templates(clip: Clip, prompts: list[str], templates: Sequence[str]) -> Tensor:
-    """Prompts (C) -> unit-length embeddings (C, D)."""
+    """C prompts -> unit-length embeddings (C, D)."""
     texts = [template.format(prompt) for prompt in prompts for template in templates]
     tokens = tokenize(clip.tokenizer, texts).to(clip.device)
     embeddings = F.normalize(encode_tokens(clip.model, tokens), dim=1)
@@ -147,17 +150,17 @@ def _average_over_templates(clip: Clip, prompts: list[str], templates: Sequence[
 
 
 def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> Tensor:
-    """Turn texts into tokens, padded to the longest of them.
+    """Turn texts into tokens, padded to the longest text.
 
     Args:
-        tokenizer: The CLIP's tokens.
+        tokenizer: Tokenizer of the CLIP.
         texts: T texts.
 
     Returns:
         (T, L) int64, L at most the context length; padding is 0.
 
     Raises:
-        PromptError: If a text is longer than the context.
+        PromptError: If a text has more tokens than the context length.
     """
     rows = [[tokenizer.start_token, *tokenizer.encode(text), tokenizer.end_token] for text in texts]
     longest = max(range(len(rows)), key=lambda row: len(rows[row]))
@@ -171,14 +174,14 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> Tensor:
 
 
 def encode_tokens(model: CLIP, tokens: Tensor) -> Tensor:
-    """Run CLIP's text tower on texts that are shorter than its context.
+    """Run CLIP's text tower on texts that are shorter than its context length.
 
-    The tower is causal and reads its result at the end token, so padding behind that token never
-    matters; leaving it away makes short prompts about five times cheaper than encode_text.
+    The tower is causal, and its result is read at the end token. So padding after that token has no
+    effect. Without it, short prompts are about five times faster than with encode_text.
 
     Args:
-        model: CLIP.
-        tokens: (T, L) int64 from tokenize.
+        model: The CLIP.
+        tokens: (T, L) int64, from `tokenize`.
 
     Returns:
         (T, D) float, not of unit length.

@@ -1,4 +1,4 @@
-"""Text to token numbers by CLIP's byte pairs: all of them, or only those that were trained."""
+"""Text to token numbers by CLIP's byte pairs: all of them, or only the trained ones."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ class PromptError(ValueError):
 
 
 class Tokenizer(Protocol):
-    """What the text tower needs to know of its tokens."""
+    """The interface of a tokenizer for CLIP's text tower."""
 
     @property
     def context_length(self) -> int:
-        """Number of tokens that the text tower reads, start and end included."""
+        """Maximum number of tokens of a text, including start and end."""
 
     @property
     def start_token(self) -> int:
-        """The token in front of every text."""
+        """The token before every text."""
 
     @property
     def end_token(self) -> int:
-        """The token behind every text; the largest of all, because CLIP finds it by argmax."""
+        """The token after every text. It is the largest number, because CLIP finds it by argmax."""
 
     def check_prompt(self, prompt: str) -> None:
-        """Raise PromptError if the prompt holds a word that the text tower never saw."""
+        """Raise PromptError if the prompt has a word that the text tower does not know."""
 
     def encode(self, text: str) -> list[int]:
-        """Turn a text into tokens, start and end not included."""
+        """Turn a text into tokens, without start and end."""
 
 
 def split_words(text: str) -> list[str]:
@@ -47,19 +47,19 @@ def split_words(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class CompactBytePairTokenizer:
-    """CLIP's byte pairs, numbered anew so that only those that were trained need a row.
+    """The trained part of CLIP's byte pairs, with new numbers for a small embedding table.
 
-    A word is read if all its pieces were trained in captions, so words may be put together in new
-    ways, and some words that no caption held are read from their pieces ("minibus" from "minivan"
+    A word is known if all its pieces occur in training captions. So words can be combined in new
+    ways, and some words that no caption has are known from their pieces ("minibus" from "minivan"
     and "bus"). Punctuation, hyphens and underscores separate words and have no token.
 
     Attributes:
-        pieces: Trained byte pairs, as numbers in CLIP's own vocabulary, sorted; pieces[i] is token
-            i + 1 (token 0 pads).
-        prompt_pieces: Those that stood for something in the pictures. Pieces that occur in
-            templates only ("origami") have a token, but no prompt may use them.
-        words: The words of the captions, sorted; what is listed to users.
-        context_length: Number of tokens that the text tower reads, start and end included.
+        pieces: Trained byte pairs, as numbers of CLIP's full vocabulary, sorted; pieces[i] is token
+            i + 1 (token 0 is padding).
+        prompt_pieces: The pieces of captions. Pieces that occur only in templates ("origami") have
+            a token, but a prompt must not use them.
+        words: The words of the captions, sorted; users see this list.
+        context_length: Maximum number of tokens of a text, including start and end.
     """
 
     pieces: tuple[int, ...]
@@ -89,12 +89,12 @@ class CompactBytePairTokenizer:
 
     @property
     def start_token(self) -> int:
-        """The token in front of every text."""
+        """The token before every text."""
         return len(self.pieces) + 1
 
     @property
     def end_token(self) -> int:
-        """The token behind every text, the largest of all."""
+        """The token after every text, the largest number."""
         return len(self.pieces) + 2
 
     @property
@@ -103,7 +103,7 @@ class CompactBytePairTokenizer:
         return len(self.pieces) + 3
 
     def check_prompt(self, prompt: str) -> None:
-        """Raise PromptError for the first word of the prompt that holds an untrained piece."""
+        """Raise PromptError for the first word of the prompt that has an untrained piece."""
         for word in split_words(prompt):
             if self.prompt_pieces.issuperset(_pieces_of(word)):
                 continue
@@ -117,17 +117,17 @@ class CompactBytePairTokenizer:
             )
 
     def encode(self, text: str) -> list[int]:
-        """Turn a text into tokens, start and end not included.
+        """Turn a text into tokens, without start and end.
 
         Raises:
-            KeyError: For a piece without a token; check_prompt says it to users beforehand.
+            KeyError: For a piece without a token; call check_prompt first.
         """
         tokens: dict[int, int] = object.__getattribute__(self, "_tokens")
         return [tokens[piece] for word in split_words(text) for piece in _pieces_of(word)]
 
 
 class BytePairTokenizer:
-    """CLIP's own tokens (byte pairs), from open_clip's tokenizer; every text can be encoded."""
+    """All byte pairs of CLIP, from open_clip's tokenizer; it can encode every text."""
 
     def __init__(self, context_length: int) -> None:
         self._tokenizer = _clip_byte_pairs()
@@ -139,18 +139,18 @@ class BytePairTokenizer:
         """Accept every prompt."""
 
     def encode(self, text: str) -> list[int]:
-        """Turn a text into tokens, start and end not included."""
+        """Turn a text into tokens, without start and end."""
         tokens: list[int] = self._tokenizer.encode(text)
         return tokens
 
 
 @cache
 def _clip_byte_pairs() -> open_clip.SimpleTokenizer:
-    """CLIP's 49,408 byte pairs, from the file in open_clip's package; reading it takes a while."""
+    """CLIP's 49,408 byte pairs, from a file in open_clip's package; it is slow to read."""
     return open_clip.SimpleTokenizer()
 
 
-@lru_cache(maxsize=4096)  # templates and captions repeat few words
+@lru_cache(maxsize=4096)  # templates and captions have few different words
 def _pieces_of(word: str) -> tuple[int, ...]:
-    """The byte pairs of a word, as numbers in CLIP's own vocabulary."""
+    """The byte pairs of a word, as numbers of CLIP's full vocabulary."""
     return tuple(_clip_byte_pairs().encode(word))

@@ -32,13 +32,14 @@ def draw_bars(
     series: Mapping[str, Sequence[float | None]],
     spreads: Mapping[str, Sequence[float]] = MappingProxyType({}),
 ) -> Image.Image:
-    """Draw shares as horizontal bars, one group a row, one colour a series.
+    """Draw shares as horizontal bars, with a group for each row and a colour for each series.
 
     Args:
-        title: What is drawn.
-        rows: R names.
-        series: For each name R shares in [0, 1]; NaN is written as absent, None has no place.
-        spreads: For some of these names R half-lengths of a line over the bar's end; NaN has none.
+        title: Title of the chart.
+        rows: R names of rows.
+        series: R shares in [0, 1] by name of the series. NaN is drawn as "absent"; None leaves the
+            place empty.
+        spreads: R half-lengths of an error bar by name of the series; NaN means no error bar.
 
     Returns:
         RGB picture.
@@ -80,15 +81,16 @@ def draw_bars(
 def draw_confusion(
     title: str, confusion: ConfusionMatrix, class_names: Sequence[str]
 ) -> Image.Image:
-    """Draw what the points of every class were taken for, in percent of the class's points.
+    """Draw a confusion matrix in percent of the points of each true class.
 
     Args:
-        title: What is drawn.
-        confusion: C classes.
+        title: Title of the chart.
+        confusion: Confusion matrix of C classes.
         class_names: C names.
 
     Returns:
-        RGB picture; a row for each true class, a column for each predicted one and for no label.
+        RGB picture; a row for each true class, a column for each predicted class and one for "no
+        label".
     """
     names_px = _widest(class_names)
     left, top = names_px + 2 * MARGIN_PX, names_px + 2 * MARGIN_PX + _LINE_PX
@@ -118,14 +120,14 @@ def draw_confusion(
 
 
 def draw_reliability(title: str, calibration: Calibration) -> Image.Image:
-    """Draw the accuracy of points by their score; on the diagonal scores mean what they say.
+    """Draw the accuracy of points by their score; calibrated scores are on the diagonal.
 
     Args:
-        title: What is drawn.
-        calibration: The points.
+        title: Title of the chart.
+        calibration: Calibration of the points.
 
     Returns:
-        RGB picture. Bars are accuracies; the thinner ones before them, the shares of points.
+        RGB picture. Wide bars are accuracies, thin bars are shares of the points.
     """
     error = calibration.expected_error()
     picture = Image.new("RGB", (_DIAGRAM_PX + 60, _DIAGRAM_PX + 100), BACKGROUND)
@@ -161,7 +163,7 @@ def draw_reliability(title: str, calibration: Calibration) -> Image.Image:
 
 
 def _draw_keys(draw: ImageDraw.ImageDraw, start: tuple[int, int], names: Sequence[str]) -> None:
-    """Name the colours of the series, in a row."""
+    """Draw the names of the series beside their colours, in a row."""
     x, y = start
     for number, name in enumerate(names):
         draw.rectangle([x, y + 3, x + 10, y + 13], fill=_SERIES[number % len(_SERIES)])
@@ -170,14 +172,14 @@ def _draw_keys(draw: ImageDraw.ImageDraw, start: tuple[int, int], names: Sequenc
 
 
 def _draw_upright(text: str, length_px: int) -> Image.Image:
-    """Draw a text that is read from below."""
+    """Draw a string that reads from bottom to top."""
     flat = Image.new("RGB", (length_px, _LINE_PX), BACKGROUND)
     ImageDraw.Draw(flat).text((0, 0), text, fill=FOREGROUND, font=label_font())
     return flat.transpose(Image.Transpose.ROTATE_90)
 
 
 def _shade(share: float, color: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Mix the background with a colour; small shares, too, can be told from none."""
+    """Mix the background with a colour; a small share is still visible."""
     weight = 0.8 * share**0.5
     red, green, blue = (
         round((1 - weight) * dark + weight * bright)

@@ -10,17 +10,18 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from clip2scene_core.geometry.projection import pair_pixels_with_points
-from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.labels import IGNORE_COLOR, IGNORE_LABEL
 from clip2scene_core.prompts.vocabulary import Vocabulary
 from clip2scene_core.sample import CameraView, Sweep
 
 BACKGROUND = (24, 26, 31)
-_FADE = 0.75
-_POINTS_ACROSS = 160
 FOREGROUND = (235, 235, 235)
 MARGIN_PX = 10
-_WORD_PX = 18
-_WORDS_PER_COLUMN = 20
+
+_FADE = 0.75
+_POINTS_ACROSS = 160
+_NAME_PX = 18
+_NAMES_PER_COLUMN = 20
 
 
 def draw_bird_eye(
@@ -32,13 +33,13 @@ def draw_bird_eye(
     """Draw points from above; higher points cover lower ones.
 
     Args:
-        points: (N, 3) float, metres; the sensor is the origin, x is forward, y left, z up.
-        colors: (N, 3) uint8.
-        size_px: Edge of the square picture.
-        reach_m: Metres from the centre to an edge.
+        points: (N, 3) float, metres; the origin is the sensor, x forward, y left, z up.
+        colors: (N, 3) uint8 RGB.
+        size_px: Edge of the square picture, pixels.
+        reach_m: Distance from the centre to an edge, metres.
 
     Returns:
-        RGB picture; forward is up, the arrow is the sensor.
+        RGB picture; forward is up, and the arrow is the sensor.
     """
     canvas = np.empty((size_px, size_px, 3), dtype=np.uint8)
     canvas[:] = BACKGROUND
@@ -46,7 +47,7 @@ def draw_bird_eye(
     rows = np.floor(size_px / 2 - points[:, 0] * scale).astype(np.int64)
     columns = np.floor(size_px / 2 - points[:, 1] * scale).astype(np.int64)
     order = np.argsort(points[:, 2], kind="stable")
-    for row_step in (0, 1):  # 2 x 2 pixels a point: one alone is hard to see
+    for row_step in (0, 1):  # 2 x 2 pixels per point: a single pixel is hard to see
         for column_step in (0, 1):
             r, c = rows[order] + row_step, columns[order] + column_step
             inside = (r >= 0) & (r < size_px) & (c >= 0) & (c < size_px)
@@ -66,7 +67,7 @@ def draw_bird_eye(
 
 
 def forward_left_up(points: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Turn points of nuScenes' LiDAR frame the way `draw_bird_eye` draws them.
+    """Turn points from nuScenes' LiDAR frame to the axes of `draw_bird_eye`.
 
     Args:
         points: (N, 3 or more) float, x right, y forward, z up.
@@ -88,14 +89,14 @@ def draw_overlay(
     """Draw the labelled points that a camera sees over its image.
 
     Args:
-        camera: The view.
-        sweep: N points.
+        camera: The camera view.
+        sweep: Sweep of N points.
         labels: (N,) uint8; IGNORE_LABEL is not drawn.
-        vocabulary: Gives the colours.
-        width_px: Width of the picture.
+        vocabulary: Colours of the labels.
+        width_px: Width of the picture, pixels.
 
     Returns:
-        RGB picture with the image's proportions.
+        RGB picture with the aspect ratio of the image.
     """
     pairs = pair_pixels_with_points([sweep], [camera], occlusion_margin_m=0.5)
     drawn = labels[pairs.point_index] != IGNORE_LABEL
@@ -113,12 +114,12 @@ def draw_overlay(
 
 
 def draw_legend(vocabulary: Vocabulary, labels: NDArray[np.uint8], height_px: int) -> Image.Image:
-    """Draw each prompt beside its colour, most frequent first, with its share of the points.
+    """Draw the name and colour of each label with its share of the points, most frequent first.
 
     Args:
-        vocabulary: The words.
-        labels: (N,) uint8, counted for the shares.
-        height_px: Height of the picture.
+        vocabulary: Names and colours of the labels.
+        labels: (N,) uint8 labels of the points.
+        height_px: Height of the picture, pixels.
 
     Returns:
         RGB picture.
@@ -129,7 +130,7 @@ def draw_legend(vocabulary: Vocabulary, labels: NDArray[np.uint8], height_px: in
     picture = Image.new("RGB", (230, height_px), BACKGROUND)
     draw = ImageDraw.Draw(picture)
     rows = [(vocabulary.names[i], tuple(vocabulary.colors[i].tolist()), counts[i]) for i in order]
-    rows.append(("unlabelled", (80, 80, 80), counts[IGNORE_LABEL]))
+    rows.append(("unlabelled", IGNORE_COLOR, counts[IGNORE_LABEL]))
     for line, (name, color, count) in enumerate(rows):
         top = MARGIN_PX + line * line_px
         if top + line_px > height_px:
@@ -141,30 +142,30 @@ def draw_legend(vocabulary: Vocabulary, labels: NDArray[np.uint8], height_px: in
     return picture
 
 
-def draw_words(vocabulary: Vocabulary) -> Image.Image:
-    """Draw every label's colour, number and name, in the order of the labels.
+def draw_names(vocabulary: Vocabulary) -> Image.Image:
+    """Draw the colour, number and name of each label, in the order of the labels.
 
     Args:
-        vocabulary: Its words stand in columns of up to 20.
+        vocabulary: Names and colours of the labels; a column holds up to 20.
 
     Returns:
-        RGB picture, as large as the words need.
+        RGB picture; its size depends on the names.
     """
-    font = label_font(_WORD_PX)
-    line_px = _WORD_PX + 8
+    font = label_font(_NAME_PX)
+    line_px = _NAME_PX + 8
     rows = [f"{label}  {name}" for label, name in enumerate(vocabulary.names)]
-    text_left = MARGIN_PX + _WORD_PX + 8
+    text_left = MARGIN_PX + _NAME_PX + 8
     widest = max(font.getbbox(row)[2] for row in rows)
     column_px = text_left + math.ceil(widest) + MARGIN_PX
-    num_columns = math.ceil(len(rows) / _WORDS_PER_COLUMN)
-    height = 2 * MARGIN_PX + line_px * min(len(rows), _WORDS_PER_COLUMN)
+    num_columns = math.ceil(len(rows) / _NAMES_PER_COLUMN)
+    height = 2 * MARGIN_PX + line_px * min(len(rows), _NAMES_PER_COLUMN)
     picture = Image.new("RGB", (num_columns * column_px, height), BACKGROUND)
     draw = ImageDraw.Draw(picture)
     for label, row in enumerate(rows):
-        column, line = divmod(label, _WORDS_PER_COLUMN)
+        column, line = divmod(label, _NAMES_PER_COLUMN)
         left, top = column * column_px, MARGIN_PX + line * line_px
         color = tuple(vocabulary.colors[label].tolist())
-        swatch = [left + MARGIN_PX, top + 2, left + MARGIN_PX + _WORD_PX, top + 2 + _WORD_PX]
+        swatch = [left + MARGIN_PX, top + 2, left + MARGIN_PX + _NAME_PX, top + 2 + _NAME_PX]
         draw.rectangle(swatch, fill=color)
         draw.text((left + text_left, top), row, fill=FOREGROUND, font=font)
     return picture
@@ -173,7 +174,7 @@ def draw_words(vocabulary: Vocabulary) -> Image.Image:
 def place_side_by_side(
     pictures: Sequence[Image.Image], captions: Sequence[str] | None = None
 ) -> Image.Image:
-    """Put pictures in a row on the dark background, tops aligned, each under its caption."""
+    """Put pictures in a row on the dark background, aligned at the top, with captions above."""
     header = 0 if captions is None else 26
     width = sum(p.width for p in pictures) + MARGIN_PX * (len(pictures) - 1)
     row = Image.new("RGB", (width, header + max(p.height for p in pictures)), BACKGROUND)
@@ -188,7 +189,7 @@ def place_side_by_side(
 
 
 def stack(pictures: Sequence[Image.Image]) -> Image.Image:
-    """Put pictures in a column on the dark background, left edges aligned."""
+    """Put pictures in a column on the dark background, aligned at the left."""
     height = sum(p.height for p in pictures) + MARGIN_PX * (len(pictures) - 1)
     column = Image.new("RGB", (max(p.width for p in pictures), height), BACKGROUND)
     top = 0

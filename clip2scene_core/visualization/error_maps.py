@@ -1,4 +1,4 @@
-"""Keyframes from above: the truth beside what labellers said, and where they were wrong."""
+"""Keyframes from above: ground truth, predictions of labellers, and their errors."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _REACH_M = 40.0
 def draw_errors(
     keyframe: Sweep, predictions: Mapping[str, NDArray[np.uint8]], vocabulary: Vocabulary
 ) -> Image.Image:
-    """Draw truth, predictions and errors of one keyframe.
+    """Draw ground truth, predictions and errors of one keyframe.
 
     Args:
         keyframe: N points in nuScenes' LiDAR frame with their true labels.
-        predictions: Labels (N,) uint8 by the name of the labeller.
+        predictions: Labels (N,) uint8 by name of the labeller.
         vocabulary: Names and colours of the labels.
 
     Returns:
-        RGB picture: truth and legend, then a row for each labeller.
+        RGB picture: ground truth and legend, then a row for each labeller.
 
     Raises:
         ValueError: If the keyframe has no labels.
@@ -53,9 +53,10 @@ def draw_errors(
         return draw_bird_eye(points, colors, _SIZE_PX, _REACH_M)
 
     legend = draw_legend(vocabulary, ground_truth, _SIZE_PX)
-    rows = [place_side_by_side([draw(vocabulary.colorize(ground_truth)), legend], ["truth", ""])]
+    ground_truth_map = draw(vocabulary.colorize(ground_truth))
+    rows = [place_side_by_side([ground_truth_map, legend], ["ground truth", ""])]
     for name, predicted in predictions.items():
-        errors = "right green, wrong red, no label yellow, no truth grey"
+        errors = "right green, wrong red, no label yellow, no ground truth grey"
         pictures = [
             draw(vocabulary.colorize(predicted)),
             draw(color_errors(ground_truth, predicted)),
@@ -70,11 +71,11 @@ def color_errors(
     """Colour points by whether their label is right.
 
     Args:
-        ground_truth: (N,) uint8.
-        predicted: (N,) uint8.
+        ground_truth: (N,) uint8 true labels.
+        predicted: (N,) uint8 predicted labels.
 
     Returns:
-        (N, 3) uint8: RIGHT, WRONG, NO_LABEL, and IGNORE_COLOUR for points that do not count.
+        (N, 3) uint8 RGB: RIGHT, WRONG, NO_LABEL, and IGNORE_COLOR for points without ground truth.
     """
     colors = np.empty((len(ground_truth), 3), dtype=np.uint8)
     colors[:] = WRONG
@@ -85,13 +86,13 @@ def color_errors(
 
 
 def choose_keyframes(accuracies: Sequence[float]) -> dict[str, int]:
-    """Choose the keyframes that say most about a labeller.
+    """Choose the keyframes with the worst, the best and the median accuracy.
 
     Args:
-        accuracies: Share of right labels in each keyframe; NaN where there is no truth.
+        accuracies: Share of right labels in each keyframe; NaN if it has no ground truth.
 
     Returns:
-        The index of the "worst", "best" and "median" one; fewer where there are fewer keyframes.
+        Indices of keyframes by "worst", "best" and "median"; fewer if there are fewer keyframes.
     """
     order = [index for index in np.argsort(accuracies).tolist() if not np.isnan(accuracies[index])]
     chosen: dict[str, int] = {}

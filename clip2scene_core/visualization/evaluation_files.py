@@ -1,4 +1,4 @@
-"""An evaluation as files: numbers as JSON, charts and keyframes as pictures."""
+"""Write an evaluation as files: numbers as JSON, charts and keyframes as pictures."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _NAMES = [scene_class.name for scene_class in NUSCENES_CLASSES]
 def write_json(
     folder: Path, setting: Mapping[str, Any], reports: Mapping[str, Report], absent: str
 ) -> Path:
-    """Write every number.
+    """Write all numbers to evaluation.json.
 
     Args:
-        folder: Gets evaluation.json.
-        setting: What was evaluated and how; goes to the head of the file.
-        reports: By mode.
+        folder: Folder of the file.
+        setting: Settings of the evaluation, for the start of the file.
+        reports: Reports by mode.
         absent: See `ConfusionMatrix.mean_iou`.
 
     Returns:
-        The file.
+        Path of the file.
     """
     content = {
         **setting,
@@ -46,15 +46,15 @@ def write_json(
 
 
 def draw_charts(folder: Path, reports: Mapping[str, Report], absent: str) -> list[Path]:
-    """Draw IoU by class and by part of the points, calibration, and a confusion matrix each.
+    """Draw IoU by class and by part of the points, calibration, and confusion matrices.
 
     Args:
-        folder: Gets PNG files.
-        reports: By mode, of the same points.
+        folder: Folder of the PNG files.
+        reports: Reports by mode, of the same points.
         absent: See `ConfusionMatrix.mean_iou`.
 
     Returns:
-        The files.
+        Paths of the files.
     """
     of_classes = {
         mode: [*report.confusion.iou().tolist(), report.confusion.mean_iou(absent)]
@@ -88,13 +88,13 @@ def draw_keyframes(
     """Draw the worst, the median and the best keyframe of the first mode, in all modes.
 
     Args:
-        folder: Gets PNG files.
-        dataset: That was evaluated.
-        reports: By mode.
-        labellers: By mode; they label again what is drawn.
+        folder: Folder of the PNG files.
+        dataset: Data set of the evaluation.
+        reports: Reports by mode.
+        labellers: Labellers by mode; they label the drawn keyframes again.
 
     Returns:
-        The files.
+        Paths of the files.
     """
     prompts = [scene_class.prompt for scene_class in NUSCENES_CLASSES]
     classes = make_vocabulary(prompts, torch.zeros(len(prompts), 0), _NAMES)

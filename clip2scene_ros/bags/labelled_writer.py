@@ -14,7 +14,7 @@ from clip2scene_core.inference.online import LabelledCloud
 from clip2scene_core.mapping.labelled_map import LabelledMap
 from clip2scene_core.prompts.vocabulary import Vocabulary
 from clip2scene_core.sample import CameraView, Sweep
-from clip2scene_core.visualization.clouds import draw_words
+from clip2scene_core.visualization.clouds import draw_names
 from clip2scene_ros.bags.io import offered_qos
 from clip2scene_ros.bags.messages import (
     STORE,
@@ -131,7 +131,7 @@ class LabelledWriter:
             self._legend_version += 1
             legend = string_message(legend_json(vocabulary, self._legend_version))
             self._write(LEGEND_TOPIC, legend, now_ns, is_latched=True)
-            picture = image_message(np.asarray(draw_words(vocabulary)), header_message(now_ns, ""))
+            picture = image_message(np.asarray(draw_names(vocabulary)), header_message(now_ns, ""))
             self._write(LEGEND_IMAGE_TOPIC, picture, now_ns, is_latched=True)
 
     def _write(self, topic: str, message: Any, now_ns: int, is_latched: bool) -> None:

@@ -16,7 +16,7 @@ from std_msgs.msg import ColorRGBA, Header, String
 from visualization_msgs.msg import Marker, MarkerArray
 
 from clip2scene_core.prompts.vocabulary import Vocabulary
-from clip2scene_core.visualization.clouds import draw_words
+from clip2scene_core.visualization.clouds import draw_names
 from clip2scene_ros.messages.legend import legend_json
 
 LATCHED_QOS: Final = QoSProfile(
@@ -97,7 +97,7 @@ class LegendPublishers:
 
 def legend_image(vocabulary: Vocabulary, header: Header) -> Image:
     """Draw the classes as a sensor_msgs/Image with encoding rgb8."""
-    return image_message(np.asarray(draw_words(vocabulary)), header)
+    return image_message(np.asarray(draw_names(vocabulary)), header)
 
 
 def image_message(picture: np.ndarray, header: Header) -> Image:

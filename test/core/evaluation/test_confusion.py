@@ -76,7 +76,7 @@ def test_accuracy_is_the_share_of_right_points():
     ("ground_truth", "predicted", "message"),
     [
         (labels(0, 1), labels(0), r"both be \(N,\), got \(2,\) and \(1,\)"),
-        (labels(0, 2), labels(0, 0), "the truth holds label 2, but there are 2 classes"),
+        (labels(0, 2), labels(0, 0), "the ground truth holds label 2, but there are 2 classes"),
         (labels(0, 1), labels(0, 254), "the prediction holds label 254"),
     ],
 )

@@ -7,8 +7,8 @@ from clip2scene_core.sample import CameraView, Sweep
 from clip2scene_core.visualization.clouds import (
     draw_bird_eye,
     draw_legend,
+    draw_names,
     draw_overlay,
-    draw_words,
     place_side_by_side,
     stack,
 )
@@ -69,7 +69,7 @@ def test_pictures_are_placed_without_overlap():
 
 def test_words_stand_in_the_order_of_the_labels_and_in_columns():
     vocabulary = make_vocabulary([f"word {i}" for i in range(23)], torch.eye(23))
-    picture = draw_words(vocabulary)
+    picture = draw_names(vocabulary)
     swatches = [find(picture, tuple(color)) for color in vocabulary.colors]
     assert all(len(swatch) == 19 * 19 for swatch in swatches)
     rows, columns = np.array([swatch.min(axis=0) for swatch in swatches]).T
@@ -80,7 +80,7 @@ def test_words_stand_in_the_order_of_the_labels_and_in_columns():
 
 def test_a_long_word_fits_the_picture():
     short, long = (
-        draw_words(make_vocabulary([word], torch.eye(1))) for word in ("tram", "tram " * 20)
+        draw_names(make_vocabulary([word], torch.eye(1))) for word in ("tram", "tram " * 20)
     )
     assert long.width > 8 * short.width
     right_edge = np.asarray(long)[:, -5:]
