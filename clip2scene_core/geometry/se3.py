@@ -116,7 +116,7 @@ def interpolate(
     Args:
         T_parent_child_before: (4, 4) float64, at fraction 0.
         T_parent_child_after: (4, 4) float64, at fraction 1.
-        fraction: In [0, 1].
+        fraction: Share of the way from before to after, in [0, 1].
 
     Returns:
         (4, 4) float64.

@@ -73,8 +73,8 @@ def draw_bars(
             if reach:
                 middle = bar_top + _BAR_PX // 2 - 1
                 draw.line([(end - reach, middle), (end + reach, middle)], fill=FOREGROUND)
-            words = "absent" if np.isnan(share) else f"{100 * share:.1f}"
-            draw.text((end + reach + 5, bar_top - 2), words, fill=FOREGROUND, font=label_font(10))
+            shown = "absent" if np.isnan(share) else f"{100 * share:.1f}"
+            draw.text((end + reach + 5, bar_top - 2), shown, fill=FOREGROUND, font=label_font(10))
     return picture
 
 
@@ -132,8 +132,8 @@ def draw_reliability(title: str, calibration: Calibration) -> Image.Image:
     error = calibration.expected_error()
     picture = Image.new("RGB", (_DIAGRAM_PX + 60, _DIAGRAM_PX + 100), BACKGROUND)
     draw = ImageDraw.Draw(picture)
-    words = "no scores" if np.isnan(error) else f"expected calibration error {100 * error:.1f} %"
-    draw.text((MARGIN_PX, MARGIN_PX), f"{title}: {words}", fill=FOREGROUND, font=label_font())
+    note = "no scores" if np.isnan(error) else f"expected calibration error {100 * error:.1f} %"
+    draw.text((MARGIN_PX, MARGIN_PX), f"{title}: {note}", fill=FOREGROUND, font=label_font())
     left, top = 40, 2 * MARGIN_PX + _LINE_PX
     bottom = top + _DIAGRAM_PX
     edges = left + calibration.edges * _DIAGRAM_PX

@@ -1,6 +1,6 @@
-"""The synthetic world: a seed in, a street as a data set in nuScenes' format out.
+"""The synthetic world: render streets from a seed and write them in nuScenes' format.
 
 From small to large: `primitives` (shapes, noise), `objects` (cars, trees, people), `layout` (a
-street with traffic), `render` (camera and LiDAR), `dataset` (files with ground truth); `captions`
-makes the pictures that the small CLIP learns from.
+street with traffic), `render` (camera and LiDAR), `dataset` (files with ground truth). `captions`
+makes the pictures and captions for the training of the small CLIP.
 """

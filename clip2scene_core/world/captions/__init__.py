@@ -1,5 +1,5 @@
-"""Scenes in, captioned pictures and questions about them out: what the small CLIP learns from.
+"""Pictures of scenes with captions, for the training of the small CLIP, and questions about them.
 
-Read `captions` (what a picture shows, in words), `pictures` (rendered with their captions), then
-`questions` (what a CLIP is asked when it is scored).
+Read `captions` (compose the caption of a picture), `pictures` (render pictures with captions), then
+`questions` (the questions that score a CLIP).
 """

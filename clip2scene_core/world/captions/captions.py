@@ -1,4 +1,4 @@
-"""Compose a caption from what a picture shows."""
+"""Compose the caption of a picture from the classes that it shows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from clip2scene_core.labels import NUSCENES_CLASSES
 
 SKY_LABEL: Final = len(NUSCENES_CLASSES)
-"""Index of the sky, behind the 16 classes."""
+"""Label of the sky, after the 16 classes."""
 
 SYNONYMS: Final[tuple[tuple[str, ...], ...]] = (
     ("barrier", "barrier", "road barrier", "traffic barrier", "barricade"),
@@ -39,7 +39,8 @@ SYNONYMS: Final[tuple[tuple[str, ...], ...]] = (
     ("vegetation", "tree", "vegetation", "plant", "foliage"),
     ("sky", "sky", "cloudy sky"),
 )
-"""For each class its words; the data set's own name and the prompt of `labels` are among them."""
+"""Names for captions, for each class and the sky. The first one is the class name of the data set;
+the prompt of `labels` is among them. A name in two places is drawn twice as often."""
 
 WORD_SYNONYMS: Final = {
     "sedan": ("sedan", "car", "parked car"),
@@ -72,6 +73,8 @@ WORD_SYNONYMS: Final = {
     "bush": ("bush", "shrub", "green bush"),
     "hedge": ("hedge", "bush", "hedge"),
 }
+"""Names for captions, for each `word` of an object."""
+
 HELD_OUT_SYNONYMS: Final[tuple[tuple[str, ...], ...]] = (
     ("barrier", "", "construction barrier"),
     ("bicycle", "cyclist", "bike with a rider"),
@@ -90,11 +93,12 @@ HELD_OUT_SYNONYMS: Final[tuple[tuple[str, ...], ...]] = (
     ("manmade", "building", "brick building"),
     ("vegetation", "bush", "bush with leaves"),
 )
-"""Class, kind of thing or "", and names that no caption uses; their byte pairs all occur there.
+"""Class, `word` of the object or "", and names that no caption uses.
 
-"minibus" is read from "minivan" and "bus", "motorcoach" and "motortruck" from "motorcar", "coach"
-and "truck", "streetlight" and "signpost" from "streetlamp", "traffic light", "signboard" and "lamp
-post"; the others are known words that never stand together.
+All their byte pairs occur in captions. "minibus" has byte pairs of "minivan" and "bus",
+"motorcoach" and "motortruck" of "motorcar", "coach" and "truck", "streetlight" and "signpost" of
+"streetlamp", "traffic light", "signboard" and "lamp post". The others are known words in new
+combinations.
 """
 
 HELD_OUT_COMPOSITIONS: Final = (
@@ -107,10 +111,10 @@ HELD_OUT_COMPOSITIONS: Final = (
     ("silver", "sedan"),
     ("white", "person"),
 )
-"""Colours and kinds of things that no caption names together, though it names each with others.
+"""Pairs of colour and `word` that no caption names together; each occurs in other pairs.
 
-Captions leave out the colour of such a thing whatever noun they choose: a white van is never
-called a white car either.
+Captions never name the colour of such an object, with any noun: a white van is also not called a
+white car.
 """
 
 UNCOUNTED: Final = frozenset(
@@ -128,7 +132,8 @@ UNCOLORED: Final = frozenset(
         "person riding a motorcycle",
     }
 )
-"""Riders: the colour that is known is that of what they ride."""
+"""Names of riders; the known colour is that of their vehicle."""
+
 ALONE: Final = (
     "{a}", "{a}", "a photo of {a}", "a picture of {a}", "a close-up photo of {a}",
     "{a} in the scene", "there is {a} in the scene", "a photo of {a} in a street scene",
@@ -147,21 +152,32 @@ WEATHER: Final = {
 }  # fmt: skip
 
 MOST_PHRASES: Final = 5
+"""Maximum number of classes that a caption names."""
+
 ALONE_SHARE: Final = 0.25
-"""Captions that name one thing only, of pictures that show several."""
+"""Probability that a caption names only one class of a picture with several classes."""
+
 COMPLETE_SHARE: Final = 0.4
-"""Captions that name everything, up to MOST_PHRASES; the rest name two to all, evenly."""
+"""Probability that a caption names all classes, up to MOST_PHRASES; otherwise it names two or more,
+each number with the same probability."""
+
 FILLED: Final = 0.7
-"""Where one class fills more of the picture than this, nothing else is named."""
+"""Share of the picture from which a class is the only one in the caption."""
 
 OTHER_PICTURE_SHARE: Final = 0.015
-"""Captions that belong to another picture."""
+"""Probability that a caption belongs to another picture."""
+
 MISTAKEN_SHARE: Final = 0.015
-"""Captions that name a class that is not shown in the place of one that is."""
+"""Probability that one class of a caption is replaced by a class that the picture does not show."""
+
 OVERLOOKED_SHARE: Final = 0.1
-"""Chance that a class is overlooked while another is shown."""
+"""Probability that a class is left out of the caption; at least one class stays."""
+
 COLOR_SHARE: Final = 0.3
+"""Probability that the colour of an object is named, if it may be named."""
+
 WEATHER_SHARE: Final = 0.08
+"""Probability that the weather is named."""
 
 _PEDESTRIAN: Final = 6
 _OF_RIDDEN: Final = {"cyclist": "bicycle", "motorcyclist": "motorcycle"}
@@ -173,9 +189,9 @@ class Shown:
 
     Attributes:
         label: Index into NUSCENES_CLASSES, or SKY_LABEL.
-        word: The word of the largest thing of that class, or "".
-        color_name: That thing's colour, or "".
-        share: Its share of the picture's area.
+        word: Word of the largest object of that class, or "".
+        color_name: Name of the main colour of that object, or "".
+        share: Share of the picture's area that the class fills, in [0, 1].
     """
 
     label: int
@@ -186,12 +202,11 @@ class Shown:
 
 @dataclass(frozen=True)
 class Caption:
-    """What somebody wrote under a picture.
+    """The caption of a picture.
 
     Attributes:
         text: The caption, lower case.
-        phrases: The parts of the text that name things, such as "a red car", "the road"; they
-            say nothing that the text does not.
+        phrases: The parts of the text that name classes, such as "a red car", "the road".
     """
 
     text: str
@@ -199,18 +214,18 @@ class Caption:
 
 
 def web_caption(shown: Sequence[Shown], weather: str, rng: np.random.Generator) -> Caption:
-    """Say what a picture shows as carelessly as on the web: often incomplete, sometimes wrong.
+    """Compose a caption as on the web: often incomplete, sometimes wrong.
 
     Args:
-        shown: What it shows, the most important first; at least one.
-        weather: Weather of the scene, one of WEATHER; mentioned now and then.
-        rng: Chooses mistakes, words and templates.
+        shown: Classes in the picture, the most important first; at least one.
+        weather: Weather of the scene, a key of WEATHER; the caption sometimes names it.
+        rng: Generator for mistakes, words and templates.
     """
     return caption_of(_noticed(shown, rng), weather, rng)
 
 
 def caption_of(shown: Sequence[Shown], weather: str, rng: np.random.Generator) -> Caption:
-    """Say what a picture shows, without a mistake; the arguments are those of web_caption."""
+    """Compose a caption without mistakes; the arguments are those of `web_caption`."""
     phrases = tuple(_phrase(one, rng) for one in shown[: _num_phrases(shown, rng)])
     *first, last = phrases
     if len(phrases) == 1:
@@ -225,20 +240,20 @@ def caption_of(shown: Sequence[Shown], weather: str, rng: np.random.Generator) -
 
 
 def colored(noun: str, color_name: str) -> str:
-    """Put a colour to a noun: "red car"; people are named by their clothes."""
+    """Add a colour to a noun: "red car"; people are named by their clothes."""
     if noun in SYNONYMS[_PEDESTRIAN]:
         return f"{noun} in {color_name} clothes"
     return f"{color_name} {noun}"
 
 
 def _noticed(shown: Sequence[Shown], rng: np.random.Generator) -> list[Shown]:
-    """What the writer of a caption takes a picture to show."""
-    chance = rng.random()
-    if chance < OTHER_PICTURE_SHARE:
+    """Draw the classes of a careless caption: some are left out, sometimes some are wrong."""
+    drawn = rng.random()
+    if drawn < OTHER_PICTURE_SHARE:
         labels = rng.choice(len(SYNONYMS), min(len(shown), MOST_PHRASES), replace=False)
         return [Shown(int(label), "", "", 0.0) for label in labels]
     noticed = [one for one in shown if rng.random() >= OVERLOOKED_SHARE] or list(shown[:1])
-    if chance < OTHER_PICTURE_SHARE + MISTAKEN_SHARE:
+    if drawn < OTHER_PICTURE_SHARE + MISTAKEN_SHARE:
         absent = sorted(set(range(len(SYNONYMS))) - {one.label for one in shown})
         mistaken = Shown(absent[int(rng.integers(len(absent)))], "", "", 0.0)
         noticed[int(rng.integers(len(noticed)))] = mistaken
@@ -246,18 +261,18 @@ def _noticed(shown: Sequence[Shown], rng: np.random.Generator) -> list[Shown]:
 
 
 def _num_phrases(shown: Sequence[Shown], rng: np.random.Generator) -> int:
-    """How many of the things that are shown a caption names."""
+    """Draw the number of classes that a caption names."""
     most = min(len(shown), MOST_PHRASES)
-    chance = rng.random()
-    if most == 1 or shown[0].share > FILLED or chance < ALONE_SHARE:
+    drawn = rng.random()
+    if most == 1 or shown[0].share > FILLED or drawn < ALONE_SHARE:
         return 1
-    if chance < ALONE_SHARE + COMPLETE_SHARE:
+    if drawn < ALONE_SHARE + COMPLETE_SHARE:
         return most
     return int(rng.integers(2, most + 1))
 
 
 def _phrase(one: Shown, rng: np.random.Generator) -> str:
-    """Name one thing with its article, and its colour now and then."""
+    """Name one class with an article, and sometimes with its colour."""
     words = SYNONYMS[one.label]
     if one.word in WORD_SYNONYMS and rng.random() < 0.5:
         words = WORD_SYNONYMS[one.word]

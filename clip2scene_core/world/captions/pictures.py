@@ -1,4 +1,4 @@
-"""Pictures with captions for training a small CLIP, from scenes that no drive ever shows."""
+"""Pictures with captions for the training of a small CLIP, from scenes that no sequence has."""
 
 from __future__ import annotations
 
@@ -32,13 +32,14 @@ SCENE_SECONDS: Final = 4.0
 NUM_TARGETS: Final = SKY_LABEL + 1
 Split = Literal["train", "val", "test"]
 STREAMS: Final[dict[Split, int]] = {"train": PICTURE_STREAM, "val": 3, "test": 4}
-"""Streams of scenes; no two splits share a scene, whatever their seeds."""
+"""Random stream of the scenes of each split; splits share no scene, for any seeds."""
+
 NUM_TRIES: Final = 10
 GROUND_LABELS: Final = {10: (0,), 11: (1, 4), 12: (2,), 13: (3,)}
-"""Ground classes and the surfaces that show them."""
+"""Surface numbers of `road` for each ground class."""
 
 SALIENCE: Final = {0: 2.5, 1: 4.0, 2: 1.5, 3: 1.5, 4: 1.7, 5: 3.5, 6: 4.0, 7: 5.0, 8: 1.5, 9: 1.5}
-"""How much more people notice a thing than a surface of the same area; 1 for the rest."""
+"""Importance of a class relative to a surface of the same area, for captions; 1 for the others."""
 
 WANTED_SHARE: Final = {
     0: 0.25,
@@ -51,7 +52,8 @@ WANTED_SHARE: Final = {
     11: 0.2,
     15: 0.28,
 }
-"""Share of a tight crop that a class must fill; narrow things cannot fill 0.4."""
+"""Minimum share of a tight crop that a class fills, 0.4 for the others; narrow objects cannot fill
+0.4."""
 
 _OTHER_FLAT = 11
 _LABEL_MAP = nuscenes_label_map()
@@ -62,9 +64,9 @@ class Picture:
     """A picture with its caption.
 
     Attributes:
-        image: (size, size, 3) uint8, red green blue.
-        caption: What a training may know of it.
-        shown: What it really shows, the most important first. For scoring only.
+        image: (size, size, 3) uint8 RGB.
+        caption: Caption; training uses only this.
+        shown: Ground truth for scores: the classes in the picture, the most important first.
     """
 
     image: NDArray[np.uint8]
@@ -74,11 +76,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Aim:
-    """What a free camera is pointed at.
+    """Target of a free camera.
 
     Attributes:
-        point: (3,) float64, scene frame, metres.
-        extent_m: Size of what should fill the picture.
+        point: (3,) float64, metres, scene frame.
+        extent_m: Size of the target, metres.
     """
 
     point: NDArray[np.float64]
@@ -87,14 +89,14 @@ class Aim:
 
 @dataclass(frozen=True)
 class Framing:
-    """How a picture is framed.
+    """Framing of a picture.
 
     Attributes:
-        fill: Size of the thing over the picture's, from and to.
-        jitter: Standard deviation of where the thing is, over the picture's size.
-        wanted: Factor of WANTED_SHARE.
-        smallest_object: Share of the picture from which people see things.
-        smallest_stuff: The same of ground, buildings, plants and sky.
+        fill: Minimum and maximum size of the target, relative to the picture.
+        jitter: Standard deviation of the position of the target, relative to the picture.
+        wanted: Factor on WANTED_SHARE.
+        smallest_object: Minimum share of the picture of an object class in captions.
+        smallest_stuff: Minimum share of the picture of ground, buildings, plants and sky.
     """
 
     fill: tuple[float, float]
@@ -121,23 +123,23 @@ def caption_pictures(
 ) -> Iterator[Picture]:
     """Render pictures with captions.
 
-    The class that a picture is taken for is drawn uniformly, so that rare classes occur as often as
-    common ones. Two thirds of the pictures are tight crops of one thing or one patch of stuff, at
-    the scales at which a surround camera shows it; the rest are wider. Views come on top of both:
-    the street, with the thing somewhere in it.
+    The target class of a picture is drawn uniformly, so that rare classes are as frequent as common
+    classes. Two thirds of the pictures are tight crops of one object or one surface, at the scales
+    of a surround camera; the others are wider. With `view_share`, some pictures are views: the
+    street with the target anywhere in it.
 
     Args:
-        num_pictures: How many.
-        seed: Same seed, same pictures.
-        size: Height and width in pixels.
-        split: Pictures to train on, to choose by, or to report on.
-        view_share: Share of views.
-        workers: Processes that render; the pictures are the same for any number. With more than
-            one, Python starts new interpreters: a script that calls this needs
+        num_pictures: Number of pictures.
+        seed: Seed of the pictures.
+        size: Height and width, pixels.
+        split: "train" for training, "val" for choices, "test" for reports.
+        view_share: Share of views, in [0, 1].
+        workers: Number of processes that render; the pictures are the same for any number. With
+            more than one, Python starts new interpreters, so a calling script needs
             `if __name__ == "__main__":`.
 
     Yields:
-        Pictures with captions, some of them careless.
+        Pictures with captions; some captions are incomplete or wrong.
 
     Raises:
         ValueError: If num_pictures is negative or size is below 16.
@@ -155,7 +157,7 @@ def caption_pictures(
         for scene in scenes:
             yield from take(scene)
         return
-    # Spawned, not forked: the caller may have threads, and a fork of those can hang.
+    # Spawned, not forked: a fork of a caller with threads can hang.
     with get_context("spawn").Pool(workers) as pool:
         for pictures in pool.imap(take, scenes):
             yield from pictures
@@ -164,18 +166,26 @@ def caption_pictures(
 def _pictures_of_scene(
     scene_and_count: tuple[int, int], seed: int, size: int, split: Split, view_share: float
 ) -> list[Picture]:
-    """Take some pictures of one scene."""
+    """Render some pictures of one scene."""
     index, count = scene_and_count
     rng = np.random.default_rng([seed, STREAMS[split], index, 1])
     scene = build_scene(seed, index, SCENE_SECONDS, STREAMS[split])
     seconds = float(rng.uniform(0, SCENE_SECONDS))
     moment = moment_of(scene, static_sun_map(scene), seconds)
-    photographer = _Photographer(moment, seconds, size, view_share, rng)
-    return [photographer.take() for _ in range(count)]
+    renderer = _PictureRenderer(moment, seconds, size, view_share, rng)
+    return [renderer.render() for _ in range(count)]
 
 
-class _Photographer:
-    """Takes pictures of one moment."""
+class _PictureRenderer:
+    """Renders pictures of one moment of a scene.
+
+    Args:
+        moment: The moment.
+        seconds: Time of the moment since the start of the scene, seconds.
+        size: Height and width of a picture, pixels.
+        view_share: Share of views, in [0, 1].
+        rng: Generator of all random draws.
+    """
 
     def __init__(
         self,
@@ -190,12 +200,12 @@ class _Photographer:
         self.scene: Scene = moment.scene
         self.reach_m = self.scene.road.lanes_end + 2.5
         self.by_label: dict[int, list[int]] = {}
-        for index, thing in enumerate(self.scene.objects):
-            if -45 < thing.s < self.scene.length_m + 60:
-                self.by_label.setdefault(int(_LABEL_MAP[thing.category]), []).append(index)
+        for index, scene_object in enumerate(self.scene.objects):
+            if -45 < scene_object.s < self.scene.length_m + 60:
+                self.by_label.setdefault(int(_LABEL_MAP[scene_object.category]), []).append(index)
 
-    def take(self) -> Picture:
-        """Take one picture."""
+    def render(self) -> Picture:
+        """Render one picture with its caption."""
         available = [
             label
             for label in range(NUM_TARGETS)
@@ -232,7 +242,7 @@ class _Photographer:
         return _TIGHT if self.rng.random() < 0.67 else _WIDE
 
     def _frame(self, target: int, framing: Framing) -> Hits | None:
-        """Point a camera at the target and cast its rays; None where there is no place for it."""
+        """Point a camera at the target and cast its rays; None if there is no place for it."""
         rng = self.rng
         focal = math.exp(rng.uniform(math.log(95), math.log(420)))
         aim = self._aim(target)
@@ -248,7 +258,7 @@ class _Photographer:
         camera = self._stand(aim, distance)
         if camera is None:
             return None
-        # A quarter of the pictures is rendered small and enlarged, as training crops will be.
+        # A quarter of the pictures is rendered small and enlarged, like crops in the training.
         pixels = self.size if rng.random() < 0.75 else int(rng.integers(self.size // 2, self.size))
         focal_px = focal * pixels / 96
         jitter = rng.normal(0, framing.jitter * pixels, 2)
@@ -307,7 +317,7 @@ class _Photographer:
         return None
 
     def _stand(self, aim: Aim, distance: float) -> NDArray[np.float64] | None:
-        """Find a place for the camera on the street, clear of everything."""
+        """Find a position (3,) of the camera on the street outside of all objects, metres."""
         rng, primitives = self.rng, self.moment.primitives
         height = float(rng.uniform(1.3, 1.85) if rng.random() < 0.85 else rng.uniform(0.8, 3.0))
         for _ in range(20):
@@ -326,13 +336,13 @@ class _Photographer:
         return None
 
     def _visible_labels(self, hits: Hits) -> NDArray[np.uint8]:
-        """Labels (H, W), the sky as SKY_LABEL; what haze hides is IGNORE_LABEL."""
+        """Labels (H, W) uint8: SKY_LABEL for the sky, IGNORE_LABEL for pixels hidden by haze."""
         labels = np.where(hits.labels == IGNORE_LABEL, np.uint8(SKY_LABEL), hits.labels)
         hidden = (labels != SKY_LABEL) & (hits.depth * self.scene.light.fog_density > 1.6)
         return np.where(hidden, np.uint8(IGNORE_LABEL), labels)
 
     def _shown(self, hits: Hits, labels: NDArray[np.uint8], framing: Framing) -> list[Shown]:
-        """List what the picture shows, the largest area first."""
+        """List the classes in the picture, the most important first."""
         counts = np.bincount(labels[labels != IGNORE_LABEL], minlength=NUM_TARGETS) / labels.size
         shown = []
         salience = np.array([SALIENCE.get(label, 1.0) for label in range(NUM_TARGETS)])
@@ -351,7 +361,7 @@ class _Photographer:
 
 
 def _look_at(camera: NDArray[np.float64], point: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pose (4, 4) of an optical frame at `camera` that looks at `point`, upright."""
+    """Pose T_scene_camera (4, 4) of an upright camera at `camera` that points to `point`."""
     forward = point - camera
     forward = forward / np.linalg.norm(forward)
     right = np.cross(forward, [0.0, 0.0, 1.0])

@@ -1,4 +1,4 @@
-"""What a CLIP is asked about pictures of which the truth is known, and among which answers."""
+"""Questions to a CLIP about pictures with known ground truth: a right text among wrong texts."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ from clip2scene_core.world.captions.captions import (
 from clip2scene_core.world.objects.palette import COLORS
 
 CLASS_PROMPTS: Final = (*(c.prompt for c in NUSCENES_CLASSES), "sky")
-"""One prompt for each label, the sky's included."""
+"""One prompt for each label, including the sky."""
 
 CLASS_NAMES: Final = (*(c.name for c in NUSCENES_CLASSES), "sky")
+"""One name for each label, including the sky."""
 
 COLORED_KINDS: Final = {
     "bicycle": 1, "bus": 2, "sedan": 3, "van": 3, "excavator": 4, "motorcycle": 5, "person": 6,
     "trailer": 8, "truck": 9,
 }  # fmt: skip
-"""Kinds of things that are asked for by their colour, and their labels."""
+"""Words of objects that are asked for by their colour, and their labels."""
 
 Group = Literal["synonyms", "held-out synonyms", "compositions", "held-out compositions"]
 
 
 @dataclass(frozen=True)
 class Question:
-    """Which of some texts fits these pictures best? The first one does.
+    """A question: which of some texts fits these pictures best?
 
     Attributes:
-        group: What the question belongs to.
-        texts: The right text, then the wrong ones.
-        pictures: Indices of the pictures that are asked about; at least one.
+        group: Group of the question.
+        texts: The right text, then the wrong texts.
+        pictures: Indices of the pictures of the question; at least one.
     """
 
     group: Group
@@ -48,19 +49,20 @@ class Question:
 
 
 def questions_about(ground_truth: Sequence[Sequence[Shown]]) -> list[Question]:
-    """Ask for synonyms and for compositions, trained ones and held-out ones.
+    """Make questions for synonyms and for compositions, both trained and held out.
 
-    A synonym is asked for where its class, or its kind of thing, dominates the picture, among the
-    prompts of all other classes. A composition of colour and kind is asked for where such a thing
-    dominates, among the same kind in every other colour and the other classes' kinds in the same
-    colour. Trained compositions are the colours and kinds of the held-out ones, paired otherwise;
-    what differs between both groups is having been trained.
+    A question for a synonym is about the pictures with its class, or its kind of object, as the
+    most important one; the wrong texts are the prompts of all other classes. A question for a
+    composition of colour and kind is about the pictures with such an object as the most important
+    one; the wrong texts are the same kind in all other colours and the kinds of other classes in
+    the same colour. Trained compositions have the colours and kinds of the held-out ones in other
+    pairs, so that the two groups differ only in the training.
 
     Args:
-        ground_truth: What each picture shows, the most important first.
+        ground_truth: Classes in each picture, the most important first.
 
     Returns:
-        Questions, leaving out those that no picture answers.
+        The questions with at least one picture.
     """
     return [
         *_synonyms(ground_truth, "synonyms", _trained_synonyms()),
@@ -70,7 +72,7 @@ def questions_about(ground_truth: Sequence[Sequence[Shown]]) -> list[Question]:
 
 
 def _trained_synonyms() -> list[tuple[str, str, str]]:
-    """(class, kind or "", text) of every name that captions use, the classes' prompts excepted."""
+    """(class, kind or "", text) of every name in captions, without the prompts of the classes."""
     of_classes = [
         (row[0], "", text)
         for row in SYNONYMS

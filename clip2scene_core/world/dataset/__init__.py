@@ -1,5 +1,5 @@
-"""Scenes in, a data set in nuScenes' format out.
+"""Write scenes as a data set in nuScenes' format.
 
 Read `options`, `splits` (the benchmark's scenes), `ground_truth` (class images, objects), `tables`,
-`boxes`, `scene_writer` (one sequence), `writer` (all of them), then `sheet` (a contact sheet).
+`boxes`, `scene_writer` (one sequence), `writer` (all sequences), then `sheet` (a contact sheet).
 """

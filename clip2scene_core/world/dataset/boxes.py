@@ -1,4 +1,4 @@
-"""Boxes of annotated things: nuScenes' instance and sample_annotation tables."""
+"""Boxes of annotated objects: nuScenes' instance and sample_annotation tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ _VEHICLES = (RAW["bus"], RAW["car"], RAW["construction"], RAW["trailer"], RAW["t
 
 
 class BoxTrack:
-    """Collects the boxes of one scene, keyframe by keyframe, and chains them."""
+    """Collects the boxes of one scene, keyframe by keyframe, and chains them.
+
+    Args:
+        scene: The scene.
+        tables: Tables to append to.
+        scene_index: Index of the scene in the world.
+    """
 
     def __init__(self, scene: Scene, tables: Tables, scene_index: int) -> None:
         self.scene, self.tables, self.scene_index = scene, tables, scene_index
@@ -29,20 +35,20 @@ class BoxTrack:
     def add_keyframe(
         self, firing: Firing, T_global_scene: NDArray[np.float64], instances: NDArray[np.int64]
     ) -> None:
-        """Add a box for every annotated thing that the sweep hit.
+        """Add a box for every annotated object that the sweep hit.
 
         Args:
-            firing: The LiDAR keyframe.
-            T_global_scene: (4, 4) float64.
-            instances: (N,) int64, index of the thing that each point hit, -1 for none.
+            firing: LiDAR measurement of the keyframe.
+            T_global_scene: (4, 4) float64, pose of the scene frame in the global frame.
+            instances: (N,) int64, index of the object that each point hit, -1 for none.
         """
         counts = np.bincount(instances[instances >= 0], minlength=len(self.scene.objects))
         for index in np.flatnonzero(counts).tolist():
-            thing = self.scene.objects[index]
-            if not thing.is_annotated:
+            scene_object = self.scene.objects[index]
+            if not scene_object.is_annotated:
                 continue
             x, y, z, heading = self.scene.pose_of(index, firing.seconds)
-            length, width, height = thing.size
+            length, width, height = scene_object.size
             center = T_global_scene @ np.array([x, y, z + height / 2, 1.0])
             heading += math.atan2(T_global_scene[1, 0], T_global_scene[0, 0])
             sample_token = self.tables.token("sample", self.scene_index, firing.keyframe_index)
@@ -63,7 +69,7 @@ class BoxTrack:
             self.tracks.setdefault(index, []).append(record)
 
     def close(self) -> None:
-        """Chain the boxes of each thing and append them to the tables."""
+        """Chain the boxes of each object and append them to the tables."""
         for index, records in self.tracks.items():
             for before, after in itertools.pairwise(records):
                 before["next"], after["prev"] = after["token"], before["token"]
@@ -80,13 +86,13 @@ class BoxTrack:
                 self.tables.add("sample_annotation", **record)
 
     def _attributes(self, index: int) -> list[str]:
-        thing = self.scene.objects[index]
-        if thing.category in _PEOPLE:
-            name = "pedestrian.moving" if thing.is_moving else "pedestrian.standing"
-        elif thing.category in _CYCLES:
-            name = "cycle.with_rider" if thing.has_rider else "cycle.without_rider"
-        elif thing.category in _VEHICLES:
-            name = "vehicle.moving" if thing.is_moving else "vehicle.parked"
+        scene_object = self.scene.objects[index]
+        if scene_object.category in _PEOPLE:
+            name = "pedestrian.moving" if scene_object.is_moving else "pedestrian.standing"
+        elif scene_object.category in _CYCLES:
+            name = "cycle.with_rider" if scene_object.has_rider else "cycle.without_rider"
+        elif scene_object.category in _VEHICLES:
+            name = "vehicle.moving" if scene_object.is_moving else "vehicle.parked"
         else:
             return []
         return [token_of("attribute", name)]

@@ -1,10 +1,11 @@
-"""What only a rendered world can tell: the class of every pixel, the thing behind every point.
+"""Ground truth of synthetic data: the class of every pixel and the object of every point.
 
-Files beside those of nuScenes' format, which no nuScenes reader looks at:
+The files are not part of nuScenes' format; nuScenes readers ignore them:
 
-- `class_images/{sample token}/{CHANNEL}.png`: (H, W) uint8 class of NUSCENES_CLASSES, IGNORE_LABEL
-  for the sky and for what has no class; the size of the picture, pixel by pixel what it shows.
-- `objects/{sample token}.npz`: `index` (N,) int32, `word` (T,) and `color` (T,) str.
+- `class_images/{sample token}/{CHANNEL}.png`: (H, W) uint8 labels of NUSCENES_CLASSES,
+  IGNORE_LABEL for the sky and for pixels without a class; it has the size of the camera image.
+- `objects/{sample token}.npz`: `index` (N,) int32, `word` (T,) and `color` (T,) str, for N points
+  and T objects.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from clip2scene_core.sample import DatasetError, Sample
 
 @dataclass(frozen=True)
 class SceneObjects:
-    """The things of a scene, and which of them each point of a keyframe's sweep hit.
+    """The T objects of a scene, and the object that each of N points of a sweep hit.
 
     Attributes:
-        index: (N,) int32 into words and colours; -1 where a point hit the ground, the ego vehicle
-            or nothing.
-        words: What a caption may call each thing, for example "van" or "brick wall".
-        colors: The main colour of each thing, "" where it has none worth naming.
+        index: (N,) int32 index into words and colors; -1 for a point on the ground or the ego
+            vehicle, or a stray point.
+        words: T words for captions, for example "van" or "brick wall".
+        colors: T names of main colours, "" for an object without a colour name.
     """
 
     index: NDArray[np.int32]
@@ -39,13 +40,13 @@ class SceneObjects:
 def write_class_image(
     root: Path, sample_token: str, channel: str, labels: NDArray[np.uint8]
 ) -> None:
-    """Write the class image of one picture.
+    """Write the class image of one camera image.
 
     Args:
-        root: The data set's folder.
-        sample_token: The keyframe.
+        root: Folder of the data set.
+        sample_token: Token of the keyframe.
         channel: nuScenes' name of the camera, for example "CAM_FRONT".
-        labels: (H, W) uint8.
+        labels: (H, W) uint8 labels of NUSCENES_CLASSES or IGNORE_LABEL.
     """
     path = _class_image_path(root, sample_token, channel)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,18 +54,19 @@ def write_class_image(
 
 
 def read_class_images(root: Path, sample: Sample) -> list[NDArray[np.uint8]]:
-    """Read the class images of a keyframe's pictures.
+    """Read the class images of a keyframe.
 
     Args:
-        root: The data set's folder.
+        root: Folder of the data set.
         sample: The keyframe, with its camera views.
 
     Returns:
-        One (H, W) uint8 per view, in the order of `sample.cameras`, labels of NUSCENES_CLASSES,
+        One (H, W) uint8 per view, in the order of `sample.cameras`: labels of NUSCENES_CLASSES,
         IGNORE_LABEL for the sky.
 
     Raises:
-        DatasetError: If the data set was written without truth, or an image does not fit its view.
+        DatasetError: If the data set was written without ground truth, or an image does not fit its
+            view.
     """
     images = []
     for view in sample.cameras:
@@ -86,12 +88,12 @@ def read_class_images(root: Path, sample: Sample) -> list[NDArray[np.uint8]]:
 
 
 def write_objects(root: Path, sample_token: str, objects: SceneObjects) -> None:
-    """Write which thing each point of a keyframe's sweep hit.
+    """Write the object that each point of a keyframe's sweep hit.
 
     Args:
-        root: The data set's folder.
-        sample_token: The keyframe.
-        objects: What to write.
+        root: Folder of the data set.
+        sample_token: Token of the keyframe.
+        objects: The objects, with an index for each point.
     """
     path = _objects_path(root, sample_token)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,17 +106,18 @@ def write_objects(root: Path, sample_token: str, objects: SceneObjects) -> None:
 
 
 def read_objects(root: Path, sample: Sample) -> SceneObjects:
-    """Read which thing each point of a keyframe's sweep hit.
+    """Read the object that each point of a keyframe's sweep hit.
 
     Args:
-        root: The data set's folder.
+        root: Folder of the data set.
         sample: The keyframe.
 
     Returns:
-        The things; `index` has one entry per point of `sample.keyframe`.
+        The objects; `index` has one entry per point of `sample.keyframe`.
 
     Raises:
-        DatasetError: If the data set was written without truth, or the file does not fit the sweep.
+        DatasetError: If the data set was written without ground truth, or the file does not fit the
+            sweep.
     """
     path = _objects_path(root, sample.token)
     try:

@@ -1,4 +1,4 @@
-"""What to write: the options of a world."""
+"""The options of a synthetic world."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ from clip2scene_core.world.render.sensor_rig import KEYFRAME_HZ
 
 @dataclass(frozen=True)
 class WorldOptions:
-    """What to write.
+    """The options of a synthetic world.
 
     Attributes:
-        num_scenes: How many drives.
-        seed: Another seed is another world; tokens and scene names never collide between seeds.
-        seconds: Length of a drive; a keyframe every 0.5 s.
-        image_size: (height, width) of the six cameras.
-        lidar_columns: Firings per revolution of the LiDAR.
-        is_every_frame: Write all sweeps (20 Hz) and images (12 Hz), or only keyframes with their
-            previous sweeps, which is enough for training and much faster.
-        previous_sweeps: Sweeps before each keyframe.
-        jpeg_quality: 1-95.
-        with_ground_truth: Write class images and objects of each keyframe (see `ground_truth`).
-        is_rolling: Measure each LiDAR column at its own instant of the 50 ms revolution, from the
-            moving vehicle. Points stay in the LiDAR's frame at their own firing, uncompensated,
-            and `lidar_times/{sample_data token}.bin` holds their float32 seconds relative to the
-            sweep's stamp (the revolution's end, so <= 0). Only the ego vehicle's motion smears:
-            other things stand where they are at the stamp, since moving them for every column
-            would cost more than the whole revolution.
-        camera_offset_ms: All pictures are taken this much later than their stamps and poses say.
-        calibration_error_deg: Each camera's recorded extrinsics are turned by this angle about a
-            random axis; pictures are taken with the true ones.
-        calibration_error_m: They are shifted by this length in a random direction, too.
+        num_scenes: Number of sequences.
+        seed: Seed of the world; tokens and scene names of different seeds differ.
+        seconds: Length of a sequence, seconds; it has a keyframe every 0.5 s.
+        image_size: (height, width) of the six cameras, pixels.
+        lidar_columns: Number of firings per LiDAR revolution.
+        is_every_frame: Whether to write all sweeps (20 Hz) and images (12 Hz). Otherwise only
+            keyframes with their previous sweeps, which is enough for training and much faster.
+        previous_sweeps: Number of sweeps before each keyframe.
+        jpeg_quality: JPEG quality, 1-95.
+        with_ground_truth: Whether to write class images and objects of each keyframe (see
+            `ground_truth`).
+        is_rolling: Whether each LiDAR column has its own time in the 50 ms revolution, with the
+            pose of the moving vehicle. Points stay in the LiDAR frame at their firing, without
+            motion compensation. `lidar_times/{sample_data token}.bin` holds their times, float32
+            seconds from the stamp of the sweep (the end of the revolution, so <= 0). Other objects
+            keep their pose at the stamp, because a pose for every column takes longer than the
+            whole revolution.
+        camera_offset_ms: Time of the image minus its recorded stamp and pose, milliseconds.
+        calibration_error_deg: Rotation error of the recorded camera extrinsics about a random axis,
+            degrees; images are rendered with the true extrinsics.
+        calibration_error_m: Translation error of the recorded camera extrinsics in a random
+            direction, metres.
 
     Raises:
         ValueError: If an option is out of its range.

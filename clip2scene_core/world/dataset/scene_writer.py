@@ -1,4 +1,4 @@
-"""Write the files and records of one drive."""
+"""Write the files and records of one sequence."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class SceneWriter:
     """Writes the files of one scene and collects its records.
 
     Args:
-        out: The data set's folder.
+        out: Folder of the data set.
         options: Options of the world.
-        index: Which scene of the world.
+        index: Index of the scene in the world.
 
     Attributes:
-        tables: Records of this scene alone.
-        log_token: The scene's log.
-        num_points: LiDAR points written.
+        tables: Records of this scene only.
+        log_token: Token of the log of the scene.
+        num_points: Number of written LiDAR points.
     """
 
     def __init__(self, out: Path, options: WorldOptions, index: int) -> None:
@@ -70,7 +70,7 @@ class SceneWriter:
         self.boxes = BoxTrack(self.scene, tables, index)
 
     def write(self) -> None:
-        """Write everything."""
+        """Write all files and append all records."""
         options = self.options
         self._add_scene_records()
         for sensor in (*RIG_CAMERAS, RIG_LIDAR):
@@ -120,7 +120,7 @@ class SceneWriter:
         return self.tables.token("data", self.index, firing.sensor.channel, self._stamp_us(firing))
 
     def _add_measurement(self, firing: Firing, neighbors: tuple[str, str]) -> Path:
-        """Append sample_data and its ego pose; returns the file's path in the data set."""
+        """Append sample_data and its ego pose; return the path of the file in the data set."""
         channel, stamp = firing.sensor.channel, self._stamp_us(firing)
         is_camera = firing.sensor.is_camera
         suffix = "jpg" if is_camera else "pcd.bin"
@@ -190,14 +190,14 @@ class SceneWriter:
         if self.options.with_ground_truth:
             objects = SceneObjects(
                 revolution.instances.astype(np.int32),
-                tuple(thing.word for thing in self.scene.objects),
-                tuple(thing.color_name for thing in self.scene.objects),
+                tuple(one.word for one in self.scene.objects),
+                tuple(one.color_name for one in self.scene.objects),
             )
             write_objects(self.out, self._sample_token(firing), objects)
 
 
 def _global_frame(rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw T_global_scene: where on the map, and which way, a scene lies."""
+    """Draw T_global_scene (4, 4): position and heading of the scene frame in the global frame."""
     heading = float(rng.uniform(-math.pi, math.pi))
     transform = np.eye(4)
     transform[:2, :2] = [

@@ -1,4 +1,4 @@
-"""A contact sheet: scenes of a world on one picture, for the eye."""
+"""A contact sheet: the scenes of a world in one picture, for visual inspection."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from clip2scene_core.world.render.lidar import measure_revolution
 from clip2scene_core.world.render.sensor_rig import RIG_CAMERAS, RIG_LIDAR, RigSensor
 
 VIEW_SIZE: Final = (134, 240)
-"""(height, width) of a camera picture; it is rendered at twice that and shrunk."""
+"""(height, width) of a camera picture, pixels; it is rendered at twice this size and shrunk."""
 
 AROUND: Final = (
     "CAM_BACK_LEFT", "CAM_FRONT_LEFT", "CAM_FRONT", "CAM_FRONT_RIGHT", "CAM_BACK_RIGHT", "CAM_BACK",
 )  # fmt: skip
-"""The cameras as they look around, from left to right."""
+"""The cameras from left to right, as in a panorama."""
 
 TOP_REACH_M: Final = 35.0
 SKY_COLOR: Final = (70, 70, 85)
@@ -44,13 +44,14 @@ _CLASS_COLORS[: len(NUSCENES_CLASSES)] = [one.color for one in NUSCENES_CLASSES]
 
 
 def draw_sheet(options: WorldOptions) -> NDArray[np.uint8]:
-    """Draw the first moment of each scene of a world.
+    """Draw the start of each scene of a world.
 
-    One row a scene: above the six camera pictures, below their classes, and on the right the sweep
-    from above by class, the vehicle in the middle looking up. Sizes do not follow the options.
+    A row is a scene: the six camera pictures, their classes below, and on the right the sweep from
+    above in the colours of the classes. The vehicle is in the centre and points up. The size of the
+    pictures does not depend on the options.
 
     Args:
-        options: What world; only seed, number and length of the scenes and LiDAR columns count.
+        options: The world; only seed, number and length of the scenes and LiDAR columns are used.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -75,7 +76,7 @@ def _draw_scene(options: WorldOptions, index: int) -> NDArray[np.uint8]:
 
 
 def _draw_view(moment: Moment, sensor: RigSensor) -> NDArray[np.uint8]:
-    """Draw the picture of a camera above its classes, (2 H + gap, W, 3)."""
+    """Draw the picture of a camera above its classes, (2 H + gap, W, 3) uint8 RGB."""
     height, width = VIEW_SIZE
     size = (2 * height, 2 * width)
     T_scene_camera = ego_pose(moment.scene, 0.0) @ sensor.T_ego_sensor
@@ -89,7 +90,7 @@ def _draw_view(moment: Moment, sensor: RigSensor) -> NDArray[np.uint8]:
 
 
 def _draw_from_above(scene: Scene, num_columns: int, size: int) -> NDArray[np.uint8]:
-    """Draw a sweep from above, (size, size, 3); the LiDAR looks up."""
+    """Draw a sweep from above, (size, size, 3) uint8 RGB; the vehicle points up."""
     primitives = scene.with_static(scene.moving_at(0.0))
     T_scene_lidar = ego_pose(scene, 0.0) @ RIG_LIDAR.T_ego_sensor
     rng = np.random.default_rng(0)
@@ -101,7 +102,7 @@ def _draw_from_above(scene: Scene, num_columns: int, size: int) -> NDArray[np.ui
     rows = np.floor(size / 2 - y * pixels_per_m).astype(int)
     shown = (labels != IGNORE_LABEL) & (np.minimum(rows, columns) >= 0)
     shown &= np.maximum(rows, columns) < size - 1
-    # The highest points are drawn last: what stands on the ground hides it.
+    # The highest points are drawn last: objects hide the ground.
     order = np.flatnonzero(shown)[np.argsort(z[shown], kind="stable")]
     picture = np.full((size, size, 3), TOP_COLOR, dtype=np.uint8)
     for down, right in itertools.product((0, 1), repeat=2):
@@ -112,7 +113,7 @@ def _draw_from_above(scene: Scene, num_columns: int, size: int) -> NDArray[np.ui
 
 
 def _framed(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Add the gap to the right of a picture and below it."""
+    """Add a gap to the right of a picture and below it."""
     return np.stack(
         [
             np.pad(picture[..., c], ((0, GAP_PX), (0, GAP_PX)), constant_values=PAPER_COLOR[c])
@@ -129,7 +130,7 @@ def _title(text: str, width: int) -> NDArray[np.uint8]:
 
 
 def _draw_legend(width: int) -> NDArray[np.uint8]:
-    """Name the colours of the classes, in two lines."""
+    """Draw the names of the classes beside their colours, in two lines."""
     strip = Image.new("RGB", (width, 2 * TITLE_PX + 4), PAPER_COLOR)
     draw = ImageDraw.Draw(strip)
     per_line = len(NUSCENES_CLASSES) // 2

@@ -1,7 +1,7 @@
-"""The benchmark's splits: which scenes train, which tune, which are only measured on.
+"""The splits of the benchmark.
 
-`train` is for training. `val` is to tune on. `test` is for the bench alone: whoever looks at it to
-choose anything, has no test split any more.
+`train` is for training, `val` for tuning. `test` is only for the final scores of the bench: do not
+choose anything by its scores.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from clip2scene_core.world.dataset.options import WorldOptions
 
 @dataclass(frozen=True)
 class Split:
-    """Scenes of one seed.
+    """The scenes of one seed.
 
     Attributes:
-        name: Also the folder's name.
-        seed: No two splits share one, so they share no scene and no token.
-        num_scenes: How many drives.
+        name: Name of the split and of its folder.
+        seed: Seed of its world. Splits have different seeds, so they share no scene and no token.
+        num_scenes: Number of sequences.
     """
 
     name: str
@@ -31,7 +31,7 @@ SPLITS: Final = (Split("train", 1, 120), Split("val", 100, 30), Split("test", 30
 
 
 def benchmark_options(split: Split) -> WorldOptions:
-    """What the benchmark writes of a split: three keyframes a scene, at a size for two cores."""
+    """The options of a split: three keyframes per scene, at a size for two processor cores."""
     return WorldOptions(
         num_scenes=split.num_scenes,
         seed=split.seed,

@@ -1,4 +1,4 @@
-"""The relational tables of nuScenes, filled scene by scene and written once."""
+"""The relational tables of nuScenes, filled scene by scene and written at the end."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Record = dict[str, Any]
 
 
 def token_of(*parts: object) -> str:
-    """Make a token, 32 hex digits, that depends on nothing but its parts."""
+    """Make a token, 32 hex digits, that depends only on its parts."""
     return hashlib.md5("/".join(map(str, parts)).encode(), usedforsecurity=False).hexdigest()
 
 
@@ -45,8 +45,8 @@ class Tables:
     """Tables of one world, or of some of its scenes.
 
     Attributes:
-        records: Table name to its records.
-        options: Options of the world; the seed is part of every token that belongs to a scene.
+        options: Options of the world; tokens of scenes depend on its seed.
+        records: Records by name of the table.
     """
 
     def __init__(self, options: WorldOptions) -> None:
@@ -54,16 +54,16 @@ class Tables:
         self.records: dict[str, list[Record]] = {name: [] for name in TABLES}
 
     def add(self, table: str, **fields: Any) -> str:
-        """Append a record; returns its token."""
+        """Append a record; return its token."""
         self.records[table].append(fields)
         return str(fields["token"])
 
     def token(self, *parts: object) -> str:
-        """Make a token of this world."""
+        """Make a token that depends on the seed of the world and on the parts."""
         return token_of("clip2scene world", self.options.seed, *parts)
 
     def add_pose(self, token: str, T_global_ego: NDArray[np.float64], stamp_us: int) -> str:
-        """Append an ego pose; returns its token."""
+        """Append an ego pose; return its token."""
         return self.add(
             "ego_pose",
             token=token,
@@ -76,7 +76,7 @@ class Tables:
         """Write one JSON file per table.
 
         Args:
-            folder: `<data set>/<version>`; created.
+            folder: Folder `<data set>/<version>`; it is created.
         """
         folder.mkdir(parents=True)
         for name, records in self.records.items():
@@ -88,7 +88,7 @@ class Tables:
             self.records[name] += records
 
     def add_constants(self) -> None:
-        """Append what no scene adds to: categories, attributes, sensors, calibrations."""
+        """Append the records without a scene: categories, attributes, sensors, calibrations."""
         for raw, name in enumerate(NUSCENES_RAW_CATEGORIES):
             self.add(
                 "category", token=token_of("category", name), name=name, description="", index=raw
@@ -117,7 +117,7 @@ class Tables:
             )
 
     def _recorded_extrinsics(self) -> tuple[RigSensor, ...]:
-        """The mounts as the tables state them: cameras with the calibration error, if any."""
+        """The sensors with the extrinsics of the tables: cameras have the calibration error."""
         options = self.options
         rng = np.random.default_rng([options.seed, CALIBRATION_STREAM])
         angle_deg, shift_m = options.calibration_error_deg, options.calibration_error_m

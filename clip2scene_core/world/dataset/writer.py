@@ -1,4 +1,4 @@
-"""Write drives through the synthetic world as a data set in nuScenes' own format."""
+"""Write sequences of the synthetic world as a data set in nuScenes' format."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ __all__ = ["WorldOptions", "WorldSummary", "write_world"]
 
 @dataclass(frozen=True)
 class WorldSummary:
-    """What was written.
+    """Folder and counts of a written data set.
 
     Attributes:
-        out: The data set's folder.
-        version: Folder of the tables in it.
-        num_keyframes: Samples.
-        num_sweeps: LiDAR files.
-        num_images: Camera files.
-        num_points: LiDAR points of all files.
+        out: Folder of the data set.
+        version: Name of the folder of the tables in it.
+        num_keyframes: Number of keyframes.
+        num_sweeps: Number of LiDAR files.
+        num_images: Number of camera files.
+        num_points: Number of LiDAR points in all files.
     """
 
     out: Path
@@ -41,7 +41,7 @@ class WorldSummary:
 
 @dataclass(frozen=True)
 class _WrittenScene:
-    """What a process sends back: the files are on disk, the records are not."""
+    """The records of a written scene, from the process that wrote its files."""
 
     index: int
     tables: Tables
@@ -59,14 +59,11 @@ def write_world(
 
     Args:
         out: Folder to create; it may exist if it is empty.
-        options: What to write.
-        progress: Called with (scenes done, scenes) after each scene.
-        workers: Processes that write scenes; the files are the same, byte by byte, for any number.
-            With more than one, Python starts new interpreters: a script that calls this needs
+        options: Options of the world.
+        progress: Called after each scene with the numbers of done and of all scenes.
+        workers: Number of processes that write scenes; the files are identical for any number.
+            With more than one, Python starts new interpreters, so a calling script needs
             `if __name__ == "__main__":`.
-
-    Returns:
-        Counts of what was written.
 
     Raises:
         FileExistsError: If `out` is a file or a folder that is not empty.
@@ -100,14 +97,14 @@ def write_world(
 
 
 def _write_scenes(out: Path, options: WorldOptions, workers: int) -> Iterator[_WrittenScene]:
-    """Write all scenes, yielding each when it is done, in any order."""
+    """Write all scenes; yield each one when it is done, in any order."""
     if workers == 1:
         for index in range(options.num_scenes):
             yield _write_scene(out, options, index)
         return
-    # Spawned, not forked: the caller may have threads, and a fork of those can hang.
+    # Spawned, not forked: a fork of a caller with threads can hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _leave_interrupts_to_the_caller) as pool:
+    with ProcessPoolExecutor(workers, context, _ignore_interrupts) as pool:
         pending: list[Future[_WrittenScene]] = [
             pool.submit(_write_scene, out, options, index) for index in range(options.num_scenes)
         ]
@@ -119,7 +116,8 @@ def _write_scenes(out: Path, options: WorldOptions, workers: int) -> Iterator[_W
             raise
 
 
-def _leave_interrupts_to_the_caller() -> None:
+def _ignore_interrupts() -> None:
+    """Ignore Ctrl-C in a worker process; the caller handles it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -130,7 +128,7 @@ def _write_scene(out: Path, options: WorldOptions, index: int) -> _WrittenScene:
 
 
 def _add_map(out: Path, tables: Tables, log_tokens: list[str]) -> None:
-    """Write the empty map that nuScenes' format asks for."""
+    """Write the empty map that nuScenes' format needs."""
     token = tables.token("map")
     mask = out / "maps" / f"{token}.png"
     mask.parent.mkdir(parents=True)

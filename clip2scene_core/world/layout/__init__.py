@@ -1,5 +1,5 @@
-"""A seed in, a scene out: a road, its light, and everything on it at any moment.
+"""Build a scene from a seed: a road, its light, and all objects at any time.
 
-Read `road`, `weather`, `scene`, `street` (where there is room), `roadside`, `traffic`, `worksite`
-(what fills it), then `build` (all of it in order).
+Read `road`, `weather`, `scene`, `street` (find free places), `roadside`, `traffic`, `worksite`
+(place objects), then `build` (all of it in order).
 """

@@ -1,4 +1,4 @@
-"""Lay out a street scene from a seed: the road, the light, and everything on it."""
+"""Build a street scene from a seed: the road, the light, and all objects."""
 
 from __future__ import annotations
 
@@ -21,18 +21,23 @@ from clip2scene_core.world.layout.traffic import fill_lanes, lane_center, walk_p
 from clip2scene_core.world.layout.weather import WEATHER_NAMES, light_of
 from clip2scene_core.world.layout.worksite import place_rare_objects
 
-DRIVE_STREAM = 0
+SEQUENCE_STREAM = 0
+"""Random stream of the scenes of sequences."""
+
 PICTURE_STREAM = 1
+"""Random stream of the scenes of captioned pictures; no sequence has such a scene."""
 
 
-def build_scene(seed: int, scene_index: int, seconds: float, stream: int = DRIVE_STREAM) -> Scene:
+def build_scene(
+    seed: int, scene_index: int, seconds: float, stream: int = SEQUENCE_STREAM
+) -> Scene:
     """Build one street scene.
 
     Args:
         seed: Seed of the world.
-        scene_index: Which scene of that world; the weather cycles with it.
-        seconds: How long the ego vehicle drives.
-        stream: DRIVE_STREAM, or PICTURE_STREAM for scenes that no drive ever shows.
+        scene_index: Index of the scene in that world; it also selects the weather.
+        seconds: Length of the sequence, seconds.
+        stream: Random stream, for example SEQUENCE_STREAM or PICTURE_STREAM.
 
     Returns:
         The scene; the same arguments give the same scene.
@@ -50,8 +55,8 @@ def build_scene(seed: int, scene_index: int, seconds: float, stream: int = DRIVE
     walk_people(street)
     fill_lanes(street, ego_lane, speed)
     objects, plan = tuple(street.objects), road.as_array()
-    still = [i for i, thing in enumerate(objects) if not thing.is_moving]
-    moving = [i for i, thing in enumerate(objects) if thing.is_moving]
+    still = [i for i, placed in enumerate(objects) if not placed.is_moving]
+    moving = [i for i, placed in enumerate(objects) if placed.is_moving]
     return Scene(
         road=road,
         plan=plan,

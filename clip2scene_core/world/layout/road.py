@@ -1,8 +1,8 @@
-"""The street's ground plan: one curved road, perhaps a crossing, in closed form.
+"""The ground plan of a street: one curved road and at most one crossing, in closed form.
 
 Road coordinates: s metres along the centre line, d metres to the left of it. Every band of the
-cross-section (median, lanes, parking, verge, sidewalk, outer ground) is an interval of d, so that
-ground classes, kerbs and lane marks have exact edges at any distance.
+cross-section (median, lanes, parking, verge, sidewalk, outer ground) is an interval of d. So ground
+classes, kerbs and lane marks have exact edges at any distance.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Side:
     """The bands beside the lanes on one side of the road, from the lanes outwards.
 
     Attributes:
-        parking_m: Width of the parking strip at road level, 0 for none.
-        verge_m: Width of the raised strip between road and sidewalk, 0 for none.
-        sidewalk_m: Width of the sidewalk, 0 for none.
+        parking_m: Width of the parking strip at road level, metres, 0 for none.
+        verge_m: Width of the raised strip between road and sidewalk, metres, 0 for none.
+        sidewalk_m: Width of the sidewalk, metres, 0 for none.
         parking_surface: ASPHALT or COBBLES.
         verge_surface: GRASS or ISLAND.
         outer_surface: GRASS or PAVING, from the sidewalk to infinity.
@@ -55,16 +55,17 @@ class Road:
     """One road with right-hand traffic; the ego vehicle drives towards +s on the right (d < 0).
 
     Attributes:
-        curvature: 1/m, positive to the left.
-        median_half_m: Half the width of the central traffic island, 0 for none.
-        lane_m: Width of a lane.
-        num_lanes: Lanes per direction.
+        curvature: Curvature, 1/m, positive to the left.
+        median_half_m: Half the width of the central traffic island, metres, 0 for none.
+        lane_m: Width of a lane, metres.
+        num_lanes: Number of lanes per direction.
         left: Bands at d > 0.
         right: Bands at d < 0.
         median_surface: ISLAND or GRASS.
-        crossing_s: Where another road crosses at a right angle, NO_CROSSING for nowhere.
-        crossing_half_m: Half the width of the crossing carriageway.
-        texture_seed: Varies the ground's patterns.
+        crossing_s: s of the centre line of a road that crosses at a right angle, metres;
+            NO_CROSSING for none.
+        crossing_half_m: Half the width of the crossing carriageway, metres.
+        texture_seed: Seed of the patterns of the ground.
     """
 
     curvature: float
@@ -80,18 +81,18 @@ class Road:
 
     @property
     def lanes_end(self) -> float:
-        """|d| at which the outermost lane ends."""
+        """|d| of the end of the outermost lane, metres."""
         return self.median_half_m + self.num_lanes * self.lane_m
 
     def ends(self, side_sign: int) -> tuple[float, float, float]:
-        """|d| at which parking, verge and sidewalk end; side_sign +1 is left, -1 right."""
+        """|d| of the ends of parking, verge and sidewalk, metres; side_sign +1 left, -1 right."""
         side = self.left if side_sign > 0 else self.right
         parking = self.lanes_end + side.parking_m
         verge = parking + side.verge_m
         return parking, verge, verge + side.sidewalk_m
 
     def as_array(self) -> NDArray[np.float64]:
-        """Pack everything that the compiled functions need, (24,) float64."""
+        """Pack the plan for the compiled functions, (24,) float64."""
         crossing_x, crossing_y, heading = road_pose(self.curvature, self.crossing_s, 0.0)
         if self.crossing_s == NO_CROSSING:
             crossing_x = crossing_y = NO_CROSSING
@@ -109,7 +110,7 @@ class Road:
 
 
 def road_pose(curvature: float, s: float, d: float) -> tuple[float, float, float]:
-    """Map road coordinates to (x, y, heading) in the scene's frame; metres and radians."""
+    """Map road coordinates to (x, y, heading) in the scene frame; metres and radians."""
     if abs(curvature) < 1e-7:
         return s, d, 0.0
     heading = s * curvature
@@ -123,7 +124,7 @@ def road_pose(curvature: float, s: float, d: float) -> tuple[float, float, float
 
 @njit(cache=True)
 def road_coordinates(curvature: float, x: float, y: float) -> tuple[float, float]:
-    """Map the scene's x, y to road coordinates s, d."""
+    """Map x, y in the scene frame to road coordinates s, d; metres."""
     if abs(curvature) < 1e-7:
         return x, y
     radius = 1.0 / curvature
@@ -134,7 +135,7 @@ def road_coordinates(curvature: float, x: float, y: float) -> tuple[float, float
 
 @njit(cache=True)
 def _lateral(curvature: float, x: float, y: float) -> float:
-    """Road coordinate d alone, which is cheaper than both."""
+    """Road coordinate d alone, which is faster than s and d."""
     if abs(curvature) < 1e-7:
         return y
     radius = 1.0 / curvature
@@ -144,15 +145,16 @@ def _lateral(curvature: float, x: float, y: float) -> float:
 
 @njit(cache=True)
 def surface_at(plan: NDArray[np.float64], x: float, y: float) -> tuple[int, float, float]:
-    """Find the ground under a point.
+    """Find the surface of the ground at a point.
 
     Args:
         plan: (24,) float64 from `Road.as_array`.
-        x: Metres, scene frame.
-        y: Metres, scene frame.
+        x: x of the point, metres, scene frame.
+        y: y of the point, metres, scene frame.
 
     Returns:
-        The surface, d, and the distance along the road from the crossing (large for none).
+        The surface number, d in metres, and the distance along the road from the crossing in metres
+        (large if there is no crossing).
     """
     d = _lateral(plan[0], x, y)
     along = abs((x - plan[16]) * plan[18] + (y - plan[17]) * plan[19])
@@ -180,10 +182,11 @@ def ground_hit(
     plan: NDArray[np.float64],
     ox: float, oy: float, oz: float, dx: float, dy: float, dz: float,
 ) -> tuple[float, bool, int]:  # fmt: skip
-    """Cast a ray onto the ground, kerbs included.
+    """Cast a ray from (ox, oy, oz) in the direction (dx, dy, dz) onto the ground with its kerbs.
 
     Returns:
-        The ray parameter (0 for no hit), whether the hit is on a kerb's face, and the surface.
+        The ray parameter (0 for no hit), whether the hit is on the face of a kerb, and the surface
+        number.
     """
     if dz >= -1e-9 or oz <= KERB_HEIGHT_M:
         return 0.0, False, ASPHALT

@@ -1,4 +1,4 @@
-"""Furnish the street's sides: lots, parked vehicles, trees, poles, the far skyline."""
+"""Place the objects beside the road: lots, parked vehicles, trees, poles, the far skyline."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CROWN_REACH_M = 2.6
 
 
 def furnish_street(street: Street) -> None:
-    """Fill both sides of the road."""
+    """Place objects on both sides of the road."""
     for side in (-1, 1):
         _park_vehicles(street, side)
         _stand_poles(street, side)
@@ -42,7 +42,7 @@ def _park_vehicles(street: Street, side: int) -> None:
     s = street.s_low
     fill = street.between(0.08, 0.34)
     while s < street.s_high:
-        if street.chance(fill):
+        if street.draw_bool(fill):
             choice = street.rng.random()
             looks = a_car(street.rng)
             if choice > 0.96 and not -12 < s < street.length_m + 8:
@@ -51,7 +51,7 @@ def _park_vehicles(street: Street, side: int) -> None:
                 looks = a_trailer(street.rng, "car")
             elif choice > 0.91:
                 looks = a_motorcycle(street.rng, ridden=False)
-            flip = math.pi if (side > 0) != street.chance(0.1) else 0.0
+            flip = math.pi if (side > 0) != street.draw_bool(0.1) else 0.0
             street.try_put(looks, s, d + street.between(-0.1, 0.1), flip, margin=0.25)
         s += 6.2
 
@@ -61,7 +61,7 @@ def _stand_poles(street: Street, side: int) -> None:
     s = street.s_low + street.between(0, 12)
     while s < street.s_high:
         d = side * (parking + 0.55)
-        # Lamps reach over the road with local -y; signs and signals face oncoming drivers (-x).
+        # The arms of lamps point to the road (local -y); signs and signals face local -x.
         yaw = 0.0 if side > 0 else math.pi
         street.try_put(a_pole(street.rng), s, d, yaw, margin=0.1)
         s += street.between(9, 22)
@@ -72,7 +72,7 @@ def _build_lots(street: Street, side: int) -> None:
     while s < street.s_high:
         length = street.between(8, 24)
         middle = s + length / 2
-        if street.chance(0.15 + 0.75 * street.density):
+        if street.draw_bool(0.15 + 0.75 * street.density):
             _building_lot(street, side, middle, length)
         else:
             _garden_lot(street, side, middle, length)
@@ -81,16 +81,18 @@ def _build_lots(street: Street, side: int) -> None:
 
 def _building_lot(street: Street, side: int, s: float, length: float) -> None:
     _, _, sidewalk = street.road.ends(side)
-    setback = street.between(0.8, 2.5) if street.chance(street.density) else street.between(4, 11)
+    setback = (
+        street.between(0.8, 2.5) if street.draw_bool(street.density) else street.between(4, 11)
+    )
     depth = street.between(8, 14)
     storeys = int(street.rng.integers(1, 4 + int(5 * street.density)))
     d = side * (sidewalk + setback + depth / 2)
     looks = a_building(street.rng, length, depth, storeys)
     if street.try_put(looks, s, d, 0.0 if side > 0 else math.pi, margin=0.0) and setback > 3.5:
         front = side * (sidewalk + 0.8)
-        if street.chance(0.4):
+        if street.draw_bool(0.4):
             street.try_put(a_wall(street.rng, length * 0.7), s, front, margin=0.0)
-        elif street.chance(0.6):
+        elif street.draw_bool(0.6):
             street.try_put(a_hedge(street.rng, length * 0.7, street.autumn), s, front, margin=0.0)
         for _ in range(3):
             where = s + street.between(-0.4, 0.4) * length
@@ -109,7 +111,7 @@ def _garden_lot(street: Street, side: int, s: float, length: float) -> None:
     elif choice < 0.7:
         street.try_put(a_hedge(rng, length, street.autumn), s, edge, margin=0.0)
     outer = street.road.left.outer_surface if side > 0 else street.road.right.outer_surface
-    if outer == GRASS and street.chance(0.6):
+    if outer == GRASS and street.draw_bool(0.6):
         wide, high = street.between(5, 11), street.between(0.5, 1.6)
         mound = Part(
             ELLIPSOID, (0, 0, -0.1), (wide, wide * 0.7, high), GRASS_MOUND, (0.16, 0.22, 0.07)
@@ -119,7 +121,7 @@ def _garden_lot(street: Street, side: int, s: float, length: float) -> None:
     for _ in range(int(rng.integers(5, 12))):
         where = s + street.between(-0.5, 0.5) * length
         d = side * (sidewalk + street.between(2.5, 16.0))
-        if street.chance(0.55):
+        if street.draw_bool(0.55):
             street.try_put(
                 a_tree(rng, street.between(4.5, 11), street.autumn), where, d, margin=0.8
             )
@@ -128,19 +130,19 @@ def _garden_lot(street: Street, side: int, s: float, length: float) -> None:
 
 
 def _plant_trees(street: Street, side: int) -> None:
-    """Plant street trees whose crowns stay clear of the lanes and of the ego vehicle's cameras."""
+    """Place street trees; their crowns do not reach the lanes and the ego vehicle's cameras."""
     parking, _, sidewalk = street.road.ends(side)
-    if not street.chance(0.95):
+    if not street.draw_bool(0.95):
         return
     offset = max(parking + 0.9, street.road.lanes_end + CROWN_REACH_M)
     s = street.s_low + street.between(0, 8)
     height, step = street.between(5.5, 8.5), street.between(6, 11)
     while s < street.s_high:
-        if street.chance(0.8):
+        if street.draw_bool(0.8):
             tall = height * street.between(0.9, 1.1)
             street.try_put(a_tree(street.rng, tall, street.autumn), s, side * offset, margin=0.0)
         s += step + street.between(-1.5, 1.5)
-    while street.chance(0.88):
+    while street.draw_bool(0.88):
         where = street.between(street.s_low, street.s_high)
         street.try_put(a_bush(street.rng, street.autumn), where, side * (sidewalk + 1.0))
 
@@ -150,10 +152,10 @@ def _far_skyline(street: Street) -> None:
         s = street.s_low - 30
         while s < street.s_high + 60:
             d = side * street.between(40, 75)
-            if street.chance(0.25 + 0.6 * street.density):
+            if street.draw_bool(0.25 + 0.6 * street.density):
                 length, depth = street.between(12, 26), street.between(10, 16)
                 looks = a_building(street.rng, length, depth, int(street.rng.integers(2, 9)))
                 street.try_put(looks, s, d, 0.0 if side > 0 else math.pi)
-            elif street.chance(0.5):
+            elif street.draw_bool(0.5):
                 street.try_put(a_tree(street.rng, street.between(7, 13), street.autumn), s, d)
             s += street.between(16, 34)

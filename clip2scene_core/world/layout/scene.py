@@ -1,4 +1,4 @@
-"""A street scene: its road, its light, and its things as primitives at any moment."""
+"""A street scene: its road, its light, and its objects as primitives at any time."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from clip2scene_core.world.primitives.parts import Part, Primitives, Triple, rot
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One object instance.
+    """One object of a scene.
 
     Attributes:
         category: Raw lidarseg category.
-        word: What a caption may call it, for example "van" or "brick wall".
-        color_name: Its main colour, or "" where a caption should not name one.
-        size: Length, width, height in metres.
-        s: Road coordinate at time 0, metres.
-        d: Road coordinate at time 0, metres.
-        yaw: Heading relative to the road's, radians.
-        speed_s: Metres per second along the road.
-        speed_d: Metres per second to the left.
-        parts: Its primitives.
-        is_annotated: Whether nuScenes would draw a box around it.
-        has_rider: For two-wheelers.
+        word: Word for captions, for example "van" or "brick wall".
+        color_name: Name of its main colour, or "" if captions must not name a colour.
+        size: Length, width, height, metres.
+        s: Road coordinate s at time 0, metres.
+        d: Road coordinate d at time 0, metres.
+        yaw: Heading relative to the road, radians.
+        parts: Parts in the frame of the object.
+        speed_s: Speed along the road, metres per second.
+        speed_d: Speed to the left, metres per second.
+        is_annotated: Whether nuScenes has boxes for this category.
+        has_rider: Whether a two-wheeler has a rider.
     """
 
     category: int
@@ -53,25 +53,25 @@ class SceneObject:
 
     @property
     def is_moving(self) -> bool:
-        """Whether it changes its place."""
+        """Whether its speed is not 0."""
         return self.speed_s != 0.0 or self.speed_d != 0.0
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A street with everything on it.
+    """A street with all its objects.
 
     Attributes:
         road: Ground plan.
-        plan: (24,) float64, the packed ground plan.
+        plan: (24,) float64, packed ground plan.
         weather: One of WEATHER_NAMES.
         light: Light of that weather.
-        objects: All objects; `Primitives.instance` indexes them.
-        static: Primitives of what stands still.
-        moving: Primitives of what moves, each in the frame of its thing.
-        ego_d: d of the ego vehicle's lane, metres.
-        ego_speed: Metres per second.
-        length_m: How far the ego vehicle drives.
+        objects: All objects; `Primitives.instance` is an index into them.
+        static: Primitives of the objects that do not move, in the scene frame.
+        moving: Primitives of the objects that move, each in the frame of its object.
+        ego_d: d of the lane of the ego vehicle, metres.
+        ego_speed: Speed of the ego vehicle, metres per second.
+        length_m: Length of the path of the ego vehicle, metres.
     """
 
     road: Road
@@ -86,43 +86,46 @@ class Scene:
     length_m: float
 
     def pose_of(self, index: int, seconds: float) -> tuple[float, float, float, float]:
-        """Pose of a thing at a moment: x, y, z in metres and heading in radians, scene frame."""
-        thing = self.objects[index]
-        return _pose(self.road, self.plan, thing, seconds)
+        """Pose of an object at a time: x, y, z in metres and heading in radians, scene frame."""
+        scene_object = self.objects[index]
+        return _pose(self.road, self.plan, scene_object, seconds)
 
     def moving_at(self, seconds: float) -> Primitives:
-        """Primitives of what moves, at a moment."""
+        """Primitives of the moving objects at a time, in the scene frame."""
         return place(self.road, self.plan, self.objects, self.moving, seconds)
 
     def with_static(self, moving: Primitives) -> Primitives:
-        """All primitives; the static ones come first."""
+        """All primitives: the static ones, then `moving`, both in the scene frame."""
         return Primitives(
             *(np.concatenate([a, b]) for a, b in zip(self.static, moving, strict=True))
         )
 
 
 def _pose(
-    road: Road, plan: NDArray[np.float64], thing: SceneObject, seconds: float
+    road: Road, plan: NDArray[np.float64], scene_object: SceneObject, seconds: float
 ) -> tuple[float, float, float, float]:
-    s, d = thing.s + thing.speed_s * seconds, thing.d + thing.speed_d * seconds
+    s, d = (
+        scene_object.s + scene_object.speed_s * seconds,
+        scene_object.d + scene_object.speed_d * seconds,
+    )
     x, y, heading = road_pose(road.curvature, s, d)
     z = KERB_HEIGHT_M if surface_at(plan, x, y)[0] >= PAVING else 0.0
-    return x, y, z, heading + thing.yaw
+    return x, y, z, heading + scene_object.yaw
 
 
 def assemble(objects: tuple[SceneObject, ...], indices: list[int]) -> Primitives:
-    """Gather the parts of some things, each in the frame of its thing.
+    """Gather the parts of some objects, each in the frame of its object.
 
     Args:
         objects: All objects of the scene.
-        indices: Which of them.
+        indices: Indices of the objects to gather.
 
     Returns:
-        Their primitives, thing by thing.
+        The primitives of these objects, object by object.
     """
     parts = [part for i in indices for part in objects[i].parts]
     if not parts:
-        return _NOTHING
+        return _NO_PRIMITIVES
     owner = np.repeat(np.array(indices), [len(objects[i].parts) for i in indices])
     return Primitives(
         kind=np.array([part.kind for part in parts], dtype=np.int64),
@@ -144,17 +147,17 @@ def place(
     assembled: Primitives,
     seconds: float,
 ) -> Primitives:
-    """Move primitives from the frames of their things into the scene's.
+    """Move primitives from the frames of their objects to the scene frame.
 
     Args:
         road: Ground plan.
-        plan: The packed ground plan.
+        plan: (24,) float64, packed ground plan.
         objects: All objects of the scene.
-        assembled: From `assemble`.
-        seconds: Time since the start of the scene.
+        assembled: Primitives from `assemble`.
+        seconds: Time since the start of the scene, seconds.
 
     Returns:
-        The same primitives in the scene's frame.
+        The same primitives in the scene frame.
     """
     owners, inverse = np.unique(assembled.instance, return_inverse=True)
     if not len(owners):
@@ -175,7 +178,7 @@ def _turn(
     return [cosine * x - sine * y, sine * x + cosine * y, z]
 
 
-_NOTHING = Primitives(
+_NO_PRIMITIVES = Primitives(
     kind=np.zeros(0, np.int64),
     center=np.zeros((0, 3)),
     axes=np.zeros((0, 3, 3)),
@@ -189,9 +192,9 @@ _NOTHING = Primitives(
 
 
 def ego_pose(scene: Scene, seconds: float) -> NDArray[np.float64]:
-    """Pose of the ego vehicle (rear axle on the ground) in the scene's frame.
+    """Pose of the ego vehicle (rear axle on the ground) in the scene frame.
 
-    It drives along its lane with gentle changes of speed and of place within the lane.
+    It drives along its lane with small changes of speed and of d.
 
     Returns:
         (4, 4) float64 T_scene_ego.

@@ -1,4 +1,4 @@
-"""The street under construction: what has been placed, and where there is room."""
+"""The street under construction: the placed objects and the free space."""
 
 from __future__ import annotations
 
@@ -17,22 +17,24 @@ RAW: Final = {
     "car": 17, "construction": 18, "motorcycle": 21, "trailer": 22, "truck": 23,
     "terrain": 27, "manmade": 28, "vegetation": 30,
 }  # fmt: skip
+"""Raw lidarseg category of each kind of object."""
+
 BEFORE_M: Final = 75.0
 BEYOND_M: Final = 95.0
 
 
 @dataclass
 class Street:
-    """Objects placed so far; the only mutable stage of a scene.
+    """The objects placed so far. This is the only mutable stage of a scene.
 
     Attributes:
-        rng: Source of all decisions.
+        rng: Generator of all random draws.
         road: Ground plan.
-        length_m: How far the ego vehicle drives; s = 0 is its start.
-        density: 0 open country to 1 dense city.
-        autumn: Whether leaves are coloured.
-        objects: What was placed.
-        taken: Occupied rectangles (s_low, s_high, d_low, d_high).
+        length_m: Length of the path of the ego vehicle, metres; it starts at s = 0.
+        density: 0 (open country) to 1 (dense city).
+        autumn: Whether leaves have autumn colours.
+        objects: Placed objects.
+        taken: Occupied rectangles (s_low, s_high, d_low, d_high), metres.
     """
 
     rng: np.random.Generator
@@ -45,24 +47,24 @@ class Street:
 
     @property
     def s_low(self) -> float:
-        """Where things begin."""
+        """Road coordinate s of the first objects, metres."""
         return -BEFORE_M
 
     @property
     def s_high(self) -> float:
-        """Where things end."""
+        """Road coordinate s of the last objects, metres."""
         return self.length_m + BEYOND_M
 
-    def chance(self, probability: float) -> bool:
-        """Toss a coin."""
+    def draw_bool(self, probability: float) -> bool:
+        """Draw True with this probability."""
         return bool(self.rng.random() < probability)
 
     def between(self, low: float, high: float) -> float:
-        """Draw a number."""
+        """Draw a number from the uniform distribution on [low, high)."""
         return float(self.rng.uniform(low, high))
 
     def is_free(self, s: float, d: float, length: float, width: float) -> bool:
-        """Tell whether a rectangle (road coordinates, metres) is free and off the crossing."""
+        """Whether a rectangle (road coordinates, metres) is free and not on the crossing."""
         low_s, high_s = s - length / 2, s + length / 2
         low_d, high_d = d - width / 2, d + width / 2
         if self.road.crossing_s != NO_CROSSING:
@@ -74,7 +76,7 @@ class Street:
         )
 
     def occupy(self, s: float, d: float, length: float, width: float) -> None:
-        """Mark a rectangle as taken."""
+        """Mark a rectangle (road coordinates, metres) as taken."""
         self.taken.append((s - length / 2, s + length / 2, d - width / 2, d + width / 2))
 
     def put(
@@ -85,7 +87,7 @@ class Street:
         yaw: float = 0.0,
         speed: tuple[float, float] = (0.0, 0.0),
     ) -> None:
-        """Place a thing without asking whether there is room."""
+        """Place an object without a check of free space; speed is (along s, along d), m/s."""
         category = RAW[looks.category]
         self.objects.append(
             SceneObject(
@@ -97,7 +99,7 @@ class Street:
     def try_put(
         self, looks: Looks, s: float, d: float, yaw: float = 0.0, margin: float = 0.3
     ) -> bool:
-        """Place a thing where it fits; returns whether it did."""
+        """Place an object if its rectangle with a margin (metres) is free; return whether it is."""
         cosine, sine = abs(math.cos(yaw)), abs(math.sin(yaw))
         length = looks.size[0] * cosine + looks.size[1] * sine + 2 * margin
         width = looks.size[0] * sine + looks.size[1] * cosine + 2 * margin

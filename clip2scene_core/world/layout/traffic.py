@@ -1,4 +1,4 @@
-"""Moving traffic: every lane has one speed, so that nobody runs into anybody."""
+"""Moving traffic: all objects of a lane have one speed, so that they do not collide."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ NEAR_M = 16.0
 
 
 def lane_center(street: Street, direction: int, lane: int) -> float:
-    """Road coordinate d of a lane; direction +1 drives towards +s and is on the right."""
+    """Road coordinate d of a lane's centre, metres; direction +1 is towards +s, on the right."""
     road = street.road
     return -direction * (road.median_half_m + (lane + 0.5) * road.lane_m)
 
 
 def fill_lanes(street: Street, ego_lane: int, ego_speed: float) -> None:
-    """Fill all lanes with moving traffic, leaving room for the ego vehicle."""
+    """Fill all lanes with moving traffic, but keep free space for the ego vehicle."""
     for direction in (1, -1):
         for lane in range(street.road.num_lanes):
             is_ego = direction == 1 and lane == ego_lane
@@ -43,10 +43,10 @@ def _fill_lane(street: Street, lane: tuple[int, int], speed: float, is_ego: bool
     yaw = 0.0 if direction > 0 else math.pi
     s = street.s_low + street.between(0, 20)
     while s < street.s_high:
-        if abs(s) < NEAR_M and street.chance(0.6):
+        if abs(s) < NEAR_M and street.draw_bool(0.6):
             s += street.between(6, 14)
             continue
-        # A truck beside the ego vehicle would hide the street from it for the whole drive.
+        # A truck beside the ego vehicle would hide the street from it for the whole sequence.
         convoy = [a_car(street.rng)] if abs(s) < NEAR_M else _draw_vehicle(street)
         total = sum(looks.size[0] for looks in convoy)
         s += total / 2
@@ -67,7 +67,7 @@ def _put_convoy(
         if looks.category == "bicycle":
             side = d - sign * 0.9
         street.put(looks, middle, side + street.between(-0.2, 0.2), yaw, (speed, 0.0))
-        # A semi-trailer rests on its tractor's back.
+        # A semi-trailer lies on the back of its tractor.
         front = middle - sign * looks.size[0] / 2 + (sign * 1.9 if len(convoy) > 1 else 0.0)
 
 
@@ -90,7 +90,7 @@ def _draw_vehicle(street: Street) -> list[Looks]:
 
 
 def walk_people(street: Street) -> None:
-    """Put walking and standing people on sidewalks, and a few across the road."""
+    """Place walking and standing people on sidewalks, and a few who cross the road."""
     rng = street.rng
     for side in (-1, 1):
         _, verge, sidewalk = street.road.ends(side)

@@ -16,14 +16,14 @@ class Light(NamedTuple):
     """Light of one scene (a NamedTuple, because compiled code takes no dataclass).
 
     Attributes:
-        sun_direction: (3,) float64 unit vector towards the sun, scene frame.
-        colors: (5, 3) float64: sun, ambient, zenith, horizon, fog.
-        fog_density: 1/m.
-        softness_m: Radius of the blur of shadows' edges.
-        wetness: 0 dry to 1 wet ground.
-        lamp: 0 lamps off to 1 lamps and windows lit.
-        clouds: 0 clear to 1 covered.
-        grain: Standard deviation of the camera's noise, in display values of 255.
+        sun_direction: (3,) float64 unit vector towards the sun (or moon), scene frame.
+        colors: (5, 3) float64 linear RGB of sun, ambient light, zenith, horizon, fog.
+        fog_density: Extinction coefficient of fog, 1/m.
+        softness_m: Radius of the blur of shadow edges, metres.
+        wetness: Wetness of the ground, 0 (dry) to 1 (wet).
+        lamp: Brightness of lamps and windows, 0 (off) to 1 (on).
+        clouds: Cloud cover, 0 (clear) to 1 (covered).
+        grain: Standard deviation of the camera's noise, in display values (0-255).
     """
 
     sun_direction: NDArray[np.float64]
@@ -41,12 +41,9 @@ def light_of(weather: str, rng: np.random.Generator) -> Light:
 
     Args:
         weather: One of WEATHER_NAMES.
-        rng: Varies sun, colours and haze.
-
-    Returns:
-        The light.
+        rng: Generator for sun, colours and haze.
     """
-    # The light's elevation in degrees, then the fields of Light in order.
+    # The elevation of the sun in degrees, then the fields of Light in order.
     elevation, sun, ambient, zenith, horizon, fog, softness, wet, lamp, clouds = {
         "sunny": (rng.uniform(32, 60), (1.75, 1.62, 1.4), (0.52, 0.6, 0.74), (0.22, 0.42, 0.78),
                   (0.68, 0.79, 0.9), 0.0007, 0.12, 0.0, 0.0, rng.uniform(0.1, 0.5)),
@@ -58,7 +55,7 @@ def light_of(weather: str, rng: np.random.Generator) -> Light:
                    (0.95, 0.66, 0.42), 0.0016, 0.16, 0.0, 0.6, rng.uniform(0.3, 0.6)),
         "rainy": (75.0, (0.3, 0.31, 0.34), (0.6, 0.64, 0.72), (0.38, 0.42, 0.48),
                   (0.55, 0.58, 0.62), 0.0055, 0.9, 1.0, 0.8, 1.0),
-        # The moon, and the glow of a town in the sky; most of the light comes from lamps.
+        # The sun is the moon here, and the sky has the glow of a town; lamps give most light.
         "night": (rng.uniform(35, 60), (0.14, 0.15, 0.2), (0.11, 0.115, 0.155),
                   (0.008, 0.011, 0.028), (0.045, 0.04, 0.045), 0.0012, 0.12, 0.0, 1.0,
                   rng.uniform(0.1, 0.7)),

@@ -1,4 +1,4 @@
-"""Rare things near the ego path: every scene gets its share, so that scores mean something."""
+"""Objects of rare classes near the ego path, so that the scores of these classes are reliable."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from clip2scene_core.world.objects.catalogue import (
 from clip2scene_core.world.objects.looks import Looks
 
 PRESENCE = 0.95
-"""Probability that a scene is given each rare kind near the ego path."""
+"""Probability that a scene has a rare kind near the ego path."""
 
 NUM_TRIES = 30
-"""Places that are tried before a rare thing is given up."""
+"""Number of places that are tried for a rare object."""
 
 BARRIER_STYLES = (
     ("jersey", ("grey", "beige", "white", "silver")),
@@ -38,23 +38,23 @@ CONE_COLORS = ("orange", "orange", "orange", "red", "yellow", "green")
 
 
 def place_rare_objects(street: Street) -> None:
-    """Place work sites, bus stops, parked two-wheelers and trailers beside the ego path."""
+    """Place work sites, bus stops, two-wheelers, trailers, barriers and cones near the ego path."""
     placers: tuple[Callable[[Street], None], ...] = (
         _work_site, _bus_stop, _trailer_place, _barrier_row, _bicycles, _cone_row, _motorcycles,
     )  # fmt: skip
     repeats = 1 + int(street.length_m / 90)
     for placer in placers:
         for _ in range(repeats):
-            if street.chance(PRESENCE):
+            if street.draw_bool(PRESENCE):
                 placer(street)
 
 
 def _beside(street: Street, depth: float) -> tuple[float, float, int]:
-    """Draw a place beside the lanes: s, d of the middle of a strip of this depth, side."""
-    side = 1 if street.chance(0.45) else -1
+    """Draw a place beside the lanes: s, d of the centre of a strip of this depth, and its side."""
+    side = 1 if street.draw_bool(0.45) else -1
     d = side * (street.road.lanes_end + street.between(0.4, 1.2) + depth / 2)
-    # Large things are seen from afar, and leave the near places to small ones; nearer, they would
-    # fill the LiDAR's view, and their shares of the points be far above nuScenes' own.
+    # Large objects are visible from far away, so near places are for small objects. At a near place
+    # a large object fills the LiDAR's view, and its share of the points is far above nuScenes'.
     if depth > 2.5:
         return street.length_m + street.between(11, 36), d, side
     return street.between(2, street.length_m + 20), d, side
@@ -69,7 +69,7 @@ def _try_somewhere(street: Street, looks: Looks, depth: float, yaw: float | None
 
 
 def _work_site(street: Street) -> None:
-    """Fence a machine in with cones or barriers, with workers."""
+    """Place a machine with workers behind cones or barriers."""
     rng = street.rng
     machine = a_machine(rng)
     for _ in range(NUM_TRIES):
@@ -82,24 +82,24 @@ def _work_site(street: Street) -> None:
         machine,
         s,
         d + side * 0.3,
-        street.between(-0.5, 0.5) + (math.pi if street.chance(0.5) else 0),
+        street.between(-0.5, 0.5) + (math.pi if street.draw_bool(0.5) else 0),
     )
     for _ in range(int(rng.integers(1, 3))):
         where = s + street.between(4.2, 6.0), d + street.between(-1.3, 1.6)
         street.put(a_person(rng, "worker"), *where, street.between(0, 6.28))
     edge = d - side * 2.55
-    if street.chance(0.5):
+    if street.draw_bool(0.5):
         _row(street, (s, edge), 12.0, street.between(1.8, 3.0))
     else:
         _segments(street, (s, edge), 12.0)
-    if street.chance(0.5):
+    if street.draw_bool(0.5):
         street.put(a_truck(rng), s - 14.0, d + side * 0.2, 0.0 if side < 0 else math.pi)
         street.occupy(s - 14.0, d, 10.0, 4.0)
     street.occupy(s, d, 13.5, 5.0)
 
 
 def _row(street: Street, place: tuple[float, float], length: float, step: float) -> None:
-    """Set cones in a row along the road."""
+    """Place cones in a row along the road."""
     color = CONE_COLORS[int(street.rng.integers(len(CONE_COLORS)))]
     for k in range(int(length / step) + 1):
         s = place[0] - length / 2 + k * step
@@ -107,7 +107,7 @@ def _row(street: Street, place: tuple[float, float], length: float, step: float)
 
 
 def _segments(street: Street, place: tuple[float, float], length: float) -> None:
-    """Set barrier segments end to end along the road."""
+    """Place barrier segments end to end along the road."""
     rng = street.rng
     style, colors = BARRIER_STYLES[int(rng.integers(len(BARRIER_STYLES)))]
     names = [colors[int(rng.integers(len(colors)))] for _ in range(2)]
@@ -120,7 +120,7 @@ def _segments(street: Street, place: tuple[float, float], length: float) -> None
 
 def _barrier_row(street: Street) -> None:
     length = street.between(3.5, 7.5)
-    if street.road.median_half_m > 0.6 and street.chance(0.4):
+    if street.road.median_half_m > 0.6 and street.draw_bool(0.4):
         s = street.between(5, street.length_m + 20)
         if street.is_free(s, 0.0, length, 0.8):
             _segments(street, (s, 0.0), length)
@@ -164,11 +164,11 @@ def _bus_stop(street: Street) -> None:
 
 def _trailer_place(street: Street) -> None:
     rng = street.rng
-    if street.chance(0.45):
+    if street.draw_bool(0.45):
         _try_somewhere(street, a_trailer(rng, "car"), 2.2)
         return
     looks = a_trailer(rng, "semi")
-    if street.chance(0.6):
+    if street.draw_bool(0.6):
         _try_somewhere(street, looks, 2.9)
         return
     for _ in range(NUM_TRIES):
@@ -183,14 +183,14 @@ def _trailer_place(street: Street) -> None:
 
 def _motorcycles(street: Street) -> None:
     for _ in range(int(street.rng.integers(1, 3))):
-        looks = a_motorcycle(street.rng, ridden=street.chance(0.25))
+        looks = a_motorcycle(street.rng, ridden=street.draw_bool(0.25))
         _try_somewhere(street, looks, street.between(1.2, 3.5), street.between(0, 2 * math.pi))
 
 
 def _bicycles(street: Street) -> None:
-    """Park bicycles side by side, or let one ride on the sidewalk."""
+    """Place parked bicycles side by side, and sometimes a cyclist on the sidewalk."""
     rng = street.rng
-    if street.chance(0.25):
+    if street.draw_bool(0.25):
         s, d, side = _beside(street, street.between(1.0, 2.5))
         street.put(a_bicycle(rng, ridden=True), s, d, 0.0 if side < 0 else math.pi,
                    (street.between(3, 5) * -side, 0.0))  # fmt: skip

@@ -1,5 +1,5 @@
-"""Random numbers in, whole objects with category, word, color and parts out.
+"""Draw random objects with category, word, colour and parts.
 
-Read `palette` and `looks`, the kinds `vehicles`, `machines`, `people`, `plants`, `structures`, then
-`catalogue` (draw one of a kind).
+Read `palette` (colours) and `looks` (the record of an object), the builders `vehicles`, `machines`,
+`people`, `plants` and `structures`, then `catalogue` (draw one object of a kind).
 """

@@ -1,4 +1,4 @@
-"""Draw whole things with their words and colours: what a street can be furnished with."""
+"""Draw one random object of a kind, with its word and colour."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CAR_STYLES = ("sedan", "sedan", "hatchback", "hatchback", "suv", "suv", "van")
 
 
 def a_car(rng: np.random.Generator) -> Looks:
-    """Draw a car."""
+    """Draw a car of a random style."""
     name, color = pick_color(rng, VEHICLE_COLORS)
     style = CAR_STYLES[int(rng.integers(len(CAR_STYLES)))]
     parts, size = vehicles.car(rng, color, style)
@@ -50,7 +50,7 @@ def a_tractor(rng: np.random.Generator) -> Looks:
 
 
 def a_trailer(rng: np.random.Generator, style: str) -> Looks:
-    """Draw a "semi" or "car" trailer."""
+    """Draw a trailer of the style "semi" or "car"."""
     name, color = pick_color(rng, HEAVY_COLORS)
     parts, size = vehicles.trailer(rng, color, style)
     return Looks("trailer", "trailer", name, size, parts)
@@ -68,7 +68,7 @@ def a_machine(rng: np.random.Generator) -> Looks:
 
 
 def a_person(rng: np.random.Generator, role: str = "adult") -> Looks:
-    """Draw an "adult", "child" or "worker"."""
+    """Draw a person with the role "adult", "child" or "worker"."""
     wear = people.clothes(rng)
     height = float(rng.uniform(1.0, 1.4) if role == "child" else rng.uniform(1.58, 1.9))
     parts, name = people.pedestrian(rng, wear, height), wear.shirt_name
@@ -79,7 +79,7 @@ def a_person(rng: np.random.Generator, role: str = "adult") -> Looks:
 
 
 def a_bicycle(rng: np.random.Generator, ridden: bool) -> Looks:
-    """Draw a bicycle."""
+    """Draw a bicycle, with a rider if `ridden`."""
     name, color = pick_color(rng, CLOTH_COLORS)
     wear = people.clothes(rng) if ridden else None
     parts = people.bicycle(rng, color, wear)
@@ -94,7 +94,7 @@ def a_bicycle(rng: np.random.Generator, ridden: bool) -> Looks:
 
 
 def a_motorcycle(rng: np.random.Generator, ridden: bool) -> Looks:
-    """Draw a motorcycle or scooter."""
+    """Draw a motorcycle or scooter, with a rider if `ridden`."""
     name, color = pick_color(rng, CLOTH_COLORS)
     wear = people.clothes(rng) if ridden else None
     parts = people.motorcycle(rng, color, wear)
@@ -170,6 +170,6 @@ def a_bush(rng: np.random.Generator, autumn: bool) -> Looks:
 
 
 def a_hedge(rng: np.random.Generator, length: float, autumn: bool) -> Looks:
-    """Draw a clipped hedge of this length."""
+    """Draw a clipped hedge of this length, metres."""
     parts = plants.hedge(rng, length, plants.leaf_color(rng, autumn))
     return Looks("vegetation", "hedge", "", (length, 0.9, 1.3), parts)

@@ -1,4 +1,4 @@
-"""Draw objects so that no class is told by its looks alone: shared palettes and materials."""
+"""The record of an object without its pose."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from clip2scene_core.world.primitives.parts import Part, Triple
 
 @dataclass(frozen=True)
 class Looks:
-    """What a thing is, without its place.
+    """An object without its pose.
 
     Attributes:
-        category: Key of RAW.
-        word: What a caption may call it.
-        color_name: Its main colour, or "".
-        size: Length, width, height in metres.
-        parts: Its primitives.
-        has_rider: For two-wheelers.
+        category: Key of `street.RAW`, for example "car".
+        word: Word for captions, for example "sedan".
+        color_name: Name of its main colour, or "".
+        size: Length, width, height, metres.
+        parts: Parts in the frame of the object.
+        has_rider: Whether a two-wheeler has a rider.
     """
 
     category: str

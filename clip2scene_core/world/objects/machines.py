@@ -27,7 +27,7 @@ DARK: Triple = (0.05, 0.05, 0.05)
 
 
 def excavator(rng: np.random.Generator, color: Triple) -> tuple[list[Part], Triple]:
-    """Build a crawler excavator with boom, stick and bucket in a random pose."""
+    """Build a crawler excavator in a random pose; returns parts and (length, width, height)."""
     parts: list[Part] = []
     for side in (-1, 1):
         parts += [
@@ -82,7 +82,7 @@ def excavator(rng: np.random.Generator, color: Triple) -> tuple[list[Part], Trip
 
 
 def loader(rng: np.random.Generator, color: Triple) -> tuple[list[Part], Triple]:
-    """Build a wheel loader with its bucket low or raised."""
+    """Build a wheel loader with its bucket low or raised; returns parts and size as above."""
     raised = float(rng.uniform(0.0, 1.4))
     bucket = (3.1 - 0.25 * raised, 0.0, 0.55 + raised)
     parts = [
@@ -109,7 +109,7 @@ def loader(rng: np.random.Generator, color: Triple) -> tuple[list[Part], Triple]
 
 
 def roller(rng: np.random.Generator, color: Triple) -> tuple[list[Part], Triple]:
-    """Build a road roller with a steel drum in front."""
+    """Build a road roller with a steel drum in front; returns parts and size as above."""
     drum = float(rng.uniform(0.62, 0.75))
     parts = [
         wheel((1.7, 0, drum), drum, 2.0, METAL),

@@ -1,4 +1,7 @@
-"""Named colours, jittered: every kind of object draws from overlapping palettes."""
+"""Named colours with random variation.
+
+The palettes of the kinds overlap, so that colour alone does not tell the class.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import numpy as np
 
 from clip2scene_core.world.primitives.parts import Triple
 
+# The names are words of captions: they decide what the small CLIP learns.
 COLORS: Final[dict[str, Triple]] = {
     "white": (0.78, 0.78, 0.76),
     "silver": (0.52, 0.54, 0.56),
@@ -49,13 +53,13 @@ CLOTH_COLORS: Final = tuple(COLORS)
 
 
 def pick_color(rng: np.random.Generator, names: tuple[str, ...]) -> tuple[str, Triple]:
-    """Draw a name and a jittered albedo of it."""
+    """Draw a colour name and a random variation of its albedo."""
     name = names[int(rng.integers(len(names)))]
     return name, jitter(rng, COLORS[name])
 
 
 def jitter(rng: np.random.Generator, color: Triple, spread: float = 0.12) -> Triple:
-    """Vary an albedo in brightness and a little in hue."""
+    """Vary an albedo at random in brightness and slightly in hue."""
     gain = float(np.exp(rng.normal(0, spread)))
     red, green, blue = (
         min(0.92, max(0.02, channel * gain * (1 + float(rng.normal(0, 0.04))))) for channel in color
@@ -64,7 +68,7 @@ def jitter(rng: np.random.Generator, color: Triple, spread: float = 0.12) -> Tri
 
 
 def muted(rng: np.random.Generator, color: Triple) -> Triple:
-    """Pull an albedo towards grey, as weathered walls are."""
+    """Move an albedo towards grey, as on weathered walls."""
     mean = sum(color) / 3
     keep = float(rng.uniform(0.25, 0.6))
     lift = float(rng.uniform(0.05, 0.16))

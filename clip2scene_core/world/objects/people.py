@@ -42,10 +42,10 @@ class Clothes:
 
     Attributes:
         shirt_name: Name of the shirt's colour, for captions.
-        shirt: Albedo.
-        trousers: Albedo.
-        skin: Albedo.
-        hair: Albedo of hair, cap or helmet.
+        shirt: Albedo RGB of the shirt.
+        trousers: Albedo RGB of the trousers.
+        skin: Albedo RGB of the skin.
+        hair: Albedo RGB of hair, cap or helmet.
     """
 
     shirt_name: str
@@ -56,7 +56,7 @@ class Clothes:
 
 
 def clothes(rng: np.random.Generator) -> Clothes:
-    """Dress a person."""
+    """Draw the colours of a person."""
     shirt_name, shirt = pick_color(rng, CLOTH_COLORS)
     dark = ("blue", "black", "grey", "brown", "beige", "black", "blue", "green", "red")
     hair = jitter(rng, COLORS[("black", "brown", "grey", "beige")[int(rng.integers(4))]])
@@ -65,7 +65,7 @@ def clothes(rng: np.random.Generator) -> Clothes:
 
 
 def pedestrian(rng: np.random.Generator, wear: Clothes, height: float) -> list[Part]:
-    """Build a standing or walking person."""
+    """Build a standing or walking person of this height, metres."""
     k = height / 1.75
     stride = float(rng.uniform(0.0, 0.33))
     swing = stride * 0.8
@@ -107,7 +107,7 @@ def pedestrian(rng: np.random.Generator, wear: Clothes, height: float) -> list[P
 
 
 def vest(parts: list[Part], color: Triple) -> list[Part]:
-    """Give a person a construction worker's vest and helmet."""
+    """Add a construction worker's vest and helmet to a person."""
     k = parts[0].half[0] / 0.088
     return [
         *parts,
@@ -148,7 +148,7 @@ def _rider(
 
 
 def bicycle(rng: np.random.Generator, color: Triple, wear: Clothes | None) -> list[Part]:
-    """Build a bicycle, with a rider where `wear` is given."""
+    """Build a bicycle, with a rider unless `wear` is None."""
     radius, seat = 0.34, float(rng.uniform(0.88, 1.0))
     rear, front = (-0.52, 0.0, radius), (0.54, 0.0, radius)
     crank, saddle, head = (-0.08, 0.0, 0.3), (-0.22, 0.0, seat), (0.4, 0.0, 0.86)
@@ -174,7 +174,7 @@ def bicycle(rng: np.random.Generator, color: Triple, wear: Clothes | None) -> li
 
 
 def motorcycle(rng: np.random.Generator, color: Triple, wear: Clothes | None) -> list[Part]:
-    """Build a motorcycle or scooter, with a rider where `wear` is given."""
+    """Build a motorcycle or scooter, with a rider unless `wear` is None."""
     scooter = rng.random() < 0.4
     radius, wide = (0.23, 0.11) if scooter else (0.31, 0.14)
     front = (0.68, 0.0, radius)

@@ -27,13 +27,13 @@ NUM_GREENS = 4
 
 
 def leaf_color(rng: np.random.Generator, autumn: bool) -> Triple:
-    """Draw the foliage colour of one plant."""
+    """Draw the albedo of the leaves of one plant."""
     count = len(LEAF_COLORS) if autumn else NUM_GREENS
     return jitter(rng, LEAF_COLORS[int(rng.integers(count))], 0.18)
 
 
 def tree(rng: np.random.Generator, height: float, leaves: Triple, style: str) -> list[Part]:
-    """Build a "round" or "poplar" tree, or a "conifer"."""
+    """Build a tree of the style "round", "poplar" or "conifer" and this height, metres."""
     bark = jitter(rng, (0.15, 0.11, 0.075))
     girth = height * float(rng.uniform(0.018, 0.026))
     if style == "conifer":
@@ -64,7 +64,7 @@ def tree(rng: np.random.Generator, height: float, leaves: Triple, style: str) ->
 
 
 def _crown(rng: np.random.Generator, half: Triple, middle: float, leaves: Triple) -> list[Part]:
-    """Fill an ellipsoid with smaller ones; the lower ones are darker."""
+    """Fill an ellipsoid with smaller ellipsoids; the lower ones are darker."""
     count = 13
     parts = []
     for i in range(count):
@@ -89,7 +89,7 @@ def _crown(rng: np.random.Generator, half: Triple, middle: float, leaves: Triple
 
 
 def bush(rng: np.random.Generator, size: float, leaves: Triple) -> list[Part]:
-    """Build a bush about `size` metres high."""
+    """Build a bush with a height of about `size` metres."""
     parts = []
     for _ in range(int(rng.integers(3, 6))):
         x, y = rng.normal(0, 0.35 * size, 2).tolist()

@@ -36,12 +36,12 @@ from clip2scene_core.world.primitives.parts import (
     rod,
 )
 
-GREY: Triple = (0.3, 0.31, 0.32)
-SUNK_M = 0.4  # walls reach below the ground so that no gap shows on uneven terrain
+GRAY: Triple = (0.3, 0.31, 0.32)
+SUNK_M = 0.4  # walls reach below the ground, without a gap on uneven terrain
 
 
 def building(rng: np.random.Generator, length: float, depth: float, storeys: int) -> list[Part]:
-    """Build a house or block with windows (drawn by its material), roof and attachments."""
+    """Build a house or block with roof and attachments; its material draws the windows."""
     wall = muted(rng, pick_color(rng, WALL_COLORS)[1])
     height = storeys * 3.1 + 0.6
     parts = [
@@ -64,7 +64,7 @@ def building(rng: np.random.Generator, length: float, depth: float, storeys: int
         )
         for _ in range(int(rng.integers(1, 4))):
             x, y = rng.uniform(-0.35, 0.35, 2).tolist()
-            parts.append(box((x * length, y * depth, height + 0.9), (1.8, 1.6, 1.3), METAL, GREY))
+            parts.append(box((x * length, y * depth, height + 0.9), (1.8, 1.6, 1.3), METAL, GRAY))
     if rng.random() < 0.6:
         _, trim = pick_color(rng, tuple(COLORS))
         x = float(rng.uniform(-0.3, 0.3)) * length
@@ -80,7 +80,7 @@ def building(rng: np.random.Generator, length: float, depth: float, storeys: int
             for x in np.arange(-length / 2 + 2.2, length / 2 - 1.5, 5.6).tolist():
                 z = storey * 3.1 + 0.5
                 parts.append(box((x, -depth / 2 - 0.5, z), (2.6, 1.0, 0.14), CONCRETE, wall))
-                parts.append(box((x, -depth / 2 - 0.97, z + 0.5), (2.6, 0.05, 0.9), FENCE, GREY))
+                parts.append(box((x, -depth / 2 - 0.97, z + 0.5), (2.6, 0.05, 0.9), FENCE, GRAY))
     return parts
 
 
@@ -109,7 +109,7 @@ def fence(rng: np.random.Generator, length: float) -> list[Part]:
 
 
 def street_lamp(rng: np.random.Generator) -> list[Part]:
-    """Build a lamp post whose arm points to local -y (the road)."""
+    """Build a lamp post with its arm towards local -y (the road)."""
     height = float(rng.uniform(5.5, 8.5))
     color = jitter(rng, (0.24, 0.26, 0.26))
     return [
@@ -147,7 +147,7 @@ def sign(rng: np.random.Generator) -> list[Part]:
         ]
     if choice < 0.8:
         return [pole, box((-0.05, 0, 2.4), (0.03, 0.62, 0.75), SIGN, color)]
-    legs = [post((0, y, -0.2), 2.2, 0.06, METAL, GREY) for y in (-1.1, 1.1)]
+    legs = [post((0, y, -0.2), 2.2, 0.06, METAL, GRAY) for y in (-1.1, 1.1)]
     return [*legs, box((0, 0, 2.6), (0.16, 3.0, 1.7), SIGN, color)]
 
 
@@ -157,7 +157,7 @@ def furniture(rng: np.random.Generator, word: str) -> list[Part]:
     if word == "trash bin":
         return [
             post((0, 0, 0), 0.95, 0.27, PLAIN, color),
-            post((0, 0, 0.95), 0.12, 0.29, METAL, GREY, 0.5),
+            post((0, 0, 0.95), 0.12, 0.29, METAL, GRAY, 0.5),
         ]
     if word == "hydrant":
         return [
@@ -166,7 +166,7 @@ def furniture(rng: np.random.Generator, word: str) -> list[Part]:
             rod((0, -0.2, 0.42), (0, 0.2, 0.42), 0.06, PAINT, color),
         ]
     if word == "bench":
-        legs = [box((x, 0, 0.2), (0.08, 0.45, 0.45), METAL, GREY) for x in (-0.7, 0.7)]
+        legs = [box((x, 0, 0.2), (0.08, 0.45, 0.45), METAL, GRAY) for x in (-0.7, 0.7)]
         seat = box((0, 0, 0.45), (1.7, 0.45, 0.07), PLAIN, (0.33, 0.2, 0.11))
         return [*legs, seat, box((0, 0.22, 0.75), (1.7, 0.06, 0.4), PLAIN, (0.33, 0.2, 0.11))]
     if word == "cabinet":
@@ -175,7 +175,7 @@ def furniture(rng: np.random.Generator, word: str) -> list[Part]:
 
 
 def shelter() -> list[Part]:
-    """Build a bus shelter that opens to local -y."""
+    """Build a bus shelter that is open towards local -y."""
     frame: Triple = (0.2, 0.21, 0.22)
     posts = [post((x, y, 0), 2.5, 0.05, METAL, frame) for x in (-2, 2) for y in (-0.6, 0.6)]
     return [
@@ -188,7 +188,7 @@ def shelter() -> list[Part]:
 
 
 def cone(rng: np.random.Generator, color: Triple) -> list[Part]:
-    """Build a traffic cone, or now and then a striped drum."""
+    """Build a traffic cone, or sometimes a striped drum."""
     height = float(rng.uniform(0.55, 1.0))
     base = height * 0.46
     if rng.random() < 0.12:
@@ -208,7 +208,7 @@ def cone(rng: np.random.Generator, color: Triple) -> list[Part]:
 
 
 def barrier(rng: np.random.Generator, style: str, color: Triple) -> tuple[list[Part], float]:
-    """Build a "jersey", "plastic", "plank", "crowd" or "rail" segment; returns its length too."""
+    """Build a "jersey", "plastic", "plank", "crowd" or "rail" segment; returns parts and length."""
     if style == "jersey":
         return [
             box((0, 0, 0.13), (2.4, 0.56, 0.26), CONCRETE, color, (0.0, 0.0, 0.3)),

@@ -83,7 +83,7 @@ def _axles(positions: tuple[float, ...], width: float, radius: float) -> list[Pa
 
 
 def bus(rng: np.random.Generator, color: Triple) -> tuple[list[Part], Triple]:
-    """Build a city bus or coach."""
+    """Build a city bus or coach; returns parts and (length, width, height)."""
     length, width = float(rng.uniform(9.5, 12.5)), 2.55
     height = float(rng.uniform(2.95, 3.3))
     half = length / 2
@@ -109,7 +109,7 @@ def bus(rng: np.random.Generator, color: Triple) -> tuple[list[Part], Triple]:
 
 
 def _cab(front: float, width: float, height: float, color: Triple) -> list[Part]:
-    """Build a cab whose nose is at x = front; it is 2 m long."""
+    """Build a cab of 2 m length; its nose is at x = front."""
     parts = [
         box((front - 1.0, 0, 0.5 + (height - 0.5) / 2), (2.0, width, height - 0.5), PAINT, color,
             (0.14, 0.0, 0.05)),
@@ -130,7 +130,7 @@ def _cab(front: float, width: float, height: float, color: Triple) -> list[Part]
 
 
 def _load(rng: np.random.Generator, back: float, front: float, color: Triple) -> list[Part]:
-    """Build what a truck or trailer carries between two x: box, tank, dump body or flat bed."""
+    """Build the load of a truck or trailer between two x: box, tank, dump body or flat bed."""
     length, middle = front - back, (front + back) / 2
     choice = rng.choice(
         ["box", "container", "tank", "dump", "flat"], p=[0.4, 0.2, 0.12, 0.14, 0.14]
@@ -168,7 +168,7 @@ def _load(rng: np.random.Generator, back: float, front: float, color: Triple) ->
 
 
 def truck(rng: np.random.Generator, color: Triple, load_color: Triple) -> tuple[list[Part], Triple]:
-    """Build a rigid truck with a box, tank, dump body or flat bed."""
+    """Build a rigid truck with a random load; returns parts and (length, width, height)."""
     length = float(rng.uniform(6.5, 9.0))
     half, width = length / 2, 2.45
     height = float(rng.uniform(2.4, 2.9))
@@ -189,7 +189,7 @@ def truck(rng: np.random.Generator, color: Triple, load_color: Triple) -> tuple[
 
 
 def tractor(rng: np.random.Generator, color: Triple) -> tuple[list[Part], Triple]:
-    """Build the tractor that pulls a semi-trailer."""
+    """Build the tractor of a semi-trailer; returns parts and (length, width, height)."""
     height = float(rng.uniform(2.9, 3.6))
     parts = _cab(2.7, 2.45, height, color)
     parts += [
@@ -202,7 +202,7 @@ def tractor(rng: np.random.Generator, color: Triple) -> tuple[list[Part], Triple
 
 
 def trailer(rng: np.random.Generator, color: Triple, style: str) -> tuple[list[Part], Triple]:
-    """Build a "semi" trailer or a small "car" trailer with a drawbar at its front."""
+    """Build a "semi" or a small "car" trailer; returns parts and (length, width, height)."""
     if style == "car":
         length = float(rng.uniform(2.4, 3.6))
         parts = [

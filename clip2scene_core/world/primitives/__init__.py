@@ -1,4 +1,4 @@
-"""What every object is made of: parts in, arrays for compiled loops out.
+"""The primitives of all objects, as arrays for compiled loops.
 
 Read `jit` (the optional compiler), `parts` (boxes, ellipsoids, frustums), `noise`, then `bounds`
 (the part of an image that a primitive can cover).

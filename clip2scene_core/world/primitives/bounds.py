@@ -1,4 +1,4 @@
-"""Bound primitives on images, so that only rays that can hit them are cast."""
+"""Bounds of primitives in images, so that only rays that can hit them are cast."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEAR_M = 0.05
 def azimuth_span(
     primitives: Primitives, index: int, origin: NDArray[np.float64], azimuth_0: float
 ) -> tuple[float, float]:
-    """Clockwise angles from column 0 between which a primitive lies; the whole turn when near."""
+    """Interval of clockwise angles from column 0 that a primitive covers; a full turn if near."""
     center = primitives.center[index] - origin
     middle = azimuth_0 - math.atan2(center[1], center[0])
     low, high = 0.0, 0.0
@@ -42,14 +42,14 @@ def grid_bounds(
     """Bound every primitive on a pinhole image.
 
     Args:
-        primitives: The scene.
-        rays: (6, 3) float64 as `cast_grid` takes them, without origin steps.
-        num_rows: Rows of the image.
-        num_columns: Columns of the image.
+        primitives: P primitives of the scene.
+        rays: (6, 3) float64 as in `cast_grid`, without origin steps.
+        num_rows: Number of rows of the image.
+        num_columns: Number of columns of the image.
 
     Returns:
-        Bounds (P, 4) int64, empty for what is out of sight, and the least depth (P,) float64
-        along the optical axis, metres.
+        Bounds (P, 4) int64 as in `cast_grid`, empty for primitives outside the image, and minimum
+        depths (P,) float64 along the optical axis, metres.
     """
     count = len(primitives.kind)
     bounds = np.zeros((count, 4), np.int64)
@@ -87,7 +87,14 @@ def grid_bounds(
 def _clipped_extent(
     corners: NDArray[np.float64], focal: float, left: float, top: float
 ) -> tuple[float, float, float, float]:
-    """Extent in pixels of a box (8, 3 camera coordinates), clipped at the near plane."""
+    """Extent in pixels (low u, high u, low v, high v) of a box, clipped at the near plane.
+
+    Args:
+        corners: (8, 3) float64, corners in the camera frame, metres.
+        focal: Focal length, pixels.
+        left: u of the image's left edge relative to the principal point, pixels.
+        top: v of the image's top edge relative to the principal point, pixels.
+    """
     low_u, high_u, low_v, high_v = 1e9, -1e9, 1e9, -1e9
     for first in range(8):
         for bit in range(-1, 3):
@@ -116,7 +123,15 @@ def sun_bounds(
     primitives: Primitives, sun: NDArray[np.float64], frame: NDArray[np.float64],
     num_rows: int, num_columns: int,
 ) -> NDArray[np.int64]:  # fmt: skip
-    """Bound every primitive's shadow on the sun map."""
+    """Bound the shadow of every primitive on the sun map: (P, 4) int64 as in `cast_grid`.
+
+    Args:
+        primitives: P primitives of the scene.
+        sun: (3,) float64 unit vector towards the sun, scene frame.
+        frame: (4,) float64: x and y of texel (0, 0), metres per texel, height of the top plane.
+        num_rows: Number of rows of the sun map.
+        num_columns: Number of columns of the sun map.
+    """
     bounds = np.zeros((len(primitives.kind), 4), np.int64)
     for index in range(len(primitives.kind)):
         low_u, high_u, low_v, high_v = 1e9, -1e9, 1e9, -1e9

@@ -1,7 +1,7 @@
-"""The compiler of the world's inner loops, an optional dependency.
+"""The compiler (numba) of the inner loops, an optional dependency.
 
-Compiled code is cached beside the source, and a change in one file does not renew its callers in
-other files: after editing, delete `__pycache__/*.nb*`.
+Compiled code is cached beside the source. A change in one file does not recompile its callers in
+other files: after a change, delete `__pycache__/*.nb*`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ except ModuleNotFoundError as error:
 def njit(
     cache: bool, inline: Literal["never", "always"] = "never"
 ) -> Callable[[Function], Function]:
-    """Compile a function when it is first called.
+    """Compile a function at its first call.
 
-    Divisions by zero give infinity, as in NumPy: Python's exception would cost a test for each.
+    A division by zero gives infinity, as in NumPy, because Python's exception needs a test for each
+    division.
 
     Args:
         cache: Whether to keep the compiled code on disk.
-        inline: "always" copies the function into its callers. It pays where a call for each pixel
-            passes many arrays, since numba counts a reference to each of them.
+        inline: "always" copies the function into its callers. This is faster if a call for each
+            pixel passes many arrays, because numba counts a reference to each array.
 
     Returns:
         The decorator.

@@ -18,7 +18,7 @@ def hash_unit(ix: int, iy: int, iz: int, seed: int) -> float:
 
 @njit(cache=True)
 def noise2(x: float, y: float, seed: int) -> float:
-    """Smooth value noise of the plane, in [0, 1), lattice of unit cells."""
+    """Smooth value noise in 2D, in [0, 1), on a lattice of unit cells."""
     ix, iy = math.floor(x), math.floor(y)
     fx, fy = x - ix, y - iy
     fx, fy = fx * fx * (3 - 2 * fx), fy * fy * (3 - 2 * fy)
@@ -30,7 +30,7 @@ def noise2(x: float, y: float, seed: int) -> float:
 
 @njit(cache=True)
 def noise3(x: float, y: float, z: float, seed: int) -> float:
-    """Smooth value noise of space, in [0, 1), lattice of unit cells."""
+    """Smooth value noise in 3D, in [0, 1), on a lattice of unit cells."""
     ix, iy, iz = math.floor(x), math.floor(y), math.floor(z)
     fx, fy, fz = x - ix, y - iy, z - iz
     fx, fy, fz = fx * fx * (3 - 2 * fx), fy * fy * (3 - 2 * fy), fz * fz * (3 - 2 * fz)
@@ -54,16 +54,16 @@ def clip01(value: float) -> float:
 
 @njit(cache=True)
 def detail(cell: float, footprint: float) -> float:
-    """Weight in [0, 1] of a pattern of this cell size when a pixel covers `footprint`, both metres.
+    """Weight in [0, 1] of a pattern with this cell size if a pixel covers `footprint`, both metres.
 
-    Patterns smaller than a pixel fade to their mean instead of flickering.
+    Patterns smaller than a pixel fade to their mean, without flicker.
     """
     return clip01(1.5 - 1.25 * footprint / cell)
 
 
 @njit(cache=True)
 def line_cover(distance: float, half_width: float, footprint: float) -> float:
-    """Share of a pixel that a line covers; distance from its centre line, all in metres."""
+    """Share of a pixel that a line covers; `distance` is from its centre line, all in metres."""
     spread = max(footprint, 1e-4)
     reach = min(half_width + 0.5 * spread, abs(distance) + 0.5 * spread)
     inner = max(-half_width, abs(distance) - 0.5 * spread)

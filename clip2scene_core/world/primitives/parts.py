@@ -1,4 +1,4 @@
-"""Parts: the rotated boxes, ellipsoids and frustums that every object is built of."""
+"""Parts: rotated boxes, ellipsoids and frustums, the primitives of all objects."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ GRASS_MOUND: Final = 22
 BODY: Final = 23
 
 SILL_HALF_M: Final = 0.21
-"""Half the height of a car body's lower box, which has the wheel arches."""
+"""Half the height of the lower box of a car body, with the wheel arches."""
 
 Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Part:
-    """One primitive in its object's frame (x forward, y left, z up, origin on the ground).
+    """One primitive in the frame of its object (x forward, y left, z up, origin on the ground).
 
     Attributes:
-        kind: BOX, ELLIPSOID or FRUSTUM (its axis is local z).
-        center: Metres.
-        half: Half extents along the part's own axes, metres.
+        kind: BOX, ELLIPSOID or FRUSTUM (axis along local z).
+        center: (x, y, z), metres.
+        half: Half extents along the axes of the part, metres.
         material: One of the material numbers of this module.
         color: Albedo (red, green, blue) in [0, 1].
-        yaw: Radians; the rotation is yaw about z after pitch about y after roll about x.
-        pitch: Radians.
-        roll: Radians.
-        shape: How much the part shrinks from bottom to top: a box at its (front, back, sides),
+        yaw: Rotation about z, radians, after pitch and roll.
+        pitch: Rotation about y, radians, after roll.
+        roll: Rotation about x, radians.
+        shape: Decrease of size from bottom to top, relative: of a box at (front, back, sides), of
             a frustum in radius (first number).
     """
 
@@ -73,18 +73,18 @@ class Part:
 
 
 class Primitives(NamedTuple):
-    """Parts of a whole scene as arrays (a NamedTuple, because compiled code takes no dataclass).
+    """P parts of a scene as arrays (a NamedTuple, because compiled code takes no dataclass).
 
     Attributes:
-        kind: (P,) int64.
-        center: (P, 3) float64, scene frame, metres.
+        kind: (P,) int64, BOX, ELLIPSOID or FRUSTUM.
+        center: (P, 3) float64, metres, scene frame.
         axes: (P, 3, 3) float64; row i is local axis i in the scene frame.
-        half: (P, 3) float64, metres.
-        shape: (P, 3) float64.
-        material: (P,) int64.
-        color: (P, 3) float64.
-        category: (P,) uint8 raw lidarseg category.
-        instance: (P,) int64, index of the object that the part belongs to.
+        half: (P, 3) float64, half extents along the local axes, metres.
+        shape: (P, 3) float64, decrease of size as in `Part`.
+        material: (P,) int64, material number.
+        color: (P, 3) float64, albedo RGB in [0, 1].
+        category: (P,) uint8, raw lidarseg category.
+        instance: (P,) int64, index of the object of the part.
     """
 
     kind: NDArray[np.int64]
@@ -101,7 +101,7 @@ class Primitives(NamedTuple):
 def box(
     center: Triple, size: Triple, material: int, color: Triple, shape: Triple = (0.0, 0.0, 0.0)
 ) -> Part:
-    """Make an upright box of full `size`, perhaps tapered."""
+    """Make an upright box with the full extents `size`, metres."""
     half = (size[0] / 2, size[1] / 2, size[2] / 2)
     return Part(BOX, center, half, material, color, shape=shape)
 
@@ -114,7 +114,7 @@ def ball(center: Triple, half: Triple, material: int, color: Triple) -> Part:
 def post(
     base: Triple, height: float, radius: float, material: int, color: Triple, taper: float = 0.0
 ) -> Part:
-    """Make an upright cylinder or cone that stands on `base`."""
+    """Make an upright cylinder, cone or frustum on the point `base`."""
     center = (base[0], base[1], base[2] + height / 2)
     half = (radius, radius, height / 2)
     return Part(FRUSTUM, center, half, material, color, shape=(taper, 0.0, 0.0))
@@ -140,20 +140,20 @@ def rod(
 
 
 def beam(start: Triple, end: Triple, width: float, depth: float, look: tuple[int, Triple]) -> Part:
-    """Make a square bar between two points; look is (material, colour)."""
+    """Make a rectangular bar between two points; look is (material, albedo)."""
     bar = rod(start, end, 1.0, look[0], look[1])
     half = (depth / 2, width / 2, bar.half[2])
     return Part(BOX, bar.center, half, look[0], look[1], yaw=bar.yaw, pitch=bar.pitch)
 
 
 def wheel(center: Triple, radius: float, width: float, material: int = TYRE) -> Part:
-    """Make a wheel whose axle points sideways."""
+    """Make a wheel with its axle along local y."""
     half = (radius, radius, width / 2)
     return Part(FRUSTUM, center, half, material, (0.05, 0.05, 0.055), roll=math.pi / 2)
 
 
 def rotations(parts: list[Part]) -> NDArray[np.float64]:
-    """Axes of parts in their object's frame.
+    """Compute the axes of P parts in the frames of their objects.
 
     Returns:
         (P, 3, 3) float64; row i is local axis i.

@@ -1,5 +1,6 @@
-"""A scene and a moment in, a picture or a LiDAR revolution out.
+"""Render a scene at one time: camera images and LiDAR revolutions.
 
-Read `raycast`, `materials` and `pavement` (what a hit point looks like), `lamplight`, `shading`,
-`camera` (pictures with class images), `sensor_rig` (where and when sensors fire), then `lidar`.
+Read `raycast` (hits of rays), `materials` and `pavement` (colours of hit points), `lamplight`,
+`shading`, `camera` (images with class images), `sensor_rig` (extrinsics and times of the sensors),
+then `lidar`.
 """

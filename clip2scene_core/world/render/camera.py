@@ -1,4 +1,4 @@
-"""Render a moment of a scene with a pinhole camera: picture, class image, depth."""
+"""Render a scene at one time with a pinhole camera: image, class image, depth."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ from clip2scene_core.world.render.shading import CURVE_END, GROUND, SKY, develop
 SUN_TEXEL_M = 0.25
 TOP_M = 34.0
 FAR_M = 400.0
+"""Depth of the sky, metres."""
+
 _LABEL_MAP = nuscenes_label_map()
 
 
 def _display_curve() -> NDArray[np.uint8]:
-    """Filmic curve, which keeps sunlit white walls from burning out, then display gamma."""
+    """Filmic curve (sunlit white walls do not saturate), then display gamma: (4096,) uint8."""
     light = np.linspace(0, CURVE_END, 4096) * 0.62
     film = light * (2.51 * light + 0.03) / (light * (2.43 * light + 0.59) + 0.14)
     return np.rint(255 * np.clip(film, 0, 1) ** (1 / 2.2)).astype(np.uint8)
@@ -36,10 +38,10 @@ _CURVE = _display_curve()
 
 @dataclass(frozen=True)
 class SunMap:
-    """What the sun sees: where its rays end.
+    """Shadow map: the ends of the sun's rays.
 
     Attributes:
-        depth: (H, W) float64, distance from the top plane along the rays.
+        depth: (H, W) float64, length of each ray from the top plane, metres.
         frame: (4,) float64: x and y of texel (0, 0), metres per texel, height of the top plane.
     """
 
@@ -49,13 +51,13 @@ class SunMap:
 
 @dataclass(frozen=True)
 class Moment:
-    """A scene at one moment, ready for rendering.
+    """A scene at one time, ready for rendering.
 
     Attributes:
         scene: The scene.
-        primitives: All of its primitives at that moment.
-        sun_map: Shadows at that moment.
-        lamplight: Light of lamps at that moment.
+        primitives: All primitives at that time, scene frame.
+        sun_map: Shadows at that time.
+        lamplight: Light of lamps at that time.
     """
 
     scene: Scene
@@ -66,14 +68,14 @@ class Moment:
 
 @dataclass(frozen=True)
 class Hits:
-    """What the rays of a camera meet.
+    """The hits of the rays of a camera, one ray per pixel.
 
     Attributes:
-        rays: (6, 3) float64, affine rays: origin with its steps, direction with its steps.
+        rays: (6, 3) float64 as in `cast_grid`: origin and its steps, direction and its steps.
         depth: (H, W) float64, metres along the optical axis, FAR_M for the sky.
-        index: (H, W) int64, primitive, GROUND or SKY.
-        kerbs: (H, W) bool, kerb faces.
-        category: (H, W) uint8 raw lidarseg category, 255 for the sky.
+        index: (H, W) int64, index of the primitive, or GROUND or SKY.
+        kerbs: (H, W) bool, whether the hit is on the face of a kerb.
+        category: (H, W) uint8, raw lidarseg category, 255 for the sky.
     """
 
     rays: NDArray[np.float64]
@@ -84,7 +86,7 @@ class Hits:
 
     @property
     def labels(self) -> NDArray[np.uint8]:
-        """(H, W) uint8 class of NUSCENES_CLASSES, IGNORE_LABEL for the sky."""
+        """Labels (H, W) uint8 of NUSCENES_CLASSES, IGNORE_LABEL for the sky."""
         labels: NDArray[np.uint8] = _LABEL_MAP[self.category]
         return np.where(self.index == SKY, np.uint8(IGNORE_LABEL), labels)
 
@@ -109,7 +111,7 @@ def _add_to_sun_map(primitives: Primitives, light: Light, sun_map: SunMap) -> No
 
 
 def static_sun_map(scene: Scene) -> SunMap:
-    """Cast the shadows of everything that stands still, once per scene."""
+    """Cast the shadows of the static objects, once per scene."""
     curvature = scene.road.curvature
     path = np.array(
         [road_pose(curvature, s, 0)[:2] for s in np.linspace(-35, scene.length_m + 45, 24)]
@@ -127,15 +129,12 @@ def static_sun_map(scene: Scene) -> SunMap:
 
 
 def moment_of(scene: Scene, static_map: SunMap, seconds: float) -> Moment:
-    """Freeze a scene at a moment.
+    """Compute primitives, shadows and lamplight of a scene at a time.
 
     Args:
         scene: The scene.
-        static_map: From `static_sun_map`.
-        seconds: Time since the start of the scene.
-
-    Returns:
-        The moment.
+        static_map: Shadows of the static objects, from `static_sun_map`.
+        seconds: Time since the start of the scene, seconds.
     """
     sun_map = SunMap(static_map.depth.copy(), static_map.frame)
     moving = scene.moving_at(seconds)
@@ -156,7 +155,7 @@ def _cast_ground(
     depth: NDArray[np.float64], hits: NDArray[np.int64], kerbs: NDArray[np.bool_],
     category: NDArray[np.uint8],
 ) -> None:  # fmt: skip
-    """Let rays that no primitive stopped nearer fall onto the ground."""
+    """Cast the rays onto the ground; nearer hits of primitives stay."""
     ox, oy, oz = rays[0]
     for row in range(depth.shape[0]):
         for column in range(depth.shape[1]):
@@ -179,16 +178,13 @@ def cast_camera(
     T_scene_camera: NDArray[np.float64],
     image_size: tuple[int, int],
 ) -> Hits:
-    """Find what every pixel of a camera sees.
+    """Cast a ray through every pixel of a camera.
 
     Args:
-        moment: The scene at the camera's stamp.
-        intrinsics: (3, 3) float64 pinhole matrix, pixels; pixel (0, 0) is centred on (0, 0).
+        moment: The scene at the stamp of the image.
+        intrinsics: (3, 3) float64 pinhole matrix, pixels; the centre of pixel (0, 0) is (0, 0).
         T_scene_camera: (4, 4) float64; the camera frame is optical (x right, y down, z forward).
-        image_size: (height, width).
-
-    Returns:
-        The hits.
+        image_size: (height, width), pixels.
     """
     rotation = T_scene_camera[:3, :3]
     rays = np.zeros((6, 3))
@@ -211,11 +207,11 @@ def cast_camera(
 
 
 def paint(moment: Moment, hits: Hits) -> NDArray[np.uint8]:
-    """Turn hits into a picture.
+    """Compute the image of the hits.
 
     Args:
-        moment: The moment that was cast.
-        hits: From `cast_camera`.
+        moment: The moment of the hits.
+        hits: Hits from `cast_camera`.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -225,6 +221,6 @@ def paint(moment: Moment, hits: Hits) -> NDArray[np.uint8]:
         hits.kerbs, moment.sun_map.depth, moment.sun_map.frame, moment.lamplight.light,
         moment.lamplight.frame,
     )  # fmt: skip
-    # Pictures of a street differ in how much sky they show, and so in their noise.
+    # The images of a street have different numbers of sky pixels, and so different noise.
     seed = int(moment.scene.road.texture_seed + np.count_nonzero(hits.index == SKY))
     return develop(image, hits.index, _CURVE, moment.scene.light.grain, seed)

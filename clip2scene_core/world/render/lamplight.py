@@ -1,6 +1,6 @@
 """Light of street lamps and headlights at night, as a map of the ground.
 
-Lamps cast no shadows here: a pool of light on the ground also lights what stands in it.
+Lamps cast no shadows. Objects get the light of the ground below them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TEXEL_M: Final = 0.5
 POOL_REACH_M: Final = 18.0
 BEAM_REACH_M: Final = 34.0
 LAMP_HEIGHT_M: Final = 4.5
-"""Sets how wide a pool is: the light falls to a third at this distance from its middle."""
+"""Height of street lamps; at this distance from the lamp the light of the ground is a third."""
 
 WARM: Final = np.array([0.95, 0.66, 0.36])
 WHITE: Final = np.array([0.5, 0.5, 0.46])
@@ -33,8 +33,8 @@ class Lamplight:
     """Light of lamps on the ground.
 
     Attributes:
-        light: (H, W, 3) float64, 1 is the light of a white day.
-        frame: (3,) float64: x and y of texel (0, 0), metres per texel.
+        light: (H, W, 3) float64 linear RGB; 1 is daylight.
+        frame: (3,) float64: x and y of texel (0, 0), metres per texel, scene frame.
     """
 
     light: NDArray[np.float64]
@@ -47,16 +47,13 @@ NO_LAMPLIGHT: Final = Lamplight(np.zeros((1, 1, 3)), np.array([0.0, 0.0, 1.0]))
 def lamplight_of(
     scene: Scene, primitives: Primitives, seconds: float, frame: NDArray[np.float64]
 ) -> Lamplight:
-    """Add up the light of street lamps, of the headlights of traffic and of the ego vehicle.
+    """Add the light of street lamps, of the headlights of traffic and of the ego vehicle.
 
     Args:
         scene: The scene.
-        primitives: All of its primitives at that moment.
-        seconds: Time since the start of the scene.
-        frame: (4,) float64: x and y of the map's corner and its width and height, metres.
-
-    Returns:
-        The map.
+        primitives: All primitives at that time, scene frame.
+        seconds: Time since the start of the scene, seconds.
+        frame: (4,) float64: x and y of the corner of the map, its width and height; metres.
     """
     shape = np.ceil(frame[2:] / TEXEL_M).astype(int)
     lamplight = Lamplight(np.zeros((shape[1], shape[0], 3)), np.array([*frame[:2], TEXEL_M]))
@@ -78,9 +75,9 @@ def lamplight_of(
 def _window(
     light: NDArray[np.float64], frame: NDArray[np.float64], place: NDArray[np.float64], reach: float
 ) -> tuple[int, int, int, int]:
-    """Rows and columns of the map within reach of a lamp: first and end row, first and end column.
+    """Part of the map within reach of a lamp: first and end row, first and end column.
 
-    Empty where the lamp is off the map.
+    It is empty if the lamp is outside the map.
     """
     row, column = (place[1] - frame[1]) / frame[2], (place[0] - frame[0]) / frame[2]
     span = reach / frame[2]
@@ -95,7 +92,7 @@ def _add_pool(
     light: NDArray[np.float64], frame: NDArray[np.float64], place: NDArray[np.float64],
     color: NDArray[np.float64],
 ) -> None:  # fmt: skip
-    """Add the light below a street lamp: the cosine law of a lamp at LAMP_HEIGHT_M."""
+    """Add the light below a street lamp, by the cosine law for a lamp at LAMP_HEIGHT_M."""
     top, bottom, left, right = _window(light, frame, place, POOL_REACH_M)
     for row in range(top, bottom):
         for column in range(left, right):
@@ -113,7 +110,7 @@ def _add_beam(
     light: NDArray[np.float64], frame: NDArray[np.float64], place: NDArray[np.float64],
     ahead: NDArray[np.float64], color: NDArray[np.float64],
 ) -> None:  # fmt: skip
-    """Add the light in front of a headlight that looks `ahead`."""
+    """Add the light in front of a headlight in the direction `ahead`."""
     top, bottom, left, right = _window(light, frame, place, BEAM_REACH_M)
     for row in range(top, bottom):
         for column in range(left, right):
@@ -136,7 +133,7 @@ def lamplight_at(
     light: NDArray[np.float64], frame: NDArray[np.float64], point: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:  # fmt: skip
-    """Light of lamps at a point (3,), written to out (3,); it fades above the lamps."""
+    """Write the light of lamps at a point (3,) to out (3,); it fades above the lamps."""
     u, v = (point[0] - frame[0]) / frame[2], (point[1] - frame[1]) / frame[2]
     fade = clip01(1.5 - point[2] / 6.0)
     if fade == 0 or not (0 <= u < light.shape[1] - 1 and 0 <= v < light.shape[0] - 1):

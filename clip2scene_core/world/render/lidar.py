@@ -1,7 +1,7 @@
 """A spinning 32-beam LiDAR: ranges, intensities, dropouts, ego returns and stray points.
 
-A revolution is measured at one instant, or from a pose for each of its firings; things that move
-stand still during its 50 ms in both cases.
+A revolution has one pose of the LiDAR, or one pose for each firing. In both cases moving objects
+stand still during its 50 ms.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ LOWEST_DEGREES: Final = -30.67
 HIGHEST_DEGREES: Final = 10.67
 MAX_RANGE_M: Final = 100.0
 RESOLUTION: Final = 512
-"""Coordinates are stored as multiples of 1/512 m, which makes recordings compress well."""
+"""Coordinates are stored as multiples of 1/512 m, so that recordings compress well."""
 
 RAW_NOISE: Final = 0
 RAW_EGO: Final = 31
@@ -59,14 +59,14 @@ NUM_STRAYS: Final = 14
 
 @dataclass(frozen=True)
 class Revolution:
-    """One revolution as it is stored.
+    """The points of one revolution.
 
     Attributes:
-        points: (N, 5) float32: x, y, z metres in the LiDAR frame (x right, y forward, z up),
+        points: (N, 5) float32: x, y, z in metres in the LiDAR frame (x right, y forward, z up),
             intensity 0-255, ring 0-31 from the lowest.
         categories: (N,) uint8 raw lidarseg category.
-        instances: (N,) int64 index of the thing that was hit, -1 for none.
-        columns: (N,) int64 firing of each point.
+        instances: (N,) int64 index of the object that was hit, -1 for none.
+        columns: (N,) int64 index of the firing (column) of each point.
     """
 
     points: NDArray[np.float32]
@@ -76,7 +76,7 @@ class Revolution:
 
 
 def firing_times(num_columns: int) -> NDArray[np.float64]:
-    """When each column of a revolution fires, (num_columns,) seconds before its stamp, <= 0.
+    """Firing time of each column, (num_columns,) float64, seconds from the stamp, <= 0.
 
     The stamp is the end of the revolution, as in nuScenes.
     """
@@ -93,19 +93,19 @@ def measure_revolution(
     """Measure one revolution.
 
     Args:
-        primitives: The scene at the sweep's stamp; what moves stays where it is then.
-        plan: The packed ground plan.
-        T_scene_lidar: (4, 4) float64 for a revolution at one instant, or (num_columns, 4, 4), one
-            pose for each column; the LiDAR stands upright.
-        num_columns: Firings per revolution.
-        rng: Source of noise and dropouts.
+        primitives: All primitives at the stamp of the sweep, scene frame.
+        plan: (24,) float64, packed ground plan.
+        T_scene_lidar: (4, 4) float64, one pose for all columns, or (num_columns, 4, 4), one pose
+            for each column; the z axis of the LiDAR is vertical.
+        num_columns: Number of firings per revolution.
+        rng: Generator for noise and dropouts.
 
     Returns:
-        The points that came back, firing by firing, ring 0 first. Each is in the LiDAR's frame at
-        its own firing: the motion of the sensor smears the sweep.
+        The measured points, firing by firing, ring 0 first. Each is in the LiDAR frame at its
+        firing, without motion compensation.
     """
     elevation = np.radians(np.linspace(LOWEST_DEGREES, HIGHEST_DEGREES, NUM_RINGS))[:, None]
-    # Column 0 looks to the left of the vehicle (-x); the sensor turns clockwise.
+    # Column 0 points to the left of the vehicle (-x); the sensor turns clockwise.
     turn = -2 * math.pi * np.arange(num_columns) / num_columns + math.pi
     rays_lidar = np.stack(
         np.broadcast_arrays(
@@ -134,8 +134,8 @@ def measure_revolution(
 
 
 def _azimuths(poses: NDArray[np.float64]) -> tuple[float, float]:
-    """Azimuth of column 0 by the last pose, and how far the sensor turns from it, radians."""
-    # Column 0 looks along -x of the LiDAR.
+    """Azimuth of column 0 in the last pose, and the maximum rotation of a pose from it, radians."""
+    # Column 0 points along -x of the LiDAR.
     azimuths = np.arctan2(-poses[:, 1, 0], -poses[:, 0, 0])
     turned = (azimuths - azimuths[-1] + math.pi) % (2 * math.pi) - math.pi
     return float(azimuths[-1]), float(np.abs(turned).max())
@@ -148,7 +148,7 @@ def _add_ego_roof(
     albedo: NDArray[np.float64],
     instance: NDArray[np.int64],
 ) -> None:
-    """Let the lowest beams fall on the corners of the ego vehicle's roof."""
+    """Let the lowest beams hit the corners of the ego vehicle's roof."""
     falling = np.minimum(rays_lidar[..., 2], -1e-6)
     reach = -ROOF_BELOW_M / falling
     on_roof = (np.abs(rays_lidar[..., 0]) * reach < 0.42) & (
@@ -166,7 +166,7 @@ def _collect(
     returns: tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]],
     rng: np.random.Generator,
 ) -> Revolution:
-    """Keep what came back, in the order of firing, and add stray points."""
+    """Gather the returned points in the order of firing, and add stray points."""
     category, instance, intensity, returned = (array.T for array in returns)
     ring = np.broadcast_to(np.arange(NUM_RINGS), returned.shape)
     column = np.broadcast_to(np.arange(len(returned))[:, None], returned.shape)
@@ -201,7 +201,7 @@ def _collect(
 
 @njit(cache=True)
 def _albedo(material: int, gray: float) -> float:
-    """Reflectivity at the LiDAR's wavelength; retro-reflectors are above 1."""
+    """Reflectivity at the wavelength of the LiDAR; more than 1 for retro-reflectors."""
     if material == GLASS:
         return 0.008
     if material == CABIN:
@@ -231,7 +231,7 @@ def _reflect(
     origins: NDArray[np.float64], rays: NDArray[np.float64], ranges: NDArray[np.float64],
     index: NDArray[np.int64],
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
-    """Cast onto the ground what no primitive stopped; category, |cosine|, reflectivity of hits."""
+    """Cast the rays onto the ground, then compute category, |cosine| and reflectivity of hits."""
     category = np.zeros(ranges.shape, np.uint8)
     facing, albedo = np.zeros(ranges.shape), np.zeros(ranges.shape)
     local, normal = np.empty(3), np.empty(3)
@@ -269,7 +269,7 @@ def _reflect(
             gray = 0.3 * primitives.color[hit, 0] + 0.4 * primitives.color[hit, 1]
             gray += 0.3 * primitives.color[hit, 2]
             albedo[row, column] = _albedo(primitives.material[hit], gray)
-            # A band of every storey of a facade is mostly window.
+            # A band of every storey of a facade is mostly windows.
             is_band = (local[2] * primitives.half[hit, 2] / 3.1) % 1.0 < 0.45
             if primitives.material[hit] == FACADE and face != 2 and is_band:
                 albedo[row, column] *= 0.35

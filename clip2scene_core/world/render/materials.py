@@ -1,6 +1,6 @@
 """Procedural materials: albedo, gloss and glow of a point on a part or on the ground.
 
-Patterns fade to their mean where a pixel covers more than their period.
+Patterns fade to their mean if a pixel is larger than their period.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from clip2scene_core.world.primitives.parts import (
 
 # Albedo red, green, blue, then gloss (share of mirrored sky) and glow (emission), all in [0, 1].
 Look = tuple[float, float, float, float, float]
-# x, y, z metres along the part's own axes; u, v metres along the face that was hit.
+# x, y, z in metres along the axes of the part; u, v in metres along the face that was hit.
 Place = tuple[float, float, float, float, float]
 
 
@@ -89,7 +89,7 @@ def _facade(
     color: Triple, u: float, v: float, height: float, seed: int, footprint: float,
     lamp: float,
 ) -> Look:  # fmt: skip
-    """Walls with windows, shop fronts and doors; v metres above the ground."""
+    """Walls with windows, shop fronts and doors; v is metres above the ground."""
     style = hash_unit(seed, 1, 2, 3)
     wall = _brick(color, u, v, seed, footprint) if style < 0.4 else _plaster(color, u, v, seed)
     if v < 0.35:
@@ -130,7 +130,7 @@ def _facade(
 
 @njit(cache=True)
 def _cabin(color: Triple, face: int, x: float, y: float, z: float, seed: int) -> Look:
-    """Greenhouse of a car; x, y, z in units of the half extents."""
+    """Cabin of a car: roof, windows and pillars; x, y, z in units of the half extents."""
     if face == 2 or z > 0.86:
         return _scaled(color, 1.0, 0.16)
     if face == 0:
@@ -201,7 +201,7 @@ def _hazard(color: Triple, u: float, v: float, footprint: float) -> Look:
 
 @njit(cache=True)
 def _sign(color: Triple, u: float, v: float, reach: float, seed: int) -> Look:
-    """A board with a border and marks like writing."""
+    """Board with a border and marks that look like text."""
     if reach > 0.86:
         return 0.75, 0.75, 0.73, 0.05, 0.0
     mark = hash_unit(math.floor(u / 0.09), math.floor(v / 0.16), 4, seed)
@@ -216,7 +216,7 @@ def _vehicle_look(
     material: int, color: Triple, half: Triple, local: NDArray[np.float64],
     place: Place, face: int, seed: int, footprint: float,
 ) -> Look:  # fmt: skip
-    """Look of the materials that vehicles are made of."""
+    """Compute the look of the materials of vehicles; arguments as in `part_look`."""
     x, y, z, u, v = place
     if material == PAINT:
         return _scaled(color, 0.94 + 0.1 * noise3(x, y, z, seed), 0.13)
@@ -245,7 +245,7 @@ def _wall_look(
     material: int, color: Triple, half: Triple, place: Place, face: int, seed: int,
     footprint: float, lamp: float,
 ) -> Look:  # fmt: skip
-    """Look of the materials that buildings are made of."""
+    """Compute the look of the materials of buildings; arguments as in `part_look`."""
     x, y, _, u, v = place
     if material == FACADE:
         if face == 2:
@@ -273,18 +273,18 @@ def part_look(
     material: int, color: Triple, half: Triple, local: NDArray[np.float64],
     face: int, is_round: bool, seed: int, footprint: float, lamp: float,
 ) -> Look:  # fmt: skip
-    """Look of a part at a point.
+    """Compute the look of a part at a point.
 
     Args:
         material: Material number of `parts`.
-        color: (3,) albedo.
+        color: (3,) albedo RGB.
         half: (3,) half extents, metres.
-        local: (3,) point in units of the half extents.
+        local: (3,) point in units of the half extents, local axes.
         face: Local axis of the face (2 is top, bottom or cap).
         is_round: Whether the part is a frustum.
-        seed: Varies the pattern.
-        footprint: Metres that a pixel covers.
-        lamp: How far lamps are lit, 0-1.
+        seed: Seed of the pattern.
+        footprint: Size of a pixel on the part, metres.
+        lamp: Brightness of lamps, 0 (off) to 1 (on).
 
     Returns:
         Red, green, blue, gloss, glow.
@@ -338,7 +338,7 @@ def part_look(
 
 @njit(cache=True)
 def grass_look(x: float, y: float, seed: int, footprint: float) -> Look:
-    """Lawn with worn patches and blades."""
+    """Compute the look of a lawn with dry patches and blades of grass."""
     patch = noise2(x * 0.16, y * 0.16, seed) * 0.65 + noise2(x * 0.7, y * 0.7, seed + 1) * 0.35
     blade = 1.0
     if footprint < 0.05:

@@ -1,4 +1,4 @@
-"""Procedural ground: asphalt with its marks, cobbles, paving, lawns, islands, kerbs."""
+"""Procedural ground: asphalt with lane marks, cobbles, paving, lawns, islands."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _asphalt(x: float, y: float, seed: int, footprint: float) -> float:
 def paint_cover(
     plan: NDArray[np.float64], x: float, y: float, d: float, along: float, footprint: float
 ) -> float:
-    """Share of a pixel of carriageway that is covered by lane marks."""
+    """Share of a pixel of the carriageway that lane marks cover; arguments as in `ground_look`."""
     offset, median, lane, lanes_end = abs(d), plan[1], plan[2], plan[3]
     half, cover = plan[20], 0.0
     if half < along < half + 5.5 and plan[16] < 1e8:
@@ -76,17 +76,17 @@ def ground_look(
     plan: NDArray[np.float64], surface: int, x: float, y: float, d: float, along: float,
     footprint: float, wetness: float,
 ) -> Look:  # fmt: skip
-    """Look of the ground.
+    """Compute the look of the ground at a point.
 
     Args:
         plan: (24,) float64 from `Road.as_array`.
         surface: Surface number of `road`.
-        x: Metres, scene frame.
-        y: Metres, scene frame.
-        d: Metres to the left of the centre line.
+        x: x of the point, metres, scene frame.
+        y: y of the point, metres, scene frame.
+        d: Distance to the left of the centre line, metres.
         along: Distance from the crossing along the road, metres.
-        footprint: Metres that a pixel covers.
-        wetness: 0 dry to 1 wet.
+        footprint: Size of a pixel on the ground, metres.
+        wetness: 0 (dry) to 1 (wet).
 
     Returns:
         Red, green, blue, gloss, glow.

@@ -1,4 +1,4 @@
-"""Ray casting of primitives into a depth buffer, for cameras, the sun, and the LiDAR."""
+"""Cast rays onto primitives into a depth buffer, for cameras, the sun, and the LiDAR."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _box_span(
     a: float, b: float, c: float,
     ox: float, oy: float, oz: float, dx: float, dy: float, dz: float,
 ) -> tuple[float, float]:  # fmt: skip
-    """Clip a ray against a unit box that narrows towards its top; (enter, leave)."""
+    """Intersect a ray with a unit box that narrows towards its top; returns (enter, leave)."""
     enter, leave = -1e30, 1e30
     if a == 0.0 and b == 0.0 and c == 0.0:
         for position, slope in ((ox, dx), (oy, dy), (oz, dz)):
@@ -73,7 +73,7 @@ def _box_span(
 def _ball_span(
     ox: float, oy: float, oz: float, dx: float, dy: float, dz: float
 ) -> tuple[float, float]:
-    """Clip a ray against the unit ball; (enter, leave)."""
+    """Intersect a ray with the unit ball; returns (enter, leave)."""
     a = dx * dx + dy * dy + dz * dz
     b = ox * dx + oy * dy + oz * dz
     c = ox * ox + oy * oy + oz * oz - 1.0
@@ -88,7 +88,7 @@ def _ball_span(
 def _frustum_span(
     taper: float, ox: float, oy: float, oz: float, dx: float, dy: float, dz: float
 ) -> tuple[float, float]:
-    """Clip a ray against a unit frustum about z whose radius falls by `taper` to the top."""
+    """Intersect a ray with a unit frustum about z whose radius decreases by `taper` to the top."""
     low, high = -1e30, 1e30
     if abs(dz) < 1e-12:
         if abs(oz) > 1:
@@ -109,7 +109,7 @@ def _frustum_span(
     first, second = (-b - root) / a, (-b + root) / a
     if a > 0:
         return max(low, first), min(high, second)
-    # Steeper than the cone's own slope: inside is outside the two roots, on the frustum's nappe.
+    # The ray is steeper than the cone, so it is inside the cone outside of the two roots.
     first, second = min(first, second), max(first, second)
     if dz < 0:
         return max(low, second), high
@@ -121,7 +121,7 @@ def _is_hole(
     material: int, seed: int, mx: float, my: float, mz: float, x: float, y: float, z: float,
     facing: float,
 ) -> bool:  # fmt: skip
-    """Tell whether a hit falls through; mx, my, mz in metres, x, y, z in half extents."""
+    """Whether a hit is in a hole of the material; mx, my, mz in metres, x, y, z in half extents."""
     if material == LEAVES:
         clump = noise3(mx * 3.1, my * 3.1, mz * 3.1, seed)
         leaf = hash_unit(math.floor(mx * 11), math.floor(my * 11), math.floor(mz * 11), seed)
@@ -143,7 +143,7 @@ def _span(
     kind: int, a: float, b: float, c: float,
     ox: float, oy: float, oz: float, dx: float, dy: float, dz: float,
 ) -> tuple[float, float]:  # fmt: skip
-    """Clip a ray in local unit coordinates against a part of this kind and shape."""
+    """Intersect a ray in local unit coordinates with a part; returns (enter, leave)."""
     if kind == BOX:
         return _box_span(a, b, c, ox, oy, oz, dx, dy, dz)
     if kind == ELLIPSOID:
@@ -157,9 +157,9 @@ def _solid_hit(
     ox: float, oy: float, oz: float, dx: float, dy: float, dz: float,
     enter: float, leave: float, limit: float,
 ) -> float:  # fmt: skip
-    """Ray parameter of the first hit that no hole lets through, 0 for none.
+    """Ray parameter of the first hit that is not in a hole, 0 for none.
 
-    Scalars instead of array views: a view per ray costs more than the intersection itself.
+    The arguments are scalars: an array view per ray is slower than the intersection.
     """
     if enter >= leave or enter < 1e-6 or enter >= limit:
         return 0.0
@@ -171,7 +171,7 @@ def _solid_hit(
         if t >= limit:
             return 0.0
         x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
-        # Crowns are ragged at the rim: the more the ray grazes, the more it falls through.
+        # Crowns have ragged edges: a ray at a grazing angle more often passes through.
         norm = max(math.sqrt(x * x + y * y + z * z), 1e-9)
         facing = abs(x * dx + y * dy + z * dz) / (norm * length)
         if not _is_hole(material, seed, x * hx, y * hy, z * hz, x, y, z, facing):
@@ -192,13 +192,14 @@ def cast_grid(
     """Cast rays that are affine in (row, column): a pinhole camera, or the sun's parallel light.
 
     Args:
-        primitives: The scene.
-        order: (P,) int64, indices of primitives, nearest first.
-        bounds: (P, 4) int64, first row, end row, first column, end column of each primitive.
-        nearest: (P,) float64, no part of a primitive has a smaller ray parameter.
-        rays: (6, 3) float64: origin, its step per row and per column; direction, and its steps.
-        depth: (H, W) float64, in and out: ray parameter of the nearest hit so far.
-        hits: (H, W) int64, in and out: index of the primitive that was hit.
+        primitives: P primitives of the scene.
+        order: int64 indices of the primitives to hit, nearest first.
+        bounds: (P, 4) int64: first row, end row, first column, end column of each primitive.
+        nearest: (P,) float64, minimum ray parameter of each primitive.
+        rays: (6, 3) float64: origin, its step per row and per column; direction, its step per row
+            and per column.
+        depth: (H, W) float64, input and output: ray parameter of the nearest hit.
+        hits: (H, W) int64, input and output: index of the primitive of the nearest hit.
     """
     local = np.empty((6, 3))
     for index in order:
@@ -249,16 +250,18 @@ def cast_sphere(
     ranges: NDArray[np.float64],
     hits: NDArray[np.int64],
 ) -> None:
-    """Cast a revolution of a spinning LiDAR.
+    """Cast the rays of a revolution of a spinning LiDAR.
 
     Args:
-        primitives: The scene.
-        origins: (W, 3) float64, scene frame; where the sensor is when each column fires.
-        rays: (3, H, W) float64 unit rays; column c looks clockwise by c/W of a turn.
-        azimuth_0: Azimuth of column 0 in the scene frame, radians, if the sensor did not turn.
-        swing: No column's azimuth is farther than this from what azimuth_0 says, radians.
-        ranges: (H, W) float64, in and out: range of the nearest hit so far.
-        hits: (H, W) int64, in and out.
+        primitives: P primitives of the scene.
+        origins: (W, 3) float64, position of the sensor at each firing, metres, scene frame.
+        rays: (3, H, W) float64, unit vectors, scene frame; column c points clockwise by c/W of a
+            turn from column 0.
+        azimuth_0: Azimuth of column 0 for a sensor that does not rotate, radians, scene frame.
+        swing: Maximum difference of a column's azimuth from that of a sensor that does not rotate,
+            radians.
+        ranges: (H, W) float64, input and output: range of the nearest hit, metres.
+        hits: (H, W) int64, input and output: index of the primitive of the nearest hit.
     """
     num_rows, num_columns = ranges.shape
     matrix, local = np.empty((3, 3)), np.empty((num_columns, 3))

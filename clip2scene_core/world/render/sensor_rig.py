@@ -1,4 +1,4 @@
-"""The ego vehicle's sensors, and when each of them fires."""
+"""The sensors of the ego vehicle: extrinsics, intrinsics and firing times."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ class RigSensor:
 
     Attributes:
         channel: nuScenes' name of the sensor.
-        T_ego_sensor: (4, 4) float64; cameras are optical frames, the LiDAR has x right, y forward.
+        T_ego_sensor: (4, 4) float64, extrinsics. Camera frames are optical (x right, y down, z
+            forward); the LiDAR frame has x right, y forward, z up.
         focal: Focal length in widths of the image; 0 for the LiDAR.
-        offset_s: When it fires, relative to the end of the LiDAR's revolution.
+        offset_s: Firing time relative to the end of the LiDAR revolution, seconds.
     """
 
     channel: str
@@ -33,13 +34,13 @@ class RigSensor:
 
     @property
     def is_camera(self) -> bool:
-        """Whether it is a camera."""
+        """Whether the sensor is a camera."""
         return self.focal > 0
 
     def intrinsics(self, image_size: tuple[int, int]) -> NDArray[np.float64]:
-        """Pinhole matrix (3, 3) float64 in pixels of an image (height, width).
+        """Pinhole matrix (3, 3) float64 in pixels of an image of size (height, width).
 
-        Pixel (0, 0) is centred on u = v = 0, as in OpenCV.
+        The centre of pixel (0, 0) is u = v = 0, as in OpenCV.
         """
         height, width = image_size
         focal_px = self.focal * width
@@ -56,7 +57,8 @@ def _camera(
     transform = np.eye(4)
     transform[:3, :3] = [[sine, 0.0, cosine], [-cosine, 0.0, sine], [0.0, -1.0, 0.0]]
     transform[:3, 3] = place
-    # The LiDAR turns clockwise from the left side and ends there; a camera fires as it passes.
+    # The LiDAR turns clockwise from the left side back to it. A camera fires when the LiDAR points
+    # in its direction.
     share = ((90.0 - yaw_degrees) % 360.0) / 360.0
     return RigSensor(channel, transform, focal, (share - 1.0) / LIDAR_HZ)
 
@@ -82,16 +84,16 @@ RIG_CAMERAS: Final = (
 def misaligned(
     sensor: RigSensor, angle_deg: float, shift_m: float, rng: np.random.Generator
 ) -> RigSensor:
-    """Disturb the extrinsics of a sensor.
+    """Add an error to the extrinsics of a sensor.
 
     Args:
-        sensor: The true one.
-        angle_deg: By how much it is turned, about a random axis.
-        shift_m: By how much it is shifted, in a random direction.
-        rng: Draws axis and direction.
+        sensor: Sensor with the true extrinsics.
+        angle_deg: Angle of a rotation about a random axis, degrees.
+        shift_m: Length of a translation in a random direction, metres.
+        rng: Generator for axis and direction.
 
     Returns:
-        The disturbed one; the true one itself where both sizes are 0.
+        Sensor with the wrong extrinsics; `sensor` if both errors are 0.
     """
     axis, direction = (vector / np.linalg.norm(vector) for vector in rng.normal(size=(2, 3)))
     if angle_deg == 0 and shift_m == 0:
@@ -108,13 +110,13 @@ def misaligned(
 
 @dataclass(frozen=True)
 class Firing:
-    """One measurement to take.
+    """One measurement of a sensor.
 
     Attributes:
-        sensor: Which sensor.
-        seconds: Time since the scene's first keyframe; slightly negative at its start.
-        keyframe_index: The keyframe that it is, or that is nearest to it.
-        is_keyframe: Whether it belongs to the keyframe itself.
+        sensor: The sensor.
+        seconds: Time since the first keyframe of the scene, seconds; may be slightly negative.
+        keyframe_index: Index of the keyframe that it belongs to or is nearest to.
+        is_keyframe: Whether it belongs to the keyframe.
     """
 
     sensor: RigSensor
@@ -126,17 +128,18 @@ class Firing:
 def firings(
     sensor: RigSensor, seconds: float, previous_sweeps: int, is_every_frame: bool
 ) -> list[Firing]:
-    """List when a sensor fires during a scene.
+    """List the measurements of a sensor in a scene.
 
     Args:
         sensor: The sensor.
-        seconds: Length of the scene.
-        previous_sweeps: LiDAR sweeps before the first keyframe and, when not every frame is
-            taken, before each keyframe.
-        is_every_frame: All sweeps and images, or only keyframes with their previous sweeps.
+        seconds: Length of the scene, seconds.
+        previous_sweeps: Number of LiDAR sweeps before the first keyframe and, unless
+            `is_every_frame`, before each keyframe.
+        is_every_frame: Whether to take all sweeps and images, not only keyframes with their
+            previous sweeps.
 
     Returns:
-        The firings in the order of time.
+        The measurements in the order of time.
     """
     rate = CAMERA_HZ if sensor.is_camera else LIDAR_HZ
     stride = rate // KEYFRAME_HZ

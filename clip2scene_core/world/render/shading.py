@@ -1,4 +1,4 @@
-"""Light hit points: sun with soft shadows, sky light, mirrored sky, lamps, haze."""
+"""Compute the light of hit points: sun with soft shadows, sky, mirrored sky, lamps, haze."""
 
 from __future__ import annotations
 
@@ -23,15 +23,20 @@ from clip2scene_core.world.render.materials import Look, part_look
 from clip2scene_core.world.render.pavement import ground_look
 
 GROUND = -2
+"""Index of the hit of a ray on the ground."""
+
 SKY = -1
+"""Index of the hit of a ray that meets nothing."""
+
 CURVE_END = 4.0
+"""Linear light at the end of the display curve."""
 
 
 @njit(cache=True)
 def sky_color(
     light: Light, dx: float, dy: float, dz: float, has_clouds: bool, out: NDArray[np.float64]
 ) -> None:
-    """Colour of the sky in a unit direction, written to out (3,); mirrors do without clouds."""
+    """Write the colour of the sky in a unit direction to out (3,); mirrors show no clouds."""
     up = clip01(dz)
     blend = (1 - up) ** 4
     for c in range(3):
@@ -56,7 +61,17 @@ def sky_color(
 def surface_normal(
     primitives: Primitives, index: int, local: NDArray[np.float64], normal: NDArray[np.float64]
 ) -> int:
-    """Outward normal at a local unit point, written to normal (3,) in the scene frame; the face."""
+    """Write the outward normal at a point to normal (3,), scene frame; return the face.
+
+    Args:
+        primitives: All primitives.
+        index: Index of the primitive.
+        local: (3,) float64, the point in units of the half extents, local axes.
+        normal: (3,) float64, the result.
+
+    Returns:
+        Local axis of the face: 0, 1, or 2 (top, bottom or cap).
+    """
     x, y, z = local[0], local[1], local[2]
     a, b, c = primitives.shape[index, 0], primitives.shape[index, 1], primitives.shape[index, 2]
     nx, ny, nz = 0.0, 0.0, 0.0
@@ -103,18 +118,18 @@ def sunlit(
     sun_depth: NDArray[np.float64], frame: NDArray[np.float64], light: Light,
     x: float, y: float, z: float,
 ) -> float:  # fmt: skip
-    """Share of the sun that reaches a point.
+    """Share of the sunlight that reaches a point.
 
     Args:
-        sun_depth: (H, W) float64, distance from the top plane along the sun's rays.
-        frame: (4,) x and y of texel (0, 0), metres per texel, height of the top plane.
+        sun_depth: (H, W) float64, `depth` of the sun map.
+        frame: (4,) float64, `frame` of the sun map.
         light: Light of the scene.
-        x: Metres, scene frame, as y and z.
-        y: Metres.
-        z: Metres.
+        x: x of the point, metres, scene frame.
+        y: y of the point, metres, scene frame.
+        z: z of the point, metres, scene frame.
 
     Returns:
-        0 in full shadow to 1.
+        0 (full shadow) to 1 (no shadow).
     """
     sx, sy, sz = light.sun_direction[0], light.sun_direction[1], light.sun_direction[2]
     u = (x - sx * z / sz - frame[0]) / frame[2]
@@ -138,7 +153,7 @@ def _ground_look(
     plan: NDArray[np.float64], light: Light, point: NDArray[np.float64], is_kerb: bool,
     footprint: float,
 ) -> tuple[Look, float]:  # fmt: skip
-    """Look and ambient occlusion of the ground at a point."""
+    """Compute the look and the ambient occlusion of the ground at a point."""
     if is_kerb:
         return (0.36, 0.355, 0.34, 0.0, 0.0), 0.75
     surface, d, along = surface_at(plan, point[0], point[1])
@@ -152,7 +167,7 @@ def _part_look(
     unit: NDArray[np.float64], footprint: float, local: NDArray[np.float64],
     normal: NDArray[np.float64],
 ) -> tuple[Look, float]:  # fmt: skip
-    """Look and ambient occlusion of a part at a point; writes the normal (3,)."""
+    """Compute the look and the ambient occlusion of a part at a point; write the normal (3,)."""
     for axis in range(3):
         total = 0.0
         for i in range(3):
@@ -181,7 +196,7 @@ def _illuminate(
     normal: NDArray[np.float64], lamps: NDArray[np.float64], mirrored: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:  # fmt: skip
-    """Light that leaves a point towards the camera, without haze, written to out (3,)."""
+    """Write the light from a point to the camera, without haze, to out (3,)."""
     sun = light.sun_direction
     cosine = normal[0] * sun[0] + normal[1] * sun[1] + normal[2] * sun[2]
     direct = lit * max(cosine, 0.0)
@@ -193,7 +208,7 @@ def _illuminate(
         up = unit[2] - 2 * along * normal[2]
         mx, my = unit[0] - 2 * along * normal[0], unit[1] - 2 * along * normal[1]
         sky_color(light, mx, my, max(up, 0.0), False, mirrored)
-        # Near the horizon the street mirrors itself, darker than the sky.
+        # Near the horizon the mirror shows the street, which is darker than the sky.
         dim = (0.3 + 0.7 * clip01(up * 2.5)) * (0.5 + 0.5 * occlusion)
         gloss = min(1.0, gloss + (1 - gloss) * 0.5 * (1 - abs(along)) ** 4)
         for c in range(3):
@@ -211,20 +226,20 @@ def shade(
     sun_depth: NDArray[np.float64], sun_frame: NDArray[np.float64],
     lamplight: NDArray[np.float64], lamp_frame: NDArray[np.float64],
 ) -> NDArray[np.float64]:  # fmt: skip
-    """Colour every pixel of a pinhole image.
+    """Compute the light of every pixel of a pinhole image.
 
     Args:
-        primitives: The scene.
-        plan: (24,) ground plan.
+        primitives: All primitives, scene frame.
+        plan: (24,) float64, packed ground plan.
         light: Light of the scene.
-        rays: (6, 3) as `cast_grid` takes them.
-        depth: (H, W) ray parameters.
-        hits: (H, W) primitive index, GROUND or SKY.
-        kerbs: (H, W) True where the ground hit is a kerb's face.
-        sun_depth: (H, W) as `sunlit` takes it.
-        sun_frame: (4,) as `sunlit` takes it.
-        lamplight: (H, W, 3) as `lamplight_at` takes it.
-        lamp_frame: (3,) as `lamplight_at` takes it.
+        rays: (6, 3) float64 as in `cast_grid`.
+        depth: (H, W) float64, ray parameters of the hits.
+        hits: (H, W) int64, index of the primitive, or GROUND or SKY.
+        kerbs: (H, W) bool, whether the hit is on the face of a kerb.
+        sun_depth: (H, W) float64, `depth` of the sun map.
+        sun_frame: (4,) float64, `frame` of the sun map.
+        lamplight: (H, W, 3) float64, `light` of the lamplight map.
+        lamp_frame: (3,) float64, `frame` of the lamplight map.
 
     Returns:
         (H, W, 3) float64 linear light, 1 is white.
@@ -273,17 +288,17 @@ def develop(
     image: NDArray[np.float64], hits: NDArray[np.int64], curve: NDArray[np.uint8], grain: float,
     seed: int,
 ) -> NDArray[np.uint8]:  # fmt: skip
-    """Turn linear light into a picture; outlines are blended with their neighbours.
+    """Turn linear light into display values; outlines are blended with their neighbours.
 
     Args:
         image: (H, W, 3) float64 linear light.
-        hits: (H, W) int64; where it changes there is an outline to soften.
+        hits: (H, W) int64 as in `shade`; an outline is where it changes.
         curve: (K,) uint8, the display value of light i / (K - 1) * CURVE_END.
         grain: Standard deviation of the noise, in display values.
-        seed: Varies the noise.
+        seed: Seed of the noise.
 
     Returns:
-        (H, W, 3) uint8.
+        (H, W, 3) uint8 RGB.
     """
     num_rows, num_columns = hits.shape
     picture = np.empty(image.shape, np.uint8)
@@ -305,7 +320,7 @@ def develop(
                     value = 0.52 * value + 0.12 * around
                 shown = curve[int(min(max(value, 0.0), CURVE_END) * scale + 0.5)]
                 if grain > 0:
-                    # The sum of three uniform numbers is near enough to a normal one.
+                    # The sum of three uniform numbers is close to a normal distribution.
                     noise = hash_unit(row, column, c, seed) + hash_unit(row, column, c + 3, seed)
                     noise += hash_unit(row, column, c + 6, seed) - 1.5
                     shown = min(max(shown + 2.0 * grain * noise + 0.5, 0.0), 255.0)

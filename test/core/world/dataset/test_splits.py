@@ -14,11 +14,7 @@ pytest.importorskip(
 )
 
 from clip2scene_core.labels import NUSCENES_CLASSES, nuscenes_label_map
-from clip2scene_core.world.dataset.splits import (
-    SPLITS,
-    Split,
-    benchmark_options,
-)
+from clip2scene_core.world.dataset.splits import SPLITS, Split, benchmark_options
 from clip2scene_core.world.dataset.writer import write_world
 from clip2scene_core.world.layout.build import build_scene
 from clip2scene_core.world.layout.scene import ego_pose
