@@ -132,7 +132,7 @@ def test_torch_is_installed_in_the_versions_of_setup_py(name):
 
 
 def test_the_robots_extrinsics_file_loads(tmp_path):
-    path = tmp_path / "mounts.yaml"
+    path = tmp_path / "extrinsics.yaml"
     path.write_text(marked_yaml(ROOT / "docs/own_robot.md", "extrinsics"))
     lidar, camera = load_extrinsics(path)
     assert (lidar.child, camera.child) == ("os_lidar", "camera_front_optical")
@@ -168,6 +168,6 @@ def test_the_robots_parameter_file_loads(tmp_path, monkeypatch):
     assert values.image_topic("front") == "/camera/front/image_raw"
     assert (values.max_range_m, values.map_radius_m) == (60.0, 40.0)
     assert sync_options(values).pose_source == "odometry"
-    mounts = yaml.safe_load(marked_yaml(ROOT / "docs/own_robot.md", "extrinsics"))["transforms"]
-    assert {mount["parent"] for mount in mounts} == {values.base_frame}
+    transforms = yaml.safe_load(marked_yaml(ROOT / "docs/own_robot.md", "extrinsics"))["transforms"]
+    assert {transform["parent"] for transform in transforms} == {values.base_frame}
     assert values.frame_overrides == ("{camera}=camera_{camera}_optical",)

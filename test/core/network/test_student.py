@@ -17,7 +17,7 @@ from clip2scene_core.checkpoint import (
 )
 from clip2scene_core.config.sections import NETWORK_NAMES, NetworkConfig
 from clip2scene_core.network.spvcnn import SPVCNN
-from clip2scene_core.network.student import SemanticHead, SpatialHead, Student
+from clip2scene_core.network.student import Student
 from clip2scene_core.sparse.voxelize import voxelize
 
 ONE_SWEEP = torch.zeros(5760, dtype=torch.int64)
@@ -138,9 +138,10 @@ def test_the_shipped_student_labels_as_it_was_trained():
     assert torch.equal(labels.long(), expected)
 
 
-def test_the_two_heads_are_different_linear_layers() -> None:
-    features = torch.randn(5, 6, generator=torch.Generator().manual_seed(0))
-    semantic, spatial = SemanticHead(6, 4), SpatialHead(6, 4)
-    assert semantic(features).shape == spatial(features).shape == (5, 4)
-    assert semantic(torch.zeros(0, 6)).shape == (0, 4)
-    assert not torch.equal(semantic(features), spatial(features))
+def test_each_loss_has_a_linear_layer_of_its_own():
+    student = Student(NetworkConfig(width=0.125), 4)
+    features = torch.randn(5, student.network.out_features)
+    semantic, spatial = student.semantic_head(features), student.spatial_head(features)
+    assert semantic.shape == spatial.shape == (5, 4)
+    assert student.semantic_head(features[:0]).shape == (0, 4)
+    assert not torch.equal(semantic, spatial)
