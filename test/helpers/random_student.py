@@ -1,5 +1,7 @@
 """Students with random weights that the shipped CLIP could have taught."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import torch
@@ -12,12 +14,17 @@ from clip2scene_core.prompts.text_encoder import TextEncoder
 from clip2scene_core.prompts.vocabulary import make_vocabulary
 
 
-def random_student(seed: int = 0) -> Checkpoint:
-    """Make a tiny student of the 16 classes; different seeds are different weights."""
+def random_student(seed: int = 0, image_height: int | None = None) -> Checkpoint:
+    """Make a tiny student of the 16 classes; different seeds are different weights.
+
+    Args:
+        seed: Of the weights.
+        image_height: Pixels in which its CLIP sees images; the CLIP's own by default.
+    """
     torch.manual_seed(seed)
     config = PretrainConfig(
         network=NetworkConfig(width=0.125, voxel_size_m=0.5),
-        teacher=TeacherConfig(clip="small", key_smoothing=True, occlusion_margin_m=0.5),
+        teacher=TeacherConfig("small", image_height, key_smoothing=True, occlusion_margin_m=0.5),
         training=TrainingConfig(seed=seed),
     )
     embeddings = TextEncoder("small")(config.prompts)
@@ -26,8 +33,8 @@ def random_student(seed: int = 0) -> Checkpoint:
     return Checkpoint(student, vocabulary, config, (), {})
 
 
-def save_random_student(folder: Path, seed: int = 0) -> Path:
+def save_random_student(folder: Path, seed: int = 0, image_height: int | None = None) -> Path:
     """Write one to a file."""
     path = folder / f"random-{seed}.safetensors"
-    save_checkpoint(path, random_student(seed))
+    save_checkpoint(path, random_student(seed, image_height))
     return path

@@ -25,7 +25,7 @@ def make_config(clip: Path | str, *assignments: str) -> PretrainConfig:
     config = PretrainConfig(
         classes=CLASSES,
         prompts=CLASSES,
-        network=NetworkConfig(width=0.125, voxel_size_m=1.0),
+        network=NetworkConfig("minkunet14", width=0.125, voxel_size_m=1.0),
         teacher=TeacherConfig(clip=f"small:{clip}"),
     )
     return override(config, ["training.epochs=3", "training.batch_size=1", *assignments])

@@ -1,5 +1,8 @@
 """Clouds of a few metres, and the networks to run on them."""
 
+import copy
+import functools
+
 import torch
 from torch import Tensor
 
@@ -34,6 +37,11 @@ def new_network(name: str) -> SPVCNN | MinkUNet:
 
 def used_network(name: str) -> SPVCNN | MinkUNet:
     """The same in evaluation mode, with running statistics that do something."""
+    return copy.deepcopy(_used_network(name))
+
+
+@functools.cache
+def _used_network(name: str) -> SPVCNN | MinkUNet:
     network = new_network(name)
     points, features = cloud(400, seed=9)
     with torch.no_grad():

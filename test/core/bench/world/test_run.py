@@ -46,7 +46,13 @@ def world(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def student(tmp_path_factory) -> Path:
-    return save_random_student(tmp_path_factory.mktemp("student"))
+    return save_random_student(tmp_path_factory.mktemp("student"), image_height=56)
+
+
+@pytest.fixture(scope="module")
+def counts(world, student) -> dict:
+    """Of the same student twice."""
+    return score_students([student, student], Scenes(world))
 
 
 def test_a_split_is_written_once_and_measured(tmp_path):
@@ -67,8 +73,7 @@ def test_a_split_is_written_once_and_measured(tmp_path):
     assert len(scenes) == 2
 
 
-def test_students_are_counted_in_every_mode_and_scene(world, student):
-    counts = score_students([student, student], Scenes(world))
+def test_students_are_counted_in_every_mode_and_scene(world, counts):
     assert set(counts) == {"camera", "lidar 0", "fused 0", "lidar 1", "fused 1"}
     assert counts["lidar 0"] == counts["lidar 1"]
     labels = [sample.keyframe.labels for sample in NuScenesDataset(world, with_labels=True)]
@@ -95,14 +100,13 @@ def test_untrained_networks_differ_by_seed(world, student):
     assert counts["lidar 0"] != counts["lidar 1"]
 
 
-def test_queries_are_counted_and_drawn(world, student, tmp_path):
+def test_queries_are_counted_and_drawn(world, student, counts, tmp_path):
     results = answer_queries([student], world, tmp_path)
-    counts = results["counts"]
-    score = score_students([student], Scenes(world))
+    answered = results["counts"]
     for mode in ("camera", "lidar 0", "fused 0"):
-        assert counts["trained prompts"][mode] == score[mode]["all"]
-    grouped = np.array(counts["trained prompts, grouped"]["lidar 0"])
-    assert grouped.sum() == np.array(score["lidar 0"]["all"]).sum()
+        assert answered["trained prompts"][mode] == counts[mode]["all"]
+    grouped = np.array(answered["trained prompts, grouped"]["lidar 0"])
+    assert grouped.sum() == np.array(counts["lidar 0"]["all"]).sum()
     assert {"synonyms", "groups of prompts"} <= set(results["pictures"])
     for file in results["pictures"].values():
         assert Image.open(tmp_path / file).width > 700

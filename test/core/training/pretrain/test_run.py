@@ -69,7 +69,7 @@ def test_a_data_set_opened_with_labels_is_refused(tmp_path, tiny_nuscenes, tiny_
 @pytest.mark.parametrize(
     "assignments",
     [
-        ("training.optimizer=adamw",),
+        ("training.optimizer=adamw", "network.name=spvcnn"),
         ("training.optimizer=sgd", "training.momentum=0.9", "training.dampening=0.1"),
         ("switching={granularity: point, start_epoch: 1, source: ema, unseen_points: true}",),
         ("losses={semantic: none, contrastive: ppkt, contrastive_pairs: 8}",),

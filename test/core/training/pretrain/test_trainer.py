@@ -47,7 +47,8 @@ def test_training_lowers_every_loss(losses, least_fall):
 def test_the_official_spatial_loss_is_soon_nothing_but_its_filling():
     # Grids of four pairs leave four of eight places empty, at 0.5 each; products of embeddings at
     # their length push the other four to 0 within a step or two.
-    config = make_config("unused", "losses={semantic: none, spatial_temporal: official_code}")
+    official = "losses={semantic: none, spatial_temporal: official_code}"
+    config = make_config("unused", official, "network.name=spvcnn")
     losses = []
     trainer = StudentTrainer(SeparableSamples(2), TEXT, config, make_fabric(config))
     trainer.train(lambda step: losses.append(step.losses["spatial_temporal"]))
