@@ -14,7 +14,7 @@ def is_car(points: np.ndarray) -> np.ndarray:
     )  # fmt: skip
 
 
-def sequence(is_carved: bool) -> tuple[np.ndarray, np.ndarray]:
+def let_a_car_pass(is_carved: bool) -> tuple[np.ndarray, np.ndarray]:
     """Let a car pass at 10 m/s, then leave; voxel centres and where a car had been."""
     semantic_map = SemanticMap(EvidenceGrid(0.2, 2), is_carved)
     for k in range(45):
@@ -29,9 +29,9 @@ def sequence(is_carved: bool) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_a_car_that_has_passed_leaves_no_trail_and_street_and_wall_stay():
-    with_trail, was_car = sequence(is_carved=False)
+    with_trail, was_car = let_a_car_pass(is_carved=False)
     assert was_car.sum() > 1500
-    without, still_car = sequence(is_carved=True)
+    without, still_car = let_a_car_pass(is_carved=True)
     assert still_car.sum() <= 0.1 * was_car.sum()
     # What is left touches the road: rays pass less than a voxel above that.
     assert (without[still_car, 2] > -HEIGHT_M + 0.4).sum() <= 0.01 * was_car.sum()

@@ -24,8 +24,8 @@ def test_same_seed_gives_the_same_scene_and_another_seed_another():
 
 
 def test_picture_scenes_are_not_drive_scenes():
-    sequence, picture = build_scene(5, 0, 2.0), build_scene(5, 0, 2.0, PICTURE_STREAM)
-    assert len(sequence.objects) != len(picture.objects) or sequence.ego_speed != picture.ego_speed
+    driven, picture = build_scene(5, 0, 2.0), build_scene(5, 0, 2.0, PICTURE_STREAM)
+    assert len(driven.objects) != len(picture.objects) or driven.ego_speed != picture.ego_speed
 
 
 def test_every_kind_of_weather_occurs():
