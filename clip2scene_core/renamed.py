@@ -23,8 +23,10 @@ def renamed_hint(path: Path) -> str:
     Returns:
         "; it is called ... now", or "" if no file of this project had that name.
     """
-    new = "/".join(_NEW_WORD.get(Path(part).stem, part) for part in path.parts)
-    new = new.replace("//", "/")
-    if new == path.as_posix():
-        return ""
-    return f"; it is called {new}{path.suffix} now"
+    new = Path(*map(_renamed, path.parts))
+    return "" if new == path else f"; it is called {new} now"
+
+
+def _renamed(part: str) -> str:
+    name = Path(part)
+    return _NEW_WORD[name.stem] + name.suffix if name.stem in _NEW_WORD else part
