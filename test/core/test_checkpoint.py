@@ -83,3 +83,23 @@ def test_checkpoints_are_not_mistaken_for_students(tmp_path, tiny_checkpoint):
     save_finetuned(finetuned, wider)
     with pytest.raises(CheckpointError, match="weights do not fit their configuration"):
         load_finetuned(finetuned)
+
+
+@pytest.mark.parametrize("kind", ["student", "fine-tuned"])
+def test_a_key_of_a_former_version_is_an_error_that_says_the_new_one(
+    tmp_path, tiny_checkpoint, kind
+):
+    path = tmp_path / "old.safetensors"
+    if kind == "student":
+        save_checkpoint(path, tiny_checkpoint)
+    else:
+        classifier = make_classifier(make_config(), None)
+        save_finetuned(path, FinetunedCheckpoint(classifier, NAMES, make_config(), (), {}))
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    assert '"optimizer"' in metadata["description"]
+    metadata["description"] = metadata["description"].replace('"optimizer"', '"optimiser"')
+    save_file(load_file(path), path, metadata)
+    load = load_checkpoint if kind == "student" else load_finetuned
+    with pytest.raises(CheckpointError, match=r"'training\.optimiser'.*'training\.optimizer'"):
+        load(path)

@@ -80,6 +80,31 @@ def test_a_missing_file_is_named(tmp_path):
         load_config(tmp_path / "none.yaml")
 
 
+def test_a_missing_file_that_has_another_name_now_is_named_by_it(tmp_path):
+    with pytest.raises(ConfigError, match=r"pretrain_embedded\.yaml: .*/pretrain_synthetic\.yaml"):
+        load_config(tmp_path / "config" / "pretrain_embedded.yaml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("training.optimiser", "training.optimizer"),
+        ("losses.normalise", "losses.normalize"),
+        ("losses.spatial_normalise", "losses.spatial_normalize"),
+        ("losses.detach_centres", "losses.detach_centers"),
+    ],
+)
+def test_keys_of_former_versions_are_errors_that_say_the_new_ones(tmp_path, old, new):
+    message = f"unknown key '{old}'; did you mean '{new}'"
+    with pytest.raises(ConfigError, match=message):
+        override(PretrainConfig(), [f"{old}=true"])
+    section, key = old.split(".")
+    path = tmp_path / "old.yaml"
+    path.write_text(f"{section}: {{{key}: true}}\n")
+    with pytest.raises(ConfigError, match=message):
+        load_config(path)
+
+
 def test_the_resolved_config_survives_json():
     config = config_from_dict({"training": {"epochs": 2}, "classes": ["a"], "prompts": ["b"]}, "x")
     assert config_from_dict(json.loads(json.dumps(config_to_dict(config))), "x") == config

@@ -169,6 +169,13 @@ def test_damaged_things_are_refused(street, tmp_path):
         write(street, tmp_path / "out", "cross_talk")
 
 
+def test_a_folder_of_a_former_version_is_refused(street, tmp_path):
+    (street / "objects").rename(street / "things")
+    with pytest.raises(DatasetError, match="an older version, which called objects/ things/"):
+        write(street, tmp_path / "out", "cross_talk")
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_existing_data_set_is_never_written_over(street):
     with pytest.raises(FileExistsError, match="not empty"):
         write(street, street, "fog")

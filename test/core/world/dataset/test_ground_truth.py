@@ -83,3 +83,10 @@ def test_damaged_truth_is_refused(tiny_nuscenes, sample):
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DatasetError, match="no readable file of objects"):
         read_objects(tiny_nuscenes, sample)
+
+
+def test_a_folder_of_a_former_version_is_named(tiny_nuscenes, sample):
+    write_objects(tiny_nuscenes, sample.token, SceneObjects(np.zeros(48, np.int32), ("a",), ("",)))
+    (tiny_nuscenes / "objects").rename(tiny_nuscenes / "things")
+    with pytest.raises(DatasetError, match="an older version, which called objects/ things/"):
+        read_objects(tiny_nuscenes, sample)
