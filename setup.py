@@ -91,7 +91,6 @@ setup(
             "tensorboard>=2.15",
         ],
         "viz": ["rerun-sdk>=0.39,<0.42"],
-        "gpu": ["spconv-triton"],
         "test": [
             *TF2_MSGS_BUILD_PINS,
             "codespell",

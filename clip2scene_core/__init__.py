@@ -21,11 +21,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clip2scene_core.inference.online import (
-        LabelledCloud,
-        OnlineSegmenter,
-        load_online_segmenter,
-    )
+    from clip2scene_core.inference.labelled_cloud import LabelledCloud
+    from clip2scene_core.inference.online import OnlineSegmenter, load_online_segmenter
     from clip2scene_core.inference.options import OnlineOptions
     from clip2scene_core.inference.segmenter import Segmentation, Segmenter, load_segmenter
     from clip2scene_core.prompts.prompt_set import PromptSet
@@ -50,7 +47,8 @@ __all__ = [
 
 _MODULES = {
     "sample": ("CameraView", "Sample", "Sweep"),
-    "inference.online": ("LabelledCloud", "OnlineSegmenter", "load_online_segmenter"),
+    "inference.labelled_cloud": ("LabelledCloud",),
+    "inference.online": ("OnlineSegmenter", "load_online_segmenter"),
     "inference.options": ("OnlineOptions",),
     "inference.segmenter": ("Segmentation", "Segmenter", "load_segmenter"),
     "prompts.prompt_set": ("PromptSet",),

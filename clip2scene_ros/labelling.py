@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from clip2scene_core.inference.online import LabelledCloud, OnlineSegmenter
+from clip2scene_core.inference.labelled_cloud import LabelledCloud
+from clip2scene_core.inference.online import OnlineSegmenter
 from clip2scene_core.sample import CameraView
 from clip2scene_ros.sync.sweeps import SynchronizedSweep
 

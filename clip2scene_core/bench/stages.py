@@ -107,7 +107,7 @@ class WorkFolder:
         """Give the results of stages that do not need each other, computing those that are missing.
 
         Args:
-            stages: The stages.
+            stages: Stages in the order of their results.
             workers: Number of processes, each with one thread; with 1 this process computes.
             report: Called with each result; kept results come first.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.inference.camera_segmenter import CameraSegmenter
 from clip2scene_core.inference.fusion import Fusion
+from clip2scene_core.inference.labelled_cloud import LabelledCloud
 from clip2scene_core.inference.options import OnlineOptions
 from clip2scene_core.inference.segmenter import Segmenter
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
@@ -36,42 +37,6 @@ from clip2scene_core.teacher.maskclip import DenseClip
 
 class MissingCamerasError(ValueError):
     """A mode that labels by cameras was given none."""
-
-
-@dataclass(frozen=True)
-class LabelledCloud:
-    """One labelled sweep: as many points as came in, in the same order.
-
-    Attributes:
-        points: (N, 4) float32, the sweep's own: x, y, z in metres in the LiDAR frame, intensity.
-        labels: (N,) uint8, indices into `vocabulary`; IGNORE_LABEL where there is none.
-        scores: (N,) float32 in [0, 1], 0 where unlabelled.
-        stamp_ns: Stamp of the sweep, nanoseconds.
-        T_fixed_lidar: (4, 4) float64, pose of the LiDAR in the fixed frame at the stamp.
-        vocabulary: The labels, with names, prompts and colors.
-        query: The text that was asked; None without one.
-        similarities: (N,) float32 in [0, 1] with the query, see `negatives_and_query`; 0 for points
-            that were not labelled, None without a query.
-        entropies: (N,) float32, nats, see `entropies_of`; None unless asked for.
-
-    Example:
-        >>> import numpy as np
-        >>> from clip2scene_core import Sweep, load_online_segmenter
-        >>> sweep = Sweep(np.ones((2, 4), np.float32), np.eye(4), stamp_ns=7)
-        >>> cloud = load_online_segmenter("small").segment(sweep)
-        >>> isinstance(cloud, LabelledCloud), cloud.stamp_ns, cloud.labels.dtype
-        (True, 7, dtype('uint8'))
-    """
-
-    points: NDArray[np.float32]
-    labels: NDArray[np.uint8]
-    scores: NDArray[np.float32]
-    stamp_ns: int
-    T_fixed_lidar: NDArray[np.float64]
-    vocabulary: Vocabulary
-    query: str | None = None
-    similarities: NDArray[np.float32] | None = None
-    entropies: NDArray[np.float32] | None = None
 
 
 class OnlineSegmenter:

@@ -114,7 +114,7 @@ class EncodedPrompts:
     """What points are compared with, as one immutable whole.
 
     Attributes:
-        vocabulary: The labels.
+        vocabulary: Labels with names, prompts, colors and text embeddings.
         query: The free text; None without one.
     """
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Writer
 
-from clip2scene_core.inference.online import LabelledCloud
+from clip2scene_core.inference.labelled_cloud import LabelledCloud
 from clip2scene_core.mapping.labelled_map import LabelledMap
 from clip2scene_core.prompts.vocabulary import Vocabulary
 from clip2scene_core.sample import CameraView, Sweep

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from clip2scene_core.labels import IGNORE_LABEL
 
 if TYPE_CHECKING:
-    from clip2scene_core.inference.online import LabelledCloud
+    from clip2scene_core.inference.labelled_cloud import LabelledCloud
     from clip2scene_core.mapping.labelled_map import LabelledMap
     from clip2scene_core.prompts.vocabulary import Vocabulary
 

@@ -1,4 +1,4 @@
-"""The nouns of synchronization: its options, the sweep that comes out, and rejections."""
+"""The records of synchronization: its options, the sweep that comes out, and rejections."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ try:
 except ImportError as error:
     raise ImportError('viewing needs Rerun; pip install -c constraints.txt ".[viz]"') from error
 
-TIMELINE: Final = "drive"
+TIMELINE: Final = "sequence"
 
 _POINT_RADIUS_M: Final = 0.05
 _VOXEL_RADIUS_M: Final = 0.1
@@ -35,7 +35,7 @@ _LEGEND_HEIGHT_PX: Final = 480
 
 
 class RerunLog:
-    """One recording, to be used in a `with` block; its timeline "drive" is in seconds.
+    """One recording, to be used in a `with` block; its timeline "sequence" is in seconds.
 
     The first sensor position becomes the origin, because viewers show float32 and coordinates of
     maps reach kilometres.

@@ -123,7 +123,7 @@ def test_the_demo_labels_alike_through_node_and_segmenter(tmp_path, capsys):
         assert main(["demo", "--out", str(tmp_path / name), *more]) == 0
     printed = capsys.readouterr().out
     assert "through the ROS 2 node" in printed
-    assert printed.count("mIoU against the synthetic world's truth") == 2
+    assert printed.count("mIoU against the synthetic world's ground truth") == 2
     node, segmenter = (
         read_labelled_bag(tmp_path / name / "labelled") for name in ("node", "segmenter")
     )

@@ -66,7 +66,7 @@ def count_scenes(
     """Count labellers on every keyframe of a labelled data set.
 
     Args:
-        predict: The labellers.
+        predict: Labels one sample by all labellers.
         dataset: S scenes, opened with labels.
         trained_on_scene_tokens: Scenes that no labeller may be measured on.
 

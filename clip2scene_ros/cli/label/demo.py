@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     if not math.isnan(confusion.mean_iou()):
         print(
-            f"mIoU against the synthetic world's truth: {100 * confusion.mean_iou():.1f} % "
+            f"mIoU against the synthetic world's ground truth: {100 * confusion.mean_iou():.1f} % "
             f"({confusion.points_per_class.sum()} points, first words; says nothing of real data)"
         )
     print(f"words: {', '.join(sweeps[0].vocabulary.prompts)}")

@@ -16,7 +16,7 @@ from clip2scene_ros.node.outputs.timing import SweepTiming
 from clip2scene_ros.sync.sweeps import Rejection, RejectionKind
 
 if TYPE_CHECKING:
-    from clip2scene_core.inference.online import LabelledCloud
+    from clip2scene_core.inference.labelled_cloud import LabelledCloud
 
 WINDOW_S: Final = 10.0
 """Period of rates, ratios and times: long enough for several sweeps of a slow segmenter."""

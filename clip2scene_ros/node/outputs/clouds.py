@@ -14,7 +14,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
-from clip2scene_core.inference.online import LabelledCloud
+from clip2scene_core.inference.labelled_cloud import LabelledCloud
 from clip2scene_core.mapping.labelled_map import LabelledMap
 from clip2scene_core.visualization.clouds import draw_overlay
 from clip2scene_ros.messages.cloud_layouts import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from clip2scene_core.inference.online import LabelledCloud, MissingCamerasError
+from clip2scene_core.inference.labelled_cloud import LabelledCloud
+from clip2scene_core.inference.online import MissingCamerasError
 from clip2scene_core.mapping.evidence import Evidence
 from clip2scene_core.mapping.labelled_map import save_map
 from clip2scene_core.mapping.semantic_map import SemanticMap
