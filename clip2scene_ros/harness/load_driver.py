@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import subprocess
 import time
@@ -24,7 +23,12 @@ from std_msgs.msg import Float64
 from clip2scene_ros.bags.labelled_writer import POINTS_TOPIC
 from clip2scene_ros.harness.load_report import LoadRun, Traffic
 from clip2scene_ros.harness.load_stream import LoadStream, Sending
-from clip2scene_ros.harness.node_process import own_graph, random_domain, running_node
+from clip2scene_ros.harness.node_process import (
+    message_class,
+    own_graph,
+    random_domain,
+    running_node,
+)
 from clip2scene_ros.messages.decode import NANOSECONDS, stamp_ns
 from clip2scene_ros.sync.topics import Profile
 
@@ -127,17 +131,17 @@ class _Load:
     def connect(self) -> None:
         """Create every topic, and wait until the node subscribes and its answers arrive."""
         for topic, message_type in self._stream.types.items():
-            package, _, name = message_type.split("/")
-            message_class = getattr(importlib.import_module(f"{package}.msg"), name)
-            self._publishers[topic] = self._node.create_publisher(message_class, topic, _DEPTH)
+            self._publishers[topic] = self._node.create_publisher(
+                message_class(message_type), topic, _DEPTH
+            )
         if self._stream.is_simulated:
             self._clock = self._node.create_publisher(Clock, "/clock", 10)
-        for message_class, topic, callback in (
+        for answer_class, topic, callback in (
             (PointCloud2, POINTS_TOPIC, self._on_points),
             (Float64, _LATENCY_TOPIC, self._on_latency),
             (DiagnosticArray, "/diagnostics", self._on_diagnostics),
         ):
-            self._node.create_subscription(message_class, topic, callback, QoSProfile(depth=20))
+            self._node.create_subscription(answer_class, topic, callback, QoSProfile(depth=20))
         subscribed = [self._publishers[topic] for topic in self._inputs]
         subscribed += [self._clock] if self._clock else []
         self._spin_until(

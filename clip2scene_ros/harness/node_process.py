@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import random
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import rclpy
 from rclpy.context import Context
@@ -72,3 +74,13 @@ def own_graph(domain: int, name: str) -> Iterator[tuple[Node, SingleThreadedExec
         executor.shutdown()
         node.destroy_node()
         rclpy.shutdown(context=context)
+
+
+def message_class(message_type: str) -> Any:
+    """Import the class of a message type such as "sensor_msgs/msg/PointCloud2".
+
+    Raises:
+        ImportError: If its package is not installed.
+    """
+    package, _, name = message_type.split("/")
+    return getattr(importlib.import_module(f"{package}.msg"), name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -33,7 +32,12 @@ from clip2scene_ros.bags.labelled_writer import (
 from clip2scene_ros.bags.messages import STORE, add_copy, read_message
 from clip2scene_ros.bags.profile import profile_of
 from clip2scene_ros.bags.segment import PromptChange, ReplaySummary
-from clip2scene_ros.harness.node_process import own_graph, random_domain, running_node
+from clip2scene_ros.harness.node_process import (
+    message_class,
+    own_graph,
+    random_domain,
+    running_node,
+)
 from clip2scene_ros.messages.decode import NANOSECONDS, stamp_ns
 
 _NODE_NAME: Final = "clip2scene"
@@ -126,11 +130,9 @@ class _Player:
     def connect(self, connections: Sequence[Connection], cloud_topic: str) -> None:
         """Publish every topic whose type is installed, and wait until the node listens."""
         for connection in connections:
-            package, _, name = connection.msgtype.split("/")
             with contextlib.suppress(ImportError):  # the ROS wheels have no tf2_msgs
-                message_type = getattr(importlib.import_module(f"{package}.msg"), name)
                 self._publishers[connection.topic] = self._node.create_publisher(
-                    message_type, connection.topic, 10
+                    message_class(connection.msgtype), connection.topic, 10
                 )
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         for topic, message_type, qos in (
