@@ -55,7 +55,7 @@ ARGUMENTS = {
     "weights": ("", "Student checkpoint, or small; empty: the parameter file's."),
     "device": ("", "auto, cpu, cuda or cuda:N; empty: the parameter file's."),
     "pose_source": ("", "tf, odometry or none; empty: the parameter file's."),
-    "extrinsics_file": ("", "YAML file of sensor mounts, for bags without /tf_static."),
+    "extrinsics_file": ("", "YAML file of sensor extrinsics, for bags without /tf_static."),
     "camera_info_url": ("", "Calibration files for bags without CameraInfo; {camera} in it."),
     "params_file": (str(SHARE / "config/segment_node.yaml"), "Parameters of the node."),
     "use_sim_time": ("auto", "true, false, or auto: true with a bag."),
