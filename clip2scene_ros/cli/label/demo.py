@@ -71,9 +71,9 @@ def run(arguments: argparse.Namespace) -> None:
     if not math.isnan(confusion.mean_iou()):
         print(
             f"mIoU against the synthetic world's ground truth: {100 * confusion.mean_iou():.1f} % "
-            f"({confusion.points_per_class.sum()} points, first words; says nothing of real data)"
+            f"({confusion.points_per_class.sum()} points, first prompts; says nothing of real data)"
         )
-    print(f"words: {', '.join(sweeps[0].vocabulary.prompts)}")
+    print(f"prompts: {', '.join(sweeps[0].vocabulary.prompts)}")
     print(f"   ->  {', '.join(sweeps[-1].vocabulary.prompts)}")
     print(f"labelled bag: {labelled_bag} (opens in Foxglove and RViz)")
     for picture in pictures:
