@@ -76,14 +76,17 @@ def add_camera_arguments(parser: argparse.ArgumentParser, scales: str = "--camer
     )
 
 
-def add_dataset_arguments(parser: argparse.ArgumentParser, dataset: str) -> None:
+def add_dataset_arguments(
+    parser: argparse.ArgumentParser, dataset: str, is_optional: bool = False
+) -> None:
     """Declare a data set in nuScenes' format, its version, and a choice of its scenes.
 
     Args:
         parser: Parser of the command.
         dataset: Help for the data set.
+        is_optional: Whether the command can do without, as to print a configuration.
     """
-    parser.add_argument("dataset", type=Path, help=dataset)
+    parser.add_argument("dataset", type=Path, nargs="?" if is_optional else None, help=dataset)
     parser.add_argument("--version", help="version folder, if there are several")
     parser.add_argument(
         "--scenes", type=Path, help="text file with the names of the scenes to use, one a line"

@@ -9,20 +9,18 @@ from typing import Any
 
 from tqdm import tqdm
 
-from clip2scene_ros.cli.arguments import add_config_arguments, add_threads_argument
+from clip2scene_ros.cli.arguments import (
+    add_config_arguments,
+    add_dataset_arguments,
+    add_threads_argument,
+)
 
 SUMMARY = "compare the labels that pre-training would learn from with 3D labels"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "dataset", type=Path, help="data set in nuScenes' format with lidarseg, to tune on"
-    )
-    parser.add_argument("--version", help="version folder, if there are several")
-    parser.add_argument(
-        "--scenes", type=Path, help="text file with the names of the scenes to use, one a line"
-    )
+    add_dataset_arguments(parser, "data set in nuScenes' format with lidarseg, to tune on")
     add_config_arguments(parser, "consensus.voxel_size_m=0.8")
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="keep what the teacher says there, for other runs"

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from tqdm import tqdm
 
-from clip2scene_ros.cli.arguments import add_training_arguments, check_training_arguments
+from clip2scene_ros.cli.arguments import (
+    add_dataset_arguments,
+    add_training_arguments,
+    check_training_arguments,
+)
 
 if TYPE_CHECKING:
     from clip2scene_core.training.fabric import Fabric
@@ -20,11 +24,7 @@ SUMMARY = "pre-train a student from a frozen CLIP; reads no 3D label"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("dataset", type=Path, nargs="?", help="data set in nuScenes' format")
-    parser.add_argument("--version", help="version folder, if there are several")
-    parser.add_argument(
-        "--scenes", type=Path, help="text file with the names of the scenes to use, one a line"
-    )
+    add_dataset_arguments(parser, "data set in nuScenes' format", is_optional=True)
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="keep what the teacher says there, for other runs"
     )
