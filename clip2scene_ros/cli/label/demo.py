@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 SUMMARY = "label the shipped street by words, change the words, and draw what came of it"
 
 _BAG = Path("rosbags") / "synthetic_street"
-_NEW_PROMPTS = ("vehicle", "person", "road", "pavement", "house", "bush", "lawn")
+_NEW_PROMPTS = (
+    "vehicle", "person", "street", "pavement", "traffic island", "house", "tree", "lawn",
+)  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -28,7 +28,7 @@ that does not fit; a change at run time is taken as a whole or not at all, and t
 `ros2 param set` says why:
 
 ```sh
-ros2 param set /clip2scene prompts "['tram','kerb stone','person on a scooter']"
+ros2 param set /clip2scene prompts "['van','traffic island','cyclist']"
 ```
 
 An empty list has no type in ROS: where a list may be empty, `['']` or `[-1]` stands for it.
