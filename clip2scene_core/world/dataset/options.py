@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
+from clip2scene_core.world.render.lidar_models import MODEL_NAMES, NUSCENES, lidar_model
 from clip2scene_core.world.render.sensor_rig import KEYFRAME_HZ
+from clip2scene_core.world.render.sensor_suite import Choice
+
+MIXED: Final = "mixed"
 
 
 @dataclass(frozen=True)
@@ -15,8 +20,8 @@ class WorldOptions:
         num_scenes: Number of sequences.
         seed: Seed of the world; tokens and scene names of different seeds differ.
         seconds: Length of a sequence, seconds; it has a keyframe every 0.5 s.
-        image_size: (height, width) of the six cameras, pixels.
-        lidar_columns: Number of firings per LiDAR revolution.
+        image_size: (height, width) of the cameras, pixels.
+        lidar_columns: Number of firings per revolution of nuScenes' LiDAR.
         is_every_frame: Whether to write all sweeps (20 Hz) and images (12 Hz). Otherwise only
             keyframes with their previous sweeps, which is enough for training and much faster.
         previous_sweeps: Number of sweeps before each keyframe.
@@ -34,6 +39,15 @@ class WorldOptions:
             degrees; images are rendered with the true extrinsics.
         calibration_error_m: Translation error of the recorded camera extrinsics in a random
             direction, metres.
+        lidar: Name of a LiDAR model (see `lidar_models`), or "mixed": one of them for each scene.
+            Each LiDAR but "nuscenes" answers in its own way (gain, losses, noise, echoes), drawn
+            for each scene.
+        placement: Where the LiDAR is: "nuscenes", or "mixed": height, tilt, heading and the body in
+            sight are drawn for each scene.
+        cameras: "nuscenes", or "mixed": 1, 2, 4 or 6 cameras are drawn for each scene.
+        held_out_lidars: Models that "mixed" leaves out.
+        lidar_max_points: Most rays in a sweep of a LiDAR other than nuScenes'; a model with more
+            has as many fewer columns. This bounds the time of rendering.
 
     Raises:
         ValueError: If an option is out of its range.
@@ -52,6 +66,23 @@ class WorldOptions:
     camera_offset_ms: float = 0.0
     calibration_error_deg: float = 0.0
     calibration_error_m: float = 0.0
+    lidar: str = NUSCENES.name
+    placement: Choice = "nuscenes"
+    cameras: Choice = "nuscenes"
+    held_out_lidars: tuple[str, ...] = ()
+    lidar_max_points: int = 38_000
+
+    @property
+    def lidar_names(self) -> tuple[str, ...]:
+        """Names of the LiDAR models of the world."""
+        if self.lidar != MIXED:
+            return (self.lidar,)
+        return tuple(name for name in MODEL_NAMES if name not in self.held_out_lidars)
+
+    @property
+    def has_one_rig(self) -> bool:
+        """Whether all scenes have nuScenes' sensors."""
+        return (self.lidar, self.placement, self.cameras) == (NUSCENES.name, *["nuscenes"] * 2)
 
     def __post_init__(self) -> None:
         if self.num_scenes < 1 or not 0 <= self.seed <= 9999:
@@ -78,3 +109,19 @@ class WorldOptions:
                 f"calibration errors must be 0-45 degrees and 0-5 metres, "
                 f"got {self.calibration_error_deg} and {self.calibration_error_m}"
             )
+        self._check_sensors()
+
+    def _check_sensors(self) -> None:
+        for name in (*self.held_out_lidars, *({self.lidar} - {MIXED})):
+            lidar_model(name)
+        if self.held_out_lidars and self.lidar != MIXED:
+            raise ValueError(
+                f"held_out_lidars leaves models out of lidar='mixed', got lidar={self.lidar!r}"
+            )
+        if not self.lidar_names:
+            raise ValueError("held_out_lidars leaves no LiDAR model; name fewer")
+        for name, choice in (("placement", self.placement), ("cameras", self.cameras)):
+            if choice not in ("nuscenes", MIXED):
+                raise ValueError(f"{name} must be 'nuscenes' or 'mixed', got {choice!r}")
+        if self.lidar_max_points < 2048:
+            raise ValueError(f"lidar_max_points must be 2048 or more, got {self.lidar_max_points}")

@@ -17,7 +17,7 @@ from clip2scene_core.world.dataset.ground_truth import (
     write_objects,
 )
 from clip2scene_core.world.dataset.options import WorldOptions
-from clip2scene_core.world.dataset.tables import VERSION, Tables
+from clip2scene_core.world.dataset.tables import LIDAR_LABEL, ONE_RIG_VEHICLE, VERSION, Tables
 from clip2scene_core.world.layout.build import build_scene
 from clip2scene_core.world.layout.scene import ego_pose
 from clip2scene_core.world.render.camera import (
@@ -26,18 +26,15 @@ from clip2scene_core.world.render.camera import (
     paint,
     static_sun_map,
 )
-from clip2scene_core.world.render.lidar import Revolution, firing_times, measure_revolution
-from clip2scene_core.world.render.sensor_rig import (
-    KEYFRAME_HZ,
-    RIG_CAMERAS,
-    RIG_LIDAR,
-    Firing,
-    firings,
-)
+from clip2scene_core.world.render.lidar import Revolution, measure_sweep
+from clip2scene_core.world.render.lidar_rays import SweepRays, rays_of
+from clip2scene_core.world.render.sensor_rig import KEYFRAME_HZ, Firing, firings
+from clip2scene_core.world.render.sensor_suite import SensorSuite, draw_suite, nuscenes_suite
 
 FIRST_STAMP_US: Final = 1_600_000_000_000_000
 SCENE_SPACING_US: Final = 600_000_000
 SWEEP_NOISE_STREAM: Final = 2
+SENSOR_STREAM: Final = 15
 
 
 class SceneWriter:
@@ -68,12 +65,13 @@ class SceneWriter:
         self.log_token = tables.token("log", index)
         self.start_us = FIRST_STAMP_US + index * SCENE_SPACING_US
         self.boxes = BoxTrack(self.scene, tables, index)
+        self.suite = self._draw_suite()
 
     def write(self) -> None:
         """Write all files and append all records."""
         options = self.options
         self._add_scene_records()
-        for sensor in (*RIG_CAMERAS, RIG_LIDAR):
+        for sensor in (*self.suite.cameras, self.suite.lidar):
             taken = firings(
                 sensor, options.seconds, options.previous_sweeps, options.is_every_frame
             )
@@ -91,17 +89,42 @@ class SceneWriter:
                     self._write_sweep(firing, path)
         self.boxes.close()
 
+    def _draw_suite(self) -> SensorSuite:
+        options = self.options
+        if options.has_one_rig:
+            return nuscenes_suite(options.lidar_columns)
+        return draw_suite(
+            self.scene,
+            options.lidar_names,
+            options.placement,
+            options.cameras,
+            (options.lidar_columns, options.lidar_max_points),
+            np.random.default_rng([options.seed, SENSOR_STREAM, self.index]),
+        )
+
     def _add_scene_records(self) -> None:
         tables, count = self.tables, int(self.options.seconds * KEYFRAME_HZ)
         samples = [tables.token("sample", self.index, k) for k in range(count)]
+        vehicle, description = (
+            ONE_RIG_VEHICLE,
+            f"{self.scene.weather}, {self.scene.ego_speed:.0f} m/s",
+        )
+        if not self.options.has_one_rig:
+            suite = self.suite
+            vehicle = LIDAR_LABEL + suite.unit.model.name
+            description += (
+                f", {suite.platform}, {suite.unit.model.name} at "
+                f"{suite.lidar.T_ego_sensor[2, 3]:.2f} m, cameras: {len(suite.cameras)}"
+            )
+            tables.add_calibrations(suite.cameras, suite.lidar, self.index)
         tables.add(
-            "log", token=self.log_token, logfile=self.name, vehicle="synthetic",
+            "log", token=self.log_token, logfile=self.name, vehicle=vehicle,
             date_captured="2020-09-13", location="synthetic-world",
         )  # fmt: skip
         tables.add(
             "scene", token=self.scene_token, log_token=self.log_token, nbr_samples=count,
             first_sample_token=samples[0], last_sample_token=samples[-1], name=self.name,
-            description=f"{self.scene.weather}, {self.scene.ego_speed:.0f} m/s",
+            description=description,
         )  # fmt: skip
         for k, token in enumerate(samples):
             tables.add(
@@ -123,6 +146,7 @@ class SceneWriter:
         """Append sample_data and its ego pose; return the path of the file in the data set."""
         channel, stamp = firing.sensor.channel, self._stamp_us(firing)
         is_camera = firing.sensor.is_camera
+        rig = () if self.options.has_one_rig else (self.index,)
         suffix = "jpg" if is_camera else "pcd.bin"
         folder = Path("samples" if firing.is_keyframe else "sweeps") / channel
         path = folder / f"{self.name}__{channel}__{stamp}.{suffix}"
@@ -135,7 +159,7 @@ class SceneWriter:
             token=token,
             sample_token=self._sample_token(firing),
             ego_pose_token=token,
-            calibrated_sensor_token=self.tables.token("calibrated_sensor", channel),
+            calibrated_sensor_token=self.tables.token("calibrated_sensor", *rig, channel),
             timestamp=stamp,
             fileformat="jpg" if is_camera else "pcd",
             is_key_frame=firing.is_keyframe,
@@ -159,25 +183,27 @@ class SceneWriter:
             write_class_image(self.out, self._sample_token(firing), sensor.channel, hits.labels)
 
     def _write_sweep(self, firing: Firing, path: Path) -> None:
-        revolution = self._measure(firing)
+        suite = self.suite
+        rays = rays_of(suite.unit.model, suite.num_columns, firing.seconds)
+        times = (rays.elapsed - 1.0) / suite.lidar.rate_hz
+        revolution = self._measure(firing, rays, times)
         revolution.points.tofile(path)
         self.num_points += len(revolution.points)
         if self.options.is_rolling:
-            times = firing_times(self.options.lidar_columns)[revolution.columns]
             sidecar = self.out / "lidar_times" / f"{self._data_token(firing)}.bin"
             sidecar.parent.mkdir(parents=True, exist_ok=True)
-            times.astype("<f4").tofile(sidecar)
+            times[revolution.columns].astype("<f4").tofile(sidecar)
         if firing.is_keyframe:
             self._write_labels(firing, revolution)
             self.boxes.add_keyframe(firing, self.T_global_scene, revolution.instances)
 
-    def _measure(self, firing: Firing) -> Revolution:
-        scene, num_columns = self.scene, self.options.lidar_columns
-        times = firing_times(num_columns) if self.options.is_rolling else np.zeros(1)
-        poses = np.array([ego_pose(scene, firing.seconds + time) for time in times.tolist()])
+    def _measure(self, firing: Firing, rays: SweepRays, times: NDArray[np.float64]) -> Revolution:
+        scene, suite = self.scene, self.suite
+        offsets = times if self.options.is_rolling else np.zeros(1)
+        poses = np.array([ego_pose(scene, firing.seconds + time) for time in offsets.tolist()])
         primitives = scene.with_static(scene.moving_at(firing.seconds))
-        T_scene_lidar = poses @ RIG_LIDAR.T_ego_sensor
-        return measure_revolution(primitives, scene.plan, T_scene_lidar, num_columns, self.rng)
+        T_scene_lidar = poses @ suite.lidar.T_ego_sensor
+        return measure_sweep(primitives, scene.plan, T_scene_lidar, suite.unit, rays, self.rng)
 
     def _write_labels(self, firing: Firing, revolution: Revolution) -> None:
         token = self._data_token(firing)

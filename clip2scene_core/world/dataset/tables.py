@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 
 from clip2scene_core.geometry.se3 import quaternion_from_matrix
 from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES
+from clip2scene_core.sample import DatasetError
 from clip2scene_core.world.dataset.options import WorldOptions
+from clip2scene_core.world.render.lidar_models import NUSCENES
 from clip2scene_core.world.render.sensor_rig import (
     RIG_CAMERAS,
     RIG_LIDAR,
@@ -22,6 +25,12 @@ from clip2scene_core.world.render.sensor_rig import (
 
 VERSION: Final = "v1.0-mini"
 CALIBRATION_STREAM: Final = 3
+ONE_RIG_VEHICLE: Final = "synthetic"
+"""Vehicle in the log of a scene with nuScenes' sensors."""
+
+LIDAR_LABEL: Final = "synthetic with "
+"""Stands before the name of the LiDAR model in the log of another scene."""
+
 TABLES: Final = (
     "attribute", "calibrated_sensor", "category", "ego_pose", "instance", "lidarseg", "log", "map",
     "sample", "sample_annotation", "sample_data", "scene", "sensor", "visibility",
@@ -97,29 +106,66 @@ class Tables:
             self.add("attribute", token=token_of("attribute", name), name=name, description="")
         for token, level in VISIBILITIES:
             self.add("visibility", token=token, level=level, description="")
-        for sensor in self._recorded_extrinsics():
+        for sensor in (*RIG_CAMERAS, RIG_LIDAR):
             self.add(
                 "sensor",
                 token=token_of("sensor", sensor.channel),
                 channel=sensor.channel,
                 modality="camera" if sensor.is_camera else "lidar",
             )
+        if self.options.has_one_rig:
+            self.add_calibrations(RIG_CAMERAS, RIG_LIDAR)
+
+    def add_calibrations(self, cameras: Sequence[RigSensor], lidar: RigSensor, *scene: int) -> None:
+        """Append the recorded calibration of each sensor; cameras have the calibration error.
+
+        Args:
+            cameras: The cameras.
+            lidar: The LiDAR.
+            scene: Index of the scene, nothing if all scenes share the sensors.
+        """
+        options = self.options
+        rng = np.random.default_rng([options.seed, CALIBRATION_STREAM, *scene])
+        angle_deg, shift_m = options.calibration_error_deg, options.calibration_error_m
+        moved = (misaligned(sensor, angle_deg, shift_m, rng) for sensor in cameras)
+        for sensor in (*moved, lidar):
             camera_matrix = (
-                sensor.intrinsics(self.options.image_size).tolist() if sensor.is_camera else []
+                sensor.intrinsics(options.image_size).tolist() if sensor.is_camera else []
             )
             self.add(
                 "calibrated_sensor",
-                token=self.token("calibrated_sensor", sensor.channel),
+                token=self.token("calibrated_sensor", *scene, sensor.channel),
                 sensor_token=token_of("sensor", sensor.channel),
                 translation=sensor.T_ego_sensor[:3, 3].tolist(),
                 rotation=quaternion_from_matrix(sensor.T_ego_sensor).tolist(),
                 camera_intrinsic=camera_matrix,
             )
 
-    def _recorded_extrinsics(self) -> tuple[RigSensor, ...]:
-        """The sensors with the extrinsics of the tables: cameras have the calibration error."""
-        options = self.options
-        rng = np.random.default_rng([options.seed, CALIBRATION_STREAM])
-        angle_deg, shift_m = options.calibration_error_deg, options.calibration_error_m
-        cameras = (misaligned(sensor, angle_deg, shift_m, rng) for sensor in RIG_CAMERAS)
-        return (*cameras, RIG_LIDAR)
+
+def lidar_of_scenes(root: Path) -> dict[str, str]:
+    """Name of the LiDAR model of each scene of a world, by the token of the scene.
+
+    Args:
+        root: Folder of the data set.
+
+    Raises:
+        DatasetError: If it is not a data set that `clip2scene world` wrote.
+    """
+    rows = {}
+    for name in ("log", "scene"):
+        path = root / VERSION / f"{name}.json"
+        try:
+            rows[name] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise DatasetError(f"{path} is missing; is {root} a synthetic world?") from None
+        except ValueError as error:
+            raise DatasetError(f"{path} is no valid table: {error}") from None
+    vehicles = {row["token"]: row["vehicle"] for row in rows["log"]}
+    models = {token: vehicle.removeprefix(LIDAR_LABEL) for token, vehicle in vehicles.items()}
+    for vehicle in vehicles.values():
+        if vehicle != ONE_RIG_VEHICLE and not vehicle.startswith(LIDAR_LABEL):
+            raise DatasetError(f"{root} is no synthetic world: it has the vehicle {vehicle!r}")
+    return {
+        row["token"]: models[row["log_token"]].replace(ONE_RIG_VEHICLE, NUSCENES.name)
+        for row in rows["scene"]
+    }

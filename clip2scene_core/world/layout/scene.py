@@ -72,6 +72,7 @@ class Scene:
         ego_d: d of the lane of the ego vehicle, metres.
         ego_speed: Speed of the ego vehicle, metres per second.
         length_m: Length of the path of the ego vehicle, metres.
+        platform: Kind of the ego vehicle: "car", "truck" or "robot".
     """
 
     road: Road
@@ -84,6 +85,7 @@ class Scene:
     ego_d: float
     ego_speed: float
     length_m: float
+    platform: str = "car"
 
     def pose_of(self, index: int, seconds: float) -> tuple[float, float, float, float]:
         """Pose of an object at a time: x, y, z in metres and heading in radians, scene frame."""

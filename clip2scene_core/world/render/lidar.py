@@ -1,7 +1,7 @@
-"""A spinning 32-beam LiDAR: ranges, intensities, dropouts, ego returns and stray points.
+"""A LiDAR measures a sweep: ranges, intensities, dropouts, ego returns and stray points.
 
-A revolution has one pose of the LiDAR, or one pose for each firing. In both cases moving objects
-stand still during its 50 ms.
+A sweep has one pose of the LiDAR, or one pose for each firing. In both cases moving objects stand
+still meanwhile.
 """
 
 from __future__ import annotations
@@ -39,31 +39,55 @@ from clip2scene_core.world.primitives.parts import (
     TYRE,
     Primitives,
 )
+from clip2scene_core.world.render.lidar_models import NUSCENES, LidarModel
+from clip2scene_core.world.render.lidar_rays import SweepRays, rays_of
+from clip2scene_core.world.render.lidar_response import DARK_SIGNAL, LidarResponse, intensity_of
+from clip2scene_core.world.render.own_body import NUSCENES_BODY, body_ranges
 from clip2scene_core.world.render.pavement import paint_cover
 from clip2scene_core.world.render.raycast import cast_sphere
-from clip2scene_core.world.render.sensor_rig import LIDAR_HZ
+from clip2scene_core.world.render.sensor_rig import LIDAR_HZ, RIG_LIDAR
 from clip2scene_core.world.render.shading import GROUND, SKY, surface_normal
 
-NUM_RINGS: Final = 32
-LOWEST_DEGREES: Final = -30.67
-HIGHEST_DEGREES: Final = 10.67
-MAX_RANGE_M: Final = 100.0
 RESOLUTION: Final = 512
 """Coordinates are stored as multiples of 1/512 m, so that recordings compress well."""
 
 RAW_NOISE: Final = 0
+RAW_ROAD: Final = 24
 RAW_EGO: Final = 31
-ROOF_BELOW_M: Final = 0.30
-NUM_STRAYS: Final = 14
+
+
+@dataclass(frozen=True)
+class LidarUnit:
+    """One LiDAR on its vehicle.
+
+    Attributes:
+        model: Its model.
+        response: Its response.
+        body: (B, 2, 3) float64, boxes of the vehicle as in `own_body`.
+        rotation_body: (3, 3) float64, rotation from its frame to the axes of the vehicle.
+        stray_floor_m: Stray points lie above this z, metres, LiDAR frame.
+    """
+
+    model: LidarModel
+    response: LidarResponse
+    body: NDArray[np.float64]
+    rotation_body: NDArray[np.float64]
+    stray_floor_m: float
+
+
+NUSCENES_UNIT: Final = LidarUnit(
+    NUSCENES, LidarResponse(), NUSCENES_BODY, RIG_LIDAR.T_ego_sensor[:3, :3], -1.5
+)
+"""The LiDAR of the old world."""
 
 
 @dataclass(frozen=True)
 class Revolution:
-    """The points of one revolution.
+    """The points of one sweep.
 
     Attributes:
         points: (N, 5) float32: x, y, z in metres in the LiDAR frame (x right, y forward, z up),
-            intensity 0-255, ring 0-31 from the lowest.
+            intensity 0-255, ring from the lowest (0 for a pattern).
         categories: (N,) uint8 raw lidarseg category.
         instances: (N,) int64 index of the object that was hit, -1 for none.
         columns: (N,) int64 index of the firing (column) of each point.
@@ -75,12 +99,31 @@ class Revolution:
     columns: NDArray[np.int64]
 
 
-def firing_times(num_columns: int) -> NDArray[np.float64]:
+@dataclass(frozen=True)
+class _Returns:
+    """What each ray of a sweep gives, each (H, W).
+
+    Attributes:
+        ranges: float64, metres.
+        category: uint8, raw lidarseg category.
+        instance: int64, index of the object, -1 for none.
+        intensity: float64, 0-255.
+        returned: bool, whether the ray comes back.
+    """
+
+    ranges: NDArray[np.float64]
+    category: NDArray[np.uint8]
+    instance: NDArray[np.int64]
+    intensity: NDArray[np.float64]
+    returned: NDArray[np.bool_]
+
+
+def firing_times(num_columns: int, hz: int = LIDAR_HZ) -> NDArray[np.float64]:
     """Firing time of each column, (num_columns,) float64, seconds from the stamp, <= 0.
 
     The stamp is the end of the revolution, as in nuScenes.
     """
-    return (np.arange(num_columns) / num_columns - 1.0) / LIDAR_HZ
+    return (np.arange(num_columns) / num_columns - 1.0) / hz
 
 
 def measure_revolution(
@@ -90,112 +133,190 @@ def measure_revolution(
     num_columns: int,
     rng: np.random.Generator,
 ) -> Revolution:
-    """Measure one revolution.
+    """Measure one revolution of nuScenes' LiDAR; the arguments are those of `measure_sweep`.
+
+    Returns:
+        The measured points, firing by firing, ring 0 first.
+    """
+    sweep = rays_of(NUSCENES, num_columns)
+    return measure_sweep(primitives, plan, T_scene_lidar, NUSCENES_UNIT, sweep, rng)
+
+
+def measure_sweep(
+    primitives: Primitives,
+    plan: NDArray[np.float64],
+    T_scene_lidar: NDArray[np.float64],
+    unit: LidarUnit,
+    sweep: SweepRays,
+    rng: np.random.Generator,
+) -> Revolution:
+    """Measure one sweep of a LiDAR.
 
     Args:
         primitives: All primitives at the stamp of the sweep, scene frame.
         plan: (24,) float64, packed ground plan.
-        T_scene_lidar: (4, 4) float64, one pose for all columns, or (num_columns, 4, 4), one pose
-            for each column; the z axis of the LiDAR is vertical.
-        num_columns: Number of firings per revolution.
+        T_scene_lidar: (4, 4) float64, one pose for all columns, or (W, 4, 4), one pose for each
+            column of the sweep; any rotation.
+        unit: The LiDAR.
+        sweep: Its rays.
         rng: Generator for noise and dropouts.
 
     Returns:
-        The measured points, firing by firing, ring 0 first. Each is in the LiDAR frame at its
-        firing, without motion compensation.
+        The measured points, firing by firing, row 0 first, then second echoes, then stray points.
+        Each is in the LiDAR frame at its firing, without motion compensation.
     """
-    elevation = np.radians(np.linspace(LOWEST_DEGREES, HIGHEST_DEGREES, NUM_RINGS))[:, None]
-    # Column 0 points to the left of the vehicle (-x); the sensor turns clockwise.
-    turn = -2 * math.pi * np.arange(num_columns) / num_columns + math.pi
-    rays_lidar = np.stack(
-        np.broadcast_arrays(
-            np.cos(elevation) * np.cos(turn), np.cos(elevation) * np.sin(turn), np.sin(elevation)
-        ),
-        axis=-1,
-    )
-    poses = np.broadcast_to(T_scene_lidar, (num_columns, 4, 4))
-    rays = np.ascontiguousarray(np.einsum("cij,rcj->irc", poses[:, :3, :3], rays_lidar))
+    poses = np.broadcast_to(T_scene_lidar, (len(sweep.turns), 4, 4))
+    rays = np.ascontiguousarray(np.einsum("cij,rcj->irc", poses[:, :3, :3], sweep.directions))
     origins = np.ascontiguousarray(poses[:, :3, 3])
-    ranges = np.full(rays.shape[1:], MAX_RANGE_M)
+    ranges = np.full(rays.shape[1:], unit.model.max_range_m)
     index = np.full(rays.shape[1:], SKY, dtype=np.int64)
-    azimuth_0, swing = _azimuths(poses)
-    cast_sphere(primitives, origins, rays, azimuth_0, swing, ranges, index)
+    _cast(primitives, poses, rays, sweep, ranges, index)
     category, facing, albedo = _reflect(
         primitives, plan, SURFACE_RAW_CATEGORY, origins, rays, ranges, index
     )
-    instance = np.where(index >= 0, primitives.instance[np.maximum(index, 0)], -1)
-    _add_ego_roof(rays_lidar, ranges, category, albedo, instance)
-    signal = albedo * (0.25 + 0.75 * facing)
-    returned = rng.random(ranges.shape) < 1 - np.exp(-40.0 * signal * (40.0 / ranges) ** 2)
-    returned &= (ranges < MAX_RANGE_M) & (rng.random(ranges.shape) > 0.015)
-    noise = rng.normal(0, 0.013, ranges.shape) * np.where(category == 27, 2.5, 1.0)
-    intensity = 255 * 0.42 * signal * np.exp(rng.normal(0, 0.18, ranges.shape))
-    return _collect(rays_lidar, ranges + noise, (category, instance, intensity, returned), rng)
+    on_body = body_ranges(unit.body, sweep.directions @ unit.rotation_body.T)
+    is_body = np.isfinite(on_body)
+    ranges[is_body] = on_body[is_body]
+    category[is_body], albedo[is_body], index[is_body] = RAW_EGO, 0.3, SKY
+    returns = _returns(unit, primitives, (ranges, index, category, facing, albedo), rng)
+    return _collect(unit, sweep, returns, rng)
+
+
+def _cast(
+    primitives: Primitives,
+    poses: NDArray[np.float64],
+    rays: NDArray[np.float64],
+    sweep: SweepRays,
+    ranges: NDArray[np.float64],
+    index: NDArray[np.int64],
+) -> None:
+    """Cast the rays onto the primitives, in a frame in which the LiDAR stands upright."""
+    origins, reach_m = np.ascontiguousarray(poses[:, :3, 3]), float(ranges.max())
+    if (poses[:, 2, 2] == 1.0).all():
+        azimuth_0, swing = _azimuths(poses)
+    else:
+        last, origin = poses[-1, :3, :3], poses[-1, :3, 3].copy()
+        primitives = primitives._replace(
+            center=(primitives.center - origin) @ last,
+            axes=primitives.axes @ last,
+        )
+        rays = np.ascontiguousarray(np.einsum("ji,jrc->irc", last, rays))
+        origins = np.ascontiguousarray((origins - origin) @ last)
+        azimuth_0, swing = math.pi, _tilting(poses, float(np.abs(sweep.elevations).max()))
+    cast_sphere(
+        primitives, origins, rays, azimuth_0, swing + sweep.half_width, sweep.turns,
+        sweep.elevations, reach_m, ranges, index,
+    )  # fmt: skip
 
 
 def _azimuths(poses: NDArray[np.float64]) -> tuple[float, float]:
-    """Azimuth of column 0 in the last pose, and the maximum rotation of a pose from it, radians."""
-    # Column 0 points along -x of the LiDAR.
+    """Azimuth of -x in the last pose, and the maximum rotation of a pose from it, radians."""
     azimuths = np.arctan2(-poses[:, 1, 0], -poses[:, 0, 0])
     turned = (azimuths - azimuths[-1] + math.pi) % (2 * math.pi) - math.pi
     return float(azimuths[-1]), float(np.abs(turned).max())
 
 
-def _add_ego_roof(
-    rays_lidar: NDArray[np.float64],
-    ranges: NDArray[np.float64],
-    category: NDArray[np.uint8],
-    albedo: NDArray[np.float64],
-    instance: NDArray[np.int64],
-) -> None:
-    """Let the lowest beams hit the corners of the ego vehicle's roof."""
-    falling = np.minimum(rays_lidar[..., 2], -1e-6)
-    reach = -ROOF_BELOW_M / falling
-    on_roof = (np.abs(rays_lidar[..., 0]) * reach < 0.42) & (
-        np.abs(rays_lidar[..., 1]) * reach < 0.48
-    )
-    ranges[on_roof] = reach[on_roof]
-    category[on_roof] = RAW_EGO
-    albedo[on_roof] = 0.3
-    instance[on_roof] = -1
+def _tilting(poses: NDArray[np.float64], steepest: float) -> float:
+    """Maximum change of a ray's azimuth by the rotation of a pose from the last one, radians."""
+    trace = np.einsum("cij,ij->c", poses[:, :3, :3], poses[-1, :3, :3])
+    angle = float(np.arccos(np.clip((trace - 1) / 2, -1, 1)).max())
+    return angle / max(math.cos(min(steepest + angle, math.pi / 2)), 0.05)
+
+
+def _returns(
+    unit: LidarUnit,
+    primitives: Primitives,
+    hits: tuple[
+        NDArray[np.float64], NDArray[np.int64], NDArray[np.uint8], NDArray[np.float64],
+        NDArray[np.float64],
+    ],
+    rng: np.random.Generator,
+) -> _Returns:  # fmt: skip
+    """Decide which rays come back, and with which range and intensity."""
+    ranges, index, category, facing, albedo = hits
+    model, response = unit.model, unit.response
+    signal = albedo * (0.25 + 0.75 * facing)
+    signal = np.where(category == RAW_ROAD, signal * (1 - response.wet_loss), signal)
+    detected = 1 - np.exp(-40.0 * signal * (model.reach_m / ranges) ** 2)
+    returned = rng.random(ranges.shape) < detected
+    is_solid = index >= 0
+    kept = np.full(ranges.shape, 1 - response.drop)
+    material = primitives.material[np.maximum(index, 0)] if len(primitives.material) else index
+    kept[is_solid & (material == GLASS)] *= 1 - response.glass_drop
+    is_dark = is_solid & (albedo < DARK_SIGNAL)
+    kept[is_dark] *= 1 - response.dark_drop * (1 - facing[is_dark])
+    returned &= (ranges < model.max_range_m) & (ranges >= model.min_range_m)
+    returned &= rng.random(ranges.shape) > 1 - kept
+    noise = rng.normal(0, model.noise_m, ranges.shape) * np.where(category == 27, 2.5, 1.0)
+    noise *= 1 + response.noise_growth * ranges / 100
+    instance = np.where(is_solid, primitives.instance[np.maximum(index, 0)], -1)
+    intensity = intensity_of(response.law, signal, ranges, rng)
+    return _Returns(ranges + noise, category, instance, intensity, returned)
 
 
 def _collect(
-    rays_lidar: NDArray[np.float64],
-    ranges: NDArray[np.float64],
-    returns: tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]],
-    rng: np.random.Generator,
+    unit: LidarUnit, sweep: SweepRays, returns: _Returns, rng: np.random.Generator
 ) -> Revolution:
-    """Gather the returned points in the order of firing, and add stray points."""
-    category, instance, intensity, returned = (array.T for array in returns)
-    ring = np.broadcast_to(np.arange(NUM_RINGS), returned.shape)
-    column = np.broadcast_to(np.arange(len(returned))[:, None], returned.shape)
-    xyz = (rays_lidar * ranges[..., None]).transpose(1, 0, 2)[returned]
-    points = np.column_stack(
-        [
-            np.rint(xyz * RESOLUTION) / RESOLUTION,
-            np.rint(np.clip(intensity[returned], 0, 255)),
-            ring[returned],
-        ]
+    """Gather the returned points in the order of firing, echoes and stray points."""
+    column, row = np.nonzero(returns.returned.T)
+    parts = [_points(sweep, returns, row, column, column)]
+    if unit.response.echo_share > 0:
+        # A ray over an edge also measures what the next column sees behind the edge.
+        step = returns.ranges[:, 1:] - returns.ranges[:, :-1]
+        is_edge = returns.returned[:, :-1] & returns.returned[:, 1:] & (step > 1.0)
+        is_edge &= rng.random(step.shape) < unit.response.echo_share
+        column, row = np.nonzero(is_edge.T)
+        parts.append(_points(sweep, returns, row, column, column + 1))
+    parts.append(_strays(unit, sweep, rng))
+    return Revolution(
+        points=np.concatenate([part.points for part in parts]),
+        categories=np.concatenate([part.categories for part in parts]),
+        instances=np.concatenate([part.instances for part in parts]),
+        columns=np.concatenate([part.columns for part in parts]),
     )
-    stray_range = rng.uniform(1.5, 35.0, NUM_STRAYS)
-    stray_ring = rng.integers(0, NUM_RINGS, NUM_STRAYS)
-    stray_column = rng.integers(0, rays_lidar.shape[1], NUM_STRAYS)
-    stray_ray = rays_lidar[stray_ring, stray_column]
-    above = np.maximum(stray_ray[:, 2] * stray_range, -1.5)
+
+
+def _points(
+    sweep: SweepRays,
+    returns: _Returns,
+    row: NDArray[np.int64],
+    column: NDArray[np.int64],
+    source: NDArray[np.int64],
+) -> Revolution:
+    """Points of the rays (row, column) with the returns of the rays (row, source)."""
+    xyz = sweep.directions[row, column] * returns.ranges[row, source][:, None]
+    points = np.column_stack(
+        [np.rint(xyz * RESOLUTION) / RESOLUTION, returns.intensity[row, source], sweep.rings[row]]
+    )
+    return Revolution(
+        points=points.astype(np.float32),
+        categories=returns.category[row, source],
+        instances=returns.instance[row, source],
+        columns=column,
+    )
+
+
+def _strays(unit: LidarUnit, sweep: SweepRays, rng: np.random.Generator) -> Revolution:
+    """Draw points in the air, from dust, insects and crosstalk."""
+    count, shape = unit.response.num_strays, sweep.directions.shape
+    stray_range = rng.uniform(1.5, 35.0, count)
+    row = rng.integers(0, shape[0], count)
+    column = rng.integers(0, shape[1], count)
+    ray = sweep.directions[row, column]
+    above = np.maximum(ray[:, 2] * stray_range, unit.stray_floor_m)
     strays = np.column_stack(
         [
-            np.rint(stray_ray[:, :2] * stray_range[:, None] * RESOLUTION) / RESOLUTION,
+            np.rint(ray[:, :2] * stray_range[:, None] * RESOLUTION) / RESOLUTION,
             np.rint(above * RESOLUTION) / RESOLUTION,
-            rng.integers(0, 6, NUM_STRAYS),
-            rng.integers(0, NUM_RINGS, NUM_STRAYS),
+            rng.integers(0, 6, count) * (unit.response.law.gain > 0),
+            rng.integers(0, unit.model.num_rings, count),
         ]
     )
     return Revolution(
-        points=np.concatenate([points, strays]).astype(np.float32),
-        categories=np.append(category[returned], np.full(NUM_STRAYS, RAW_NOISE, dtype=np.uint8)),
-        instances=np.append(instance[returned], np.full(NUM_STRAYS, -1)),
-        columns=np.append(column[returned], stray_column),
+        points=strays.astype(np.float32),
+        categories=np.full(count, RAW_NOISE, dtype=np.uint8),
+        instances=np.full(count, -1),
+        columns=column,
     )
 
 

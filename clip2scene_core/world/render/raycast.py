@@ -241,25 +241,44 @@ def cast_grid(
 
 
 @njit(cache=True)
+def _column_interval(turns: NDArray[np.float64], low: float, high: float) -> tuple[int, int]:
+    """First and end column (to be wrapped) with a turn from `low` to `high`, radians."""
+    full = 2 * math.pi
+    if high - low >= full:
+        return 0, len(turns)
+    wraps = math.floor(low / full)
+    low, high = low - wraps * full, high - wraps * full
+    start = int(np.searchsorted(turns, low))
+    if high < full:
+        return start, int(np.searchsorted(turns, high, side="right"))
+    return start, len(turns) + int(np.searchsorted(turns, high - full, side="right"))
+
+
+@njit(cache=True)
 def cast_sphere(
     primitives: Primitives,
     origins: NDArray[np.float64],
     rays: NDArray[np.float64],
     azimuth_0: float,
     swing: float,
+    turns: NDArray[np.float64],
+    elevations: NDArray[np.float64],
+    reach_m: float,
     ranges: NDArray[np.float64],
     hits: NDArray[np.int64],
 ) -> None:
-    """Cast the rays of a revolution of a spinning LiDAR.
+    """Cast the rays of a LiDAR, column by column, in a frame in which it stands upright.
 
     Args:
-        primitives: P primitives of the scene.
-        origins: (W, 3) float64, position of the sensor at each firing, metres, scene frame.
-        rays: (3, H, W) float64, unit vectors, scene frame; column c points clockwise by c/W of a
-            turn from column 0.
-        azimuth_0: Azimuth of column 0 for a sensor that does not rotate, radians, scene frame.
-        swing: Maximum difference of a column's azimuth from that of a sensor that does not rotate,
-            radians.
+        primitives: P primitives of the scene, in that frame.
+        origins: (W, 3) float64, position of the sensor at each firing, metres.
+        rays: (3, H, W) float64, unit vectors.
+        azimuth_0: Azimuth of the turn 0 for a sensor that does not rotate, radians.
+        swing: Maximum difference of a ray's azimuth from that of its column for a sensor that does
+            not rotate, and of its elevation from that of its row, radians.
+        turns: (W,) float64 in [0, 2 pi), ascending: clockwise angle of each column from azimuth_0.
+        elevations: (H, 2) float64, lowest and highest elevation of each row, radians.
+        reach_m: Nothing farther is hit, metres.
         ranges: (H, W) float64, input and output: range of the nearest hit, metres.
         hits: (H, W) int64, input and output: index of the primitive of the nearest hit.
     """
@@ -267,24 +286,26 @@ def cast_sphere(
     matrix, local = np.empty((3, 3)), np.empty((num_columns, 3))
     origin = origins[num_columns - 1]
     travel = math.sqrt(np.sum((origins[0] - origin) ** 2))
-    elevation = np.arcsin(rays[2, :, 0])
+    # A steep ray turns by more than the angle of a motion.
+    steepness = 1.0 / max(math.cos(np.max(np.abs(elevations))), 0.05)
     for index in range(len(primitives.kind)):
         hx, hy, hz = primitives.half[index]
         relative = primitives.center[index] - origin
         radius = math.sqrt(hx * hx + hy * hy + hz * hz)
         distance = math.sqrt(np.sum(relative**2))
         closest = distance - radius - travel
-        if closest > 100:
+        if closest > reach_m:
             continue
         first, last = azimuth_span(primitives, index, origin, azimuth_0)
         slack = swing
         if travel > 0:
-            slack += math.asin(travel / closest) if travel < closest else math.pi
-        start = math.floor((first - slack) * num_columns / (2 * math.pi)) - 1
-        end = math.ceil((last + slack) * num_columns / (2 * math.pi)) + 2
-        end = min(end, start + num_columns)
+            slack += math.asin(travel / closest) * steepness if travel < closest else math.pi
+        start, end = _column_interval(turns, first - slack, last + slack)
+        # Two columns more on each side, because a part may widen towards its top.
+        start, end = start - 2, min(end + 2, start - 2 + num_columns)
         spread = math.asin(radius / distance) if radius < distance else math.pi
         middle = math.asin(relative[2] / max(distance, 1e-9))
+        lowest, highest = middle - spread - slack - 0.02, middle + spread + slack + 0.02
         for axis in range(3):
             matrix[axis] = primitives.axes[index, axis] / primitives.half[index, axis]
         for unwrapped in range(start, end):
@@ -298,7 +319,7 @@ def cast_sphere(
         kind, material = primitives.kind[index], primitives.material[index]
         a, b, c = primitives.shape[index]
         for row in range(num_rows):
-            if abs(elevation[row] - middle) > spread + slack + 0.02:
+            if elevations[row, 1] < lowest or elevations[row, 0] > highest:
                 continue
             for unwrapped in range(start, end):
                 column = unwrapped % num_columns

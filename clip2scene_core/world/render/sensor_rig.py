@@ -25,12 +25,14 @@ class RigSensor:
             forward); the LiDAR frame has x right, y forward, z up.
         focal: Focal length in widths of the image; 0 for the LiDAR.
         offset_s: Firing time relative to the end of the LiDAR revolution, seconds.
+        rate_hz: Measurements per second, a multiple of KEYFRAME_HZ.
     """
 
     channel: str
     T_ego_sensor: NDArray[np.float64]
     focal: float
     offset_s: float
+    rate_hz: int
 
     @property
     def is_camera(self) -> bool:
@@ -60,14 +62,14 @@ def _camera(
     # The LiDAR turns clockwise from the left side back to it. A camera fires when the LiDAR points
     # in its direction.
     share = ((90.0 - yaw_degrees) % 360.0) / 360.0
-    return RigSensor(channel, transform, focal, (share - 1.0) / LIDAR_HZ)
+    return RigSensor(channel, transform, focal, (share - 1.0) / LIDAR_HZ, CAMERA_HZ)
 
 
 def _lidar() -> RigSensor:
     transform = np.eye(4)
     transform[:3, :3] = [[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
     transform[:3, 3] = 0.943713, 0.0, 1.84023
-    return RigSensor(LIDAR_CHANNEL, transform, 0.0, 0.0)
+    return RigSensor(LIDAR_CHANNEL, transform, 0.0, 0.0, LIDAR_HZ)
 
 
 RIG_LIDAR: Final = _lidar()
@@ -141,7 +143,7 @@ def firings(
     Returns:
         The measurements in the order of time.
     """
-    rate = CAMERA_HZ if sensor.is_camera else LIDAR_HZ
+    rate = sensor.rate_hz
     stride = rate // KEYFRAME_HZ
     before = 0 if sensor.is_camera else previous_sweeps
     num_keyframes = int(seconds * KEYFRAME_HZ)

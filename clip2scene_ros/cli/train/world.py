@@ -28,6 +28,11 @@ _SCENE_DEFAULTS: Final = {
     "camera_offset_ms": 0.0,
     "calibration_error_deg": 0.0,
     "calibration_error_m": 0.0,
+    "lidar": "nuscenes",
+    "placement": "nuscenes",
+    "cameras": "nuscenes",
+    "held_out_lidars": [],
+    "lidar_max_points": 38_000,
 }
 
 
@@ -45,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     _add_scene_arguments(parser)
+    _add_sensor_arguments(parser)
     parser.set_defaults(**_SCENE_DEFAULTS)
 
 
@@ -81,6 +87,31 @@ def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_sensor_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--lidar",
+        metavar="MODEL",
+        help="LiDAR model, for example VLP-16, or mixed: another one for each scene",
+    )
+    parser.add_argument(
+        "--placement",
+        choices=("nuscenes", "mixed"),
+        help="where the LiDAR is; mixed: on cars, trucks and robots, tilted, at any height",
+    )
+    parser.add_argument(
+        "--cameras", choices=("nuscenes", "mixed"), help="mixed: 1 to 6 cameras of any lens"
+    )
+    parser.add_argument(
+        "--held-out-lidars", nargs="+", metavar="MODEL", help="models that mixed leaves out"
+    )
+    parser.add_argument(
+        "--lidar-max-points",
+        type=int,
+        metavar="N",
+        help="most rays in a sweep of another LiDAR than nuScenes' (it loses columns)",
+    )
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Run the command.
 
@@ -113,6 +144,11 @@ def _options(arguments: argparse.Namespace) -> WorldOptions:
         camera_offset_ms=arguments.camera_offset_ms,
         calibration_error_deg=arguments.calibration_error_deg,
         calibration_error_m=arguments.calibration_error_m,
+        lidar=arguments.lidar,
+        placement=arguments.placement,
+        cameras=arguments.cameras,
+        held_out_lidars=tuple(arguments.held_out_lidars),
+        lidar_max_points=arguments.lidar_max_points,
     )
 
 
