@@ -22,6 +22,8 @@ class Sweep:
             set's global frame or, online, the fixed frame. All NaN if the pose is unknown.
         stamp_ns: Time, nanoseconds.
         labels: (N,) uint8, 255 = IGNORE_LABEL; None if there are no labels or they were not read.
+        T_base_lidar: (4, 4) float64, pose of the LiDAR in a frame of the robot whose z points up;
+            None if it is not known, and z of the LiDAR points up.
 
     Raises:
         ValueError: If a shape or a dtype is another one.
@@ -37,6 +39,7 @@ class Sweep:
     T_global_lidar: NDArray[np.float64]
     stamp_ns: int
     labels: NDArray[np.uint8] | None = None
+    T_base_lidar: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         if self.points.ndim != 2 or self.points.shape[1] != 4 or self.points.dtype != np.float32:
@@ -45,6 +48,8 @@ class Sweep:
                 f"got {self.points.shape} {self.points.dtype}"
             )
         _check_transform("T_global_lidar", self.T_global_lidar)
+        if self.T_base_lidar is not None:
+            _check_transform("T_base_lidar", self.T_base_lidar)
         if self.labels is not None and self.labels.shape != (len(self.points),):
             raise ValueError(
                 f"labels must be ({len(self.points)},) like the points, got {self.labels.shape}"

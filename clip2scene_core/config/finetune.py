@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from clip2scene_core.config.sections import ConfigError, NetworkConfig, TrainingConfig
+from clip2scene_core.config.sections import (
+    ConfigError,
+    InputConfig,
+    NetworkConfig,
+    TrainingConfig,
+)
 
 SAMPLERS: Final = ("slidr_scene", "clip2scene_keyframe")
 
@@ -86,6 +91,8 @@ class FinetuneConfig:
 
     Attributes:
         network: The 3D network; the network of the student if training starts from a student.
+        input: What the network is told of a cloud; the input of the student if training starts from
+            a student.
         labels: The share of labelled keyframes.
         clouds: The points of a keyframe that the network gets.
         head: Training of the new linear layer.
@@ -93,6 +100,7 @@ class FinetuneConfig:
     """
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    input: InputConfig = field(default_factory=InputConfig)
     labels: LabelsConfig = field(default_factory=LabelsConfig)
     clouds: CloudsConfig = field(default_factory=CloudsConfig)
     head: HeadConfig = field(default_factory=HeadConfig)

@@ -10,6 +10,7 @@ from clip2scene_core.config.parser import build_config, read_config
 from clip2scene_core.config.sections import (
     AugmentationConfig,
     ConsensusConfig,
+    InputConfig,
     LossesConfig,
     NetworkConfig,
     SweepsConfig,
@@ -28,6 +29,7 @@ class PretrainConfig:
         classes: C names of classes.
         prompts: C prompts, one for each class.
         network: The 3D network.
+        input: What the network is told of a sweep.
         teacher: The frozen CLIP.
         consensus: Voting on pseudo labels over a sequence.
         sweeps: The LiDAR sweeps that the network gets.
@@ -40,6 +42,7 @@ class PretrainConfig:
     classes: tuple[str, ...] = tuple(c.name for c in NUSCENES_CLASSES)
     prompts: tuple[str, ...] = tuple(c.prompt for c in NUSCENES_CLASSES)
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    input: InputConfig = field(default_factory=InputConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     consensus: ConsensusConfig = field(default_factory=ConsensusConfig)
     sweeps: SweepsConfig = field(default_factory=SweepsConfig)

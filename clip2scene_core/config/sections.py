@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -11,6 +12,31 @@ class ConfigError(ValueError):
 
 NETWORK_NAMES = ("spvcnn", "minkunet14", "minkunet18", "minkunet34")
 POINT_FEATURES = ("intensity", "height", "offsets")
+INTENSITIES = ("raw", "rank", "none")
+
+
+@dataclass(frozen=True)
+class InputConfig:
+    """What the network is told of a sweep, so that clouds of different sensors look alike.
+
+    Attributes:
+        level: Whether a cloud is turned and shifted so that its ground is level, at
+            z = -sensor_height_m.
+        sensor_height_m: Nominal height of the sensor above the ground, metres.
+        intensity: "raw" is the sensor's own; "rank" is the rank within the sweep, in [0, 1], which
+            no sensor's response changes; "none" is 0.5 for all points.
+    """
+
+    level: bool = False
+    sensor_height_m: float = 1.84
+    intensity: str = "raw"
+
+    def __post_init__(self) -> None:
+        check_choice("input.intensity", self.intensity, INTENSITIES)
+        if not 0 < self.sensor_height_m < math.inf:
+            raise ConfigError(
+                f"input.sensor_height_m must be positive metres, got {self.sensor_height_m}"
+            )
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from torch import Tensor
 from clip2scene_core.inference.camera_segmenter import CameraSegmenter, PairedEmbeddings
 from clip2scene_core.inference.segmenter import Segmenter
 from clip2scene_core.mapping.evidence import Evidence, Source, semantic_guided
+from clip2scene_core.preprocessing.network_input import preprocess
 from clip2scene_core.sample import CameraView, Sweep
 
 
@@ -50,16 +51,25 @@ class Fusion:
         self._camera_segmenter = camera_segmenter
         self._camera_weight = camera_weight
 
-    def embed(self, sweep: Sweep, cameras: Sequence[CameraView]) -> EmbeddedSweep:
+    def embed(
+        self,
+        sweep: Sweep,
+        cameras: Sequence[CameraView],
+        told: NDArray[np.float32] | None = None,
+    ) -> EmbeddedSweep:
         """Run the networks; this is what takes the time.
 
         Args:
             sweep: N points, finite.
             cameras: Views around the sweep's stamp; at least one if there is no student.
+            told: (N, 4) float32, what `preprocess` made of the sweep for the student; by default
+                it is made of this sweep alone.
         """
         points, pixels = None, None
         if self._segmenter is not None:
-            points = self._segmenter.embed(sweep.points)
+            if told is None:
+                told = preprocess(sweep.points, self._segmenter.input, sweep.T_base_lidar).points
+            points = self._segmenter.embed_input(told)
         if self._camera_segmenter is not None and cameras:
             pixels = self._camera_segmenter.embed_pairs([sweep], cameras)
         return EmbeddedSweep(len(sweep.points), points, pixels)

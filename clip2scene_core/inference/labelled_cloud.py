@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.preprocessing.ground import Ground
 from clip2scene_core.prompts.vocabulary import Vocabulary
 
 
@@ -25,6 +26,9 @@ class LabelledCloud:
         similarities: (N,) float32 in [0, 1] with the query, see `negatives_and_query`; 0 for points
             that were not labelled, None without a query.
         entropies: (N,) float32, nats, see `entropies_of`; None unless asked for.
+        ground: The ground that levelled the sweep for the student, in the LiDAR's place and the
+            axes of the base; None if there was none, or the sweep was not levelled.
+        notes: What lies far from the training of the student, in a few words each.
 
     Example:
         >>> import numpy as np
@@ -44,3 +48,5 @@ class LabelledCloud:
     query: str | None = None
     similarities: NDArray[np.float32] | None = None
     entropies: NDArray[np.float32] | None = None
+    ground: Ground | None = None
+    notes: tuple[str, ...] = ()

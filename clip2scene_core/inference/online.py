@@ -20,6 +20,11 @@ from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.mapping.labelled_map import LabelledMap, check_map_path, save_map
 from clip2scene_core.mapping.semantic_map import SemanticMap
 from clip2scene_core.mapping.voxel_grid import EvidenceGrid
+from clip2scene_core.preprocessing.ground import Ground
+from clip2scene_core.preprocessing.levelling import GroundTracker
+from clip2scene_core.preprocessing.network_input import NetworkInput, levelled_as, preprocess
+from clip2scene_core.preprocessing.reach import is_usable
+from clip2scene_core.preprocessing.statistics import list_oddities
 from clip2scene_core.prompts.prompt_set import (
     EmbedPrompts,
     EncodedPrompts,
@@ -92,6 +97,8 @@ class OnlineSegmenter:
         self._setting = (EncodedPrompts(vocabulary), options)
         self._embed_prompts = KnownPrompts(vocabulary, embed_prompts)
         self._fusion = Fusion(segmenter, camera_segmenter, options.camera_weight)
+        self._input = None if segmenter is None else segmenter.input
+        self._ground_tracker = GroundTracker(options.ground_smoothing)
         self._map = None
         if options.map_enabled:
             grid = EvidenceGrid(
@@ -119,6 +126,11 @@ class OnlineSegmenter:
         return self._setting[1]
 
     @property
+    def ground(self) -> Ground | None:
+        """The ground of the last sweep, smoothed; None if there is none, or no levelling."""
+        return self._ground_tracker.ground
+
+    @property
     def encoded_prompts(self) -> EncodedPrompts:
         """What the next sweep is compared with."""
         return self._setting[0]
@@ -140,8 +152,8 @@ class OnlineSegmenter:
         Args:
             encoded: From `encode`.
             options: By default those in use. Mode, device, precision, key smoothing, prompt
-                denoising, camera weight and of the map all but radius and decay count at the
-                construction only.
+                denoising, camera weight, ground smoothing and of the map all but radius and decay
+                count at the construction only.
         """
         options = options or self.options
         if self._map is not None:
@@ -183,7 +195,8 @@ class OnlineSegmenter:
 
         Args:
             sweep: N points; `T_global_lidar` holds T_fixed_lidar. Points that are not finite or out
-                of range stay in place, unlabelled.
+                of range stay in place, unlabelled. If the student levels, `T_base_lidar` says which
+                way is up.
             cameras: Views around the sweep's stamp, poses in the same fixed frame. Unused in mode
                 "lidar".
 
@@ -192,14 +205,17 @@ class OnlineSegmenter:
 
         Raises:
             MissingCamerasError: In mode "camera" without cameras.
+            ValueError: If `T_base_lidar` holds no rotation.
         """
         encoded, options = self._setting
         vocabulary, query = encoded.vocabulary, encoded.query
         if options.mode == "camera" and not cameras:
             raise MissingCamerasError("mode 'camera' labels by cameras, but none was given")
-        usable = _usable(sweep.points, options)
-        inside = Sweep(sweep.points[usable], sweep.T_global_lidar, sweep.stamp_ns)
-        embedded = self._fusion.embed(inside, cameras)
+        reach = (options.min_range_m, options.ego_radius_m, options.max_range_m)
+        usable = is_usable(sweep.points, *reach)
+        inside = replace(sweep, points=sweep.points[usable], labels=None)
+        told, notes = self._preprocess(inside, options)
+        embedded = self._fusion.embed(inside, cameras, told.points)
         text_probabilities, seen = self._fusion.compare(
             embedded, vocabulary.embeddings, vocabulary.label_of_text
         )
@@ -225,12 +241,24 @@ class OnlineSegmenter:
             None if query is None else query.text,
             similarities,
             entropies,
+            told.ground,
+            notes,
         )
         if self._map is not None and sweep.is_located:
             point_texts = vocabulary.embeddings[text_probabilities.argmax(dim=1).cpu()]
             evidence = self._fusion.gather(embedded, point_texts)
             self._map.add(inside.points[:, :3], evidence, sweep.T_global_lidar, sweep.stamp_ns)
         return cloud
+
+    def _preprocess(
+        self, sweep: Sweep, options: OnlineOptions
+    ) -> tuple[NetworkInput, tuple[str, ...]]:
+        """Make what the student is told of a sweep of usable points, and note what is odd."""
+        if self._input is None:
+            return NetworkInput(sweep.points), ()
+        config = levelled_as(self._input, options.level)
+        told = preprocess(sweep.points, config, sweep.T_base_lidar, self._ground_tracker)
+        return told, list_oddities(sweep.points, config, told.ground)
 
     def map(self) -> LabelledMap:
         """The voxels around the vehicle, labelled with the newest prompts.
@@ -262,20 +290,10 @@ class OnlineSegmenter:
         return labelled_map
 
     def reset(self) -> None:
-        """Forget the map, for example after a jump in time."""
+        """Forget the map and the ground, for example after a jump in time."""
+        self._ground_tracker.reset()
         if self._map is not None:
             self._map.clear()
-
-
-def _usable(points: NDArray[np.float32], options: OnlineOptions) -> NDArray[np.bool_]:
-    """Tell which points (N, 4) are finite and in range."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        range_m = np.linalg.norm(points[:, :3], axis=1)
-        inside: NDArray[np.bool_] = (range_m >= options.min_range_m) & (
-            range_m <= options.max_range_m
-        )
-        inside &= np.linalg.norm(points[:, :2], axis=1) >= options.ego_radius_m
-    return inside & np.isfinite(points).all(axis=1)
 
 
 def _decide(

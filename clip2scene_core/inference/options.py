@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from clip2scene_core.preprocessing.reach import EGO_RADIUS_M, MAX_RANGE_M, MIN_RANGE_M
+
 MODES = ("lidar", "camera", "fused")
 
 
@@ -38,6 +40,9 @@ class OnlineOptions:
             of the cameras.
         prompt_denoising: MaskCLIP's: a label whose probability stays below this all over a picture
             is not in it. 0 keeps all labels. Neither queries nor the map are denoised.
+        level: Whether the student sees sweeps levelled on their ground; None: as in its training.
+        ground_smoothing: Weight of the past in the ground of each sweep, in [0, 1), see
+            `GroundTracker`; 0 levels each sweep on its own.
         device: For example "cpu" or "cuda".
         precision: "fp32" or "bf16".
 
@@ -56,15 +61,17 @@ class OnlineOptions:
     map_max_voxels: int = 500_000
     map_decay_s: float = 0.0
     map_carving: bool = True
-    min_range_m: float = 1.0
-    ego_radius_m: float = 1.5
-    max_range_m: float = 80.0
+    min_range_m: float = MIN_RANGE_M
+    ego_radius_m: float = EGO_RADIUS_M
+    max_range_m: float = MAX_RANGE_M
     min_confidence: float = 0.0
     camera_weight: float = 0.2
     with_entropies: bool = False
     camera_scales: tuple[float, ...] = (1.0,)
     key_smoothing: bool = True
     prompt_denoising: float = 0.0
+    level: bool | None = None
+    ground_smoothing: float = 0.8
     device: str = "cpu"
     precision: str = "fp32"
 
@@ -77,6 +84,8 @@ class OnlineOptions:
             )
         if not self.ego_radius_m >= 0:
             raise ValueError(f"ego_radius_m must not be negative, got {self.ego_radius_m}")
+        if not 0 <= self.ground_smoothing < 1:
+            raise ValueError(f"ground_smoothing must be in [0, 1), got {self.ground_smoothing}")
         for name in ("min_confidence", "camera_weight", "prompt_denoising"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")

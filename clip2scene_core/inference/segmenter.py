@@ -13,8 +13,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2scene_core.checkpoint import Checkpoint, FinetunedCheckpoint, load_checkpoint
+from clip2scene_core.config.sections import InputConfig
 from clip2scene_core.device import find_device
 from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.preprocessing.ground import Ground
+from clip2scene_core.preprocessing.network_input import levelled_as, preprocess
+from clip2scene_core.preprocessing.reach import (
+    EGO_RADIUS_M,
+    MAX_RANGE_M,
+    MIN_RANGE_M,
+    is_usable,
+)
 from clip2scene_core.prompts.prompt_set import (
     EmbedPrompts,
     PromptSet,
@@ -33,8 +42,10 @@ class Segmentation:
 
     Attributes:
         labels: (N,) uint8, indices into the segmenter's `class_names`; IGNORE_LABEL (255) where a
-            point is not finite.
+            point is not finite, out of range or on the robot itself.
         scores: (N,) float32 in [0, 1], probability of the label; 0 where there is none.
+        ground: The ground that levelled the points; None if there was none, or the segmenter does
+            not level.
 
     Example:
         >>> import numpy as np
@@ -45,6 +56,7 @@ class Segmentation:
 
     labels: NDArray[np.uint8]
     scores: NDArray[np.float32]
+    ground: Ground | None = None
 
 
 class Segmenter:
@@ -59,9 +71,16 @@ class Segmenter:
         precision: "fp32" or "bf16".
         embed_prompts: Text side of the CLIP that taught the student; by default that CLIP, loaded
             when `set_prompts` first needs it.
+        level: Whether the network sees clouds levelled on their ground; None: as in its training.
+        min_range_m: Nearer points get no label from `segment`.
+        ego_radius_m: Points above and below this circle around the LiDAR get none (the robot).
+        max_range_m: Points farther away get none.
 
     Raises:
         ValueError: If the precision is another one or the device is not there.
+
+    Attributes:
+        input: What the network is told of a sweep.
 
     Example:
         >>> segmenter = load_segmenter("small")
@@ -75,10 +94,17 @@ class Segmenter:
         device: str = "cpu",
         precision: str = "fp32",
         embed_prompts: EmbedPrompts | None = None,
+        *,
+        level: bool | None = None,
+        min_range_m: float = MIN_RANGE_M,
+        ego_radius_m: float = EGO_RADIUS_M,
+        max_range_m: float = MAX_RANGE_M,
     ) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
         self.checkpoint = checkpoint
+        self.input = levelled_as(checkpoint.config.input, level)
+        self._reach = (min_range_m, ego_radius_m, max_range_m)
         self.vocabulary = checkpoint.vocabulary
         self._device = find_device(device)
         self._dtype = PRECISIONS[precision]
@@ -119,46 +145,75 @@ class Segmenter:
         self.vocabulary = encode_prompt_set(prompt_set, self._embed_prompts).vocabulary
         return self.vocabulary
 
-    def segment(self, points: NDArray[np.float32]) -> Segmentation:
+    def segment(
+        self, points: NDArray[np.float32], T_base_lidar: NDArray[np.float64] | None = None
+    ) -> Segmentation:
         """Label one sweep with the prompts.
 
         Args:
-            points: (N, 4) float32: x, y, z in metres in the LiDAR frame (z up, the sensor at the
-                origin), intensity in [0, 1].
+            points: (N, 4) float32: x, y, z in metres in the LiDAR frame (the sensor at the origin),
+                intensity in [0, 1].
+            T_base_lidar: (4, 4) float64, pose of the LiDAR in a frame whose z points up, if the
+                segmenter levels; only its rotation is used. None: z of the LiDAR points up.
 
         Returns:
             N labels and scores in the order of the points.
 
         Raises:
-            ValueError: If points is not (N, 4).
+            ValueError: If points is not (N, 4), or `T_base_lidar` holds no rotation.
         """
         vocabulary = self.vocabulary
-        return _label_finite(points, lambda finite: self.probabilities(finite, vocabulary))
 
-    def probabilities(self, points: NDArray[np.float32], vocabulary: Vocabulary) -> Tensor:
+        def label(told: NDArray[np.float32]) -> Tensor:
+            texts = self.compare(self.embed_input(told), vocabulary.embeddings)
+            return vocabulary.merge(texts)
+
+        return _label_usable(points, self._reach, self.input, T_base_lidar, label)
+
+    def probabilities(
+        self,
+        points: NDArray[np.float32],
+        vocabulary: Vocabulary,
+        T_base_lidar: NDArray[np.float64] | None = None,
+    ) -> Tensor:
         """Compare every point with every label.
 
         Args:
-            points: (N, 4) float32, finite.
+            points: (N, 4) float32, finite; all of them are labelled.
             vocabulary: C labels, embedded by the CLIP that taught the student.
+            T_base_lidar: See `segment`.
 
         Returns:
             (N, C) float32, rows that sum to one.
         """
-        texts = self.compare(self.embed(points), vocabulary.embeddings)
+        texts = self.compare(self.embed(points, T_base_lidar), vocabulary.embeddings)
         return vocabulary.merge(texts)
 
-    @torch.inference_mode()
-    def embed(self, points: NDArray[np.float32]) -> Tensor:
+    def embed(
+        self, points: NDArray[np.float32], T_base_lidar: NDArray[np.float64] | None = None
+    ) -> Tensor:
         """Place every point in CLIP's space; this is what takes the time.
 
         Args:
             points: (N, 4) float32, finite.
+            T_base_lidar: See `segment`.
 
         Returns:
             (N, D) float32 of unit length.
         """
-        sweep = torch.from_numpy(np.ascontiguousarray(points)).to(self._device)
+        return self.embed_input(preprocess(points, self.input, T_base_lidar).points)
+
+    @torch.inference_mode()
+    def embed_input(self, told: NDArray[np.float32]) -> Tensor:
+        """Place in CLIP's space what `preprocess` made of a sweep; nothing is levelled here.
+
+        Args:
+            told: (N, 4) float32, finite.
+
+        Returns:
+            (N, D) float32 of unit length.
+        """
+        sweep = torch.from_numpy(np.ascontiguousarray(told)).to(self._device)
         batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
         with torch.autocast(
             self._device.type, torch.bfloat16, enabled=self._dtype is torch.bfloat16
@@ -189,6 +244,10 @@ def load_segmenter(
     teacher: str | None = None,
     device: str = "cpu",
     precision: str = "fp32",
+    level: bool | None = None,
+    min_range_m: float = MIN_RANGE_M,
+    ego_radius_m: float = EGO_RADIUS_M,
+    max_range_m: float = MAX_RANGE_M,
 ) -> Segmenter:
     """Load a student and say what to look for.
 
@@ -201,6 +260,12 @@ def load_segmenter(
             taught the student.
         device: Where the student runs, for example "cpu" or "cuda".
         precision: "fp32" or "bf16".
+        level: Whether clouds are levelled: turned and shifted so that their ground is flat, at the
+            depth of the training. None: as the student was trained. True also levels for a student
+            that was trained without; False never does.
+        min_range_m: Nearer points get no label.
+        ego_radius_m: Points above and below this circle around the LiDAR get none (the robot).
+        max_range_m: Points farther away get none.
 
     Returns:
         The segmenter; `set_prompts` changes its prompts at any time.
@@ -223,7 +288,16 @@ def load_segmenter(
     """
     checkpoint = load_checkpoint(weights)
     encoder = None if teacher is None else TextEncoder(teacher, device, checkpoint.vocabulary)
-    segmenter = Segmenter(checkpoint, device, precision, encoder)
+    segmenter = Segmenter(
+        checkpoint,
+        device,
+        precision,
+        encoder,
+        level=level,
+        min_range_m=min_range_m,
+        ego_radius_m=ego_radius_m,
+        max_range_m=max_range_m,
+    )
     if prompts is not None:
         segmenter.set_prompts(prompts)
     return segmenter
@@ -235,33 +309,58 @@ class ClassifierSegmenter:
     Args:
         checkpoint: From `load_finetuned`.
         device: Where it runs, for example "cpu" or "cuda".
+        level: See `Segmenter`.
+        min_range_m: See `Segmenter`.
+        ego_radius_m: See `Segmenter`.
+        max_range_m: See `Segmenter`.
+
+    Attributes:
+        input: What the network is told of a sweep.
     """
 
-    def __init__(self, checkpoint: FinetunedCheckpoint, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        checkpoint: FinetunedCheckpoint,
+        device: str = "cpu",
+        *,
+        level: bool | None = None,
+        min_range_m: float = MIN_RANGE_M,
+        ego_radius_m: float = EGO_RADIUS_M,
+        max_range_m: float = MAX_RANGE_M,
+    ) -> None:
         self.class_names = checkpoint.class_names
+        self.input = levelled_as(checkpoint.config.input, level)
+        self._reach = (min_range_m, ego_radius_m, max_range_m)
         self._device = find_device(device)
         self._classifier = checkpoint.classifier.to(self._device)
 
-    def segment(self, points: NDArray[np.float32]) -> Segmentation:
+    def segment(
+        self, points: NDArray[np.float32], T_base_lidar: NDArray[np.float64] | None = None
+    ) -> Segmentation:
         """Label one sweep with the classes; see `Segmenter.segment`."""
-        return _label_finite(points, self._probabilities)
+        return _label_usable(points, self._reach, self.input, T_base_lidar, self._probabilities)
 
     @torch.inference_mode()
-    def _probabilities(self, points: NDArray[np.float32]) -> Tensor:
-        """Classify finite points: (N, 4) -> (N, C) float32, rows that sum to one."""
-        sweep = torch.from_numpy(np.ascontiguousarray(points)).to(self._device)
+    def _probabilities(self, told: NDArray[np.float32]) -> Tensor:
+        """Classify what the network is told: (N, 4) -> (N, C) float32, rows that sum to one."""
+        sweep = torch.from_numpy(np.ascontiguousarray(told)).to(self._device)
         batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
         return torch.softmax(self._classifier(sweep, batch_index).float(), dim=1)
 
 
-def _label_finite(
-    points: NDArray[np.float32], probabilities_of: Callable[[NDArray[np.float32]], Tensor]
+def _label_usable(
+    points: NDArray[np.float32],
+    reach: tuple[float, float, float],
+    config: InputConfig,
+    T_base_lidar: NDArray[np.float64] | None,
+    probabilities_of: Callable[[NDArray[np.float32]], Tensor],
 ) -> Segmentation:
-    """Label the finite points (N, 4) by their most probable class; the others get no label."""
+    """Label the usable points of (N, 4) by their most probable class; the others get no label."""
     if points.ndim != 2 or points.shape[1] != 4:
         raise ValueError(f"points must be (N, 4) x, y, z, intensity, got {points.shape}")
-    finite = np.isfinite(points).all(axis=1)
+    usable = is_usable(points, *reach)
     labels = np.full(len(points), IGNORE_LABEL, dtype=np.uint8)
     scores = np.zeros(len(points), dtype=np.float32)
-    labels[finite], scores[finite] = classify(probabilities_of(points[finite]))
-    return Segmentation(labels, scores)
+    told = preprocess(points[usable], config, T_base_lidar)
+    labels[usable], scores[usable] = classify(probabilities_of(told.points))
+    return Segmentation(labels, scores, told.ground)

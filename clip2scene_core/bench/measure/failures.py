@@ -40,7 +40,9 @@ def draw_failures(weights: Path, test: Path, out: Path, num_classes: int = 4) ->
     Returns:
         For each picture, lowest IoU first: {"name", "iou", "keyframe", "file"}.
     """
-    segmenter = Segmenter(load_checkpoint(weights))
+    segmenter = Segmenter(
+        load_checkpoint(weights), min_range_m=0.0, ego_radius_m=0.0, max_range_m=1e4
+    )
     dataset = NuScenesDataset(test, with_labels=True, with_images=False)
     confusion = ConfusionMatrix(len(NUSCENES_CLASSES))
     worst: list[_Failure | None] = [None] * len(NUSCENES_CLASSES)

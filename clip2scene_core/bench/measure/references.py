@@ -20,6 +20,7 @@ from clip2scene_core.datasets import NuScenesDataset, Sample
 from clip2scene_core.geometry.projection import pair_pixels_with_points
 from clip2scene_core.inference.camera_segmenter import DEFAULT_OCCLUSION_MARGIN_M
 from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.preprocessing.network_input import level_by_ground, tell_intensity
 from clip2scene_core.prompts.text_encoder import TextEncoder
 from clip2scene_core.prompts.vocabulary import make_vocabulary
 from clip2scene_core.training.augmentation import rotate_and_flip
@@ -88,7 +89,7 @@ class LabelledSamples(Samples):
     Args:
         dataset: Data set, opened with labels.
         text: (C, D) float32 of unit length, the text embedding of each class.
-        config: Gives range, augmentation and seed.
+        config: Gives range, input, augmentation and seed.
     """
 
     def __init__(self, dataset: NuScenesDataset, text: Tensor, config: PretrainConfig) -> None:
@@ -104,9 +105,10 @@ class LabelledSamples(Samples):
         keyframe = self._dataset.load(index, ()).keyframe
         assert keyframe.labels is not None  # the data set was opened with labels
         used = is_in_range(keyframe.points, self._config.sweeps)
-        cloud = keyframe.points[used]
+        cloud = level_by_ground(keyframe.points[used], self._config.input)
         if self._config.augmentation.cloud:
             cloud = rotate_and_flip(cloud, generator)
+        cloud = tell_intensity(cloud, self._config.input)
         labels = keyframe.labels[used]
         labelled = np.flatnonzero(labels != IGNORE_LABEL)
         unused = np.zeros(len(labelled), dtype=np.int64)

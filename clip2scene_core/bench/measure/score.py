@@ -198,7 +198,9 @@ def score_words(
 def score_finetuned(weights: Path, test: Scenes, device: str) -> Counts:
     """Count a fine-tuned network, as TRAINED_WORDS."""
     checkpoint = load_finetuned(weights)
-    segmenter = ClassifierSegmenter(checkpoint, device)
+    segmenter = ClassifierSegmenter(
+        checkpoint, device, min_range_m=0.0, ego_radius_m=0.0, max_range_m=1e4
+    )
     classes = class_of_label(segmenter.class_names)
     return count_scenes(
         lambda sample: {TRAINED_WORDS: classes[segmenter.segment(sample.keyframe.points).labels]},

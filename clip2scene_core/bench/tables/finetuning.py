@@ -17,7 +17,7 @@ from clip2scene_core.bench.tables.plan import Plan
 from clip2scene_core.bench.tables.rows import StartRow
 from clip2scene_core.checkpoint import load_finetuned
 from clip2scene_core.config.finetune import FinetuneConfig
-from clip2scene_core.config.sections import NetworkConfig
+from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.training.fabric import make_fabric
 from clip2scene_core.training.finetune.run import finetune, load_pretrained
 
@@ -92,12 +92,13 @@ def column_name(column: FinetuneConfig) -> str:
     return f"{column.labels.percent} %, {column.labels.sampler}"
 
 
-def grid_of(column: FinetuneConfig, network: NetworkConfig) -> tuple[FinetuneConfig, ...]:
-    """Give all points of the grid of a configuration, for one network."""
+def grid_of(column: FinetuneConfig, base: PretrainConfig) -> tuple[FinetuneConfig, ...]:
+    """Give all points of the grid of a configuration, for the network and input of students."""
     return tuple(
         replace(
             column,
-            network=network,
+            network=base.network,
+            input=base.input,
             head=replace(column.head, learning_rate=rate * column.head.learning_rate),
             training=replace(
                 column.training,

@@ -115,7 +115,7 @@ def _plan(row: TableRow, base: PretrainConfig, configs: Path) -> Plan:
 
 
 def _with_profile(base: PretrainConfig, configs: Path, name: str) -> PretrainConfig:
-    """Take all of a profile but classes, prompts, network, teacher and schedule."""
+    """Take all of a profile but classes, prompts, network, input, teacher, schedule."""
     if not name:
         return base
     profile = load_config(configs / name)
@@ -124,6 +124,7 @@ def _with_profile(base: PretrainConfig, configs: Path, name: str) -> PretrainCon
         classes=base.classes,
         prompts=base.prompts,
         network=base.network,
+        input=base.input,
         teacher=base.teacher,
         training=base.training,
         # When self-training begins is a part of the schedule.

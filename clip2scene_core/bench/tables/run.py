@@ -211,7 +211,7 @@ def _starts(plans: dict[TableRow, Plan]) -> tuple[Start, ...]:
 def _trials(options: TablesOptions, start: Start, column: FinetuneConfig, seed: int) -> list[Trial]:
     tune = options.places.tune
     assert tune is not None  # checked by TablesOptions
-    return [Trial(start, config, tune, seed) for config in grid_of(column, options.base.network)]
+    return [Trial(start, config, tune, seed) for config in grid_of(column, options.base)]
 
 
 def _count(

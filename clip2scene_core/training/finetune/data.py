@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from clip2scene_core.config.finetune import FinetuneConfig, LabelsConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.preprocessing.network_input import level_by_ground, tell_intensity
 from clip2scene_core.training.augmentation import rotate_and_flip
 
 
@@ -98,8 +99,8 @@ class LabelledKeyframe:
     """The points of one keyframe with their labels.
 
     Attributes:
-        points: (N, 4) float32, augmented: x, y, z in metres in the LiDAR frame, intensity in
-            [0, 1].
+        points: (N, 4) float32, levelled and augmented: x, y, z in metres, intensity in [0, 1], as
+            `InputConfig` says.
         labels: (N,) uint8, IGNORE_LABEL where there is none.
     """
 
@@ -115,7 +116,7 @@ class LabelledKeyframes(Dataset[LabelledKeyframe]):
     Args:
         dataset: Data set, opened with labels.
         keyframes: Indices of K keyframes in the data set.
-        config: Range, augmentation and seed.
+        config: Range, input, augmentation and seed.
     """
 
     def __init__(
@@ -134,10 +135,11 @@ class LabelledKeyframes(Dataset[LabelledKeyframe]):
         assert keyframe.labels is not None  # the data set was opened with labels
         range_m = np.linalg.norm(keyframe.points[:, :3], axis=1)
         used = (range_m >= clouds.min_range_m) & (range_m <= clouds.max_range_m)
-        points = keyframe.points[used]
+        points = level_by_ground(keyframe.points[used], self._config.input)
         if clouds.augment:
             generator = np.random.default_rng((self._config.training.seed, epoch, position))
             points = rotate_and_flip(points, generator)
+        points = tell_intensity(points, self._config.input)
         return LabelledKeyframe(points, keyframe.labels[used])
 
 

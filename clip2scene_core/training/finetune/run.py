@@ -84,7 +84,7 @@ def make_classifier(config: FinetuneConfig, start: Checkpoint | None) -> Classif
             random.
 
     Raises:
-        ValueError: If the configuration describes another network than the student's.
+        ValueError: If the configuration describes another network or input than the student's.
     """
     torch.manual_seed(config.training.seed)
     classifier = Classifier(config.network, len(NUSCENES_CLASSES))
@@ -93,6 +93,11 @@ def make_classifier(config: FinetuneConfig, start: Checkpoint | None) -> Classif
             raise ValueError(
                 f"the configuration's network is {config.network}, but the student's is "
                 f"{start.config.network}; leave 'network' out of the configuration"
+            )
+        if config.input != start.config.input:
+            raise ValueError(
+                f"the configuration's input is {config.input}, but the student's is "
+                f"{start.config.input}; leave 'input' out of the configuration"
             )
         classifier.network.load_state_dict(start.student.network.state_dict())
     return classifier
@@ -129,7 +134,7 @@ def finetune(
 
     Raises:
         ValueError: If the data set was opened without labels, the share has no keyframe, or the
-            configuration describes another network than the student's.
+            configuration describes another network or input than the student's.
 
     Source: The protocols of SLidR (CVPR 2022) and CLIP2Scene (CVPR 2023).
     """

@@ -181,7 +181,9 @@ def _load_finetuned(
             f"leave out --prompts, --teacher and other --modes"
         )
     checkpoint = load_finetuned(Path(arguments.weights))
-    segmenter = ClassifierSegmenter(checkpoint, arguments.device)
+    segmenter = ClassifierSegmenter(
+        checkpoint, arguments.device, min_range_m=0.0, ego_radius_m=0.0, max_range_m=1e4
+    )
     classes = class_of_label(segmenter.class_names)
 
     def predict(sample: Sample) -> Prediction:

@@ -102,13 +102,14 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _resolve(arguments: argparse.Namespace, start: PretrainedStudent | None) -> FinetuneConfig:
-    """Configuration: the defaults with the student's network, the file, then the arguments."""
+    """Configuration: defaults with the student's network and input, the file, the arguments."""
     from clip2scene_core.config.finetune import FinetuneConfig
     from clip2scene_core.config.parser import override, read_config
 
     default = FinetuneConfig()
     if start is not None:
-        default = replace(default, network=start.checkpoint.config.network)
+        student = start.checkpoint.config
+        default = replace(default, network=student.network, input=student.input)
     config = read_config(arguments.config, default)
     assignments = list(arguments.set)
     if arguments.percent is not None:

@@ -16,7 +16,7 @@ def points() -> np.ndarray:
 
 
 def test_every_point_gets_a_label_in_order(tiny_checkpoint, points):
-    segmenter = Segmenter(tiny_checkpoint)
+    segmenter = Segmenter(tiny_checkpoint, min_range_m=0.0, ego_radius_m=0.0)
     segmentation = segmenter.segment(points)
     assert segmentation.labels.shape == segmentation.scores.shape == (500,)
     assert segmentation.labels.max() < len(segmenter.class_names)

@@ -14,6 +14,7 @@ from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.geometry.projection import pair_pixels_with_points
 from clip2scene_core.geometry.se3 import invert, transform_points
 from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.preprocessing.network_input import level_by_ground, tell_intensity
 from clip2scene_core.sample import Sample, Sweep
 from clip2scene_core.training.augmentation import crop_and_flip, rotate_and_flip
 from clip2scene_core.training.pretrain.data.consensus import Consensus
@@ -25,8 +26,9 @@ class PairedSample:
 
     Attributes:
         token: Token of the keyframe.
-        clouds: K clouds (N_k, 4) float32, augmented: x, y, z in metres, intensity in [0, 1]. Each
-            cloud is in the LiDAR frame at its own stamp, or merged in that of the keyframe.
+        clouds: K clouds (N_k, 4) float32, levelled and augmented: x, y, z in metres, intensity in
+            [0, 1]. Each cloud is in the LiDAR frame at its own stamp, or merged in that of the
+            keyframe, as `InputConfig` says.
         images: V images (H, W, 3) uint8 RGB, augmented.
         cloud_index: (P,) int64, the cloud of each pair.
         point_index: (P,) int64, the point of each pair in its cloud.
@@ -82,7 +84,7 @@ def pair_sample(
 
     Args:
         sample: K sweeps and V cameras.
-        config: Ranges, occlusion, grids and augmentation.
+        config: Ranges, occlusion, grids, augmentation and the network's input.
         generator: Random generator of the augmentation.
         superpixels: V maps (H, W), each from 0; empty if no loss needs them.
         consensus: Consensus of the keyframe's sequence; None leaves all points without a label.
@@ -116,8 +118,10 @@ def pair_sample(
         intensity = np.concatenate([sweep.points[:, 3:] for sweep in sweeps])
         clouds = [np.concatenate([stitched.astype(np.float32), intensity], axis=1)]
         point_index, cloud_index = starts[cloud_index] + point_index, np.zeros_like(cloud_index)
+    clouds = [level_by_ground(cloud, config.input) for cloud in clouds]
     if config.augmentation.cloud:
         clouds = [rotate_and_flip(cloud, generator) for cloud in clouds]
+    clouds = [tell_intensity(cloud, config.input) for cloud in clouds]
     labels, confidences = _label_by_consensus(sweeps, consensus)
     paired = PairedSample(
         token=sample.token,

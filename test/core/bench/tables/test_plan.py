@@ -198,7 +198,7 @@ def test_a_quick_configuration_still_switches():
 
 def test_every_start_is_tuned_over_the_same_grid():
     column = replace(FinetuneConfig(), training=replace(FinetuneConfig().training, epochs=3))
-    grid = grid_of(column, BASE.network)
+    grid = grid_of(column, BASE)
     assert [point.training.learning_rate for point in grid] == pytest.approx(
         [0.02, 0.02, 0.006, 0.006]
     )
@@ -210,7 +210,7 @@ def test_every_start_is_tuned_over_the_same_grid():
 def test_a_trials_name_tells_settings_and_tuning_scenes_apart():
     start = Start(TABLE2[0], None)
     tune = Scenes(Path("a"))
-    grid = grid_of(FinetuneConfig(), BASE.network)
+    grid = grid_of(FinetuneConfig(), BASE)
     trials = [Trial(start, config, tune, 0) for config in grid]
     names = {trial.name for trial in trials}
     assert len(names) == len(grid)

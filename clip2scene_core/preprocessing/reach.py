@@ -1,0 +1,34 @@
+"""Which points of a sweep count: finite, in range, and not on the robot itself."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+MIN_RANGE_M = 1.0
+EGO_RADIUS_M = 1.5
+MAX_RANGE_M = 80.0
+
+
+def is_usable(
+    points: NDArray[np.float32],
+    min_range_m: float = MIN_RANGE_M,
+    ego_radius_m: float = EGO_RADIUS_M,
+    max_range_m: float = MAX_RANGE_M,
+) -> NDArray[np.bool_]:
+    """Tell which points are finite, in range and not on the robot itself.
+
+    Args:
+        points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity.
+        min_range_m: Nearer points are not usable.
+        ego_radius_m: Points above and below this circle around the LiDAR are not usable.
+        max_range_m: Points farther away are not usable.
+
+    Returns:
+        (N,) bool.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        range_m = np.linalg.norm(points[:, :3], axis=1)
+        inside: NDArray[np.bool_] = (range_m >= min_range_m) & (range_m <= max_range_m)
+        inside &= np.linalg.norm(points[:, :2], axis=1) >= ego_radius_m
+    return inside & np.isfinite(points).all(axis=1)
