@@ -1,5 +1,6 @@
 """Typed configuration: from a YAML file and `--set` to frozen dataclasses; unknown keys are errors.
 
-Read `sections` (the values and their defaults), `parser` (read and check values), then `pretrain`
-and `finetune` (the sections of each training).
+Read `sections` (the values and their defaults), `augmentation` (the same, for random changes of
+clouds and images), `parser` (read and check values), then `pretrain` and `finetune` (the sections
+of each training).
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from clip2scene_core.config.augmentation import SensorAugmentationConfig
 from clip2scene_core.config.sections import (
     ConfigError,
     InputConfig,
@@ -95,6 +96,7 @@ class FinetuneConfig:
             a student.
         labels: The share of labelled keyframes.
         clouds: The points of a keyframe that the network gets.
+        augmentation: Random changes of the clouds that make one sensor look like many.
         head: Training of the new linear layer.
         training: The optimizer and its schedule.
     """
@@ -103,5 +105,6 @@ class FinetuneConfig:
     input: InputConfig = field(default_factory=InputConfig)
     labels: LabelsConfig = field(default_factory=LabelsConfig)
     clouds: CloudsConfig = field(default_factory=CloudsConfig)
+    augmentation: SensorAugmentationConfig = field(default_factory=SensorAugmentationConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     training: TrainingConfig = field(default_factory=_slidr_schedule)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clip2scene_core.config.augmentation import AugmentationConfig
 from clip2scene_core.config.parser import build_config, read_config
 from clip2scene_core.config.sections import (
-    AugmentationConfig,
     ConsensusConfig,
     InputConfig,
     LossesConfig,

@@ -148,22 +148,6 @@ class SweepsConfig:
 
 
 @dataclass(frozen=True)
-class AugmentationConfig:
-    """Random changes of clouds and images.
-
-    Attributes:
-        cloud: Whether each sweep is rotated about z by a random angle and mirrored at random.
-        image_flip: Whether images are mirrored with probability 0.5, with the pixels of the pairs.
-        image_crop: Whether a random part of each image is cut out; pairs outside it are dropped.
-            With flip or crop the embeddings of the teacher cannot be cached.
-    """
-
-    cloud: bool = True
-    image_flip: bool = False
-    image_crop: bool = False
-
-
-@dataclass(frozen=True)
 class LossesConfig:
     """The losses of pre-training.
 

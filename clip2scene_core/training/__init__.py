@@ -1,6 +1,6 @@
 """Data sets in, checkpoints out. This folder holds what both trainings share.
 
 Read `loop` (the steps of a run), `loader` (batches, from any step on), `optim` (optimizer and
-schedule), `resume` (the training checkpoint), `fabric` (devices and processes), `augmentation`,
+schedule), `resume` (the training checkpoint), `fabric` (devices and processes), `augmentation/`,
 `run_log`, then `pretrain/` (without labels, from cameras) and `finetune/` (with a few labels).
 """

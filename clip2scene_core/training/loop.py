@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
 from clip2scene_core.config.sections import TrainingConfig
@@ -149,3 +151,9 @@ class TrainingLoop(Generic[_Batch]):
         for group, rate in zip(self._optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
         return rates
+
+
+def make_generator(*entropy: int) -> torch.Generator:
+    """Make a random generator on the CPU that depends only on these numbers."""
+    seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+    return torch.Generator().manual_seed(seed)

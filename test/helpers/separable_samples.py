@@ -13,7 +13,7 @@ from clip2scene_core.config.parser import override
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import NetworkConfig, TeacherConfig
 from clip2scene_core.labels import IGNORE_LABEL
-from clip2scene_core.training.augmentation import rotate_and_flip
+from clip2scene_core.training.augmentation.clouds import rotate_and_flip
 from clip2scene_core.training.pretrain.data.paired_sample import PairedSample
 from clip2scene_core.training.pretrain.data.samples import Samples
 

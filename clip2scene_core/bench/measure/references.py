@@ -23,7 +23,7 @@ from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.preprocessing.network_input import level_by_ground, tell_intensity
 from clip2scene_core.prompts.text_encoder import TextEncoder
 from clip2scene_core.prompts.vocabulary import make_vocabulary
-from clip2scene_core.training.augmentation import rotate_and_flip
+from clip2scene_core.training.augmentation.clouds import augment_cloud
 from clip2scene_core.training.fabric import Fabric, make_fabric
 from clip2scene_core.training.pretrain.class_weights import class_weights
 from clip2scene_core.training.pretrain.data.paired_sample import PairedSample, is_in_range
@@ -106,10 +106,9 @@ class LabelledSamples(Samples):
         assert keyframe.labels is not None  # the data set was opened with labels
         used = is_in_range(keyframe.points, self._config.sweeps)
         cloud = level_by_ground(keyframe.points[used], self._config.input)
-        if self._config.augmentation.cloud:
-            cloud = rotate_and_flip(cloud, generator)
+        cloud, kept = augment_cloud(cloud, self._config.augmentation, generator)
         cloud = tell_intensity(cloud, self._config.input)
-        labels = keyframe.labels[used]
+        labels = keyframe.labels[used][kept]
         labelled = np.flatnonzero(labels != IGNORE_LABEL)
         unused = np.zeros(len(labelled), dtype=np.int64)
         sample = PairedSample(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from clip2scene_core.config.finetune import FinetuneConfig
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.losses.supervised import supervised_loss
 from clip2scene_core.network.classifier import Classifier
+from clip2scene_core.training.augmentation.mixing import mix_clouds
 from clip2scene_core.training.fabric import Fabric, reduce_over_processes
 from clip2scene_core.training.finetune.data import (
     LabelledBatch,
@@ -20,7 +21,7 @@ from clip2scene_core.training.finetune.data import (
     collate_labelled,
 )
 from clip2scene_core.training.loader import BatchLoader
-from clip2scene_core.training.loop import PartLoss, TakenStep, TrainingLoop
+from clip2scene_core.training.loop import PartLoss, TakenStep, TrainingLoop, make_generator
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,14 @@ class FinetuneTrainer:
         """Take all steps that are left, see `TrainingLoop.train`."""
         self._loop.train(self._compute_loss, self._finish_step, report, checkpoint, save_every)
 
-    def _compute_loss(self, batch: LabelledBatch, _epoch: int, _part: int) -> PartLoss:
+    def _compute_loss(self, batch: LabelledBatch, _epoch: int, part: int) -> PartLoss:
         if self._config.head.linear_probe:
             self.classifier.network.eval()  # batch norm keeps its statistics
-        batch = batch.to(self._fabric.device)
+        entropy = (self._config.training.seed, self._loop.step, part, self._fabric.global_rank)
+        mixed = mix_clouds(
+            batch.points, batch.batch_index, self._config.augmentation, make_generator(*entropy)
+        )
+        batch = replace(batch, batch_index=mixed).to(self._fabric.device)
         logits = self._loop.module(batch.points, batch.batch_index)
         loss = supervised_loss(logits.float(), batch.labels)
         share = loss.detach() / self._config.training.accumulate

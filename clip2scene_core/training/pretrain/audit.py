@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.config.augmentation import AugmentationConfig
 from clip2scene_core.config.pretrain import PretrainConfig
-from clip2scene_core.config.sections import AugmentationConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.evaluation import Prediction, Report, class_of_label, evaluate_together
 from clip2scene_core.labels import IGNORE_LABEL

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -106,7 +106,10 @@ def prepare_distillation(
         weights = class_weights(samples, text)
     elif is_balanced:
         tokens = [dataset.token(index) for index in range(len(dataset))]
-        weights = cached_class_weights(cache.folder, samples, tokens, text, config)
+        # Points that another sensor would miss count, too: the weights are those of the labels.
+        whole = replace(config, augmentation=config.augmentation.without_sensors())
+        counted = PairedSamples(dataset, cached_teacher, whole, consensus=consensus)
+        weights = cached_class_weights(cache.folder, counted, tokens, text, config)
     return DistillationData(samples, vocabulary, weights, logit_scale)
 
 

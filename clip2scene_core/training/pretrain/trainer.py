@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.network.student import Student
+from clip2scene_core.training.augmentation.mixing import mix_clouds
 from clip2scene_core.training.fabric import Fabric, reduce_over_processes
 from clip2scene_core.training.loader import BatchLoader
-from clip2scene_core.training.loop import PartLoss, TakenStep, TrainingLoop
+from clip2scene_core.training.loop import PartLoss, TakenStep, TrainingLoop, make_generator
 from clip2scene_core.training.pretrain.data.batch import PretrainBatch, collate
 from clip2scene_core.training.pretrain.data.samples import Samples
 from clip2scene_core.training.pretrain.distiller import Distiller, Embedded
@@ -29,8 +29,8 @@ from clip2scene_core.training.pretrain.pseudo_labels import (
     teacher_pseudo_labels,
 )
 
-# Random streams of a step: one switches labels, one draws the pairs of "ppkt".
-_LABEL_STREAM, _PAIR_STREAM = 0, 1
+# Random streams of a step: one switches labels, one draws the pairs of "ppkt", one mixes clouds.
+_LABEL_STREAM, _PAIR_STREAM, _MIX_STREAM = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,9 @@ class StudentTrainer:
         self._loop.train(self._compute_loss, self._finish_step, report, checkpoint, save_every)
 
     def _compute_loss(self, batch: PretrainBatch, epoch: int, part: int) -> PartLoss:
-        batch = batch.to(self._fabric.device)
+        generator = self._generator(part, _MIX_STREAM)
+        mixed = mix_clouds(batch.points, batch.batch_index, self._config.augmentation, generator)
+        batch = replace(batch, batch_index=mixed).to(self._fabric.device)
         embedded = self._loop.module(batch.points, batch.batch_index, batch.pixel_embeddings)
         labels, num_switched = self._label(batch, embedded, epoch, part)
         terms = compute_losses(
@@ -192,8 +194,7 @@ class StudentTrainer:
         is_shared = stream == _LABEL_STREAM and self._config.switching.granularity == "batch"
         place = (0, 0) if is_shared else (part, self._fabric.global_rank)
         entropy = (self._config.training.seed, self._loop.step, *place, stream)
-        seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
-        return torch.Generator().manual_seed(seed)
+        return make_generator(*entropy)
 
     def _add_up(self, terms: Mapping[str, Term]) -> tuple[Tensor, dict[str, float]]:
         """Weigh and add this process's share of each loss.

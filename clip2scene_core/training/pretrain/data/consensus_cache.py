@@ -13,8 +13,8 @@ import numpy as np
 from torch import Tensor
 
 from clip2scene_core.atomic_write import atomic_write
+from clip2scene_core.config.augmentation import AugmentationConfig
 from clip2scene_core.config.pretrain import PretrainConfig
-from clip2scene_core.config.sections import AugmentationConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.geometry.se3 import transform_points
 from clip2scene_core.training.pretrain.data.consensus import GRID_SHIFTS, Consensus, Votes

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.config.augmentation import AugmentationConfig
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import SweepsConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
@@ -16,7 +17,8 @@ from clip2scene_core.geometry.se3 import invert, transform_points
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.preprocessing.network_input import level_by_ground, tell_intensity
 from clip2scene_core.sample import Sample, Sweep
-from clip2scene_core.training.augmentation import crop_and_flip, rotate_and_flip
+from clip2scene_core.training.augmentation.clouds import augment_cloud
+from clip2scene_core.training.augmentation.images import crop_and_flip
 from clip2scene_core.training.pretrain.data.consensus import Consensus
 
 
@@ -119,9 +121,6 @@ def pair_sample(
         clouds = [np.concatenate([stitched.astype(np.float32), intensity], axis=1)]
         point_index, cloud_index = starts[cloud_index] + point_index, np.zeros_like(cloud_index)
     clouds = [level_by_ground(cloud, config.input) for cloud in clouds]
-    if config.augmentation.cloud:
-        clouds = [rotate_and_flip(cloud, generator) for cloud in clouds]
-    clouds = [tell_intensity(cloud, config.input) for cloud in clouds]
     labels, confidences = _label_by_consensus(sweeps, consensus)
     paired = PairedSample(
         token=sample.token,
@@ -136,6 +135,9 @@ def pair_sample(
         labels=labels,
         confidences=confidences,
     )
+    paired = _augment_clouds(paired, config.augmentation, generator)
+    told = tuple(tell_intensity(cloud, config.input) for cloud in paired.clouds)
+    paired = replace(paired, clouds=told)
     if config.augmentation.image_flip or config.augmentation.image_crop:
         paired = _augment_images(paired, config, generator)
     return paired
@@ -197,6 +199,39 @@ def _label_by_consensus(
     return np.concatenate(labels), np.concatenate(confidences)
 
 
+def _augment_clouds(
+    paired: PairedSample, config: AugmentationConfig, generator: np.random.Generator
+) -> PairedSample:
+    """Augment every cloud. Points that are dropped take their pairs and labels with them."""
+    augmented = [augment_cloud(cloud, config, generator) for cloud in paired.clouds]
+    starts = np.cumsum([0, *(len(cloud) for cloud in paired.clouds)])
+    new_row = np.full(starts[-1], -1, dtype=np.int64)  # -1: dropped
+    for start, (_, kept) in zip(starts, augmented, strict=False):
+        new_row[start + kept] = np.arange(len(kept))
+    point_index = new_row[starts[paired.cloud_index] + paired.point_index]
+    paired = replace(
+        paired,
+        clouds=tuple(cloud for cloud, _ in augmented),
+        point_index=point_index,
+        labels=paired.labels[new_row >= 0],
+        confidences=paired.confidences[new_row >= 0],
+    )
+    return _keep_pairs(paired, point_index >= 0)
+
+
+def _keep_pairs(paired: PairedSample, is_kept: NDArray[np.bool_]) -> PairedSample:
+    """Drop pairs, (P,) bool. Grids are numbered anew, without gaps."""
+    return replace(
+        paired,
+        cloud_index=paired.cloud_index[is_kept],
+        point_index=paired.point_index[is_kept],
+        image_index=paired.image_index[is_kept],
+        pixels=paired.pixels[is_kept],
+        grid_index=np.unique(paired.grid_index[is_kept], return_inverse=True)[1].astype(np.int64),
+        superpixel_index=paired.superpixel_index[is_kept],
+    )
+
+
 def _augment_images(
     paired: PairedSample, config: PretrainConfig, generator: np.random.Generator
 ) -> PairedSample:
@@ -215,13 +250,4 @@ def _augment_images(
         )
         images = [*images, augmented]
         pixels[pairs_of_image], is_kept[pairs_of_image] = moved, is_inside
-    return replace(
-        paired,
-        images=tuple(images),
-        cloud_index=paired.cloud_index[is_kept],
-        point_index=paired.point_index[is_kept],
-        image_index=paired.image_index[is_kept],
-        pixels=pixels[is_kept],
-        grid_index=np.unique(paired.grid_index[is_kept], return_inverse=True)[1].astype(np.int64),
-        superpixel_index=paired.superpixel_index[is_kept],
-    )
+    return _keep_pairs(replace(paired, images=tuple(images), pixels=pixels), is_kept)

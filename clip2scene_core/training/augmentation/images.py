@@ -1,4 +1,4 @@
-"""Random augmentation: rotate and mirror point clouds, crop and mirror images."""
+"""Crop and mirror images at random."""
 
 from __future__ import annotations
 
@@ -16,31 +16,6 @@ _CROP_ASPECT: Final = (0.875, 1.0625)
 """Range of a crop's width / height, as a multiple of the image's."""
 _MIN_PIXELS: Final = 1024
 _MIN_SHARE: Final = 0.75
-
-
-def rotate_and_flip(
-    points: NDArray[np.float32], generator: np.random.Generator
-) -> NDArray[np.float32]:
-    """Rotate a sweep about z by a random angle and mirror x and y, each with probability 0.5.
-
-    Pixel-point pairs are indices of points, so they stay valid.
-
-    Args:
-        points: (N, 4) float32: x, y, z in metres in any frame whose z points up, intensity.
-        generator: Random generator.
-
-    Returns:
-        (N, 4) float32, a new array in a rotated and mirrored frame.
-
-    Source: CLIP2Scene (CVPR 2023), section 4.1.
-    """
-    angle_rad = generator.uniform(0, 2 * np.pi)
-    cosine, sine = np.cos(angle_rad), np.sin(angle_rad)
-    signs = np.where(generator.random(2) < 0.5, -1.0, 1.0)
-    rotation = np.array([[cosine, -sine], [sine, cosine]]) * signs[:, None]
-    augmented = points.copy()
-    augmented[:, :2] = points[:, :2] @ rotation.T
-    return augmented
 
 
 def crop_and_flip(

@@ -1,0 +1,30 @@
+import pytest
+from checkout import CONFIGS
+from separable_samples import make_config
+
+from clip2scene_core.checkpoint import load_checkpoint
+from clip2scene_core.config.parser import config_to_dict, override
+from clip2scene_core.config.pretrain import load_config
+from clip2scene_core.datasets import NuScenesDataset
+from clip2scene_core.training.pretrain.run import pretrain
+
+
+@pytest.mark.parametrize("mix", ["mix3d", "polarmix"])
+def test_everything_on_trains_and_repeats(tmp_path, tiny_nuscenes, tiny_clip, mix):
+    values = config_to_dict(load_config(CONFIGS / "pretrain_any_sensor.yaml"))["augmentation"]
+    certain = {key: 1 for key in ("own_robot", "sector_dropout", "beam_dropout", "range_dropout")}
+    values |= certain | {"mix": mix, "mix_probability": 1, "intensity_gain": 6}
+    basics = ["sweeps.min_range_m=0", "consensus.voxel_size_m=2.0", "training.batch_size=2"]
+    config = override(make_config(tiny_clip, *basics), [f"augmentation={values}"])
+    dataset, weights, losses = NuScenesDataset(tiny_nuscenes), [], []
+    for name, num_workers in (("a", 0), ("b", 1)):
+        steps = []
+        out = pretrain(
+            dataset, config, tmp_path / f"{name}.safetensors",
+            report=steps.append, num_workers=num_workers,
+        )  # fmt: skip
+        weights.append(load_checkpoint(out).student.state_dict())
+        losses.append([step.losses["total"] for step in steps])
+    assert losses[0] == losses[1]
+    assert all(0 < loss < 100 for loss in losses[0])
+    assert all(value.equal(weights[1][key]) for key, value in weights[0].items())
