@@ -88,3 +88,23 @@ def test_clouds_keep_their_range_and_chance_is_the_keys_own(tiny_nuscenes):
     batch = collate_labelled([clouds[0, 0], cloud])
     assert torch.bincount(batch.batch_index).tolist() == [len(clouds[0, 0].points), used.sum()]
     assert batch.labels[-int(used.sum()) :].tolist() == cloud.labels.tolist()
+
+
+def test_labels_follow_the_points_that_another_sensor_keeps(tiny_nuscenes):
+    dataset = NuScenesDataset(tiny_nuscenes, with_labels=True, with_images=False)
+    near = ("clouds.min_range_m=0", "clouds.augment=false")
+    whole = LabelledKeyframes(dataset, [1], make_config(*near))[0, 0]
+    assert len(set(whole.labels.tolist())) > 1
+    config = make_config(*near, "augmentation={point_dropout: 0.8, height_m: 0.5}")
+    clouds, sizes = LabelledKeyframes(dataset, [1], config), set()
+    for epoch in range(10):
+        cloud = clouds[epoch, 0]
+        # x and y stay, so they tell which point it is.
+        rows = [
+            int(np.flatnonzero((whole.points[:, :2] == point[:2]).all(axis=1))[0])
+            for point in cloud.points
+        ]
+        np.testing.assert_array_equal(cloud.labels, whole.labels[rows])
+        sizes.add(len(rows))
+    assert min(sizes) < len(whole.points)
+    np.testing.assert_array_equal(clouds[3, 0].points, clouds[3, 0].points)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from clip2scene_core.config.parser import override
 from clip2scene_core.config.pretrain import PretrainConfig
@@ -136,3 +137,68 @@ def test_superpixels_move_with_their_pairs(tiny_nuscenes):
             assert number == (u if key[2] == 0 else width + v)
     none = pair_sample(sample, config_with(), np.random.default_rng(0))
     assert not none.superpixel_index.any()
+
+
+ANY_SENSOR = (
+    "{cloud: true, height_m: 0.3, tilt_deg: 3, scale: 0.1, waves_m: 0.1, jitter_m: 0.01, "
+    "sector_dropout: 0.5, beam_dropout: 0.5, range_dropout: 0.5, point_dropout: 0.5}"
+)
+
+
+@pytest.mark.parametrize("merged", ["false", "true"])
+def test_pairs_labels_and_grids_follow_the_points_that_survive(tiny_nuscenes, merged):
+    dataset = NuScenesDataset(tiny_nuscenes)
+    loaded = dataset.load(1, [1, 2])
+    # An intensity of its own for every point of every sweep tells where it came from.
+    for number, sweep in enumerate(loaded.sweeps):
+        count = len(sweep.points)
+        sweep.points[:, 3] = (number * count + np.arange(count)) / (3 * count)
+    identify = ConsensusOfIntensity(loaded)
+    off = config_with("sweeps.count=3", f"sweeps.is_merged={merged}", "losses.grid_size_m=2.0")
+    on = override(off, [f"augmentation={ANY_SENSOR}"])
+    whole = pair_sample(loaded, off, np.random.default_rng(0), consensus=identify)
+    all_pairs = describe_pairs(whole)
+    num_dropped = 0
+    for seed in range(20):
+        paired = pair_sample(loaded, on, np.random.default_rng(seed), consensus=identify)
+        assert len(paired.labels) == sum(len(cloud) for cloud in paired.clouds)
+        everything = np.concatenate(paired.clouds)
+        np.testing.assert_array_equal(paired.labels, label_of(everything[:, 3]))
+        np.testing.assert_array_equal(paired.confidences, everything[:, 3])
+        survivors = set(everything[:, 3].tolist())
+        expected = [pair for pair in all_pairs if pair[0] in survivors]
+        assert [pair[:-1] for pair in describe_pairs(paired)] == [pair[:-1] for pair in expected]
+        grids = {
+            (new[-1], old[-1]) for new, old in zip(describe_pairs(paired), expected, strict=True)
+        }
+        assert sorted(new for new, _ in grids) == list(range(len(grids)))
+        assert len({old for _, old in grids}) == len(grids)
+        num_dropped += len(all_pairs) - len(expected)
+    assert num_dropped > 0
+
+
+def label_of(intensity):
+    return (intensity * 200).astype(np.uint8)
+
+
+class ConsensusOfIntensity:
+    """Labels the points of one keyframe by their intensities, in the order of the sweeps."""
+
+    def __init__(self, sample):
+        self._sweeps = {sweep.stamp_ns: sweep.points[:, 3] for sweep in sample.sweeps}
+
+    def label(self, points, stamp_ns):
+        intensity = self._sweeps[stamp_ns]
+        assert len(points) == len(intensity)
+        return label_of(intensity), intensity
+
+
+def describe_pairs(paired):
+    """(intensity of the point, image, pixel, grid) of every pair, in their order."""
+    return [
+        (float(paired.clouds[cloud][point, 3]), int(image), tuple(pixel.tolist()), int(grid))
+        for cloud, point, image, pixel, grid in zip(
+            paired.cloud_index, paired.point_index, paired.image_index, paired.pixels,
+            paired.grid_index, strict=True,
+        )
+    ]  # fmt: skip
