@@ -15,9 +15,16 @@ class InterruptionError(Exception):
     pass
 
 
-def test_a_killed_run_ends_where_an_unbroken_one_does(tmp_path, tiny_nuscenes):
+@pytest.mark.parametrize(
+    "assignments",
+    [
+        (),
+        ("augmentation={mix: mix3d, tilt_deg: 3}", "training.batch_size=2", "training.epochs=6"),
+    ],
+)
+def test_a_killed_run_ends_where_an_unbroken_one_does(tmp_path, tiny_nuscenes, assignments):
     dataset = NuScenesDataset(tiny_nuscenes, with_labels=True, with_images=False)
-    config, broken = make_config(), tmp_path / "b.safetensors"
+    config, broken = make_config(*assignments), tmp_path / "b.safetensors"
     unbroken = load_finetuned(finetune(dataset, config, tmp_path / "a.safetensors", None))
 
     def interrupt(step) -> None:

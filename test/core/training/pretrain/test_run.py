@@ -74,6 +74,7 @@ def test_a_data_set_opened_with_labels_is_refused(tmp_path, tiny_nuscenes, tiny_
         ("switching={granularity: point, start_epoch: 1, source: ema, unseen_points: true}",),
         ("losses={semantic: none, contrastive: ppkt, contrastive_pairs: 8}",),
         ("consensus.voxel_size_m=2.0", "losses.weigh_by_confidence=true", "sweeps.count=2"),
+        ("augmentation={beam_dropout: 1, mix: polarmix, mix_probability: 1}", "sweeps.count=2"),
         pytest.param(("losses={contrastive: slidr, superpixels: 9}",), marks=needs_scikit_image),
     ],
 )
