@@ -59,7 +59,7 @@ class LabelledWriter:
 
     Args:
         writer: The bag, open.
-        sync: Has the map's frame and the intensity scale, which is undone in what is written.
+        sync: Has the map's frame.
         map_period_s: Seconds of bag time between two maps.
         viewer: Shown every labelled cloud and every map; None shows nothing.
     """
@@ -94,7 +94,7 @@ class LabelledWriter:
     ) -> None:
         """Write a labelled sweep with its input's header, and before it a new legend."""
         self._announce(cloud.vocabulary, now_ns)
-        array = labelled_cloud_array(cloud, self._sync.intensity_scale)
+        array = labelled_cloud_array(cloud, synchronized.intensity_scale)
         self._newest_sweep_ns = cloud.stamp_ns
         self._write(
             POINTS_TOPIC, cloud_message(array, synchronized.header), now_ns, is_latched=False

@@ -21,6 +21,7 @@ from clip2scene_ros.messages.decode import (
     points_from_cloud,
 )
 from clip2scene_ros.messages.point_times import point_times
+from clip2scene_ros.sync.intensity import IntensityScale
 from clip2scene_ros.sync.sweeps import Rejection, RejectionKind, SynchronizedSweep
 
 
@@ -34,7 +35,7 @@ class PendingCloud:
         at_ns: Stamp in nanoseconds.
         arrival_ns: Time of arrival by the synchronizer's clock, in nanoseconds.
         arrived_s: Time of arrival by a steady clock, in seconds.
-        intensity_scale: The LiDAR's largest intensity.
+        intensity: Divides the intensities.
         header: std_msgs/Header of the message, with the overriding frame if there is one.
     """
 
@@ -43,7 +44,7 @@ class PendingCloud:
     at_ns: int
     arrival_ns: int
     arrived_s: float
-    intensity_scale: float
+    intensity: IntensityScale
     header: Any
 
     @property
@@ -51,14 +52,28 @@ class PendingCloud:
         """Topic and stamp, for error messages."""
         return f"{self.topic} at {self.at_ns / NANOSECONDS:.6f}"
 
-    @cached_property
+    @property
     def points(self) -> NDArray[np.float32]:
         """(N, 4) float32 points, decoded once.
 
         Raises:
             CloudError: As `points_from_cloud`.
         """
-        return points_from_cloud(self.message, self.intensity_scale)
+        return self._decoded[0]
+
+    @property
+    def intensity_scale(self) -> float:
+        """What the points' intensities were divided by.
+
+        Raises:
+            CloudError: As `points_from_cloud`.
+        """
+        return self._decoded[1]
+
+    @cached_property
+    def _decoded(self) -> tuple[NDArray[np.float32], float]:
+        points = points_from_cloud(self.message, intensity_scale=1.0)
+        return points, self.intensity.divide(points)
 
     @cached_property
     def offsets_s(self) -> NDArray[np.float64]:
@@ -163,6 +178,7 @@ class SweepMatch:
             cameras=tuple(views),
             camera_frames=tuple(frames),
             header=cloud.header,
+            intensity_scale=cloud.intensity_scale,
             follows_time_jump=follows_time_jump,
             wait_s=begin_s - cloud.arrived_s,
             decode_s=time.monotonic() - begin_s,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.sample import CameraView, Sweep
+from clip2scene_ros.sync.intensity import AUTO, check_intensity_scale
 from clip2scene_ros.sync.poses import POSE_SOURCES
 
 ZERO_STAMPS: Final = ("reject", "arrival")
@@ -64,7 +65,7 @@ class SyncOptions:
         pose_wait_s: Longest wait of a sweep for a pose at or after its stamp, in seconds.
         on_missing_pose: What happens to a sweep whose pose did not come: "drop", or "single": it is
             labelled without cameras and does not enter the map.
-        intensity_scale: The LiDAR's largest intensity.
+        intensity_scale: The LiDAR's largest intensity, or "auto": see `IntensityScale`.
         zero_stamp: What happens to a message with stamp 0: "reject" or "arrival", which takes the
             time of arrival.
         extrinsics_file: YAML file of rigid transforms, if there is no /tf_static.
@@ -84,7 +85,7 @@ class SyncOptions:
     max_wait_s: float = 0.1
     pose_wait_s: float = 1.0
     on_missing_pose: str = "drop"
-    intensity_scale: float = 255.0
+    intensity_scale: float | str = AUTO
     zero_stamp: str = "reject"
     extrinsics_file: Path | None = None
     rigid_extrinsics: bool = True
@@ -110,8 +111,7 @@ class SyncOptions:
             )
         if min(self.tolerance_s, self.max_wait_s, self.pose_wait_s) < 0:
             raise ValueError("tolerance_s, max_wait_s and pose_wait_s must not be negative")
-        if not self.intensity_scale > 0:
-            raise ValueError(f"intensity_scale must be positive, got {self.intensity_scale}")
+        check_intensity_scale(self.intensity_scale)
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,7 @@ class SynchronizedSweep:
         camera_frames: Name of the frame of each view.
         header: std_msgs/Header of the cloud, with the overriding frame if there is one; the
             labelled cloud has the same.
+        intensity_scale: What the intensities were divided by; outputs multiply by it.
         follows_time_jump: Time ran backwards since the sweep before; the map must be forgotten.
         wait_s: Seconds from the cloud's arrival until it is decoded, by a steady clock.
         decode_s: Seconds that decoding the cloud and its images took.
@@ -137,6 +138,7 @@ class SynchronizedSweep:
     cameras: tuple[CameraView, ...]
     camera_frames: tuple[str, ...]
     header: Any
+    intensity_scale: float
     follows_time_jump: bool
     wait_s: float
     decode_s: float

@@ -15,6 +15,7 @@ from clip2scene_ros.messages.decode import NANOSECONDS, CloudError, stamp_ns
 from clip2scene_ros.sync.camera_buffer import CameraBuffer
 from clip2scene_ros.sync.camera_info_files import load_camera_infos
 from clip2scene_ros.sync.extrinsics import POINTS, load_extrinsics, parse_frame_overrides
+from clip2scene_ros.sync.intensity import IntensityScale
 from clip2scene_ros.sync.pending import MatchedImage, PendingCloud, SweepMatch
 from clip2scene_ros.sync.poses import NoExtrinsicsError, SensorPoses
 from clip2scene_ros.sync.sweeps import (
@@ -81,6 +82,7 @@ class SweepSynchronizer:
         )
         if options.extrinsics_file is not None:
             self._poses.add_static(load_extrinsics(options.extrinsics_file))
+        self._intensity = IntensityScale(options.intensity_scale)
         self._waiting: deque[PendingCloud] = deque()
         frames = parse_frame_overrides(options.frame_overrides, profile.cameras)
         self._cloud_frame = frames.get(POINTS)
@@ -125,7 +127,7 @@ class SweepSynchronizer:
                     at_ns=at_ns,
                     arrival_ns=now_ns,
                     arrived_s=time.monotonic(),
-                    intensity_scale=self.options.intensity_scale,
+                    intensity=self._intensity,
                     header=type(message.header)(stamp=message.header.stamp, frame_id=frame_id),
                 )
             )

@@ -31,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fixed-frame", help="frame of the map; by default the bag's layout's, or map"
     )
     parser.add_argument(
-        "--intensity-scale", type=float, help="the LiDAR's largest intensity, likewise"
+        "--intensity-scale",
+        type=_intensity_scale,
+        metavar="auto|NUMBER",
+        help="the LiDAR's largest intensity; by default the bag's layout's, or auto: by the clouds",
     )
     parser.add_argument("--base-frame", default="base_link", help="frame of the robot")
     parser.add_argument(
@@ -102,6 +105,15 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"labelled bag: {arguments.out}")
     if arguments.rrd is not None:
         print(f"recording: {arguments.rrd} (open it with 'rerun')")
+
+
+def _intensity_scale(text: str) -> float | str:
+    if text == "auto":
+        return text
+    try:
+        return float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be auto or a number, got '{text}'") from error
 
 
 def _make_viewer(arguments: argparse.Namespace) -> RerunLog | None:

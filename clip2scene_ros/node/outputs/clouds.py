@@ -82,7 +82,10 @@ class SegmentPublishers:
         values, outgoing = self._values, []
         if has_subscribers(self._points) or not values.is_lazy:
             points = labelled_cloud_array(
-                cloud, values.intensity_scale, values.output_layout, values.include_intensity
+                cloud,
+                synchronized.intensity_scale,
+                values.output_layout,
+                values.include_intensity,
             )
             outgoing.append((self._points, cloud_message(points, synchronized.header)))
         if cloud.similarities is not None and (has_subscribers(self._query) or not values.is_lazy):

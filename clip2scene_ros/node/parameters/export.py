@@ -64,7 +64,7 @@ def _prefix(row: ParameterRow) -> str:
 def _yaml_lines(row: ParameterRow, indent: str) -> Iterator[str]:
     text = row.description
     if row.limits:
-        text += f" {'One of ' if row.choices else ''}{row.limits}."
+        text += f" {'One of ' if row.choices and not row.within else ''}{row.limits}."
     if row.dynamic:
         text += " At run time."
     width = _YAML_WIDTH - len(indent) - 2

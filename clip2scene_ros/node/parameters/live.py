@@ -253,10 +253,14 @@ def _wanted(row: ParameterRow) -> str:
 
 
 def _descriptor(row: ParameterRow) -> ParameterDescriptor:
-    descriptor = ParameterDescriptor(description=row.description, read_only=not row.dynamic)
+    descriptor = ParameterDescriptor(
+        description=row.description,
+        read_only=not row.dynamic,
+        dynamic_typing=row.is_number_or_text,
+    )
     if row.choices:
         descriptor.additional_constraints = f"One of {row.limits}."
-    if row.within:
+    if row.within and not row.is_number_or_text:
         low, high = row.within
         if isinstance(row.default, int):
             descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]

@@ -22,7 +22,8 @@ class ParameterRow:
         default: Value of a node that is started without this parameter.
         description: Sentences for people, units in brackets.
         within: Least and greatest value; None without limits.
-        choices: Texts that the value may be; () without limits.
+        choices: Texts that the value may be; () without limits. Beside `within`, the value is one
+            of them or a number within.
         dynamic: The value may change while the node runs; other parameters are read-only.
         empty_list: Value that stands for an empty list in ROS, where an empty list has no type;
             None for a parameter that is no list.
@@ -52,6 +53,11 @@ class ParameterRow:
             return value
         return () if list(value) == self.empty_list else tuple(value)
 
+    @property
+    def is_number_or_text(self) -> bool:
+        """Whether the value is a number or a text; in ROS its type is then dynamic."""
+        return bool(self.choices and self.within)
+
     def check(self, value: Any) -> None:
         """Check a value by itself.
 
@@ -59,11 +65,13 @@ class ParameterRow:
             ParameterError: If it is none of the choices, out of range, or a list that holds an
                 empty text.
         """
-        if self.choices and value not in self.choices:
+        if self.is_number_or_text:
+            self._check_number_or_text(value)
+        elif self.choices and value not in self.choices:
             raise ParameterError(
                 f"parameter '{self.name}' must be one of {', '.join(self.choices)}, got '{value}'"
             )
-        if self.within and not self.within[0] <= value <= self.within[1]:
+        elif self.within and not self.within[0] <= value <= self.within[1]:
             raise ParameterError(
                 f"parameter '{self.name}' must be in [{self.within[0]}, {self.within[1]}], "
                 f"got {value}"
@@ -73,12 +81,22 @@ class ParameterRow:
                 f"parameter '{self.name}' holds an empty text beside others; [''] alone means none"
             )
 
+    def _check_number_or_text(self, value: Any) -> None:
+        assert self.within is not None
+        if value in self.choices:
+            return
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not self.within[0] <= value <= self.within[1]:
+            raise ParameterError(
+                f"parameter '{self.name}' must be {' or '.join(self.choices)} or a number in "
+                f"[{self.within[0]}, {self.within[1]}], got {value!r}"
+            )
+
     @property
     def limits(self) -> str:
-        """Range or choices for people; "" without limits."""
-        if self.within:
-            return f"{self.within[0]:g} to {self.within[1]:g}"
-        return ", ".join(self.choices)
+        """Range, choices or both for people; "" without limits."""
+        span = [f"{self.within[0]:g} to {self.within[1]:g}"] if self.within else []
+        return " or ".join([", ".join(self.choices), *span] if self.choices else span)
 
 
 def parameter(

@@ -10,6 +10,7 @@ from typing import Final
 
 from clip2scene_ros.messages.cloud_layouts import LAYOUTS
 from clip2scene_ros.node.parameters.row import ParameterError, parameter, rows_of
+from clip2scene_ros.sync.intensity import AUTO
 from clip2scene_ros.sync.topics import NUSCENES_CAMERAS
 
 
@@ -148,8 +149,13 @@ class NodeParameters:
         within=(0, 5),
         dynamic=True,
     )
-    intensity_scale: float = parameter(
-        "intensity_scale", 255.0, "The sensor's largest intensity.", within=(1e-6, 1e6)
+    intensity_scale: float | str = parameter(
+        "intensity_scale",
+        AUTO,
+        "The sensor's largest intensity; auto reads off the clouds whether it is 1, 255, 4095 or "
+        "65535.",
+        within=(1e-6, 1e6),
+        choices=(AUTO,),
     )
     fixed_frame: str = parameter(
         "fixed_frame", "map", "Frame of the map, in which the vehicle moves: map, or odom."

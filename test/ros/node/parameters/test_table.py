@@ -15,6 +15,7 @@ from rclpy.parameter import Parameter
 from clip2scene_ros.node.background import Background
 from clip2scene_ros.node.parameters.export import parameters_markdown, parameters_yaml
 from clip2scene_ros.node.parameters.live import LiveParameters
+from clip2scene_ros.node.parameters.options import sync_options
 from clip2scene_ros.node.parameters.row import ParameterError
 from clip2scene_ros.node.parameters.table import ROWS, NodeParameters
 
@@ -101,12 +102,21 @@ def test_a_template_may_ask_for_capitals():
         ({"cameras": ["front", ""]}, "'cameras' holds an empty text beside others"),
         ({"tf_timeout": float("nan")}, r"'tf_timeout' must be in \[0.0, 10.0\], got nan"),
         ({"camera_image_topic": "/image"}, "'camera_image_topic' must contain {camera}"),
+        ({"intensity_scale": "full"}, r"'intensity_scale' must be auto or a number in \[1e-06, "),
+        ({"intensity_scale": 0.0}, r"'intensity_scale' must be auto or a number in .*, got 0.0"),
+        ({"intensity_scale": True}, r"'intensity_scale' must be auto or a number in .*, got True"),
         ({"cameras": ["front", "front"]}, "'cameras' names one twice"),
     ],
 )
 def test_a_bad_value_is_refused_with_the_reason(make_node, given, complaint):
     with pytest.raises(ParameterError, match=complaint.replace("{", r"\{")):
         declare_parameters(make_node(**given))
+
+
+@pytest.mark.parametrize("text", ["auto", "255", "255.0", "4095.5"])
+def test_the_intensity_scale_is_auto_or_a_number_of_any_type(make_node, text):
+    values = declare_parameters(make_node(["-p", f"intensity_scale:={text}"]))
+    assert str(sync_options(values).intensity_scale) in (text, f"{text}.0")
 
 
 def test_an_empty_list_is_refused_with_the_way_to_write_none(make_node):
