@@ -1,14 +1,52 @@
-"""The step that the live node and the bag replay share: one synchronized sweep gets its labels."""
+"""The step that the live node and the bag replay share: one synchronized sweep gets its labels.
+
+With them comes what is known of the sensor: how it sits, and what is odd about its clouds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from clip2scene_core.inference.labelled_cloud import LabelledCloud
 from clip2scene_core.inference.online import OnlineSegmenter
+from clip2scene_core.preprocessing.ground import Ground
+from clip2scene_core.preprocessing.statistics import MAX_TILT_DEG, describe_ground
 from clip2scene_core.sample import CameraView
 from clip2scene_ros.sync.sweeps import SynchronizedSweep
+
+LEVELS: Final = {"auto": None, "on": True, "off": False}
+"""What users type, and what it is in `OnlineOptions.level`; auto is as the student was trained."""
+
+_NO_GROUND: Final = describe_ground(None)
+
+
+@dataclass(frozen=True)
+class SensorFacts:
+    """What one labelled sweep says of its sensor.
+
+    Attributes:
+        ground: The ground that levelled the sweep; None if there was none, or it was not levelled.
+        is_levelled: The student saw the sweep levelled.
+        without_extrinsics: What it means that the extrinsics are not known; "" if they are, or if
+            they do not matter because nothing is levelled.
+        notes: What is odd about the sweep, in a few words each.
+        intensity_scale: What the intensities were divided by.
+    """
+
+    ground: Ground | None
+    is_levelled: bool
+    without_extrinsics: str
+    notes: tuple[str, ...]
+    intensity_scale: float
+
+    def __str__(self) -> str:
+        return describe_ground(self.ground) if self.is_levelled else "clouds are not levelled"
 
 
 def label_sweep(
@@ -31,3 +69,48 @@ def label_sweep(
         segmenter.reset()
     labelled = segmenter.segment(synchronized.sweep, cameras)
     return replace(labelled, points=synchronized.points)
+
+
+def describe_sensor(
+    cloud: LabelledCloud, synchronized: SynchronizedSweep, base_frame: str, may_level: bool
+) -> SensorFacts:
+    """Gather what a labelled sweep says of its sensor.
+
+    Args:
+        cloud: The labelled sweep.
+        synchronized: The sweep that it comes from.
+        base_frame: Frame of the robot, whose z points up.
+        may_level: Levelling would help: a student labels, and the user did not switch it off.
+    """
+    T_base_lidar, frame = synchronized.sweep.T_base_lidar, synchronized.header.frame_id
+    is_levelled = cloud.ground is not None or _NO_GROUND in cloud.notes
+    without_extrinsics, notes = "", cloud.notes
+    if is_levelled and T_base_lidar is None:
+        without_extrinsics = (
+            f"{base_frame} <- {frame or 'a cloud without a frame'} is not known; z of the LiDAR is "
+            f"taken as up"
+        )
+        if cloud.ground is None:  # with a ground below it, z is up
+            notes = (*notes, without_extrinsics)
+    elif may_level and not is_levelled and T_base_lidar is not None:
+        tilt_deg = _tilt_deg(T_base_lidar)
+        if tilt_deg > MAX_TILT_DEG:
+            notes = (
+                *notes,
+                f"{frame} is tilted by {tilt_deg:.0f} degrees in {base_frame}, but clouds are not "
+                f"levelled; set level to on",
+            )
+    return SensorFacts(
+        cloud.ground, is_levelled, without_extrinsics, notes, synchronized.intensity_scale
+    )
+
+
+def lasting_notes(sweeps: Collection[SensorFacts]) -> tuple[str, ...]:
+    """List the notes that half of the sweeps share, the most frequent ones first."""
+    counts = Counter(note for facts in sweeps for note in facts.notes)
+    return tuple(note for note, count in counts.most_common() if 2 * count >= len(sweeps))
+
+
+def _tilt_deg(T_base_lidar: NDArray[np.float64]) -> float:
+    """Angle between the z axes of both frames, degrees."""
+    return float(np.degrees(np.arccos(np.clip(T_base_lidar[2, 2], -1, 1))))

@@ -21,7 +21,7 @@ from clip2scene_ros.bags.io import BagError, create_bag, open_bag, read_messages
 from clip2scene_ros.bags.labelled_writer import OWN_TOPICS, LabelledWriter, Viewer
 from clip2scene_ros.bags.messages import read_message
 from clip2scene_ros.bags.profile import profile_of
-from clip2scene_ros.labelling import label_sweep
+from clip2scene_ros.labelling import SensorFacts, describe_sensor, label_sweep, lasting_notes
 from clip2scene_ros.messages.decode import NANOSECONDS
 from clip2scene_ros.sync.inputs import find_input, inputs_of
 from clip2scene_ros.sync.sweeps import SynchronizedSweep, SyncOptions
@@ -78,6 +78,8 @@ class ReplaySummary:
         seconds: Wall time of the whole replay.
         rejections: Number of rejections by kind.
         reasons: The first reason of each kind.
+        sensor: What the last labelled sweep says of its sensor; None if a node labelled.
+        notes: What is odd about at least half of the sweeps.
     """
 
     num_clouds: int
@@ -86,6 +88,8 @@ class ReplaySummary:
     seconds: float
     rejections: Mapping[str, int]
     reasons: Mapping[str, str]
+    sensor: SensorFacts | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def num_labelled(self) -> int:
@@ -160,6 +164,8 @@ def segment_bag(
         time.perf_counter() - started,
         dict(replay.rejections),
         replay.reasons,
+        replay.sensor_facts[-1],
+        lasting_notes(replay.sensor_facts),
     )
 
 
@@ -189,6 +195,7 @@ class _Replay:
         self.num_clouds = 0
         self.num_points = 0
         self.latencies_ms: list[float] = []
+        self.sensor_facts: list[SensorFacts] = []
         self.rejections: Counter[str] = Counter()
         self.reasons: dict[str, str] = {}
 
@@ -246,6 +253,9 @@ class _Replay:
         self._output.write_cloud(cloud, synchronized, self._now_ns)
         self.latencies_ms.append(1000 * (time.perf_counter() - started))
         self.num_points += len(cloud.points)
+        options, base_frame = self._segmenter.options, self._synchronizer.options.base_frame
+        may_level = options.mode != "camera" and options.level is not False
+        self.sensor_facts.append(describe_sensor(cloud, synchronized, base_frame, may_level))
         self._output.write_due_map(self._segmenter.map, self._now_ns)
 
     def _change_prompts(self, sweep_ns: int) -> None:

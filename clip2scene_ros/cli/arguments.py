@@ -48,6 +48,12 @@ def add_segmenter_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", default="small", help="student checkpoint, or small")
     parser.add_argument("--teacher", help="CLIP; by default the one that taught the student")
     add_camera_arguments(parser)
+    parser.add_argument(
+        "--level",
+        choices=("auto", "on", "off"),
+        default="auto",
+        help="turn clouds by extrinsics and ground until z is up; auto: as the student was trained",
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     add_threads_argument(parser)
@@ -103,6 +109,7 @@ def make_segmenter(arguments: argparse.Namespace) -> OnlineSegmenter:
     from clip2scene_core.device import use_threads
     from clip2scene_core.inference.online import load_online_segmenter
     from clip2scene_core.inference.options import OnlineOptions
+    from clip2scene_ros.labelling import LEVELS
 
     use_threads(arguments.threads)
     options = OnlineOptions(
@@ -111,6 +118,7 @@ def make_segmenter(arguments: argparse.Namespace) -> OnlineSegmenter:
         key_smoothing=not arguments.no_key_smoothing,
         device=arguments.device,
         precision=arguments.precision,
+        level=LEVELS[arguments.level],
     )
     return load_online_segmenter(
         arguments.weights, arguments.prompts, options=options, teacher=arguments.teacher

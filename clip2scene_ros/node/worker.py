@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from clip2scene_core.inference.online import MissingCamerasError, OnlineSegmenter
 from clip2scene_core.prompts.vocabulary import Vocabulary
-from clip2scene_ros.labelling import label_sweep
+from clip2scene_ros.labelling import describe_sensor, label_sweep
 from clip2scene_ros.messages.decode import stamp_ns
+from clip2scene_ros.node.health.sensor import SensorLog
 from clip2scene_ros.node.health.statistics import SweepRecord
 from clip2scene_ros.node.outputs.outputs import NodeOutputs
 from clip2scene_ros.node.outputs.timing import SweepTiming
@@ -60,6 +61,7 @@ class SegmentWorker:
         self._record = record
         self._now_ns = now_ns
         self._values = values
+        self._sensor_log = SensorLog()
         self._map_due_s = 0.0
         self._newest_stamp: Any = None
         self._mapped: tuple[Vocabulary, Any] | None = None
@@ -143,7 +145,10 @@ class SegmentWorker:
             latency_s=(self._now_ns() - stamp_ns(synchronized.header)) * 1e-9,
         )
         self._outputs.timing.publish(timing)
-        self._record.add_labelled(cloud, [view.name for view in cameras], timing)
+        may_level = values.mode != "camera" and values.level != "off"
+        sensor = describe_sensor(cloud, synchronized, values.base_frame, may_level)
+        self._sensor_log.update(sensor)
+        self._record.add_labelled(cloud, [view.name for view in cameras], timing, sensor)
         self._newest_stamp = synchronized.header.stamp
 
     def _miss_cameras(self, synchronized: SynchronizedSweep, least: int, outcome: str) -> None:

@@ -95,6 +95,21 @@ class PendingCloud:
 
 
 @dataclass(frozen=True)
+class Wait:
+    """How long a cloud has waited.
+
+    Attributes:
+        now_ns: Time now, in nanoseconds.
+        is_over: The wait for images is over.
+        is_over_for_poses: The wait for poses is over.
+    """
+
+    now_ns: int
+    is_over: bool
+    is_over_for_poses: bool
+
+
+@dataclass(frozen=True)
 class MatchedImage:
     """One camera's image for one sweep.
 
@@ -133,6 +148,7 @@ class SweepMatch:
     Attributes:
         cloud: The cloud.
         T_fixed_lidar: (4, 4) float64 at the cloud's stamp; all NaN if the pose is missing.
+        T_base_lidar: (4, 4) float64 at the cloud's stamp; None if the extrinsics are not known.
         motion: Motion of the LiDAR during the sweep; None does not deskew.
         images: At most one for each camera.
         left_out: Reasons why other cameras have no image or the pose is missing.
@@ -141,6 +157,7 @@ class SweepMatch:
 
     cloud: PendingCloud
     T_fixed_lidar: NDArray[np.float64]
+    T_base_lidar: NDArray[np.float64] | None
     motion: SweepMotion | None
     images: tuple[MatchedImage, ...]
     left_out: tuple[Rejection, ...]
@@ -173,7 +190,7 @@ class SweepMatch:
                 reason = f"{cloud.where}: {image.camera}: {error}"
                 left_out.append(Rejection(kind, reason, image.camera))
         synchronized = SynchronizedSweep(
-            sweep=Sweep(at_stamp, self.T_fixed_lidar, cloud.at_ns),
+            sweep=Sweep(at_stamp, self.T_fixed_lidar, cloud.at_ns, T_base_lidar=self.T_base_lidar),
             points=points,
             cameras=tuple(views),
             camera_frames=tuple(frames),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clip2scene_core.geometry.transform_tree import TransformError
 from clip2scene_ros.messages.decode import NANOSECONDS, CloudError, stamp_ns
@@ -16,7 +17,7 @@ from clip2scene_ros.sync.camera_buffer import CameraBuffer
 from clip2scene_ros.sync.camera_info_files import load_camera_infos
 from clip2scene_ros.sync.extrinsics import POINTS, load_extrinsics, parse_frame_overrides
 from clip2scene_ros.sync.intensity import IntensityScale
-from clip2scene_ros.sync.pending import MatchedImage, PendingCloud, SweepMatch
+from clip2scene_ros.sync.pending import MatchedImage, PendingCloud, SweepMatch, Wait
 from clip2scene_ros.sync.poses import NoExtrinsicsError, SensorPoses
 from clip2scene_ros.sync.sweeps import (
     Rejection,
@@ -28,21 +29,6 @@ from clip2scene_ros.sync.time_jumps import TimeJumpDetector
 from clip2scene_ros.sync.topics import Profile
 
 _MAX_WAITING: Final = 100
-
-
-@dataclass(frozen=True)
-class _Wait:
-    """How long a cloud has waited.
-
-    Attributes:
-        now_ns: Time now, in nanoseconds.
-        is_over: The wait for images is over.
-        is_over_for_poses: The wait for poses is over.
-    """
-
-    now_ns: int
-    is_over: bool
-    is_over_for_poses: bool
 
 
 class SweepSynchronizer:
@@ -310,13 +296,14 @@ class SweepSynchronizer:
     ) -> SweepMatch | Rejection | None:
         """Match a cloud with its pose and images; None while it has to wait."""
         waited_s = (now_ns - cloud.arrival_ns) / NANOSECONDS
-        wait = _Wait(
+        wait = Wait(
             now_ns,
             is_last or waited_s > self.options.max_wait_s,
             is_last or waited_s > self.options.pose_wait_s,
         )
         lidar_frame = cloud.header.frame_id
         try:
+            T_base_lidar = self._extrinsics_of(cloud, wait)
             T_fixed_lidar = self._poses.T_fixed_sensor(
                 lidar_frame, lidar_frame, cloud.at_ns, now_ns
             )
@@ -328,11 +315,11 @@ class SweepSynchronizer:
         except NoExtrinsicsError as error:
             if not wait.is_over_for_poses:
                 return None
-            return self._without_pose(cloud, RejectionKind.NO_EXTRINSICS, error)
+            return self._without_pose(cloud, RejectionKind.NO_EXTRINSICS, error, wait)
         except TransformError as error:
             if not wait.is_over_for_poses and error.kind != "past":
                 return None
-            return self._without_pose(cloud, RejectionKind.NO_POSE, error)
+            return self._without_pose(cloud, RejectionKind.NO_POSE, error, wait)
         images, left_out = [], []
         for camera in self.options.cameras:
             image = self._match_image(camera, cloud, wait)
@@ -343,22 +330,36 @@ class SweepSynchronizer:
                 left_out.append(Rejection(RejectionKind.CAMERA, reason, camera))
             else:
                 images.append(image)
+        num_jumps = self._time_jumps.num_jumps
         return SweepMatch(
-            cloud, T_fixed_lidar, motion, tuple(images), tuple(left_out), self._time_jumps.num_jumps
+            cloud, T_fixed_lidar, T_base_lidar, motion, tuple(images), tuple(left_out), num_jumps
         )
 
+    def _extrinsics_of(self, cloud: PendingCloud, wait: Wait) -> NDArray[np.float64] | None:
+        """Find how the LiDAR sits on the robot; None if unknown. Raises if it may still come."""
+        try:
+            return self._poses.T_base_sensor(cloud.header.frame_id, cloud.at_ns, wait.now_ns)
+        except NoExtrinsicsError:
+            return None
+        except TransformError as error:
+            if error.kind == "future" and not wait.is_over_for_poses:
+                raise
+            return None
+
     def _without_pose(
-        self, cloud: PendingCloud, kind: RejectionKind, error: LookupError
+        self, cloud: PendingCloud, kind: RejectionKind, error: LookupError, wait: Wait
     ) -> SweepMatch | Rejection:
         rejection = Rejection(kind, f"{cloud.where}: {error}")
         if self.options.on_missing_pose == "drop":
             return rejection
         # NaN instead of the identity: a point that is placed by this pose must not look right.
         unknown_pose = np.full((4, 4), np.nan)
-        return SweepMatch(cloud, unknown_pose, None, (), (rejection,), self._time_jumps.num_jumps)
+        T_base_lidar = self._extrinsics_of(cloud, replace(wait, is_over_for_poses=True))
+        num_jumps = self._time_jumps.num_jumps
+        return SweepMatch(cloud, unknown_pose, T_base_lidar, None, (), (rejection,), num_jumps)
 
     def _match_image(
-        self, camera: str, cloud: PendingCloud, wait: _Wait
+        self, camera: str, cloud: PendingCloud, wait: Wait
     ) -> MatchedImage | str | None:
         """Find the camera's nearest image; a reason if it has none, None while it may come."""
         buffer = self._cameras[camera]

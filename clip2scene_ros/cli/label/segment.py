@@ -13,6 +13,7 @@ from tqdm import tqdm
 from clip2scene_ros.cli.arguments import add_segmenter_arguments, make_segmenter
 
 if TYPE_CHECKING:
+    from clip2scene_ros.bags.segment import ReplaySummary
     from clip2scene_ros.viewers.rerun import RerunLog
 
 SUMMARY = "label the clouds of a ROS 2 bag by words, without ROS"
@@ -102,9 +103,20 @@ def run(arguments: argparse.Namespace) -> None:
         f"{summary.sweeps_per_second:.1f} sweeps/s, latency {summary.latency_median_ms:.0f} ms "
         f"(95 %: {summary.latency_p95_ms:.0f} ms)"
     )
+    _print_sensor(summary)
     print(f"labelled bag: {arguments.out}")
     if arguments.rrd is not None:
         print(f"recording: {arguments.rrd} (open it with 'rerun')")
+
+
+def _print_sensor(summary: ReplaySummary) -> None:
+    sensor = summary.sensor
+    if sensor is None:
+        return
+    print(f"{sensor}; intensity_scale {sensor.intensity_scale:g}")
+    for note in dict.fromkeys((sensor.without_extrinsics, *summary.notes)):
+        if note:
+            print(f"note: {note}", file=sys.stderr)
 
 
 def _intensity_scale(text: str) -> float | str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from clip2scene_ros.node.health.diagnostics import ERROR, OK, WARN, Item
+from clip2scene_ros.node.health.sensor import sensor_item
 from clip2scene_ros.node.health.statistics import WINDOW_S, Recent, SweepRecord
 from clip2scene_ros.node.parameters.table import NodeParameters
 from clip2scene_ros.node.subscription import SensorSubscription
@@ -63,10 +64,11 @@ class NodeHealth:
         return self._read_values()
 
     def items(self) -> list[Item]:
-        """Judge LiDAR, cameras, poses, inference, prompts and map, in this order."""
+        """Judge LiDAR, its place, cameras, poses, inference, prompts and map, in this order."""
         recent = self._record.recent()
         return [
             self._lidar(recent),
+            sensor_item([facts.sensor for facts in recent.labelled], self._values.level),
             *self._cameras(recent),
             self._poses(recent),
             self._inference(recent),

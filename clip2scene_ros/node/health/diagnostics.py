@@ -29,6 +29,7 @@ class Item:
         values: Numbers and names by key.
         is_waited_for: It has not worked since the start. The log reports it as a fault only after
             ten seconds, because nodes need time to start and to find each other.
+        is_said_once: The log repeats it only when the message is another one.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Item:
     message: str
     values: Mapping[str, object] = field(default_factory=dict)
     is_waited_for: bool = False
+    is_said_once: bool = False
 
 
 class DiagnosticsReporter:
@@ -50,7 +52,7 @@ class DiagnosticsReporter:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 1)
-        self._logged: dict[str, tuple[bytes, float]] = {}
+        self._logged: dict[str, tuple[bytes, float, str]] = {}
         self._waiting_since_s: dict[str, float] = {}
 
     def report(self, items: Iterable[Item]) -> None:
@@ -84,13 +86,16 @@ class DiagnosticsReporter:
                 self._node.get_logger().info(f"{item.name}: waiting: {item.message}")
             if now_s - self._waiting_since_s[item.name] < _PATIENCE_S:
                 return
-        level, at_s = self._logged.get(item.name, (OK, 0.0))
+        level, at_s, message = self._logged.get(item.name, (OK, 0.0, ""))
+        is_due = now_s - at_s > _LOG_AGAIN_S
+        if item.is_said_once:
+            is_due = is_due and item.message != message
         if item.level == OK:
             if level != OK:
                 self._node.get_logger().info(f"{item.name}: works again")
-                self._logged[item.name] = (OK, now_s)
-        elif item.level != level or now_s - at_s > _LOG_AGAIN_S:
-            self._logged[item.name] = (item.level, now_s)
+                self._logged[item.name] = (OK, now_s, item.message)
+        elif item.level != level or is_due:
+            self._logged[item.name] = (item.level, now_s, item.message)
             # Two calls, not one function in a variable: rclpy ties a call site to one severity.
             if item.level == ERROR:
                 self._node.get_logger().error(f"{item.name}: {item.message}")

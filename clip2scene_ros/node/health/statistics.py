@@ -17,6 +17,7 @@ from clip2scene_ros.sync.sweeps import Rejection, RejectionKind
 
 if TYPE_CHECKING:
     from clip2scene_core.inference.labelled_cloud import LabelledCloud
+    from clip2scene_ros.labelling import SensorFacts
 
 WINDOW_S: Final = 10.0
 """Period of rates, ratios and times: long enough for several sweeps of a slow segmenter."""
@@ -35,6 +36,7 @@ class LabelledFacts:
         num_not_finite: Points with a coordinate that is NaN or infinite.
         num_unlabelled: Points without a label, for any reason.
         cameras: Names of the cameras whose views were used.
+        sensor: How the LiDAR sits, and what is odd about the sweep.
     """
 
     timing: SweepTiming
@@ -42,6 +44,7 @@ class LabelledFacts:
     num_not_finite: int
     num_unlabelled: int
     cameras: tuple[str, ...]
+    sensor: SensorFacts
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,11 @@ class SweepRecord:
         self.last_labelled_s = self._begin_s
 
     def add_labelled(
-        self, cloud: LabelledCloud, cameras: Iterable[str], timing: SweepTiming
+        self,
+        cloud: LabelledCloud,
+        cameras: Iterable[str],
+        timing: SweepTiming,
+        sensor: SensorFacts,
     ) -> None:
         """Count a labelled sweep that was published.
 
@@ -111,6 +118,7 @@ class SweepRecord:
             cloud: N labelled points.
             cameras: Names of the cameras whose views were used.
             timing: Times of the stages.
+            sensor: What the sweep says of its sensor.
         """
         facts = LabelledFacts(
             timing,
@@ -118,6 +126,7 @@ class SweepRecord:
             int((~np.isfinite(cloud.points[:, :3]).all(axis=1)).sum()),
             int((cloud.labels == IGNORE_LABEL).sum()),
             tuple(cameras),
+            sensor,
         )
         with self._lock:
             self.num_labelled += 1

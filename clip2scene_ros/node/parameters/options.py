@@ -12,6 +12,7 @@ from clip2scene_core.inference.online import OnlineSegmenter, load_online_segmen
 from clip2scene_core.inference.options import OnlineOptions
 from clip2scene_core.prompts.prompt_set import PromptSet, load_prompt_set
 from clip2scene_core.prompts.vocabulary import Vocabulary
+from clip2scene_ros.labelling import LEVELS
 from clip2scene_ros.node.parameters.table import NodeParameters
 from clip2scene_ros.sync.sweeps import SyncOptions
 from clip2scene_ros.sync.topics import CameraTopics, Profile
@@ -55,6 +56,7 @@ def online_options(values: NodeParameters) -> OnlineOptions:
         precision=values.precision,
         camera_weight=values.camera_weight,
         key_smoothing=values.key_smoothing,
+        level=LEVELS[values.level],
     )
 
 

@@ -110,9 +110,7 @@ class NodeParameters:
         within=(0.0, 1.0),
     )
     key_smoothing: bool = parameter(
-        "key_smoothing",
-        True,
-        "Smooth what CLIP sees by key similarity: better labels, twice the time of the cameras.",
+        "key_smoothing", True, "Smooth what CLIP sees: better labels, twice the time of cameras."
     )
     num_threads: int = parameter(
         "num_threads",
@@ -152,10 +150,16 @@ class NodeParameters:
     intensity_scale: float | str = parameter(
         "intensity_scale",
         AUTO,
-        "The sensor's largest intensity; auto reads off the clouds whether it is 1, 255, 4095 or "
-        "65535.",
+        "The sensor's largest intensity; auto reads 1, 255, 4095 or 65535 off the clouds.",
         within=(1e-6, 1e6),
         choices=(AUTO,),
+    )
+    level: str = parameter(
+        "level",
+        "auto",
+        "Turn clouds by extrinsics and ground until z is up: auto as the student was trained.",
+        choices=("auto", "on", "off"),
+        dynamic=True,
     )
     fixed_frame: str = parameter(
         "fixed_frame", "map", "Frame of the map, in which the vehicle moves: map, or odom."

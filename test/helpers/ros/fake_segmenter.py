@@ -7,6 +7,7 @@ import torch
 
 from clip2scene_core.inference.labelled_cloud import LabelledCloud
 from clip2scene_core.inference.online import MissingCamerasError
+from clip2scene_core.inference.options import OnlineOptions
 from clip2scene_core.mapping.evidence import Evidence
 from clip2scene_core.mapping.labelled_map import save_map
 from clip2scene_core.mapping.semantic_map import SemanticMap
@@ -28,10 +29,12 @@ class FakeSegmenter:
     def __init__(self, needs_cameras: bool = False) -> None:
         self.needs_cameras = needs_cameras
         self.num_resets = 0
+        self.ground = None
+        self.notes = ()
         self.sweeps = []
         self.cameras = []
         self.grid = SemanticMap(EvidenceGrid(0.5, _WIDTH), is_carved=False)
-        self.options = None
+        self.options = OnlineOptions()
         self.set_prompts(["car", "tree", "road", "building"])
 
     @property
@@ -75,6 +78,8 @@ class FakeSegmenter:
             query.text if query else None,
             np.where(finite, labels / 4, 0).astype(np.float32) if query else None,
             np.where(finite, 0.5, np.log(4)).astype(np.float32),
+            self.ground,
+            self.notes,
         )
 
     def map(self):

@@ -110,6 +110,7 @@ def test_the_pose_is_interpolated_on_tf_and_the_extrinsics_are_from_tf_static(st
     graph.spin_until(lambda: graph.received.points)
     (sweep,) = graph.segmenter.sweeps
     np.testing.assert_allclose(sweep.T_global_lidar[:3, 3], [102.0, 0, 1.8])
+    np.testing.assert_allclose(sweep.T_base_lidar[:3, 3], [0, 0, 1.8])
     assert labels_of(graph.received.points[0]) == [0, 1, 2, 3]
 
 

@@ -11,6 +11,7 @@ pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 
 from builtin_interfaces.msg import Time
 
+from clip2scene_ros.labelling import SensorFacts
 from clip2scene_ros.node.health import diagnostics, statistics
 from clip2scene_ros.node.health.diagnostics import (
     ERROR,
@@ -29,6 +30,7 @@ SILENT = Item("lidar", ERROR, "no cloud on /points", is_waited_for=True)
 BROKEN = Item("lidar", ERROR, "no cloud on /points")
 FINE = Item("lidar", OK, "clouds come in")
 TIMING = SweepTiming(0.5, 0.01, 0.02, 0.03, 0.04, latency_s=0.7)
+UPRIGHT = SensorFacts(None, True, "", (), 255.0)
 
 
 class FakeNode:
@@ -116,9 +118,20 @@ def test_a_lasting_fault_is_logged_every_ten_seconds(clock, node):
     assert node.logged == [("warning", "tf: no pose")] * 2
 
 
+def test_what_is_said_once_is_said_again_only_if_it_is_another_thing(clock, node):
+    reporter = DiagnosticsReporter(node)
+    for text in ["intensity is constant"] * 30 + ["no ground"] * 30:
+        reporter.report([Item("sensor", WARN, text, is_said_once=True)])
+        clock.now_s += 1
+    assert node.logged == [
+        ("warning", "sensor: intensity is constant"),
+        ("warning", "sensor: no ground"),
+    ]
+
+
 def test_rates_are_those_of_the_last_ten_seconds(clock):
     record = SweepRecord()
-    record.add_labelled(cloud(), ["cam_front"], TIMING)
+    record.add_labelled(cloud(), ["cam_front"], TIMING, UPRIGHT)
     record.add_rejections([Rejection(RejectionKind.OVERTAKEN, "older")])
     clock.now_s += 4
     record.add_unwatched()
@@ -138,7 +151,7 @@ def test_a_labelled_sweep_ends_a_row_of_failures():
     assert record.add_failure("out of memory")
     assert not record.add_failure("out of memory")
     assert record.num_failed_in_a_row == 2
-    record.add_labelled(cloud(), [], TIMING)
+    record.add_labelled(cloud(), [], TIMING, UPRIGHT)
     assert (record.num_failed_in_a_row, record.num_failed, record.failure()) == (0, 2, None)
 
 
