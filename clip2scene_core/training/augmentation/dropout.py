@@ -19,6 +19,8 @@ _BEAM_SHARE: Final = (0.25, 1.0)
 _HALF_RANGE_M: Final = (20.0, 80.0)
 """Range at which a weaker sensor sees half of the points."""
 _BIN_DEG: Final = 0.05
+_STRAY_SHARE: Final = 0.02
+"""Bins with fewer points than this share of the fullest bin are no beams of their own."""
 _MAX_BINS_OF_BEAM: Final = 8
 """A band of 0.4 degrees, the spacing of 64 beams."""
 
@@ -98,21 +100,21 @@ def number_beams(points: NDArray[np.float32]) -> NDArray[np.int64]:
 
     Elevations that touch each other within 0.05 degrees are one beam. Where they fill more than 0.4
     degrees, as in a cloud that does not come from a spinning sensor or was tilted, every 0.4
-    degrees are one.
+    degrees are one. Stray points between beams belong to the beam below.
 
     Returns:
         (N,) int64, the number of each point's beam, from 0 without gaps, by rising elevation.
     """
     elevation_deg = np.rad2deg(np.arctan2(points[:, 2], np.hypot(points[:, 0], points[:, 1])))
     bins = np.floor((elevation_deg + 90) / _BIN_DEG).astype(np.int64)
-    occupied = np.flatnonzero(np.bincount(bins))
+    counts = np.bincount(bins)
+    occupied = np.flatnonzero(counts > _STRAY_SHARE * counts.max(initial=0))
     is_first_of_run = np.diff(occupied, prepend=-2) > 1
     run = np.cumsum(is_first_of_run) - 1
     place = (occupied - occupied[is_first_of_run][run]) // _MAX_BINS_OF_BEAM
     is_first_of_beam = is_first_of_run | (np.diff(place, prepend=0) != 0)
-    number_of_bin = np.zeros(bins.max(initial=0) + 1, dtype=np.int64)
-    number_of_bin[occupied] = np.cumsum(is_first_of_beam) - 1
-    return number_of_bin[bins]
+    numbers: NDArray[np.int64] = np.cumsum(is_first_of_beam) - 1
+    return numbers[np.maximum(np.searchsorted(occupied, bins, side="right") - 1, 0)]
 
 
 def _keep(kept: NDArray[np.int64], is_kept: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from checkout import CONFIGS
-from spinning_lidar import make_sweep
+from small_clouds import make_sweep
 
 from clip2scene_core.config.augmentation import AugmentationConfig
 from clip2scene_core.config.pretrain import load_config

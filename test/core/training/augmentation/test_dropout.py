@@ -1,5 +1,5 @@
 import numpy as np
-from spinning_lidar import make_sweep
+from small_clouds import make_sweep
 
 from clip2scene_core.config.augmentation import SensorAugmentationConfig
 from clip2scene_core.training.augmentation.dropout import (
@@ -18,6 +18,8 @@ def test_beams_are_found_by_their_elevation():
     for num_beams in (16, 32, 64):
         points = make_sweep(num_beams)
         assert number_beams(points).tolist() == np.repeat(np.arange(num_beams), 120).tolist()
+        points[5, 2] += 0.012 * np.linalg.norm(points[5, :3])  # a stray point, still below the next
+        assert number_beams(points).max() == num_beams - 1
     assert number_beams(np.zeros((0, 4), dtype=np.float32)).shape == (0,)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from spinning_lidar import make_sweep
+from small_clouds import make_sweep
 
 from clip2scene_core.config.augmentation import SensorAugmentationConfig
 from clip2scene_core.training.augmentation.mixing import mix_clouds

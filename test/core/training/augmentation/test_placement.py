@@ -1,5 +1,5 @@
 import numpy as np
-from spinning_lidar import make_sweep
+from small_clouds import make_sweep
 
 from clip2scene_core.config.augmentation import SensorAugmentationConfig
 from clip2scene_core.training.augmentation.placement import vary_placement
