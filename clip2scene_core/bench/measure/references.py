@@ -20,7 +20,6 @@ from clip2scene_core.datasets import NuScenesDataset, Sample
 from clip2scene_core.geometry.projection import pair_pixels_with_points
 from clip2scene_core.inference.camera_segmenter import DEFAULT_OCCLUSION_MARGIN_M
 from clip2scene_core.labels import IGNORE_LABEL
-from clip2scene_core.preprocessing.network_input import level_by_ground, tell_intensity
 from clip2scene_core.prompts.text_encoder import TextEncoder
 from clip2scene_core.prompts.vocabulary import make_vocabulary
 from clip2scene_core.training.augmentation.clouds import augment_cloud
@@ -105,9 +104,14 @@ class LabelledSamples(Samples):
         keyframe = self._dataset.load(index, ()).keyframe
         assert keyframe.labels is not None  # the data set was opened with labels
         used = is_in_range(keyframe.points, self._config.sweeps)
-        cloud = level_by_ground(keyframe.points[used], self._config.input)
-        cloud, kept = augment_cloud(cloud, self._config.augmentation, generator)
-        cloud = tell_intensity(cloud, self._config.input)
+        config = self._config
+        cloud, kept = augment_cloud(
+            keyframe.points[used],
+            config.augmentation,
+            config.input,
+            generator,
+            may_rotate=config.augmentation.cloud,
+        )
         labels = keyframe.labels[used][kept]
         labelled = np.flatnonzero(labels != IGNORE_LABEL)
         unused = np.zeros(len(labelled), dtype=np.int64)

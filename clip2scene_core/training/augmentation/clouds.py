@@ -1,53 +1,48 @@
-"""Augment one sweep: rotate and mirror it, then let another sensor see it."""
+"""Augment one sweep: let another sensor see it, level it, rotate and mirror it."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2scene_core.config.augmentation import AugmentationConfig, SensorAugmentationConfig
+from clip2scene_core.config.augmentation import SensorAugmentationConfig
+from clip2scene_core.config.sections import InputConfig
+from clip2scene_core.preprocessing.network_input import level_by_ground, tell_intensity
 from clip2scene_core.training.augmentation.dropout import draw_survivors
 from clip2scene_core.training.augmentation.intensity import vary_intensity
 from clip2scene_core.training.augmentation.placement import vary_placement
 
 
 def augment_cloud(
-    points: NDArray[np.float32], config: AugmentationConfig, generator: np.random.Generator
+    points: NDArray[np.float32],
+    config: SensorAugmentationConfig,
+    network_input: InputConfig,
+    generator: np.random.Generator,
+    may_rotate: bool = True,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Rotate and mirror a sweep if the config says so, then vary its sensor.
+    """Let another sensor see a sweep, and make of it what the network is told.
+
+    Points are dropped first, in the frame of the sensor, where beams are cones. What is left is
+    leveled, as the cloud of such a sensor would be, then rotated, placed elsewhere, and given other
+    intensities.
 
     Args:
-        points: (N, 4) float32: x, y, z in metres in any frame whose z points up and whose origin is
-            near the sensor, intensity in [0, 1].
+        points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity in [0, 1].
         config: What to change. What is off draws no random number.
+        network_input: Whether to level, and what to do with intensity.
         generator: Random generator.
+        may_rotate: Whether to rotate and mirror, see `rotate_and_flip`.
 
     Returns:
-        (M, 4) float32, a new array, and (M,) int64, its rows in `points`, ascending; see
-        `vary_sensor`.
-    """
-    if config.cloud:
-        points = rotate_and_flip(points, generator)
-    return vary_sensor(points, config, generator)
-
-
-def vary_sensor(
-    points: NDArray[np.float32], config: SensorAugmentationConfig, generator: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Change a sweep as if another sensor had seen it from another place.
-
-    Args:
-        points: (N, 4) float32, see `augment_cloud`.
-        config: What to change. What is off draws no random number.
-        generator: Random generator.
-
-    Returns:
-        (M, 4) float32, a new array, and (M,) int64, its rows in `points`, ascending. M is 0 only
-        where N is 0.
+        (M, 4) float32, and (M,) int64, its rows in `points`, ascending. M is 0 only where N is 0.
     """
     kept = draw_survivors(points, config, generator)
-    varied = vary_placement(points[kept], config, generator)
-    return vary_intensity(varied, config, generator), kept
+    cloud = level_by_ground(points[kept], network_input)
+    if may_rotate:
+        cloud = rotate_and_flip(cloud, generator)
+    cloud = vary_placement(cloud, config, generator)
+    cloud = vary_intensity(cloud, config, generator)
+    return tell_intensity(cloud, network_input), kept
 
 
 def rotate_and_flip(

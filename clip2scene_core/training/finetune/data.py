@@ -15,8 +15,7 @@ from torch.utils.data import Dataset
 
 from clip2scene_core.config.finetune import FinetuneConfig, LabelsConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
-from clip2scene_core.preprocessing.network_input import level_by_ground, tell_intensity
-from clip2scene_core.training.augmentation.clouds import rotate_and_flip, vary_sensor
+from clip2scene_core.training.augmentation.clouds import augment_cloud
 
 
 def choose_keyframes(labels: LabelsConfig, scene_of_keyframe: Sequence[str]) -> list[int]:
@@ -135,12 +134,14 @@ class LabelledKeyframes(Dataset[LabelledKeyframe]):
         assert keyframe.labels is not None  # the data set was opened with labels
         range_m = np.linalg.norm(keyframe.points[:, :3], axis=1)
         used = (range_m >= clouds.min_range_m) & (range_m <= clouds.max_range_m)
-        points = level_by_ground(keyframe.points[used], self._config.input)
         generator = np.random.default_rng((self._config.training.seed, epoch, position))
-        if clouds.augment:
-            points = rotate_and_flip(points, generator)
-        points, kept = vary_sensor(points, self._config.augmentation, generator)
-        points = tell_intensity(points, self._config.input)
+        points, kept = augment_cloud(
+            keyframe.points[used],
+            self._config.augmentation,
+            self._config.input,
+            generator,
+            may_rotate=clouds.augment,
+        )
         return LabelledKeyframe(points, keyframe.labels[used][kept])
 
 

@@ -49,10 +49,11 @@ def test_both_trainings_take_the_options():
         override(FinetuneConfig(), ["augmentation.image_flip=true"])
 
 
-def test_the_profile_for_any_sensor_adds_augmentation_alone():
+def test_the_profile_for_any_sensor_adds_augmentation_and_input():
     synthetic = config_to_dict(load_config(CONFIGS / "pretrain_synthetic.yaml"))
     any_sensor = config_to_dict(load_config(CONFIGS / "pretrain_any_sensor.yaml"))
-    assert {key for key in synthetic if synthetic[key] != any_sensor[key]} == {"augmentation"}
+    changed = {key for key in synthetic if synthetic[key] != any_sensor[key]}
+    assert changed == {"augmentation", "input"}
     assert any_sensor["augmentation"]["mix"] == "mix3d"
 
 

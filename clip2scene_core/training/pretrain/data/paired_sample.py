@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2scene_core.config.augmentation import AugmentationConfig
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import SweepsConfig
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.geometry.projection import pair_pixels_with_points
 from clip2scene_core.geometry.se3 import invert, transform_points
 from clip2scene_core.labels import IGNORE_LABEL
-from clip2scene_core.preprocessing.network_input import level_by_ground, tell_intensity
 from clip2scene_core.sample import Sample, Sweep
 from clip2scene_core.training.augmentation.clouds import augment_cloud
 from clip2scene_core.training.augmentation.images import crop_and_flip
@@ -120,7 +118,6 @@ def pair_sample(
         intensity = np.concatenate([sweep.points[:, 3:] for sweep in sweeps])
         clouds = [np.concatenate([stitched.astype(np.float32), intensity], axis=1)]
         point_index, cloud_index = starts[cloud_index] + point_index, np.zeros_like(cloud_index)
-    clouds = [level_by_ground(cloud, config.input) for cloud in clouds]
     labels, confidences = _label_by_consensus(sweeps, consensus)
     paired = PairedSample(
         token=sample.token,
@@ -135,9 +132,7 @@ def pair_sample(
         labels=labels,
         confidences=confidences,
     )
-    paired = _augment_clouds(paired, config.augmentation, generator)
-    told = tuple(tell_intensity(cloud, config.input) for cloud in paired.clouds)
-    paired = replace(paired, clouds=told)
+    paired = _augment_clouds(paired, config, generator)
     if config.augmentation.image_flip or config.augmentation.image_crop:
         paired = _augment_images(paired, config, generator)
     return paired
@@ -200,10 +195,14 @@ def _label_by_consensus(
 
 
 def _augment_clouds(
-    paired: PairedSample, config: AugmentationConfig, generator: np.random.Generator
+    paired: PairedSample, config: PretrainConfig, generator: np.random.Generator
 ) -> PairedSample:
     """Augment every cloud. Points that are dropped take their pairs and labels with them."""
-    augmented = [augment_cloud(cloud, config, generator) for cloud in paired.clouds]
+    augmentation = config.augmentation
+    augmented = [
+        augment_cloud(cloud, augmentation, config.input, generator, augmentation.cloud)
+        for cloud in paired.clouds
+    ]
     starts = np.cumsum([0, *(len(cloud) for cloud in paired.clouds)])
     new_row = np.full(starts[-1], -1, dtype=np.int64)  # -1: dropped
     for start, (_, kept) in zip(starts, augmented, strict=False):
