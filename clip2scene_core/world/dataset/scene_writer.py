@@ -26,7 +26,8 @@ from clip2scene_core.world.render.camera import (
     paint,
     static_sun_map,
 )
-from clip2scene_core.world.render.lidar import Revolution, measure_sweep
+from clip2scene_core.world.render.lidar import measure_sweep
+from clip2scene_core.world.render.lidar_points import Revolution
 from clip2scene_core.world.render.lidar_rays import SweepRays, rays_of
 from clip2scene_core.world.render.sensor_rig import KEYFRAME_HZ, Firing, firings
 from clip2scene_core.world.render.sensor_suite import SensorSuite, draw_suite, nuscenes_suite

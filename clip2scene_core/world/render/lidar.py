@@ -7,7 +7,6 @@ still meanwhile.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -39,83 +38,33 @@ from clip2scene_core.world.primitives.parts import (
     TYRE,
     Primitives,
 )
-from clip2scene_core.world.render.lidar_models import NUSCENES, LidarModel
+from clip2scene_core.world.render.lidar_models import NUSCENES
+from clip2scene_core.world.render.lidar_points import (
+    NUSCENES_UNIT,
+    LidarUnit,
+    Returns,
+    Revolution,
+    collect,
+)
 from clip2scene_core.world.render.lidar_rays import SweepRays, rays_of
-from clip2scene_core.world.render.lidar_response import DARK_SIGNAL, LidarResponse, intensity_of
-from clip2scene_core.world.render.own_body import NUSCENES_BODY, body_ranges
+from clip2scene_core.world.render.lidar_response import DARK_SIGNAL, intensity_of
+from clip2scene_core.world.render.own_body import body_ranges
 from clip2scene_core.world.render.pavement import paint_cover
 from clip2scene_core.world.render.raycast import cast_sphere
-from clip2scene_core.world.render.sensor_rig import LIDAR_HZ, RIG_LIDAR
+from clip2scene_core.world.render.sensor_rig import LIDAR_HZ
 from clip2scene_core.world.render.shading import GROUND, SKY, surface_normal
 
-RESOLUTION: Final = 512
-"""Coordinates are stored as multiples of 1/512 m, so that recordings compress well."""
+__all__ = [
+    "RAW_EGO",
+    "LidarUnit",
+    "Revolution",
+    "firing_times",
+    "measure_revolution",
+    "measure_sweep",
+]
 
-RAW_NOISE: Final = 0
 RAW_ROAD: Final = 24
 RAW_EGO: Final = 31
-
-
-@dataclass(frozen=True)
-class LidarUnit:
-    """One LiDAR on its vehicle.
-
-    Attributes:
-        model: Its model.
-        response: Its response.
-        body: (B, 2, 3) float64, boxes of the vehicle as in `own_body`.
-        rotation_body: (3, 3) float64, rotation from its frame to the axes of the vehicle.
-        stray_floor_m: Stray points lie above this z, metres, LiDAR frame.
-    """
-
-    model: LidarModel
-    response: LidarResponse
-    body: NDArray[np.float64]
-    rotation_body: NDArray[np.float64]
-    stray_floor_m: float
-
-
-NUSCENES_UNIT: Final = LidarUnit(
-    NUSCENES, LidarResponse(), NUSCENES_BODY, RIG_LIDAR.T_ego_sensor[:3, :3], -1.5
-)
-"""The LiDAR of the old world."""
-
-
-@dataclass(frozen=True)
-class Revolution:
-    """The points of one sweep.
-
-    Attributes:
-        points: (N, 5) float32: x, y, z in metres in the LiDAR frame (x right, y forward, z up),
-            intensity 0-255, ring from the lowest (0 for a pattern).
-        categories: (N,) uint8 raw lidarseg category.
-        instances: (N,) int64 index of the object that was hit, -1 for none.
-        columns: (N,) int64 index of the firing (column) of each point.
-    """
-
-    points: NDArray[np.float32]
-    categories: NDArray[np.uint8]
-    instances: NDArray[np.int64]
-    columns: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class _Returns:
-    """What each ray of a sweep gives, each (H, W).
-
-    Attributes:
-        ranges: float64, metres.
-        category: uint8, raw lidarseg category.
-        instance: int64, index of the object, -1 for none.
-        intensity: float64, 0-255.
-        returned: bool, whether the ray comes back.
-    """
-
-    ranges: NDArray[np.float64]
-    category: NDArray[np.uint8]
-    instance: NDArray[np.int64]
-    intensity: NDArray[np.float64]
-    returned: NDArray[np.bool_]
 
 
 def firing_times(num_columns: int, hz: int = LIDAR_HZ) -> NDArray[np.float64]:
@@ -153,7 +102,7 @@ def measure_sweep(
     """Measure one sweep of a LiDAR.
 
     Args:
-        primitives: All primitives at the stamp of the sweep, scene frame.
+        primitives: All primitives at the stamp, scene frame.
         plan: (24,) float64, packed ground plan.
         T_scene_lidar: (4, 4) float64, one pose for all columns, or (W, 4, 4), one pose for each
             column of the sweep; any rotation.
@@ -179,7 +128,7 @@ def measure_sweep(
     ranges[is_body] = on_body[is_body]
     category[is_body], albedo[is_body], index[is_body] = RAW_EGO, 0.3, SKY
     returns = _returns(unit, primitives, (ranges, index, category, facing, albedo), rng)
-    return _collect(unit, sweep, returns, rng)
+    return collect(unit, sweep, returns, rng)
 
 
 def _cast(
@@ -231,7 +180,7 @@ def _returns(
         NDArray[np.float64],
     ],
     rng: np.random.Generator,
-) -> _Returns:  # fmt: skip
+) -> Returns:  # fmt: skip
     """Decide which rays come back, and with which range and intensity."""
     ranges, index, category, facing, albedo = hits
     model, response = unit.model, unit.response
@@ -251,73 +200,7 @@ def _returns(
     noise *= 1 + response.noise_growth * ranges / 100
     instance = np.where(is_solid, primitives.instance[np.maximum(index, 0)], -1)
     intensity = intensity_of(response.law, signal, ranges, rng)
-    return _Returns(ranges + noise, category, instance, intensity, returned)
-
-
-def _collect(
-    unit: LidarUnit, sweep: SweepRays, returns: _Returns, rng: np.random.Generator
-) -> Revolution:
-    """Gather the returned points in the order of firing, echoes and stray points."""
-    column, row = np.nonzero(returns.returned.T)
-    parts = [_points(sweep, returns, row, column, column)]
-    if unit.response.echo_share > 0:
-        # A ray over an edge also measures what the next column sees behind the edge.
-        step = returns.ranges[:, 1:] - returns.ranges[:, :-1]
-        is_edge = returns.returned[:, :-1] & returns.returned[:, 1:] & (step > 1.0)
-        is_edge &= rng.random(step.shape) < unit.response.echo_share
-        column, row = np.nonzero(is_edge.T)
-        parts.append(_points(sweep, returns, row, column, column + 1))
-    parts.append(_strays(unit, sweep, rng))
-    return Revolution(
-        points=np.concatenate([part.points for part in parts]),
-        categories=np.concatenate([part.categories for part in parts]),
-        instances=np.concatenate([part.instances for part in parts]),
-        columns=np.concatenate([part.columns for part in parts]),
-    )
-
-
-def _points(
-    sweep: SweepRays,
-    returns: _Returns,
-    row: NDArray[np.int64],
-    column: NDArray[np.int64],
-    source: NDArray[np.int64],
-) -> Revolution:
-    """Points of the rays (row, column) with the returns of the rays (row, source)."""
-    xyz = sweep.directions[row, column] * returns.ranges[row, source][:, None]
-    points = np.column_stack(
-        [np.rint(xyz * RESOLUTION) / RESOLUTION, returns.intensity[row, source], sweep.rings[row]]
-    )
-    return Revolution(
-        points=points.astype(np.float32),
-        categories=returns.category[row, source],
-        instances=returns.instance[row, source],
-        columns=column,
-    )
-
-
-def _strays(unit: LidarUnit, sweep: SweepRays, rng: np.random.Generator) -> Revolution:
-    """Draw points in the air, from dust, insects and crosstalk."""
-    count, shape = unit.response.num_strays, sweep.directions.shape
-    stray_range = rng.uniform(1.5, 35.0, count)
-    row = rng.integers(0, shape[0], count)
-    column = rng.integers(0, shape[1], count)
-    ray = sweep.directions[row, column]
-    above = np.maximum(ray[:, 2] * stray_range, unit.stray_floor_m)
-    strays = np.column_stack(
-        [
-            np.rint(ray[:, :2] * stray_range[:, None] * RESOLUTION) / RESOLUTION,
-            np.rint(above * RESOLUTION) / RESOLUTION,
-            rng.integers(0, 6, count) * (unit.response.law.gain > 0),
-            rng.integers(0, unit.model.num_rings, count),
-        ]
-    )
-    return Revolution(
-        points=strays.astype(np.float32),
-        categories=np.full(count, RAW_NOISE, dtype=np.uint8),
-        instances=np.full(count, -1),
-        columns=column,
-    )
+    return Returns(ranges + noise, category, instance, intensity, returned)
 
 
 @njit(cache=True)

@@ -93,7 +93,7 @@ LIDAR_MODELS: Final = (
         0.9,
         45.0,
         0.012,
-        IntensityLaw(gain=1.5, gamma=0.7, levels=101),
+        IntensityLaw(gain=2.0, gamma=0.7, levels=101),
     ),
     # Source: Ouster OS0 datasheet rev. 06: 90 degrees, 35 m at 10 %, raw signal of 16 bit.
     LidarModel(

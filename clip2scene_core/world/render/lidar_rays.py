@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from clip2scene_core.world.render.lidar_models import LidarModel
 
 _FORWARD_TURN: Final = math.pi / 2
-_SPIRAL_HZ: Final = (197.0, 23.7)
+_SPIRAL_HZ: Final = (1870.3, 23.7)
 _ROSETTE_HZ: Final = (121.3, -77.9)
+_BEAM_SPREAD: Final = math.radians(0.8)
 _MARGIN: Final = 1e-6
 
 
@@ -95,13 +96,16 @@ def _spinning(model: LidarModel, num_columns: int) -> SweepRays:
 def _rosette(
     model: LidarModel, num_points: int, seconds: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Elevation and turn of the beam behind two prisms that rotate against each other."""
+    """Elevation and turn of the beams behind two prisms that rotate against each other."""
     time = seconds + np.arange(num_points) / num_points / model.hz
     first, second = (2 * math.pi * hz * time for hz in _ROSETTE_HZ)
     right, up = np.cos(first) + np.cos(second), np.sin(first) + np.sin(second)
     half_up = math.radians(model.elevations_deg[1])
     half_right = math.radians(model.sector_deg / 2)
-    return half_up * up / 2, _FORWARD_TURN + half_right * right / 2
+    # Six beams side by side, as in the real one.
+    beam = (np.arange(num_points) % 6 - 2.5) / 2.5
+    elevation = (half_up - _BEAM_SPREAD) * up / 2 + _BEAM_SPREAD * beam
+    return elevation, _FORWARD_TURN + half_right * right / 2
 
 
 def _spiral(

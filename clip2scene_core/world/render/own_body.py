@@ -44,10 +44,10 @@ def _car(height_m: float, rng: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _truck(height_m: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    under, half = float(rng.uniform(0.15, 0.5)), float(rng.uniform(1.0, 1.25))
+    under, half = float(rng.uniform(0.35, 0.9)), float(rng.uniform(0.9, 1.25))
     front, floor = float(rng.uniform(0.1, 0.6)), -height_m + 0.4
     boxes = [[[-1.0, -half, floor], [front, half, -under]]]
-    if rng.random() < 0.6:
+    if rng.random() < 0.35:
         gap, above = float(rng.uniform(0.4, 1.0)), float(rng.uniform(0.2, 1.6))
         boxes.append([[-6.0, -half, floor], [-gap, half, above]])
     return np.array(boxes)

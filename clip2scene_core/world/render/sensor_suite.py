@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.world.layout.scene import Scene
-from clip2scene_core.world.render.lidar import NUSCENES_UNIT, LidarUnit
 from clip2scene_core.world.render.lidar_models import NUSCENES, LidarModel, lidar_model
+from clip2scene_core.world.render.lidar_points import NUSCENES_UNIT, LidarUnit
 from clip2scene_core.world.render.lidar_response import LidarResponse, draw_response
 from clip2scene_core.world.render.own_body import (
     NUSCENES_BODY,

@@ -159,7 +159,12 @@ def _draw_sheet(arguments: argparse.Namespace) -> None:
 
     if arguments.benchmark:
         raise ValueError("--benchmark writes data sets; give --seed and --scenes to --sheet")
-    Image.fromarray(draw_sheet(_options(arguments))).save(arguments.sheet)
+    options = _options(arguments)
+    if not options.has_one_rig:
+        raise ValueError(
+            "--sheet draws nuScenes' sensors; leave out --lidar, --placement and --cameras"
+        )
+    Image.fromarray(draw_sheet(options)).save(arguments.sheet)
     print(f"sheet: {arguments.sheet} ({arguments.scenes} scenes)")
 
 

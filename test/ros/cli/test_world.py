@@ -16,6 +16,8 @@ from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.world.dataset import splits, writer
 from clip2scene_core.world.dataset.ground_truth import read_class_images
 from clip2scene_core.world.dataset.options import WorldOptions
+from clip2scene_core.world.dataset.tables import lidar_of_scenes
+from clip2scene_core.world.render.lidar_models import MODEL_NAMES
 from clip2scene_ros.cli.main import main
 
 TINY = ["--scenes", "1", "--seconds", "0.5", "--image-size", "50x28", "--columns", "60"]
@@ -46,6 +48,15 @@ def test_options_reach_the_world(tmp_path):
     assert list((out / "lidar_times").iterdir())
 
 
+def test_sensors_reach_the_world(tmp_path):
+    out = tmp_path / "world"
+    sensors = ["--lidar", "mixed", "--placement", "mixed", "--cameras", "mixed"]
+    sensors += ["--held-out-lidars", *(name for name in MODEL_NAMES if name != "RS-M1")]
+    sensors += ["--lidar-max-points", "2100", "--keyframes-only", "--workers", "1"]
+    assert main(["world", "--out", str(out), *TINY, *sensors]) == 0
+    assert list(lidar_of_scenes(out).values()) == ["RS-M1"]
+
+
 def test_the_benchmark_is_three_data_sets(tmp_path, monkeypatch, capsys):
     written: dict[Path, WorldOptions] = {}
     summary = writer.WorldSummary(tmp_path / "b", "v1.0-mini", 3, 9, 18, 1000)
@@ -72,6 +83,7 @@ def test_a_sheet_is_a_picture(tmp_path):
     [
         ([], "give either --out FOLDER for a data set or --sheet"),
         (["--out", "a", "--sheet", "b.png"], "give either --out"),
+        (["--sheet", "b.png", "--lidar", "VLP-16"], "--sheet draws nuScenes' sensors"),
         (["--sheet", "b.png", "--benchmark"], "--benchmark writes data sets"),
         (["--out", "a", "--benchmark", "--seed", "3"], "leave out --seed"),
         (
