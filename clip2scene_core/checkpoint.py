@@ -1,7 +1,7 @@
 """Checkpoints of students and of fine-tuned networks: one safetensors file each.
 
 A file holds the weights and a description (classes, configuration, scenes of the training) as JSON.
-A student's file also holds the text embeddings of its classes.
+A student's file also holds the texts of its classes with their embeddings.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     description = {
         "names": checkpoint.vocabulary.names,
         "prompts": checkpoint.vocabulary.prompts,
+        "texts_of_label": checkpoint.vocabulary.texts_of_label,
         "config": config_to_dict(checkpoint.config),
         "scene_tokens": checkpoint.scene_tokens,
         "record": checkpoint.record,
@@ -98,7 +99,13 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         tensors, description = _read_model(path)
         config = config_from_dict(description["config"], str(path))
         embeddings = tensors.pop(_TEXT_EMBEDDINGS)
-        vocabulary = make_vocabulary(description["prompts"], embeddings, description["names"])
+        vocabulary = make_vocabulary(
+            description["prompts"],
+            embeddings,
+            description["names"],
+            # Older files have no such key: their prompts are the texts.
+            tuple(tuple(texts) for texts in description.get("texts_of_label", ())),
+        )
         student = Student(config.network, embeddings.shape[1])
         student.load_state_dict({k.removeprefix("student."): v for k, v in tensors.items()})
         scene_tokens, record = tuple(description["scene_tokens"]), description["record"]

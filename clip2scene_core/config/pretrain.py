@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from clip2scene_core.config.augmentation import AugmentationConfig
 from clip2scene_core.config.parser import build_config, read_config
 from clip2scene_core.config.sections import (
+    ConfigError,
     ConsensusConfig,
     InputConfig,
     LossesConfig,
@@ -18,7 +20,7 @@ from clip2scene_core.config.sections import (
     TeacherConfig,
     TrainingConfig,
 )
-from clip2scene_core.labels import NUSCENES_CLASSES
+from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class PretrainConfig:
 
     Attributes:
         classes: C names of classes.
-        prompts: C prompts, one for each class.
+        prompts: C prompts, one for each class: a text, or several with bars between, such as
+            "car | sedan | van". Training tells all texts apart; labels are the classes.
         network: The 3D network.
         input: What the network is told of a sweep.
         teacher: The frozen CLIP.
@@ -50,6 +53,34 @@ class PretrainConfig:
     losses: LossesConfig = field(default_factory=LossesConfig)
     switching: SwitchingConfig = field(default_factory=SwitchingConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        texts = self.texts
+        if not all(texts):
+            raise ConfigError(
+                f"prompts must be texts, or texts with bars between, got {list(self.prompts)}"
+            )
+        twice = [text for text, count in Counter(texts).items() if count > 1]
+        if twice and len(texts) > len(self.prompts):
+            raise ConfigError(f"prompts name {', '.join(map(repr, twice))} twice; leave one")
+        if len(texts) >= IGNORE_LABEL:
+            raise ConfigError(f"prompts must be at most {IGNORE_LABEL - 1} texts, got {len(texts)}")
+
+    @property
+    def texts_of_label(self) -> tuple[tuple[str, ...], ...]:
+        """The texts of each of the C prompts."""
+        return tuple(tuple(text.strip() for text in p.split("|")) for p in self.prompts)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The P texts of all prompts, in order."""
+        return tuple(text for texts in self.texts_of_label for text in texts)
+
+    @property
+    def class_of_text(self) -> tuple[str, ...]:
+        """The name of the class of each of the P texts."""
+        pairs = zip(self.classes, self.texts_of_label, strict=True)
+        return tuple(name for name, texts in pairs for _ in texts)
 
 
 def load_config(path: Path | None) -> PretrainConfig:

@@ -163,6 +163,9 @@ class LossesConfig:
             pseudo labels (only cross-entropy).
         weigh_by_confidence: Whether a label is weighted by its probability under the model that
             gave it (only cross-entropy).
+        feature: "none"; "cosine", 1 - the cosine between a point and the pixel that shows it, on
+            the head that labels: what the texts of training do not tell apart stays apart.
+        feature_weight: Factor of the feature loss.
         spatial_temporal: "none"; "paper", Eq. (2) to (4); "official_code", the released code.
         spatial_temporal_weight: Factor of the spatial-temporal loss.
         fusion_temperature: Lambda of Eq. (4).
@@ -183,6 +186,8 @@ class LossesConfig:
     normalize: bool = True
     class_balance: bool = True
     weigh_by_confidence: bool = False
+    feature: str = "none"
+    feature_weight: float = 1.0
     spatial_temporal: str = "none"
     spatial_temporal_weight: float = 1.0
     fusion_temperature: float = 1.0
@@ -199,18 +204,21 @@ class LossesConfig:
     def __post_init__(self) -> None:
         semantic = ("cross_entropy", "paper_eq1", "bounded_eq1", "kl", "none")
         check_choice("semantic", self.semantic, semantic)
+        check_choice("feature", self.feature, ("none", "cosine"))
         spatial_temporal = ("none", "paper", "official_code")
         check_choice("spatial_temporal", self.spatial_temporal, spatial_temporal)
         check_choice("contrastive", self.contrastive, ("none", "ppkt", "slidr"))
-        if self.semantic == self.spatial_temporal == self.contrastive == "none":
+        if {self.semantic, self.feature, self.spatial_temporal, self.contrastive} == {"none"}:
             raise ConfigError(
-                "semantic, spatial_temporal and contrastive are all none; nothing would train"
+                "semantic, feature, spatial_temporal and contrastive are all none; nothing would train"
             )
         if min(self.temperature, self.fusion_temperature, self.grid_size_m) <= 0:
             raise ConfigError(
                 "temperature, fusion_temperature and grid_size_m must be positive, got "
                 f"{self.temperature}, {self.fusion_temperature} and {self.grid_size_m}"
             )
+        if self.feature_weight <= 0:
+            raise ConfigError(f"feature_weight must be positive, got {self.feature_weight}")
         if min(self.contrastive_temperature, self.superpixel_compactness) <= 0:
             raise ConfigError(
                 "contrastive_temperature and superpixel_compactness must be positive, got "

@@ -1,6 +1,7 @@
 """Losses: from tensors to one differentiable scalar. A loss imports no data set and no network.
 
 `checks` refuses wrong arguments. `semantic_consistency` is Eq. (1) of CLIP2Scene,
-`spatial_temporal` is Eq. (2)-(4). `distillation` (KL) and `info_nce` (PPKT, SLidR) are baselines.
+`spatial_temporal` is Eq. (2)-(4). `distillation` (KL; the cosine of
+OpenScene) and `info_nce` (PPKT, SLidR) are baselines.
 `supervised` is for fine-tuning.
 """

@@ -1,4 +1,4 @@
-"""Distillation: the student's class distribution learns the teacher's class distribution."""
+"""Distillation: the student learns the teacher's class distributions, or its embeddings."""
 
 from __future__ import annotations
 
@@ -39,3 +39,29 @@ def distillation_loss(student_logits: Tensor, teacher_logits: Tensor, temperatur
     teacher = F.softmax(teacher_logits.detach() / temperature, dim=1)
     student = F.log_softmax(student_logits / temperature, dim=1)
     return F.kl_div(student, teacher, reduction="sum") / max(len(student_logits), 1)
+
+
+def feature_distillation_loss(point_embeddings: Tensor, pixel_embeddings: Tensor) -> Tensor:
+    """One minus the cosine between each point and the pixel that shows it.
+
+    The teacher is frozen: it gets no gradient.
+
+    Args:
+        point_embeddings: (P, D) float, any length; P may be 0.
+        pixel_embeddings: (P, D) float, any length.
+
+    Returns:
+        Scalar in [0, 2], the mean over points; 0, with a gradient path, if there is no point.
+
+    Raises:
+        ValueError: If shapes do not fit.
+
+    Source: OpenScene (CVPR 2023), Eq. (1).
+    """
+    if point_embeddings.ndim != 2 or pixel_embeddings.shape != point_embeddings.shape:
+        raise ValueError(
+            f"embeddings must be (P, D) and of one shape, got {tuple(point_embeddings.shape)} "
+            f"and {tuple(pixel_embeddings.shape)}"
+        )
+    cosines = F.cosine_similarity(point_embeddings, pixel_embeddings.detach(), dim=1)
+    return (1 - cosines).sum() / max(len(cosines), 1)

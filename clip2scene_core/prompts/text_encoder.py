@@ -26,7 +26,7 @@ class TextEncoder:
     Args:
         clip_name: A CLIP as `load_clip` names it.
         device: Where CLIP runs.
-        taught_with: The student's own vocabulary; a CLIP that embeds its first prompt elsewhere is
+        taught_with: The student's own vocabulary; a CLIP that embeds its first text elsewhere is
             not the one that taught the student, and its prompts would mean nothing to it.
     """
 
@@ -67,11 +67,11 @@ class TextEncoder:
         if self._taught_with is None:
             return
         own = self._taught_with.embeddings[0]
-        theirs = embed_prompts(clip, self._taught_with.prompts[:1])[0].cpu()
+        theirs = embed_prompts(clip, self._taught_with.texts[:1])[0].cpu()
         if own.shape != theirs.shape or float(torch.dot(own, theirs)) < _MIN_COSINE:
             raise ValueError(
                 f"CLIP {clip.name!r} did not teach this student: they place the prompt "
-                f"{self._taught_with.prompts[0]!r} differently; name the CLIP of its training"
+                f"{self._taught_with.texts[0]!r} differently; name the CLIP of its training"
             )
 
 

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from clip2scene_core.checkpoint import (
     save_finetuned,
     untrained_checkpoint,
 )
+from clip2scene_core.prompts.vocabulary import make_vocabulary
 from clip2scene_core.training.finetune.run import make_classifier
 
 
@@ -30,6 +32,35 @@ def test_a_saved_student_comes_back_whole(tmp_path, tiny_checkpoint):
     assert loaded.scene_tokens == ("a", "b")
     assert not loaded.student.training
     assert [p.name for p in tmp_path.iterdir()] == ["student.safetensors"]
+
+
+def test_several_texts_of_a_label_come_back(tmp_path, tiny_checkpoint):
+    own = tiny_checkpoint.vocabulary
+    several = make_vocabulary(
+        ["car | red car", *own.prompts[1:]],
+        torch.cat([own.embeddings[:1], own.embeddings]),
+        own.names,
+        [("car", "red car"), *((prompt,) for prompt in own.prompts[1:])],
+    )
+    path = tmp_path / "student.safetensors"
+    save_checkpoint(path, dataclasses.replace(tiny_checkpoint, vocabulary=several))
+    loaded = load_checkpoint(path).vocabulary
+    assert loaded.texts_of_label == several.texts_of_label
+    assert loaded.texts == ("car", "red car", *own.prompts[1:])
+    assert loaded.label_of_text.tolist() == [0, 0, *range(1, len(own))]
+    assert torch.equal(loaded.embeddings, several.embeddings)
+
+
+def test_a_file_of_a_version_that_knew_one_text_a_label_is_read(tmp_path, tiny_checkpoint):
+    path = tmp_path / "student.safetensors"
+    save_checkpoint(path, tiny_checkpoint)
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    description = json.loads(metadata["description"])
+    del description["texts_of_label"]
+    save_file(load_file(path), path, metadata | {"description": json.dumps(description)})
+    loaded = load_checkpoint(path).vocabulary
+    assert loaded.texts == loaded.prompts == tiny_checkpoint.vocabulary.prompts
 
 
 def test_a_missing_weight_is_an_error(tmp_path, tiny_checkpoint):

@@ -14,22 +14,28 @@ from clip2scene_core.prompts.text_encoder import TextEncoder
 from clip2scene_core.prompts.vocabulary import make_vocabulary
 
 
-def random_student(seed: int = 0, image_height: int | None = None) -> Checkpoint:
+def random_student(
+    seed: int = 0,
+    image_height: int | None = None,
+    prompts: tuple[str, ...] = PretrainConfig().prompts,
+) -> Checkpoint:
     """Make a tiny student of the 16 classes; different seeds are different weights.
 
     Args:
         seed: Of the weights.
         image_height: Pixels in which its CLIP sees images; the CLIP's own by default.
+        prompts: One for each class, or several texts with bars.
     """
     torch.manual_seed(seed)
     config = PretrainConfig(
+        prompts=prompts,
         network=NetworkConfig(width=0.125, voxel_size_m=0.5),
         teacher=TeacherConfig("small", image_height, key_smoothing=True, occlusion_margin_m=0.5),
         training=TrainingConfig(seed=seed),
     )
-    embeddings = TextEncoder("small")(config.prompts)
+    embeddings = TextEncoder("small")(config.texts)
     student = Student(config.network, embeddings.shape[1]).eval().requires_grad_(False)
-    vocabulary = make_vocabulary(config.prompts, embeddings, config.classes)
+    vocabulary = make_vocabulary(config.prompts, embeddings, config.classes, config.texts_of_label)
     return Checkpoint(student, vocabulary, config, (), {})
 
 

@@ -65,13 +65,19 @@ class Labeller:
         self._camera_weight = OnlineOptions().camera_weight
 
     def embed(self, prompts: tuple[str, ...]) -> Vocabulary:
-        """Make a vocabulary of prompts, which need not differ.
+        """Make a vocabulary of prompts, which need not differ; each is a text or several with bars.
+
+        Of several texts the best one counts: the sum would favor prompts with many.
 
         Raises:
             ValueError: If the CLIP does not know a prompt.
         """
         names = tuple(f"{number} {prompt}" for number, prompt in enumerate(prompts))
-        return make_vocabulary(prompts, self._embed_prompts(prompts), names)
+        texts_of_label = [tuple(text.strip() for text in p.split("|")) for p in prompts]
+        texts = [text for texts in texts_of_label for text in texts]
+        return make_vocabulary(
+            prompts, self._embed_prompts(texts), names, texts_of_label, grouping="max"
+        )
 
     def look(self, sample: Sample) -> Look:
         """Embed the N points of a sample's keyframe and the pixels that show them."""
@@ -107,7 +113,7 @@ class Labeller:
             probabilities |= {mode_of("lidar", number): student, mode_of("fused", number): fused}
         labels = {mode: np.full(len(look.finite), IGNORE_LABEL, np.uint8) for mode in probabilities}
         for mode, of_mode in probabilities.items():
-            labels[mode][look.finite] = classify(of_mode)[0]
+            labels[mode][look.finite] = classify(vocabulary.merge(of_mode))[0]
         labels["camera"][np.flatnonzero(look.finite)[~in_view]] = IGNORE_LABEL
         return labels
 

@@ -113,7 +113,7 @@ class OpenVocabularyQuery:
 
     Attributes:
         name: Short name in small letters.
-        prompts: P texts.
+        prompts: P texts, or several texts with bars between that make one label.
         answers: Names of A answers.
         answer_of_prompt: (P,) uint8, index of the answer of each prompt.
         ground_truth: Gives the true answers.
@@ -137,7 +137,8 @@ def make_queries(trained_prompts: Sequence[str]) -> tuple[OpenVocabularyQuery, .
     """Build all queries.
 
     Args:
-        trained_prompts: Prompts of the student's training, one for each of the 16 classes.
+        trained_prompts: Prompts of the student's training, one for each of the 16 classes; each
+            is a text, or several with bars between.
 
     Raises:
         ValueError: If there are not 16 prompts.
@@ -254,6 +255,8 @@ def _alternatives(
 
 def _unnamed(trained: tuple[str, ...]) -> OpenVocabularyQuery:
     first, manmade = len(trained), _NAMES.index("manmade")
+    # A word that training gave to a class stands here for its own thing.
+    others = [[t.strip() for t in p.split("|") if t.strip() not in UNNAMED] for p in trained]
 
     def ground_truth(labels: NDArray[np.uint8], objects: SceneObjects) -> NDArray[np.uint8]:
         unnamed = _answers_by_object(objects, list(UNNAMED.values()), objects.words)
@@ -263,7 +266,7 @@ def _unnamed(trained: tuple[str, ...]) -> OpenVocabularyQuery:
     answers = (*_NAMES, *UNNAMED)
     return OpenVocabularyQuery(
         "words of things that training never named",
-        (*trained, *UNNAMED),
+        (*(" | ".join(texts) for texts in others), *UNNAMED),
         answers,
         np.arange(len(answers), dtype=np.uint8),
         ground_truth,

@@ -149,8 +149,14 @@ def supervise(
     started = time.monotonic()
     config = replace(
         config,
+        # A true class says nothing about its texts: it teaches the first of them.
+        prompts=tuple(texts[0] for texts in config.texts_of_label),
         losses=replace(
-            config.losses, semantic="cross_entropy", spatial_temporal="none", contrastive="none"
+            config.losses,
+            semantic="cross_entropy",
+            feature="none",
+            spatial_temporal="none",
+            contrastive="none",
         ),
         switching=SwitchingConfig(),
     )

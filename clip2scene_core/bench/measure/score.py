@@ -116,13 +116,16 @@ def score_teacher(config: PretrainConfig, test: Scenes, device: str) -> Counts:
     Each point has the label of its pixel. A point in no view has no label.
     """
     encoder = TextEncoder(config.teacher.clip, device)
-    text, classes = encoder(config.prompts), class_of_label(config.classes)
+    vocabulary = make_vocabulary(
+        config.prompts, encoder(config.texts), config.classes, config.texts_of_label
+    )
+    text, classes = vocabulary.embeddings, class_of_label(vocabulary.names)
     camera = camera_segmenter_of(config.teacher, encoder.clip)
 
     def predict(sample: Sample) -> dict[str, NDArray[np.uint8]]:
         pairs = camera.embed_pairs([sample.keyframe], sample.cameras)
         probabilities, in_view = camera.compare(pairs, len(sample.keyframe.points), text)
-        labels = classes[classify(probabilities)[0]]
+        labels = classes[classify(vocabulary.merge(probabilities))[0]]
         labels[~np.asarray(in_view)] = IGNORE_LABEL
         return {TRAINED_WORDS: labels}
 
@@ -186,7 +189,7 @@ def score_words(
     if other is not None:
         encoder = TextEncoder(other.teacher.clip, device, taught_with=checkpoint.vocabulary)
         vocabularies[OTHER_WORDS] = make_vocabulary(
-            other.prompts, encoder(other.prompts), other.classes
+            other.prompts, encoder(other.texts), other.classes, other.texts_of_label
         )
     return count_scenes(
         _network(checkpoint, vocabularies, device),

@@ -54,7 +54,7 @@ def audit_labels(
         losses=replace(config.losses, class_balance=False, contrastive="none"),
     )
     data = prepare_distillation(unlabelled, config, folder, make_fabric(config), report_teacher)
-    classes = class_of_label(data.vocabulary.names)
+    class_of_text = class_of_label(data.vocabulary.names)[data.vocabulary.label_of_text.numpy()]
     index_of = {unlabelled.token(index): index for index in range(len(unlabelled))}
 
     def predict(sample: Sample) -> dict[str, Prediction]:
@@ -63,8 +63,8 @@ def audit_labels(
         points = sample.keyframe.points
         rows = np.flatnonzero(is_in_range(points, config.sweeps))
         labels: NDArray[np.uint8] = np.full(len(points), IGNORE_LABEL, dtype=np.uint8)
-        labels[rows[batch.point_index.numpy()]] = classes[pseudo.pair_labels.numpy()]
-        labels[rows[pseudo.unseen_index.numpy()]] = classes[pseudo.unseen_labels.numpy()]
+        labels[rows[batch.point_index.numpy()]] = class_of_text[pseudo.pair_labels.numpy()]
+        labels[rows[pseudo.unseen_index.numpy()]] = class_of_text[pseudo.unseen_labels.numpy()]
         return {"": Prediction(labels)}
 
     return evaluate_together(predict, labelled, report)[""]

@@ -31,7 +31,7 @@ def cached_class_weights(
         folder: Folder of the teacher's embeddings. Its name identifies the teacher.
         samples: Keyframes whose images are not augmented.
         tokens: Tokens of these keyframes.
-        text: (C, D) float32 text embeddings of the classes, unit length.
+        text: (C, D) float32 embeddings of the C texts of all classes, unit length.
         config: Sweeps, consensus, occlusion, classes and seed, which decide the pseudo labels.
 
     Returns:
@@ -42,7 +42,7 @@ def cached_class_weights(
     """
     settings = [
         list(tokens), asdict(config.sweeps), asdict(config.consensus),
-        config.teacher.occlusion_margin_m, config.classes, config.training.seed,
+        config.teacher.occlusion_margin_m, config.class_of_text, config.training.seed,
     ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(settings).encode())
     digest.update(text.numpy().tobytes())
@@ -60,7 +60,7 @@ def class_weights(samples: Samples, text: Tensor) -> Tensor:
 
     Args:
         samples: Keyframes. At most 256 of them, evenly spread, are counted.
-        text: (C, D) float32 text embeddings of the classes, unit length.
+        text: (C, D) float32 embeddings of the C texts of all classes, unit length.
 
     Returns:
         (C,) float32 with mean 1 over the classes that occur; 0 for classes that never occur.

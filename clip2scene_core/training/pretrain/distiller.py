@@ -14,9 +14,9 @@ class Embedded(NamedTuple):
     """Embeddings of a batch in CLIP's space, not normalized. N points, P pairs.
 
     Attributes:
-        semantic: (N, D) float, embeddings of the points for the semantic loss.
+        semantic: (N, D) float, embeddings of the points for the semantic and the feature loss.
         spatial: (N, D) float, embeddings of the points for the spatial-temporal loss. They are
-            `semantic` if there is no semantic loss.
+            `semantic` if neither is used.
         contrastive: (N, D) float, embeddings of the points for the contrastive loss. They are
             `semantic` if there is no other loss.
         pixels: (P, D) float, embeddings of the pairs' pixels for the spatial-temporal loss.
@@ -39,9 +39,10 @@ class Distiller(nn.Module):
 
     Args:
         student: Student to train.
-        losses: Losses in use. The first of the semantic, the spatial-temporal and the contrastive
-            loss trains the head that labels; the others have heads of their own. Heads that no loss
-            uses are not trained, or weight decay would change them.
+        losses: Losses in use. The semantic and the feature loss train the head that labels. Where
+            there is neither, the first of the spatial-temporal and the contrastive loss does; the
+            others have heads of their own. Heads that no loss uses are not trained, or weight decay
+            would change them.
     """
 
     def __init__(self, student: Student, losses: LossesConfig) -> None:
@@ -52,7 +53,8 @@ class Distiller(nn.Module):
         nn.init.eye_(self.pixel_head.weight)
         nn.init.zeros_(self.pixel_head.bias)
         self.contrastive_head = nn.Linear(student.network.out_features, size)
-        has_semantic, has_spatial = losses.semantic != "none", losses.spatial_temporal != "none"
+        has_semantic = losses.semantic != "none" or losses.feature != "none"
+        has_spatial = losses.spatial_temporal != "none"
         self._spatial_is_apart = has_spatial and has_semantic
         self._contrast_is_apart = losses.contrastive != "none" and (has_semantic or has_spatial)
         self._reads_pixels = losses.spatial_temporal == "paper"

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clip2scene_core.config.sections import LossesConfig
-from clip2scene_core.losses.distillation import distillation_loss
+from clip2scene_core.losses.distillation import distillation_loss, feature_distillation_loss
 from clip2scene_core.losses.info_nce import ppkt_loss, slidr_loss
 from clip2scene_core.losses.semantic_consistency import (
     bounded_semantic_consistency_loss,
@@ -55,17 +55,18 @@ def compute_losses(
         embedded: Embeddings of the batch in CLIP's space.
         batch: N points, P pairs.
         labels: Pseudo labels of the batch.
-        text: (C, D) float, text embeddings of the classes, unit length.
+        text: (C, D) float, embeddings of the C texts of all classes, unit length.
         config: Choice of losses and their parameters.
         class_weights: (C,) float for the cross-entropy, or None.
         logit_scale: Inverse temperature of the teacher, for "kl".
         generator: Random generator on the CPU, draws the pairs of "ppkt".
 
     Returns:
-        The losses "semantic", "spatial_temporal" and "contrastive" that the config asks for, not
-        yet multiplied by their weights.
+        The losses "semantic", "feature", "spatial_temporal" and "contrastive" that the config asks
+        for, not yet multiplied by their weights.
 
-    Source: CLIP2Scene (CVPR 2023), Eq. (1) to (4), and the baselines of its table 2.
+    Source: CLIP2Scene (CVPR 2023), Eq. (1) to (4), and the baselines of its table 2;
+    OpenScene (CVPR 2023) for "feature".
     """
     terms = {}
     if config.semantic == "kl":
@@ -76,6 +77,8 @@ def compute_losses(
         weights = labels.confidences if config.weigh_by_confidence else None
         points = embedded.semantic[rows]
         terms["semantic"] = _semantic(points, classes, text, config, class_weights, weights)
+    if config.feature != "none":
+        terms["feature"] = _feature(embedded, batch)
     if config.spatial_temporal != "none":
         terms["spatial_temporal"] = _spatial_temporal(embedded, batch, labels, text, config)
     if config.contrastive != "none":
@@ -127,6 +130,13 @@ def _distillation(
     teacher_logits = logit_scale * batch.pixel_embeddings @ text.T
     value = distillation_loss(student_logits, teacher_logits, temperature=1.0)
     return Term(value, torch.tensor(float(len(points)), device=text.device))
+
+
+def _feature(embedded: Embedded, batch: PretrainBatch) -> Term:
+    """Pull the paired points to the embeddings of their pixels."""
+    points = embedded.semantic[batch.point_index]
+    value = feature_distillation_loss(points, batch.pixel_embeddings)
+    return Term(value, torch.tensor(float(len(points)), device=points.device))
 
 
 def _spatial_temporal(

@@ -41,7 +41,7 @@ class DistillationData:
     Attributes:
         samples: Keyframes with pixel embeddings.
         vocabulary: Classes with their text embeddings.
-        class_weights: (C,) float32, or None for equal weights.
+        class_weights: (P,) float32, one for each text, or None for equal weights.
         logit_scale: Inverse temperature of the teacher.
     """
 
@@ -77,7 +77,9 @@ def prepare_distillation(
         ValueError: If classes are to be balanced and no camera sees a point.
     """
     encoder = TextEncoder(config.teacher.clip, str(fabric.device))
-    vocabulary = make_vocabulary(config.prompts, encoder(config.prompts), config.classes)
+    vocabulary = make_vocabulary(
+        config.prompts, encoder(config.texts), config.classes, config.texts_of_label
+    )
     text, logit_scale = vocabulary.embeddings, float(encoder.clip.model.logit_scale.exp())
     dense_clip = dense_clip_of(config.teacher, encoder.clip)
     cache = TeacherCache(folder, dense_clip)

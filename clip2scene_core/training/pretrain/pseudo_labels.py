@@ -34,7 +34,7 @@ def teacher_pseudo_labels(batch: PretrainBatch, text: Tensor, logit_scale: float
 
     Args:
         batch: N points, P pairs.
-        text: (C, D) float, text embeddings of the classes, unit length.
+        text: (C, D) float, embeddings of the C texts of all classes, unit length.
         logit_scale: Inverse temperature of the teacher.
 
     Returns:
@@ -64,7 +64,7 @@ def student_pseudo_labels(
 
     Args:
         embeddings: (M, D) float, unit length.
-        text: (C, D) float, text embeddings of the classes, unit length.
+        text: (C, D) float, embeddings of the C texts of all classes, unit length.
         scale: Inverse temperature.
         class_weights: (C,) float, the weights of the loss that trained the embeddings, or None. A
             weighted loss teaches the probability of a class times its weight, so its labels lean

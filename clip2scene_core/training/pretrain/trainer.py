@@ -69,10 +69,10 @@ class StudentTrainer:
 
     Args:
         samples: S keyframes.
-        text: (C, D) float32 text embeddings of the classes, unit length.
+        text: (C, D) float32 embeddings of the C texts of all classes, unit length.
         config: Network, losses and schedule.
         fabric: Processes and devices.
-        class_weights: (C,) float32, or None for equal weights.
+        class_weights: (C,) float32, one for each text, or None for equal weights.
         num_workers: Number of processes that load keyframes, beside this one.
         logit_scale: Inverse temperature of the teacher, for the loss "kl".
     """
@@ -90,6 +90,7 @@ class StudentTrainer:
         self._config, self._fabric, self._logit_scale = config, fabric, logit_scale
         self._loss_weights = {
             "semantic": 1.0,
+            "feature": config.losses.feature_weight,
             "spatial_temporal": config.losses.spatial_temporal_weight,
             "contrastive": config.losses.contrastive_weight,
         }

@@ -76,7 +76,13 @@ def base_prompt_set(values: NodeParameters, own: Vocabulary) -> PromptSet:
     """
     if values.prompts_file:
         return load_prompt_set(Path(values.prompts_file))
-    return PromptSet(own.prompts, own.names)
+    texts_of_label = own.texts_of_label or tuple((prompt,) for prompt in own.prompts)
+    labels = zip(own.names, texts_of_label, strict=True)
+    return PromptSet(
+        tuple(texts[0] for texts in texts_of_label),
+        own.names,
+        tuple(f"{name}: {' | '.join(texts)}" for name, texts in labels if len(texts) > 1),
+    )
 
 
 def asked_prompt_set(values: NodeParameters, base: PromptSet) -> PromptSet:

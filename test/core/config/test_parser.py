@@ -75,6 +75,20 @@ def test_single_values_are_overridden():
             override(config, [assignment])
 
 
+def test_a_prompt_may_be_several_texts():
+    config = override(PretrainConfig(), ["classes=[a, b]", "prompts=[car | small car|van, road]"])
+    assert config.texts_of_label == (("car", "small car", "van"), ("road",))
+    assert config.texts == ("car", "small car", "van", "road")
+    assert config.class_of_text == ("a", "a", "a", "b")
+
+
+def test_labels_are_bytes_so_texts_are_not_too_many():
+    texts = " | ".join(map(str, range(254)))
+    assert len(PretrainConfig(("a",), (texts,)).texts) == 254
+    with pytest.raises(ConfigError, match="at most 254 texts, got 255"):
+        PretrainConfig(("a",), (f"{texts} | more",))
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read"):
         load_config(tmp_path / "none.yaml")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from clip2scene_core.losses.distillation import distillation_loss
+from clip2scene_core.losses.distillation import distillation_loss, feature_distillation_loss
 
 Logits = tuple[Tensor, Tensor]
 
@@ -113,3 +113,37 @@ def test_bad_input_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         distillation_loss(student, teacher, temperature)
+
+
+def test_three_pairs_of_embeddings_by_hand() -> None:
+    # Cosines 1, 0 and 0.6, whatever the lengths.
+    points = torch.tensor([[2.0, 0.0], [0.0, 5.0], [3.0, 4.0]])
+    pixels = torch.tensor([[1.0, 0.0], [1.0, 0.0], [7.0, 0.0]])
+    expected = (0 + 1 + 0.4) / 3
+    assert feature_distillation_loss(points, pixels).item() == pytest.approx(expected, rel=1e-6)
+    assert feature_distillation_loss(-pixels, pixels).item() == pytest.approx(2, rel=1e-6)
+
+
+def test_only_points_move_towards_pixels() -> None:
+    points, pixels = random_logits()
+    pixels.requires_grad_()
+    before = feature_distillation_loss(points, pixels)
+    before.backward()
+    assert pixels.grad is None
+    assert points.grad is not None
+    after = feature_distillation_loss(points - 0.1 * points.grad, pixels)
+    assert after < before
+    assert torch.autograd.gradcheck(lambda p: feature_distillation_loss(p, pixels), (points,))
+
+
+def test_no_pair_of_embeddings_gives_zero_with_a_gradient_path() -> None:
+    points = torch.ones(0, 3, requires_grad=True)
+    loss = feature_distillation_loss(points, torch.ones(0, 3))
+    loss.backward()
+    assert loss.item() == 0
+    assert points.grad is not None
+
+
+def test_embeddings_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"of one shape, got \(2, 3\) and \(2, 4\)"):
+        feature_distillation_loss(torch.ones(2, 3), torch.ones(2, 4))

@@ -33,7 +33,7 @@ class ConsensusCache:
 
     Args:
         root: Folder of the teacher's embeddings. Its name identifies the teacher.
-        text: (C, D) float32 text embeddings of the classes, unit length.
+        text: (C, D) float32 embeddings of the C texts of all classes, unit length.
         logit_scale: Inverse temperature of the teacher.
         config: Voxels, movable classes, ranges and occlusion.
 
@@ -52,7 +52,7 @@ class ConsensusCache:
             config, augmentation=_NOT_AUGMENTED, sweeps=replace(config.sweeps, count=1)
         )
         settings = [
-            GRID_SHIFTS, logit_scale, asdict(config.consensus), config.classes,
+            GRID_SHIFTS, logit_scale, asdict(config.consensus), config.class_of_text,
             config.sweeps.min_range_m, config.sweeps.max_range_m,
             config.teacher.occlusion_margin_m,
         ]  # fmt: skip
@@ -74,7 +74,7 @@ class ConsensusCache:
             keyframes: Indices of all keyframes of one sequence.
             teacher: Cache with the embeddings of these keyframes.
         """
-        is_movable = np.isin(self._config.classes, self._config.consensus.movable)
+        is_movable = np.isin(self._config.class_of_text, self._config.consensus.movable)
         votes = Votes(self._config.consensus.voxel_size_m, is_movable, self._logit_scale)
         for index in keyframes:
             sample = dataset.load(index, ())

@@ -4,10 +4,18 @@ import torch
 from random_student import random_student, save_random_student
 
 from clip2scene_core.bench.measure.labeller import Labeller, mode_of
+from clip2scene_core.bench.measure.score import score_networks
+from clip2scene_core.bench.splits import Scenes
+from clip2scene_core.checkpoint import save_checkpoint
+from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.datasets import NuScenesDataset, Sample, Sweep
 from clip2scene_core.inference.online import load_online_segmenter
 from clip2scene_core.inference.options import MODES, OnlineOptions
-from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.inference.segmenter import load_segmenter
+from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
+from clip2scene_core.prompts.prompt_set import PromptSet
+
+NAMES = tuple(c.name for c in NUSCENES_CLASSES)
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +34,32 @@ def test_the_bench_labels_as_the_engine_does(tiny_nuscenes, tmp_path, labeller, 
     np.testing.assert_array_equal(labels[mode_of(mode, 0)], cloud.labels)
     assert set(labels) == {"camera", "lidar 0", "fused 0", "lidar 1", "fused 1"}
     assert not torch.equal(*look.embeddings)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_student_of_many_texts_is_labelled_alike_by_bench_engine_and_library(
+    tiny_nuscenes, tmp_path, mode
+):
+    prompts = list(PretrainConfig().prompts)
+    prompts[3], prompts[14] = "car | van | suv", "building | wall | fence"
+    student = random_student(0, prompts=tuple(prompts))
+    save_checkpoint(tmp_path / "s.safetensors", student)
+    sample = NuScenesDataset(tiny_nuscenes)[0]
+    options = OnlineOptions(mode=mode, min_range_m=0, ego_radius_m=0, max_range_m=1e4)
+    engine = load_online_segmenter(tmp_path / "s.safetensors", options=options)
+    if mode == "camera":  # without a student it knows no prompts of a training
+        own = PromptSet((), groups=tuple(map(": ".join, zip(NAMES, prompts, strict=True))))
+        engine.apply(engine.encode(own))
+    labeller = Labeller([student])
+    assert labeller.embed(student.vocabulary.prompts).texts == student.vocabulary.texts
+    labels = labeller.label(labeller.look(sample), labeller.vocabulary)[mode_of(mode, 0)]
+    np.testing.assert_array_equal(labels, engine.segment(sample.keyframe, sample.cameras).labels)
+    assert engine.class_names == NAMES
+    if mode == "lidar":
+        counts = score_networks([tmp_path / "s.safetensors"], Scenes(tiny_nuscenes))
+        network = load_segmenter(tmp_path / "s.safetensors")
+        np.testing.assert_array_equal(labels, network.segment(sample.keyframe.points).labels)
+        assert np.array(counts["lidar 0"]["all"]).shape == (1, 16, 17)
 
 
 def test_points_that_are_not_finite_stay_in_place_unlabelled(tiny_nuscenes, labeller):

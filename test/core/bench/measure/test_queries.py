@@ -91,6 +91,15 @@ def test_objects_without_a_word_in_training_are_split_out_of_manmade():
     assert ground_truth(name) == [CAR, CAR, CAR, MACHINE, fence, MANMADE, ROAD]
 
 
+def test_a_word_that_training_gave_to_a_class_is_asked_for_its_own_thing():
+    prompts = [*PROMPTS[:MANMADE], "building | fence | wall", *PROMPTS[MANMADE + 1 :]]
+    queries = {query.name: query for query in make_queries(prompts)}
+    asked = queries["words of things that training never named"].prompts
+    assert asked[MANMADE] == "building | wall"
+    assert asked[16:] == tuple(UNNAMED)
+    assert queries["trained prompts"].prompts == tuple(prompts)
+
+
 def test_chance_is_calling_all_of_manmade_so():
     query = QUERIES["words of things that training never named"]
     answers = len(query.answers)

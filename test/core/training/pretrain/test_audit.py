@@ -28,6 +28,34 @@ def test_points_without_a_pseudo_label_are_misses(tmp_path, tiny_nuscenes, tiny_
     assert 0 < named[4][1] < 1
 
 
+def test_a_class_is_the_union_of_its_texts(tmp_path, tiny_nuscenes, tiny_clip):
+    labelled = NuScenesDataset(tiny_nuscenes, with_labels=True)
+    config = make_config(tiny_clip, "sweeps.min_range_m=0")
+    counts = [
+        audit_labels(
+            labelled,
+            NuScenesDataset(tiny_nuscenes),
+            override(config, [f"classes={classes}", f"prompts={prompts}", voting]),
+            tmp_path / "cache",
+        ).confusion.counts
+        for voting in ("consensus.voxel_size_m=0", "consensus.voxel_size_m=4")
+        for classes, prompts in (
+            ("[car, driveable surface, vegetation]", "[car, road, tree]"),
+            ("[car, driveable surface]", "[car | tree, road]"),
+        )
+    ]
+    car, vegetation = 3, 15
+    for apart, together in (counts[:2], counts[2:]):
+        assert apart[:, vegetation].sum() > 0
+        assert together[:, vegetation].sum() == 0
+        expected = apart[:, car] + apart[:, vegetation]
+        if apart is counts[0]:
+            np.testing.assert_array_equal(together[:, car], expected)
+        else:  # a tree that is called a car can move: it is not believed where no camera sees it
+            assert (together[:, car] <= expected).all()
+            assert together[:, car].sum() > 0
+
+
 def test_labels_are_those_of_the_teacher(tmp_path, tiny_nuscenes, tiny_clip):
     labelled = NuScenesDataset(tiny_nuscenes, with_labels=True)
     unlabelled = NuScenesDataset(tiny_nuscenes)

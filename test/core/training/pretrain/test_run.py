@@ -2,6 +2,7 @@ import importlib.util
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from separable_samples import CLASSES, make_config
@@ -10,6 +11,7 @@ from torch import Tensor
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.config.parser import override
 from clip2scene_core.datasets import NuScenesDataset
+from clip2scene_core.inference.segmenter import load_segmenter
 from clip2scene_core.training.pretrain.run import pretrain
 
 needs_scikit_image = pytest.mark.skipif(
@@ -141,6 +143,28 @@ def test_consensus_teaches_where_images_are_varied_too(tmp_path, tiny_nuscenes, 
     assert load_checkpoint(out).config.consensus.voxel_size_m == 2.0
     assert consensus == [(1, 1)]
     assert sorted(path.name for path in tmp_path.glob("a.*")) == ["a.safetensors"]
+
+
+def test_a_student_of_many_texts_labels_with_its_classes(tmp_path, tiny_nuscenes, tiny_clip):
+    config = make_config(
+        tiny_clip, "classes=[car, plant]", "prompts=[car | road, tree]",
+        "consensus={voxel_size_m: 2.0, movable: [car]}", "losses.feature=cosine",
+    )  # fmt: skip
+    dataset, steps = NuScenesDataset(tiny_nuscenes), []
+    out = pretrain(dataset, config, tmp_path / "a.safetensors", report=steps.append)
+    assert set(steps[0].losses) == {"semantic", "feature", "total"}
+    assert steps[-1].losses["feature"] < steps[0].losses["feature"]
+    vocabulary = load_checkpoint(out).vocabulary
+    assert vocabulary.texts_of_label == (("car", "road"), ("tree",))
+    segmenter = load_segmenter(out)
+    points = dataset[0].keyframe.points
+    labels = segmenter.segment(points).labels
+    assert segmenter.class_names == ("car", "plant")
+    assert set(labels) <= {0, 1}
+    texts = segmenter.compare(segmenter.embed(points), vocabulary.embeddings).numpy()
+    np.testing.assert_array_equal(labels, texts[:, 2] > texts[:, :2].sum(axis=1))
+    segmenter.set_prompts(["road", "tree"])  # from memory: no CLIP is asked
+    assert segmenter.vocabulary.embeddings.equal(vocabulary.embeddings[1:])
 
 
 def test_another_teacher_has_another_cache(tmp_path, tiny_nuscenes, tiny_clip):

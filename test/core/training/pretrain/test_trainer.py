@@ -15,6 +15,9 @@ from clip2scene_core.training.pretrain.trainer import StudentTrainer
         ("semantic: paper_eq1", 0.5),
         ("semantic: bounded_eq1", 0.5),
         ("semantic: kl", 0.5),
+        ("semantic: none, feature: cosine", 0.5),
+        ("feature: cosine, feature_weight: 2.0", 0.5),
+        ("semantic: none, feature: cosine, spatial_temporal: paper", 0.5),
         ("spatial_temporal: paper, spatial_temporal_weight: 0.5", 0.5),
         ("semantic: none, spatial_temporal: paper, spatial_normalize: true", 0.1),
         ("semantic: none, contrastive: ppkt, contrastive_pairs: 100", 0.5),
@@ -30,12 +33,14 @@ def test_training_lowers_every_loss(losses, least_fall):
     steps = []
     trainer = StudentTrainer(SeparableSamples(2), TEXT, config, make_fabric(config))
     trainer.train(lambda step: steps.append(step.losses))
-    names = {"semantic", "spatial_temporal", "contrastive"}
+    names = {"semantic", "feature", "spatial_temporal", "contrastive"}
     names -= {"semantic"} if "semantic: none" in losses else set()
-    names -= {name for name in ("spatial_temporal", "contrastive") if f"{name}:" not in losses}
+    optional = ("feature", "spatial_temporal", "contrastive")
+    names -= {name for name in optional if f"{name}:" not in losses}
     assert set(steps[0]) == {*names, "total"}
     factors = {
         "semantic": 1.0,
+        "feature": config.losses.feature_weight,
         "spatial_temporal": config.losses.spatial_temporal_weight,
         "contrastive": config.losses.contrastive_weight,
     }
@@ -60,6 +65,7 @@ def test_the_official_spatial_loss_is_soon_nothing_but_its_filling():
     "losses",
     [
         "semantic: cross_entropy",
+        "semantic: none, feature: cosine",
         "semantic: none, contrastive: ppkt",
         "semantic: none, contrastive: slidr",
     ],

@@ -55,6 +55,20 @@ def test_a_voxel_is_what_its_pixels_say_on_the_mean():
     assert consensus.last_ns.tolist() == [7, 7, 7, 7]
 
 
+def test_a_text_moves_if_its_class_does(tmp_path, tiny_nuscenes, tiny_clip):
+    clip = load_clip(f"small:{tiny_clip}")
+    dataset, cache = NuScenesDataset(tiny_nuscenes), TeacherCache(tmp_path, DenseClip(clip))
+    fill_cache(cache, dataset, range(len(dataset)), lambda done, total: None)
+    config = make_config(
+        tiny_clip, "classes=[bus, road]", "prompts=[car | tree, road]",
+        "consensus={voxel_size_m: 1.0, movable: [bus]}",
+    )  # fmt: skip
+    consensus = ConsensusCache(cache.folder, TEXT, 10.0, config)
+    teacher = CachedTeacher(cache, clip.embedding_size)
+    fill_consensus(consensus, dataset, teacher, 0, 1, lambda done, total: None)
+    assert consensus.read(dataset.scene_token(0)).is_movable.tolist() == [True, True, False]
+
+
 def test_both_grids_count_alike():
     votes = Votes(1.0, NONE_MOVES, logit_scale=10.0)
     votes.add(np.array([[0.5, 0.5, 0.5]]), cosines([0.6, 0, 0]), 0)
