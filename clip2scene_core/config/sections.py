@@ -210,7 +210,8 @@ class LossesConfig:
         check_choice("contrastive", self.contrastive, ("none", "ppkt", "slidr"))
         if {self.semantic, self.feature, self.spatial_temporal, self.contrastive} == {"none"}:
             raise ConfigError(
-                "semantic, feature, spatial_temporal and contrastive are all none; nothing would train"
+                "semantic, feature, spatial_temporal and contrastive are all none; "
+                "nothing would train"
             )
         if min(self.temperature, self.fusion_temperature, self.grid_size_m) <= 0:
             raise ConfigError(
