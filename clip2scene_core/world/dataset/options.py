@@ -7,7 +7,7 @@ from typing import Final
 
 from clip2scene_core.world.render.lidar_models import MODEL_NAMES, NUSCENES, lidar_model
 from clip2scene_core.world.render.sensor_rig import KEYFRAME_HZ
-from clip2scene_core.world.render.sensor_suite import Choice
+from clip2scene_core.world.render.sensor_suite import CameraChoice, Choice
 
 MIXED: Final = "mixed"
 
@@ -44,7 +44,7 @@ class WorldOptions:
             for each scene.
         placement: Where the LiDAR is: "nuscenes", or "mixed": height, tilt, heading and the body in
             sight are drawn for each scene.
-        cameras: "nuscenes", or "mixed": 1, 2, 4 or 6 cameras are drawn for each scene.
+        cameras: "nuscenes", or "mixed": 1, 2, 4 or 6 cameras are drawn for each scene; or "none".
         held_out_lidars: Models that "mixed" leaves out.
         lidar_max_points: Most rays in a sweep of a LiDAR other than nuScenes'; a model with more
             has as many fewer columns. This bounds the time of rendering.
@@ -68,7 +68,7 @@ class WorldOptions:
     calibration_error_m: float = 0.0
     lidar: str = NUSCENES.name
     placement: Choice = "nuscenes"
-    cameras: Choice = "nuscenes"
+    cameras: CameraChoice = "nuscenes"
     held_out_lidars: tuple[str, ...] = ()
     lidar_max_points: int = 38_000
 
@@ -120,8 +120,9 @@ class WorldOptions:
             )
         if not self.lidar_names:
             raise ValueError("held_out_lidars leaves no LiDAR model; name fewer")
-        for name, choice in (("placement", self.placement), ("cameras", self.cameras)):
-            if choice not in ("nuscenes", MIXED):
-                raise ValueError(f"{name} must be 'nuscenes' or 'mixed', got {choice!r}")
+        if self.placement not in ("nuscenes", MIXED):
+            raise ValueError(f"placement must be 'nuscenes' or 'mixed', got {self.placement!r}")
+        if self.cameras not in ("nuscenes", MIXED, "none"):
+            raise ValueError(f"cameras must be 'nuscenes', 'mixed' or 'none', got {self.cameras!r}")
         if self.lidar_max_points < 2048:
             raise ValueError(f"lidar_max_points must be 2048 or more, got {self.lidar_max_points}")

@@ -29,6 +29,7 @@ from clip2scene_core.world.render.sensor_rig import (
 )
 
 Choice = Literal["nuscenes", "mixed"]
+CameraChoice = Literal["nuscenes", "mixed", "none"]
 
 HEIGHTS_M: Final[dict[Platform, tuple[float, float]]] = {
     "car": (1.5, 2.1), "truck": (1.9, 2.3), "robot": (0.4, 1.2),
@@ -67,7 +68,7 @@ class SensorSuite:
         lidar: Extrinsics and rate of the LiDAR.
         unit: The LiDAR.
         num_columns: Number of columns of a sweep; for a pattern, of points.
-        cameras: The cameras, 1 to 6.
+        cameras: The cameras, 0 to 6.
     """
 
     platform: Platform
@@ -86,7 +87,7 @@ def draw_suite(
     scene: Scene,
     models: Sequence[str],
     placement: Choice,
-    cameras: Choice,
+    cameras: CameraChoice,
     columns: tuple[int, int],
     rng: np.random.Generator,
 ) -> SensorSuite:
@@ -99,7 +100,7 @@ def draw_suite(
         scene: The scene.
         models: Names of the LiDAR models to choose from.
         placement: Whether the LiDAR stands where nuScenes has it.
-        cameras: Whether the cameras are those of nuScenes.
+        cameras: "nuscenes" for the cameras of nuScenes, "mixed" to draw some, "none" for none.
         columns: Columns of nuScenes' LiDAR, and most rays in a sweep of another one.
         rng: Generator.
 
@@ -119,7 +120,9 @@ def draw_suite(
     unit = LidarUnit(model, response, body, T_ego_lidar[:3, :3], 0.34 - height_m)
     lidar = RigSensor(LIDAR_CHANNEL, T_ego_lidar, 0.0, 0.0, model.hz)
     num_columns = columns[0] if model == NUSCENES else model.columns_within(columns[1])
-    rig = RIG_CAMERAS if cameras == "nuscenes" else _draw_cameras(platform, height_m, rng)
+    rig: tuple[RigSensor, ...] = RIG_CAMERAS if cameras == "nuscenes" else ()
+    if cameras == "mixed":
+        rig = _draw_cameras(platform, height_m, rng)
     timed = tuple(_timed(camera, lidar, model) for camera in rig)
     return SensorSuite(platform, lidar, unit, num_columns, timed)
 

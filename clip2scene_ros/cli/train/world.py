@@ -99,7 +99,9 @@ def _add_sensor_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the LiDAR is; mixed: on cars, trucks and robots, tilted, at any height",
     )
     parser.add_argument(
-        "--cameras", choices=("nuscenes", "mixed"), help="mixed: 1 to 6 cameras of any lens"
+        "--cameras",
+        choices=("nuscenes", "mixed", "none"),
+        help="mixed: 1 to 6 cameras of any lens; none: LiDAR alone, which is enough to measure on",
     )
     parser.add_argument(
         "--held-out-lidars", nargs="+", metavar="MODEL", help="models that mixed leaves out"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -127,6 +128,17 @@ def test_an_old_world_has_one_lidar(tmp_path):
     assert set(lidar_of_scenes(tmp_path / "world").values()) == {"nuscenes"}
     with pytest.raises(DatasetError, match=r"log\.json is missing"):
         lidar_of_scenes(tmp_path)
+
+
+def test_a_world_may_have_no_cameras(root, tmp_path):
+    bare = replace(MIXED, num_scenes=2, cameras="none")
+    assert write_world(tmp_path / "bare", bare).num_images == 0
+    data, with_cameras = NuScenesDataset(tmp_path / "bare"), NuScenesDataset(root)
+    for index in range(2):
+        assert data[index].cameras == ()
+        np.testing.assert_array_equal(
+            data[index].keyframe.points, with_cameras[index].keyframe.points
+        )
 
 
 @pytest.mark.parametrize(
