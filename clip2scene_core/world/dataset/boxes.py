@@ -8,6 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.geometry.se3 import quaternion_from_matrix
 from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES
 from clip2scene_core.world.dataset.tables import Record, Tables, token_of
 from clip2scene_core.world.layout.scene import Scene
@@ -47,10 +48,8 @@ class BoxTrack:
             scene_object = self.scene.objects[index]
             if not scene_object.is_annotated:
                 continue
-            x, y, z, heading = self.scene.pose_of(index, firing.seconds)
             length, width, height = scene_object.size
-            center = T_global_scene @ np.array([x, y, z + height / 2, 1.0])
-            heading += math.atan2(T_global_scene[1, 0], T_global_scene[0, 0])
+            center, rotation = self._pose(index, firing.seconds, T_global_scene)
             sample_token = self.tables.token("sample", self.scene_index, firing.keyframe_index)
             record: Record = {
                 "token": self.tables.token("box", self.scene_index, index, firing.keyframe_index),
@@ -58,15 +57,29 @@ class BoxTrack:
                 "instance_token": self.tables.token("instance", self.scene_index, index),
                 "visibility_token": "4",
                 "attribute_tokens": self._attributes(index),
-                "translation": center[:3].tolist(),
+                "translation": center,
                 "size": [width, length, height],
-                "rotation": [math.cos(heading / 2), 0.0, 0.0, math.sin(heading / 2)],
+                "rotation": rotation,
                 "prev": "",
                 "next": "",
                 "num_lidar_pts": int(counts[index]),
                 "num_radar_pts": 0,
             }
             self.tracks.setdefault(index, []).append(record)
+
+    def _pose(
+        self, index: int, seconds: float, T_global_scene: NDArray[np.float64]
+    ) -> tuple[list[float], list[float]]:
+        """Center and quaternion (w, x, y, z) of a box in the global frame."""
+        above = np.array([0.0, 0.0, self.scene.objects[index].size[2] / 2, 1.0])
+        if not self.scene.is_flat:
+            T_global_object = T_global_scene @ self.scene.T_scene_object(index, seconds)
+            center = T_global_object @ above
+            return center[:3].tolist(), quaternion_from_matrix(T_global_object).tolist()
+        x, y, z, heading = self.scene.pose_of(index, seconds)
+        center = T_global_scene @ (above + np.array([x, y, z, 0.0]))
+        heading += math.atan2(T_global_scene[1, 0], T_global_scene[0, 0])
+        return center[:3].tolist(), [math.cos(heading / 2), 0.0, 0.0, math.sin(heading / 2)]
 
     def close(self) -> None:
         """Chain the boxes of each object and append them to the tables."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from clip2scene_core.world.layout.build import PLACES, TERRAINS
 from clip2scene_core.world.render.lidar_models import MODEL_NAMES, NUSCENES, lidar_model
 from clip2scene_core.world.render.sensor_rig import KEYFRAME_HZ
 from clip2scene_core.world.render.sensor_suite import CameraChoice, Choice
@@ -48,6 +49,10 @@ class WorldOptions:
         held_out_lidars: Models that "mixed" leaves out.
         lidar_max_points: Most rays in a sweep of a LiDAR other than nuScenes'; a model with more
             has as many fewer columns. This bounds the time of rendering.
+        terrain: "flat", or "varied": grades, crowns, kerbs of any height, hills, banks, bumps, a
+            swaying vehicle, and many kinds of ground cover.
+        places: "street", or "mixed": also residential lanes, parks, tracks, yards and car parks,
+            some seen by a robot on the sidewalk or by a truck.
 
     Raises:
         ValueError: If an option is out of its range.
@@ -71,6 +76,8 @@ class WorldOptions:
     cameras: CameraChoice = "nuscenes"
     held_out_lidars: tuple[str, ...] = ()
     lidar_max_points: int = 38_000
+    terrain: str = "flat"
+    places: str = "street"
 
     @property
     def lidar_names(self) -> tuple[str, ...]:
@@ -108,6 +115,11 @@ class WorldOptions:
             raise ValueError(
                 f"calibration errors must be 0-45 degrees and 0-5 metres, "
                 f"got {self.calibration_error_deg} and {self.calibration_error_m}"
+            )
+        if self.terrain not in TERRAINS or self.places not in PLACES:
+            raise ValueError(
+                f"terrain is one of {TERRAINS} and places one of {PLACES}, "
+                f"got {self.terrain!r} and {self.places!r}"
             )
         self._check_sensors()
 

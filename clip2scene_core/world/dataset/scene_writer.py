@@ -56,7 +56,9 @@ class SceneWriter:
         self.out, self.options, self.index = out, options, index
         self.tables = tables = Tables(options)
         self.num_points = 0
-        self.scene = build_scene(options.seed, index, options.seconds)
+        self.scene = build_scene(
+            options.seed, index, options.seconds, terrain=options.terrain, places=options.places
+        )
         self.sun_map = static_sun_map(self.scene)
         rng = np.random.default_rng([options.seed, SWEEP_NOISE_STREAM, index])
         self.rng = rng
@@ -101,22 +103,17 @@ class SceneWriter:
             options.cameras,
             (options.lidar_columns, options.lidar_max_points),
             np.random.default_rng([options.seed, SENSOR_STREAM, self.index]),
+            # A street is laid out for cars; other places say who drives there.
+            is_any_platform=options.places == "street",
         )
 
     def _add_scene_records(self) -> None:
         tables, count = self.tables, int(self.options.seconds * KEYFRAME_HZ)
         samples = [tables.token("sample", self.index, k) for k in range(count)]
-        vehicle, description = (
-            ONE_RIG_VEHICLE,
-            f"{self.scene.weather}, {self.scene.ego_speed:.0f} m/s",
-        )
+        vehicle = ONE_RIG_VEHICLE
         if not self.options.has_one_rig:
             suite = self.suite
             vehicle = LIDAR_LABEL + suite.unit.model.name
-            description += (
-                f", {suite.platform}, {suite.unit.model.name} at "
-                f"{suite.lidar.T_ego_sensor[2, 3]:.2f} m, cameras: {len(suite.cameras)}"
-            )
             tables.add_calibrations(suite.cameras, suite.lidar, self.index)
         tables.add(
             "log", token=self.log_token, logfile=self.name, vehicle=vehicle,
@@ -125,7 +122,7 @@ class SceneWriter:
         tables.add(
             "scene", token=self.scene_token, log_token=self.log_token, nbr_samples=count,
             first_sample_token=samples[0], last_sample_token=samples[-1], name=self.name,
-            description=description,
+            description=self._description(),
         )  # fmt: skip
         for k, token in enumerate(samples):
             tables.add(
@@ -133,6 +130,19 @@ class SceneWriter:
                 prev=samples[k - 1] if k else "", next=samples[k + 1] if k + 1 < count else "",
                 scene_token=self.scene_token,
             )  # fmt: skip
+
+    def _description(self) -> str:
+        scene = self.scene
+        text = f"{scene.weather}, {scene.ego_speed:.0f} m/s"
+        if self.options.places != "street":
+            text += f", {scene.place}"
+        if not self.options.has_one_rig:
+            suite = self.suite
+            text += (
+                f", {suite.platform}, {suite.unit.model.name} at "
+                f"{suite.lidar.T_ego_sensor[2, 3]:.2f} m, cameras: {len(suite.cameras)}"
+            )
+        return text
 
     def _stamp_us(self, firing: Firing) -> int:
         return self.start_us + round(firing.seconds * 1e6)

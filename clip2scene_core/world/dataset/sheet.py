@@ -51,7 +51,8 @@ def draw_sheet(options: WorldOptions) -> NDArray[np.uint8]:
     pictures does not depend on the options.
 
     Args:
-        options: The world; only seed, number and length of the scenes and LiDAR columns are used.
+        options: The world; only seed, number and length of the scenes, terrain, places and LiDAR
+            columns are used.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -61,7 +62,9 @@ def draw_sheet(options: WorldOptions) -> NDArray[np.uint8]:
 
 
 def _draw_scene(options: WorldOptions, index: int) -> NDArray[np.uint8]:
-    scene = build_scene(options.seed, index, options.seconds)
+    scene = build_scene(
+        options.seed, index, options.seconds, terrain=options.terrain, places=options.places
+    )
     moment = moment_of(scene, static_sun_map(scene), 0.0)
     sensors = {sensor.channel: sensor for sensor in RIG_CAMERAS}
     views = [_draw_view(moment, sensors[channel]) for channel in AROUND]
@@ -72,6 +75,8 @@ def _draw_scene(options: WorldOptions, index: int) -> NDArray[np.uint8]:
     radius = abs(1 / scene.road.curvature) if scene.road.curvature else float("inf")
     bend = "straight" if radius > 2000 else f"a bend of {radius:.0f} m"
     title = f"seed {options.seed}, scene {index}: {scene.weather}, {bend}, {crossing}"
+    if options.places != "street":
+        title += f", {scene.place}, {scene.platform} at {scene.ego_speed:.1f} m/s"
     return np.concatenate([_title(title, row.shape[1]), row])
 
 

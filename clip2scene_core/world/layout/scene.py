@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.world.layout.footing import RIGID, Ride, ego_on_ground, object_on_ground
+from clip2scene_core.world.layout.relief import FLAT_SIZE, height_at
 from clip2scene_core.world.layout.road import (
     KERB_HEIGHT_M,
     PAVING,
@@ -63,7 +65,7 @@ class Scene:
 
     Attributes:
         road: Ground plan.
-        plan: (24,) float64, packed ground plan.
+        plan: (K,) float64, packed ground plan, flat or with relief (see `relief`).
         weather: One of WEATHER_NAMES.
         light: Light of that weather.
         objects: All objects; `Primitives.instance` is an index into them.
@@ -72,7 +74,9 @@ class Scene:
         ego_d: d of the lane of the ego vehicle, metres.
         ego_speed: Speed of the ego vehicle, metres per second.
         length_m: Length of the path of the ego vehicle, metres.
-        platform: Kind of the ego vehicle: "car", "truck" or "robot".
+        ride: Motion of the ego vehicle on its suspension; only on a relief.
+        place: Kind of place, a key of `places.STYLES`.
+        platform: What carries the sensors: "car", "truck" or "robot".
     """
 
     road: Road
@@ -85,7 +89,18 @@ class Scene:
     ego_d: float
     ego_speed: float
     length_m: float
+    ride: Ride = RIGID
+    place: str = "street"
     platform: str = "car"
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the ground has no relief."""
+        return len(self.plan) == FLAT_SIZE
+
+    def T_scene_object(self, index: int, seconds: float) -> NDArray[np.float64]:
+        """Pose of an object at a time, (4, 4) float64, with the slope of the ground."""
+        return _full_pose(self.road, self.plan, self.objects[index], seconds)
 
     def pose_of(self, index: int, seconds: float) -> tuple[float, float, float, float]:
         """Pose of an object at a time: x, y, z in metres and heading in radians, scene frame."""
@@ -111,8 +126,27 @@ def _pose(
         scene_object.d + scene_object.speed_d * seconds,
     )
     x, y, heading = road_pose(road.curvature, s, d)
-    z = KERB_HEIGHT_M if surface_at(plan, x, y)[0] >= PAVING else 0.0
+    if len(plan) == FLAT_SIZE:
+        z = KERB_HEIGHT_M if surface_at(plan, x, y)[0] >= PAVING else 0.0
+    else:
+        z = height_at(plan, x, y)
     return x, y, z, heading + scene_object.yaw
+
+
+def _full_pose(
+    road: Road, plan: NDArray[np.float64], scene_object: SceneObject, seconds: float
+) -> NDArray[np.float64]:
+    x, y, z, heading = _pose(road, plan, scene_object, seconds)
+    if len(plan) > FLAT_SIZE:
+        one = scene_object
+        return object_on_ground(plan, x, y, heading, one.category, one.word, one.size)
+    pose = np.eye(4)
+    pose[:2, :2] = [
+        [math.cos(heading), -math.sin(heading)],
+        [math.sin(heading), math.cos(heading)],
+    ]
+    pose[:3, 3] = x, y, z
+    return pose
 
 
 def assemble(objects: tuple[SceneObject, ...], indices: list[int]) -> Primitives:
@@ -153,7 +187,7 @@ def place(
 
     Args:
         road: Ground plan.
-        plan: (24,) float64, packed ground plan.
+        plan: (K,) float64, packed ground plan, flat or with relief.
         objects: All objects of the scene.
         assembled: Primitives from `assemble`.
         seconds: Time since the start of the scene, seconds.
@@ -164,6 +198,12 @@ def place(
     owners, inverse = np.unique(assembled.instance, return_inverse=True)
     if not len(owners):
         return assembled
+    if len(plan) > FLAT_SIZE:
+        full = np.array([_full_pose(road, plan, objects[i], seconds) for i in owners])[inverse]
+        return assembled._replace(
+            center=np.einsum("nij,nj->ni", full[:, :3, :3], assembled.center) + full[:, :3, 3],
+            axes=np.einsum("nij,nkj->nki", full[:, :3, :3], assembled.axes),
+        )
     poses = np.array([_pose(road, plan, objects[i], seconds) for i in owners])[inverse]
     cosine, sine = np.cos(poses[:, 3]), np.sin(poses[:, 3])
     axes = _turn(assembled.axes.transpose(2, 0, 1), cosine[:, None], sine[:, None])
@@ -196,7 +236,8 @@ _NO_PRIMITIVES = Primitives(
 def ego_pose(scene: Scene, seconds: float) -> NDArray[np.float64]:
     """Pose of the ego vehicle (rear axle on the ground) in the scene frame.
 
-    It drives along its lane with small changes of speed and of d.
+    It drives along its lane with small changes of speed and of d. On a relief it follows the slope
+    below its wheels and sways on its suspension.
 
     Returns:
         (4, 4) float64 T_scene_ego.
@@ -206,6 +247,9 @@ def ego_pose(scene: Scene, seconds: float) -> NDArray[np.float64]:
     x, y, heading = road_pose(scene.road.curvature, s, d)
     ground_speed = scene.ego_speed + 0.28 * math.cos(0.35 * seconds)
     heading += math.atan2(0.125 * math.cos(0.5 * seconds), ground_speed)
+    if not scene.is_flat:
+        sway = scene.ride.sway(seconds)
+        return ego_on_ground(scene.plan, x, y, heading, scene.platform, sway)
     pose = np.eye(4)
     pose[:2, :2] = [
         [math.cos(heading), -math.sin(heading)],

@@ -11,6 +11,7 @@ import numpy as np
 from clip2scene_core.world.layout.road import CROSSING_SIDEWALK_M, NO_CROSSING, Road
 from clip2scene_core.world.layout.scene import SceneObject
 from clip2scene_core.world.objects.looks import Looks
+from clip2scene_core.world.primitives.parts import CONCRETE, FENCE, LEAVES, Part, box
 
 RAW: Final = {
     "adult": 2, "child": 3, "worker": 4, "barrier": 9, "cone": 12, "bicycle": 14, "bus": 16,
@@ -19,8 +20,23 @@ RAW: Final = {
 }  # fmt: skip
 """Raw lidarseg category of each kind of object."""
 
+BASE_COLOR: Final = (0.33, 0.32, 0.31)
 BEFORE_M: Final = 75.0
 BEYOND_M: Final = 95.0
+
+
+def base_of(looks: Looks) -> tuple[Part, ...]:
+    """Parts below a building, wall, fence or hedge, so that no gap shows on uneven ground."""
+    length, width, _ = looks.size
+    if looks.word == "building":
+        return (box((0, 0, -1.7), (length + 0.04, width + 0.04, 3.6), CONCRETE, BASE_COLOR),)
+    if looks.word == "wall":
+        return (box((0, 0, -0.6), (length, 0.3, 1.3), CONCRETE, BASE_COLOR),)
+    if looks.word == "fence":
+        return (box((0, 0, -0.35), (length, 0.06, 0.9), FENCE, looks.parts[0].color),)
+    if looks.word == "hedge":
+        return (box((0, 0, -0.4), (length, 0.75, 1.2), LEAVES, looks.parts[0].color),)
+    return ()
 
 
 @dataclass
@@ -35,6 +51,7 @@ class Street:
         autumn: Whether leaves have autumn colours.
         objects: Placed objects.
         taken: Occupied rectangles (s_low, s_high, d_low, d_high), metres.
+        is_hilly: Whether the ground has a relief: long objects get a base that reaches below it.
     """
 
     rng: np.random.Generator
@@ -44,6 +61,7 @@ class Street:
     autumn: bool
     objects: list[SceneObject] = field(default_factory=list)
     taken: list[tuple[float, float, float, float]] = field(default_factory=list)
+    is_hilly: bool = False
 
     @property
     def s_low(self) -> float:
@@ -79,6 +97,10 @@ class Street:
         """Mark a rectangle (road coordinates, metres) as taken."""
         self.taken.append((s - length / 2, s + length / 2, d - width / 2, d + width / 2))
 
+    def keep_clear(self, d: float, half_m: float, ahead_m: float) -> None:
+        """Mark the path of the ego vehicle along d as taken, metres."""
+        self.occupy(self.length_m / 2, d, self.length_m + 2 * ahead_m, 2 * half_m)
+
     def put(
         self,
         looks: Looks,
@@ -88,10 +110,14 @@ class Street:
         speed: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         """Place an object without a check of free space; speed is (along s, along d), m/s."""
-        category = RAW[looks.category]
+        category, parts = RAW[looks.category], tuple(looks.parts)
+        if self.is_hilly:
+            if looks.word == "hill":
+                return
+            parts += base_of(looks)
         self.objects.append(
             SceneObject(
-                category, looks.word, looks.color_name, looks.size, s, d, yaw, tuple(looks.parts),
+                category, looks.word, looks.color_name, looks.size, s, d, yaw, parts,
                 speed[0], speed[1], category < 24, looks.has_rider,
             )
         )  # fmt: skip

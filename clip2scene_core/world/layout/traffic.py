@@ -20,6 +20,8 @@ from clip2scene_core.world.objects.looks import Looks
 
 EGO_GAP_M = 13.0
 NEAR_M = 16.0
+NO_LANE = -1
+"""The ego vehicle is on none of the lanes."""
 
 
 def lane_center(street: Street, direction: int, lane: int) -> float:

@@ -146,6 +146,16 @@ def a_pole(rng: np.random.Generator) -> Looks:
     return Looks("manmade", word, "", (1.6, 0.8, 1.0), structures.furniture(rng, word))
 
 
+def a_lamp(rng: np.random.Generator) -> Looks:
+    """Draw a street lamp."""
+    return Looks("manmade", "street lamp", "", (0.4, 0.4, 7.0), structures.street_lamp(rng))
+
+
+def a_bench(rng: np.random.Generator) -> Looks:
+    """Draw a bench that faces local -y."""
+    return Looks("manmade", "bench", "", (1.7, 0.6, 1.0), structures.furniture(rng, "bench"))
+
+
 def a_shelter() -> Looks:
     """Draw a bus shelter."""
     return Looks("manmade", "bus shelter", "", (4.4, 1.6, 2.6), structures.shelter())

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.labels import IGNORE_LABEL, nuscenes_label_map
-from clip2scene_core.world.layout.road import SURFACE_RAW_CATEGORY, ground_hit, road_pose
+from clip2scene_core.world.layout.relief import FLAT_SIZE, HIGHEST_M, terrain_hit
+from clip2scene_core.world.layout.road import SURFACE_RAW_CATEGORY, road_pose
 from clip2scene_core.world.layout.scene import Scene
 from clip2scene_core.world.layout.weather import Light
 from clip2scene_core.world.primitives.bounds import grid_bounds, sun_bounds
@@ -122,6 +123,8 @@ def static_sun_map(scene: Scene) -> SunMap:
         TOP_M,
         float((scene.static.center + scene.static.half.max(axis=1, keepdims=True))[:, 2].max()),
     )
+    if not scene.is_flat:
+        top_m = max(top_m, TOP_M + float(scene.plan[HIGHEST_M]))
     frame = np.array([low[0], low[1], SUN_TEXEL_M, top_m])
     sun_map = SunMap(np.full((shape[1], shape[0]), 1e9), frame)
     _add_to_sun_map(scene.static, scene.light, sun_map)
@@ -157,14 +160,15 @@ def _cast_ground(
 ) -> None:  # fmt: skip
     """Cast the rays onto the ground; nearer hits of primitives stay."""
     ox, oy, oz = rays[0]
+    is_flat = len(plan) == FLAT_SIZE
     for row in range(depth.shape[0]):
         for column in range(depth.shape[1]):
             dx = rays[3, 0] + row * rays[4, 0] + column * rays[5, 0]
             dy = rays[3, 1] + row * rays[4, 1] + column * rays[5, 1]
             dz = rays[3, 2] + row * rays[4, 2] + column * rays[5, 2]
-            if dz >= 0 or depth[row, column] * dz > -(oz - 0.3):
+            if is_flat and (dz >= 0 or depth[row, column] * dz > -(oz - 0.3)):
                 continue
-            t, is_kerb, surface = ground_hit(plan, ox, oy, oz, dx, dy, dz)
+            t, is_kerb, surface = terrain_hit(plan, ox, oy, oz, dx, dy, dz, depth[row, column])
             if 0 < t < depth[row, column]:
                 depth[row, column] = t
                 hits[row, column] = GROUND

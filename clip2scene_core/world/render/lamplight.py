@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.world.layout.relief import relief_at
 from clip2scene_core.world.layout.scene import Scene, ego_pose
 from clip2scene_core.world.primitives.jit import njit
 from clip2scene_core.world.primitives.noise import clip01
@@ -60,7 +61,7 @@ def lamplight_of(
     is_lamp = (primitives.material == LAMP) & (primitives.color.min(axis=1) > 0.4)
     for index in np.flatnonzero(is_lamp):
         place, ahead = primitives.center[index], primitives.axes[index, 0]
-        if place[2] > 3.0:
+        if place[2] - relief_at(scene.plan, place[0], place[1]) > 3.0:
             _add_pool(lamplight.light, lamplight.frame, place, WARM)
         elif scene.objects[primitives.instance[index]].is_moving:
             _add_beam(lamplight.light, lamplight.frame, place, ahead, WHITE)
@@ -131,11 +132,14 @@ def _add_beam(
 @njit(cache=True)
 def lamplight_at(
     light: NDArray[np.float64], frame: NDArray[np.float64], point: NDArray[np.float64],
-    out: NDArray[np.float64],
+    out: NDArray[np.float64], ground: float = 0.0,
 ) -> None:  # fmt: skip
-    """Write the light of lamps at a point (3,) to out (3,); it fades above the lamps."""
+    """Write the light of lamps at a point (3,) to out (3,); it fades above the lamps.
+
+    `ground` is the height of the ground there, metres.
+    """
     u, v = (point[0] - frame[0]) / frame[2], (point[1] - frame[1]) / frame[2]
-    fade = clip01(1.5 - point[2] / 6.0)
+    fade = clip01(1.5 - (point[2] - ground) / 6.0)
     if fade == 0 or not (0 <= u < light.shape[1] - 1 and 0 <= v < light.shape[0] - 1):
         out[:] = 0.0
         return

@@ -12,12 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2scene_core.world.layout.road import (
-    GRASS,
-    SURFACE_RAW_CATEGORY,
-    ground_hit,
-    surface_at,
-)
+from clip2scene_core.world.layout.relief import BLADES_M, FLAT_SIZE, slopes_at, terrain_hit
+from clip2scene_core.world.layout.road import GRASS, SURFACE_RAW_CATEGORY, surface_at
 from clip2scene_core.world.primitives.jit import njit
 from clip2scene_core.world.primitives.parts import (
     BANDS,
@@ -38,6 +34,7 @@ from clip2scene_core.world.primitives.parts import (
     TYRE,
     Primitives,
 )
+from clip2scene_core.world.render.ground_cover import cover_albedo
 from clip2scene_core.world.render.lidar_models import NUSCENES
 from clip2scene_core.world.render.lidar_points import (
     NUSCENES_UNIT,
@@ -64,6 +61,7 @@ __all__ = [
 ]
 
 RAW_ROAD: Final = 24
+RAW_TERRAIN: Final = 27
 RAW_EGO: Final = 31
 
 
@@ -103,7 +101,7 @@ def measure_sweep(
 
     Args:
         primitives: All primitives at the stamp, scene frame.
-        plan: (24,) float64, packed ground plan.
+        plan: (K,) float64, packed ground plan, flat or with relief.
         T_scene_lidar: (4, 4) float64, one pose for all columns, or (W, 4, 4), one pose for each
             column of the sweep; any rotation.
         unit: The LiDAR.
@@ -127,7 +125,10 @@ def measure_sweep(
     is_body = np.isfinite(on_body)
     ranges[is_body] = on_body[is_body]
     category[is_body], albedo[is_body], index[is_body] = RAW_EGO, 0.3, SKY
-    returns = _returns(unit, primitives, (ranges, index, category, facing, albedo), rng)
+    # Beams end at different depths between the blades of grass.
+    blades_m = float(plan[BLADES_M]) if len(plan) > FLAT_SIZE else 0.0
+    hits = (ranges, index, category, facing, albedo)
+    returns = _returns(unit, primitives, hits, blades_m, rng)
     return collect(unit, sweep, returns, rng)
 
 
@@ -179,6 +180,7 @@ def _returns(
         NDArray[np.float64], NDArray[np.int64], NDArray[np.uint8], NDArray[np.float64],
         NDArray[np.float64],
     ],
+    blades_m: float,
     rng: np.random.Generator,
 ) -> Returns:  # fmt: skip
     """Decide which rays come back, and with which range and intensity."""
@@ -196,8 +198,12 @@ def _returns(
     kept[is_dark] *= 1 - response.dark_drop * (1 - facing[is_dark])
     returned &= (ranges < model.max_range_m) & (ranges >= model.min_range_m)
     returned &= rng.random(ranges.shape) > 1 - kept
-    noise = rng.normal(0, model.noise_m, ranges.shape) * np.where(category == 27, 2.5, 1.0)
+    noise = rng.normal(0, model.noise_m, ranges.shape)
+    noise *= np.where(category == RAW_TERRAIN, 2.5, 1.0)
     noise *= 1 + response.noise_growth * ranges / 100
+    if blades_m:
+        blades = np.where((category == RAW_TERRAIN) & (index == GROUND), blades_m, 0.0)
+        noise -= blades * np.abs(rng.normal(0, 1, ranges.shape))
     instance = np.where(is_solid, primitives.instance[np.maximum(index, 0)], -1)
     intensity = intensity_of(response.law, signal, ranges, rng)
     return Returns(ranges + noise, category, instance, intensity, returned)
@@ -243,7 +249,7 @@ def _reflect(
         for column in range(ranges.shape[1]):
             rx, ry, rz = rays[0, row, column], rays[1, row, column], rays[2, row, column]
             ox, oy, oz = origins[column]
-            t, is_kerb, surface = ground_hit(plan, ox, oy, oz, rx, ry, rz)
+            t, is_kerb, surface = terrain_hit(plan, ox, oy, oz, rx, ry, rz, ranges[row, column])
             if 0 < t < ranges[row, column]:
                 ranges[row, column] = t
                 index[row, column] = GROUND
@@ -252,6 +258,12 @@ def _reflect(
                 category[row, column] = raw[surface]
                 facing[row, column] = 0.7 if is_kerb else -rz
                 albedo[row, column] = 0.3 if surface == GRASS else (0.11 if surface == 0 else 0.2)
+                if len(plan) > FLAT_SIZE:
+                    slope_x, slope_y = slopes_at(plan, x, y)
+                    upright = math.sqrt(1 + slope_x * slope_x + slope_y * slope_y)
+                    if not is_kerb:
+                        facing[row, column] = abs(rx * slope_x + ry * slope_y - rz) / upright
+                    albedo[row, column] = cover_albedo(plan, surface, d)
                 if surface == 0 and paint_cover(plan, x, y, d, along, 0.03) > 0.5:
                     albedo[row, column] = 0.75
                 continue

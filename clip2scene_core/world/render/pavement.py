@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.world.layout.relief import (
+    BAY_M,
+    FLAT_SIZE,
+    HAS_MARKS,
+    LAWN_LEFT,
+    LAWN_RIGHT,
+    LAWN_TINT,
+    PATH_COVER,
+    ROAD_COVER,
+)
 from clip2scene_core.world.layout.road import (
     ASPHALT,
     COBBLES,
@@ -14,9 +25,15 @@ from clip2scene_core.world.layout.road import (
     PAVING,
     road_coordinates,
 )
+from clip2scene_core.world.layout.terrain import SLABS, TARMAC, TILES
 from clip2scene_core.world.primitives.jit import njit
 from clip2scene_core.world.primitives.noise import detail, hash_unit, line_cover, noise2
+from clip2scene_core.world.render.ground_cover import lawn_look, loose_look
 from clip2scene_core.world.render.materials import Look, grass_look
+
+AISLE_HALF_M: Final = 3.0
+BAY_PERIOD_M: Final = 16.0
+"""A car park repeats across the aisle: 3 m of aisle, two rows of bays of 5 m, 3 m of the next."""
 
 
 @njit(cache=True)
@@ -36,11 +53,27 @@ def _asphalt(x: float, y: float, seed: int, footprint: float) -> float:
 
 
 @njit(cache=True)
+def _bay_cover(plan: NDArray[np.float64], x: float, y: float, d: float, footprint: float) -> float:
+    """Share of a pixel that the lines of parking bays cover; see `AISLE_HALF_M`."""
+    if abs(d) > plan[3]:
+        return 0.0
+    across = (abs(d) + AISLE_HALF_M) % BAY_PERIOD_M - AISLE_HALF_M
+    if across < AISLE_HALF_M:
+        return 0.0
+    s = road_coordinates(plan[0], x, y)[0]
+    bay = plan[BAY_M]
+    between = line_cover((s % bay) - 0.5 * bay, 0.05, footprint)
+    return max(between, line_cover(across - 0.5 * BAY_PERIOD_M, 0.05, footprint))
+
+
+@njit(cache=True)
 def paint_cover(
     plan: NDArray[np.float64], x: float, y: float, d: float, along: float, footprint: float
 ) -> float:
     """Share of a pixel of the carriageway that lane marks cover; arguments as in `ground_look`."""
     offset, median, lane, lanes_end = abs(d), plan[1], plan[2], plan[3]
+    if len(plan) > FLAT_SIZE and plan[HAS_MARKS] == 0.0:
+        return _bay_cover(plan, x, y, d, footprint) if plan[BAY_M] > 0 else 0.0
     half, cover = plan[20], 0.0
     if half < along < half + 5.5 and plan[16] < 1e8:
         if half + 1.0 < along < half + 4.0 and offset < lanes_end - 0.2:
@@ -79,7 +112,7 @@ def ground_look(
     """Compute the look of the ground at a point.
 
     Args:
-        plan: (24,) float64 from `Road.as_array`.
+        plan: (K,) float64, packed ground plan, flat or with relief.
         surface: Surface number of `road`.
         x: x of the point, metres, scene frame.
         y: y of the point, metres, scene frame.
@@ -92,6 +125,27 @@ def ground_look(
         Red, green, blue, gloss, glow.
     """
     seed = int(plan[23])
+    if len(plan) > FLAT_SIZE:
+        if surface == GRASS:
+            kind = int(plan[LAWN_LEFT] if d > 0 else plan[LAWN_RIGHT])
+            return lawn_look(kind, plan[LAWN_TINT], x, y, seed, footprint)
+        kind = TILES
+        if surface == ASPHALT:
+            kind = int(plan[ROAD_COVER])
+        elif surface == PAVING:
+            kind = int(plan[PATH_COVER])
+        if kind == TARMAC and surface != ASPHALT:
+            tone = 1.15 * _asphalt(x, y, seed + 17, footprint) * (1 - 0.4 * wetness)
+            return tone, tone, tone * 1.02, 0.1 * wetness, 0.0
+        if kind == SLABS:
+            s = road_coordinates(plan[0], x, y)[0]
+            stain = (0.75 + 0.4 * noise2(x * 0.4, y * 0.4, seed + 9)) * (1 - 0.3 * wetness)
+            tone = 0.31 * stain * _tiles(s, d, 2.5, seed, footprint)
+            return tone, tone * 0.98, tone * 0.93, 0.1 * wetness, 0.0
+        if kind not in (TARMAC, TILES):
+            return loose_look(kind, x, y, seed, footprint, wetness)
+        if kind == TILES and surface == ASPHALT:
+            surface = COBBLES
     if surface == ASPHALT:
         tone = _asphalt(x, y, seed, footprint)
         cover = paint_cover(plan, x, y, d, along, footprint)

@@ -90,11 +90,11 @@ def draw_suite(
     cameras: CameraChoice,
     columns: tuple[int, int],
     rng: np.random.Generator,
+    is_any_platform: bool = False,
 ) -> SensorSuite:
     """Draw the sensors of a scene.
 
-    The platform of the scene decides how high they are. A "car" stands for any vehicle: it may
-    become a truck or a robot.
+    The platform of the scene decides how high they are.
 
     Args:
         scene: The scene.
@@ -103,6 +103,7 @@ def draw_suite(
         cameras: "nuscenes" for the cameras of nuScenes, "mixed" to draw some, "none" for none.
         columns: Columns of nuScenes' LiDAR, and most rays in a sweep of another one.
         rng: Generator.
+        is_any_platform: Whether a truck or a robot may drive in place of the scene's platform.
 
     Raises:
         ValueError: If there is no such model, or no such platform.
@@ -111,7 +112,8 @@ def draw_suite(
     platform: Platform = "car"
     T_ego_lidar, body = RIG_LIDAR.T_ego_sensor, NUSCENES_BODY
     if placement == "mixed":
-        platform = _platform_of(scene.platform, rng)
+        drawn = PLATFORMS[int(rng.choice(len(PLATFORMS), p=_PLATFORM_SHARES))]
+        platform = drawn if is_any_platform else _platform_of(scene.platform)
         T_ego_lidar = _draw_placement(platform, model, rng)
         body = draw_body(platform, float(T_ego_lidar[2, 3]), rng)
     is_old = list(models) == [NUSCENES.name]
@@ -127,11 +129,10 @@ def draw_suite(
     return SensorSuite(platform, lidar, unit, num_columns, timed)
 
 
-def _platform_of(name: str, rng: np.random.Generator) -> Platform:
-    drawn = PLATFORMS[int(rng.choice(len(PLATFORMS), p=_PLATFORM_SHARES))]
+def _platform_of(name: str) -> Platform:
     for platform in PLATFORMS:
         if name == platform:
-            return drawn if name == "car" else platform
+            return platform
     raise ValueError(f"a scene has the platform {name!r}, not one of {', '.join(PLATFORMS)}")
 
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.world.layout.relief import FLAT_SIZE, relief_at, slopes_at
 from clip2scene_core.world.layout.road import surface_at
 from clip2scene_core.world.layout.weather import Light
 from clip2scene_core.world.primitives.jit import njit
@@ -164,7 +165,7 @@ def _ground_look(
 @njit(cache=True, inline="always")
 def _part_look(
     primitives: Primitives, index: int, light: Light, point: NDArray[np.float64],
-    unit: NDArray[np.float64], footprint: float, local: NDArray[np.float64],
+    unit: NDArray[np.float64], footprint: float, ground: float, local: NDArray[np.float64],
     normal: NDArray[np.float64],
 ) -> tuple[Look, float]:  # fmt: skip
     """Compute the look and the ambient occlusion of a part at a point; write the normal (3,)."""
@@ -186,7 +187,7 @@ def _part_look(
     look = part_look(material, color, half, local, face, is_round, seed, footprint, light.lamp)
     if material == LEAVES:
         return look, 0.5 + 0.5 * clip01(0.5 + 0.6 * local[2])
-    occlusion = 0.62 + 0.38 * clip01(point[2] / 0.9)
+    occlusion = 0.62 + 0.38 * clip01((point[2] - ground) / 0.9)
     return look, occlusion * (0.6 if normal[2] < -0.3 else 1.0)
 
 
@@ -230,7 +231,7 @@ def shade(
 
     Args:
         primitives: All primitives, scene frame.
-        plan: (24,) float64, packed ground plan.
+        plan: (K,) float64, packed ground plan, flat or with relief.
         light: Light of the scene.
         rays: (6, 3) float64 as in `cast_grid`.
         depth: (H, W) float64, ray parameters of the hits.
@@ -263,19 +264,26 @@ def shade(
                 for c in range(3):
                     image[row, column, c] = out[c]
                 continue
+            ground = relief_at(plan, point[0], point[1])
             if index == GROUND:
                 normal[0], normal[1], normal[2] = 0.0, 0.0, 1.0
-                footprint = t * pixel / math.sqrt(max(-unit[2], 0.02))
+                facing = -unit[2]
+                if len(plan) > FLAT_SIZE and not kerbs[row, column]:
+                    slope_x, slope_y = slopes_at(plan, point[0], point[1])
+                    up = 1 / math.sqrt(1 + slope_x * slope_x + slope_y * slope_y)
+                    normal[0], normal[1], normal[2] = -slope_x * up, -slope_y * up, up
+                    facing = up * (unit[0] * slope_x + unit[1] * slope_y - unit[2])
+                footprint = t * pixel / math.sqrt(max(facing, 0.02))
                 look, occlusion = _ground_look(plan, light, point, kerbs[row, column], footprint)
             else:
                 look, occlusion = _part_look(
-                    primitives, index, light, point, unit, t * pixel, local, normal
+                    primitives, index, light, point, unit, t * pixel, ground, local, normal
                 )
             lit = sunlit(
                 sun_depth, sun_frame, light, point[0] + 0.2 * normal[0],
                 point[1] + 0.2 * normal[1], point[2] + 0.03 * normal[2],
             )  # fmt: skip
-            lamplight_at(lamplight, lamp_frame, point, lamps)
+            lamplight_at(lamplight, lamp_frame, point, lamps, ground)
             _illuminate(light, look, occlusion, lit, unit, normal, lamps, mirrored, out)
             haze = 1 - math.exp(-light.fog_density * t * length)
             for c in range(3):

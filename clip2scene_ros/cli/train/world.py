@@ -33,6 +33,8 @@ _SCENE_DEFAULTS: Final = {
     "cameras": "nuscenes",
     "held_out_lidars": [],
     "lidar_max_points": 38_000,
+    "terrain": "flat",
+    "places": "street",
 }
 
 
@@ -84,6 +86,16 @@ def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--calibration-error-m", type=float, help="shift the recorded extrinsics of each camera"
+    )
+    parser.add_argument(
+        "--terrain",
+        choices=("flat", "varied"),
+        help="varied: grades, kerbs of any height, hills, bumps, kinds of grass, a swaying vehicle",
+    )
+    parser.add_argument(
+        "--places",
+        choices=("street", "mixed"),
+        help="mixed: also lanes, parks, tracks, yards and car parks; some seen by a robot or truck",
     )
 
 
@@ -151,6 +163,8 @@ def _options(arguments: argparse.Namespace) -> WorldOptions:
         cameras=arguments.cameras,
         held_out_lidars=tuple(arguments.held_out_lidars),
         lidar_max_points=arguments.lidar_max_points,
+        terrain=arguments.terrain,
+        places=arguments.places,
     )
 
 

@@ -29,10 +29,13 @@ def scene() -> Scene:
     return build_scene(3, 1, 0.5)
 
 
-def drawn(scene: Scene, seed: int, platform: str = "car") -> SensorSuite:
-    scene = dataclasses.replace(scene, platform=platform)
+def drawn(scene: Scene, seed: int, platform: str | None = None) -> SensorSuite:
+    """Draw the sensors of a platform, by default of any."""
+    scene = dataclasses.replace(scene, platform=platform or "car")
     rng = np.random.default_rng(seed)
-    return draw_suite(scene, MODEL_NAMES, "mixed", "mixed", (542, 38_000), rng)
+    return draw_suite(
+        scene, MODEL_NAMES, "mixed", "mixed", (542, 38_000), rng, is_any_platform=platform is None
+    )
 
 
 def test_places_are_those_of_the_platform(scene):
@@ -57,8 +60,9 @@ def test_places_are_those_of_the_platform(scene):
     assert {suite.unit.model.name for suite in suites} == set(MODEL_NAMES)
 
 
-def test_a_robot_stays_a_robot(scene):
-    assert {drawn(scene, seed, "robot").platform for seed in range(20)} == {"robot"}
+def test_a_platform_of_a_scene_stays(scene):
+    for platform in ("car", "robot"):
+        assert {drawn(scene, seed, platform).platform for seed in range(20)} == {platform}
     with pytest.raises(ValueError, match="platform 'boat'"):
         drawn(scene, 0, "boat")
 
