@@ -212,7 +212,8 @@ class OnlineSegmenter:
         if options.mode == "camera" and not cameras:
             raise MissingCamerasError("mode 'camera' labels by cameras, but none was given")
         reach = (options.min_range_m, options.ego_radius_m, options.max_range_m)
-        usable = is_usable(sweep.points, *reach)
+        is_raw = self._input is None or self._input.intensity == "raw"
+        usable = is_usable(sweep.points, *reach, is_intensity_raw=is_raw)
         inside = replace(sweep, points=sweep.points[usable], labels=None)
         told, notes = self._preprocess(inside, options)
         embedded = self._fusion.embed(inside, cameras, told.points)

@@ -358,7 +358,7 @@ def _label_usable(
     """Label the usable points of (N, 4) by their most probable class; the others get no label."""
     if points.ndim != 2 or points.shape[1] != 4:
         raise ValueError(f"points must be (N, 4) x, y, z, intensity, got {points.shape}")
-    usable = is_usable(points, *reach)
+    usable = is_usable(points, *reach, is_intensity_raw=config.intensity == "raw")
     labels = np.full(len(points), IGNORE_LABEL, dtype=np.uint8)
     scores = np.zeros(len(points), dtype=np.float32)
     told = preprocess(points[usable], config, T_base_lidar)

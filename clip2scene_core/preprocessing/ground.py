@@ -25,13 +25,15 @@ _NUM_TRIPLES: Final = 128
 _NUM_LEVELS: Final = 16
 _NUM_SCORED: Final = 1024
 """Cells that planes compete for; more are thinned out."""
-_NUM_ROUNDS: Final = 2
-"""Rounds of refinement on the lowest points, and then on all points."""
+_COARSE_M: Final = (0.4, 0.3, 0.2, 0.15)
+"""Tolerances of the rounds on the lowest points. Wide ones forget which plane came first."""
+_FINE_M: Final = (0.15, 0.15)
+"""Tolerances of the rounds on all points."""
 _MAX_POINTS: Final = 25_000
 """Points that are looked at; more are thinned out."""
 _MIN_HEIGHT_M: Final = 0.1
 _MIN_CELLS: Final = 12
-_MIN_SUPPORT: Final = 0.15
+_MIN_SUPPORT: Final = 0.25
 _MIN_SPREAD_M: Final = 1.0
 """Standard deviation of the ground's cells across its narrow side. A wall's foot has less."""
 _NEAR_M: Final = 8.0
@@ -75,11 +77,13 @@ def estimate_ground(points: NDArray[np.floating]) -> Ground | None:
         return None
     weights = _weigh(lowest)
     plane = _choose_plane(lowest, weights)
-    if plane is None:
+    if plane[2] > -_MIN_HEIGHT_M:
         return None
     each_its_own = np.arange(len(lowest))
-    for fitted, cells in [(lowest, each_its_own)] * _NUM_ROUNDS + [(near, cell)] * _NUM_ROUNDS:
-        refined = _refine(plane, fitted, cells)
+    rounds = [(lowest, each_its_own, tolerance_m) for tolerance_m in _COARSE_M]
+    rounds += [(near, cell, tolerance_m) for tolerance_m in _FINE_M]
+    for fitted, cells, tolerance_m in rounds:
+        refined = _refine(plane, fitted, cells, tolerance_m)
         if refined is None:
             return None
         plane = refined
@@ -134,13 +138,9 @@ def _weigh(points: NDArray[np.floating]) -> NDArray[np.float32]:
     return weights
 
 
-def _choose_plane(
-    lowest: NDArray[np.float32], weights: NDArray[np.float32]
-) -> NDArray[np.float64] | None:
+def _choose_plane(lowest: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float64]:
     """Let planes z = a x + b y + c compete for L points: (3,) float64 a, b, c."""
     candidates = _propose_planes(lowest)
-    if len(candidates) == 0:
-        return None
     stride = -(-len(lowest) // _NUM_SCORED)
     scored, scored_weights = lowest[::stride], weights[::stride]
     homogeneous = np.column_stack([scored[:, :2], np.ones(len(scored), np.float32)])
@@ -153,7 +153,10 @@ def _choose_plane(
 
 
 def _propose_planes(lowest: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Planes through three of L points, and horizontal ones: (K, 3) float64, below the sensor."""
+    """Planes through three of L points, and horizontal ones: (K, 3) float64.
+
+    Those above the sensor compete, too: where one wins, z points down or the ground is not seen.
+    """
     generator = np.random.default_rng(0)
     triples = lowest[generator.integers(0, len(lowest), (_NUM_TRIPLES, 3))].astype(np.float64)
     first, second = triples[:, 1] - triples[:, 0], triples[:, 2] - triples[:, 0]
@@ -162,8 +165,7 @@ def _propose_planes(lowest: NDArray[np.float32]) -> NDArray[np.float64]:
     normals, corners = normals[is_plane], triples[is_plane, 0]
     slopes = -normals[:, :2] / normals[:, 2:]
     offsets = corners[:, 2] - (slopes * corners[:, :2]).sum(axis=1)
-    below = np.sort(lowest[lowest[:, 2] < -_MIN_HEIGHT_M, 2]).astype(np.float64)
-    levels = below[np.linspace(0, len(below) - 1, _NUM_LEVELS).astype(int)] if len(below) else below
+    levels = np.sort(lowest[:, 2])[np.linspace(0, len(lowest) - 1, _NUM_LEVELS).astype(int)]
     planes = np.concatenate(
         [
             np.column_stack([slopes, offsets]),
@@ -171,32 +173,38 @@ def _propose_planes(lowest: NDArray[np.float32]) -> NDArray[np.float64]:
         ]
     )
     is_flat = np.hypot(planes[:, 0], planes[:, 1]) <= np.tan(np.radians(_MAX_TILT_DEG))
-    proposed: NDArray[np.float64] = planes[is_flat & (planes[:, 2] <= -_MIN_HEIGHT_M)]
+    proposed: NDArray[np.float64] = planes[is_flat]
     return proposed
 
 
 def _refine(
-    plane: NDArray[np.float64], near: NDArray[np.float32], cell: NDArray[np.int64]
+    plane: NDArray[np.float64],
+    near: NDArray[np.float32],
+    cell: NDArray[np.int64],
+    tolerance_m: float,
 ) -> NDArray[np.float64] | None:
     """Fit a plane to the mean points of the cells that touch it; the farther the less they count.
 
     All points near the plane are used. The lowest ones alone lie below it by the sensor's noise.
     """
     residuals = _residuals(plane, near)
-    touching = np.flatnonzero(np.abs(residuals) <= _TOLERANCE_M)
+    touching = np.flatnonzero(np.abs(residuals) <= tolerance_m)
     if len(touching) < _MIN_CELLS:
         return None
     # Tukey's weights let what is not the plane, such as a sidewalk, pull less.
-    own = (1 - (residuals[touching] / _TOLERANCE_M) ** 2) ** 2 + 1e-3
+    own = (1 - (residuals[touching] / tolerance_m) ** 2) ** 2 + 1e-3
     cells = cell[touching]
     total = np.bincount(cells, own)
     is_used = total > 0
     total = total[is_used]
     x, y, z = (np.bincount(cells, own * near[touching, axis])[is_used] / total for axis in range(3))
     count = np.bincount(cells)[is_used]
-    weights = np.sqrt(_weigh(np.column_stack([x, y])) * total / count)
-    matrix = np.column_stack([x, y, np.ones(len(x))]) * weights[:, None]
-    solution: NDArray[np.float64] = np.linalg.lstsq(matrix, z * weights, rcond=None)[0]
+    weights = _weigh(np.column_stack([x, y])) * total / count
+    matrix = np.column_stack([x, y, np.ones(len(x))])
+    normal_equations = matrix.T @ (matrix * weights[:, None])
+    solution: NDArray[np.float64] = np.linalg.pinv(normal_equations, hermitian=True) @ (
+        matrix.T @ (weights * z)
+    )
     return solution
 
 

@@ -36,8 +36,8 @@ def preprocess(
     """Make what a network is told of one sweep.
 
     Args:
-        points: (N, 4) float32, finite and without the robot itself: x, y, z in metres in the LiDAR
-            frame, intensity.
+        points: (N, 4) float32, without the robot itself, see `is_usable`: x, y, z in metres in the
+            LiDAR frame, intensity.
         config: Whether to level, and what to do with intensity.
         T_base_lidar: (4, 4) float64, pose of the LiDAR in a frame whose z points up; only its
             rotation is used, and only for levelling. None: z of the LiDAR points up.

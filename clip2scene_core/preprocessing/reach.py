@@ -15,6 +15,8 @@ def is_usable(
     min_range_m: float = MIN_RANGE_M,
     ego_radius_m: float = EGO_RADIUS_M,
     max_range_m: float = MAX_RANGE_M,
+    *,
+    is_intensity_raw: bool = True,
 ) -> NDArray[np.bool_]:
     """Tell which points are finite, in range and not on the robot itself.
 
@@ -23,6 +25,8 @@ def is_usable(
         min_range_m: Nearer points are not usable.
         ego_radius_m: Points above and below this circle around the LiDAR are not usable.
         max_range_m: Points farther away are not usable.
+        is_intensity_raw: Whether the network is told the intensity as it is. If not, it need not be
+            finite: see `normalize_intensity`.
 
     Returns:
         (N,) bool.
@@ -31,4 +35,4 @@ def is_usable(
         range_m = np.linalg.norm(points[:, :3], axis=1)
         inside: NDArray[np.bool_] = (range_m >= min_range_m) & (range_m <= max_range_m)
         inside &= np.linalg.norm(points[:, :2], axis=1) >= ego_radius_m
-    return inside & np.isfinite(points).all(axis=1)
+    return inside & np.isfinite(points[:, : 4 if is_intensity_raw else 3]).all(axis=1)

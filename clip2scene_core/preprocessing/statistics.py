@@ -53,7 +53,10 @@ def list_oddities(
 
 
 def _intensity_notes(intensity: NDArray[np.float32], is_raw: bool) -> list[str]:
-    lowest, highest = float(intensity.min()), float(intensity.max())
+    finite = intensity[np.isfinite(intensity)]
+    if len(finite) < len(intensity) / 2:
+        return ["intensity is not finite"]
+    lowest, highest = float(finite.min()), float(finite.max())
     if lowest == highest:
         return ["intensity is constant"]
     if is_raw and (lowest < 0 or highest > 1):

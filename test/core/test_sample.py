@@ -25,6 +25,7 @@ CAMERA = CameraView(
         ({"points": np.zeros(4, np.float32)}, r"got \(4,\) float32"),
         ({"T_global_lidar": np.eye(3)}, r"T_global_lidar must be \(4, 4\) float64, got \(3, 3\)"),
         ({"T_global_lidar": np.eye(4, dtype=np.float32)}, r"T_global_lidar .* float32"),
+        ({"T_base_lidar": np.eye(3)}, r"T_base_lidar must be \(4, 4\) float64, got \(3, 3\)"),
         ({"labels": np.zeros(2, np.uint8)}, r"labels must be \(3,\) like the points, got \(2,\)"),
     ],
 )

@@ -1,13 +1,15 @@
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from separable_clouds import make_config
+from street_sweep import spin
 
 from clip2scene_core.config.finetune import LabelsConfig
 from clip2scene_core.config.sections import ConfigError
-from clip2scene_core.datasets import NuScenesDataset
+from clip2scene_core.datasets import NuScenesDataset, Sample
 from clip2scene_core.training.finetune.data import (
     LabelledKeyframes,
     choose_keyframes,
@@ -108,3 +110,17 @@ def test_labels_follow_the_points_that_another_sensor_keeps(tiny_nuscenes):
         sizes.add(len(rows))
     assert min(sizes) < len(whole.points)
     np.testing.assert_array_equal(clouds[3, 0].points, clouds[3, 0].points)
+
+
+def test_clouds_are_told_as_the_input_says(tiny_nuscenes):
+    dataset = NuScenesDataset(tiny_nuscenes, with_labels=True, with_images=False)
+    plain = LabelledKeyframes(dataset, [1], make_config("clouds.augment=false"))[0, 0]
+    told = LabelledKeyframes(dataset, [1], make_config("input.intensity=none"))[0, 0]
+    assert (told.points[:, 3] == 0.5).all()
+    np.testing.assert_array_equal(told.labels, plain.labels)
+    street = spin(0.9)
+    keyframe = replace(dataset[1].keyframe, points=street, labels=np.zeros(len(street), np.uint8))
+    dataset.load = lambda index, previous: Sample("a", "b", (keyframe,), ())
+    config = make_config("input.level=true", "clouds.augment=false")
+    levelled = LabelledKeyframes(dataset, [1], config)[0, 0].points
+    assert np.median(levelled[levelled[:, 2] < -1, 2]) == pytest.approx(-1.84, abs=0.02)

@@ -85,6 +85,8 @@ def test_training_begins_with_the_students_trunk(tiny_checkpoint):
         assert torch.equal(classifier.network.state_dict()[key], value), key
     with pytest.raises(ValueError, match=r"the student's is NetworkConfig.*leave 'network' out"):
         make_classifier(make_config("network.width=0.25"), tiny_checkpoint)
+    with pytest.raises(ValueError, match=r"the student's is InputConfig.*leave 'input' out"):
+        make_classifier(make_config("input.level=true"), tiny_checkpoint)
 
 
 def test_labels_are_needed(tmp_path, tiny_nuscenes):

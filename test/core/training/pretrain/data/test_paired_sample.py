@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from street_sweep import spin
 
 from clip2scene_core.config.parser import override
 from clip2scene_core.config.pretrain import PretrainConfig
@@ -202,3 +205,18 @@ def describe_pairs(paired):
             paired.grid_index, strict=True,
         )
     ]  # fmt: skip
+
+
+def test_clouds_are_told_as_the_input_says(tiny_nuscenes):
+    sample = NuScenesDataset(tiny_nuscenes).load(1, ())
+    low = replace(sample.keyframe, points=spin(0.9))
+    sample = replace(sample, sweeps=(low,))
+    plain = pair_sample(sample, config_with(), np.random.default_rng(0))
+    config = config_with("input.level=true", "input.intensity=rank")
+    told = pair_sample(sample, config, np.random.default_rng(0))
+    (before,), (after,) = plain.clouds, told.clouds
+    is_road = np.abs(before[:, 2] + 0.9) < 0.1
+    assert np.median(after[is_road, 2]) == pytest.approx(-1.84, abs=0.02)
+    np.testing.assert_allclose(after[:, :2], before[:, :2], atol=0.05)  # turned and mirrored alike
+    assert after[:, 3].mean() == pytest.approx(0.5, abs=0.01)
+    np.testing.assert_array_equal(told.pixels, plain.pixels)
