@@ -79,13 +79,13 @@ def describe_sensor(
     Args:
         cloud: The labelled sweep.
         synchronized: The sweep that it comes from.
-        base_frame: Frame of the robot, whose z points up.
+        base_frame: Frame of the robot, whose z points up; "" if there is none to look for.
         may_level: Levelling would help: a student labels, and the user did not switch it off.
     """
     T_base_lidar, frame = synchronized.sweep.T_base_lidar, synchronized.header.frame_id
     is_levelled = cloud.ground is not None or _NO_GROUND in cloud.notes
     without_extrinsics, notes = "", cloud.notes
-    if is_levelled and T_base_lidar is None:
+    if is_levelled and T_base_lidar is None and base_frame:
         without_extrinsics = (
             f"{base_frame} <- {frame or 'a cloud without a frame'} is not known; z of the LiDAR is "
             f"taken as up"

@@ -82,6 +82,8 @@ def test_unknown_extrinsics_are_odd_only_where_z_may_not_be_up():
     assert (upright.without_extrinsics, upright.notes) == (UNKNOWN, ())
     assert describe(None, (NO_GROUND,)).notes == (NO_GROUND, UNKNOWN)
     assert describe(GROUND, (), np.eye(4)).without_extrinsics == ""
+    cloud = SimpleNamespace(ground=GROUND, notes=())
+    assert describe_sensor(cloud, sweep_of(), "", True).without_extrinsics == ""
 
 
 def test_a_tilted_lidar_whose_clouds_are_not_levelled_is_odd():
