@@ -201,3 +201,13 @@ def test_the_synthetic_profile_is_the_recommended_one_made_small():
         "teacher.clip",
         "teacher.image_height",
     }
+
+
+def test_the_rich_profile_adds_words_and_the_loss_on_embeddings():
+    synthetic, rich = profile("synthetic"), profile("synthetic_rich")
+    assert differences(synthetic, rich) == {"losses.feature"}
+    assert rich.classes == synthetic.classes
+    assert synthetic.training == rich.training
+    first = [texts[0] for texts in rich.texts_of_label]
+    assert first == list(synthetic.prompts)
+    assert len(rich.texts) >= 50

@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from checkout import CONFIGS
 
 from clip2scene_core.checkpoint import SMALL_STUDENT, load_checkpoint
+from clip2scene_core.config.pretrain import load_config
 from clip2scene_core.inference.online import load_online_segmenter
 from clip2scene_core.inference.options import OnlineOptions
 from clip2scene_core.prompts.prompt_set import PromptSet
 from clip2scene_core.prompts.text_encoder import (
+    KnownPrompts,
     TextEncoder,
     TextTable,
     fill_text_table,
@@ -51,6 +54,31 @@ def no_clip(monkeypatch):
         raise AssertionError("the CLIP was loaded")
 
     monkeypatch.setattr("clip2scene_core.prompts.text_encoder.load_clip", refuse)
+
+
+def test_the_shipped_clip_knows_every_text_of_the_rich_profile(encoder):
+    texts = load_config(CONFIGS / "pretrain_synthetic_rich.yaml").texts
+    assert len(encoder(texts)) == len(texts)
+
+
+def test_a_student_of_many_texts_knows_its_teacher_and_its_texts(encoder, no_clip):
+    texts = ("red car", "car", "road")
+    own = make_vocabulary(
+        ("red car | car", "road"), torch.eye(3), texts_of_label=(texts[:2], texts[2:])
+    )
+    known = KnownPrompts(own, encoder)
+    assert known(["car", "road"]).equal(own.embeddings[1:])
+
+
+def test_a_clip_is_recognized_by_the_first_text_of_a_group(encoder):
+    texts = ("red car", "car", "road")
+    own = make_vocabulary(
+        ("red car | car", "road"), encoder(texts), texts_of_label=(texts[:2], texts[2:])
+    )
+    assert len(TextEncoder("small", taught_with=own)(["tree"])) == 1
+    turned = make_vocabulary(own.prompts, -own.embeddings, texts_of_label=own.texts_of_label)
+    with pytest.raises(ValueError, match="place the prompt 'red car' differently"):
+        TextEncoder("small", taught_with=turned)(["tree"])
 
 
 def test_the_ensemble_is_the_mean_over_all_templates(encoder):

@@ -37,7 +37,7 @@ def test_the_bench_labels_as_the_engine_does(tiny_nuscenes, tmp_path, labeller, 
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_student_of_many_texts_is_labelled_alike_by_bench_engine_and_library(
+def test_a_student_of_many_texts_is_labelled_alike_by_bench_node_and_library(
     tiny_nuscenes, tmp_path, mode
 ):
     prompts = list(PretrainConfig().prompts)
@@ -46,15 +46,15 @@ def test_a_student_of_many_texts_is_labelled_alike_by_bench_engine_and_library(
     save_checkpoint(tmp_path / "s.safetensors", student)
     sample = NuScenesDataset(tiny_nuscenes)[0]
     options = OnlineOptions(mode=mode, min_range_m=0, ego_radius_m=0, max_range_m=1e4)
-    engine = load_online_segmenter(tmp_path / "s.safetensors", options=options)
+    online = load_online_segmenter(tmp_path / "s.safetensors", options=options)
     if mode == "camera":  # without a student it knows no prompts of a training
         own = PromptSet((), groups=tuple(map(": ".join, zip(NAMES, prompts, strict=True))))
-        engine.apply(engine.encode(own))
+        online.apply(online.encode(own))
     labeller = Labeller([student])
     assert labeller.embed(student.vocabulary.prompts).texts == student.vocabulary.texts
     labels = labeller.label(labeller.look(sample), labeller.vocabulary)[mode_of(mode, 0)]
-    np.testing.assert_array_equal(labels, engine.segment(sample.keyframe, sample.cameras).labels)
-    assert engine.class_names == NAMES
+    np.testing.assert_array_equal(labels, online.segment(sample.keyframe, sample.cameras).labels)
+    assert online.class_names == NAMES
     if mode == "lidar":
         counts = score_networks([tmp_path / "s.safetensors"], Scenes(tiny_nuscenes))
         network = load_segmenter(tmp_path / "s.safetensors")
