@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from clip2scene_core.config.pretrain import PretrainConfig, config_from_dict
 from clip2scene_core.config.sections import ConfigError
 from clip2scene_core.network.classifier import Classifier
 from clip2scene_core.network.student import Student
+from clip2scene_core.prompts.scoring import ScoreCalibration
 from clip2scene_core.prompts.vocabulary import Vocabulary, make_vocabulary
 
 SMALL_STUDENT = Path(__file__).parent / "models" / "small_student.safetensors"
@@ -49,6 +50,7 @@ class Checkpoint:
         config: The configuration of its training.
         scene_tokens: Tokens of the scenes of its training; evaluation refuses them.
         record: Facts about the run for people: seconds, keyframes, last loss.
+        calibration: Of its scores, by `clip2scene calibrate`; None before.
     """
 
     student: Student
@@ -56,6 +58,7 @@ class Checkpoint:
     config: PretrainConfig
     scene_tokens: tuple[str, ...]
     record: dict[str, Any]
+    calibration: ScoreCalibration | None = None
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -67,7 +70,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """
     tensors = {f"student.{k}": v.contiguous() for k, v in checkpoint.student.state_dict().items()}
     tensors[_TEXT_EMBEDDINGS] = checkpoint.vocabulary.embeddings.contiguous()
-    description = {
+    description: dict[str, Any] = {
         "names": checkpoint.vocabulary.names,
         "prompts": checkpoint.vocabulary.prompts,
         "texts_of_label": checkpoint.vocabulary.texts_of_label,
@@ -75,6 +78,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "scene_tokens": checkpoint.scene_tokens,
         "record": checkpoint.record,
     }
+    if checkpoint.calibration is not None:
+        description["calibration"] = asdict(checkpoint.calibration)
     _write_model(path, _STUDENT_FORMAT, tensors, description)
 
 
@@ -109,8 +114,11 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         student = Student(config.network, embeddings.shape[1])
         student.load_state_dict({k.removeprefix("student."): v for k, v in tensors.items()})
         scene_tokens, record = tuple(description["scene_tokens"]), description["record"]
+        calibration = None
+        if "calibration" in description:
+            calibration = _read_calibration(description["calibration"])
     return Checkpoint(
-        student.eval().requires_grad_(False), vocabulary, config, scene_tokens, record
+        student.eval().requires_grad_(False), vocabulary, config, scene_tokens, record, calibration
     )
 
 
@@ -190,6 +198,13 @@ def load_finetuned(path: Path) -> FinetunedCheckpoint:
     return FinetunedCheckpoint(
         classifier.eval().requires_grad_(False), names, config, scene_tokens, record
     )
+
+
+def _read_calibration(values: dict[str, float]) -> ScoreCalibration:
+    try:
+        return ScoreCalibration(float(values["temperature"]), float(values["nothing_cosine"]))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"calibration {values!r}: {error}") from error
 
 
 def _write_model(

@@ -14,6 +14,8 @@ from clip2scene_core.inference.camera_segmenter import CameraSegmenter, PairedEm
 from clip2scene_core.inference.segmenter import Segmenter
 from clip2scene_core.mapping.evidence import Evidence, Source, semantic_guided
 from clip2scene_core.preprocessing.network_input import preprocess
+from clip2scene_core.prompts.scoring import Scoring
+from clip2scene_core.prompts.vocabulary import Vocabulary
 from clip2scene_core.sample import CameraView, Sweep
 
 
@@ -103,6 +105,37 @@ class Fusion:
                 probabilities.cpu(), seen_probabilities, in_view, self._camera_weight
             )
         return probabilities, np.ones(embedded.num_points, dtype=bool)
+
+    def score(
+        self, embedded: EmbeddedSweep, vocabulary: Vocabulary, scoring: Scoring
+    ) -> Tensor | None:
+        """Compare every point with the labels and with what they leave out.
+
+        Args:
+            embedded: N points.
+            vocabulary: C labels.
+            scoring: What the labels compete with.
+
+        Returns:
+            (N, C) float32; what a row lacks to one is the probability of "none of these words".
+            None where `compare` says the same.
+        """
+        if embedded.points is None or scoring.is_plain:
+            return None
+        assert self._segmenter is not None  # it embedded them
+        scored = self._segmenter.score(embedded.points, scoring, vocabulary)
+        if embedded.pixels is not None:
+            # Cameras know nothing of "none of these words": the student alone decides about it.
+            share = scored.cpu().sum(dim=1, keepdim=True)
+            labels = torch.arange(len(scoring.background)) + len(vocabulary)
+            seen, in_view = self._compare_pixels(
+                embedded,
+                scoring.texts(vocabulary),
+                torch.cat([vocabulary.label_of_text, labels]),
+            )
+            known = scored.cpu() / share.clamp(min=torch.finfo(share.dtype).tiny)
+            scored = share * fuse(known, seen, in_view, self._camera_weight)
+        return vocabulary.merge(scored[:, : len(vocabulary.embeddings)])
 
     def gather(self, embedded: EmbeddedSweep, point_texts: Tensor) -> Evidence:
         """Keep what was seen in a form that outlives the prompts; see `semantic_guided`.

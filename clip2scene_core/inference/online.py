@@ -34,6 +34,7 @@ from clip2scene_core.prompts.prompt_set import (
     encode_prompt_set,
     negatives_and_query,
 )
+from clip2scene_core.prompts.scoring import Scoring
 from clip2scene_core.prompts.text_encoder import KnownPrompts, TextEncoder, load_text_table
 from clip2scene_core.prompts.vocabulary import Vocabulary, classify, entropies_of
 from clip2scene_core.sample import CameraView, Sweep
@@ -93,8 +94,10 @@ class OnlineSegmenter:
             raise ValueError(f"mode {options.mode!r} needs a student; give `segmenter`")
         if options.mode != "lidar" and camera_segmenter is None:
             raise ValueError(f"mode {options.mode!r} needs a teacher; give `camera_segmenter`")
+        self._segmenter = segmenter
+        encoded = EncodedPrompts(vocabulary)
         # One tuple, so that a sweep never sees new prompts with old options.
-        self._setting = (EncodedPrompts(vocabulary), options)
+        self._setting = (encoded, options, self._scoring(vocabulary, options))
         self._embed_prompts = KnownPrompts(vocabulary, embed_prompts)
         self._fusion = Fusion(segmenter, camera_segmenter, options.camera_weight)
         self._input = None if segmenter is None else segmenter.input
@@ -158,7 +161,12 @@ class OnlineSegmenter:
         options = options or self.options
         if self._map is not None:
             self._map.keep(options.map_radius_m, options.map_decay_s)
-        self._setting = (encoded, options)
+        self._setting = (encoded, options, self._scoring(encoded.vocabulary, options))
+
+    def _scoring(self, vocabulary: Vocabulary, options: OnlineOptions) -> Scoring:
+        if self._segmenter is None or options.mode == "camera":
+            return Scoring(vocabulary.embeddings[:0])
+        return self._segmenter.scoring(vocabulary, options.background)
 
     def set_prompts(
         self, prompts: Sequence[str] | PromptSet, names: Sequence[str] | None = None
@@ -207,7 +215,7 @@ class OnlineSegmenter:
             MissingCamerasError: In mode "camera" without cameras.
             ValueError: If `T_base_lidar` holds no rotation.
         """
-        encoded, options = self._setting
+        encoded, options, scoring = self._setting
         vocabulary, query = encoded.vocabulary, encoded.query
         if options.mode == "camera" and not cameras:
             raise MissingCamerasError("mode 'camera' labels by cameras, but none was given")
@@ -223,7 +231,10 @@ class OnlineSegmenter:
         probabilities = vocabulary.merge(text_probabilities)
         labels = np.full(len(sweep.points), IGNORE_LABEL, dtype=np.uint8)
         scores = np.zeros(len(sweep.points), dtype=np.float32)
-        labels[usable], scores[usable] = _decide(probabilities, seen, options.min_confidence)
+        scored = self._fusion.score(embedded, vocabulary, scoring)
+        labels[usable], scores[usable] = _decide(
+            probabilities, scored, seen, options.min_confidence
+        )
         similarities, entropies = None, None
         if options.with_entropies:
             entropies = np.full(len(sweep.points), np.log(len(vocabulary)), dtype=np.float32)
@@ -269,8 +280,8 @@ class OnlineSegmenter:
         """
         if self._map is None:
             raise ValueError("there is no map: OnlineOptions.map_enabled is False")
-        encoded, options = self._setting
-        return self._map.label(encoded.vocabulary, options.min_confidence)
+        encoded, options, scoring = self._setting
+        return self._map.label(encoded.vocabulary, options.min_confidence, scoring)
 
     def save_map(self, path: Path) -> LabelledMap:
         """Write the map as it is now; see `clip2scene_core.mapping.labelled_map.save_map`.
@@ -298,10 +309,10 @@ class OnlineSegmenter:
 
 
 def _decide(
-    probabilities: Tensor, seen: NDArray[np.bool_], min_confidence: float
+    probabilities: Tensor, scored: Tensor | None, seen: NDArray[np.bool_], min_confidence: float
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Take the most probable label of each point that was seen."""
-    labels, scores = classify(probabilities, min_confidence)
+    labels, scores = classify(probabilities, min_confidence, scored)
     labels[~seen] = IGNORE_LABEL
     scores[labels == IGNORE_LABEL] = 0.0
     return labels, scores

@@ -29,6 +29,10 @@ class OnlineOptions:
             vehicle).
         max_range_m: Points farther away stay unlabelled.
         min_confidence: Labels with a lower score become unlabelled.
+        background: A score is how probable the label is among the labels and those texts of the
+            student's training that mean something else: "none of these words" gets the rest.
+            Without it, points of other objects have high scores. Labels do not change by it. Mode
+            "camera" has no student, and no background.
         camera_weight: In mode "fused", the cameras' share in the weighted geometric mean of both
             probabilities. The student is steadier than the teacher that it learned from: with the
             shipped models a fifth beats the student alone, and a half does worse than it.
@@ -65,6 +69,7 @@ class OnlineOptions:
     ego_radius_m: float = EGO_RADIUS_M
     max_range_m: float = MAX_RANGE_M
     min_confidence: float = 0.0
+    background: bool = True
     camera_weight: float = 0.2
     with_entropies: bool = False
     camera_scales: tuple[float, ...] = (1.0,)

@@ -30,6 +30,7 @@ from clip2scene_core.prompts.prompt_set import (
     as_prompt_set,
     encode_prompt_set,
 )
+from clip2scene_core.prompts.scoring import Scoring, make_scoring
 from clip2scene_core.prompts.text_encoder import KnownPrompts, TextEncoder
 from clip2scene_core.prompts.vocabulary import Vocabulary, classify
 
@@ -42,7 +43,8 @@ class Segmentation:
 
     Attributes:
         labels: (N,) uint8, indices into the segmenter's `class_names`; IGNORE_LABEL (255) where a
-            point is not finite, out of range or on the robot itself.
+            point is not finite, out of range or on the robot itself, or its score is below the
+            segmenter's `min_confidence`.
         scores: (N,) float32 in [0, 1], probability of the label; 0 where there is none.
         ground: The ground that levelled the points; None if there was none, or the segmenter does
             not level.
@@ -75,9 +77,13 @@ class Segmenter:
         min_range_m: Nearer points get no label from `segment`.
         ego_radius_m: Points above and below this circle around the LiDAR get none (the robot).
         max_range_m: Points farther away get none.
+        min_confidence: Points with a lower score get no label.
+        background: Whether scores say how the label compares with the student's other texts too;
+            see `OnlineOptions`.
 
     Raises:
-        ValueError: If the precision is another one or the device is not there.
+        ValueError: If the precision is another one, the device is not there, or min_confidence is
+            not in [0, 1].
 
     Attributes:
         input: What the network is told of a sweep.
@@ -99,7 +105,13 @@ class Segmenter:
         min_range_m: float = MIN_RANGE_M,
         ego_radius_m: float = EGO_RADIUS_M,
         max_range_m: float = MAX_RANGE_M,
+        min_confidence: float = 0.0,
+        background: bool = True,
     ) -> None:
+        if not 0 <= min_confidence <= 1:
+            raise ValueError(f"min_confidence must be in [0, 1], got {min_confidence}")
+        self._min_confidence = min_confidence
+        self._with_background = background
         if precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
         self.checkpoint = checkpoint
@@ -145,6 +157,16 @@ class Segmenter:
         self.vocabulary = encode_prompt_set(prompt_set, self._embed_prompts).vocabulary
         return self.vocabulary
 
+    def scoring(self, vocabulary: Vocabulary, with_background: bool) -> Scoring:
+        """Say what the scores of a vocabulary are made of; see `make_scoring`."""
+        return make_scoring(
+            vocabulary,
+            self.checkpoint.vocabulary,
+            self.checkpoint.config.losses.temperature,
+            self.checkpoint.calibration,
+            with_background,
+        )
+
     def segment(
         self, points: NDArray[np.float32], T_base_lidar: NDArray[np.float64] | None = None
     ) -> Segmentation:
@@ -163,12 +185,19 @@ class Segmenter:
             ValueError: If points is not (N, 4), or `T_base_lidar` holds no rotation.
         """
         vocabulary = self.vocabulary
+        scoring = self.scoring(vocabulary, self._with_background)
 
-        def label(told: NDArray[np.float32]) -> Tensor:
-            texts = self.compare(self.embed_input(told), vocabulary.embeddings)
-            return vocabulary.merge(texts)
+        def compare(told: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+            embeddings = self.embed_input(told)
+            probabilities = vocabulary.merge(self.compare(embeddings, vocabulary.embeddings))
+            if scoring.is_plain:
+                return probabilities, probabilities
+            scored = self.score(embeddings, scoring, vocabulary)
+            return probabilities, vocabulary.merge(scored[:, : len(vocabulary.embeddings)])
 
-        return _label_usable(points, self._reach, self.input, T_base_lidar, label)
+        return _label_usable(
+            points, self._reach, self.input, T_base_lidar, compare, self._min_confidence
+        )
 
     def probabilities(
         self,
@@ -233,8 +262,25 @@ class Segmenter:
             (N, C) float32, rows that sum to one: softmax of cosine similarity over the temperature
             of training.
         """
+        return torch.softmax(self._logits(embeddings, text_embeddings), dim=1)
+
+    @torch.inference_mode()
+    def score(self, embeddings: Tensor, scoring: Scoring, vocabulary: Vocabulary) -> Tensor:
+        """Compare embedded points with the texts of the labels and with what they leave out.
+
+        Args:
+            embeddings: (N, D) float32 of unit length.
+            scoring: From `scoring`, of the same vocabulary; B texts of background.
+            vocabulary: P texts.
+
+        Returns:
+            (N, P + B) float32; see `Scoring.probabilities`.
+        """
+        return scoring.probabilities(self._logits(embeddings, scoring.texts(vocabulary)))
+
+    def _logits(self, embeddings: Tensor, text_embeddings: Tensor) -> Tensor:
         cosine = embeddings @ text_embeddings.to(self._device).T
-        return torch.softmax(cosine / self.checkpoint.config.losses.temperature, dim=1)
+        return cosine / self.checkpoint.config.losses.temperature
 
 
 def load_segmenter(
@@ -248,6 +294,8 @@ def load_segmenter(
     min_range_m: float = MIN_RANGE_M,
     ego_radius_m: float = EGO_RADIUS_M,
     max_range_m: float = MAX_RANGE_M,
+    min_confidence: float = 0.0,
+    background: bool = True,
 ) -> Segmenter:
     """Load a student and say what to look for.
 
@@ -266,6 +314,8 @@ def load_segmenter(
         min_range_m: Nearer points get no label.
         ego_radius_m: Points above and below this circle around the LiDAR get none (the robot).
         max_range_m: Points farther away get none.
+        min_confidence: Points with a lower score get no label.
+        background: See `Segmenter`.
 
     Returns:
         The segmenter; `set_prompts` changes its prompts at any time.
@@ -297,6 +347,8 @@ def load_segmenter(
         min_range_m=min_range_m,
         ego_radius_m=ego_radius_m,
         max_range_m=max_range_m,
+        min_confidence=min_confidence,
+        background=background,
     )
     if prompts is not None:
         segmenter.set_prompts(prompts)
@@ -338,7 +390,13 @@ class ClassifierSegmenter:
         self, points: NDArray[np.float32], T_base_lidar: NDArray[np.float64] | None = None
     ) -> Segmentation:
         """Label one sweep with the classes; see `Segmenter.segment`."""
-        return _label_usable(points, self._reach, self.input, T_base_lidar, self._probabilities)
+        return _label_usable(
+            points,
+            self._reach,
+            self.input,
+            T_base_lidar,
+            lambda told: (self._probabilities(told),) * 2,
+        )
 
     @torch.inference_mode()
     def _probabilities(self, told: NDArray[np.float32]) -> Tensor:
@@ -353,14 +411,20 @@ def _label_usable(
     reach: tuple[float, float, float],
     config: InputConfig,
     T_base_lidar: NDArray[np.float64] | None,
-    probabilities_of: Callable[[NDArray[np.float32]], Tensor],
+    compare: Callable[[NDArray[np.float32]], tuple[Tensor, Tensor]],
+    min_score: float = 0.0,
 ) -> Segmentation:
-    """Label the usable points of (N, 4) by their most probable class; the others get no label."""
+    """Label the usable points of (N, 4); the others get no label.
+
+    `compare` gives the probabilities (M, C) that labels come from, and those that scores come from.
+    """
     if points.ndim != 2 or points.shape[1] != 4:
         raise ValueError(f"points must be (N, 4) x, y, z, intensity, got {points.shape}")
     usable = is_usable(points, *reach, is_intensity_raw=config.intensity == "raw")
     labels = np.full(len(points), IGNORE_LABEL, dtype=np.uint8)
     scores = np.zeros(len(points), dtype=np.float32)
     told = preprocess(points[usable], config, T_base_lidar)
-    labels[usable], scores[usable] = classify(probabilities_of(told.points))
+    probabilities, scored = compare(told.points)
+    labels[usable], scores[usable] = classify(probabilities, min_score, scored)
+    scores[labels == IGNORE_LABEL] = 0.0
     return Segmentation(labels, scores, told.ground)

@@ -14,6 +14,7 @@ from clip2scene_core.mapping.evidence import Evidence
 from clip2scene_core.mapping.free_space import seen_through
 from clip2scene_core.mapping.labelled_map import LabelledMap
 from clip2scene_core.mapping.voxel_grid import EvidenceGrid
+from clip2scene_core.prompts.scoring import Scoring
 from clip2scene_core.prompts.vocabulary import Vocabulary, classify
 
 
@@ -63,17 +64,24 @@ class SemanticMap:
                 is_passed = seen_through(points, centers, self._grid.voxel_size_m)
             self._grid.prune(offsets, stamp_ns, is_passed)
 
-    def label(self, vocabulary: Vocabulary, min_score: float = 0.0) -> LabelledMap:
+    def label(
+        self, vocabulary: Vocabulary, min_score: float = 0.0, scoring: Scoring | None = None
+    ) -> LabelledMap:
         """Label every voxel with the prompt that fits it best.
 
         Args:
             vocabulary: C prompts; they can differ from those of the sweeps.
             min_score: Voxels with a lower score are left out.
+            scoring: What the labels compete with in the scores; by default with each other alone.
         """
+        scoring = scoring or Scoring(vocabulary.embeddings[:0])
+        num_texts = len(vocabulary.embeddings)
         with self._lock:
-            logits = self._grid.logits(vocabulary.embeddings)
+            logits = self._grid.logits(scoring.texts(vocabulary))
             points, counts = self._grid.centers(), self._grid.counts()
-        labels, scores = classify(vocabulary.merge(torch.softmax(logits, dim=1)), min_score)
+        probabilities = vocabulary.merge(torch.softmax(logits[:, :num_texts], dim=1))
+        scored = vocabulary.merge(scoring.probabilities(logits)[:, :num_texts])
+        labels, scores = classify(probabilities, min_score, scored)
         kept = labels != IGNORE_LABEL
         return LabelledMap(points[kept], labels[kept], scores[kept], counts[kept], vocabulary)
 

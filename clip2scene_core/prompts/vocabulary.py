@@ -180,13 +180,14 @@ def _choose_colors(names: tuple[str, ...], prompts: tuple[str, ...]) -> NDArray[
 
 
 def classify(
-    probabilities: Tensor, min_score: float = 0.0
+    probabilities: Tensor, min_score: float = 0.0, scored: Tensor | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Take the most probable class of each point.
 
     Args:
         probabilities: (N, C) float, rows that sum to one.
         min_score: Points below it become IGNORE_LABEL.
+        scored: (N, C) float, probabilities that the scores are taken from; by default the same.
 
     Returns:
         Labels (N,) uint8 and scores (N,) float32 in [0, 1].
@@ -194,6 +195,8 @@ def classify(
     if len(probabilities) == 0:
         return np.zeros(0, np.uint8), np.zeros(0, np.float32)
     scores, labels = probabilities.max(dim=1)
+    if scored is not None:
+        scores = scored.gather(1, labels[:, None])[:, 0]
     labels = labels.masked_fill(scores < min_score, IGNORE_LABEL)
     return (
         labels.to("cpu", torch.uint8).numpy(),

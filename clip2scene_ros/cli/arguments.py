@@ -46,6 +46,13 @@ def add_segmenter_arguments(parser: argparse.ArgumentParser) -> None:
         "--prompts", nargs="+", metavar="WORDS", help='for example: car road "traffic cone"'
     )
     parser.add_argument("--weights", default="small", help="student checkpoint, or small")
+    parser.add_argument(
+        "--min-confidence",
+        type=float,
+        default=0.0,
+        metavar="SCORE",
+        help="leave points with a lower score unlabelled, such as objects that no prompt names",
+    )
     parser.add_argument("--teacher", help="CLIP; by default the one that taught the student")
     add_camera_arguments(parser)
     parser.add_argument(
@@ -114,6 +121,7 @@ def make_segmenter(arguments: argparse.Namespace) -> OnlineSegmenter:
     use_threads(arguments.threads)
     options = OnlineOptions(
         mode=arguments.mode,
+        min_confidence=arguments.min_confidence,
         camera_scales=tuple(arguments.camera_scales),
         key_smoothing=not arguments.no_key_smoothing,
         device=arguments.device,

@@ -16,6 +16,7 @@ from clip2scene_core.checkpoint import (
     save_finetuned,
     untrained_checkpoint,
 )
+from clip2scene_core.prompts.scoring import ScoreCalibration
 from clip2scene_core.prompts.vocabulary import make_vocabulary
 from clip2scene_core.training.finetune.run import make_classifier
 
@@ -61,6 +62,29 @@ def test_a_file_of_a_version_that_knew_one_text_a_label_is_read(tmp_path, tiny_c
     save_file(load_file(path), path, metadata | {"description": json.dumps(description)})
     loaded = load_checkpoint(path).vocabulary
     assert loaded.texts == loaded.prompts == tiny_checkpoint.vocabulary.prompts
+
+
+def test_a_calibration_travels_with_its_student(tmp_path, tiny_checkpoint):
+    path = tmp_path / "student.safetensors"
+    calibrated = dataclasses.replace(tiny_checkpoint, calibration=ScoreCalibration(0.05, 0.21))
+    save_checkpoint(path, tiny_checkpoint)
+    assert load_checkpoint(path).calibration is None
+    save_checkpoint(path, calibrated)
+    assert load_checkpoint(path).calibration == ScoreCalibration(0.05, 0.21)
+    assert load_checkpoint(path).config == tiny_checkpoint.config
+
+
+def test_a_damaged_calibration_is_an_error(tmp_path, tiny_checkpoint):
+    path = tmp_path / "student.safetensors"
+    save_checkpoint(
+        path, dataclasses.replace(tiny_checkpoint, calibration=ScoreCalibration(0.05, 0.21))
+    )
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    metadata["description"] = metadata["description"].replace("0.05", "-1")
+    save_file(load_file(path), path, metadata)
+    with pytest.raises(CheckpointError, match="positive temperature"):
+        load_checkpoint(path)
 
 
 def test_a_missing_weight_is_an_error(tmp_path, tiny_checkpoint):

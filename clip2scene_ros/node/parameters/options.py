@@ -51,6 +51,7 @@ def online_options(values: NodeParameters) -> OnlineOptions:
         max_range_m=values.max_range_m,
         ego_radius_m=values.ego_radius_m,
         min_confidence=values.min_confidence,
+        background=values.background,
         with_entropies=values.output_layout == "autoware",
         device=device,
         precision=values.precision,

@@ -122,8 +122,15 @@ class NodeParameters:
     min_confidence: float = parameter(
         "min_confidence",
         0.0,
-        "Labels with a lower score become unlabelled.",
+        "Labels with a lower score become unlabelled; own_robot.md tells how to choose it.",
         within=(0.0, 1.0),
+        dynamic=True,
+    )
+    background: bool = parameter(
+        "background",
+        True,
+        "Scores say how the label compares with the student's other words, too: what none of the "
+        "prompts names scores low. No label changes by it, except through min_confidence.",
         dynamic=True,
     )
     min_range_m: float = parameter(

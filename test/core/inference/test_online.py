@@ -224,3 +224,50 @@ def test_the_first_words_are_read_without_a_clip(tiny_checkpoint):
     encoded = segmenter.encode(PromptSet(("tree",), groups=("thing: car | road",)))
     own = tiny_checkpoint.vocabulary.embeddings
     torch.testing.assert_close(encoded.vocabulary.embeddings, own[[2, 0, 1]])
+
+
+@pytest.mark.parametrize("mode", ["lidar", "fused", "camera"])
+def test_left_out_words_lower_scores_and_change_no_label(tiny_checkpoint, mode):
+    views = [None] if mode != "lidar" else []
+
+    def segment(**options):
+        segmenter = make_segmenter(tiny_checkpoint, mode=mode, **options)
+        segmenter.set_prompts(["car", "road"])
+        return segmenter.segment(make_sweep(), views)
+
+    alone, against_tree = segment(background=False), segment()
+    np.testing.assert_array_equal(against_tree.labels, alone.labels)
+    if mode == "camera":  # there is no student whose words could be left out
+        np.testing.assert_array_equal(against_tree.scores, alone.scores)
+        return
+    by_student = make_sweep().points[:, 0] <= 0
+    labelled = by_student & (alone.labels != IGNORE_LABEL)
+    assert (against_tree.scores[labelled] < alone.scores[labelled]).all()
+    threshold = float(np.median(against_tree.scores[labelled]))
+    strict = segment(min_confidence=threshold)
+    kept = against_tree.scores >= threshold
+    np.testing.assert_array_equal(strict.labels, np.where(kept, alone.labels, IGNORE_LABEL))
+
+
+def test_the_background_follows_new_prompts_and_options(tiny_checkpoint):
+    segmenter = make_segmenter(tiny_checkpoint)
+    everything = segmenter.segment(make_sweep()).scores
+    segmenter.set_prompts(["car", "road"])
+    against_tree = segmenter.segment(make_sweep()).scores
+    segmenter.apply(segmenter.encoded_prompts, OnlineOptions(ego_radius_m=0.0, background=False))
+    alone = segmenter.segment(make_sweep()).scores
+    assert (against_tree <= alone).all()
+    assert (against_tree < alone).any()
+    segmenter.set_prompts(["car", "road", "tree"])
+    np.testing.assert_array_equal(segmenter.segment(make_sweep()).scores, everything)
+
+
+def test_the_map_drops_voxels_of_left_out_objects(tiny_checkpoint):
+    segmenter = make_segmenter(tiny_checkpoint, map_voxel_size_m=0.5)
+    segmenter.set_prompts(["car", "road"])
+    segmenter.segment(make_sweep())
+    against_tree = segmenter.map()
+    options = OnlineOptions(ego_radius_m=0.0, background=False)
+    segmenter.apply(segmenter.encoded_prompts, options)
+    np.testing.assert_array_equal(segmenter.map().labels, against_tree.labels)
+    assert (against_tree.scores < segmenter.map().scores).all()

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,7 @@ from separable_clouds import NAMES, make_config
 from clip2scene_core.checkpoint import FinetunedCheckpoint
 from clip2scene_core.inference.segmenter import ClassifierSegmenter, Segmenter
 from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.prompts.scoring import ScoreCalibration
 from clip2scene_core.training.finetune.run import make_classifier
 
 
@@ -46,6 +49,36 @@ def test_points_that_are_not_finite_stay_in_place_unlabelled(tiny_checkpoint, po
     np.testing.assert_array_equal(np.delete(segmentation.labels, [3, 7]), clean.labels)
 
 
+def test_left_out_words_lower_scores_and_change_no_label(tiny_checkpoint, points):
+    def segment(**options):
+        segmenter = Segmenter(tiny_checkpoint, **options)
+        segmenter.set_prompts(["car", "road"])
+        return segmenter.segment(points)
+
+    alone, against_tree = segment(background=False), segment()
+    np.testing.assert_array_equal(against_tree.labels, alone.labels)
+    assert (against_tree.scores < alone.scores).all()
+    threshold = float(np.median(against_tree.scores))
+    strict = segment(min_confidence=threshold)
+    is_unknown = against_tree.scores < threshold
+    assert 0 < is_unknown.sum() < 500
+    np.testing.assert_array_equal(strict.labels == IGNORE_LABEL, is_unknown)
+    np.testing.assert_array_equal(strict.labels[~is_unknown], alone.labels[~is_unknown])
+    assert not strict.scores[is_unknown].any()
+
+
+def test_a_calibration_changes_scores_and_no_label(tiny_checkpoint, points):
+    plain = Segmenter(tiny_checkpoint).segment(points)
+    calibration = ScoreCalibration(0.02, 0.1)
+    calibrated = Segmenter(dataclasses.replace(tiny_checkpoint, calibration=calibration))
+    segmentation = calibrated.segment(points)
+    np.testing.assert_array_equal(segmentation.labels, plain.labels)
+    cosines = calibrated.embed(points) @ tiny_checkpoint.vocabulary.embeddings.T
+    weights = torch.exp(torch.cat([cosines, torch.full((500, 1), 0.1)], dim=1) / 0.02)
+    expected = weights[:, :3].max(dim=1).values / weights.sum(dim=1)
+    np.testing.assert_allclose(segmentation.scores, expected, rtol=1e-4)
+
+
 def test_an_empty_sweep_gives_no_labels(tiny_checkpoint):
     segmentation = Segmenter(tiny_checkpoint).segment(np.zeros((0, 4), np.float32))
     assert segmentation.labels.shape == (0,)
@@ -62,6 +95,8 @@ def test_bad_arguments_say_what_came(tiny_checkpoint):
         Segmenter(tiny_checkpoint).segment(np.zeros((5, 3), np.float32))
     with pytest.raises(ValueError, match="precision must be one of fp32, bf16"):
         Segmenter(tiny_checkpoint, precision="int8")
+    with pytest.raises(ValueError, match=r"min_confidence must be in \[0, 1\], got 2"):
+        Segmenter(tiny_checkpoint, min_confidence=2)
 
 
 def test_points_are_embedded_once_for_any_words(tiny_checkpoint):
