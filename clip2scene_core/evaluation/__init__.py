@@ -1,7 +1,8 @@
 """Compare predictions with ground truth point by point: IoU and calibration.
 
-Read `confusion` (counts and IoU), `calibration` (scores against accuracy), `class_names` (labels
-to classes), `report` (all results), then `compare` (evaluate a labeller on a data set).
+Read `confusion` (counts and IoU), `calibration` (scores against accuracy), `score_fit` (which makes
+them meet), `selective` (what scores are worth for keeping silent), `class_names` (labels to
+classes), `report` (all results), then `compare` (evaluate a labeller on a data set).
 """
 
 from clip2scene_core.evaluation.calibration import Calibration

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from clip2scene_core import __version__
 from clip2scene_ros.cli.label import bag, demo, load, parameters, segment, view, words
-from clip2scene_ros.cli.measure import bench, corrupt, evaluate, models
+from clip2scene_ros.cli.measure import bench, calibrate, corrupt, evaluate, models
 from clip2scene_ros.cli.train import audit, clip, finetune, pretrain, world
 
 _COMMANDS = {
@@ -24,6 +24,7 @@ _COMMANDS = {
     "pretrain": pretrain,
     "finetune": finetune,
     "evaluate": evaluate,
+    "calibrate": calibrate,
     "audit": audit,
     "models": models,
     "parameters": parameters,

@@ -1,5 +1,5 @@
 """Commands that measure models.
 
-Read `evaluate`, `corrupt`, `bench` (with `bench_shared` and `bench_tables`), then `models` (those
-that ship).
+Read `evaluate`, `calibrate`, `corrupt`, `bench` (with `bench_shared` and `bench_tables`), then
+`models` (those that ship).
 """

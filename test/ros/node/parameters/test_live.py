@@ -29,6 +29,7 @@ def label(graph, stamp_s):
     ("name", "value", "field"),
     [
         ("min_confidence", 0.25, "min_confidence"),
+        ("background", False, "background"),
         ("range.min", 2.0, "min_range_m"),
         ("range.max", 30.0, "max_range_m"),
         ("ego_radius", 0.5, "ego_radius_m"),
