@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from clip2scene_core.inference.labelled_cloud import LabelledCloud
     from clip2scene_core.inference.online import OnlineSegmenter, load_online_segmenter
     from clip2scene_core.inference.options import OnlineOptions
-    from clip2scene_core.inference.segmenter import Segmentation, Segmenter, load_segmenter
+    from clip2scene_core.inference.segmentation import Segmentation
+    from clip2scene_core.inference.segmenter import Segmenter, load_segmenter
     from clip2scene_core.prompts.prompt_set import PromptSet
     from clip2scene_core.sample import CameraView, Sample, Sweep
 
@@ -51,7 +52,8 @@ _MODULES = {
     "inference.labelled_cloud": ("LabelledCloud",),
     "inference.online": ("OnlineSegmenter", "load_online_segmenter"),
     "inference.options": ("OnlineOptions",),
-    "inference.segmenter": ("Segmentation", "Segmenter", "load_segmenter"),
+    "inference.segmentation": ("Segmentation",),
+    "inference.segmenter": ("Segmenter", "load_segmenter"),
     "prompts.prompt_set": ("PromptSet",),
 }
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2scene_core.checkpoint import Checkpoint, FinetunedCheckpoint, load_checkpoint
-from clip2scene_core.config.sections import InputConfig
 from clip2scene_core.device import find_device
-from clip2scene_core.labels import IGNORE_LABEL
-from clip2scene_core.preprocessing.ground import Ground
+from clip2scene_core.inference.segmentation import Segmentation, label_usable
 from clip2scene_core.preprocessing.network_input import levelled_as, preprocess
 from clip2scene_core.preprocessing.reach import (
     EGO_RADIUS_M,
     MAX_RANGE_M,
     MIN_RANGE_M,
-    is_usable,
 )
 from clip2scene_core.prompts.prompt_set import (
     EmbedPrompts,
@@ -32,33 +28,9 @@ from clip2scene_core.prompts.prompt_set import (
 )
 from clip2scene_core.prompts.scoring import Scoring, make_scoring
 from clip2scene_core.prompts.text_encoder import KnownPrompts, TextEncoder
-from clip2scene_core.prompts.vocabulary import Vocabulary, classify
+from clip2scene_core.prompts.vocabulary import Vocabulary
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """Labels of one sweep of N points, in the order of the points.
-
-    Attributes:
-        labels: (N,) uint8, indices into the segmenter's `class_names`; IGNORE_LABEL (255) where a
-            point is not finite, out of range or on the robot itself, or its score is below the
-            segmenter's `min_confidence`.
-        scores: (N,) float32 in [0, 1], probability of the label; 0 where there is none.
-        ground: The ground that levelled the points; None if there was none, or the segmenter does
-            not level.
-
-    Example:
-        >>> import numpy as np
-        >>> result = Segmentation(np.array([1, 255], np.uint8), np.array([0.8, 0.0], np.float32))
-        >>> ("car", "road")[result.labels[0]]
-        'road'
-    """
-
-    labels: NDArray[np.uint8]
-    scores: NDArray[np.float32]
-    ground: Ground | None = None
 
 
 class Segmenter:
@@ -195,7 +167,7 @@ class Segmenter:
             scored = self.score(embeddings, scoring, vocabulary)
             return probabilities, vocabulary.merge(scored[:, : len(vocabulary.embeddings)])
 
-        return _label_usable(
+        return label_usable(
             points, self._reach, self.input, T_base_lidar, compare, self._min_confidence
         )
 
@@ -390,7 +362,7 @@ class ClassifierSegmenter:
         self, points: NDArray[np.float32], T_base_lidar: NDArray[np.float64] | None = None
     ) -> Segmentation:
         """Label one sweep with the classes; see `Segmenter.segment`."""
-        return _label_usable(
+        return label_usable(
             points,
             self._reach,
             self.input,
@@ -404,27 +376,3 @@ class ClassifierSegmenter:
         sweep = torch.from_numpy(np.ascontiguousarray(told)).to(self._device)
         batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
         return torch.softmax(self._classifier(sweep, batch_index).float(), dim=1)
-
-
-def _label_usable(
-    points: NDArray[np.float32],
-    reach: tuple[float, float, float],
-    config: InputConfig,
-    T_base_lidar: NDArray[np.float64] | None,
-    compare: Callable[[NDArray[np.float32]], tuple[Tensor, Tensor]],
-    min_score: float = 0.0,
-) -> Segmentation:
-    """Label the usable points of (N, 4); the others get no label.
-
-    `compare` gives the probabilities (M, C) that labels come from, and those that scores come from.
-    """
-    if points.ndim != 2 or points.shape[1] != 4:
-        raise ValueError(f"points must be (N, 4) x, y, z, intensity, got {points.shape}")
-    usable = is_usable(points, *reach, is_intensity_raw=config.intensity == "raw")
-    labels = np.full(len(points), IGNORE_LABEL, dtype=np.uint8)
-    scores = np.zeros(len(points), dtype=np.float32)
-    told = preprocess(points[usable], config, T_base_lidar)
-    probabilities, scored = compare(told.points)
-    labels[usable], scores[usable] = classify(probabilities, min_score, scored)
-    scores[labels == IGNORE_LABEL] = 0.0
-    return Segmentation(labels, scores, told.ground)
