@@ -79,12 +79,17 @@ def rotation_on_slope(heading: float, along: float, across: float) -> NDArray[np
         along: Slope along its x axis, relative, positive upwards.
         across: Slope along its y axis, relative.
     """
-    forward = np.array([math.cos(heading), math.sin(heading), along])
-    left = np.array([-math.sin(heading), math.cos(heading), across])
-    forward /= np.linalg.norm(forward)
-    up = np.cross(forward, left)
-    up /= np.linalg.norm(up)
-    return np.column_stack([forward, np.cross(up, forward), up])
+    cosine, sine = math.cos(heading), math.sin(heading)
+    forward = np.array([cosine, sine, along]) / math.sqrt(1 + along * along)
+    # The cross product of the slopes along both axes is the normal of the ground.
+    up = np.array([-cosine * along + sine * across, -sine * along - cosine * across, 1.0])
+    up /= math.sqrt(1 + along * along + across * across)
+    left = [
+        up[1] * forward[2] - up[2] * forward[1],
+        up[2] * forward[0] - up[0] * forward[2],
+        up[0] * forward[1] - up[1] * forward[0],
+    ]
+    return np.column_stack([forward, left, up])
 
 
 def object_on_ground(

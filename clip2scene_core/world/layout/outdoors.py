@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from clip2scene_core.world.layout.street import Street
+from clip2scene_core.world.layout.worksite import place_some_rare_objects
 from clip2scene_core.world.objects.catalogue import (
     a_bench,
     a_bicycle,
@@ -29,6 +30,7 @@ FAR_M = 45.0
 
 def furnish_park(street: Street) -> None:
     """Place trees, benches, lamps, bushes, people and bicycles along a footpath."""
+    place_some_rare_objects(street, 0.45)
     reach = street.length_m + 70
     far_side = 1 if street.draw_bool(0.5) else -1
     for side in (-1, 1):
@@ -141,6 +143,7 @@ def scatter(street: Street, side: int, edge: float, count: int, trees: float) ->
 
 def furnish_track(street: Street) -> None:
     """Place bushes, trees, fences and a few vehicles along a track through open country."""
+    place_some_rare_objects(street, 0.35)
     reach, wooded = street.length_m + 60, street.between(0.1, 1.0)
     for side in (-1, 1):
         edge = street.road.lanes_end

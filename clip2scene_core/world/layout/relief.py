@@ -110,6 +110,7 @@ def slopes_at(plan: NDArray[np.float64], x: float, y: float) -> tuple[float, flo
 def terrain_hit(
     plan: NDArray[np.float64],
     ox: float, oy: float, oz: float, dx: float, dy: float, dz: float, limit: float,
+    start: float = 0.0,
 ) -> tuple[float, bool, int]:  # fmt: skip
     """Cast a ray from (ox, oy, oz) in the direction (dx, dy, dz) onto the ground.
 
@@ -122,6 +123,7 @@ def terrain_hit(
         dy: See dx.
         dz: See dx.
         limit: Largest ray parameter to search on relief; a flat plan ignores it.
+        start: Ray parameter below which there is no ground; a flat plan ignores it.
 
     Returns:
         The ray parameter (0 for no hit), whether the hit is on the face of a kerb, and the surface
@@ -130,11 +132,11 @@ def terrain_hit(
     if len(plan) == FLAT_SIZE:
         return ground_hit(plan, ox, oy, oz, dx, dy, dz)
     top = plan[HIGHEST_M] + plan[KERB_HIGHEST]
-    t, end = 0.0, limit
+    t, end = start, limit
     if oz > top:
         if dz >= 0:
             return 0.0, False, ASPHALT
-        t = (top - oz) / dz
+        t = max(t, (top - oz) / dz)
     elif dz > 0:
         end = min(end, (top - oz) / dz)
     while t < end:

@@ -7,6 +7,7 @@ import math
 from clip2scene_core.world.layout.outdoors import scatter
 from clip2scene_core.world.layout.street import Street
 from clip2scene_core.world.layout.traffic import walk_people
+from clip2scene_core.world.layout.worksite import place_some_rare_objects
 from clip2scene_core.world.objects.catalogue import (
     a_barrier,
     a_bicycle,
@@ -26,6 +27,7 @@ from clip2scene_core.world.objects.catalogue import (
 
 def furnish_lane(street: Street) -> None:
     """Place houses with gardens, parked cars, bins, hedges, people and little traffic."""
+    place_some_rare_objects(street, 0.6)
     for side in (-1, 1):
         _park_cars(street, side)
         edge = street.road.ends(side)[2]

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.world.layout import relief
-from clip2scene_core.world.layout.road import GRASS, NO_CROSSING, Road, road_pose
+from clip2scene_core.world.layout.road import GRASS, NO_CROSSING, PAVING, Road, road_pose
+from clip2scene_core.world.primitives.jit import njit
 
 BESIDE_M: Final = 125.0
 """The grid of heights reaches this far around the path of the ego vehicle."""
@@ -89,6 +90,9 @@ def with_relief(
     heights -= heights[np.abs(y[:, 0]).argmin(), np.abs(x[0]).argmin()]
     header = np.zeros(relief.GRID_START - relief.FLAT_SIZE)
     _add_cover(header, style, rng)
+    if PAVING in (road.left.outer_surface, road.right.outer_surface):
+        # A plaza without a joint would look like a carriageway.
+        header[relief.PATH_COVER - relief.FLAT_SIZE] = TILES if rng.random() < 0.6 else SLABS
     blocks = _blocks(heights)
     grid = {
         relief.GRID_X: x[0, 0], relief.GRID_Y: y[0, 0],
@@ -140,8 +144,12 @@ def _waves(
     for _ in range(count):
         length, turn = rng.uniform(*lengths), rng.uniform(-spread, spread)
         k = 2 * math.pi / length
-        phase = k * (math.cos(turn) * x + math.sin(turn) * y) + rng.uniform(0, 2 * math.pi)
-        total += rng.uniform(0.4, 1.0) * np.sin(phase) / k
+        across = k * math.sin(turn) * y[:, 0] + rng.uniform(0, 2 * math.pi)
+        along = k * math.cos(turn) * x[0]
+        high = rng.uniform(0.4, 1.0) / k
+        # The sine of a sum, so that only the edges of the grid need sines.
+        total += np.outer(high * np.cos(across), np.sin(along))
+        total += np.outer(high * np.sin(across), np.cos(along))
     return total / (0.7 * count)
 
 
@@ -153,9 +161,24 @@ def _bumps(
     lattice = rng.uniform(-1, 1, (int(v[-1]) + 2, int(u[-1]) + 2))
     column, row = u.astype(int), v.astype(int)
     fu, fv = _ramp(u - column), _ramp(v - row)
-    low, high = lattice[row], lattice[row + 1]
-    rows: NDArray[np.float64] = low + fv[:, None] * (high - low)
-    return rows[:, column] + fu * (rows[:, column + 1] - rows[:, column])
+    return _blended(lattice, column, row, fu, fv)
+
+
+@njit(cache=True)
+def _blended(
+    lattice: NDArray[np.float64], column: NDArray[np.int64], row: NDArray[np.int64],
+    fu: NDArray[np.float64], fv: NDArray[np.float64],
+) -> NDArray[np.float64]:  # fmt: skip
+    """Blend the four corners of a cell of the lattice for every node, (rows, columns)."""
+    blended = np.empty((len(row), len(column)))
+    for i in range(len(row)):
+        low, high = lattice[row[i]], lattice[row[i] + 1]
+        for j in range(len(column)):
+            k = column[j]
+            left = low[k] + fv[i] * (high[k] - low[k])
+            right = low[k + 1] + fv[i] * (high[k + 1] - low[k + 1])
+            blended[i, j] = left + fu[j] * (right - left)
+    return blended
 
 
 def _slopes(

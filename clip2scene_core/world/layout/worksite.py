@@ -49,6 +49,18 @@ def place_rare_objects(street: Street) -> None:
                 placer(street)
 
 
+def place_some_rare_objects(street: Street, presence: float) -> None:
+    """Place a work site, barriers, cones and two-wheelers beside a path without bus stops.
+
+    Args:
+        street: Where to place them.
+        presence: Probability of each kind.
+    """
+    for placer in (_work_site, _barrier_row, _bicycles, _cone_row, _motorcycles):
+        if street.draw_bool(presence):
+            placer(street)
+
+
 def _beside(street: Street, depth: float) -> tuple[float, float, int]:
     """Draw a place beside the lanes: s, d of the centre of a strip of this depth, and its side."""
     side = 1 if street.draw_bool(0.45) else -1

@@ -10,6 +10,7 @@ from clip2scene_core.world.layout.worksite import BARRIER_STYLES, CONE_COLORS
 from clip2scene_core.world.objects.catalogue import (
     a_barrier,
     a_building,
+    a_bus,
     a_bush,
     a_car,
     a_cone,
@@ -44,7 +45,7 @@ def furnish_yard(street: Street) -> None:
     wide = street.road.lanes_end
     for _ in range(int(street.between(5, 10 + wide))):
         _put_heavy(street, wide)
-    for _ in range(int(street.between(1, 4))):
+    for _ in range(int(street.between(2, 6))):
         _row(street, wide)
     for _ in range(int(street.between(2, 8))):
         s, d = street.between(-20, street.length_m + 45), street.between(-wide, wide)
@@ -59,7 +60,7 @@ def _put_heavy(street: Street, wide: float) -> None:
     """Place one vehicle or a pile anywhere on the yard, often parallel to its edge."""
     rng = street.rng
     draws = (
-        a_truck, a_truck, a_tractor, a_machine, a_car, a_car, a_pole,
+        a_truck, a_truck, a_tractor, a_machine, a_machine, a_bus, a_car, a_car, a_pole,
         lambda one: a_trailer(one, "semi"), lambda one: a_trailer(one, "car"),
     )  # fmt: skip
     looks = draws[int(rng.integers(len(draws)))](rng)
@@ -110,6 +111,12 @@ def _walls(street: Street, side: int, offset: float) -> None:
 def furnish_car_park(street: Street) -> None:
     """Place rows of parked cars, lamps, hedges, people and a few trees on a car park."""
     wide, fill = street.road.lanes_end, street.between(0.25, 0.85)
+    for looks in (a_machine(street.rng), a_bus(street.rng)):
+        if street.draw_bool(0.3):
+            s, d = street.between(8, street.length_m + 30), street.between(5, wide)
+            street.try_put(looks, s, d * (1 if street.draw_bool(0.5) else -1))
+    if street.draw_bool(0.6):
+        _row(street, wide)
     period = 2 * (AISLE_HALF_M + BAY_DEPTH_M)
     for side in (-1, 1):
         offset = AISLE_HALF_M + BAY_DEPTH_M / 2

@@ -161,14 +161,21 @@ def _cast_ground(
     """Cast the rays onto the ground; nearer hits of primitives stay."""
     ox, oy, oz = rays[0]
     is_flat = len(plan) == FLAT_SIZE
-    for row in range(depth.shape[0]):
+    for row in range(depth.shape[0] - 1, -1, -1):
         for column in range(depth.shape[1]):
             dx = rays[3, 0] + row * rays[4, 0] + column * rays[5, 0]
             dy = rays[3, 1] + row * rays[4, 1] + column * rays[5, 1]
             dz = rays[3, 2] + row * rays[4, 2] + column * rays[5, 2]
             if is_flat and (dz >= 0 or depth[row, column] * dz > -(oz - 0.3)):
                 continue
-            t, is_kerb, surface = terrain_hit(plan, ox, oy, oz, dx, dy, dz, depth[row, column])
+            start = 0.0
+            if not is_flat and row + 1 < depth.shape[0]:
+                # This ray is above that of the pixel below, which met no ground before its hit.
+                if hits[row + 1, column] == SKY:
+                    continue
+                start = max(0.9 * depth[row + 1, column] - 0.3, 0.0)
+            limit = depth[row, column]
+            t, is_kerb, surface = terrain_hit(plan, ox, oy, oz, dx, dy, dz, limit, start)
             if 0 < t < depth[row, column]:
                 depth[row, column] = t
                 hits[row, column] = GROUND

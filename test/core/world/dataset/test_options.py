@@ -16,6 +16,8 @@ from clip2scene_core.world.dataset.writer import WorldOptions
         ({"seed": 10_000}, "seed"),
         ({"seconds": 0.2}, "seconds"),
         ({"image_size": (8, 400)}, "image_size"),
+        ({"terrain": "hilly"}, "terrain is one of"),
+        ({"places": "park"}, "places one of"),
     ],
 )
 def test_options_out_of_range_are_refused(changes, message):
