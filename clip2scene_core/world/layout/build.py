@@ -140,7 +140,7 @@ def _furnish(street: Street, place: Place, extra: np.random.Generator) -> float:
         ego_d = float(extra.uniform(-1.2, 1.2))
     elif place.kind != YARD:
         ego_d = float(extra.uniform(-0.2, 0.2))
-    half = 0.8 if place.platform == "robot" else 1.7
+    half = 1.0 if place.platform == "robot" else 1.7
     ahead = 10 if place.platform == "robot" else 16
     street.keep_clear(ego_d, half, ahead)
     if place.kind == STREET:

@@ -44,9 +44,9 @@ def furnish_lane(street: Street) -> None:
         scatter(street, side, edge + 9, 20, 0.8)
     _rare_objects(street)
     walk_people(street)
-    if street.draw_bool(0.7):
+    if street.road.lanes_end > 2.1 and street.draw_bool(0.8):
         s = street.length_m + street.between(15, 50)
-        d = 0.5 * street.road.lanes_end
+        d = 0.55 * street.road.lanes_end
         street.put(a_car(street.rng), s, d, math.pi, (-street.between(2, 7), 0.0))
     if street.draw_bool(0.4):
         s, d = street.between(10, 30), -0.6 * street.road.lanes_end

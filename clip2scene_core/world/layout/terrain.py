@@ -150,7 +150,7 @@ def _waves(
         # The sine of a sum, so that only the edges of the grid need sines.
         total += np.outer(high * np.cos(across), np.sin(along))
         total += np.outer(high * np.sin(across), np.cos(along))
-    return total / (0.7 * count)
+    return total / (0.5 * count)
 
 
 def _bumps(
@@ -185,8 +185,8 @@ def _slopes(
     x: NDArray[np.float64], y: NDArray[np.float64], style: GroundStyle, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Long slopes along the road, which the road follows, and waves of the road itself."""
-    grade = style.grade * float(rng.beta(1.1, 1.6)) * (1.5 if rng.random() < 0.05 else 1.0)
-    steady = float(rng.uniform(-0.5, 0.5)) * grade
+    grade = style.grade * float(rng.beta(1.2, 1.2)) * (1.5 if rng.random() < 0.05 else 1.0)
+    steady = float(rng.uniform(-0.8, 0.8)) * grade
     total = steady * x + (grade - abs(steady)) * _waves(x, y, rng, (80.0, 240.0), 0.5, 3)
     rough = style.rough_m * float(rng.uniform(0.3, 1.0))
     total += rough * (0.6 * _bumps(x, y, rng, 4.5) + 0.4 * _bumps(x, y, rng, 1.6))
