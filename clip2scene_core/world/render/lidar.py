@@ -121,14 +121,15 @@ def measure_sweep(
     category, facing, albedo = _reflect(
         primitives, plan, SURFACE_RAW_CATEGORY, origins, rays, ranges, index
     )
+    if len(plan) > FLAT_SIZE:
+        # Beams end at different depths between the blades of grass.
+        blades = np.where((category == RAW_TERRAIN) & (index == GROUND), plan[BLADES_M], 0.0)
+        ranges -= np.minimum(blades * np.abs(rng.normal(0, 1, ranges.shape)), 0.5 * ranges)
     on_body = body_ranges(unit.body, sweep.directions @ unit.rotation_body.T)
     is_body = np.isfinite(on_body)
     ranges[is_body] = on_body[is_body]
     category[is_body], albedo[is_body], index[is_body] = RAW_EGO, 0.3, SKY
-    # Beams end at different depths between the blades of grass.
-    blades_m = float(plan[BLADES_M]) if len(plan) > FLAT_SIZE else 0.0
-    hits = (ranges, index, category, facing, albedo)
-    returns = _returns(unit, primitives, hits, blades_m, rng)
+    returns = _returns(unit, primitives, (ranges, index, category, facing, albedo), rng)
     return collect(unit, sweep, returns, rng)
 
 
@@ -180,7 +181,6 @@ def _returns(
         NDArray[np.float64], NDArray[np.int64], NDArray[np.uint8], NDArray[np.float64],
         NDArray[np.float64],
     ],
-    blades_m: float,
     rng: np.random.Generator,
 ) -> Returns:  # fmt: skip
     """Decide which rays come back, and with which range and intensity."""
@@ -201,9 +201,6 @@ def _returns(
     noise = rng.normal(0, model.noise_m, ranges.shape)
     noise *= np.where(category == RAW_TERRAIN, 2.5, 1.0)
     noise *= 1 + response.noise_growth * ranges / 100
-    if blades_m:
-        blades = np.where((category == RAW_TERRAIN) & (index == GROUND), blades_m, 0.0)
-        noise -= blades * np.abs(rng.normal(0, 1, ranges.shape))
     instance = np.where(is_solid, primitives.instance[np.maximum(index, 0)], -1)
     intensity = intensity_of(response.law, signal, ranges, rng)
     return Returns(ranges + noise, category, instance, intensity, returned)
