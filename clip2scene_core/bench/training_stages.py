@@ -6,7 +6,7 @@ all students, `weights` is the checkpoint to write, and `device` is the device o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Final
 
 from clip2scene_core.bench.measure.references import supervise
 from clip2scene_core.bench.provenance import digest_of
+from clip2scene_core.bench.runs import StudentRun, groups_of
 from clip2scene_core.bench.splits import Scenes, write_split
 from clip2scene_core.bench.stages import BenchOptions, SceneReport, Stage
 from clip2scene_core.config.pretrain import PretrainConfig
@@ -60,6 +61,33 @@ def world_stages(
             ),
         )
         for name, world in worlds.items()
+    ]
+
+
+def teacher_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:
+    """Embed the images of `work/train` into `work/teacher`, once for all seeds."""
+    train, cache = Scenes(work / "train"), work / "teacher"
+    return [
+        Stage(
+            f"teacher-{group}",
+            partial(embed_images, train, members[0].config.teacher, cache, device),
+        )
+        for group, members in groups_of(runs).items()
+        if not members[0].is_given
+    ]
+
+
+def student_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:
+    """Train each student with the embeddings in `work/teacher`; of a given one, take the digest."""
+    train, cache = Scenes(work / "train"), work / "teacher"
+    return [
+        Stage(
+            f"student-{run.name}",
+            partial(digest_of, run.weights)
+            if run.is_given
+            else partial(pretrain_student, train, run.config, run.weights, cache, device),
+        )
+        for run in runs
     ]
 
 

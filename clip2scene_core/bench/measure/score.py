@@ -149,12 +149,17 @@ def score_students(weights: Sequence[Path], test: Scenes) -> Counts:
 
 def score_networks(weights: Sequence[Path], test: Scenes) -> Counts:
     """Count networks without cameras, each with the prompts of its training, as "lidar 0", ..."""
+    return count_networks(weights, test.open(with_labels=True))
+
+
+def count_networks(weights: Sequence[Path], dataset: LabelledDataset) -> Counts:
+    """Count the same networks on any data set that was opened with labels."""
     checkpoints = [load_checkpoint(path) for path in weights]
     labellers = [
         _network(checkpoint, {mode_of("lidar", number): checkpoint.vocabulary})
         for number, checkpoint in enumerate(checkpoints)
     ]
-    return count_scenes(_all_of(labellers), test.open(with_labels=True), _scenes_of(checkpoints))
+    return count_scenes(_all_of(labellers), dataset, _scenes_of(checkpoints))
 
 
 def score_untrained(

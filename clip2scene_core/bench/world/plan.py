@@ -1,4 +1,4 @@
-"""The stages of the world bench: they train students and references, then measure them.
+"""The stages of the world bench: they train references, then measure them and students.
 
 In all functions `work` is the folder of the bench, with the splits `train/` and `test/`; `runs` are
 all students; `device` is the device of CLIP or of trainings.
@@ -20,44 +20,16 @@ from clip2scene_core.bench.measure.score import (
     score_students,
     score_untrained,
 )
-from clip2scene_core.bench.provenance import digest_of
 from clip2scene_core.bench.runs import StudentRun, groups_of
 from clip2scene_core.bench.splits import Scenes
 from clip2scene_core.bench.stages import Stage
-from clip2scene_core.bench.training_stages import embed_images, pretrain_student, supervise_network
+from clip2scene_core.bench.training_stages import supervise_network
 from clip2scene_core.corruptions.corruption import Corruption
 
 
 def corruption_name(corruption: Corruption | None) -> str:
     """Name of a corruption, for files."""
     return f"{corruption.kind}-{corruption.strength}" if corruption else "none"
-
-
-def teacher_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:
-    """Embed the training images into `teacher/`, once for all seeds that a configuration trains."""
-    train, cache = Scenes(work / "train"), work / "teacher"
-    return [
-        Stage(
-            f"teacher-{group}",
-            partial(embed_images, train, members[0].config.teacher, cache, device),
-        )
-        for group, members in groups_of(runs).items()
-        if not members[0].is_given
-    ]
-
-
-def student_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:
-    """Train each student with the embeddings in `teacher/`; of a given one, take the digest."""
-    train, cache = Scenes(work / "train"), work / "teacher"
-    return [
-        Stage(
-            f"student-{run.name}",
-            partial(digest_of, run.weights)
-            if run.is_given
-            else partial(pretrain_student, train, run.config, run.weights, cache, device),
-        )
-        for run in runs
-    ]
 
 
 def supervised_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:

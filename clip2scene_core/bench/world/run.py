@@ -21,13 +21,11 @@ from clip2scene_core.bench.stages import (
     WorkFolder,
     name_missing_value,
 )
-from clip2scene_core.bench.training_stages import world_stages
+from clip2scene_core.bench.training_stages import student_stages, teacher_stages, world_stages
 from clip2scene_core.bench.world.assembly import assemble_student, compare_groups
 from clip2scene_core.bench.world.plan import (
     measuring_stages,
-    student_stages,
     supervised_stages,
-    teacher_stages,
 )
 from clip2scene_core.bench.world.result import BenchResult
 from clip2scene_core.config.parser import config_to_dict

@@ -1,7 +1,8 @@
-"""The splits of the benchmark.
+"""The splits of the benchmarks.
 
 `train` is for training, `val` for tuning. `test` is only for the final scores of the bench: do not
-choose anything by its scores.
+choose anything by its scores. These three show flat streets to one sensor. `VARIED_TRAIN` has other
+places, terrain and sensors in every scene.
 """
 
 from __future__ import annotations
@@ -41,3 +42,31 @@ def benchmark_options(split: Split) -> WorldOptions:
         is_every_frame=False,
         with_ground_truth=True,
     )
+
+
+HELD_OUT_LIDARS: Final = ("OS1-128", "Pandar40P", "XT32")
+"""LiDAR models that no scene of `VARIED_TRAIN` has, to measure what an unseen one costs."""
+
+VARIED: Final[dict[str, str]] = {
+    "lidar": "mixed",
+    "placement": "mixed",
+    "cameras": "mixed",
+    "terrain": "varied",
+    "places": "mixed",
+}
+"""Options of a world whose scenes differ in everything."""
+
+VARIED_TRAIN: Final = WorldOptions(
+    num_scenes=200,
+    seed=2,
+    seconds=1.5,
+    is_every_frame=False,
+    lidar="mixed",
+    placement="mixed",
+    cameras="mixed",
+    terrain="varied",
+    places="mixed",
+    held_out_lidars=HELD_OUT_LIDARS,
+    lidar_max_points=24_000,
+)
+"""The scenes that teach the shipped student."""

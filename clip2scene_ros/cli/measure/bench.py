@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from clip2scene_ros.cli.measure import bench_tables
+from clip2scene_ros.cli.measure import bench_tables, bench_transfer
 from clip2scene_ros.cli.measure.bench_shared import (
     add_bench_arguments,
+    add_student_arguments,
     bench_options,
-    num_seeds,
     progress_bar,
+    student_runs,
+    student_words,
 )
-
-if TYPE_CHECKING:
-    from clip2scene_core.bench.runs import StudentRun
 
 SUMMARY = "measure students and their references, or compute the paper's tables"
 
@@ -25,6 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     benchmarks = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
     world = benchmarks.add_parser("world", help="students and references on the synthetic world")
     _add_world_arguments(world)
+    transfer = benchmarks.add_parser(
+        "transfer", help=bench_transfer.SUMMARY, description=bench_transfer.SUMMARY
+    )
+    bench_transfer.add_arguments(transfer)
     for name, summary in bench_tables.SUMMARIES.items():
         table = benchmarks.add_parser(name, help=summary, description=summary)
         bench_tables.add_arguments(table, name)
@@ -34,26 +35,15 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     if arguments.benchmark == "world":
         _run_world(arguments)
+    elif arguments.benchmark == "transfer":
+        bench_transfer.run(arguments)
     else:
         bench_tables.run(arguments)
 
 
 def _add_world_arguments(parser: argparse.ArgumentParser) -> None:
     add_bench_arguments(parser, quick_seeds=3, quick="seconds")
-    parser.add_argument(
-        "--configs",
-        type=Path,
-        nargs="+",
-        metavar="FILE",
-        help="configurations to train; by default that of the shipped student",
-    )
-    parser.add_argument(
-        "--students",
-        type=Path,
-        nargs="+",
-        metavar="FILE",
-        help="measure these checkpoints, or small, in place of training",
-    )
+    add_student_arguments(parser)
     parser.add_argument(
         "--update-cards",
         action="store_true",
@@ -72,7 +62,7 @@ def _run_world(arguments: argparse.Namespace) -> None:
         raise ValueError("--quick measures nothing that a card could hold")
     use_threads(1)
     options = WorldBenchOptions(
-        **bench_options(arguments, _words(arguments)), runs=tuple(_runs(arguments))
+        **bench_options(arguments, student_words(arguments)), runs=tuple(student_runs(arguments))
     )
     print("This looks at the test split. Tune nothing by what it says.")
     with progress_bar() as reports:
@@ -87,30 +77,3 @@ def _run_world(arguments: argparse.Namespace) -> None:
         for score in student.scores:
             print(f"{student.name}, {score.labeller}: mean IoU {score.mean_iou.format()} %")
     print(f"numbers: {markdown_path} and {json_path}")
-
-
-def _runs(arguments: argparse.Namespace) -> list[StudentRun]:
-    from clip2scene_core.bench.runs import given_runs, trained_runs
-    from clip2scene_core.bench.training_stages import quick_config
-    from clip2scene_core.checkpoint import SMALL_STUDENT
-    from clip2scene_core.config.pretrain import load_config
-    from clip2scene_ros.share import share_directory
-
-    if arguments.students:
-        return given_runs([SMALL_STUDENT if str(p) == "small" else p for p in arguments.students])
-    files = arguments.configs or [share_directory() / "config" / "pretrain_synthetic.yaml"]
-    configs = {file.stem.removeprefix("pretrain_"): load_config(file) for file in files}
-    if arguments.quick:
-        configs = {name: quick_config(config) for name, config in configs.items()}
-    return trained_runs(configs, num_seeds(arguments), arguments.work)
-
-
-def _words(arguments: argparse.Namespace) -> list[str]:
-    """Give the arguments that decide the numbers."""
-    words = []
-    for name in ("configs", "students"):
-        if files := getattr(arguments, name):
-            words += [f"--{name}", *(file.name for file in files)]
-    if not arguments.students:
-        words += ["--seeds", str(num_seeds(arguments))]
-    return words

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 if TYPE_CHECKING:
+    from clip2scene_core.bench.runs import StudentRun
     from clip2scene_core.bench.stages import SceneReport, StageReport, StageResult
 
 
@@ -64,6 +65,52 @@ def bench_options(arguments: argparse.Namespace, words: Sequence[str]) -> dict[s
         "device": arguments.device,
         "command": shlex.join(command),
     }
+
+
+def add_student_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare which students a bench trains or is given."""
+    parser.add_argument(
+        "--configs",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="configurations to train; by default that of the shipped student",
+    )
+    parser.add_argument(
+        "--students",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="measure these checkpoints, or small, in place of training",
+    )
+
+
+def student_runs(arguments: argparse.Namespace) -> list[StudentRun]:
+    """Give the students that a bench trains or is given."""
+    from clip2scene_core.bench.runs import given_runs, trained_runs
+    from clip2scene_core.bench.training_stages import quick_config
+    from clip2scene_core.checkpoint import SMALL_STUDENT
+    from clip2scene_core.config.pretrain import load_config
+    from clip2scene_ros.share import share_directory
+
+    if arguments.students:
+        return given_runs([SMALL_STUDENT if str(p) == "small" else p for p in arguments.students])
+    files = arguments.configs or [share_directory() / "config" / "pretrain_synthetic.yaml"]
+    configs = {file.stem.removeprefix("pretrain_"): load_config(file) for file in files}
+    if arguments.quick:
+        configs = {name: quick_config(config) for name, config in configs.items()}
+    return trained_runs(configs, num_seeds(arguments), arguments.work)
+
+
+def student_words(arguments: argparse.Namespace) -> list[str]:
+    """Give the arguments that decide the numbers."""
+    words = []
+    for name in ("configs", "students"):
+        if files := getattr(arguments, name):
+            words += [f"--{name}", *(file.name for file in files)]
+    if not arguments.students:
+        words += ["--seeds", str(num_seeds(arguments))]
+    return words
 
 
 @contextmanager

@@ -51,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sheet", type=Path, metavar="FILE.png", help="draw the scenes on one picture instead"
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument(
+        "--varied",
+        action="store_true",
+        help="another place, terrain, LiDAR and rig in every scene: mixed and varied, unless given",
+    )
     _add_scene_arguments(parser)
     _add_sensor_arguments(parser)
     parser.set_defaults(**_SCENE_DEFAULTS)
@@ -145,7 +150,12 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _options(arguments: argparse.Namespace) -> WorldOptions:
     from clip2scene_core.world.dataset.options import WorldOptions
+    from clip2scene_core.world.dataset.splits import VARIED
 
+    if arguments.varied:
+        for name, value in VARIED.items():
+            if getattr(arguments, name) == _SCENE_DEFAULTS[name]:
+                setattr(arguments, name, value)
     return WorldOptions(
         num_scenes=arguments.scenes,
         seed=arguments.seed,
@@ -189,7 +199,7 @@ def _write_benchmark(arguments: argparse.Namespace) -> None:
 
     changed = [
         f"--{name.replace('_', '-')}"
-        for name, default in _SCENE_DEFAULTS.items()
+        for name, default in {"varied": False, **_SCENE_DEFAULTS}.items()
         if getattr(arguments, name) != default
     ]
     if changed:

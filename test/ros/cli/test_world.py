@@ -57,6 +57,24 @@ def test_sensors_reach_the_world(tmp_path):
     assert list(lidar_of_scenes(out).values()) == ["RS-M1"]
 
 
+def test_varied_is_the_world_that_teaches_the_shipped_student(tmp_path, monkeypatch):
+    written: list[WorldOptions] = []
+    summary = writer.WorldSummary(tmp_path / "b", "v1.0-mini", 3, 9, 18, 1000)
+
+    def write_world(out, options, progress, workers):
+        written.append(options)
+        return summary
+
+    monkeypatch.setattr(writer, "write_world", write_world)
+    arguments = ["world", "--out", str(tmp_path / "train"), "--varied", "--seed", "2"]
+    arguments += ["--scenes", "200", "--seconds", "1.5", "--keyframes-only"]
+    arguments += ["--lidar-max-points", "24000", "--held-out-lidars", *splits.HELD_OUT_LIDARS]
+    assert main(arguments) == 0
+    assert main(["world", "--out", str(tmp_path / "b"), "--varied", "--lidar", "VLP-16"]) == 0
+    assert written[0] == splits.VARIED_TRAIN
+    assert (written[1].lidar, written[1].terrain) == ("VLP-16", "varied")
+
+
 def test_the_benchmark_is_three_data_sets(tmp_path, monkeypatch, capsys):
     written: dict[Path, WorldOptions] = {}
     summary = writer.WorldSummary(tmp_path / "b", "v1.0-mini", 3, 9, 18, 1000)
@@ -86,6 +104,7 @@ def test_a_sheet_is_a_picture(tmp_path):
         (["--sheet", "b.png", "--lidar", "VLP-16"], "--sheet draws nuScenes' sensors"),
         (["--sheet", "b.png", "--benchmark"], "--benchmark writes data sets"),
         (["--out", "a", "--benchmark", "--seed", "3"], "leave out --seed"),
+        (["--out", "a", "--benchmark", "--varied"], "leave out --varied"),
         (
             ["--out", "a", "--benchmark", "--scenes", "2", "--ground-truth"],
             "--scenes and --ground-truth",

@@ -4,12 +4,10 @@ from pathlib import Path
 import pytest
 
 from clip2scene_core.bench.runs import given_runs, groups_of, trained_runs
-from clip2scene_core.bench.training_stages import quick_config
+from clip2scene_core.bench.training_stages import quick_config, student_stages, teacher_stages
 from clip2scene_core.bench.world.plan import (
     measuring_stages,
-    student_stages,
     supervised_stages,
-    teacher_stages,
 )
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
 from clip2scene_core.config.pretrain import PretrainConfig

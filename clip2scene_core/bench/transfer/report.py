@@ -1,0 +1,99 @@
+"""Write the result of the transfer bench as Markdown."""
+
+from __future__ import annotations
+
+import statistics
+
+from clip2scene_core.bench.markdown import QUICK_NOTE, format_table, format_times
+from clip2scene_core.bench.statistics import READING
+from clip2scene_core.bench.transfer.groups import GROUPS
+from clip2scene_core.bench.transfer.result import TransferResult, TransferStudent
+
+REAL_NOTE = (
+    "These frames were looked at while the student was developed, so they are no test. They are "
+    "single frames: they show what works at all, and small differences mean nothing."
+)
+
+
+def format_result(result: TransferResult) -> str:
+    """Write a whole result as a Markdown document."""
+    head = result.format_lines()
+    if result.is_quick:
+        head.append(QUICK_NOTE)
+    sections = ["# Students on other sensors\n\n" + "\n".join(head), READING]
+    for student in result.students:
+        digests = ", ".join(digest[:12] for digest in student.digests)
+        sections += [
+            f"## Student {student.name}\n\nCheckpoints {digests}.",
+            format_student(student),
+        ]
+    sections.append(f"## Times\n\n{format_times(result)}")
+    return "\n\n".join(sections) + "\n"
+
+
+def format_student(student: TransferStudent) -> str:
+    """Write the tables of one configuration."""
+    parts = [
+        f"### The street's sensor, changed\n\n{format_changes(student)}",
+        f"### LiDAR models on varied terrain\n\n{format_lidars(student)}",
+    ]
+    if student.frames or student.boxes:
+        parts.append(f"### Real frames\n\n{REAL_NOTE}\n\n{format_real(student)}")
+    return "\n\n".join(parts)
+
+
+def format_changes(student: TransferStudent) -> str:
+    """Write the scores on changed sensors."""
+    return format_table(
+        ("sensor", "mean IoU [%]", "difference"),
+        [
+            (one.change, one.mean_iou.format(), one.difference.format() if one.difference else "")
+            for one in student.changes
+        ],
+    )
+
+
+def format_lidars(student: TransferStudent) -> str:
+    """Write the scores on each LiDAR model, and the means of seen and of unseen ones."""
+    rows = [
+        (one.lidar, "unseen" if one.is_unseen else "seen", one.mean_iou.format())
+        for one in student.lidars
+    ]
+    for is_unseen, name in ((False, "seen"), (True, "unseen")):
+        means = [one.mean_iou.mean for one in student.lidars if one.is_unseen is is_unseen]
+        if means:
+            rows.append((f"**mean of {len(means)}**", name, f"{100 * statistics.mean(means):.1f}"))
+    return format_table(("LiDAR", "in training", "mean IoU [%]"), rows)
+
+
+def format_real(student: TransferStudent) -> str:
+    """Write the scores on real frames."""
+    tables = []
+    if student.frames:
+        tables.append(
+            format_table(
+                ("frame", "words", "mean IoU of 6 groups [%]", "points right [%]", *GROUPS),
+                [
+                    (
+                        one.frame,
+                        one.words,
+                        one.mean_iou.format(),
+                        one.right.format(),
+                        *(iou.format() for iou in one.iou),
+                    )
+                    for one in student.frames
+                ],
+            )
+        )
+    if student.boxes:
+        rows = [
+            (one.kind, one.words, f"{one.num_points}", one.movable.format(), one.right.format())
+            for one in student.boxes
+        ]
+        rows += [
+            ("none", one.words, f"{one.num_points}", one.share.format(), "")
+            for one in student.false_movable
+        ]
+        header = ("boxes of", "words", "points", "with a movable word [%]", "with its word [%]")
+        tables.append(format_table(header, rows))
+    return "\n\n".join(tables)
