@@ -23,7 +23,12 @@ from clip2scene_core.bench.statistics import (
 )
 from clip2scene_core.bench.transfer.changes import CHANGES, NO_CHANGE
 from clip2scene_core.bench.transfer.groups import GROUPS
-from clip2scene_core.bench.transfer.plan import change_stage, lidar_stage, real_stage
+from clip2scene_core.bench.transfer.plan import (
+    change_stage,
+    lidar_stage,
+    picture_stage,
+    real_stage,
+)
 from clip2scene_core.bench.transfer.real_frames import KINDS
 from clip2scene_core.bench.transfer.result import (
     BoxResult,
@@ -67,6 +72,7 @@ def assemble_student(
         frames=_labelled_frames(seeds),
         boxes=_boxes(seeds),
         false_movable=_false_movable(seeds),
+        pictures=tuple(results[picture_stage(first.group)].value) if has_real else (),
     )
 
 

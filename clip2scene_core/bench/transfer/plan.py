@@ -14,6 +14,7 @@ from clip2scene_core.bench.runs import StudentRun, groups_of
 from clip2scene_core.bench.splits import Scenes
 from clip2scene_core.bench.stages import Stage
 from clip2scene_core.bench.transfer.changes import CHANGES, SensorChange
+from clip2scene_core.bench.transfer.pictures import draw_real_frames
 from clip2scene_core.bench.transfer.scores import score_changed, score_real
 
 
@@ -32,10 +33,15 @@ def real_stage(run: StudentRun) -> str:
     return f"real-{run.name}"
 
 
+def picture_stage(group: str) -> str:
+    """Name of the stage that draws the real frames, labelled by the first seed."""
+    return f"pictures-{group}"
+
+
 def measuring_stages(
     work: Path, runs: Sequence[StudentRun], lidar_worlds: Sequence[str], real: Path | None
 ) -> list[Stage]:
-    """Measure all students.
+    """Measure all students; pictures of real frames go to `work/pictures`.
 
     Args:
         work: Folder of the bench.
@@ -57,6 +63,9 @@ def measuring_stages(
             Stage(lidar_stage(group, name), partial(score_networks, weights, Scenes(work / name)))
             for name in lidar_worlds
         ]
+        if real is not None:
+            drawn = partial(draw_real_frames, weights[0], real, work / "pictures" / group)
+            stages.append(Stage(picture_stage(group), drawn))
     if real is not None:
         stages += [Stage(real_stage(run), partial(score_real, run.weights, real)) for run in runs]
     return stages

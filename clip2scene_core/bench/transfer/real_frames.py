@@ -81,6 +81,7 @@ class RealFrame:
     groups: NDArray[np.uint8] | None
     boxes: tuple[Box, ...]
     is_boxed_around: bool
+    is_x_forward: bool = True
 
 
 def read_real_frames(root: Path) -> list[RealFrame]:
@@ -159,4 +160,4 @@ def _nuscenes_frames(folder: Path) -> list[RealFrame]:
             kind = _KIND_OF_CATEGORY.get(record["category"], "")
             boxes.append(Box(kind, values[:3], values[3:6], float(values[6])))
     points = NuScenesDataset(folder, with_images=False)[0].keyframe.points
-    return [RealFrame("nuScenes keyframe", points, None, tuple(boxes), True)]
+    return [RealFrame("nuScenes keyframe", points, None, tuple(boxes), True, is_x_forward=False)]

@@ -96,4 +96,5 @@ def format_real(student: TransferStudent) -> str:
         ]
         header = ("boxes of", "words", "points", "with a movable word [%]", "with its word [%]")
         tables.append(format_table(header, rows))
+    tables += [f"![{file}](pictures/{student.name}/{file})" for file in student.pictures]
     return "\n\n".join(tables)

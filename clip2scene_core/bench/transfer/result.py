@@ -109,6 +109,7 @@ class TransferStudent:
         frames: Scores on real frames with labels; () without real frames.
         boxes: Shares in boxes of real frames.
         false_movable: Shares outside of boxes of real frames.
+        pictures: Files of pictures of the real frames, labelled by the first seed.
     """
 
     name: str
@@ -120,6 +121,7 @@ class TransferStudent:
     frames: tuple[LabelledFrameResult, ...]
     boxes: tuple[BoxResult, ...]
     false_movable: tuple[FalseMovableResult, ...]
+    pictures: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from random_student import save_random_student
 
 pytest.importorskip(
@@ -54,6 +55,10 @@ def test_a_quick_bench_measures_changes_sensors_and_real_frames(tmp_path):
     assert [frame.frame for frame in measured.frames] == ["SemanticKITTI 000000"] * 2
     assert len(measured.frames[0].iou) == len(GROUPS)
     assert measured.boxes == measured.false_movable == ()
+
+    assert measured.pictures == ("semantickitti_000000.png",)
+    picture = tmp_path / "work" / "pictures" / measured.name / measured.pictures[0]
+    assert np.asarray(Image.open(picture)).std() > 5
 
     path = tmp_path / "bench_transfer.json"
     save_result(path, result)
