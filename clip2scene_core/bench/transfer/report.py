@@ -96,5 +96,10 @@ def format_real(student: TransferStudent) -> str:
         ]
         header = ("boxes of", "words", "points", "with a movable word [%]", "with its word [%]")
         tables.append(format_table(header, rows))
-    tables += [f"![{file}](pictures/{student.name}/{file})" for file in student.pictures]
     return "\n\n".join(tables)
+
+
+def format_pictures(student: TransferStudent) -> str:
+    """Show the pictures of the real frames, where the bench left them."""
+    files = [f"pictures/{student.name}/{file}" for file in student.pictures]
+    return "\n\n".join(f"![{file}]({file})" for file in files)

@@ -32,10 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="real frames to look at: semantickitti_scan/, kitti_object/training/ or "
         "nuscenes_keyframe/ with boxes_lidar_frame.json",
     )
+    parser.add_argument(
+        "--update-cards",
+        action="store_true",
+        help="write the tables into the cards of the students that ship",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
+    from clip2scene_core.bench.transfer.cards import update_shipped
     from clip2scene_core.bench.transfer.report import format_result
     from clip2scene_core.bench.transfer.result import load_result, save_result
     from clip2scene_core.bench.transfer.run import (
@@ -45,6 +51,8 @@ def run(arguments: argparse.Namespace) -> None:
     )
     from clip2scene_core.device import use_threads
 
+    if arguments.quick and arguments.update_cards:
+        raise ValueError("--quick measures nothing that a card could hold")
     use_threads(1)
     words = student_words(arguments)
     if arguments.real is not None:
@@ -58,7 +66,10 @@ def run(arguments: argparse.Namespace) -> None:
         result = run_transfer_bench(options, *reports)
     json_path, markdown_path = (arguments.work / name for name in RESULT_NAMES)
     save_result(json_path, result)
-    markdown_path.write_text(format_result(load_result(json_path)))
+    result = load_result(json_path)  # rounded, so that both files say the same
+    markdown_path.write_text(format_result(result))
+    if arguments.update_cards:
+        update_shipped(result)
     _print(result)
     print(f"numbers: {markdown_path} and {json_path}")
 

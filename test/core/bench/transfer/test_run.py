@@ -1,6 +1,7 @@
 """The whole transfer bench on tiny worlds, and its report."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ pytest.importorskip(
     "numba", reason='the world needs numba: pip install -c constraints.txt ".[train]"'
 )
 
+from clip2scene_core.bench.markdown import CardError
 from clip2scene_core.bench.runs import given_runs
+from clip2scene_core.bench.transfer.cards import MARKS, format_section, update_shipped
 from clip2scene_core.bench.transfer.changes import CHANGES
 from clip2scene_core.bench.transfer.groups import GROUPS
 from clip2scene_core.bench.transfer.report import REAL_NOTE, format_result
@@ -67,6 +70,18 @@ def test_a_quick_bench_measures_changes_sensors_and_real_frames(tmp_path):
     assert REAL_NOTE in report
     assert f"| {CHANGES[1].name} |" in report
     assert f"| {MODEL_NAMES[1]} | seen |" in report
+
+    shutil.copy(student, tmp_path / "small_student.safetensors")
+    card = tmp_path / "small_student.md"
+    card.write_text("# A student\n")
+    with pytest.raises(CardError, match="has no place for numbers"):
+        update_shipped(result, tmp_path)
+    card.write_text(f"# A student\n\n{MARKS[0]}\n\n{MARKS[1]}\n")
+    update_shipped(result, tmp_path)
+    assert f"| {CHANGES[1].name} |" in card.read_text()
+    assert "pictures/" not in card.read_text()
+    with pytest.raises(CardError, match="did not measure other"):
+        format_section("0" * 64, "other", result)
 
     again = []
     run_transfer_bench(options, lambda stage, total: again.append(stage), lambda *scene: None)
