@@ -2,15 +2,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from checkout import CONFIGS
+from any_sensor import ANY_SENSOR
 from small_clouds import make_sweep
 
 from clip2scene_core.config.augmentation import SensorAugmentationConfig
-from clip2scene_core.config.pretrain import load_config
 from clip2scene_core.config.sections import InputConfig
 from clip2scene_core.training.augmentation.clouds import augment_cloud, rotate_and_flip
 
-ANY_SENSOR = load_config(CONFIGS / "pretrain_any_sensor.yaml").augmentation
 RAW = InputConfig()
 
 

@@ -1,17 +1,16 @@
 import pytest
-from checkout import CONFIGS
+from any_sensor import ANY_SENSOR
 from separable_samples import make_config
 
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.config.parser import config_to_dict, override
-from clip2scene_core.config.pretrain import load_config
 from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.training.pretrain.run import pretrain
 
 
 @pytest.mark.parametrize("mix", ["mix3d", "polarmix"])
 def test_everything_on_trains_and_repeats(tmp_path, tiny_nuscenes, tiny_clip, mix):
-    values = config_to_dict(load_config(CONFIGS / "pretrain_any_sensor.yaml"))["augmentation"]
+    values = config_to_dict(ANY_SENSOR)
     certain = dict.fromkeys(("own_robot", "sector_dropout", "beam_dropout", "range_dropout"), 1)
     values |= certain | {"mix": mix, "mix_probability": 1, "intensity_gain": 6}
     basics = ["sweeps.min_range_m=0", "consensus.voxel_size_m=2.0", "training.batch_size=2"]
