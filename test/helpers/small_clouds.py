@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clip2scene_core.config.augmentation import SensorAugmentationConfig
 from clip2scene_core.network.minkunet import MINKUNET_PLANS, MinkUNet
 from clip2scene_core.network.spvcnn import SPVCNN
 from clip2scene_core.sparse.voxelize import Voxels, voxelize
@@ -70,3 +71,12 @@ def make_sweep(num_beams: int = 16, columns: int = 120, seed: int = 0) -> NDArra
     xyz = [flat_m * np.cos(azimuth), flat_m * np.sin(azimuth), range_m * np.sin(elevation)]
     intensity = (np.arange(num_points) + 1) / (num_points + 1)
     return np.stack([*xyz, intensity], axis=1).astype(np.float32)
+
+
+ANY_SENSOR = SensorAugmentationConfig(
+    height_m=0.3, tilt_deg=3.0, scale=0.1, waves_m=0.1, jitter_m=0.01, own_robot=0.3,
+    sector_dropout=0.2, beam_dropout=0.5, range_dropout=0.3, point_dropout=0.2, intensity_range=1.0,
+    intensity_gamma=2.0, intensity_noise=0.1, intensity_dropout=0.2, mix="mix3d",
+    mix_probability=0.3,
+)  # fmt: skip
+"""Every augmentation of the sensor, strong enough to be seen in a test."""

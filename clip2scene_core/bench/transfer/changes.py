@@ -55,26 +55,32 @@ CHANGES: Final = (
 
 
 class ChangedKeyframes:
-    """The keyframes of a data set with another sensor.
+    """The middle keyframe of each scene of a data set, with another sensor.
 
     Args:
         dataset: Data set, opened with labels.
         change: What is other about the sensor.
 
     Attributes:
-        scenes: The scenes of the data set.
+        scenes: The scenes, each with one keyframe.
         with_labels: True if the data set was opened with labels.
     """
 
     def __init__(self, dataset: NuScenesDataset, change: SensorChange) -> None:
-        self.scenes, self.with_labels = dataset.scenes, dataset.with_labels
+        num_keyframes = [scene.num_keyframes for scene in dataset.scenes]
+        first = np.cumsum(num_keyframes) - num_keyframes
+        self._indices = [
+            int(start) + count // 2 for start, count in zip(first, num_keyframes, strict=True)
+        ]
+        self.scenes = tuple(replace(scene, num_keyframes=1) for scene in dataset.scenes)
+        self.with_labels = dataset.with_labels
         self._dataset, self._change = dataset, change
 
     def __len__(self) -> int:
-        return len(self._dataset)
+        return len(self._indices)
 
     def __getitem__(self, index: int) -> Sample:
-        sample = self._dataset[index]
+        sample = self._dataset[self._indices[index]]
         keyframe = replace(sample.keyframe, points=self._change.apply(sample.keyframe.points))
         # Without cameras: their poses would be wrong for the moved points.
         return replace(sample, sweeps=(keyframe,), cameras=())

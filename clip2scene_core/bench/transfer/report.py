@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from clip2scene_core.bench.markdown import QUICK_NOTE, format_table, format_times
-from clip2scene_core.bench.statistics import READING
+from clip2scene_core.bench.statistics import READING, Measurement
 from clip2scene_core.bench.transfer.groups import GROUPS
 from clip2scene_core.bench.transfer.result import TransferResult, TransferStudent
 
@@ -27,8 +27,36 @@ def format_result(result: TransferResult) -> str:
             f"## Student {student.name}\n\nCheckpoints {digests}.",
             format_student(student),
         ]
+    if len(result.students) > 1:
+        sections.append(f"## Side by side\n\n{format_comparison(result)}")
     sections.append(f"## Times\n\n{format_times(result)}")
     return "\n\n".join(sections) + "\n"
+
+
+def format_comparison(result: TransferResult) -> str:
+    """Write the main numbers of all configurations, one a row."""
+    first = result.students[0]
+    header = (
+        "mean IoU [%]",
+        *(one.change for one in first.changes),
+        "seen LiDARs",
+        "unseen LiDARs",
+    )
+    rows = []
+    for student in result.students:
+        lidars = (_mean_over_lidars(student, False), _mean_over_lidars(student, True))
+        rows.append((student.name, *(one.mean_iou.format() for one in student.changes), *lidars))
+    return format_table(header, rows)
+
+
+def _mean_over_lidars(student: TransferStudent, is_unseen: bool) -> str:
+    """Mean over LiDAR models of each seed's mean IoU, with the spread over the seeds."""
+    lidars = [one.mean_iou.values for one in student.lidars if one.is_unseen is is_unseen]
+    if not lidars:
+        return ""
+    return Measurement(
+        tuple(statistics.mean(of_seed) for of_seed in zip(*lidars, strict=True))
+    ).format()
 
 
 def format_student(student: TransferStudent) -> str:
@@ -60,9 +88,8 @@ def format_lidars(student: TransferStudent) -> str:
         for one in student.lidars
     ]
     for is_unseen, name in ((False, "seen"), (True, "unseen")):
-        means = [one.mean_iou.mean for one in student.lidars if one.is_unseen is is_unseen]
-        if means:
-            rows.append((f"**mean of {len(means)}**", name, f"{100 * statistics.mean(means):.1f}"))
+        if mean := _mean_over_lidars(student, is_unseen):
+            rows.append(("**mean**", name, mean))
     return format_table(("LiDAR", "in training", "mean IoU [%]"), rows)
 
 

@@ -42,6 +42,13 @@ class TransferBenchOptions(BenchOptions):
     runs: tuple[StudentRun, ...]
     real: Path | None
 
+    def __post_init__(self) -> None:
+        if not self.runs or self.workers < 1:
+            raise ValueError(
+                f"a bench needs a student and a worker, got {len(self.runs)} students and "
+                f"{self.workers} workers"
+            )
+
 
 def run_transfer_bench(
     options: TransferBenchOptions, report: StageReport, report_world: SceneReport

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,14 @@ from clip2scene_ros.cli.measure.bench_shared import (
     add_bench_arguments,
     add_student_arguments,
     bench_options,
+    num_seeds,
     progress_bar,
     student_runs,
     student_words,
 )
 
 if TYPE_CHECKING:
+    from clip2scene_core.bench.runs import StudentRun
     from clip2scene_core.bench.transfer.result import TransferResult
 
 SUMMARY = "students on other heights, tilts, LiDAR models and on real frames"
@@ -31,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="real frames to look at: semantickitti_scan/, kitti_object/training/ or "
         "nuscenes_keyframe/ with boxes_lidar_frame.json",
+    )
+    parser.add_argument(
+        "--ablate",
+        action="store_true",
+        help="train the configuration with each augmentation taken away, and with each alone",
     )
     parser.add_argument(
         "--update-cards",
@@ -54,12 +62,17 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.quick and arguments.update_cards:
         raise ValueError("--quick measures nothing that a card could hold")
     use_threads(1)
-    words = student_words(arguments)
+    if arguments.ablate and arguments.students:
+        raise ValueError("--ablate trains; leave out --students")
+    runs, words = student_runs(arguments), student_words(arguments)
+    if arguments.ablate:
+        runs = _ablated(arguments, runs)
+        words.append("--ablate")
     if arguments.real is not None:
         words += ["--real", arguments.real.name]
     options = TransferBenchOptions(
         **bench_options(arguments, words),
-        runs=tuple(student_runs(arguments)),
+        runs=tuple(runs),
         real=arguments.real,
     )
     with progress_bar() as reports:
@@ -72,6 +85,14 @@ def run(arguments: argparse.Namespace) -> None:
         update_shipped(result)
     _print(result)
     print(f"numbers: {markdown_path} and {json_path}")
+
+
+def _ablated(arguments: argparse.Namespace, runs: Sequence[StudentRun]) -> list[StudentRun]:
+    """Give the ablations of the first of these students' configuration."""
+    from clip2scene_core.bench.runs import trained_runs
+    from clip2scene_core.bench.transfer.ablations import ablations_of
+
+    return trained_runs(ablations_of(runs[0].config), num_seeds(arguments), arguments.work)
 
 
 def _print(result: TransferResult) -> None:

@@ -134,18 +134,10 @@ class NodeParameters:
         dynamic=True,
     )
     min_range_m: float = parameter(
-        "range.min",
-        1.0,
-        "Points nearer to the sensor stay unlabelled [m].",
-        within=(0, 50),
-        dynamic=True,
+        "range.min", 1.0, "Nearer points stay unlabelled [m].", within=(0, 50), dynamic=True
     )
     max_range_m: float = parameter(
-        "range.max",
-        80.0,
-        "Points farther from the sensor stay unlabelled [m].",
-        within=(1, 1000),
-        dynamic=True,
+        "range.max", 80.0, "Farther points stay unlabelled [m].", within=(1, 1000), dynamic=True
     )
     ego_radius_m: float = parameter(
         "ego_radius",

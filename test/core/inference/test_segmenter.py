@@ -11,6 +11,8 @@ from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.prompts.scoring import ScoreCalibration
 from clip2scene_core.training.finetune.run import make_classifier
 
+EVERYWHERE = {"min_range_m": 0.0, "ego_radius_m": 0.0}
+
 
 @pytest.fixture
 def points() -> np.ndarray:
@@ -51,7 +53,7 @@ def test_points_that_are_not_finite_stay_in_place_unlabelled(tiny_checkpoint, po
 
 def test_left_out_words_lower_scores_and_change_no_label(tiny_checkpoint, points):
     def segment(**options):
-        segmenter = Segmenter(tiny_checkpoint, **options)
+        segmenter = Segmenter(tiny_checkpoint, **EVERYWHERE, **options)
         segmenter.set_prompts(["car", "road"])
         return segmenter.segment(points)
 
@@ -68,9 +70,10 @@ def test_left_out_words_lower_scores_and_change_no_label(tiny_checkpoint, points
 
 
 def test_a_calibration_changes_scores_and_no_label(tiny_checkpoint, points):
-    plain = Segmenter(tiny_checkpoint).segment(points)
+    plain = Segmenter(tiny_checkpoint, **EVERYWHERE).segment(points)
     calibration = ScoreCalibration(0.02, 0.1)
-    calibrated = Segmenter(dataclasses.replace(tiny_checkpoint, calibration=calibration))
+    with_calibration = dataclasses.replace(tiny_checkpoint, calibration=calibration)
+    calibrated = Segmenter(with_calibration, **EVERYWHERE)
     segmentation = calibrated.segment(points)
     np.testing.assert_array_equal(segmentation.labels, plain.labels)
     cosines = calibrated.embed(points) @ tiny_checkpoint.vocabulary.embeddings.T

@@ -53,6 +53,19 @@ def test_a_quick_bench_runs_every_stage_once(tmp_path, capsys):
     assert "another setup" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_a_quick_transfer_bench_trains_and_ablates(tmp_path, capsys):
+    config = tmp_path / "tiny.yaml"
+    config.write_text("teacher: {clip: small}\naugmentation: {tilt_deg: 2}\n")
+    work = tmp_path / "work"
+    arguments = ["bench", "transfer", "--work", str(work), "--quick", "--configs", str(config)]
+    assert main([*arguments, "--ablate"]) == 0
+    assert "without tilt_deg, 10 cm lower: mean IoU" in capsys.readouterr().out
+    report = (work / "bench_transfer.md").read_text()
+    assert "## Side by side" in report
+    assert "| only tilt_deg |" in report
+
+
 def ages(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -70,6 +71,10 @@ def test_a_quick_bench_measures_changes_sensors_and_real_frames(tmp_path):
     assert REAL_NOTE in report
     assert f"| {CHANGES[1].name} |" in report
     assert f"| {MODEL_NAMES[1]} | seen |" in report
+
+    twice = replace(result, students=(measured, replace(measured, name="again")))
+    assert "## Side by side" in format_result(twice)
+    assert f"| again | {unchanged.mean_iou.format()} |" in format_result(twice)
 
     shutil.copy(student, tmp_path / "small_student.safetensors")
     card = tmp_path / "small_student.md"

@@ -2,8 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from any_sensor import ANY_SENSOR
-from small_clouds import make_sweep
+from small_clouds import ANY_SENSOR, make_sweep
 
 from clip2scene_core.config.augmentation import SensorAugmentationConfig
 from clip2scene_core.config.sections import InputConfig

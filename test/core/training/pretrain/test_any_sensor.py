@@ -1,6 +1,6 @@
 import pytest
-from any_sensor import ANY_SENSOR
 from separable_samples import make_config
+from small_clouds import ANY_SENSOR
 
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.config.parser import config_to_dict, override

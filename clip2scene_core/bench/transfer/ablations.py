@@ -1,0 +1,65 @@
+"""Ablations of what makes a student survive other sensors: all, none, one less, one alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from clip2scene_core.config.augmentation import AugmentationConfig
+from clip2scene_core.config.pretrain import PretrainConfig
+from clip2scene_core.config.sections import InputConfig
+
+_OPTIONS: Final = (
+    "height_m", "tilt_deg", "scale", "waves_m", "jitter_m", "own_robot", "sector_dropout",
+    "beam_dropout", "range_dropout", "point_dropout", "intensity_range", "intensity_noise",
+    "intensity_dropout", "mix",
+)  # fmt: skip
+
+
+def ablations_of(config: PretrainConfig) -> dict[str, PretrainConfig]:
+    """Vary a configuration by what it does for other sensors.
+
+    Args:
+        config: Configuration with augmentations, and perhaps an input for any sensor.
+
+    Returns:
+        Configurations by name: "all" is `config`; "none" has neither an augmentation of the sensor
+        nor an input for any sensor; "without NAME" lacks one of them, and "only NAME" has one and
+        nothing else. NAME is an option of `augmentation`, "level" or "rank".
+    """
+    bare = replace(config, augmentation=config.augmentation.without_sensors(), input=InputConfig())
+    named: dict[str, PretrainConfig] = {"all": config, "none": bare}
+    for name, (without, only) in _augmentations(config, bare).items():
+        named[f"without {name}"], named[f"only {name}"] = without, only
+    if config.input.level:
+        named["without level"] = _with_input(config, level=False)
+        named["only level"] = _with_input(bare, level=True)
+    if config.input.intensity != "raw":
+        told = config.input.intensity
+        named[f"without {told}"] = _with_input(config, intensity="raw")
+        named[f"only {told}"] = _with_input(bare, intensity=told)
+    return named
+
+
+def _augmentations(
+    config: PretrainConfig, bare: PretrainConfig
+) -> Mapping[str, tuple[PretrainConfig, PretrainConfig]]:
+    """The configuration without each option that it uses, and the bare one with only that."""
+    off = AugmentationConfig()
+    pairs = {}
+    for name in _OPTIONS:
+        value = getattr(config.augmentation, name)
+        if value != getattr(off, name):
+            without = _with_augmentation(config, {name: getattr(off, name)})
+            kept = {name: value, "mix_probability": config.augmentation.mix_probability}
+            pairs[name] = (without, _with_augmentation(bare, kept))
+    return pairs
+
+
+def _with_augmentation(config: PretrainConfig, values: Mapping[str, Any]) -> PretrainConfig:
+    return replace(config, augmentation=replace(config.augmentation, **values))
+
+
+def _with_input(config: PretrainConfig, **values: Any) -> PretrainConfig:
+    return replace(config, input=replace(config.input, **values))
