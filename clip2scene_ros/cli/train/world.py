@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tqdm import tqdm
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "render streets that nobody drove, as a data set in nuScenes' format"
 
+# None: what `WorldOptions` or --varied takes.
 _SCENE_DEFAULTS: Final = {
     "scenes": 6,
     "seed": 0,
@@ -28,13 +29,13 @@ _SCENE_DEFAULTS: Final = {
     "camera_offset_ms": 0.0,
     "calibration_error_deg": 0.0,
     "calibration_error_m": 0.0,
-    "lidar": "nuscenes",
-    "placement": "nuscenes",
-    "cameras": "nuscenes",
+    "lidar": None,
+    "placement": None,
+    "cameras": None,
     "held_out_lidars": [],
     "lidar_max_points": 38_000,
-    "terrain": "flat",
-    "places": "street",
+    "terrain": None,
+    "places": None,
 }
 
 
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--varied",
         action="store_true",
-        help="another place, terrain, LiDAR and rig in every scene: mixed and varied, unless given",
+        help="another place, terrain, LiDAR and rig in every scene, where not given",
     )
     _add_scene_arguments(parser)
     _add_sensor_arguments(parser)
@@ -152,10 +153,9 @@ def _options(arguments: argparse.Namespace) -> WorldOptions:
     from clip2scene_core.world.dataset.options import WorldOptions
     from clip2scene_core.world.dataset.splits import VARIED
 
-    if arguments.varied:
-        for name, value in VARIED.items():
-            if getattr(arguments, name) == _SCENE_DEFAULTS[name]:
-                setattr(arguments, name, value)
+    chosen = {name: getattr(arguments, name) for name in VARIED}
+    given = {name: value for name, value in chosen.items() if value is not None}
+    look: dict[str, Any] = {**(VARIED if arguments.varied else {}), **given}
     return WorldOptions(
         num_scenes=arguments.scenes,
         seed=arguments.seed,
@@ -168,13 +168,9 @@ def _options(arguments: argparse.Namespace) -> WorldOptions:
         camera_offset_ms=arguments.camera_offset_ms,
         calibration_error_deg=arguments.calibration_error_deg,
         calibration_error_m=arguments.calibration_error_m,
-        lidar=arguments.lidar,
-        placement=arguments.placement,
-        cameras=arguments.cameras,
         held_out_lidars=tuple(arguments.held_out_lidars),
         lidar_max_points=arguments.lidar_max_points,
-        terrain=arguments.terrain,
-        places=arguments.places,
+        **look,
     )
 
 

@@ -70,9 +70,11 @@ def test_varied_is_the_world_that_teaches_the_shipped_student(tmp_path, monkeypa
     arguments += ["--scenes", "200", "--seconds", "1.5", "--keyframes-only"]
     arguments += ["--lidar-max-points", "24000", "--held-out-lidars", *splits.HELD_OUT_LIDARS]
     assert main(arguments) == 0
-    assert main(["world", "--out", str(tmp_path / "b"), "--varied", "--lidar", "VLP-16"]) == 0
+    chosen = ["--lidar", "VLP-16", "--cameras", "nuscenes"]
+    assert main(["world", "--out", str(tmp_path / "b"), "--varied", *chosen]) == 0
     assert written[0] == splits.VARIED_TRAIN
-    assert (written[1].lidar, written[1].terrain) == ("VLP-16", "varied")
+    varied = written[1]
+    assert (varied.lidar, varied.cameras, varied.terrain) == ("VLP-16", "nuscenes", "varied")
 
 
 def test_the_benchmark_is_three_data_sets(tmp_path, monkeypatch, capsys):
