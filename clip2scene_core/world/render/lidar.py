@@ -121,6 +121,8 @@ def measure_sweep(
     category, facing, albedo = _reflect(
         primitives, plan, SURFACE_RAW_CATEGORY, origins, rays, ranges, index
     )
+    if unit.response.foliage_m:
+        ranges += _depth_in_leaves(primitives, index, unit.response.foliage_m, rng)
     if len(plan) > FLAT_SIZE:
         # Beams end at different depths between the blades of grass.
         blades = np.where((category == RAW_TERRAIN) & (index == GROUND), plan[BLADES_M], 0.0)
@@ -172,6 +174,25 @@ def _tilting(poses: NDArray[np.float64], steepest: float) -> float:
     trace = np.einsum("cij,ij->c", poses[:, :3, :3], poses[-1, :3, :3])
     angle = float(np.arccos(np.clip((trace - 1) / 2, -1, 1)).max())
     return angle / max(math.cos(min(steepest + angle, math.pi / 2)), 0.05)
+
+
+def _depth_in_leaves(
+    primitives: Primitives,
+    index: NDArray[np.int64],
+    mean_m: float,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Draw how far beyond the hull of its leaves each ray ends, metres; 0 for other hits.
+
+    A crown is a cloud of leaves. Without this its points would lie on a smooth shell, like a car's.
+    """
+    depth_m = np.zeros(index.shape)
+    hit = np.maximum(index, 0)
+    is_leaf = (index >= 0) & (primitives.material[hit] == LEAVES)
+    thinnest_m = primitives.half[hit[is_leaf]].min(axis=1)
+    drawn_m = rng.exponential(mean_m, int(is_leaf.sum()))
+    depth_m[is_leaf] = np.minimum(drawn_m, 0.9 * thinnest_m)
+    return depth_m
 
 
 def _returns(

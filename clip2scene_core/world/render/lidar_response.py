@@ -52,6 +52,7 @@ class LidarResponse:
         noise_growth: Growth of the noise of the range over 100 m, relative.
         echo_share: Share of rays over an edge that give a second point from what lies behind it.
         num_strays: Number of points in the air, per revolution.
+        foliage_m: Mean depth to which beams go into leaves before one returns them, metres.
     """
 
     law: IntensityLaw = IntensityLaw()
@@ -62,6 +63,7 @@ class LidarResponse:
     noise_growth: float = 0.0
     echo_share: float = 0.0
     num_strays: int = 14
+    foliage_m: float = 0.0
 
 
 def draw_response(law: IntensityLaw, wetness: float, rng: np.random.Generator) -> LidarResponse:
@@ -94,6 +96,7 @@ def draw_response(law: IntensityLaw, wetness: float, rng: np.random.Generator) -
         noise_growth=float(rng.uniform(0.0, 2.0)),
         echo_share=float(rng.uniform(0.1, 0.5)) if rng.random() < 0.3 else 0.0,
         num_strays=int(rng.integers(0, 30)),
+        foliage_m=float(rng.uniform(0.05, 0.5)),
     )
 
 

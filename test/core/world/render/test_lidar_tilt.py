@@ -140,6 +140,30 @@ def test_a_second_echo_lies_behind_the_first(moment):
     assert len(double.points) < 1.2 * len(single.points)
 
 
+def test_beams_go_into_leaves_and_into_nothing_else(moment):
+    model, T_ego_lidar = lidar_model("HDL-32E"), pose(1.7)
+    unit = LidarUnit(model, LidarResponse(), NO_BODY, T_ego_lidar[:3, :3], -0.1)
+    T_scene_lidar = ego_pose(moment.scene, SECONDS) @ T_ego_lidar
+    rays = rays_of(model, 400, SECONDS)
+
+    def ranges_of(foliage_m: float) -> tuple[np.ndarray, np.ndarray]:
+        exact = dataclasses.replace(model, noise_m=0.0, reach_m=1e6)
+        response = LidarResponse(drop=0.0, num_strays=0, foliage_m=foliage_m)
+        sharp = dataclasses.replace(unit, model=exact, response=response)
+        rng = np.random.default_rng(0)
+        sweep = measure_sweep(moment.primitives, moment.scene.plan, T_scene_lidar, sharp, rays, rng)
+        return np.linalg.norm(sweep.points[:, :3], axis=1), sweep.categories
+
+    (hull, category), (inside, same) = ranges_of(0.0), ranges_of(0.3)
+    np.testing.assert_array_equal(category, same)
+    deeper = inside - hull
+    is_plant = category == 30
+    assert is_plant.sum() > 50
+    np.testing.assert_allclose(deeper[~is_plant], 0.0, atol=0.01)
+    assert deeper[is_plant].min() > -0.01
+    assert 0.05 < deeper[is_plant].mean() < 0.35
+
+
 def test_responses_are_drawn_around_the_law():
     law = lidar_model("XT32").law
     drawn = [draw_response(law, 1.0, np.random.default_rng(seed)) for seed in range(200)]
