@@ -49,13 +49,12 @@ def test_both_trainings_take_the_options():
         override(FinetuneConfig(), ["augmentation.image_flip=true"])
 
 
-def test_the_profile_of_the_shipped_student_is_for_any_sensor():
-    config = load_config(CONFIGS / "pretrain_synthetic.yaml")
-    assert (config.input.level, config.input.intensity) == (True, "rank")
-    values = config_to_dict(config.augmentation)
-    # A gain and a curve change no rank.
-    off = {key for key, value in values.items() if not value}
-    assert off == {"intensity_gain", "intensity_gamma", "image_flip", "image_crop"}
+def test_the_profile_for_any_sensor_adds_augmentation_and_input():
+    synthetic = config_to_dict(load_config(CONFIGS / "pretrain_synthetic.yaml"))
+    any_sensor = config_to_dict(load_config(CONFIGS / "pretrain_any_sensor.yaml"))
+    changed = {key for key in synthetic if synthetic[key] != any_sensor[key]}
+    assert changed == {"augmentation", "input"}
+    assert any_sensor["augmentation"]["mix"] == "mix3d"
 
 
 def test_without_sensors_only_turns_and_images_are_left():
