@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Final
 
-from clip2scene_core.config.augmentation import AugmentationConfig
+from clip2scene_core.config.augmentation import AugmentationConfig, SensorAugmentationConfig
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import InputConfig
 
-_OPTIONS: Final = (
-    "height_m", "tilt_deg", "scale", "waves_m", "jitter_m", "own_robot", "sector_dropout",
-    "beam_dropout", "range_dropout", "point_dropout", "intensity_range", "intensity_noise",
-    "intensity_dropout", "mix",
-)  # fmt: skip
+_OPTIONS: Final = tuple(
+    one.name for one in fields(SensorAugmentationConfig) if one.name != "mix_probability"
+)
 
 
 def ablations_of(config: PretrainConfig) -> dict[str, PretrainConfig]:

@@ -31,15 +31,12 @@ from clip2scene_core.bench.world.result import BenchResult
 from clip2scene_core.config.parser import config_to_dict
 from clip2scene_core.config.sections import TeacherConfig
 from clip2scene_core.corruptions.corruption import STRENGTHS, Corruption
-from clip2scene_core.world.dataset.splits import SPLITS, VARIED_TRAIN, benchmark_options
+from clip2scene_core.world.dataset.splits import SPLITS, benchmark_options
 
 RESULT_NAMES: Final = ("bench_world.json", "bench_world.md")
 
-_WORLDS: Final = {
-    "train": VARIED_TRAIN,
-    "test": next(benchmark_options(split) for split in SPLITS if split.name == "test"),
-}
-"""Varied scenes to train in, and the flat street with one sensor to measure on."""
+_SPLITS: Final = ("train", "test")
+"""Splits that are used; val is for tuning."""
 
 _MEASURED_STRENGTHS: Final = (1, 3, 5)
 _PICTURES: Final = 2000
@@ -94,7 +91,7 @@ def run_world_bench(
     Raises:
         BenchError: If the folder belongs to another setup or a stage fails.
     """
-    worlds = dict(_WORLDS)
+    worlds = {split.name: benchmark_options(split) for split in SPLITS if split.name in _SPLITS}
     if options.is_quick:
         worlds = {name: quick_world(world) for name, world in worlds.items()}
     setup = {
@@ -132,7 +129,7 @@ def _assemble(options: WorldBenchOptions, results: dict[str, StageResult]) -> Be
     groups = groups_of(options.runs).values()
     return BenchResult(
         **describe_run(options.command, options.is_quick, results.values()),
-        splits=tuple(from_json(SplitCounts, results[f"world-{name}"].value) for name in _WORLDS),
+        splits=tuple(from_json(SplitCounts, results[f"world-{name}"].value) for name in _SPLITS),
         clip=from_json(ClipResult, results["clip"].value),
         students=tuple(assemble_student(results, runs, options.corruptions) for runs in groups),
         between=compare_groups(results, list(groups)),

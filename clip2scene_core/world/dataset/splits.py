@@ -69,4 +69,4 @@ VARIED_TRAIN: Final = WorldOptions(
     held_out_lidars=HELD_OUT_LIDARS,
     lidar_max_points=24_000,
 )
-"""The scenes that teach the shipped student."""
+"""The scenes that teach a student for any sensor."""

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _add_world_arguments(parser: argparse.ArgumentParser) -> None:
     add_bench_arguments(parser, quick_seeds=3, quick="seconds")
-    add_student_arguments(parser)
+    add_student_arguments(parser, "pretrain_synthetic.yaml")
     parser.add_argument(
         "--update-cards",
         action="store_true",

@@ -67,14 +67,19 @@ def bench_options(arguments: argparse.Namespace, words: Sequence[str]) -> dict[s
     }
 
 
-def add_student_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare which students a bench trains or is given."""
+def add_student_arguments(parser: argparse.ArgumentParser, profile: str) -> None:
+    """Declare which students a bench trains or is given.
+
+    Args:
+        parser: Parser of the command.
+        profile: File in `config/` that is trained by default.
+    """
     parser.add_argument(
         "--configs",
         type=Path,
         nargs="+",
         metavar="FILE",
-        help="configurations to train; by default that of the shipped student",
+        help=f"configurations to train; by default config/{profile}",
     )
     parser.add_argument(
         "--students",
@@ -83,6 +88,7 @@ def add_student_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="measure these checkpoints, or small, in place of training",
     )
+    parser.set_defaults(profile=profile)
 
 
 def student_runs(arguments: argparse.Namespace) -> list[StudentRun]:
@@ -95,7 +101,7 @@ def student_runs(arguments: argparse.Namespace) -> list[StudentRun]:
 
     if arguments.students:
         return given_runs([SMALL_STUDENT if str(p) == "small" else p for p in arguments.students])
-    files = arguments.configs or [share_directory() / "config" / "pretrain_synthetic.yaml"]
+    files = arguments.configs or [share_directory() / "config" / arguments.profile]
     configs = {file.stem.removeprefix("pretrain_"): load_config(file) for file in files}
     if arguments.quick:
         configs = {name: quick_config(config) for name, config in configs.items()}

@@ -57,7 +57,7 @@ def test_sensors_reach_the_world(tmp_path):
     assert list(lidar_of_scenes(out).values()) == ["RS-M1"]
 
 
-def test_varied_is_the_world_that_teaches_the_shipped_student(tmp_path, monkeypatch):
+def test_varied_is_the_world_that_teaches_for_any_sensor(tmp_path, monkeypatch):
     written: list[WorldOptions] = []
     summary = writer.WorldSummary(tmp_path / "b", "v1.0-mini", 3, 9, 18, 1000)
 

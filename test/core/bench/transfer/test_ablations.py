@@ -20,7 +20,7 @@ def differences(one: PretrainConfig, other: PretrainConfig) -> set[str]:
 
 
 def test_each_option_is_taken_away_and_left_alone():
-    config = load_config(CONFIGS / "pretrain_synthetic.yaml")
+    config = load_config(CONFIGS / "pretrain_any_sensor.yaml")
     named = ablations_of(config)
     assert named["all"] == config
     none = named["none"]
@@ -34,7 +34,7 @@ def test_each_option_is_taken_away_and_left_alone():
         if name.startswith("only "):
             assert len(differences(none, ablated) - {"augmentation.mix_probability"}) == 1
     assert named["without level"].input == InputConfig(level=False, intensity="rank")
-    assert named["only beam_dropout"].augmentation.beam_dropout == 0.3
+    assert named["only beam_dropout"].augmentation.beam_dropout == 0.5
 
 
 def test_what_a_configuration_does_not_use_is_not_ablated():
