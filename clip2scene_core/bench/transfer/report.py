@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import statistics
+from typing import Final
 
 from clip2scene_core.bench.markdown import QUICK_NOTE, format_table, format_times
 from clip2scene_core.bench.statistics import READING, Measurement
 from clip2scene_core.bench.transfer.groups import GROUPS
 from clip2scene_core.bench.transfer.result import TransferResult, TransferStudent
+
+_LIDAR_GROUPS: Final = {"yes": "seen LiDARs", "no": "unseen LiDARs", "unknown": "all LiDARs"}
 
 REAL_NOTE = (
     "These frames were looked at while the student was developed, so they are no test. They are "
@@ -39,19 +42,18 @@ def format_comparison(result: TransferResult) -> str:
     header = (
         "mean IoU [%]",
         *(one.change for one in first.changes),
-        "seen LiDARs",
-        "unseen LiDARs",
+        *_LIDAR_GROUPS.values(),
     )
     rows = []
     for student in result.students:
-        lidars = (_mean_over_lidars(student, False), _mean_over_lidars(student, True))
+        lidars = [_mean_over_lidars(student, in_training) for in_training in _LIDAR_GROUPS]
         rows.append((student.name, *(one.mean_iou.format() for one in student.changes), *lidars))
     return format_table(header, rows)
 
 
-def _mean_over_lidars(student: TransferStudent, is_unseen: bool) -> str:
+def _mean_over_lidars(student: TransferStudent, in_training: str) -> str:
     """Mean over LiDAR models of each seed's mean IoU, with the spread over the seeds."""
-    lidars = [one.mean_iou.values for one in student.lidars if one.is_unseen is is_unseen]
+    lidars = [one.mean_iou.values for one in student.lidars if one.in_training == in_training]
     if not lidars:
         return ""
     return Measurement(
@@ -82,14 +84,11 @@ def format_changes(student: TransferStudent) -> str:
 
 
 def format_lidars(student: TransferStudent) -> str:
-    """Write the scores on each LiDAR model, and the means of seen and of unseen ones."""
-    rows = [
-        (one.lidar, "unseen" if one.is_unseen else "seen", one.mean_iou.format())
-        for one in student.lidars
-    ]
-    for is_unseen, name in ((False, "seen"), (True, "unseen")):
-        if mean := _mean_over_lidars(student, is_unseen):
-            rows.append(("**mean**", name, mean))
+    """Write the scores on each LiDAR model, and their means by whether training had them."""
+    rows = [(one.lidar, one.in_training, one.mean_iou.format()) for one in student.lidars]
+    for in_training in _LIDAR_GROUPS:
+        if mean := _mean_over_lidars(student, in_training):
+            rows.append(("**mean**", in_training, mean))
     return format_table(("LiDAR", "in training", "mean IoU [%]"), rows)
 
 

@@ -31,13 +31,13 @@ class LidarResult:
 
     Attributes:
         lidar: Name of the model.
-        is_unseen: Whether no scene of the bench's training world has this model.
+        in_training: "yes" or "no" for students of the varied training world; "unknown" for others.
         mean_iou: Mean IoU over 16 classes.
         iou: (16,) IoU of each class.
     """
 
     lidar: str
-    is_unseen: bool
+    in_training: str
     mean_iou: Measurement
     iou: tuple[Measurement, ...]
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from clip2scene_core.world.dataset.options import WorldOptions
 from clip2scene_core.world.dataset.splits import SPLITS, VARIED_TRAIN, benchmark_options
+from clip2scene_core.world.dataset.tables import Tables
 from clip2scene_core.world.render.lidar_models import MODEL_NAMES
 
 _SEED: Final = 301
 _NUM_SCENES: Final = 16
+
+
+def is_trained_in_varied_world(scene_tokens: Sequence[str]) -> bool:
+    """Whether any of these scenes is one of `VARIED_TRAIN`."""
+    tables = Tables(VARIED_TRAIN)
+    own = {tables.token("scene", index) for index in range(VARIED_TRAIN.num_scenes)}
+    return bool(own & set(scene_tokens))
 
 
 def test_worlds() -> dict[str, WorldOptions]:

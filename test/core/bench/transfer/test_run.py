@@ -21,8 +21,10 @@ from clip2scene_core.bench.transfer.groups import GROUPS
 from clip2scene_core.bench.transfer.report import REAL_NOTE, format_result
 from clip2scene_core.bench.transfer.result import load_result, save_result
 from clip2scene_core.bench.transfer.run import TransferBenchOptions, run_transfer_bench
+from clip2scene_core.bench.transfer.worlds import is_trained_in_varied_world
 from clip2scene_core.bench.transfer.worlds import test_worlds as worlds_of_test
 from clip2scene_core.world.dataset.splits import HELD_OUT_LIDARS, SPLITS, VARIED_TRAIN
+from clip2scene_core.world.dataset.tables import Tables
 from clip2scene_core.world.render.lidar_models import MODEL_NAMES
 
 
@@ -70,7 +72,7 @@ def test_a_quick_bench_measures_changes_sensors_and_real_frames(tmp_path):
     report = format_result(load_result(path))
     assert REAL_NOTE in report
     assert f"| {CHANGES[1].name} |" in report
-    assert f"| {MODEL_NAMES[1]} | seen |" in report
+    assert f"| {MODEL_NAMES[1]} | unknown |" in report
 
     twice = replace(result, students=(measured, replace(measured, name="again")))
     assert "## Side by side" in format_result(twice)
@@ -91,6 +93,13 @@ def test_a_quick_bench_measures_changes_sensors_and_real_frames(tmp_path):
     again = []
     run_transfer_bench(options, lambda stage, total: again.append(stage), lambda *scene: None)
     assert len(again) == len(stages)
+
+
+def test_a_student_of_the_varied_world_is_known_by_its_scenes():
+    tables = Tables(VARIED_TRAIN)
+    assert is_trained_in_varied_world(["other", tables.token("scene", 7)])
+    assert not is_trained_in_varied_world([tables.token("scene", VARIED_TRAIN.num_scenes)])
+    assert not is_trained_in_varied_world([])
 
 
 def test_the_worlds_to_test_on_share_no_scene_with_training():
