@@ -13,18 +13,16 @@ from clip2scene_core.bench.transfer.groups import group_of_class
 from clip2scene_core.bench.transfer.real_frames import RealFrame, read_real_frames
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.inference.segmenter import Segmenter
-from clip2scene_core.labels import IGNORE_COLOR, IGNORE_LABEL
 from clip2scene_core.visualization.clouds import (
     draw_bird_eye,
     draw_legend,
     forward_left_up,
     place_side_by_side,
 )
+from clip2scene_core.visualization.error_maps import color_errors
 
 _SIZE_PX: Final = 520
 _REACH_M: Final = 30.0
-_WRONG: Final = (255, 64, 64)
-_RIGHT: Final = (64, 200, 96)
 
 
 def draw_real_frames(weights: Path, root: Path, out: Path) -> list[str]:
@@ -47,8 +45,8 @@ def draw_real_frames(weights: Path, root: Path, out: Path) -> list[str]:
         pictures, captions = [_from_above(frame, colors)], [frame.name]
         if frame.groups is not None:
             groups = group_of_class(segmenter.class_names)[labels]
-            pictures.append(_from_above(frame, _color_errors(frame.groups, groups)))
-            captions.append("right (green) and wrong (red) groups")
+            pictures.append(_from_above(frame, color_errors(frame.groups, groups)))
+            captions.append("groups: right green, wrong red, no label yellow")
         pictures.append(draw_legend(segmenter.vocabulary, labels, _SIZE_PX))
         file = f"{frame.name.lower().replace(' ', '_')}.png"
         place_side_by_side(pictures, [*captions, "labels"]).save(out / file)
@@ -59,9 +57,3 @@ def draw_real_frames(weights: Path, root: Path, out: Path) -> list[str]:
 def _from_above(frame: RealFrame, colors: NDArray[np.uint8]) -> Image.Image:
     points = frame.points if frame.is_x_forward else forward_left_up(frame.points)
     return draw_bird_eye(points, colors, _SIZE_PX, _REACH_M)
-
-
-def _color_errors(true: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    colors = np.where((true == predicted)[:, None], _RIGHT, _WRONG)
-    colors[true == IGNORE_LABEL] = IGNORE_COLOR
-    return colors.astype(np.uint8)

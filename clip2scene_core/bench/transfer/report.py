@@ -30,6 +30,8 @@ def format_result(result: TransferResult) -> str:
             f"## Student {student.name}\n\nCheckpoints {digests}.",
             format_student(student),
         ]
+        if student.pictures:
+            sections.append(format_pictures(student))
     if len(result.students) > 1:
         sections.append(f"## Side by side\n\n{format_comparison(result)}")
     sections.append(f"## Times\n\n{format_times(result)}")

@@ -71,6 +71,7 @@ def test_a_quick_bench_measures_changes_sensors_and_real_frames(tmp_path):
     assert json.loads(path.read_text())["format"] == "clip2scene-bench-transfer-1"
     report = format_result(load_result(path))
     assert REAL_NOTE in report
+    assert f"(pictures/{measured.name}/semantickitti_000000.png)" in report
     assert f"| {CHANGES[1].name} |" in report
     assert f"| {MODEL_NAMES[1]} | unknown |" in report
 
