@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +138,21 @@ def tiny_nuscenes(tmp_path: Path) -> Path:
         _write_sensor(root, tables, channel)
     for name, rows in tables.items():
         (root / "v1.0-tiny" / f"{name}.json").write_text(json.dumps(rows))
+    return root
+
+
+@pytest.fixture
+def other_nuscenes(tiny_nuscenes: Path, tmp_path: Path) -> Path:
+    """`tiny_nuscenes` again: other tokens of scene and keyframes, points moved by 1 m along x."""
+    root = tmp_path / "other"
+    shutil.copytree(tiny_nuscenes, root)
+    for table in (root / "v1.0-tiny").glob("*.json"):
+        text = table.read_text().replace("scene-a", "scene-b").replace("sample-", "keyframe-")
+        table.write_text(text)
+    for file in (root / "samples/LIDAR_TOP").iterdir():
+        points = np.fromfile(file, dtype=np.float32).reshape(-1, 5)
+        points[:, 0] += 1
+        points.tofile(file)
     return root
 
 

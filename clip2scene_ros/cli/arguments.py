@@ -90,7 +90,10 @@ def add_camera_arguments(parser: argparse.ArgumentParser, scales: str = "--camer
 
 
 def add_dataset_arguments(
-    parser: argparse.ArgumentParser, dataset: str, is_optional: bool = False
+    parser: argparse.ArgumentParser,
+    dataset: str,
+    is_optional: bool = False,
+    has_several: bool = False,
 ) -> None:
     """Declare a data set in nuScenes' format, its version, and a choice of its scenes.
 
@@ -98,8 +101,10 @@ def add_dataset_arguments(
         parser: Parser of the command.
         dataset: Help for the data set.
         is_optional: Whether the command can do without, as to print a configuration.
+        has_several: Whether there may be several; `dataset` is then a list.
     """
-    parser.add_argument("dataset", type=Path, nargs="?" if is_optional else None, help=dataset)
+    one, several = ("?", "*") if is_optional else (None, "+")
+    parser.add_argument("dataset", type=Path, nargs=several if has_several else one, help=dataset)
     parser.add_argument("--version", help="version folder, if there are several")
     parser.add_argument(
         "--scenes", type=Path, help="text file with the names of the scenes to use, one a line"
@@ -181,7 +186,7 @@ def check_training_arguments(arguments: argparse.Namespace) -> None:
     Raises:
         ValueError: If there is no data set, or the checkpoint cannot be written where it should.
     """
-    if arguments.dataset is None or arguments.out is None:
+    if not arguments.dataset or arguments.out is None:
         raise ValueError("name a data set and --out; --print-config alone needs neither")
     if arguments.out.suffix != ".safetensors":
         raise ValueError(f"--out must end in .safetensors, got {arguments.out}")

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from clip2scene_core.config.finetune import FinetuneConfig, LabelsConfig
-from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.training.augmentation.clouds import augment_cloud
 
 
@@ -119,7 +119,7 @@ class LabelledKeyframes(Dataset[LabelledKeyframe]):
     """
 
     def __init__(
-        self, dataset: NuScenesDataset, keyframes: Sequence[int], config: FinetuneConfig
+        self, dataset: KeyframeDataset, keyframes: Sequence[int], config: FinetuneConfig
     ) -> None:
         self._dataset, self._keyframes, self._config = dataset, keyframes, config
 

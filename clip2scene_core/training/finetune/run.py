@@ -18,7 +18,7 @@ from clip2scene_core.checkpoint import (
     save_finetuned,
 )
 from clip2scene_core.config.finetune import FinetuneConfig
-from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.labels import NUSCENES_CLASSES
 from clip2scene_core.network.classifier import Classifier
 from clip2scene_core.training.fabric import Fabric, make_fabric
@@ -104,7 +104,7 @@ def make_classifier(config: FinetuneConfig, start: Checkpoint | None) -> Classif
 
 
 def finetune(
-    dataset: NuScenesDataset,
+    dataset: KeyframeDataset,
     config: FinetuneConfig,
     out: Path,
     start: PretrainedStudent | None,

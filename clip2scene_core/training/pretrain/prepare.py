@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import LossesConfig, TeacherConfig
-from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.prompts.text_encoder import TextEncoder
 from clip2scene_core.prompts.vocabulary import Vocabulary, make_vocabulary
 from clip2scene_core.teacher.cache import TeacherCache
@@ -52,7 +52,7 @@ class DistillationData:
 
 
 def prepare_distillation(
-    dataset: NuScenesDataset,
+    dataset: KeyframeDataset,
     config: PretrainConfig,
     folder: Path,
     fabric: Fabric,

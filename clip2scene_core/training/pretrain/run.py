@@ -9,14 +9,14 @@ from pathlib import Path
 
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
 from clip2scene_core.config.pretrain import PretrainConfig
-from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.training.fabric import Fabric, make_fabric
 from clip2scene_core.training.pretrain.prepare import prepare_distillation
 from clip2scene_core.training.pretrain.trainer import StepReport, StudentTrainer
 
 
 def pretrain(
-    dataset: NuScenesDataset,
+    dataset: KeyframeDataset,
     config: PretrainConfig,
     out: Path,
     fabric: Fabric | None = None,

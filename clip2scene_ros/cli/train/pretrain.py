@@ -16,6 +16,7 @@ from clip2scene_ros.cli.arguments import (
 )
 
 if TYPE_CHECKING:
+    from clip2scene_core.datasets import KeyframeDataset
     from clip2scene_core.training.fabric import Fabric
     from clip2scene_core.training.pretrain.trainer import StepReport
 
@@ -24,7 +25,9 @@ SUMMARY = "pre-train a student from a frozen CLIP; reads no 3D label"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    add_dataset_arguments(parser, "data set in nuScenes' format", is_optional=True)
+    add_dataset_arguments(
+        parser, "data sets in nuScenes' format, one or several", is_optional=True, has_several=True
+    )
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="keep what the teacher says there, for other runs"
     )
@@ -36,7 +39,6 @@ def run(arguments: argparse.Namespace) -> None:
     # Torch and CLIP take seconds to import: `clip2scene --help` must not wait for them.
     from clip2scene_core.config.parser import config_to_dict, override
     from clip2scene_core.config.pretrain import load_config
-    from clip2scene_core.datasets import NuScenesDataset
     from clip2scene_core.device import use_threads
     from clip2scene_core.training.fabric import make_fabric
     from clip2scene_core.training.pretrain.run import pretrain
@@ -50,8 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     use_threads(arguments.threads)
     fabric = make_fabric(config, arguments.device, arguments.processes, arguments.nodes)
     fabric.launch()
-    scenes = arguments.scenes.read_text().split() if arguments.scenes else None
-    dataset = NuScenesDataset(arguments.dataset, arguments.version, scenes)
+    dataset = _open(arguments)
     log = RunLog(arguments.log) if arguments.log and fabric.is_global_zero else None
     bars = _Bars(fabric)
 
@@ -79,6 +80,19 @@ def run(arguments: argparse.Namespace) -> None:
             log.close()
     if fabric.is_global_zero:
         print(f"student: {arguments.out}")
+
+
+def _open(arguments: argparse.Namespace) -> KeyframeDataset:
+    from clip2scene_core.datasets import JoinedDataset, NuScenesDataset
+
+    scenes = arguments.scenes.read_text().split() if arguments.scenes else None
+    if scenes is not None and len(arguments.dataset) > 1:
+        raise ValueError(
+            f"--scenes chooses scenes of one data set, got {len(arguments.dataset)} data sets; "
+            f"leave --scenes out, or train on one data set"
+        )
+    datasets = [NuScenesDataset(root, arguments.version, scenes) for root in arguments.dataset]
+    return datasets[0] if len(datasets) == 1 else JoinedDataset(datasets)
 
 
 class _Bars:

@@ -118,6 +118,11 @@ def test_bad_input_is_one_line(tmp_path, bag, student, capsys):
     student_out = ("--out", tmp_path / "new.safetensors")
     error = error_of(capsys, "pretrain", tmp_path / "tiny", "--config", config, *student_out)
     assert "unknown key 'training.epoch'" in error
+    scenes = tmp_path / "scenes.txt"
+    scenes.write_text("scene-0001")
+    twice = ("pretrain", tmp_path / "tiny", tmp_path / "tiny", *student_out)
+    assert "scenes are in two data sets" in error_of(capsys, *twice)
+    assert "--scenes chooses scenes of one data set" in error_of(capsys, *twice, "--scenes", scenes)
 
 
 def test_a_truncated_bag_is_one_line_and_leaves_nothing(tmp_path, bag, student, capsys):

@@ -15,7 +15,7 @@ from torch import Tensor
 from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.config.augmentation import AugmentationConfig
 from clip2scene_core.config.pretrain import PretrainConfig
-from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.geometry.se3 import transform_points
 from clip2scene_core.training.pretrain.data.consensus import GRID_SHIFTS, Consensus, Votes
 from clip2scene_core.training.pretrain.data.paired_sample import pair_sample
@@ -65,7 +65,7 @@ class ConsensusCache:
         return self._path(scene_token).is_file()
 
     def add(
-        self, dataset: NuScenesDataset, keyframes: Sequence[int], teacher: CachedTeacher
+        self, dataset: KeyframeDataset, keyframes: Sequence[int], teacher: CachedTeacher
     ) -> None:
         """Compute the consensus of a sequence, and write it.
 
@@ -110,7 +110,7 @@ class ConsensusCache:
 
 def fill_consensus(
     cache: ConsensusCache,
-    dataset: NuScenesDataset,
+    dataset: KeyframeDataset,
     teacher: CachedTeacher,
     rank: int,
     world_size: int,

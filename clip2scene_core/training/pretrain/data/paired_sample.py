@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import SweepsConfig
-from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.geometry.projection import pair_pixels_with_points
 from clip2scene_core.geometry.se3 import invert, transform_points
 from clip2scene_core.labels import IGNORE_LABEL
@@ -57,7 +57,7 @@ class PairedSample:
 
 
 def choose_sweeps(
-    dataset: NuScenesDataset, index: int, config: PretrainConfig, generator: np.random.Generator
+    dataset: KeyframeDataset, index: int, config: PretrainConfig, generator: np.random.Generator
 ) -> list[int]:
     """Choose sweeps before a keyframe: 1 is the sweep just before it, see `NuScenesDataset.load`.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.teacher.cache import TeacherCache, embed_image
 from clip2scene_core.teacher.maskclip import DenseClip, sample_at
 from clip2scene_core.training.pretrain.data.paired_sample import PairedSample
@@ -54,7 +54,7 @@ class CachedTeacher:
 
 def fill_cache(
     cache: TeacherCache,
-    dataset: NuScenesDataset,
+    dataset: KeyframeDataset,
     share: Sequence[int],
     report: Callable[[int, int], None],
 ) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from clip2scene_core.config.pretrain import PretrainConfig
-from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.training.pretrain.data.consensus_cache import ConsensusCache
 from clip2scene_core.training.pretrain.data.paired_sample import (
     PairedSample,
@@ -55,7 +55,7 @@ class PairedSamples(Samples):
 
     def __init__(
         self,
-        dataset: NuScenesDataset,
+        dataset: KeyframeDataset,
         teacher: LiveTeacher | CachedTeacher,
         config: PretrainConfig,
         superpixels: SuperpixelMaps | None = None,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.config.parser import override
-from clip2scene_core.datasets import NuScenesDataset
+from clip2scene_core.datasets import JoinedDataset, NuScenesDataset
 from clip2scene_core.inference.segmenter import load_segmenter
 from clip2scene_core.training.pretrain.run import pretrain
 
@@ -51,6 +51,18 @@ def test_pretraining_writes_a_checkpoint_that_names_its_scenes(tmp_path, tiny_nu
     assert [(step.step, step.num_steps) for step in steps] == [(n, 6) for n in range(1, 7)]
     assert all(step.num_pairs > 0 and step.losses["total"] > 0 for step in steps)
     assert sorted(path.name for path in tmp_path.glob("s.*")) == ["s.safetensors"]
+
+
+def test_a_student_learns_from_several_data_sets(
+    tmp_path, tiny_nuscenes, other_nuscenes, tiny_clip
+):
+    joined = JoinedDataset([NuScenesDataset(tiny_nuscenes), NuScenesDataset(other_nuscenes)])
+    config, steps = make_config(tiny_clip, "consensus.voxel_size_m=2"), []
+    out = pretrain(joined, config, tmp_path / "s.safetensors", report=steps.append)
+    checkpoint = load_checkpoint(out)
+    assert checkpoint.scene_tokens == ("scene-a", "scene-b")
+    assert checkpoint.record["num_keyframes"] == 4
+    assert [(step.step, step.num_steps) for step in steps] == [(n, 12) for n in range(1, 13)]
 
 
 @pytest.mark.parametrize("voxel_size_m", [0, 2])

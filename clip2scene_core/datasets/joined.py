@@ -1,0 +1,84 @@
+"""Several data sets as one, for a student that learns from all of them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from itertools import accumulate
+
+from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
+from clip2scene_core.datasets.nuscenes_tables import SceneRecord
+from clip2scene_core.sample import DatasetError, Sample
+
+
+class JoinedDataset:
+    """The keyframes of several data sets, one data set after the other.
+
+    Args:
+        datasets: At least one data set.
+
+    Raises:
+        DatasetError: If a scene is in two of them, or only some have labels.
+        ValueError: If there is none.
+    """
+
+    def __init__(self, datasets: Sequence[KeyframeDataset]) -> None:
+        if not datasets:
+            raise ValueError("a joined data set needs at least one data set, got none")
+        if len({dataset.with_labels for dataset in datasets}) > 1:
+            raise DatasetError("open all joined data sets with labels, or none of them")
+        self._datasets = tuple(datasets)
+        self._starts = [0, *accumulate(len(dataset) for dataset in datasets)]
+        counts = Counter(scene.token for scene in self.scenes)
+        twice = [scene.name for scene in self.scenes if counts[scene.token] > 1]
+        if twice:
+            raise DatasetError(
+                f"{len(set(twice))} scenes are in two data sets, the first is {twice[0]}; "
+                f"name every data set once"
+            )
+
+    @property
+    def scenes(self) -> tuple[SceneRecord, ...]:
+        """The open scenes of all data sets."""
+        return tuple(scene for dataset in self._datasets for scene in dataset.scenes)
+
+    @property
+    def with_labels(self) -> bool:
+        """Whether keyframes have labels."""
+        return self._datasets[0].with_labels
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def __getitem__(self, index: int) -> Sample:
+        """Load one keyframe with the sweeps that its data set was opened for."""
+        dataset, own = self._find(index)
+        return dataset[own]
+
+    def load(self, index: int, previous: Sequence[int]) -> Sample:
+        """Load one keyframe and chosen sweeps before it, see `NuScenesDataset.load`."""
+        dataset, own = self._find(index)
+        return dataset.load(own, previous)
+
+    def token(self, index: int) -> str:
+        """The token of a keyframe; opens no file."""
+        dataset, own = self._find(index)
+        return dataset.token(own)
+
+    def scene_token(self, index: int) -> str:
+        """The token of the scene of a keyframe; opens no file."""
+        dataset, own = self._find(index)
+        return dataset.scene_token(own)
+
+    def num_previous(self, index: int, limit: int) -> int:
+        """Count the sweeps before a keyframe in its scene, up to `limit`; opens no file."""
+        dataset, own = self._find(index)
+        return dataset.num_previous(own, limit)
+
+    def _find(self, index: int) -> tuple[KeyframeDataset, int]:
+        """Find the data set of a keyframe, and the index of the keyframe in it."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"there are {len(self)} keyframes, got the index {index}")
+        number = bisect_right(self._starts, index) - 1
+        return self._datasets[number], index - self._starts[number]
