@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from clip2scene_core.bench.json_dataclass import to_json
 from clip2scene_core.bench.results import SplitCounts
-from clip2scene_core.datasets import NuScenesDataset
+from clip2scene_core.datasets import JoinedDataset, KeyframeDataset, NuScenesDataset
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.world.dataset.options import WorldOptions
 from clip2scene_core.world.dataset.writer import write_world
@@ -58,7 +58,7 @@ def write_split(
     return values
 
 
-def count_points(dataset: NuScenesDataset) -> NDArray[np.int64]:
+def count_points(dataset: KeyframeDataset) -> NDArray[np.int64]:
     """Count the labelled points of each scene and class: (S, 16) int64; open it with labels."""
     points = {scene.token: np.zeros(len(NUSCENES_CLASSES), np.int64) for scene in dataset.scenes}
     for index in range(len(dataset)):
@@ -78,18 +78,21 @@ class Scenes:
         root: Folder of the data set.
         names: Names of the scenes, in order; None takes all scenes.
         version: Version folder of the data set; None if there is one only.
+        others: Folders of further data sets, of which all scenes are taken.
     """
 
     root: Path
     names: tuple[str, ...] | None = None
     version: str | None = None
+    others: tuple[Path, ...] = ()
 
-    def open(self, with_labels: bool = False, with_images: bool = True) -> NuScenesDataset:
+    def open(self, with_labels: bool = False, with_images: bool = True) -> KeyframeDataset:
         """Open the scenes; see `NuScenesDataset`."""
-        return NuScenesDataset(
-            self.root,
-            self.version,
-            self.names,
-            with_labels=with_labels,
-            with_images=with_images,
+        first, *others = (
+            NuScenesDataset(root, version, names, with_labels=with_labels, with_images=with_images)
+            for root, version, names in (
+                (self.root, self.version, self.names),
+                *((root, None, None) for root in self.others),
+            )
         )
+        return JoinedDataset([first, *others]) if others else first

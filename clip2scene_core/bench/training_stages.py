@@ -1,7 +1,8 @@
 """The stages before anything is measured: they render, embed and train.
 
-In all functions `train` are the training scenes, `cache` is the folder of what is computed once for
-all students, `weights` is the checkpoint to write, and `device` is the device of CLIP or training.
+In all functions `train` are the scenes that teach, `cache` is the folder of what is computed once
+for all students, `weights` is the checkpoint to write, and `device` is the device of CLIP or
+training.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from clip2scene_core.training.pretrain.data.pixel_embeddings import fill_cache
 from clip2scene_core.training.pretrain.prepare import dense_clip_of, superpixels_of
 from clip2scene_core.training.pretrain.run import pretrain
 from clip2scene_core.world.dataset.options import WorldOptions
+from clip2scene_core.world.dataset.splits import TRAINING_WORLDS
 
 _QUICK_NETWORK: Final = NetworkConfig(width=0.125, voxel_size_m=0.5)
 _QUICK_IMAGE_HEIGHT: Final = 64
@@ -64,9 +66,15 @@ def world_stages(
     ]
 
 
+def training_scenes(work: Path) -> Scenes:
+    """The scenes of `TRAINING_WORLDS`, rendered into the folder of a bench."""
+    first, *others = (work / name for name in TRAINING_WORLDS)
+    return Scenes(first, others=tuple(others))
+
+
 def teacher_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:
-    """Embed the images of `work/train` into `work/teacher`, once for all seeds."""
-    train, cache = Scenes(work / "train"), work / "teacher"
+    """Embed the images of the training scenes into `work/teacher`, once for all seeds."""
+    train, cache = training_scenes(work), work / "teacher"
     return [
         Stage(
             f"teacher-{group}",
@@ -79,7 +87,7 @@ def teacher_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") 
 
 def student_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:
     """Train each student with the embeddings in `work/teacher`; of a given one, take the digest."""
-    train, cache = Scenes(work / "train"), work / "teacher"
+    train, cache = training_scenes(work), work / "teacher"
     return [
         Stage(
             f"student-{run.name}",

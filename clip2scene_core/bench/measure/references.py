@@ -16,7 +16,7 @@ from clip2scene_core.bench.splits import count_points
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import SwitchingConfig
-from clip2scene_core.datasets import NuScenesDataset, Sample
+from clip2scene_core.datasets import KeyframeDataset, Sample
 from clip2scene_core.geometry.projection import pair_pixels_with_points
 from clip2scene_core.inference.camera_segmenter import DEFAULT_OCCLUSION_MARGIN_M
 from clip2scene_core.labels import IGNORE_LABEL
@@ -30,7 +30,7 @@ from clip2scene_core.training.pretrain.data.samples import Samples
 from clip2scene_core.training.pretrain.trainer import StudentTrainer
 
 
-def majority_class(dataset: NuScenesDataset) -> int:
+def majority_class(dataset: KeyframeDataset) -> int:
     """Find the most frequent class among the points of a data set.
 
     Args:
@@ -91,7 +91,7 @@ class LabelledSamples(Samples):
         config: Gives range, input, augmentation and seed.
     """
 
-    def __init__(self, dataset: NuScenesDataset, text: Tensor, config: PretrainConfig) -> None:
+    def __init__(self, dataset: KeyframeDataset, text: Tensor, config: PretrainConfig) -> None:
         self._dataset, self._text, self._config = dataset, text, config
 
     def __len__(self) -> int:
@@ -132,7 +132,7 @@ class LabelledSamples(Samples):
 
 
 def supervise(
-    dataset: NuScenesDataset, config: PretrainConfig, out: Path, fabric: Fabric | None = None
+    dataset: KeyframeDataset, config: PretrainConfig, out: Path, fabric: Fabric | None = None
 ) -> Path:
     """Train the network of a student with the true label of every point and the same schedule.
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2scene_core.datasets import NuScenesDataset, Sample
+from clip2scene_core.datasets import KeyframeDataset, Sample
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class ChangedKeyframes:
         with_labels: True if the data set was opened with labels.
     """
 
-    def __init__(self, dataset: NuScenesDataset, change: SensorChange) -> None:
+    def __init__(self, dataset: KeyframeDataset, change: SensorChange) -> None:
         num_keyframes = [scene.num_keyframes for scene in dataset.scenes]
         first = np.cumsum(num_keyframes) - num_keyframes
         self._indices = [

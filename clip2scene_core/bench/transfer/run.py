@@ -24,7 +24,7 @@ from clip2scene_core.bench.transfer.result import TransferResult
 from clip2scene_core.bench.transfer.worlds import test_worlds
 from clip2scene_core.config.parser import config_to_dict
 from clip2scene_core.world.dataset.options import WorldOptions
-from clip2scene_core.world.dataset.splits import VARIED_TRAIN
+from clip2scene_core.world.dataset.splits import TRAINING_WORLDS
 
 RESULT_NAMES: Final = ("bench_transfer.json", "bench_transfer.md")
 _QUICK_LIDARS: Final = 2
@@ -95,10 +95,10 @@ def run_transfer_bench(
 
 
 def _worlds(options: TransferBenchOptions) -> dict[str, WorldOptions]:
-    """The data sets to render; "train" only if a student is trained."""
+    """The data sets to render; those of the training only if a student is trained."""
     worlds = test_worlds()
     if not all(run.is_given for run in options.runs):
-        worlds = {"train": VARIED_TRAIN, **worlds}
+        worlds = {**TRAINING_WORLDS, **worlds}
     if not options.is_quick:
         return worlds
     names = [name for name in worlds if not name.startswith("lidar-")]

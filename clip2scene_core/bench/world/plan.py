@@ -1,6 +1,6 @@
 """The stages of the world bench: they train references, then measure them and students.
 
-In all functions `work` is the folder of the bench, with the splits `train/` and `test/`; `runs` are
+In all functions `work` is the folder of the bench, with the training worlds and `test/`; `runs` are
 all students; `device` is the device of CLIP or of trainings.
 """
 
@@ -23,7 +23,7 @@ from clip2scene_core.bench.measure.score import (
 from clip2scene_core.bench.runs import StudentRun, groups_of
 from clip2scene_core.bench.splits import Scenes
 from clip2scene_core.bench.stages import Stage
-from clip2scene_core.bench.training_stages import supervise_network
+from clip2scene_core.bench.training_stages import supervise_network, training_scenes
 from clip2scene_core.corruptions.corruption import Corruption
 
 
@@ -34,7 +34,7 @@ def corruption_name(corruption: Corruption | None) -> str:
 
 def supervised_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:
     """Train the network of each student with full supervision, into `supervised/`."""
-    train = Scenes(work / "train")
+    train = training_scenes(work)
     return [
         Stage(
             f"supervised-{run.name}",
@@ -53,7 +53,7 @@ def measuring_stages(
     """
     root = work / "test"
     test = Scenes(root)
-    stages = [Stage("rules", partial(score_rules, Scenes(work / "train"), test))]
+    stages = [Stage("rules", partial(score_rules, training_scenes(work), test))]
     for group, members in groups_of(runs).items():
         weights = [run.weights for run in members]
         first = weights[0]

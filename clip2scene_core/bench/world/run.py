@@ -31,12 +31,15 @@ from clip2scene_core.bench.world.result import BenchResult
 from clip2scene_core.config.parser import config_to_dict
 from clip2scene_core.config.sections import TeacherConfig
 from clip2scene_core.corruptions.corruption import STRENGTHS, Corruption
-from clip2scene_core.world.dataset.splits import SPLITS, benchmark_options
+from clip2scene_core.world.dataset.splits import SPLITS, TRAINING_WORLDS, benchmark_options
 
 RESULT_NAMES: Final = ("bench_world.json", "bench_world.md")
 
-_SPLITS: Final = ("train", "test")
-"""Splits that are used; val is for tuning."""
+_WORLDS: Final = {
+    **TRAINING_WORLDS,
+    **{split.name: benchmark_options(split) for split in SPLITS if split.name == "test"},
+}
+"""What is rendered, by name; val is for tuning."""
 
 _MEASURED_STRENGTHS: Final = (1, 3, 5)
 _PICTURES: Final = 2000
@@ -91,7 +94,7 @@ def run_world_bench(
     Raises:
         BenchError: If the folder belongs to another setup or a stage fails.
     """
-    worlds = {split.name: benchmark_options(split) for split in SPLITS if split.name in _SPLITS}
+    worlds = _WORLDS
     if options.is_quick:
         worlds = {name: quick_world(world) for name, world in worlds.items()}
     setup = {
@@ -129,7 +132,7 @@ def _assemble(options: WorldBenchOptions, results: dict[str, StageResult]) -> Be
     groups = groups_of(options.runs).values()
     return BenchResult(
         **describe_run(options.command, options.is_quick, results.values()),
-        splits=tuple(from_json(SplitCounts, results[f"world-{name}"].value) for name in _SPLITS),
+        splits=tuple(from_json(SplitCounts, results[f"world-{name}"].value) for name in _WORLDS),
         clip=from_json(ClipResult, results["clip"].value),
         students=tuple(assemble_student(results, runs, options.corruptions) for runs in groups),
         between=compare_groups(results, list(groups)),

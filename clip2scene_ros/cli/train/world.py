@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--varied",
         action="store_true",
-        help="another place, terrain, LiDAR and rig in every scene, where not given",
+        help="another place, terrain and LiDAR in every scene, where not given",
     )
     _add_scene_arguments(parser)
     _add_sensor_arguments(parser)
