@@ -37,6 +37,7 @@ UNTRAINED: Final = "untrained network"
 MAJORITY: Final = "majority class"
 PERFECT_2D: Final = "perfect 2D labels projected"
 SUPERVISED: Final = "full supervision"
+"""Trained once, with the first seed."""
 
 _COMPARED: Final = (
     (STUDENT, TEACHER), (STUDENT, UNTRAINED), (STUDENT, MAJORITY), (STUDENT, PERFECT_2D),
@@ -92,7 +93,7 @@ def labeller_counts(results: Results, runs: Sequence[StudentRun]) -> dict[str, P
         UNTRAINED: gather("score-untrained", "lidar"),
         MAJORITY: fix_counts(rules["majority"]),
         PERFECT_2D: fix_counts(rules["perfect 2D"]),
-        SUPERVISED: gather("score-supervised", "lidar"),
+        SUPERVISED: fix_counts(results[f"score-supervised-{group}"].value[mode_of("lidar", 0)]),
     }
 
 

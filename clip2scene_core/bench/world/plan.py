@@ -33,14 +33,17 @@ def corruption_name(corruption: Corruption | None) -> str:
 
 
 def supervised_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:
-    """Train the network of each student with full supervision, into `supervised/`."""
+    """Train the network of each configuration's first seed with full supervision.
+
+    A reference needs no spread, and each takes as long as a student.
+    """
     train = training_scenes(work)
     return [
         Stage(
-            f"supervised-{run.name}",
-            partial(supervise_network, train, run.config, _supervised(work, run), device),
+            f"supervised-{group}",
+            partial(supervise_network, train, members[0].config, _supervised(work, group), device),
         )
-        for run in runs
+        for group, members in groups_of(runs).items()
     ]
 
 
@@ -57,7 +60,6 @@ def measuring_stages(
     for group, members in groups_of(runs).items():
         weights = [run.weights for run in members]
         first = weights[0]
-        supervised = [_supervised(work, run) for run in members]
         seeds = {
             mode_of("lidar", number): run.config.training.seed for number, run in enumerate(members)
         }
@@ -65,7 +67,10 @@ def measuring_stages(
         stages += [
             Stage(f"score-{group}", partial(score_students, weights, test)),
             Stage(f"queries-{group}", partial(answer_queries, weights, root, pictures)),
-            Stage(f"score-supervised-{group}", partial(score_networks, supervised, test)),
+            Stage(
+                f"score-supervised-{group}",
+                partial(score_networks, [_supervised(work, group)], test),
+            ),
             Stage(f"score-untrained-{group}", partial(score_untrained, first, seeds, test)),
             Stage(f"failures-{group}", partial(draw_failures, first, root, pictures)),
         ]
@@ -75,5 +80,5 @@ def measuring_stages(
     return stages
 
 
-def _supervised(work: Path, run: StudentRun) -> Path:
-    return work / "supervised" / f"{run.name}.safetensors"
+def _supervised(work: Path, group: str) -> Path:
+    return work / "supervised" / f"{group}.safetensors"

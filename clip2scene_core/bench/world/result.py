@@ -125,7 +125,7 @@ class BenchResult(Provenance):
     """All numbers of the world bench.
 
     Attributes:
-        splits: Sizes of train and test.
+        splits: Sizes of the training data sets and of test.
         clip: Scores of the teacher.
         students: Results of each configuration.
         between: Differences between the students of the first configuration and of each other.

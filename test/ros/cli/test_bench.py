@@ -24,14 +24,16 @@ def test_a_quick_bench_runs_every_stage_once(tmp_path, capsys):
     assert "synthetic, projected teacher: mean IoU" in printed
     result = load_result(work / "bench_world.json")
     assert result.is_quick
-    assert [split.num_scenes for split in result.splits] == [2, 2]
+    assert [split.name for split in result.splits] == ["train", "varied", "test"]
+    assert [split.num_scenes for split in result.splits] == [2, 2, 2]
     (student,) = result.students
     assert student.seeds == (0, 1)
     assert len(set(student.digests)) == 2
     measured = {score.labeller: score.mean_iou for score in student.scores}
-    for name in ("student", "student and cameras", "untrained network", "full supervision"):
+    for name in ("student", "student and cameras", "untrained network"):
         assert measured[name].num_seeds == 2
-    for name in ("projected teacher", "majority class", "perfect 2D labels projected"):
+    references = ("projected teacher", "majority class", "perfect 2D labels projected")
+    for name in (*references, "full supervision"):
         assert measured[name].num_seeds == 0
     assert measured["perfect 2D labels projected"].mean > measured["projected teacher"].mean
     assert {one.kind for one in student.corruptions} == {"none", *STRENGTHS}

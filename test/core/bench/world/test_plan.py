@@ -68,3 +68,7 @@ def test_stages_have_names_of_their_own(tmp_path):
     names = [stage.name for stage in stages]
     assert len(set(names)) == len(names)
     assert {"student-b-1", "score-a", "corrupted-b-none", "corrupted-b-fog-3"} <= set(names)
+    assert [name for name in names if name.startswith("supervised")] == [
+        "supervised-a",
+        "supervised-b",
+    ]
