@@ -61,9 +61,11 @@ class UnknownResult:
 
     Attributes:
         scores: For each class with points and each of RULES.
+        calibration_error: Expected calibration error of the scores with all words, in [0, 1].
     """
 
     scores: tuple[UnknownScore, ...]
+    calibration_error: float
 
     def mean_auroc(self, rule: str) -> float:
         """Mean over the classes, by one of RULES."""
@@ -191,7 +193,7 @@ def measure_unknown(segmenter: Segmenter, points: EmbeddedPoints) -> UnknownResu
             )
             for rule in RULES
         ]
-    return UnknownResult(tuple(scores))
+    return UnknownResult(tuple(scores), calibration_error(segmenter, points))
 
 
 def _score(

@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 
 from clip2scene_core.bench.json_dataclass import from_json
 from clip2scene_core.bench.measure.labeller import mode_of
+from clip2scene_core.bench.measure.unknown import (
+    PROBABILITY,
+    PROBABILITY_AND_BACKGROUND,
+    UnknownResult,
+)
 from clip2scene_core.bench.runs import StudentRun
 from clip2scene_core.bench.stages import StageResult
 from clip2scene_core.bench.statistics import (
@@ -28,6 +33,7 @@ from clip2scene_core.bench.transfer.plan import (
     lidar_stage,
     picture_stage,
     real_stage,
+    unknown_stage,
 )
 from clip2scene_core.bench.transfer.real_frames import KINDS
 from clip2scene_core.bench.transfer.result import (
@@ -35,6 +41,7 @@ from clip2scene_core.bench.transfer.result import (
     ChangeResult,
     FalseMovableResult,
     LabelledFrameResult,
+    LeftOutResult,
     LidarResult,
     TransferStudent,
 )
@@ -64,6 +71,7 @@ def assemble_student(
         [from_json(FrameCounts, one) for one in results[real_stage(run)].value]
         for run in (runs if has_real else ())
     ]
+    unknown = [from_json(UnknownResult, results[unknown_stage(run)].value) for run in runs]
     return TransferStudent(
         name=first.group,
         digests=tuple(results[f"student-{run.name}"].value for run in runs),
@@ -71,6 +79,8 @@ def assemble_student(
         config=json.dumps(config_to_dict(first.config)),
         changes=_changes(results, runs),
         lidars=tuple(_lidar(results, runs, world) for world in lidar_worlds),
+        left_out=_left_out(unknown),
+        calibration_error=Measurement(tuple(one.calibration_error for one in unknown)),
         frames=_labelled_frames(seeds),
         boxes=_boxes(seeds),
         false_movable=_false_movable(seeds),
@@ -105,6 +115,27 @@ def _lidar(results: Results, runs: Sequence[StudentRun], world: str) -> LidarRes
     if is_trained_in_varied_world(load_checkpoint(runs[0].weights).scene_tokens):
         in_training = "no" if name in HELD_OUT_LIDARS else "yes"
     return LidarResult(name, in_training, measure(counts), measure_classes(counts))
+
+
+def _left_out(seeds: Sequence[UnknownResult]) -> tuple[LeftOutResult, ...]:
+    """Put the scores of each class that was left out together, over the seeds."""
+    by_rule = {
+        rule: [[score for score in one.scores if score.rule == rule] for one in seeds]
+        for rule in (PROBABILITY_AND_BACKGROUND, PROBABILITY)
+    }
+    of_words = zip(*by_rule[PROBABILITY], strict=True)
+    of_segmenter = zip(*by_rule[PROBABILITY_AND_BACKGROUND], strict=True)
+    return tuple(
+        LeftOutResult(
+            scores[0].left_out,
+            scores[0].num_left_out,
+            Measurement(tuple(one.auroc for one in scores)),
+            Measurement(tuple(one.auroc for one in closed)),
+            Measurement(tuple(one.risk_coverage.area for one in scores)),
+            Measurement(tuple(one.risk_coverage.coverage_at_10 for one in scores)),
+        )
+        for scores, closed in zip(of_segmenter, of_words, strict=True)
+    )
 
 
 def _labelled_frames(seeds: Sequence[Sequence[FrameCounts]]) -> tuple[LabelledFrameResult, ...]:

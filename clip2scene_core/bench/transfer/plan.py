@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from clip2scene_core.bench.measure.score import score_networks
+from clip2scene_core.bench.measure.unknown import score_unknown
 from clip2scene_core.bench.runs import StudentRun, groups_of
 from clip2scene_core.bench.splits import Scenes
 from clip2scene_core.bench.stages import Stage
@@ -26,6 +27,11 @@ def change_stage(group: str, change: SensorChange) -> str:
 def lidar_stage(group: str, world: str) -> str:
     """Name of the stage that measures the students of a configuration on a LiDAR's data set."""
     return f"{world}-{group}"
+
+
+def unknown_stage(run: StudentRun) -> str:
+    """Name of the stage that leaves each word of one student out."""
+    return f"unknown-{run.name}"
 
 
 def real_stage(run: StudentRun) -> str:
@@ -66,6 +72,10 @@ def measuring_stages(
         if real is not None:
             drawn = partial(draw_real_frames, weights[0], real, work / "pictures" / group)
             stages.append(Stage(picture_stage(group), drawn))
+    stages += [
+        Stage(unknown_stage(run), partial(score_unknown, run.weights, work / "street"))
+        for run in runs
+    ]
     if real is not None:
         stages += [Stage(real_stage(run), partial(score_real, run.weights, real)) for run in runs]
     return stages

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import statistics
+from collections.abc import Sequence
 from typing import Final
 
 from clip2scene_core.bench.markdown import QUICK_NOTE, format_table, format_times
 from clip2scene_core.bench.statistics import READING, Measurement
 from clip2scene_core.bench.transfer.groups import GROUPS
 from clip2scene_core.bench.transfer.result import TransferResult, TransferStudent
+from clip2scene_core.labels import NUSCENES_CLASSES
 
 _LIDAR_GROUPS: Final = {"yes": "seen LiDARs", "no": "unseen LiDARs", "unknown": "all LiDARs"}
 
 REAL_NOTE = (
     "These frames were looked at while the student was developed, so they are no test. They are "
     "single frames: they show what works at all, and small differences mean nothing."
+)
+
+
+LEFT_OUT_NOTE = (
+    "The street's sensor, unchanged. One class at a time loses its word. The score is what "
+    "`min_confidence` is compared with; AUROC is how often a point of a named class has a higher "
+    "score than one of the class without a word. Risk is the share of wrong labels among those "
+    "that a threshold leaves."
 )
 
 
@@ -55,12 +66,8 @@ def format_comparison(result: TransferResult) -> str:
 
 def _mean_over_lidars(student: TransferStudent, in_training: str) -> str:
     """Mean over LiDAR models of each seed's mean IoU, with the spread over the seeds."""
-    lidars = [one.mean_iou.values for one in student.lidars if one.in_training == in_training]
-    if not lidars:
-        return ""
-    return Measurement(
-        tuple(statistics.mean(of_seed) for of_seed in zip(*lidars, strict=True))
-    ).format()
+    lidars = [one.mean_iou for one in student.lidars if one.in_training == in_training]
+    return _mean_of_seeds(lidars) if lidars else ""
 
 
 def format_student(student: TransferStudent) -> str:
@@ -69,6 +76,7 @@ def format_student(student: TransferStudent) -> str:
         f"### The street's sensor, changed\n\n{format_changes(student)}",
         f"### LiDAR models on varied terrain\n\n{format_lidars(student)}",
     ]
+    parts.append(f"### Objects that no word names\n\n{format_left_out(student)}")
     if student.frames or student.boxes:
         parts.append(f"### Real frames\n\n{REAL_NOTE}\n\n{format_real(student)}")
     return "\n\n".join(parts)
@@ -86,12 +94,59 @@ def format_changes(student: TransferStudent) -> str:
 
 
 def format_lidars(student: TransferStudent) -> str:
-    """Write the scores on each LiDAR model, and their means by whether training had them."""
+    """Write the scores on each LiDAR model, overall and by class.
+
+    Means are by whether training had the LiDAR.
+    """
     rows = [(one.lidar, one.in_training, one.mean_iou.format()) for one in student.lidars]
     for in_training in _LIDAR_GROUPS:
         if mean := _mean_over_lidars(student, in_training):
             rows.append(("**mean**", in_training, mean))
-    return format_table(("LiDAR", "in training", "mean IoU [%]"), rows)
+    means = format_table(("LiDAR", "in training", "mean IoU [%]"), rows)
+    by_class = [
+        (category.name, *(_round(one.iou[number].mean) for one in student.lidars))
+        for number, category in enumerate(NUSCENES_CLASSES)
+    ]
+    header = ("IoU [%]", *(one.lidar for one in student.lidars))
+    return f"{means}\n\n{format_table(header, by_class)}"
+
+
+def format_left_out(student: TransferStudent) -> str:
+    """Write what the scores say of each class whose word was left out."""
+    rows = [
+        (
+            one.left_out,
+            f"{one.num_points}",
+            *(m.format() for m in (one.auroc, one.auroc_of_words, one.risk, one.coverage)),
+        )
+        for one in student.left_out
+    ]
+    header = (
+        "left out",
+        "points",
+        "AUROC of the score [%]",
+        "AUROC of the probability among the words [%]",
+        "mean risk [%]",
+        "coverage at 10 % risk [%]",
+    )
+    error = student.calibration_error.format()
+    means = [
+        _mean_of_seeds([getattr(one, name) for one in student.left_out])
+        for name in ("auroc", "auroc_of_words", "risk", "coverage")
+    ]
+    table = format_table(header, [*rows, ("**mean**", "", *means)])
+    return f"{LEFT_OUT_NOTE} The calibration error with all words is {error} %.\n\n{table}"
+
+
+def _mean_of_seeds(measurements: Sequence[Measurement]) -> str:
+    """Mean of several numbers in each seed, with the spread over the seeds."""
+    of_seeds = zip(*(one.values for one in measurements), strict=True)
+    return Measurement(tuple(statistics.mean(of_seed) for of_seed in of_seeds)).format()
+
+
+def _round(share: float) -> str:
+    """Whole percent, or nothing for a class that is not there."""
+    return "" if math.isnan(share) else f"{100 * share:.0f}"
 
 
 def format_real(student: TransferStudent) -> str:

@@ -43,6 +43,28 @@ class LidarResult:
 
 
 @dataclass(frozen=True)
+class LeftOutResult:
+    """What the scores of the street's points say of a class whose word was left out, in [0, 1].
+
+    Attributes:
+        left_out: Name of the class.
+        num_points: Number of its points.
+        auroc: How often a point of another class has a higher score than one of this class.
+        auroc_of_words: The same, if a score were the probability among the words that are left.
+        risk: Mean share of wrong labels over all thresholds of the score; all labels of this class
+            are wrong.
+        coverage: Largest share of points that a threshold labels with at most 10 % wrong labels.
+    """
+
+    left_out: str
+    num_points: int
+    auroc: Measurement
+    auroc_of_words: Measurement
+    risk: Measurement
+    coverage: Measurement
+
+
+@dataclass(frozen=True)
 class LabelledFrameResult:
     """Scores on a real frame with labels, in [0, 1].
 
@@ -106,6 +128,8 @@ class TransferStudent:
         config: Configuration as nested JSON text, with the first seed.
         changes: Scores with changed sensors.
         lidars: Scores on each LiDAR model.
+        left_out: What scores say of each class whose word was left out.
+        calibration_error: Expected calibration error of the scores on the street with all words.
         frames: Scores on real frames with labels; () without real frames.
         boxes: Shares in boxes of real frames.
         false_movable: Shares outside of boxes of real frames.
@@ -118,6 +142,8 @@ class TransferStudent:
     config: str
     changes: tuple[ChangeResult, ...]
     lidars: tuple[LidarResult, ...]
+    left_out: tuple[LeftOutResult, ...]
+    calibration_error: Measurement
     frames: tuple[LabelledFrameResult, ...]
     boxes: tuple[BoxResult, ...]
     false_movable: tuple[FalseMovableResult, ...]

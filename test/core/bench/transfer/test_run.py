@@ -18,11 +18,12 @@ from clip2scene_core.bench.runs import given_runs
 from clip2scene_core.bench.transfer.cards import MARKS, format_section, update_shipped
 from clip2scene_core.bench.transfer.changes import CHANGES
 from clip2scene_core.bench.transfer.groups import GROUPS
-from clip2scene_core.bench.transfer.report import REAL_NOTE, format_result
+from clip2scene_core.bench.transfer.report import LEFT_OUT_NOTE, REAL_NOTE, format_result
 from clip2scene_core.bench.transfer.result import load_result, save_result
 from clip2scene_core.bench.transfer.run import TransferBenchOptions, run_transfer_bench
 from clip2scene_core.bench.transfer.worlds import is_trained_in_varied_world
 from clip2scene_core.bench.transfer.worlds import test_worlds as worlds_of_test
+from clip2scene_core.labels import NUSCENES_CLASSES
 from clip2scene_core.world.dataset.splits import HELD_OUT_LIDARS, SPLITS, VARIED_TRAIN
 from clip2scene_core.world.dataset.tables import Tables
 from clip2scene_core.world.render.lidar_models import MODEL_NAMES
@@ -58,6 +59,9 @@ def test_a_quick_bench_measures_changes_sensors_and_real_frames(tmp_path):
     assert all(other.difference is not None for other in others)
     assert [lidar.lidar for lidar in measured.lidars] == list(MODEL_NAMES[:2])
     assert all(0 <= lidar.mean_iou.mean <= 1 for lidar in measured.lidars)
+    assert {one.left_out for one in measured.left_out} <= {c.name for c in NUSCENES_CLASSES}
+    assert all(0 <= one.auroc.mean <= 1 and one.num_points for one in measured.left_out)
+    assert 0 <= measured.calibration_error.mean <= 1
     assert [frame.frame for frame in measured.frames] == ["SemanticKITTI 000000"] * 2
     assert len(measured.frames[0].iou) == len(GROUPS)
     assert measured.boxes == measured.false_movable == ()
@@ -71,6 +75,9 @@ def test_a_quick_bench_measures_changes_sensors_and_real_frames(tmp_path):
     assert json.loads(path.read_text())["format"] == "clip2scene-bench-transfer-1"
     report = format_result(load_result(path))
     assert REAL_NOTE in report
+    assert LEFT_OUT_NOTE in report
+    assert f"| {measured.left_out[0].left_out} | {measured.left_out[0].num_points} |" in report
+    assert f"| IoU [%] | {' | '.join(MODEL_NAMES[:2])} |" in report
     assert f"(pictures/{measured.name}/semantickitti_000000.png)" in report
     assert f"| {CHANGES[1].name} |" in report
     assert f"| {MODEL_NAMES[1]} | unknown |" in report
