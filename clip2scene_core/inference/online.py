@@ -203,8 +203,8 @@ class OnlineSegmenter:
 
         Args:
             sweep: N points; `T_global_lidar` holds T_fixed_lidar. Points that are not finite or out
-                of range stay in place, unlabelled. If the student levels, `T_base_lidar` says which
-                way is up.
+                of range stay in place, unlabelled. `T_base_lidar` says which way is up: for the
+                robot's own circle and, if the student levels, for the network.
             cameras: Views around the sweep's stamp, poses in the same fixed frame. Unused in mode
                 "lidar".
 
@@ -221,7 +221,9 @@ class OnlineSegmenter:
             raise MissingCamerasError("mode 'camera' labels by cameras, but none was given")
         reach = (options.min_range_m, options.ego_radius_m, options.max_range_m)
         is_raw = self._input is None or self._input.intensity == "raw"
-        usable = is_usable(sweep.points, *reach, is_intensity_raw=is_raw)
+        usable = is_usable(
+            sweep.points, *reach, is_intensity_raw=is_raw, T_base_lidar=sweep.T_base_lidar
+        )
         inside = replace(sweep, points=sweep.points[usable], labels=None)
         told, notes = self._preprocess(inside, options)
         embedded = self._fusion.embed(inside, cameras, told.points)

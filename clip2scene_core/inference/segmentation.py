@@ -56,7 +56,7 @@ def label_usable(
         reach: Nearest range, radius of the robot's circle and farthest range, metres; see
             `is_usable`.
         config: What the network is told of the points.
-        T_base_lidar: (4, 4) float64, see `preprocess`; None if it is not known.
+        T_base_lidar: (4, 4) float64, see `preprocess` and `is_usable`; None if it is not known.
         compare: Takes what the network is told of M points. Gives the probabilities (M, C) that
             labels come from, and those that scores come from.
         min_score: Points with a lower score get no label.
@@ -66,7 +66,8 @@ def label_usable(
     """
     if points.ndim != 2 or points.shape[1] != 4:
         raise ValueError(f"points must be (N, 4) x, y, z, intensity, got {points.shape}")
-    usable = is_usable(points, *reach, is_intensity_raw=config.intensity == "raw")
+    is_raw = config.intensity == "raw"
+    usable = is_usable(points, *reach, is_intensity_raw=is_raw, T_base_lidar=T_base_lidar)
     labels = np.full(len(points), IGNORE_LABEL, dtype=np.uint8)
     scores = np.zeros(len(points), dtype=np.float32)
     told = preprocess(points[usable], config, T_base_lidar)

@@ -39,7 +39,7 @@ def find_ground(
     """
     if T_base_lidar is None:
         return estimate_ground(points)
-    return estimate_ground(transform_points(_rotation(T_base_lidar), points[:, :3]))
+    return estimate_ground(transform_points(mount_rotation(T_base_lidar), points[:, :3]))
 
 
 def level(
@@ -87,7 +87,7 @@ def level_transform(
     Raises:
         ValueError: If `T_base_lidar` holds no rotation.
     """
-    T_level_lidar = np.eye(4) if T_base_lidar is None else _rotation(T_base_lidar)
+    T_level_lidar = np.eye(4) if T_base_lidar is None else mount_rotation(T_base_lidar)
     if ground is not None:
         T_level_lidar[:3, :3] = _rotation_to_z(ground.normal) @ T_level_lidar[:3, :3]
         T_level_lidar[2, 3] = ground.height_m - sensor_height_m
@@ -163,8 +163,12 @@ def _is_far(one: Ground, other: Ground) -> bool:
     return bool(abs(one.height_m - other.height_m) > _MAX_STEP_M or angle_deg > _MAX_STEP_DEG)
 
 
-def _rotation(T_base_lidar: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Keep the rotation of a transform: (4, 4) float64 without translation."""
+def mount_rotation(T_base_lidar: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Keep the rotation of a transform: (4, 4) float64 without translation.
+
+    Raises:
+        ValueError: If it is no rigid transform.
+    """
     rotation = np.eye(4)
     rotation[:3, :3] = T_base_lidar[:3, :3]
     is_rotation = T_base_lidar.shape == (4, 4) and np.allclose(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.preprocessing.levelling import mount_rotation
+
 MIN_RANGE_M = 1.0
 EGO_RADIUS_M = 1.5
 MAX_RANGE_M = 80.0
@@ -17,6 +19,7 @@ def is_usable(
     max_range_m: float = MAX_RANGE_M,
     *,
     is_intensity_raw: bool = True,
+    T_base_lidar: NDArray[np.float64] | None = None,
 ) -> NDArray[np.bool_]:
     """Tell which points are finite, in range and not on the robot itself.
 
@@ -27,12 +30,20 @@ def is_usable(
         max_range_m: Points farther away are not usable.
         is_intensity_raw: Whether the network is told the intensity as it is. If not, it need not be
             finite: see `normalize_intensity`.
+        T_base_lidar: (4, 4) float64, pose of the LiDAR in a frame whose z points up; only its
+            rotation is used. None: z of the LiDAR points up.
 
     Returns:
         (N,) bool.
+
+    Raises:
+        ValueError: If `T_base_lidar` holds no rotation.
     """
+    across = points[:, :2]
+    if T_base_lidar is not None:
+        across = points[:, :3] @ mount_rotation(T_base_lidar)[:2, :3].T.astype(np.float32)
     with np.errstate(invalid="ignore", over="ignore"):
         range_m = np.linalg.norm(points[:, :3], axis=1)
         inside: NDArray[np.bool_] = (range_m >= min_range_m) & (range_m <= max_range_m)
-        inside &= np.linalg.norm(points[:, :2], axis=1) >= ego_radius_m
+        inside &= np.linalg.norm(across, axis=1) >= ego_radius_m
     return inside & np.isfinite(points[:, : 4 if is_intensity_raw else 3]).all(axis=1)
