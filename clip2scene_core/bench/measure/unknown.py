@@ -13,7 +13,7 @@ from torch import Tensor
 
 from clip2scene_core.bench.json_dataclass import to_json
 from clip2scene_core.checkpoint import load_checkpoint
-from clip2scene_core.datasets import NuScenesDataset
+from clip2scene_core.datasets import KeyframeDataset, NuScenesDataset
 from clip2scene_core.evaluation import Calibration, EvaluationError, class_of_label
 from clip2scene_core.evaluation.score_fit import fit_calibration
 from clip2scene_core.evaluation.selective import RiskCoverage, auroc, risk_coverage
@@ -85,7 +85,7 @@ class EmbeddedPoints:
     labels: NDArray[np.uint8]
 
 
-def embed_points(segmenter: Segmenter, dataset: NuScenesDataset, seed: int = 0) -> EmbeddedPoints:
+def embed_points(segmenter: Segmenter, dataset: KeyframeDataset, seed: int = 0) -> EmbeddedPoints:
     """Embed up to POINTS_PER_KEYFRAME labelled points of every keyframe, chosen at random.
 
     Args:

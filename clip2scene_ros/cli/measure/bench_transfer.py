@@ -27,7 +27,7 @@ SUMMARY = "students on other heights, tilts, LiDAR models and on real frames"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_bench_arguments(parser, quick_seeds=1, quick="a minute")
-    add_student_arguments(parser, "pretrain_any_sensor.yaml")
+    add_student_arguments(parser, "pretrain_synthetic.yaml")
     parser.add_argument(
         "--real",
         type=Path,

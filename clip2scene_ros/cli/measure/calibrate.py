@@ -13,7 +13,11 @@ SUMMARY = "fit a student's scores to labelled scenes that it was not trained on"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    add_dataset_arguments(parser, "data set in nuScenes' format with lidarseg; not the test split")
+    add_dataset_arguments(
+        parser,
+        "data sets in nuScenes' format with lidarseg; not the test split",
+        has_several=True,
+    )
     parser.add_argument("--weights", default="small", help="student, or small")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint (.safetensors)")
     add_threads_argument(parser)
@@ -24,7 +28,7 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_core.bench.measure.unknown import calibrate, embed_points
     from clip2scene_core.bench.measure.unknown import calibration_error as error_of
     from clip2scene_core.checkpoint import load_checkpoint, save_checkpoint
-    from clip2scene_core.datasets import NuScenesDataset
+    from clip2scene_core.datasets import JoinedDataset, NuScenesDataset
     from clip2scene_core.device import use_threads
     from clip2scene_core.inference.segmenter import Segmenter
 
@@ -34,8 +38,11 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError(f"{arguments.out} exists; choose another --out or remove it")
     use_threads(arguments.threads)
     scenes = arguments.scenes.read_text().split() if arguments.scenes else None
-    dataset = NuScenesDataset(
-        arguments.dataset, arguments.version, scenes, with_labels=True, with_images=False
+    dataset = JoinedDataset(
+        [
+            NuScenesDataset(root, arguments.version, scenes, with_labels=True, with_images=False)
+            for root in arguments.dataset
+        ]
     )
     segmenter = Segmenter(load_checkpoint(arguments.weights))
     points = embed_points(segmenter, dataset)

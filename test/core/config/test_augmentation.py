@@ -49,12 +49,14 @@ def test_both_trainings_take_the_options():
         override(FinetuneConfig(), ["augmentation.image_flip=true"])
 
 
-def test_the_profile_for_any_sensor_adds_augmentation_and_input():
-    synthetic = config_to_dict(load_config(CONFIGS / "pretrain_synthetic.yaml"))
-    any_sensor = config_to_dict(load_config(CONFIGS / "pretrain_any_sensor.yaml"))
-    changed = {key for key in synthetic if synthetic[key] != any_sensor[key]}
-    assert changed == {"augmentation", "input"}
-    assert any_sensor["augmentation"]["mix"] == "mix3d"
+def test_the_profile_of_the_synthetic_world_varies_the_sensor():
+    recommended = load_config(CONFIGS / "pretrain_recommended.yaml")
+    synthetic = load_config(CONFIGS / "pretrain_synthetic.yaml")
+    assert recommended.augmentation == recommended.augmentation.without_sensors()
+    assert synthetic.augmentation.mix == "mix3d"
+    assert synthetic.augmentation != synthetic.augmentation.without_sensors()
+    assert synthetic.input.level
+    assert synthetic.input.intensity == "rank"
 
 
 def test_without_sensors_only_turns_and_images_are_left():

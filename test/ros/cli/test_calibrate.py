@@ -4,7 +4,9 @@ from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_ros.cli.main import main
 
 
-def test_the_command_writes_a_student_or_says_why_not(tiny_nuscenes, tmp_path, capsys, monkeypatch):
+def test_the_command_writes_a_student_or_says_why_not(
+    tiny_nuscenes, other_nuscenes, tmp_path, capsys, monkeypatch
+):
     import clip2scene_core.bench.measure.unknown as unknown
     from clip2scene_core.prompts.scoring import ScoreCalibration
 
@@ -18,6 +20,9 @@ def test_the_command_writes_a_student_or_says_why_not(tiny_nuscenes, tmp_path, c
     assert "% before" in printed
     assert load_checkpoint(out).calibration == ScoreCalibration(0.5, 0.125)
     assert load_checkpoint(student).calibration is None
+    several = [arguments[0], str(tiny_nuscenes), str(other_nuscenes), *arguments[2:-1]]
+    assert main([*several, str(tmp_path / "several.safetensors")]) == 0
+    assert "points of 4 keyframes" in capsys.readouterr().out
     assert main(arguments) == 1
     assert "exists; choose another --out" in capsys.readouterr().err
     assert main([*arguments[:-1], str(tmp_path / "x.pt")]) == 1
