@@ -34,7 +34,7 @@ def test_each_option_is_taken_away_and_left_alone():
         if name.startswith("only "):
             assert len(differences(none, ablated) - {"augmentation.mix_probability"}) == 1
     assert named["without level"].input == InputConfig(level=False, intensity="rank")
-    assert named["only beam_dropout"].augmentation.beam_dropout == 0.5
+    assert named["only beam_dropout"].augmentation.beam_dropout == 0.25
 
 
 def test_what_a_configuration_does_not_use_is_not_ablated():
