@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class ConfigError(ValueError):
@@ -40,6 +40,39 @@ class InputConfig:
 
 
 @dataclass(frozen=True)
+class VoxelsConfig:
+    """How points become voxels, and voxels points again.
+
+    The defaults are this package's own. The other values are those of the code that CLIP2Scene,
+    SPVNAS and SLidR released: a network that was trained with it needs them to say the same here.
+
+    Attributes:
+        coordinates: "cartesian"; "cylindrical": distance from the z axis and height in voxels,
+            azimuth in degrees, whatever the edge of a voxel is.
+        origin: "sensor" lays the grid at the LiDAR; "minimum" lays it at the lowest voxel of each
+            cloud, axis by axis. It decides which voxels make a coarser one.
+        value: Input features of a voxel: the "mean" of its points, or those of its "first" one.
+        points: "all"; "voxels" makes a point of every voxel, at its lowest corner, and all points
+            of a voxel get the same output.
+        weights: Features are interpolated as if they lay at the "center" of a voxel, or at its
+            lowest "corner".
+    """
+
+    coordinates: str = "cartesian"
+    origin: str = "sensor"
+    value: str = "mean"
+    points: str = "all"
+    weights: str = "center"
+
+    def __post_init__(self) -> None:
+        check_choice("voxels.coordinates", self.coordinates, ("cartesian", "cylindrical"))
+        check_choice("voxels.origin", self.origin, ("sensor", "minimum"))
+        check_choice("voxels.value", self.value, ("mean", "first"))
+        check_choice("voxels.points", self.points, ("all", "voxels"))
+        check_choice("voxels.weights", self.weights, ("center", "corner"))
+
+
+@dataclass(frozen=True)
 class NetworkConfig:
     """The 3D network.
 
@@ -51,12 +84,19 @@ class NetworkConfig:
         features: Input features of a point. "intensity" is the only one in the paper and was best
             on synthetic scenes (docs/method.md); "height" is z over the sensor; "offsets" are from
             the centre of the voxel.
+        intensity_scale: Factor on intensities, which are in [0, 1]; 255 for a network that was
+            trained on nuScenes' own numbers.
+        intensity_offset: Added to them after that.
+        voxels: How points become voxels, and voxels points again.
     """
 
     name: str = "spvcnn"
     width: float = 1.0
     voxel_size_m: float = 0.1
     features: tuple[str, ...] = ("intensity",)
+    intensity_scale: float = 1.0
+    intensity_offset: float = 0.0
+    voxels: VoxelsConfig = field(default_factory=VoxelsConfig)
 
     def __post_init__(self) -> None:
         check_choice("network.name", self.name, NETWORK_NAMES)
@@ -67,6 +107,16 @@ class NetworkConfig:
             raise ConfigError(
                 f"network.features must be some of {', '.join(POINT_FEATURES)}, each once, "
                 f"got {list(self.features)}"
+            )
+        if not 0 < self.intensity_scale < math.inf or not math.isfinite(self.intensity_offset):
+            raise ConfigError(
+                "network.intensity_scale must be positive and network.intensity_offset finite, got "
+                f"{self.intensity_scale} and {self.intensity_offset}"
+            )
+        if self.voxels.coordinates == "cylindrical" and "offsets" in self.features:
+            raise ConfigError(
+                "network.features cannot hold offsets if network.voxels.coordinates is "
+                "cylindrical: they are metres from the centre of a cube"
             )
 
 

@@ -17,21 +17,29 @@ def count_point_features(features: tuple[str, ...]) -> int:
     return sum(_NUM_COLUMNS[name] for name in features)
 
 
-def describe_points(points: Tensor, voxels: Voxels, features: tuple[str, ...]) -> Tensor:
+def describe_points(
+    points: Tensor,
+    voxels: Voxels,
+    features: tuple[str, ...],
+    intensity_scale: float = 1.0,
+    intensity_offset: float = 0.0,
+) -> Tensor:
     """Compute the input of a network.
 
     Args:
         points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity in [0, 1].
         voxels: Voxels of these points.
         features: Names as in `NetworkConfig.features`; the columns follow their order.
+        intensity_scale: Factor on intensities.
+        intensity_offset: Added to them after that.
 
     Returns:
-        (N, F) float32, each value about 1. "intensity": not changed. "height": z over the sensor,
-        in units of 4 m. "offsets": x, y, z from the centre of the voxel of the point, in units of
-        the voxel's edge, in [-0.5, 0.5].
+        (N, F) float32, each value about 1 unless intensities are scaled. "height": z over the
+        sensor, in units of 4 m. "offsets": x, y, z from the centre of the voxel of the point, in
+        units of the voxel's edge, in [-0.5, 0.5].
     """
     columns = {
-        "intensity": points[:, 3:4],
+        "intensity": points[:, 3:4] * intensity_scale + intensity_offset,
         "height": points[:, 2:3] / _HEIGHT_SCALE_M,
         "offsets": _offsets(points[:, :3], voxels.voxel_size),
     }

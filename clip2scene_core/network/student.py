@@ -9,7 +9,7 @@ from clip2scene_core.network.blocks import PointNetwork
 from clip2scene_core.network.minkunet import MINKUNET_PLANS, MinkUNet
 from clip2scene_core.network.point_features import count_point_features, describe_points
 from clip2scene_core.network.spvcnn import SPVCNN
-from clip2scene_core.sparse.voxelize import voxelize
+from clip2scene_core.sparse.voxelize import voxel_mean, voxelize
 
 
 class Student(nn.Module):
@@ -74,7 +74,23 @@ def run_network(
     network: PointNetwork, config: NetworkConfig, points: Tensor, batch_index: Tensor
 ) -> Tensor:
     """Voxelise points and run a network: (N, 4) -> (N, F) features; see `Student.forward`."""
-    voxels = voxelize(points[:, :3], batch_index, config.voxel_size_m)
-    described = describe_points(points, voxels, config.features)
-    features: Tensor = network(voxels, described)
-    return features
+    grid = config.voxels
+    voxels = voxelize(
+        points[:, :3],
+        batch_index,
+        config.voxel_size_m,
+        coordinates=grid.coordinates,
+        origin=grid.origin,
+        weights=grid.weights,
+    )
+    described = describe_points(
+        points, voxels, config.features, config.intensity_scale, config.intensity_offset
+    )
+    if grid.value == "first":
+        described = described.index_select(0, voxels.first_points()[voxels.point_to_voxel])
+    if grid.points == "all":
+        features: Tensor = network(voxels, described)
+        return features
+    means = voxel_mean(described, voxels).features
+    features = network(voxels.as_points(), means)
+    return features.index_select(0, voxels.point_to_voxel)

@@ -14,6 +14,8 @@ from clip2scene_core.sparse.tensor import SparseTensor, VoxelLevel
 
 # Index steps along x, y and z in a row of the neighbour table.
 _TABLE_STEPS = (9, 3, 1)
+# Keeps the released code's division by the sum of the weights of corners from a division by 0.
+_CORNER_EPSILON = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +26,8 @@ class PointsOnLevel:
         level: The M voxels.
         voxel_index: (N,) int64 row of the voxel that holds each point.
         num_points: (M,) int64 number of points in each voxel, at least 1.
-        corner_index: (N, 8) int64 rows of the voxels whose centres surround each point.
+        corner_index: (N, 8) int64 rows of the voxels whose centres (or lowest corners) surround
+            each point.
         corner_weight: (N, 8) float32 trilinear weights; 0 for empty voxels, each row sums to 1.
     """
 
@@ -42,14 +45,17 @@ class Voxels:
     Attributes:
         level: The finest level; coarser levels are built from it.
         point_to_voxel: (N,) int64 row in `coordinates` of the voxel of each point.
-        positions: (N, 3) float32 points, in units of the voxel size.
+        positions: (N, 3) float32 points, in units of the voxels and from their origin.
         voxel_size: Edge of a voxel of the finest level, metres.
+        weights: Where the features of a voxel lie when they are interpolated: at its "center", or
+            at its lowest "corner".
     """
 
     level: VoxelLevel
     point_to_voxel: Tensor
     positions: Tensor
     voxel_size: float
+    weights: str = "center"
     _points_on_level: dict[int, PointsOnLevel] = field(default_factory=dict, repr=False)
 
     @property
@@ -70,20 +76,46 @@ class Voxels:
                 level = level.downsampling.coarse
             if level.stride != stride:
                 raise ValueError(f"stride must be a power of 2, got {stride}")
-            self._points_on_level[stride] = _locate(self.positions, level, voxel_index)
+            self._points_on_level[stride] = _locate(
+                self.positions, level, voxel_index, self.weights
+            )
         return self._points_on_level[stride]
 
+    def first_points(self) -> Tensor:
+        """(M,) int64 index of the first point in each voxel."""
+        rows = torch.arange(len(self.point_to_voxel), device=self.point_to_voxel.device)
+        first = rows.new_full((len(self.level),), len(rows))
+        return first.scatter_reduce_(0, self.point_to_voxel, rows, "amin")
 
-def voxelize(points: Tensor, batch_index: Tensor, voxel_size: float) -> Voxels:
+    def as_points(self) -> Voxels:
+        """Make a point of every voxel, at its lowest corner: the voxels of these M points."""
+        rows = torch.arange(len(self.level), device=self.point_to_voxel.device)
+        corners = self.coordinates[:, 1:].float()
+        return Voxels(self.level, rows, corners, self.voxel_size, self.weights)
+
+
+def voxelize(
+    points: Tensor,
+    batch_index: Tensor,
+    voxel_size: float,
+    *,
+    coordinates: str = "cartesian",
+    origin: str = "sensor",
+    weights: str = "center",
+) -> Voxels:
     """Find the occupied voxels of a batch of point clouds.
 
     Args:
         points: (N, 3) float32, metres; N may be 0.
         batch_index: (N,) int64 index of the cloud of each point, 0 <= batch_index < 512.
         voxel_size: Edge of a voxel, metres.
+        coordinates: "cartesian" or "cylindrical", see `VoxelsConfig`.
+        origin: "sensor" or "minimum".
+        weights: See `Voxels`.
 
     Returns:
-        The voxels. A point at p lies in the voxel floor(p / voxel_size).
+        The voxels. A point at p lies in the voxel floor(p / voxel_size), less the lowest such
+        number of its cloud on each axis if the origin is the minimum.
 
     Raises:
         ValueError: If a shape is wrong, the voxel size is not positive, a coordinate is not finite
@@ -100,10 +132,26 @@ def voxelize(points: Tensor, batch_index: Tensor, voxel_size: float) -> Voxels:
     if not voxel_size > 0:
         raise ValueError(f"voxel_size must be positive metres, got {voxel_size}")
     positions = points.float() / voxel_size
+    if coordinates == "cylindrical":
+        azimuth_deg = torch.rad2deg(torch.atan2(points[:, 1], points[:, 0])).float()
+        distance = torch.linalg.vector_norm(positions[:, :2], dim=1)
+        positions = torch.stack([distance, azimuth_deg, positions[:, 2]], dim=1)
     _check_range(points, positions, batch_index, voxel_size)
-    coordinates = torch.cat([batch_index[:, None], positions.floor().long()], dim=1)
-    keys, point_to_voxel = torch.unique(packed_keys.pack(coordinates), return_inverse=True)
-    return Voxels(VoxelLevel(keys, 1), point_to_voxel, positions, voxel_size)
+    cells = positions.floor()
+    if origin == "minimum" and len(cells):
+        lowest = _lowest_of_clouds(cells, batch_index)
+        positions, cells = positions - lowest, cells - lowest
+        _check_range(points, positions, batch_index, voxel_size)
+    placed = torch.cat([batch_index[:, None], cells.long()], dim=1)
+    keys, point_to_voxel = torch.unique(packed_keys.pack(placed), return_inverse=True)
+    return Voxels(VoxelLevel(keys, 1), point_to_voxel, positions, voxel_size, weights)
+
+
+def _lowest_of_clouds(cells: Tensor, batch_index: Tensor) -> Tensor:
+    """(N, 3) cells -> (N, 3), for each point the least x, y and z of its cloud."""
+    lowest = cells.new_full((int(batch_index.max()) + 1, 3), torch.inf)
+    lowest.scatter_reduce_(0, batch_index[:, None].expand(-1, 3), cells, "amin")
+    return lowest.index_select(0, batch_index)
 
 
 def voxel_mean(point_features: Tensor, voxels: Voxels, stride: int = 1) -> SparseTensor:
@@ -137,8 +185,9 @@ def voxel_mean(point_features: Tensor, voxels: Voxels, stride: int = 1) -> Spars
 def devoxelize(tensor: SparseTensor, voxels: Voxels) -> Tensor:
     """Interpolate voxel features at the points.
 
-    The interpolation is trilinear between the eight surrounding voxel centres. Empty voxels are
-    left out, and the other weights are scaled to the sum 1. The voxel of the point is never empty.
+    The interpolation is trilinear between the eight surrounding voxel centres, or lowest corners if
+    the voxels say so. Empty voxels are left out, and the other weights are scaled to the sum 1. The
+    voxel of the point is never empty.
 
     Args:
         tensor: Features (M, F) on any level of `voxels`.
@@ -185,13 +234,19 @@ def _check_range(points: Tensor, positions: Tensor, batch_index: Tensor, voxel_s
         )
 
 
-def _locate(positions: Tensor, level: VoxelLevel, voxel_index: Tensor) -> PointsOnLevel:
+def _locate(
+    positions: Tensor, level: VoxelLevel, voxel_index: Tensor, weights: str
+) -> PointsOnLevel:
     own_coordinates = level.coordinates.index_select(0, voxel_index)[:, 1:]
-    from_center = positions / level.stride - own_coordinates - 0.5  # (N, 3) in [-0.5, 0.5)
-    # On each axis, the point lies between the centre of its voxel and the centre of the next voxel
-    # on its side, whose weight is |from_center|. The eight corners are all combinations.
-    far_weight = from_center.abs()
-    far_step = torch.where(from_center < 0, -1, 1) * voxel_index.new_tensor(_TABLE_STEPS)
+    from_corner = positions / level.stride - own_coordinates  # (N, 3) in [0, 1)
+    # On each axis, the point lies between its voxel and one of the next voxels, whose weight is
+    # the distance from the own one. The eight corners are all combinations.
+    if weights == "corner":
+        far_weight, side = from_corner, torch.ones_like(voxel_index)[:, None]
+    else:
+        from_center = from_corner - 0.5  # (N, 3) in [-0.5, 0.5)
+        far_weight, side = from_center.abs(), torch.where(from_center < 0, -1, 1)
+    far_step = side * voxel_index.new_tensor(_TABLE_STEPS)
     corner = voxel_index[:, None] * NUM_NEIGHBORS + CENTER_OFFSET  # (N, 1) in the neighbour table
     weight = torch.ones_like(far_weight[:, :1])
     for axis in range(3):
@@ -200,6 +255,7 @@ def _locate(positions: Tensor, level: VoxelLevel, voxel_index: Tensor) -> Points
         weight = torch.cat([weight * (1 - far), weight * far], dim=1)
     corner_index = level.neighbor_table.view(-1).index_select(0, corner.view(-1)).view(-1, 8)
     weight *= corner_index >= 0
-    weight /= weight.sum(dim=1, keepdim=True)
+    total = weight.sum(dim=1, keepdim=True)
+    weight /= total + _CORNER_EPSILON if weights == "corner" else total
     num_points = torch.bincount(voxel_index, minlength=len(level))
     return PointsOnLevel(level, voxel_index, num_points, corner_index.clamp_(min=0), weight)

@@ -15,7 +15,13 @@ from clip2scene_core.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from clip2scene_core.config.sections import NETWORK_NAMES, NetworkConfig
+from clip2scene_core.config.parser import build_config
+from clip2scene_core.config.sections import (
+    NETWORK_NAMES,
+    ConfigError,
+    NetworkConfig,
+    VoxelsConfig,
+)
 from clip2scene_core.network.spvcnn import SPVCNN
 from clip2scene_core.network.student import Student
 from clip2scene_core.sparse.voxelize import voxelize
@@ -145,3 +151,53 @@ def test_each_loss_has_a_linear_layer_of_its_own():
     assert semantic.shape == spatial.shape == (5, 4)
     assert student.semantic_head(features[:0]).shape == (0, 4)
     assert not torch.equal(semantic, spatial)
+
+
+def test_all_points_of_a_voxel_get_one_output_if_voxels_are_points() -> None:
+    torch.manual_seed(0)
+    voxels = VoxelsConfig(value="first", points="voxels")
+    student = Student(NetworkConfig(width=0.125, voxel_size_m=0.5, voxels=voxels), 4).eval()
+    points = torch.tensor([[0.1, 0.1, 0.1, 0.9], [0.4, 0.2, 0.3, 0.0], [2.1, 0.0, 0.0, 0.3]])
+    batch_index = torch.zeros(3, dtype=torch.int64)
+    with torch.inference_mode():
+        output = student.embed_semantics(points, batch_index)
+        points[1, 3] = 0.7  # not the first of its voxel
+        assert torch.equal(student.embed_semantics(points, batch_index), output)
+        points[0, 3] = 0.1
+        assert not torch.equal(student.embed_semantics(points, batch_index), output)
+        empty = student.embed_semantics(points[:0], batch_index[:0])
+    assert torch.equal(output[0], output[1])
+    assert not torch.equal(output[0], output[2])
+    assert empty.shape == (0, 4)
+
+
+def test_intensities_are_scaled_and_shifted_before_the_network() -> None:
+    torch.manual_seed(0)
+    plain = Student(NetworkConfig(width=0.125, voxel_size_m=0.5), 4).eval()
+    scaled = Student(
+        NetworkConfig(width=0.125, voxel_size_m=0.5, intensity_scale=2.0, intensity_offset=-0.25), 4
+    ).eval()
+    scaled.load_state_dict(plain.state_dict())
+    points = torch.from_numpy(street_points())
+    told = points.clone()
+    told[:, 3] = told[:, 3] * 2 - 0.25
+    with torch.inference_mode():
+        assert torch.equal(
+            scaled.embed_semantics(points, ONE_SWEEP), plain.embed_semantics(told, ONE_SWEEP)
+        )
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"intensity_scale": 0.0}, "intensity_scale must be positive"),
+        ({"voxels": {"origin": "middle"}}, "voxels.origin must be one of sensor, minimum"),
+        (
+            {"voxels": {"coordinates": "cylindrical"}, "features": ["offsets"]},
+            "cannot hold offsets",
+        ),
+    ],
+)
+def test_a_network_that_makes_no_sense_is_refused(values, message) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build_config(NetworkConfig(), values, "test")

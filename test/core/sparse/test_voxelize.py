@@ -124,3 +124,58 @@ def test_tensor_of_other_voxels_is_refused() -> None:
 def test_features_without_a_point_are_refused() -> None:
     with pytest.raises(ValueError, match="one row per point"):
         voxel_mean(torch.zeros(2, 2), one_cloud(torch.zeros(1, 3)))
+
+
+def test_a_grid_may_begin_at_the_lowest_voxel_of_each_cloud() -> None:
+    points = torch.tensor([[-3.5, 2.2, 9.0], [-2.5, 4.7, 9.9], [0.5, 0.5, 0.5], [2.5, 0.1, -7.0]])
+    voxels = voxelize(points, torch.tensor([0, 0, 3, 3]), 1.0, origin="minimum")
+    assert voxels.coordinates.tolist() == [[0, 0, 0, 0], [0, 1, 2, 0], [3, 0, 0, 7], [3, 2, 0, 0]]
+    # The first cloud begins in voxel -4, 2, 9.
+    torch.testing.assert_close(voxels.positions[1], torch.tensor([1.5, 2.7, 0.9]))
+    # From the sensor, -4 and -3 have one parent; so have 0 and 1.
+    assert len(voxels.points_on(2).level) == 4
+    empty = voxelize(points[:0], torch.zeros(0, dtype=torch.int64), 1.0, origin="minimum")
+    assert len(empty.level) == 0
+
+
+def test_the_origin_decides_which_voxels_make_a_coarser_one() -> None:
+    points = torch.tensor([[1.5, 0.5, 0.5], [2.5, 0.5, 0.5]])
+    batch_index = torch.zeros(2, dtype=torch.int64)
+    assert len(voxelize(points, batch_index, 1.0).points_on(2).level) == 2
+    lowest = voxelize(points, batch_index, 1.0, origin="minimum")
+    assert len(lowest.points_on(2).level) == 1
+
+
+def test_cylindrical_voxels_by_hand() -> None:
+    points = torch.tensor([[3.0, 4.0, -0.25], [-0.6, 0.0, 1.0], [0.0, -2.0, 0.0]])
+    batch_index = torch.zeros(3, dtype=torch.int64)
+    voxels = voxelize(points, batch_index, 0.5, coordinates="cylindrical")
+    # Distances of 5, 0.6 and 2 m at 53.13, 180 and -90 degrees.
+    expected = torch.tensor([[10.0, 53.1301, -0.5], [1.2, 180.0, 2.0], [4.0, -90.0, 0.0]])
+    torch.testing.assert_close(voxels.positions, expected, rtol=0, atol=1e-4)
+    found = voxels.coordinates[voxels.point_to_voxel, 1:].tolist()
+    assert found[:2] == [[10, 53, -1], [1, 180, 2]]
+
+
+def test_the_first_point_of_a_voxel() -> None:
+    points = torch.tensor([[5.5, 0.5, 0.5], [0.2, 0.5, 0.5], [5.1, 0.5, 0.5], [0.9, 0.5, 0.5]])
+    voxels = one_cloud(points)
+    assert voxels.first_points().tolist() == [1, 0]
+    assert one_cloud(points[:0]).first_points().tolist() == []
+
+
+def test_voxels_become_points_at_their_lowest_corners() -> None:
+    points = torch.tensor([[5.5, 0.5, -0.5], [0.2, 0.5, 0.5], [5.1, 0.5, -0.1]])
+    corners = one_cloud(points).as_points()
+    assert corners.positions.tolist() == [[0, 0, 0], [5, 0, -1]]
+    assert corners.point_to_voxel.tolist() == [0, 1]
+    assert corners.points_on(4).num_points.tolist() == [1, 1]
+
+
+def test_features_at_corners_are_interpolated_from_the_own_voxel_up() -> None:
+    points = torch.tensor([[0.25, 0.0, 0.0], [1.5, 0.0, 0.0], [-0.5, 0.0, 0.0]])
+    voxels = voxelize(points, torch.zeros(3, dtype=torch.int64), 1.0, weights="corner")
+    tensor = SparseTensor(voxels.level, torch.tensor([[100.0], [0.0], [8.0]]))  # at -1, 0, 1
+    # 3/4 of 0 and 1/4 of 8; nothing above 1; half of 100 and half of 0.
+    expected = torch.tensor([[2.0], [8.0], [50.0]])
+    torch.testing.assert_close(devoxelize(tensor, voxels), expected)
