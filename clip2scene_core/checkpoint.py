@@ -1,7 +1,8 @@
-"""Checkpoints of students and of fine-tuned networks: one safetensors file each.
+"""Checkpoints of students, trunks and fine-tuned networks: one safetensors file each.
 
 A file holds the weights and a description (classes, configuration, scenes of the training) as JSON.
-A student's file also holds the texts of its classes with their embeddings.
+A student's file also holds the texts of its classes with their embeddings. A trunk's file holds a
+network that was trained without words: only fine-tuning begins with it.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.config.finetune import FinetuneConfig
 from clip2scene_core.config.parser import build_config, config_to_dict
 from clip2scene_core.config.pretrain import PretrainConfig, config_from_dict
-from clip2scene_core.config.sections import ConfigError
+from clip2scene_core.config.sections import ConfigError, InputConfig, NetworkConfig
+from clip2scene_core.network.blocks import PointNetwork
 from clip2scene_core.network.classifier import Classifier
-from clip2scene_core.network.student import Student
+from clip2scene_core.network.student import Student, build_network
 from clip2scene_core.prompts.scoring import ScoreCalibration
 from clip2scene_core.prompts.vocabulary import Vocabulary, make_vocabulary
 
@@ -32,12 +34,32 @@ SMALL_STUDENT = Path(__file__).parent / "models" / "small_student.safetensors"
 """File of the student that ships with the package."""
 
 _STUDENT_FORMAT: Final = "clip2scene-student-1"
+_TRUNK_FORMAT: Final = "clip2scene-trunk-1"
 _CLASSIFIER_FORMAT: Final = "clip2scene-classifier-1"
 _TEXT_EMBEDDINGS = "text_embeddings"
 
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message names the file and the reason."""
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """A trained network without heads, for fine-tuning to begin with.
+
+    Attributes:
+        network: From points to features, in evaluation mode, on the CPU.
+        config: Its configuration.
+        input: What it was told of a cloud.
+        scene_tokens: Tokens of the scenes of its training, as far as they are known.
+        record: Facts about the run for people.
+    """
+
+    network: PointNetwork
+    config: NetworkConfig
+    input: InputConfig
+    scene_tokens: tuple[str, ...]
+    record: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -59,6 +81,14 @@ class Checkpoint:
     scene_tokens: tuple[str, ...]
     record: dict[str, Any]
     calibration: ScoreCalibration | None = None
+
+    @property
+    def trunk(self) -> Trunk:
+        """The student without its heads."""
+        config = self.config
+        return Trunk(
+            self.student.network, config.network, config.input, self.scene_tokens, self.record
+        )
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -95,6 +125,11 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     """
     path = SMALL_STUDENT if str(path) == "small" else Path(path)
     found = _read_format(path)
+    if found == _TRUNK_FORMAT:
+        raise CheckpointError(
+            f"{path}: a network that was trained without words labels nothing yet; "
+            f"'clip2scene finetune --from' begins with it"
+        )
     if found != _STUDENT_FORMAT:
         raise CheckpointError(
             f"{path}: not a clip2scene student (format {found!r}, "
@@ -120,6 +155,45 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     return Checkpoint(
         student.eval().requires_grad_(False), vocabulary, config, scene_tokens, record, calibration
     )
+
+
+def save_trunk(path: Path, trunk: Trunk) -> None:
+    """Write a trunk; the file appears only when it is complete.
+
+    Args:
+        path: File; its name ends in .safetensors.
+        trunk: The network.
+    """
+    tensors = {key: value.contiguous() for key, value in trunk.network.state_dict().items()}
+    description = {
+        "network": config_to_dict(trunk.config),
+        "input": config_to_dict(trunk.input),
+        "scene_tokens": trunk.scene_tokens,
+        "record": trunk.record,
+    }
+    _write_model(path, _TRUNK_FORMAT, tensors, description)
+
+
+def load_trunk(path: Path | str) -> Trunk:
+    """Read a trunk, or the trunk of a student; all weights must be there and fit.
+
+    Args:
+        path: A file, or "small" for the student that ships with the package.
+
+    Raises:
+        CheckpointError: As `load_checkpoint`.
+    """
+    if str(path) == "small" or _read_format(Path(path)) != _TRUNK_FORMAT:
+        return load_checkpoint(path).trunk
+    path = Path(path)
+    with _name_damage(path):
+        tensors, description = _read_model(path)
+        config = build_config(NetworkConfig(), description["network"], str(path))
+        told = build_config(InputConfig(), description["input"], str(path))
+        network = build_network(config)
+        network.load_state_dict(tensors)
+        scene_tokens, record = tuple(description["scene_tokens"]), description["record"]
+    return Trunk(network.eval().requires_grad_(False), config, told, scene_tokens, record)
 
 
 def untrained_checkpoint(checkpoint: Checkpoint, seed: int = 0) -> Checkpoint:

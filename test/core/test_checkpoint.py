@@ -12,8 +12,10 @@ from clip2scene_core.checkpoint import (
     FinetunedCheckpoint,
     load_checkpoint,
     load_finetuned,
+    load_trunk,
     save_checkpoint,
     save_finetuned,
+    save_trunk,
     untrained_checkpoint,
 )
 from clip2scene_core.prompts.scoring import ScoreCalibration
@@ -158,3 +160,41 @@ def test_a_key_of_a_former_version_is_an_error_that_says_the_new_one(
     load = load_checkpoint if kind == "student" else load_finetuned
     with pytest.raises(CheckpointError, match=r"'training\.optimiser'.*'training\.optimizer'"):
         load(path)
+
+
+def test_a_trunk_comes_back_whole(tmp_path, tiny_checkpoint):
+    path = tmp_path / "trunk.safetensors"
+    trunk = dataclasses.replace(tiny_checkpoint.trunk, record={"imported": {"file": "model.pt"}})
+    save_trunk(path, trunk)
+    loaded = load_trunk(path)
+    for key, value in tiny_checkpoint.student.network.state_dict().items():
+        assert torch.equal(loaded.network.state_dict()[key], value), key
+    assert (loaded.config, loaded.input) == (trunk.config, trunk.input)
+    assert (loaded.scene_tokens, loaded.record) == (("a", "b"), trunk.record)
+    assert not loaded.network.training
+    with pytest.raises(CheckpointError, match="labels nothing yet; 'clip2scene finetune --from'"):
+        load_checkpoint(path)
+    save_file({"stem.0.conv.weight": torch.zeros(1)}, path, safe_open(path, "pt").metadata())
+    with pytest.raises(CheckpointError, match="do not fit"):
+        load_trunk(path)
+
+
+def test_a_student_has_a_trunk(tmp_path, tiny_checkpoint):
+    path = tmp_path / "student.safetensors"
+    save_checkpoint(path, tiny_checkpoint)
+    loaded = load_trunk(path)
+    for key, value in tiny_checkpoint.student.network.state_dict().items():
+        assert torch.equal(loaded.network.state_dict()[key], value), key
+    assert load_trunk("small").config == load_checkpoint("small").config.network
+
+
+def test_a_file_of_a_version_without_kinds_of_voxels_means_todays(tmp_path, tiny_checkpoint):
+    path = tmp_path / "student.safetensors"
+    save_checkpoint(path, tiny_checkpoint)
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    description = json.loads(metadata["description"])
+    for key in ("voxels", "intensity_scale", "intensity_offset"):
+        del description["config"]["network"][key]
+    save_file(load_file(path), path, metadata | {"description": json.dumps(description)})
+    assert load_checkpoint(path).config == tiny_checkpoint.config

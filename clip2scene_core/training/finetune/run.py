@@ -12,9 +12,9 @@ import torch
 
 from clip2scene_core.checkpoint import (
     SMALL_STUDENT,
-    Checkpoint,
     FinetunedCheckpoint,
-    load_checkpoint,
+    Trunk,
+    load_trunk,
     save_finetuned,
 )
 from clip2scene_core.config.finetune import FinetuneConfig
@@ -32,18 +32,18 @@ from clip2scene_core.training.finetune.trainer import FinetuneStep, FinetuneTrai
 
 
 @dataclass(frozen=True)
-class PretrainedStudent:
-    """A pre-trained student, whose trunk fine-tuning begins with.
+class PretrainedTrunk:
+    """The trunk of a pre-trained student, or one without words, which fine-tuning begins with.
 
     Attributes:
         name: Path of the checkpoint or "small", as the user typed it.
         sha256: SHA-256 of the checkpoint file, in hexadecimal digits.
-        checkpoint: Content of the file.
+        trunk: Content of the file, without heads.
     """
 
     name: str
     sha256: str
-    checkpoint: Checkpoint
+    trunk: Trunk
 
 
 @dataclass(frozen=True)
@@ -61,26 +61,27 @@ class _Run:
     tokens: str
 
 
-def load_pretrained(weights: str) -> PretrainedStudent:
-    """Read a pre-trained student.
+def load_pretrained(weights: str) -> PretrainedTrunk:
+    """Read the trunk of a pre-trained student.
 
     Args:
-        weights: Path of a checkpoint of pre-training, or "small" for the one that ships.
+        weights: Path of a checkpoint of pre-training or of an imported one, or "small" for the one
+            that ships.
 
     Raises:
         CheckpointError: If the file cannot be used.
     """
-    checkpoint = load_checkpoint(weights)
+    trunk = load_trunk(weights)
     path = SMALL_STUDENT if weights == "small" else Path(weights)
-    return PretrainedStudent(weights, hashlib.sha256(path.read_bytes()).hexdigest(), checkpoint)
+    return PretrainedTrunk(weights, hashlib.sha256(path.read_bytes()).hexdigest(), trunk)
 
 
-def make_classifier(config: FinetuneConfig, start: Checkpoint | None) -> Classifier:
+def make_classifier(config: FinetuneConfig, start: Trunk | None) -> Classifier:
     """Make a classifier with its initial weights.
 
     Args:
         config: Network and seed.
-        start: Checkpoint with the trunk to copy; None makes a random trunk. The head is always
+        start: The trunk to copy; None makes a random trunk. The head is always
             random.
 
     Raises:
@@ -89,17 +90,17 @@ def make_classifier(config: FinetuneConfig, start: Checkpoint | None) -> Classif
     torch.manual_seed(config.training.seed)
     classifier = Classifier(config.network, len(NUSCENES_CLASSES))
     if start is not None:
-        if config.network != start.config.network:
+        if config.network != start.config:
             raise ValueError(
                 f"the configuration's network is {config.network}, but the student's is "
-                f"{start.config.network}; leave 'network' out of the configuration"
+                f"{start.config}; leave 'network' out of the configuration"
             )
-        if config.input != start.config.input:
+        if config.input != start.input:
             raise ValueError(
                 f"the configuration's input is {config.input}, but the student's is "
-                f"{start.config.input}; leave 'input' out of the configuration"
+                f"{start.input}; leave 'input' out of the configuration"
             )
-        classifier.network.load_state_dict(start.student.network.state_dict())
+        classifier.network.load_state_dict(start.network.state_dict())
     return classifier
 
 
@@ -107,7 +108,7 @@ def finetune(
     dataset: KeyframeDataset,
     config: FinetuneConfig,
     out: Path,
-    start: PretrainedStudent | None,
+    start: PretrainedTrunk | None,
     fabric: Fabric | None = None,
     num_workers: int = 0,
     save_every: int = 500,
@@ -144,7 +145,7 @@ def finetune(
     fabric = fabric or make_fabric(config)
     scenes = [dataset.scene_token(index) for index in range(len(dataset))]
     keyframes = choose_keyframes(config.labels, scenes)
-    classifier = make_classifier(config, start.checkpoint if start else None)
+    classifier = make_classifier(config, start.trunk if start else None)
     token_file = out.with_suffix(".tokens.txt")
     tokens = [dataset.token(index) for index in keyframes]
     tokens_sha256 = hash_tokens(tokens)
@@ -168,7 +169,7 @@ def finetune(
             "num_processes": fabric.world_size,
             "seconds": round(time.monotonic() - started),
         }
-        pretraining_scenes = start.checkpoint.scene_tokens if start else ()
+        pretraining_scenes = start.trunk.scene_tokens if start else ()
         seen = dict.fromkeys([*pretraining_scenes, *(scenes[index] for index in keyframes)])
         names = tuple(scene_class.name for scene_class in NUSCENES_CLASSES)
         trained = classifier.cpu().eval()

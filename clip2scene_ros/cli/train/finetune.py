@@ -14,7 +14,7 @@ from clip2scene_ros.cli.arguments import add_training_arguments, check_training_
 
 if TYPE_CHECKING:
     from clip2scene_core.config.finetune import FinetuneConfig
-    from clip2scene_core.training.finetune.run import PretrainedStudent
+    from clip2scene_core.training.finetune.run import PretrainedTrunk
     from clip2scene_core.training.finetune.trainer import FinetuneStep
 
 SUMMARY = "fine-tune a pre-trained student, or train from scratch, on a share of the 3D labels"
@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="start",
         default="small",
         metavar="CHECKPOINT",
-        help="student to begin with: a file of 'clip2scene pretrain', or small; scratch begins "
-        "with random weights",
+        help="student to begin with: a file of 'clip2scene pretrain' or 'import-checkpoint', or "
+        "small; scratch begins with random weights",
     )
     parser.add_argument("--percent", type=int, help="share of the labels: 1, 5, 10, 25 or 100")
     parser.add_argument(
@@ -101,15 +101,14 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"its keyframes: {arguments.out.with_suffix('.tokens.txt')}")
 
 
-def _resolve(arguments: argparse.Namespace, start: PretrainedStudent | None) -> FinetuneConfig:
+def _resolve(arguments: argparse.Namespace, start: PretrainedTrunk | None) -> FinetuneConfig:
     """Configuration: defaults with the student's network and input, the file, the arguments."""
     from clip2scene_core.config.finetune import FinetuneConfig
     from clip2scene_core.config.parser import override, read_config
 
     default = FinetuneConfig()
     if start is not None:
-        student = start.checkpoint.config
-        default = replace(default, network=student.network, input=student.input)
+        default = replace(default, network=start.trunk.config, input=start.trunk.input)
     config = read_config(arguments.config, default)
     assignments = list(arguments.set)
     if arguments.percent is not None:

@@ -80,13 +80,13 @@ def test_the_first_process_alone_writes(tmp_path, tiny_nuscenes, monkeypatch):
 
 
 def test_training_begins_with_the_students_trunk(tiny_checkpoint):
-    classifier = make_classifier(make_config(), tiny_checkpoint)
+    classifier = make_classifier(make_config(), tiny_checkpoint.trunk)
     for key, value in tiny_checkpoint.student.network.state_dict().items():
         assert torch.equal(classifier.network.state_dict()[key], value), key
     with pytest.raises(ValueError, match=r"the student's is NetworkConfig.*leave 'network' out"):
-        make_classifier(make_config("network.width=0.25"), tiny_checkpoint)
+        make_classifier(make_config("network.width=0.25"), tiny_checkpoint.trunk)
     with pytest.raises(ValueError, match=r"the student's is InputConfig.*leave 'input' out"):
-        make_classifier(make_config("input.level=true"), tiny_checkpoint)
+        make_classifier(make_config("input.level=true"), tiny_checkpoint.trunk)
 
 
 def test_labels_are_needed(tmp_path, tiny_nuscenes):
