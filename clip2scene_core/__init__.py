@@ -3,9 +3,9 @@
 In the order of the data: every module uses `sample` and `labels`. `datasets` and `geometry` give
 samples and pixel-point pairs, `teacher` and `prompts` give embeddings. `preprocessing` makes clouds
 of all sensors alike; `sparse`, `network` and `losses` make the student, `training` writes its
-`checkpoint`, `inference` and `mapping` use it to label. `evaluation`, `corruptions`, `bench` and
-`visualization` measure the labels; `world` renders synthetic data. All of them use `config`,
-`device`, `atomic_write` and `renamed`.
+`checkpoint`, or `official` makes it of a released one, `inference` and `mapping` use it to label.
+`evaluation`, `corruptions`, `bench` and `visualization` measure the labels; `world` renders
+synthetic data. All of them use `config`, `device`, `atomic_write` and `renamed`.
 
 Example:
     >>> import clip2scene_core

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from clip2scene_core import __version__
 from clip2scene_ros.cli.label import bag, demo, load, parameters, segment, view, words
 from clip2scene_ros.cli.measure import bench, calibrate, corrupt, evaluate, models
-from clip2scene_ros.cli.train import audit, clip, finetune, pretrain, world
+from clip2scene_ros.cli.train import audit, clip, finetune, import_checkpoint, pretrain, world
 
 _COMMANDS = {
     "demo": demo,
@@ -22,6 +22,7 @@ _COMMANDS = {
     "corrupt": corrupt,
     "clip": clip,
     "pretrain": pretrain,
+    "import-checkpoint": import_checkpoint,
     "finetune": finetune,
     "evaluate": evaluate,
     "calibrate": calibrate,

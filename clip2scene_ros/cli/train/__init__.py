@@ -1,4 +1,5 @@
 """Commands that make worlds and models, in the order of their use.
 
-`world`, `clip` (the teacher), `pretrain`, `audit` (compares its labels with 3D labels), `finetune`.
+`world`, `clip` (the teacher), `pretrain`, `audit` (compares its labels with 3D labels),
+`import_checkpoint` (in place of pre-training), `finetune`.
 """
