@@ -11,7 +11,7 @@ class ConfigError(ValueError):
 
 
 NETWORK_NAMES = ("spvcnn", "minkunet14", "minkunet18", "minkunet34")
-POINT_FEATURES = ("intensity", "height", "offsets")
+POINT_FEATURES = ("intensity", "height", "offsets", "position")
 INTENSITIES = ("raw", "rank", "none")
 
 
@@ -83,7 +83,7 @@ class NetworkConfig:
         voxel_size_m: Edge of a voxel, metres.
         features: Input features of a point. "intensity" is the only one in the paper and was best
             on synthetic scenes (docs/method.md); "height" is z over the sensor; "offsets" are from
-            the centre of the voxel.
+            the centre of the voxel; "position" is x, y, z in metres, as SPVNAS has it.
         intensity_scale: Factor on intensities, which are in [0, 1]; 255 for a network that was
             trained on nuScenes' own numbers.
         intensity_offset: Added to them after that.

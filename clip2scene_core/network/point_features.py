@@ -7,7 +7,7 @@ from torch import Tensor
 
 from clip2scene_core.sparse.voxelize import Voxels
 
-_NUM_COLUMNS = {"intensity": 1, "height": 1, "offsets": 3}
+_NUM_COLUMNS = {"intensity": 1, "height": 1, "offsets": 3, "position": 3}
 # Scales heights over the ground, and the depth of the ground under the sensor, to about 1.
 _HEIGHT_SCALE_M = 4.0
 
@@ -34,14 +34,15 @@ def describe_points(
         intensity_offset: Added to them after that.
 
     Returns:
-        (N, F) float32, each value about 1 unless intensities are scaled. "height": z over the
+        (N, F) float32, most values about 1. "height": z over the
         sensor, in units of 4 m. "offsets": x, y, z from the centre of the voxel of the point, in
-        units of the voxel's edge, in [-0.5, 0.5].
+        units of the voxel's edge, in [-0.5, 0.5]. "position": x, y, z in metres, as they are.
     """
     columns = {
         "intensity": points[:, 3:4] * intensity_scale + intensity_offset,
         "height": points[:, 2:3] / _HEIGHT_SCALE_M,
         "offsets": _offsets(points[:, :3], voxels.voxel_size),
+        "position": points[:, :3],
     }
     return torch.cat([columns[name] for name in features], dim=1)
 

@@ -57,7 +57,7 @@ def read_pickled(path: Path) -> PickledWeights:
         raise CheckpointError(
             f"{path}: not a file of weights alone ({_refused(error)}), so nothing of it was "
             f"loaded. If you trust whoever made it, save its weights again where its code is: "
-            f"torch.save({{'model_points': torch.load(path)['model_points']}}, 'weights.pt')"
+            f"torch.save(torch.load(path, weights_only=False)['model_points'], 'weights.pt')"
         ) from error
     except Exception as error:  # what a damaged file raises is not documented, and is many things
         reason = " ".join(str(error).split())[:200]

@@ -21,8 +21,8 @@ def network_of(weights: PickledWeights) -> NetworkConfig:
 
     Its width is read off the first convolution, MinkUNet's blocks off their names, the edge and
     the kind of the voxels off the settings in the file. What has no setting is what the released
-    code does: raw intensity of the first point of a voxel, and in SPVCNN voxels as points, corners,
-    and a grid at the lowest voxel.
+    code does: edges of 0.1 m, or 0.05 m for SPVNAS' networks, which know positions, too; the first
+    point of a voxel; and in SPVCNN voxels as points, corners, and a grid at the lowest voxel.
 
     Args:
         weights: From `read_pickled`.
@@ -52,15 +52,18 @@ def network_of(weights: PickledWeights) -> NetworkConfig:
             f"{weights.path}: trained without intensity (use_intensity: false), on ones; this "
             f"package has no such input"
         )
+    features = _features(weights, stem)
+    has_position = "position" in features
     is_kitti = str(settings.get("dataset", "nuscenes")).lower() == "kitti"
     return NetworkConfig(
         name=name,
         width=stem.shape[2] / _STEM_PLANES,
-        voxel_size_m=_voxel_size(weights, 0.1),
-        features=_features(weights, stem),
-        # nuScenes' intensities go to 255; on KITTI the code adds 1 to what is in [0, 1].
-        intensity_scale=1.0 if is_kitti else 255.0,
-        intensity_offset=1.0 if is_kitti else 0.0,
+        voxel_size_m=_voxel_size(weights, 0.05 if has_position else 0.1),
+        features=features,
+        # nuScenes' intensities go to 255; on KITTI, where they are in [0, 1], CLIP2Scene and SLidR
+        # add 1, and SPVNAS takes them as they are.
+        intensity_scale=1.0 if is_kitti or has_position else 255.0,
+        intensity_offset=1.0 if is_kitti and not has_position else 0.0,
         voxels=_voxels(name, settings),
     )
 
@@ -80,13 +83,14 @@ def _minkunet_name(weights: PickledWeights) -> str:
 
 
 def _features(weights: PickledWeights, stem: Tensor) -> tuple[str, ...]:
-    num_features = stem.shape[1]
-    if num_features != 1:
-        raise CheckpointError(
-            f"{weights.path}: its points have {num_features} features, such as colors; networks "
-            f"whose only one is intensity can be imported"
-        )
-    return ("intensity",)
+    if stem.shape[1] == 1:
+        return ("intensity",)
+    if stem.shape[1] == 4 and _SPVCNN_STEM in weights.state:
+        return ("position", "intensity")
+    raise CheckpointError(
+        f"{weights.path}: its points have {stem.shape[1]} features, such as colors; networks of "
+        f"intensity, and SPVNAS' of position and intensity, can be imported"
+    )
 
 
 def _voxel_size(weights: PickledWeights, default: float) -> float:

@@ -133,8 +133,10 @@ def voxelize(
         raise ValueError(f"voxel_size must be positive metres, got {voxel_size}")
     positions = points.float() / voxel_size
     if coordinates == "cylindrical":
-        azimuth_deg = torch.rad2deg(torch.atan2(points[:, 1], points[:, 0])).float()
-        distance = torch.linalg.vector_norm(positions[:, :2], dim=1)
+        # In SLidR's order: another one rounds points at a border to other voxels.
+        x, y = points[:, :2].float().unbind(dim=1)
+        distance = torch.sqrt(x**2 + y**2) / voxel_size
+        azimuth_deg = torch.atan2(y, x) * 180 / torch.pi
         positions = torch.stack([distance, azimuth_deg, positions[:, 2]], dim=1)
     _check_range(points, positions, batch_index, voxel_size)
     cells = positions.floor()

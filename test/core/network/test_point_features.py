@@ -29,6 +29,7 @@ def columns(*features: list[float] | list[list[float]]) -> Tensor:
         (("offsets",), columns(OFFSETS)),
         (("intensity", "height", "offsets"), columns([0.1, 0.3, 0.8], HEIGHTS, OFFSETS)),
         (("offsets", "intensity"), columns(OFFSETS, [0.1, 0.3, 0.8])),
+        (("position", "intensity"), POINTS),
     ],
     ids=lambda value: "+".join(value) if isinstance(value, tuple) else "",
 )

@@ -171,6 +171,18 @@ def test_all_points_of_a_voxel_get_one_output_if_voxels_are_points() -> None:
     assert empty.shape == (0, 4)
 
 
+def test_every_weight_learns_with_the_released_codes_voxels() -> None:
+    torch.manual_seed(0)
+    voxels = VoxelsConfig("cartesian", "minimum", "first", "voxels", "corner")
+    student = Student(NetworkConfig(width=0.125, voxel_size_m=0.5, voxels=voxels), 4)
+    points = torch.from_numpy(street_points())
+    semantic, spatial = student(points, ONE_SWEEP)
+    (semantic.square().sum() + spatial.square().sum()).backward()
+    for name, parameter in student.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().max() > 0, name
+
+
 def test_intensities_are_scaled_and_shifted_before_the_network() -> None:
     torch.manual_seed(0)
     plain = Student(NetworkConfig(width=0.125, voxel_size_m=0.5), 4).eval()

@@ -103,16 +103,21 @@ def test_texts_without_the_row_of_zeros_are_all_taken(tmp_path):
         import_checkpoint(write_pickled(tmp_path / "model.pt", state))
 
 
-@pytest.mark.parametrize("kind", ["slidr", "spvnas"])
+@pytest.mark.parametrize("kind", ["slidr", "spvcnn", "spvnas"])
 def test_a_network_without_words_is_a_trunk(tmp_path, kind):
     if kind == "slidr":
         path = write_pickled(tmp_path / "slidr.pt", slidr_state())
         voxels = VoxelsConfig("cylindrical", value="first")
         expected = NetworkConfig("minkunet34", 0.125, intensity_scale=255.0, voxels=voxels)
     else:
-        path = write_pickled(tmp_path / "spvnas.pt", spvcnn_trunk())
+        num_features = 4 if kind == "spvnas" else 1
+        path = write_pickled(tmp_path / "spvcnn.pt", spvcnn_trunk(in_features=num_features))
         voxels = VoxelsConfig("cartesian", "minimum", "first", "voxels", "corner")
         expected = NetworkConfig("spvcnn", 0.125, intensity_scale=255.0, voxels=voxels)
+        if kind == "spvnas":
+            expected = NetworkConfig(
+                "spvcnn", 0.125, 0.05, ("position", "intensity"), voxels=voxels
+            )
     imported = import_checkpoint(path)
     assert isinstance(imported.result, Trunk)
     assert imported.result.config == expected

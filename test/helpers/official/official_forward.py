@@ -126,7 +126,7 @@ def quantize(
     xyz = points[:, :3] / np.float32(voxel_size)
     if cylindrical:
         x, y = points[:, 0], points[:, 1]
-        azimuth = np.arctan2(y, x) * np.float32(180 / np.pi)
+        azimuth = np.arctan2(y, x) * np.float32(180) / np.float32(np.pi)
         xyz = np.stack([np.sqrt(x**2 + y**2) / np.float32(voxel_size), azimuth, xyz[:, 2]], axis=1)
     cells = np.floor(xyz).astype(int)
     if from_minimum:
