@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
 
-from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
-from clip2scene_core.datasets.nuscenes_tables import SceneRecord
+from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset, SceneRecord
+from clip2scene_core.labels import SemanticClass
 from clip2scene_core.sample import DatasetError, Sample
 
 
@@ -19,7 +19,8 @@ class JoinedDataset:
         datasets: At least one data set.
 
     Raises:
-        DatasetError: If a scene is in two of them, or only some have labels.
+        DatasetError: If a scene is in two of them, only some have labels, or the labels are of
+            different classes.
         ValueError: If there is none.
     """
 
@@ -28,6 +29,11 @@ class JoinedDataset:
             raise ValueError("a joined data set needs at least one data set, got none")
         if len({dataset.with_labels for dataset in datasets}) > 1:
             raise DatasetError("open all joined data sets with labels, or none of them")
+        tables = [dataset.classes for dataset in datasets]
+        if datasets[0].with_labels and any(table != tables[0] for table in tables):
+            raise DatasetError(
+                "the joined data sets have labels of different classes; open them without labels"
+            )
         self._datasets = tuple(datasets)
         self._starts = [0, *accumulate(len(dataset) for dataset in datasets)]
         counts = Counter(scene.token for scene in self.scenes)
@@ -37,6 +43,12 @@ class JoinedDataset:
                 f"{len(set(twice))} scenes are in two data sets, the first is {twice[0]}; "
                 f"name every data set once"
             )
+
+    @property
+    def classes(self) -> tuple[SemanticClass, ...]:
+        """The classes of all data sets; () if they have different ones, and thus no labels."""
+        tables = [dataset.classes for dataset in self._datasets]
+        return tables[0] if all(table == tables[0] for table in tables) else ()
 
     @property
     def scenes(self) -> tuple[SceneRecord, ...]:
@@ -57,7 +69,7 @@ class JoinedDataset:
         return dataset[own]
 
     def load(self, index: int, previous: Sequence[int]) -> Sample:
-        """Load one keyframe and chosen sweeps before it, see `NuScenesDataset.load`."""
+        """Load one keyframe and chosen sweeps before it, see `KeyframeDataset.load`."""
         dataset, own = self._find(index)
         return dataset.load(own, previous)
 

@@ -1,16 +1,37 @@
-"""The interface of a data set for training: keyframes as samples, scene by scene."""
+"""The interface of a data set: keyframes as samples, scene by scene, and the classes of labels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from clip2scene_core.datasets.nuscenes_tables import SceneRecord
+from clip2scene_core.labels import SemanticClass
 from clip2scene_core.sample import Sample
 
 
-class KeyframeDataset(Protocol):
-    """Keyframes in a fixed order; `NuScenesDataset` and `JoinedDataset` have this interface."""
+@dataclass(frozen=True)
+class SceneRecord:
+    """One recorded sequence.
+
+    Attributes:
+        token: Identifier of the scene in the data set.
+        name: Name of the scene, for example "scene-0061".
+        num_keyframes: Number of its keyframes.
+    """
+
+    token: str
+    name: str
+    num_keyframes: int
+
+
+class LabelledDataset(Protocol):
+    """What an evaluation needs of a data set; every `KeyframeDataset` has it."""
+
+    @property
+    def classes(self) -> tuple[SemanticClass, ...]:
+        """The classes of the data set's labels; the index of a class is its label."""
+        ...
 
     @property
     def scenes(self) -> tuple[SceneRecord, ...]:
@@ -28,8 +49,22 @@ class KeyframeDataset(Protocol):
         """Load one keyframe with the sweeps that the data set was opened for."""
         ...
 
+
+class KeyframeDataset(LabelledDataset, Protocol):
+    """Keyframes in a fixed order, with or without labels.
+
+    `NuScenesDataset` and `JoinedDataset` have this interface. Pre-training, fine-tuning, evaluation
+    and audit take it.
+    """
+
     def load(self, index: int, previous: Sequence[int]) -> Sample:
-        """Load one keyframe and chosen sweeps before it, see `NuScenesDataset.load`."""
+        """Load one keyframe and chosen sweeps before it.
+
+        Args:
+            index: Index of the keyframe.
+            previous: Numbers of the sweeps, ascending; 1 is the sweep just before the keyframe.
+                Sweeps before the start of the scene are left out.
+        """
         ...
 
     def token(self, index: int) -> str:

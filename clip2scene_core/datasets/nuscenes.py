@@ -14,13 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clip2scene_core.datasets.nuscenes_tables import (
-    LIDAR_CHANNEL,
-    NuScenesTables,
-    SceneRecord,
-    SensorRecord,
-)
-from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES, nuscenes_label_map
+from clip2scene_core.datasets.keyframe_dataset import SceneRecord
+from clip2scene_core.datasets.nuscenes_tables import LIDAR_CHANNEL, NuScenesTables, SensorRecord
+from clip2scene_core.labels import NUSCENES_CLASSES, NUSCENES_RAW_CATEGORIES, nuscenes_label_map
 from clip2scene_core.sample import CameraView, DatasetError, Sample, Sweep
 
 _POINT_BYTES = 20
@@ -41,12 +37,15 @@ class NuScenesDataset:
         with_images: Whether samples have camera views.
 
     Attributes:
+        classes: The 16 classes; the index of a class is its label.
         scenes: The open scenes.
         with_labels: Whether keyframes have labels.
 
     Raises:
         DatasetError: If the tables are incomplete, or a scene or the version is unknown.
     """
+
+    classes = NUSCENES_CLASSES
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.datasets.keyframe_dataset import SceneRecord
 from clip2scene_core.geometry.se3 import matrix_from_quaternion
 from clip2scene_core.sample import DatasetError
 
@@ -27,21 +28,6 @@ CAMERA_CHANNELS: Final = (
 """The cameras clockwise from the front, seen from above."""
 
 _Row = TypeVar("_Row")
-
-
-@dataclass(frozen=True)
-class SceneRecord:
-    """One recorded sequence.
-
-    Attributes:
-        token: Identifier of the scene in the data set.
-        name: Name of the scene, for example "scene-0061".
-        num_keyframes: Number of its keyframes in the tables.
-    """
-
-    token: str
-    name: str
-    num_keyframes: int
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from clip2scene_core.evaluation.class_names import NO_CLASS, class_of_label
 from clip2scene_core.evaluation.compare import (
     DEFAULT_RANGE_EDGES_M,
     EvaluationError,
-    LabelledDataset,
     Prediction,
     evaluate,
     evaluate_together,
@@ -25,7 +24,6 @@ __all__ = [
     "Calibration",
     "ConfusionMatrix",
     "EvaluationError",
-    "LabelledDataset",
     "Prediction",
     "RangeBin",
     "Report",

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2scene_core.datasets import Sample, SceneRecord
+from clip2scene_core.datasets import LabelledDataset, Sample
 from clip2scene_core.evaluation.calibration import Calibration
 from clip2scene_core.evaluation.confusion import ConfusionMatrix
 from clip2scene_core.evaluation.report import RangeBin, Report
 from clip2scene_core.geometry.projection import pair_pixels_with_points
-from clip2scene_core.labels import NUSCENES_CLASSES
 
 DEFAULT_RANGE_EDGES_M: Final = (10.0, 20.0, 30.0, 50.0)
 """Distances from the LiDAR between the range bins, metres."""
@@ -23,24 +22,6 @@ DEFAULT_RANGE_EDGES_M: Final = (10.0, 20.0, 30.0, 50.0)
 
 class EvaluationError(ValueError):
     """A data set that cannot or must not be used for evaluation."""
-
-
-class LabelledDataset(Protocol):
-    """The interface of a data set for evaluation; NuScenesDataset has it."""
-
-    @property
-    def with_labels(self) -> bool:
-        """Whether keyframes have labels."""
-        ...
-
-    @property
-    def scenes(self) -> tuple[SceneRecord, ...]:
-        """The open scenes."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Sample: ...
 
 
 @dataclass(frozen=True)
@@ -63,7 +44,7 @@ def evaluate(
     trained_on_scene_tokens: Collection[str] = (),
     range_edges_m: Sequence[float] = DEFAULT_RANGE_EDGES_M,
 ) -> Report:
-    """Compare predictions with the labels of every keyframe, over the 16 nuScenes classes.
+    """Compare predictions with the labels of every keyframe, over the classes of the data set.
 
     Every point counts once. Points whose ground truth is IGNORE_LABEL do not count.
 
@@ -127,7 +108,7 @@ def evaluate_together(
             report = reports.setdefault(name, _empty_report(dataset, edges_m))
             for counted in (report, report.scenes[sample.scene_token]):
                 _count(counted, ground_truth, prediction, places)
-            alone = ConfusionMatrix(len(NUSCENES_CLASSES))
+            alone = ConfusionMatrix(len(dataset.classes))
             alone.add(ground_truth, prediction.labels)
             report.keyframe_accuracies.append(alone.accuracy())
         if progress is not None:
@@ -175,7 +156,7 @@ def _count(
 
 def _empty_report(dataset: LabelledDataset, edges_m: tuple[float, ...]) -> Report:
     def confusion() -> ConfusionMatrix:
-        return ConfusionMatrix(len(NUSCENES_CLASSES))
+        return ConfusionMatrix(len(dataset.classes))
 
     def report(num_keyframes: int) -> Report:
         limits_m = (0.0, *edges_m, float("inf"))

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from clip2scene_core.datasets import NuScenesDataset, Sample
+from clip2scene_core.datasets import LabelledDataset, Sample
 from clip2scene_core.evaluation import Prediction, Report
-from clip2scene_core.labels import NUSCENES_CLASSES
-from clip2scene_core.prompts.vocabulary import make_vocabulary
+from clip2scene_core.labels import SemanticClass
+from clip2scene_core.prompts.vocabulary import Vocabulary, make_vocabulary
 from clip2scene_core.visualization.charts import draw_bars, draw_confusion, draw_reliability
 from clip2scene_core.visualization.clouds import place_side_by_side
 from clip2scene_core.visualization.error_maps import choose_keyframes, draw_errors
 
-_NAMES = [scene_class.name for scene_class in NUSCENES_CLASSES]
-
 
 def write_json(
-    folder: Path, setting: Mapping[str, Any], reports: Mapping[str, Report], absent: str
+    folder: Path,
+    setting: Mapping[str, Any],
+    names: Sequence[str],
+    reports: Mapping[str, Report],
+    absent: str,
 ) -> Path:
     """Write all numbers to evaluation.json.
 
     Args:
         folder: Folder of the file.
         setting: Settings of the evaluation, for the start of the file.
+        names: C names of the classes.
         reports: Reports by mode.
         absent: See `ConfusionMatrix.mean_iou`.
 
@@ -37,19 +40,22 @@ def write_json(
     content = {
         **setting,
         "absent": absent,
-        "classes": _NAMES,
-        "modes": {mode: report.to_dict(_NAMES, absent) for mode, report in reports.items()},
+        "classes": list(names),
+        "modes": {mode: report.to_dict(names, absent) for mode, report in reports.items()},
     }
     path = folder / "evaluation.json"
     path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return path
 
 
-def draw_charts(folder: Path, reports: Mapping[str, Report], absent: str) -> list[Path]:
+def draw_charts(
+    folder: Path, names: Sequence[str], reports: Mapping[str, Report], absent: str
+) -> list[Path]:
     """Draw IoU by class and by part of the points, calibration, and confusion matrices.
 
     Args:
         folder: Folder of the PNG files.
+        names: C names of the classes.
         reports: Reports by mode, of the same points.
         absent: See `ConfusionMatrix.mean_iou`.
 
@@ -67,21 +73,21 @@ def draw_charts(folder: Path, reports: Mapping[str, Report], absent: str) -> lis
     titles = [title for title, _ in next(iter(reports.values())).parts()]
     diagrams = [draw_reliability(mode, report.calibration) for mode, report in reports.items()]
     pictures = {
-        "iou_by_class.png": draw_bars("IoU [%]", [*_NAMES, "mean"], of_classes),
+        "iou_by_class.png": draw_bars("IoU [%]", [*names, "mean"], of_classes),
         "iou_by_part.png": draw_bars("mean IoU [%] of points", titles, of_parts),
         "calibration.png": place_side_by_side(diagrams),
     }
     for mode, report in reports.items():
         title = f"{mode}: what the points of each class (rows) were taken for, in percent"
-        pictures[f"confusion_{mode}.png"] = draw_confusion(title, report.confusion, _NAMES)
-    for name, picture in pictures.items():
-        picture.save(folder / name)
-    return [folder / name for name in pictures]
+        pictures[f"confusion_{mode}.png"] = draw_confusion(title, report.confusion, names)
+    for file, picture in pictures.items():
+        picture.save(folder / file)
+    return [folder / file for file in pictures]
 
 
 def draw_keyframes(
     folder: Path,
-    dataset: NuScenesDataset,
+    dataset: LabelledDataset,
     reports: Mapping[str, Report],
     labellers: Mapping[str, Callable[[Sample], Prediction]],
 ) -> list[Path]:
@@ -96,8 +102,7 @@ def draw_keyframes(
     Returns:
         Paths of the files.
     """
-    prompts = [scene_class.prompt for scene_class in NUSCENES_CLASSES]
-    classes = make_vocabulary(prompts, torch.zeros(len(prompts), 0), _NAMES)
+    classes = _vocabulary_of(dataset.classes)
     paths = []
     first = next(iter(reports.values()))
     for name, index in choose_keyframes(first.keyframe_accuracies).items():
@@ -107,3 +112,12 @@ def draw_keyframes(
         draw_errors(sample.keyframe, predictions, classes).save(path)
         paths.append(path)
     return paths
+
+
+def _vocabulary_of(classes: Sequence[SemanticClass]) -> Vocabulary:
+    return make_vocabulary(
+        [one.prompt for one in classes],
+        torch.zeros(len(classes), 0),
+        [one.name for one in classes],
+        palette=[part for one in classes for part in one.color],
+    )

@@ -27,6 +27,7 @@ class SomeKeyframes:
         corruption: Corruption of the keyframes; None leaves them as they are.
 
     Attributes:
+        classes: The classes of the labels.
         scenes: Up to MAX_SCENES scenes, each with one keyframe.
         with_labels: True if the data set was opened with labels.
     """
@@ -37,7 +38,7 @@ class SomeKeyframes:
         step = math.ceil(len(dataset.scenes) / MAX_SCENES)
         chosen = range(0, len(dataset.scenes), step)
         self.scenes = tuple(replace(dataset.scenes[k], num_keyframes=1) for k in chosen)
-        self.with_labels = dataset.with_labels
+        self.classes, self.with_labels = dataset.classes, dataset.with_labels
         self._dataset = dataset
         self._corruption = corruption
         self._indices = [int(first[k]) + num_keyframes[k] // 2 for k in chosen]

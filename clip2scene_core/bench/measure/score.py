@@ -25,9 +25,8 @@ from clip2scene_core.checkpoint import (
     untrained_checkpoint,
 )
 from clip2scene_core.config.pretrain import PretrainConfig
-from clip2scene_core.datasets import Sample
+from clip2scene_core.datasets import LabelledDataset, Sample
 from clip2scene_core.evaluation import (
-    LabelledDataset,
     Prediction,
     class_of_label,
     evaluate_together,

@@ -62,6 +62,7 @@ class ChangedKeyframes:
         change: What is other about the sensor.
 
     Attributes:
+        classes: The classes of the labels.
         scenes: The scenes, each with one keyframe.
         with_labels: True if the data set was opened with labels.
     """
@@ -73,7 +74,7 @@ class ChangedKeyframes:
             int(start) + count // 2 for start, count in zip(first, num_keyframes, strict=True)
         ]
         self.scenes = tuple(replace(scene, num_keyframes=1) for scene in dataset.scenes)
-        self.with_labels = dataset.with_labels
+        self.classes, self.with_labels = dataset.classes, dataset.with_labels
         self._dataset, self._change = dataset, change
 
     def __len__(self) -> int:

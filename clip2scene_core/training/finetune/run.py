@@ -76,19 +76,22 @@ def load_pretrained(weights: str) -> PretrainedTrunk:
     return PretrainedTrunk(weights, hashlib.sha256(path.read_bytes()).hexdigest(), trunk)
 
 
-def make_classifier(config: FinetuneConfig, start: Trunk | None) -> Classifier:
+def make_classifier(
+    config: FinetuneConfig, start: Trunk | None, num_classes: int = len(NUSCENES_CLASSES)
+) -> Classifier:
     """Make a classifier with its initial weights.
 
     Args:
         config: Network and seed.
         start: The trunk to copy; None makes a random trunk. The head is always
             random.
+        num_classes: Number of classes.
 
     Raises:
         ValueError: If the configuration describes another network or input than the student's.
     """
     torch.manual_seed(config.training.seed)
-    classifier = Classifier(config.network, len(NUSCENES_CLASSES))
+    classifier = Classifier(config.network, num_classes)
     if start is not None:
         if config.network != start.config:
             raise ValueError(
@@ -145,7 +148,7 @@ def finetune(
     fabric = fabric or make_fabric(config)
     scenes = [dataset.scene_token(index) for index in range(len(dataset))]
     keyframes = choose_keyframes(config.labels, scenes)
-    classifier = make_classifier(config, start.trunk if start else None)
+    classifier = make_classifier(config, start.trunk if start else None, len(dataset.classes))
     token_file = out.with_suffix(".tokens.txt")
     tokens = [dataset.token(index) for index in keyframes]
     tokens_sha256 = hash_tokens(tokens)
@@ -171,7 +174,7 @@ def finetune(
         }
         pretraining_scenes = start.trunk.scene_tokens if start else ()
         seen = dict.fromkeys([*pretraining_scenes, *(scenes[index] for index in keyframes)])
-        names = tuple(scene_class.name for scene_class in NUSCENES_CLASSES)
+        names = tuple(scene_class.name for scene_class in dataset.classes)
         trained = classifier.cpu().eval()
         save_finetuned(out, FinetunedCheckpoint(trained, names, config, tuple(seen), record))
         training_checkpoint.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clip2scene_core.config.augmentation import AugmentationConfig
 from clip2scene_core.config.pretrain import PretrainConfig
-from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.evaluation import Prediction, Report, class_of_label, evaluate_together
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.sample import Sample
@@ -23,8 +23,8 @@ from clip2scene_core.training.pretrain.pseudo_labels import teacher_pseudo_label
 
 
 def audit_labels(
-    labelled: NuScenesDataset,
-    unlabelled: NuScenesDataset,
+    labelled: KeyframeDataset,
+    unlabelled: KeyframeDataset,
     config: PretrainConfig,
     folder: Path,
     report_teacher: Callable[[int, int], None] = lambda done, total: None,
@@ -46,6 +46,7 @@ def audit_labels(
 
     Raises:
         EvaluationError: If `labelled` is empty or has no labels.
+        ValueError: If the configuration's classes are not the data set's.
     """
     config = replace(
         config,
@@ -54,7 +55,8 @@ def audit_labels(
         losses=replace(config.losses, class_balance=False, contrastive="none"),
     )
     data = prepare_distillation(unlabelled, config, folder, make_fabric(config), report_teacher)
-    class_of_text = class_of_label(data.vocabulary.names)[data.vocabulary.label_of_text.numpy()]
+    classes = class_of_label(data.vocabulary.names, labelled.classes)
+    class_of_text = classes[data.vocabulary.label_of_text.numpy()]
     index_of = {unlabelled.token(index): index for index in range(len(unlabelled))}
 
     def predict(sample: Sample) -> dict[str, Prediction]:

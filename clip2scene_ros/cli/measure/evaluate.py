@@ -278,9 +278,10 @@ def _write_report(
         "key_smoothing": not arguments.no_key_smoothing,
         "prompt_denoising": arguments.prompt_denoising,
     }
+    names = [c.name for c in dataset.classes]
     arguments.report.mkdir(parents=True, exist_ok=True)
-    paths = [write_json(arguments.report, setting, reports, arguments.absent)]
-    paths += draw_charts(arguments.report, reports, arguments.absent)
+    paths = [write_json(arguments.report, setting, names, reports, arguments.absent)]
+    paths += draw_charts(arguments.report, names, reports, arguments.absent)
     paths += draw_keyframes(arguments.report, dataset, reports, labellers)
     print()
     for path in paths:

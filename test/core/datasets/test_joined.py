@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from clip2scene_core.datasets import DatasetError, JoinedDataset, NuScenesDataset
+from clip2scene_core.labels import NUSCENES_CLASSES
 
 
 def test_keyframes_follow_each_other(tiny_nuscenes, other_nuscenes):
@@ -41,3 +42,18 @@ def test_labels_are_in_all_or_none(tiny_nuscenes, other_nuscenes):
         JoinedDataset(mixed)
     with pytest.raises(ValueError, match="at least one data set"):
         JoinedDataset([])
+
+
+def test_classes_are_those_of_all_data_sets(tiny_nuscenes, other_nuscenes):
+    class OtherClasses(NuScenesDataset):
+        classes = NUSCENES_CLASSES[:2]
+
+    parts = [NuScenesDataset(tiny_nuscenes), NuScenesDataset(other_nuscenes)]
+    assert JoinedDataset(parts).classes == NUSCENES_CLASSES
+    assert JoinedDataset([parts[0], OtherClasses(other_nuscenes)]).classes == ()
+    labelled = [
+        NuScenesDataset(tiny_nuscenes, with_labels=True),
+        OtherClasses(other_nuscenes, with_labels=True),
+    ]
+    with pytest.raises(DatasetError, match="labels of different classes"):
+        JoinedDataset(labelled)

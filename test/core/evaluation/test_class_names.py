@@ -4,7 +4,7 @@ import pytest
 from checkout import CONFIGS
 
 from clip2scene_core.evaluation import NO_CLASS, class_of_label
-from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
+from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES, SemanticClass
 from clip2scene_core.prompts.prompt_set import load_prompt_set
 
 NAMES = [scene_class.name for scene_class in NUSCENES_CLASSES]
@@ -41,3 +41,10 @@ def test_the_shipped_files_hold_the_classes_of_their_data_sets():
     assert sum(len(texts) for texts in cityscapes.values()) == 19
     assert kitti["manmade"] == ("building", "fence", "pole", "traffic sign")
     assert cityscapes[NO_CLASS] == ("sky", "train")
+
+
+def test_a_data_set_brings_its_own_classes():
+    classes = (SemanticClass("tram", "tram", (1, 2, 3)), SemanticClass("car", "car", (4, 5, 6)))
+    assert class_of_label(["car", "tram"], classes)[:2].tolist() == [1, 0]
+    with pytest.raises(ValueError, match=r"'bus', .* the data set's 2 classes"):
+        class_of_label(["bus"], classes)

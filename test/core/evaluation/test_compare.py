@@ -156,3 +156,12 @@ def test_range_edges_that_do_not_ascend_are_refused(tiny_nuscenes, edges):
     dataset = NuScenesDataset(tiny_nuscenes, with_labels=True)
     with pytest.raises(ValueError, match="range edges must be metres above 0 in ascending order"):
         evaluate(lambda sample: Prediction(TRUTH), dataset, range_edges_m=edges)
+
+
+def test_the_classes_are_the_data_set_s(tiny_nuscenes):
+    class TwoMoreClasses(NuScenesDataset):
+        classes = (*NUSCENES_CLASSES, *NUSCENES_CLASSES[:2])
+
+    report = evaluate(right, TwoMoreClasses(tiny_nuscenes, with_labels=True))
+    assert report.confusion.counts.shape[0] == 18
+    assert report.scenes["scene-a"].confusion.counts.shape[0] == 18

@@ -59,7 +59,7 @@ class PairedSample:
 def choose_sweeps(
     dataset: KeyframeDataset, index: int, config: PretrainConfig, generator: np.random.Generator
 ) -> list[int]:
-    """Choose sweeps before a keyframe: 1 is the sweep just before it, see `NuScenesDataset.load`.
+    """Choose sweeps before a keyframe: 1 is the sweep just before it, see `KeyframeDataset.load`.
 
     Returns:
         Numbers of sweeps, ascending. There are fewer than the config asks for near the start of a
