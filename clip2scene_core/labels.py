@@ -1,4 +1,7 @@
-"""Class tables: the 16 nuScenes classes, their prompts and colours, and the raw label map."""
+"""Class tables of the data sets: names, prompts, colors, and the maps of raw labels.
+
+nuScenes has 16 classes, SemanticKITTI 19.
+"""
 
 from __future__ import annotations
 
@@ -101,4 +104,68 @@ def nuscenes_label_map() -> NDArray[np.uint8]:
     label_map = np.full(256, IGNORE_LABEL, dtype=np.uint8)
     for raw, label in _RAW_TO_CLASS.items():
         label_map[raw] = label
+    return label_map
+
+
+SEMANTIC_KITTI_CLASSES: Final = (
+    SemanticClass("car", "car", (100, 150, 245)),
+    SemanticClass("bicycle", "bicycle", (100, 230, 245)),
+    SemanticClass("motorcycle", "motorcycle", (30, 60, 150)),
+    SemanticClass("truck", "truck", (80, 30, 180)),
+    SemanticClass("other vehicle", "bus", (0, 0, 255)),
+    SemanticClass("person", "person", (255, 30, 30)),
+    SemanticClass("bicyclist", "bicyclist", (255, 40, 200)),
+    SemanticClass("motorcyclist", "motorcyclist", (150, 30, 90)),
+    SemanticClass("road", "road", (255, 0, 255)),
+    SemanticClass("parking", "parking lot", (255, 150, 255)),
+    SemanticClass("sidewalk", "sidewalk", (75, 0, 75)),
+    SemanticClass("other ground", "traffic island", (175, 0, 75)),
+    SemanticClass("building", "building", (255, 200, 0)),
+    SemanticClass("fence", "fence", (255, 120, 50)),
+    SemanticClass("vegetation", "tree", (0, 175, 0)),
+    SemanticClass("trunk", "tree trunk", (135, 60, 0)),
+    SemanticClass("terrain", "grass", (150, 240, 80)),
+    SemanticClass("pole", "pole", (255, 240, 150)),
+    SemanticClass("traffic sign", "traffic sign", (255, 0, 0)),
+)
+"""The 19 classes of SemanticKITTI; the index of a class is its label."""
+
+SEMANTIC_KITTI_RAW_LABELS: Final = {
+    "car": (10, 252),
+    "bicycle": (11,),
+    "motorcycle": (15,),
+    "truck": (18, 258),
+    "other vehicle": (20, 13, 16, 256, 257, 259),
+    "person": (30, 254),
+    "bicyclist": (31, 253),
+    "motorcyclist": (32, 255),
+    "road": (40, 60),
+    "parking": (44,),
+    "sidewalk": (48,),
+    "other ground": (49,),
+    "building": (50,),
+    "fence": (51,),
+    "vegetation": (70,),
+    "trunk": (71,),
+    "terrain": (72,),
+    "pole": (80,),
+    "traffic sign": (81,),
+}
+"""Raw labels of each class; moving objects (252 to 259) fall into the class of standing ones.
+
+The first one of a class is what predictions are written as.
+"""
+
+_SEMANTIC_KITTI_WITHOUT_CLASS: Final = (0, 1, 52, 99)
+"""Raw labels of no class: unlabelled, outliers, other structures, other objects."""
+
+
+def semantic_kitti_label_map() -> dict[int, int]:
+    """Map each raw label of SemanticKITTI to its class, IGNORE_LABEL if it has none.
+
+    A raw label is the lower half of the 32 bits in the file; the upper half counts instances.
+    """
+    label_map = dict.fromkeys(_SEMANTIC_KITTI_WITHOUT_CLASS, IGNORE_LABEL)
+    for label, one in enumerate(SEMANTIC_KITTI_CLASSES):
+        label_map |= dict.fromkeys(SEMANTIC_KITTI_RAW_LABELS[one.name], label)
     return label_map

@@ -11,18 +11,23 @@ from clip2scene_core.labels import (
     IGNORE_LABEL,
     NUSCENES_CLASSES,
     NUSCENES_RAW_CATEGORIES,
+    SEMANTIC_KITTI_CLASSES,
     nuscenes_label_map,
+    semantic_kitti_label_map,
 )
 
 PUBLISHED_MAP = SHARED_DATA / "nuscenes_statistics/lidarseg_class_map.json"
 
 
-def test_the_sixteen_classes_differ_in_name_prompt_and_colour():
-    assert len(NUSCENES_CLASSES) == 16
-    assert len({scene_class.name for scene_class in NUSCENES_CLASSES}) == 16
-    assert len({scene_class.prompt for scene_class in NUSCENES_CLASSES}) == 16
-    colors = {scene_class.color for scene_class in NUSCENES_CLASSES}
-    assert len(colors | {IGNORE_COLOR}) == 17
+@pytest.mark.parametrize(
+    ("classes", "count"), [(NUSCENES_CLASSES, 16), (SEMANTIC_KITTI_CLASSES, 19)]
+)
+def test_classes_differ_in_name_prompt_and_color(classes, count):
+    assert len(classes) == count
+    assert len({scene_class.name for scene_class in classes}) == count
+    assert len({scene_class.prompt for scene_class in classes}) == count
+    colors = {scene_class.color for scene_class in classes}
+    assert len(colors | {IGNORE_COLOR}) == count + 1
     assert all(0 <= part <= 255 for color in colors for part in color)
 
 
@@ -64,3 +69,14 @@ def test_the_map_is_the_published_one():
         if label_map[raw] != IGNORE_LABEL
     }
     assert ours == published
+
+
+def test_the_map_of_semantic_kitti_folds_moving_objects():
+    label_map = semantic_kitti_label_map()
+    assert len(label_map) == 34
+    assert set(label_map.values()) == {*range(19), IGNORE_LABEL}
+    names = {raw: SEMANTIC_KITTI_CLASSES[label].name for raw, label in label_map.items()
+             if label != IGNORE_LABEL}  # fmt: skip
+    for moving, standing in ((252, 10), (253, 31), (254, 30), (255, 32), (258, 18), (259, 20)):
+        assert names[moving] == names[standing]
+    assert names[60] == "road"  # lane markings
