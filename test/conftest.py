@@ -11,6 +11,7 @@ import pytest
 import torch
 from checkout import SHARED_DATA
 from PIL import Image
+from tiny_kitti import write_tiny_kitti
 from tiny_words import TINY_WORDS
 
 from clip2scene_core.checkpoint import Checkpoint
@@ -154,6 +155,12 @@ def other_nuscenes(tiny_nuscenes: Path, tmp_path: Path) -> Path:
         points[:, 0] += 1
         points.tofile(file)
     return root
+
+
+@pytest.fixture
+def tiny_kitti(tmp_path: Path) -> Path:
+    """Root of a data set in SemanticKITTI's layout, written by hand; see `write_tiny_kitti`."""
+    return write_tiny_kitti(tmp_path / "kitti")
 
 
 def _write_sensor(root: Path, tables: dict[str, list[dict[str, object]]], channel: str) -> None:

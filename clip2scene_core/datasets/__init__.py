@@ -1,16 +1,23 @@
 """Read samples from data sets on disk: a keyframe, previous sweeps, camera views and labels.
 
 Read `keyframe_dataset` (what training and evaluation take), `nuscenes_tables` (JSON tables to
-records), `nuscenes` (records to samples), then `joined` (several data sets as one).
+records), `nuscenes` (records to samples); `kitti_calibration` (KITTI's text files),
+`kitti_sequence` (files of a sequence), `semantic_kitti` (sequences to samples), `label_files`
+(predictions as its evaluator reads them); then `open_dataset` (a folder to one of these) and
+`joined` (several data sets as one).
 """
 
 from clip2scene_core.datasets.joined import JoinedDataset
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset, LabelledDataset, SceneRecord
+from clip2scene_core.datasets.label_files import write_label_file
 from clip2scene_core.datasets.nuscenes import NuScenesDataset, read_camera, read_points, read_sweep
 from clip2scene_core.datasets.nuscenes_tables import SensorRecord
+from clip2scene_core.datasets.open_dataset import open_dataset
+from clip2scene_core.datasets.semantic_kitti import SEMANTIC_KITTI_SPLITS, SemanticKittiDataset
 from clip2scene_core.sample import CameraView, DatasetError, Sample, Sweep
 
 __all__ = [
+    "SEMANTIC_KITTI_SPLITS",
     "CameraView",
     "DatasetError",
     "JoinedDataset",
@@ -19,9 +26,12 @@ __all__ = [
     "NuScenesDataset",
     "Sample",
     "SceneRecord",
+    "SemanticKittiDataset",
     "SensorRecord",
     "Sweep",
+    "open_dataset",
     "read_camera",
     "read_points",
     "read_sweep",
+    "write_label_file",
 ]

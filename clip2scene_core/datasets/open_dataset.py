@@ -1,0 +1,84 @@
+"""Open a data set on disk by the layout of its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
+from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.datasets.semantic_kitti import SEMANTIC_KITTI_SPLITS, SemanticKittiDataset
+from clip2scene_core.sample import DatasetError
+
+
+def open_dataset(
+    root: Path,
+    version: str | None = None,
+    scenes: Sequence[str] | None = None,
+    split: str | None = None,
+    num_sweeps: int = 1,
+    with_labels: bool = False,
+    with_images: bool | None = True,
+    with_poses: bool = True,
+) -> KeyframeDataset:
+    """Open a data set whose layout the folder shows.
+
+    nuScenes has `samples/` and a version folder `v1.0-*`; SemanticKITTI
+    has `sequences/NN/velodyne`.
+
+    Args:
+        root: Folder of the data set.
+        version: nuScenes: name of the version folder; None means the only one.
+        scenes: Names of scenes or sequences, in the wanted order; None means all.
+        split: SemanticKITTI: "train", "val" or "test", in place of `scenes`.
+        num_sweeps: See the data set.
+        with_labels: Whether keyframes have labels.
+        with_images: Whether samples have camera views; None means that the user can do without.
+        with_poses: SemanticKITTI: whether sweeps have poses, see `SemanticKittiDataset`.
+
+    Raises:
+        DatasetError: If the layout is none of these, or the data set is incomplete.
+    """
+    root = Path(root)
+    if (root / "sequences").is_dir():
+        if version is not None:
+            raise DatasetError(f"{root} is laid out as SemanticKITTI, which has no versions")
+        return SemanticKittiDataset(
+            root, _scenes_of(split, scenes), num_sweeps, with_labels, with_images, with_poses
+        )
+    if any(root.glob("v1.0-*")) or (version is not None and (root / version).is_dir()):
+        if split is not None:
+            raise DatasetError(
+                f"{root} is laid out as nuScenes, whose splits are lists of scenes; give the names "
+                f"of the scenes instead of the split {split!r}"
+            )
+        return NuScenesDataset(
+            root, version, scenes, num_sweeps, with_labels, with_images is not False
+        )
+    raise DatasetError(
+        f"{root} is no data set that can be read: nuScenes has samples/ and v1.0-*/, "
+        f"SemanticKITTI has sequences/NN/velodyne; {_describe(root)}"
+    )
+
+
+def _scenes_of(split: str | None, scenes: Sequence[str] | None) -> Sequence[str] | None:
+    if split is None:
+        return scenes
+    if scenes is not None:
+        raise DatasetError(f"choose the split {split!r} or scenes, not both")
+    if split not in SEMANTIC_KITTI_SPLITS:
+        raise DatasetError(
+            f"SemanticKITTI has the splits {', '.join(SEMANTIC_KITTI_SPLITS)}, got {split!r}"
+        )
+    return SEMANTIC_KITTI_SPLITS[split]
+
+
+def _describe(root: Path) -> str:
+    """Say what is in a folder, for a person who gave the wrong one."""
+    if not root.is_dir():
+        return "it is not a folder"
+    names = sorted(path.name + "/" * path.is_dir() for path in root.iterdir())
+    if not names:
+        return "it is empty"
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return f"it has {', '.join(names[:8])}{more}"
