@@ -6,7 +6,7 @@ classes), `report` (all results), then `compare` (evaluate a labeller on a data 
 """
 
 from clip2scene_core.evaluation.calibration import Calibration
-from clip2scene_core.evaluation.class_names import NO_CLASS, class_of_label
+from clip2scene_core.evaluation.class_names import NO_CLASS, are_classes, class_of_label
 from clip2scene_core.evaluation.compare import (
     DEFAULT_RANGE_EDGES_M,
     EvaluationError,
@@ -27,6 +27,7 @@ __all__ = [
     "Prediction",
     "RangeBin",
     "Report",
+    "are_classes",
     "class_of_label",
     "evaluate",
     "evaluate_together",

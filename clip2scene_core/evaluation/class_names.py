@@ -14,6 +14,11 @@ NO_CLASS: Final = "no class"
 """Name of a label that is none of the classes, such as the sky."""
 
 
+def are_classes(names: Sequence[str], classes: Sequence[SemanticClass]) -> bool:
+    """Whether every name is one of the classes or NO_CLASS, so that `class_of_label` takes them."""
+    return set(names) <= {NO_CLASS, *(scene_class.name for scene_class in classes)}
+
+
 def class_of_label(
     names: Sequence[str], classes: Sequence[SemanticClass] = NUSCENES_CLASSES
 ) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clip2scene_core.datasets import KeyframeDataset
     from clip2scene_core.inference.online import OnlineSegmenter
 
 
@@ -95,7 +96,7 @@ def add_dataset_arguments(
     is_optional: bool = False,
     has_several: bool = False,
 ) -> None:
-    """Declare a data set in nuScenes' format, its version, and a choice of its scenes.
+    """Declare a data set, its version, and a choice of its scenes.
 
     Args:
         parser: Parser of the command.
@@ -105,9 +106,48 @@ def add_dataset_arguments(
     """
     one, several = ("?", "*") if is_optional else (None, "+")
     parser.add_argument("dataset", type=Path, nargs=several if has_several else one, help=dataset)
-    parser.add_argument("--version", help="version folder, if there are several")
+    parser.add_argument("--version", help="version folder of nuScenes, if there are several")
     parser.add_argument(
         "--scenes", type=Path, help="text file with the names of the scenes to use, one a line"
+    )
+
+
+def add_split_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --split, for commands that take a data set of any layout; see `open_chosen`."""
+    parser.add_argument(
+        "--split", help="split of SemanticKITTI in place of --scenes: train, val or test"
+    )
+
+
+def open_chosen(
+    arguments: argparse.Namespace,
+    root: Path,
+    with_labels: bool = False,
+    with_images: bool | None = True,
+    with_poses: bool = True,
+) -> KeyframeDataset:
+    """Open a data set of any layout, with the version, scenes and split that the arguments name.
+
+    Args:
+        arguments: Of `add_dataset_arguments` and `add_split_argument`.
+        root: Folder of the data set.
+        with_labels: See `open_dataset`.
+        with_images: See `open_dataset`.
+        with_poses: See `open_dataset`.
+
+    Raises:
+        DatasetError: See `open_dataset`.
+    """
+    from clip2scene_core.datasets import open_dataset
+
+    return open_dataset(
+        root,
+        arguments.version,
+        arguments.scenes.read_text().split() if arguments.scenes else None,
+        arguments.split,
+        with_labels=with_labels,
+        with_images=with_images,
+        with_poses=with_poses,
     )
 
 

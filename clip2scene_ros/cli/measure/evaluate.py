@@ -13,13 +13,17 @@ from tqdm import tqdm
 from clip2scene_ros.cli.arguments import (
     add_camera_arguments,
     add_dataset_arguments,
+    add_split_argument,
     add_threads_argument,
+    open_chosen,
 )
+from clip2scene_ros.cli.measure.predictions import check_writing, write_all, writing
 
 if TYPE_CHECKING:
-    from clip2scene_core.datasets import NuScenesDataset, Sample
+    from clip2scene_core.datasets import KeyframeDataset, Sample
     from clip2scene_core.evaluation import Prediction, Report
     from clip2scene_core.inference.online import OnlineSegmenter
+    from clip2scene_core.labels import SemanticClass
 
 SUMMARY = "compare labels with 3D labels that no training has seen"
 _DEFAULT_WORDING = ("logsumexp", "ensemble")
@@ -28,7 +32,8 @@ _MODES = ("lidar", "camera", "fused", "untrained")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    add_dataset_arguments(parser, "data set in nuScenes' format with lidarseg")
+    add_dataset_arguments(parser, "nuScenes with lidarseg, or SemanticKITTI")
+    add_split_argument(parser)
     parser.add_argument(
         "--weights", default="small", help="student, small, or a fine-tuned network"
     )
@@ -38,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="YAML with the classes and, for each, a prompt or a list of prompts, such as those in "
-        "config/; by default the student's own",
+        "config/; by default the student's own, or those of the data set's classes where the "
+        "student's own are of other classes",
     )
     parser.add_argument(
         "--group",
@@ -82,6 +88,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="METRES",
         help="distances from the LiDAR; points between two of them are also counted apart",
     )
+    parser.add_argument(
+        "--write-labels",
+        type=Path,
+        metavar="DIR",
+        help="also write the labels of one mode as SemanticKITTI's own evaluator reads them; with "
+        "--split test, whose labels are not public, nothing else is done",
+    )
     parser.add_argument("--report", type=Path, metavar="DIR", help="also write JSON and pictures")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     add_threads_argument(parser)
@@ -89,31 +102,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    from clip2scene_core.datasets import NuScenesDataset
     from clip2scene_core.device import use_threads
-    from clip2scene_core.labels import NUSCENES_CLASSES
 
-    names = [c.name for c in NUSCENES_CLASSES]
     is_finetuned = _is_finetuned(arguments)
     modes = arguments.modes or (["lidar"] if is_finetuned else list(_MODES))
     if arguments.prompts is None and (arguments.group, arguments.template) != _DEFAULT_WORDING:
         raise ValueError("--group and --template are about the prompts of a file; give --prompts")
     use_threads(arguments.threads)
-    scenes = arguments.scenes.read_text().split() if arguments.scenes else None
-    dataset = NuScenesDataset(arguments.dataset, arguments.version, scenes, with_labels=True)
+    is_scored = arguments.split != "test"
+    dataset = open_chosen(
+        arguments,
+        arguments.dataset,
+        with_labels=is_scored,
+        with_images=True if {"camera", "fused"} & {*modes} else (None if is_scored else False),
+        with_poses=False,
+    )
+    check_writing(arguments.write_labels, modes, dataset)
+    names = [c.name for c in dataset.classes]
     if is_finetuned:
-        labeller, seen = _load_finetuned(arguments, modes)
+        labeller, seen = _load_finetuned(arguments, modes, dataset.classes)
         labellers, seen_in = {"lidar": labeller}, {"lidar": seen}
         vocabulary, grouping = dict.fromkeys(names), None
     else:
-        segmenters = {mode: _make_segmenter(mode, arguments) for mode in modes}
-        labellers = {mode: _labeller(segmenter) for mode, segmenter in segmenters.items()}
+        segmenters = {mode: _make_segmenter(mode, arguments, dataset.classes) for mode in modes}
+        labellers = {
+            mode: _labeller(segmenter, dataset.classes) for mode, segmenter in segmenters.items()
+        }
         words = next(iter(segmenters.values())).vocabulary
         vocabulary, grouping = dict(zip(words.names, words.prompts, strict=True)), words.grouping
         seen_in = {mode: _seen_scenes(mode, arguments) for mode in modes}
+    if not is_scored:
+        write_all(labellers[modes[0]], dataset, arguments.write_labels)
+        return
     reports = {
         mode: _evaluate(mode, predict, seen_in[mode], arguments, dataset)
-        for mode, predict in labellers.items()
+        for mode, predict in writing(labellers, arguments.write_labels).items()
     }
     for mode, report in reports.items():
         print(f"\n{mode}\n{report.format_report(names, arguments.absent)}")
@@ -126,12 +149,15 @@ def run(arguments: argparse.Namespace) -> None:
         _write_report(arguments, dataset, vocabulary, grouping, reports, labellers)
 
 
-def _make_segmenter(mode: str, arguments: argparse.Namespace) -> OnlineSegmenter:
+def _make_segmenter(
+    mode: str, arguments: argparse.Namespace, classes: Sequence[SemanticClass]
+) -> OnlineSegmenter:
     from clip2scene_core.checkpoint import load_checkpoint, untrained_checkpoint
+    from clip2scene_core.evaluation import are_classes
     from clip2scene_core.inference.online import OnlineSegmenter, load_online_segmenter
     from clip2scene_core.inference.options import OnlineOptions
     from clip2scene_core.inference.segmenter import Segmenter
-    from clip2scene_core.prompts.prompt_set import load_prompt_set
+    from clip2scene_core.prompts.prompt_set import PromptSet, load_prompt_set
     from clip2scene_core.prompts.text_encoder import TextEncoder
 
     checkpoint = load_checkpoint(arguments.weights)
@@ -158,6 +184,9 @@ def _make_segmenter(mode: str, arguments: argparse.Namespace) -> OnlineSegmenter
         prompt_set = load_prompt_set(arguments.prompts)
         prompt_set = replace(prompt_set, grouping=arguments.group, template=arguments.template)
         segmenter.apply(segmenter.encode(prompt_set))
+    elif not are_classes(segmenter.vocabulary.names, classes):
+        prompts, names = zip(*((c.prompt, c.name) for c in classes), strict=True)
+        segmenter.apply(segmenter.encode(PromptSet(prompts, names)))
     return segmenter
 
 
@@ -168,7 +197,7 @@ def _is_finetuned(arguments: argparse.Namespace) -> bool:
 
 
 def _load_finetuned(
-    arguments: argparse.Namespace, modes: Sequence[str]
+    arguments: argparse.Namespace, modes: Sequence[str], classes: Sequence[SemanticClass]
 ) -> tuple[Callable[[Sample], Prediction], Sequence[str]]:
     """Load a fine-tuned network: its labeller, and the scenes that it was trained on."""
     from clip2scene_core.checkpoint import load_finetuned
@@ -184,11 +213,11 @@ def _load_finetuned(
     segmenter = ClassifierSegmenter(
         checkpoint, arguments.device, min_range_m=0.0, ego_radius_m=0.0, max_range_m=1e4
     )
-    classes = class_of_label(segmenter.class_names)
+    class_of = class_of_label(segmenter.class_names, classes)
 
     def predict(sample: Sample) -> Prediction:
         segmentation = segmenter.segment(sample.keyframe.points)
-        return Prediction(classes[segmentation.labels], segmentation.scores)
+        return Prediction(class_of[segmentation.labels], segmentation.scores)
 
     return predict, checkpoint.scene_tokens
 
@@ -199,14 +228,16 @@ def _seen_scenes(mode: str, arguments: argparse.Namespace) -> Sequence[str]:
     return () if mode == "camera" else load_checkpoint(arguments.weights).scene_tokens
 
 
-def _labeller(segmenter: OnlineSegmenter) -> Callable[[Sample], Prediction]:
+def _labeller(
+    segmenter: OnlineSegmenter, classes: Sequence[SemanticClass]
+) -> Callable[[Sample], Prediction]:
     from clip2scene_core.evaluation import Prediction, class_of_label
 
-    classes = class_of_label(segmenter.vocabulary.names)
+    class_of = class_of_label(segmenter.vocabulary.names, classes)
 
     def predict(sample: Sample) -> Prediction:
         cloud = segmenter.segment(sample.keyframe, sample.cameras)
-        return Prediction(classes[cloud.labels], cloud.scores)
+        return Prediction(class_of[cloud.labels], cloud.scores)
 
     return predict
 
@@ -216,7 +247,7 @@ def _evaluate(
     predict: Callable[[Sample], Prediction],
     seen_scenes: Sequence[str],
     arguments: argparse.Namespace,
-    dataset: NuScenesDataset,
+    dataset: KeyframeDataset,
 ) -> Report:
     from clip2scene_core.evaluation import evaluate
 
@@ -255,7 +286,7 @@ def _compare(reports: dict[str, Report], names: Sequence[str], absent: str) -> s
 
 def _write_report(
     arguments: argparse.Namespace,
-    dataset: NuScenesDataset,
+    dataset: KeyframeDataset,
     vocabulary: Mapping[str, str | None],
     grouping: str | None,
     reports: dict[str, Report],

@@ -12,7 +12,9 @@ from tqdm import tqdm
 from clip2scene_ros.cli.arguments import (
     add_config_arguments,
     add_dataset_arguments,
+    add_split_argument,
     add_threads_argument,
+    open_chosen,
 )
 
 SUMMARY = "compare the labels that pre-training would learn from with 3D labels"
@@ -20,7 +22,8 @@ SUMMARY = "compare the labels that pre-training would learn from with 3D labels"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    add_dataset_arguments(parser, "data set in nuScenes' format with lidarseg, to tune on")
+    add_dataset_arguments(parser, "nuScenes with lidarseg or SemanticKITTI, to tune on")
+    add_split_argument(parser)
     add_config_arguments(parser, "consensus.voxel_size_m=0.8")
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="keep what the teacher says there, for other runs"
@@ -32,16 +35,14 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     from clip2scene_core.config.parser import override
     from clip2scene_core.config.pretrain import load_config
-    from clip2scene_core.datasets import NuScenesDataset
     from clip2scene_core.device import use_threads
-    from clip2scene_core.labels import NUSCENES_CLASSES
     from clip2scene_core.training.pretrain.audit import audit_labels
 
     config = override(load_config(arguments.config), arguments.set)
     use_threads(arguments.threads)
-    scenes = arguments.scenes.read_text().split() if arguments.scenes else None
-    labelled = NuScenesDataset(arguments.dataset, arguments.version, scenes, with_labels=True)
-    unlabelled = NuScenesDataset(arguments.dataset, arguments.version, scenes)
+    with_poses = config.consensus.voxel_size_m > 0
+    labelled = open_chosen(arguments, arguments.dataset, with_labels=True, with_poses=False)
+    unlabelled = open_chosen(arguments, arguments.dataset, with_poses=with_poses)
     with (
         tempfile.TemporaryDirectory() as folder,
         tqdm(desc="teacher", unit="keyframe", total=len(labelled)) as teacher,
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
             lambda done, total: _show(teacher, done),
             lambda done, total: _show(compared, done),
         )
-    print(report.format_report([c.name for c in NUSCENES_CLASSES]))
+    print(report.format_report([c.name for c in labelled.classes]))
 
 
 def _show(bar: Any, done: int) -> None:

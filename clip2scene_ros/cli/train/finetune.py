@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 import yaml
 from tqdm import tqdm
 
-from clip2scene_ros.cli.arguments import add_training_arguments, check_training_arguments
+from clip2scene_ros.cli.arguments import (
+    add_split_argument,
+    add_training_arguments,
+    check_training_arguments,
+    open_chosen,
+)
 
 if TYPE_CHECKING:
     from clip2scene_core.config.finetune import FinetuneConfig
@@ -23,7 +28,7 @@ SUMMARY = "fine-tune a pre-trained student, or train from scratch, on a share of
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "dataset", type=Path, nargs="?", help="data set in nuScenes' format with lidarseg"
+        "dataset", type=Path, nargs="?", help="nuScenes with lidarseg, or SemanticKITTI"
     )
     parser.add_argument("--version", help="version folder, if there are several")
     parser.add_argument(
@@ -32,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="text file with the names of the scenes to sample from, one a line; the samplers "
         "count in this order, without it in that of scene.json",
     )
+    add_split_argument(parser)
     parser.add_argument(
         "--from",
         dest="start",
@@ -43,8 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--percent", type=int, help="share of the labels: 1, 5, 10, 25 or 100")
     parser.add_argument(
         "--sampler",
-        help="slidr_scene (every n-th scene) or clip2scene_keyframe (every n-th keyframe); their "
-        "scores must not be compared",
+        help="slidr_scene (every n-th scene) or clip2scene_keyframe (every n-th keyframe, and the "
+        "one for SemanticKITTI); their scores must not be compared",
     )
     parser.add_argument("--linear-probe", action="store_true", help="train the new head alone")
     add_training_arguments(parser, "head.learning_rate=0.1")
@@ -53,7 +59,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     from clip2scene_core.config.parser import config_to_dict
-    from clip2scene_core.datasets import NuScenesDataset
     from clip2scene_core.device import use_threads
     from clip2scene_core.training.fabric import make_fabric
     from clip2scene_core.training.finetune.run import finetune, load_pretrained
@@ -68,9 +73,8 @@ def run(arguments: argparse.Namespace) -> None:
     use_threads(arguments.threads)
     fabric = make_fabric(config, arguments.device, arguments.processes, arguments.nodes)
     fabric.launch()
-    scenes = arguments.scenes.read_text().split() if arguments.scenes else None
-    dataset = NuScenesDataset(
-        arguments.dataset, arguments.version, scenes, with_labels=True, with_images=False
+    dataset = open_chosen(
+        arguments, arguments.dataset, with_labels=True, with_images=False, with_poses=False
     )
     log = RunLog(arguments.log) if arguments.log and fabric.is_global_zero else None
     try:

@@ -11,11 +11,14 @@ from tqdm import tqdm
 
 from clip2scene_ros.cli.arguments import (
     add_dataset_arguments,
+    add_split_argument,
     add_training_arguments,
     check_training_arguments,
+    open_chosen,
 )
 
 if TYPE_CHECKING:
+    from clip2scene_core.config.pretrain import PretrainConfig
     from clip2scene_core.datasets import KeyframeDataset
     from clip2scene_core.training.fabric import Fabric
     from clip2scene_core.training.pretrain.trainer import StepReport
@@ -26,8 +29,12 @@ SUMMARY = "pre-train a student from a frozen CLIP; reads no 3D label"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_dataset_arguments(
-        parser, "data sets in nuScenes' format, one or several", is_optional=True, has_several=True
+        parser,
+        "data sets in nuScenes' or SemanticKITTI's format, one or several",
+        is_optional=True,
+        has_several=True,
     )
+    add_split_argument(parser)
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="keep what the teacher says there, for other runs"
     )
@@ -52,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     use_threads(arguments.threads)
     fabric = make_fabric(config, arguments.device, arguments.processes, arguments.nodes)
     fabric.launch()
-    dataset = _open(arguments)
+    dataset = _open(arguments, config)
     log = RunLog(arguments.log) if arguments.log and fabric.is_global_zero else None
     bars = _Bars(fabric)
 
@@ -82,16 +89,17 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"student: {arguments.out}")
 
 
-def _open(arguments: argparse.Namespace) -> KeyframeDataset:
-    from clip2scene_core.datasets import JoinedDataset, NuScenesDataset
+def _open(arguments: argparse.Namespace, config: PretrainConfig) -> KeyframeDataset:
+    from clip2scene_core.datasets import JoinedDataset
 
-    scenes = arguments.scenes.read_text().split() if arguments.scenes else None
-    if scenes is not None and len(arguments.dataset) > 1:
-        raise ValueError(
-            f"--scenes chooses scenes of one data set, got {len(arguments.dataset)} data sets; "
-            f"leave --scenes out, or train on one data set"
-        )
-    datasets = [NuScenesDataset(root, arguments.version, scenes) for root in arguments.dataset]
+    for option in ("scenes", "split"):
+        if getattr(arguments, option) is not None and len(arguments.dataset) > 1:
+            raise ValueError(
+                f"--{option} chooses scenes of one data set, got {len(arguments.dataset)} data "
+                f"sets; leave --{option} out, or train on one data set"
+            )
+    with_poses = config.sweeps.count > 1 or config.consensus.voxel_size_m > 0
+    datasets = [open_chosen(arguments, root, with_poses=with_poses) for root in arguments.dataset]
     return datasets[0] if len(datasets) == 1 else JoinedDataset(datasets)
 
 
