@@ -73,7 +73,8 @@ def clip2scene_keyframe(num_keyframes: int, step: int) -> list[int]:
         Indices of keyframes, ascending.
 
     Source: CLIP2Scene (CVPR 2023), downstream/dataloader_nuscenes.py: 1 % of nuScenes is 282
-    keyframes. Scores are far above those of `slidr_scene`; the two must not be compared.
+    keyframes. Scores are far above those of `slidr_scene`; the two must not be compared. 1 % of
+    SemanticKITTI is taken like this by SLidR and CLIP2Scene: 192 of 19,130 scans.
     """
     return list(range(0, num_keyframes, step))
 
