@@ -25,7 +25,8 @@ ROS_HELPERS = {path.stem for path in (ROOT / "test" / "helpers" / "ros").glob("*
 CORE_TESTS = [
     file
     for file in FILES
-    if file.is_relative_to("test/core") or str(file.parent) in ("test", "test/helpers")
+    if file.is_relative_to("test/core")
+    or str(file.parent) in ("test", "test/helpers", "test/helpers/data")
     if file.stem not in ("test_architecture", "test_docs", "test_packaging")
 ]
 OTHER_FOLDERS = {*PACKAGES, "models", "config", "docs", "launch", "rosbags", "test"}
