@@ -37,7 +37,7 @@ UNTRAINED: Final = "untrained network"
 MAJORITY: Final = "majority class"
 PERFECT_2D: Final = "perfect 2D labels projected"
 SUPERVISED: Final = "full supervision"
-"""Trained once, with the first seed."""
+"""Trained once, with the first seed; not there for given students."""
 
 _COMPARED: Final = (
     (STUDENT, TEACHER), (STUDENT, UNTRAINED), (STUDENT, MAJORITY), (STUDENT, PERFECT_2D),
@@ -70,6 +70,7 @@ def assemble_student(
             Difference(one, other, points, compare(parts[one][key], parts[other][key]))
             for key, points in POINTS.items()
             for one, other in _COMPARED
+            if one in parts
         ),
         queries=_query_results(results, runs),
         corruptions=_corruptions(results, first.group, corruptions),
@@ -78,7 +79,7 @@ def assemble_student(
 
 
 def labeller_counts(results: Results, runs: Sequence[StudentRun]) -> dict[str, Parts]:
-    """Gather the counts of the students of a configuration and of all their references."""
+    """Gather the counts of the students of a configuration and of all its references."""
     group = runs[0].group
 
     def gather(stage: str, mode: str) -> Parts:
@@ -86,15 +87,18 @@ def labeller_counts(results: Results, runs: Sequence[StudentRun]) -> dict[str, P
         return stack_seeds([value[mode_of(mode, number)] for number in range(len(runs))])
 
     rules = results["rules"].value
-    return {
+    gathered = {
         STUDENT: gather("score", "lidar"),
         FUSED: gather("score", "fused"),
         TEACHER: fix_counts(results[f"score-{group}"].value["camera"]),
         UNTRAINED: gather("score-untrained", "lidar"),
         MAJORITY: fix_counts(rules["majority"]),
         PERFECT_2D: fix_counts(rules["perfect 2D"]),
-        SUPERVISED: fix_counts(results[f"score-supervised-{group}"].value[mode_of("lidar", 0)]),
     }
+    if not runs[0].is_given:
+        value = results[f"score-supervised-{group}"].value
+        gathered[SUPERVISED] = fix_counts(value[mode_of("lidar", 0)])
+    return gathered
 
 
 def compare_groups(

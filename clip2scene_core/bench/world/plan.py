@@ -35,7 +35,8 @@ def corruption_name(corruption: Corruption | None) -> str:
 def supervised_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:
     """Train the network of each configuration's first seed with full supervision.
 
-    A reference needs no spread, and each takes as long as a student.
+    A reference needs no spread, and each takes as long as a student. Where students are given,
+    nothing is trained.
     """
     train = training_scenes(work)
     return [
@@ -44,6 +45,7 @@ def supervised_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu
             partial(supervise_network, train, members[0].config, _supervised(work, group), device),
         )
         for group, members in groups_of(runs).items()
+        if not members[0].is_given
     ]
 
 
@@ -67,13 +69,12 @@ def measuring_stages(
         stages += [
             Stage(f"score-{group}", partial(score_students, weights, test)),
             Stage(f"queries-{group}", partial(answer_queries, weights, root, pictures)),
-            Stage(
-                f"score-supervised-{group}",
-                partial(score_networks, [_supervised(work, group)], test),
-            ),
             Stage(f"score-untrained-{group}", partial(score_untrained, first, seeds, test)),
             Stage(f"failures-{group}", partial(draw_failures, first, root, pictures)),
         ]
+        if not members[0].is_given:
+            supervised = partial(score_networks, [_supervised(work, group)], test)
+            stages.append(Stage(f"score-supervised-{group}", supervised))
         for corruption in (None, *corruptions):
             name = f"corrupted-{group}-{corruption_name(corruption)}"
             stages.append(Stage(name, partial(score_corrupted, first, root, corruption)))

@@ -44,6 +44,8 @@ def test_given_students_of_one_configuration_are_its_seeds(tmp_path, tiny_checkp
     assert all(run.is_given for run in runs)
     assert next(stage.name for stage in student_stages(tmp_path, runs)) == "student-one-0"
     assert teacher_stages(tmp_path, runs) == []  # they were taught before
+    assert supervised_stages(tmp_path, runs) == []
+    assert not [s for s in measuring_stages(tmp_path, runs, []) if "supervised" in s.name]
 
 
 def test_students_that_cannot_be_told_apart_are_refused(tmp_path, tiny_checkpoint):
