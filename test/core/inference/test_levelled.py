@@ -149,7 +149,7 @@ def test_a_checkpoint_keeps_its_input(tmp_path, levelling):
     path = tmp_path / "student.safetensors"
     save_checkpoint(path, levelling)
     assert load_checkpoint(path).config.input == InputConfig(level=True, intensity="rank")
-    assert load_checkpoint("small").config.input == InputConfig()
+    assert load_checkpoint("small").config.input == InputConfig(level=True, intensity="rank")
 
 
 def test_cameras_alone_need_no_ground(tiny_checkpoint):

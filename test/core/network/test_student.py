@@ -19,11 +19,13 @@ from clip2scene_core.config.parser import build_config
 from clip2scene_core.config.sections import (
     NETWORK_NAMES,
     ConfigError,
+    InputConfig,
     NetworkConfig,
     VoxelsConfig,
 )
 from clip2scene_core.network.spvcnn import SPVCNN
 from clip2scene_core.network.student import Student
+from clip2scene_core.preprocessing.network_input import preprocess
 from clip2scene_core.sparse.voxelize import voxelize
 
 ONE_SWEEP = torch.zeros(5760, dtype=torch.int64)
@@ -122,7 +124,8 @@ def test_the_order_of_the_input_is_the_order_of_the_weights(tiny_checkpoint):
 def test_the_shipped_student_labels_as_it_was_trained():
     """Network and input are written out here, whatever the defaults are."""
     weights = load_file(SMALL_STUDENT)
-    points = torch.from_numpy(street_points())
+    told = InputConfig(level=True, sensor_height_m=1.84, intensity="rank")
+    points = torch.from_numpy(preprocess(street_points(), told).points)
     voxels = voxelize(points[:, :3], ONE_SWEEP, 0.2)
     offsets = points[:, :3] / 0.2 - 0.5
     described = torch.cat([points[:, 3:4], points[:, 2:3] / 4.0, offsets - offsets.round()], dim=1)
