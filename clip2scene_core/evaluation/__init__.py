@@ -2,7 +2,8 @@
 
 Read `confusion` (counts and IoU), `calibration` (scores against accuracy), `score_fit` (which makes
 them meet), `selective` (what scores are worth for keeping silent), `class_names` (labels to
-classes), `report` (all results), then `compare` (evaluate a labeller on a data set).
+classes), `report` (all results), `zeroshot` (seen and unseen classes apart), then `compare`
+(evaluate a labeller on a data set).
 """
 
 from clip2scene_core.evaluation.calibration import Calibration
@@ -16,6 +17,7 @@ from clip2scene_core.evaluation.compare import (
 )
 from clip2scene_core.evaluation.confusion import ABSENT_POLICIES, ConfusionMatrix
 from clip2scene_core.evaluation.report import RangeBin, Report
+from clip2scene_core.evaluation.zeroshot import ZeroShotScores, score_zeroshot, stack_scores
 
 __all__ = [
     "ABSENT_POLICIES",
@@ -27,8 +29,11 @@ __all__ = [
     "Prediction",
     "RangeBin",
     "Report",
+    "ZeroShotScores",
     "are_classes",
     "class_of_label",
     "evaluate",
     "evaluate_together",
+    "score_zeroshot",
+    "stack_scores",
 ]

@@ -1,5 +1,5 @@
 """Commands that measure models.
 
-Read `evaluate` (with `predictions`), `calibrate`, `corrupt`, `bench` (with `bench_shared`,
-`bench_tables` and `bench_transfer`), then `models` (those that ship).
+Read `evaluate` (with `seen_unseen` and `predictions`), `calibrate`, `corrupt`, `bench` (with
+`bench_shared`, `bench_tables` and `bench_transfer`), then `models` (those that ship).
 """

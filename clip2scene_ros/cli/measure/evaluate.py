@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -18,12 +18,20 @@ from clip2scene_ros.cli.arguments import (
     open_chosen,
 )
 from clip2scene_ros.cli.measure.predictions import check_writing, write_all, writing
+from clip2scene_ros.cli.measure.seen_unseen import (
+    add_zeroshot_arguments,
+    check_penalty,
+    format_groups,
+    record_groups,
+    stacked_labeller,
+)
 
 if TYPE_CHECKING:
     from clip2scene_core.datasets import KeyframeDataset, Sample
     from clip2scene_core.evaluation import Prediction, Report
     from clip2scene_core.inference.online import OnlineSegmenter
     from clip2scene_core.labels import SemanticClass
+    from clip2scene_core.zeroshot_splits import ZeroShotSplit
 
 SUMMARY = "compare labels with 3D labels that no training has seen"
 _DEFAULT_WORDING = ("logsumexp", "ensemble")
@@ -95,6 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also write the labels of one mode as SemanticKITTI's own evaluator reads them; with "
         "--split test, whose labels are not public, nothing else is done",
     )
+    add_zeroshot_arguments(parser)
     parser.add_argument("--report", type=Path, metavar="DIR", help="also write JSON and pictures")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     add_threads_argument(parser)
@@ -103,9 +112,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     from clip2scene_core.device import use_threads
+    from clip2scene_core.zeroshot_splits import find_split
 
     is_finetuned = _is_finetuned(arguments)
-    modes = arguments.modes or (["lidar"] if is_finetuned else list(_MODES))
+    is_lidar_alone = is_finetuned or arguments.seen_penalty != 0
+    modes = arguments.modes or (["lidar"] if is_lidar_alone else list(_MODES))
+    check_penalty(arguments, modes, is_finetuned)
     if arguments.prompts is None and (arguments.group, arguments.template) != _DEFAULT_WORDING:
         raise ValueError("--group and --template are about the prompts of a file; give --prompts")
     use_threads(arguments.threads)
@@ -119,6 +131,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     check_writing(arguments.write_labels, modes, dataset)
     names = [c.name for c in dataset.classes]
+    groups = None if arguments.unseen is None else find_split(arguments.unseen, names)
     if is_finetuned:
         labeller, seen = _load_finetuned(arguments, modes, dataset.classes)
         labellers, seen_in = {"lidar": labeller}, {"lidar": seen}
@@ -131,6 +144,8 @@ def run(arguments: argparse.Namespace) -> None:
         words = next(iter(segmenters.values())).vocabulary
         vocabulary, grouping = dict(zip(words.names, words.prompts, strict=True)), words.grouping
         seen_in = {mode: _seen_scenes(mode, arguments) for mode in modes}
+        if groups is not None and arguments.seen_penalty:
+            labellers["lidar"] = stacked_labeller(arguments, words, dataset.classes, groups)
     if not is_scored:
         write_all(labellers[modes[0]], dataset, arguments.write_labels)
         return
@@ -142,11 +157,13 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"\n{mode}\n{report.format_report(names, arguments.absent)}")
     if len(reports) > 1:
         print(f"\n{_compare(reports, names, arguments.absent)}")
+    if groups is not None:
+        print(f"\n{format_groups(reports, names, groups, arguments.absent)}")
     missing = [name for name in names if name not in vocabulary]
     if missing:
         print(f"\nno prompt for {', '.join(missing)}: none of their points can be right")
     if arguments.report is not None:
-        _write_report(arguments, dataset, vocabulary, grouping, reports, labellers)
+        _write_report(arguments, dataset, vocabulary, grouping, reports, labellers, groups)
 
 
 def _make_segmenter(
@@ -291,6 +308,7 @@ def _write_report(
     grouping: str | None,
     reports: dict[str, Report],
     labellers: dict[str, Callable[[Sample], Prediction]],
+    groups: ZeroShotSplit | None,
 ) -> None:
     from clip2scene_core.visualization.evaluation_files import (
         draw_charts,
@@ -298,7 +316,7 @@ def _write_report(
         write_json,
     )
 
-    setting = {
+    setting: dict[str, Any] = {
         "dataset": str(arguments.dataset),
         "scenes": {scene.token: scene.name for scene in dataset.scenes},
         "weights": arguments.weights,
@@ -310,6 +328,8 @@ def _write_report(
         "prompt_denoising": arguments.prompt_denoising,
     }
     names = [c.name for c in dataset.classes]
+    if groups is not None:
+        setting["zeroshot"] = record_groups(arguments, reports, names, groups)
     arguments.report.mkdir(parents=True, exist_ok=True)
     paths = [write_json(arguments.report, setting, names, reports, arguments.absent)]
     paths += draw_charts(arguments.report, names, reports, arguments.absent)
