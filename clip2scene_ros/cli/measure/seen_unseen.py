@@ -82,8 +82,8 @@ def stacked_labeller(
     def predict(sample: Sample) -> Prediction:
         keyframe = sample.keyframe
         finite = np.isfinite(keyframe.points).all(axis=1)
-        labels = np.full(len(finite), IGNORE_LABEL, dtype=np.uint8)
-        scores = np.zeros(len(finite), dtype=np.float32)
+        labels = np.full(len(keyframe.points), IGNORE_LABEL, dtype=np.uint8)
+        scores = np.zeros(len(keyframe.points), dtype=np.float32)
         probabilities = segmenter.probabilities(
             keyframe.points[finite], vocabulary, keyframe.T_base_lidar
         )
