@@ -59,5 +59,6 @@ class SeparableSamples(Samples):
             superpixel_index=labels[seen] * 10 + np.arange(len(seen)) % 10,
             labels=np.full(600, IGNORE_LABEL, dtype=np.uint8),
             confidences=np.zeros(600, dtype=np.float32),
+            true_labels=np.full(600, IGNORE_LABEL, dtype=np.uint8),
         )
         return sample, TEXT[labels[seen]]

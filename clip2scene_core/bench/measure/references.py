@@ -127,6 +127,7 @@ class LabelledSamples(Samples):
             superpixel_index=unused,
             labels=np.full(len(cloud), IGNORE_LABEL, dtype=np.uint8),
             confidences=np.zeros(len(cloud), dtype=np.float32),
+            true_labels=labels,
         )
         return sample, self._text[torch.from_numpy(labels[labelled].astype(np.int64))]
 

@@ -69,8 +69,7 @@ def class_weights(samples: Samples, text: Tensor) -> Tensor:
         ValueError: If no camera sees any point of these keyframes.
     """
     counts: NDArray[np.int64] = np.zeros(len(text), dtype=np.int64)
-    spread = np.linspace(0, len(samples) - 1, min(len(samples), _KEYFRAMES_FOR_WEIGHTS))
-    for index in spread.round().astype(int).tolist():
+    for index in spread_keyframes(len(samples)):
         labels = teacher_pseudo_labels(collate([samples[0, index]]), text, logit_scale=1.0)
         classes = torch.cat([labels.pair_labels, labels.unseen_labels])
         counts += torch.bincount(classes, minlength=len(text)).numpy()
@@ -78,7 +77,22 @@ def class_weights(samples: Samples, text: Tensor) -> Tensor:
         raise ValueError(
             "no camera sees any point of the data set; check its calibration and that it has images"
         )
+    return weigh_counts(counts)
+
+
+def spread_keyframes(num_keyframes: int) -> list[int]:
+    """Indices of the keyframes whose labels are counted: at most 256, evenly spread."""
+    spread = np.linspace(0, num_keyframes - 1, min(num_keyframes, _KEYFRAMES_FOR_WEIGHTS))
+    indices: list[int] = spread.round().astype(int).tolist()
+    return indices
+
+
+def weigh_counts(counts: NDArray[np.int64]) -> Tensor:
+    """Weigh classes by the inverse square root of their counts (C,): (C,) float32.
+
+    The mean is 1 over the classes that occur; others have 0. At least one must occur.
+    """
     occurs = counts > 0
-    weights: NDArray[np.float64] = np.zeros(len(text))
+    weights: NDArray[np.float64] = np.zeros(len(counts))
     weights[occurs] = 1 / np.sqrt(counts[occurs] / counts.sum())
     return torch.from_numpy((weights / weights[occurs].mean()).astype(np.float32))

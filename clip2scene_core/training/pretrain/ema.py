@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from clip2scene_core.config.sections import SwitchingConfig
 from clip2scene_core.network.student import Student
 from clip2scene_core.training.pretrain.data.batch import PretrainBatch
-from clip2scene_core.training.pretrain.distiller import Embedded
 
 
 class EmaStudent:
@@ -54,9 +53,14 @@ class EmaStudent:
                 value.copy_(current[name])
 
     @torch.no_grad()
-    def embed(self, batch: PretrainBatch, embedded: Embedded) -> Tensor:
-        """Semantic embeddings (N, D) float of the points by the labeller, not normalized."""
+    def embed(self, batch: PretrainBatch, by_student: Tensor) -> Tensor:
+        """Semantic embeddings (N, D) float of the points by the labeller, not normalized.
+
+        Args:
+            batch: N points.
+            by_student: (N, D) float, those by the student itself.
+        """
         if self._average is None:
-            return embedded.semantic
+            return by_student
         self._average.eval()
         return self._average.embed_semantics(batch.points, batch.batch_index)

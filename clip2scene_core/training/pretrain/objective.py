@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,20 +21,7 @@ from clip2scene_core.losses.spatial_temporal import (
 from clip2scene_core.training.pretrain.data.batch import PretrainBatch
 from clip2scene_core.training.pretrain.distiller import Embedded
 from clip2scene_core.training.pretrain.pseudo_labels import PseudoLabels
-
-
-@dataclass(frozen=True)
-class Term:
-    """One loss of a batch.
-
-    Attributes:
-        value: () float, a weighted mean, over this process's part of the batch.
-        weight: () float, the sum of the weights in this mean. It weighs the processes that share a
-            batch, so that they add up to the loss of the whole batch.
-    """
-
-    value: Tensor
-    weight: Tensor
+from clip2scene_core.training.pretrain.terms import Term
 
 
 def compute_losses(

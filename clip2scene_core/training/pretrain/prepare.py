@@ -35,6 +35,27 @@ from clip2scene_core.training.pretrain.data.superpixels import SuperpixelMaps
 
 
 @dataclass(frozen=True)
+class PreparedTeacher:
+    """The frozen CLIP, ready to be asked about the images of a data set.
+
+    Attributes:
+        vocabulary: Classes with their text embeddings.
+        logit_scale: Inverse temperature of the teacher.
+        dense_clip: The teacher itself.
+        cache: Its embeddings on disk.
+        pixels: Source of the embeddings of pixels: the cache, or live if images are augmented.
+        consensus: Consensus of the sequences; None if the config asks for none.
+    """
+
+    vocabulary: Vocabulary
+    logit_scale: float
+    dense_clip: DenseClip
+    cache: TeacherCache
+    pixels: LiveTeacher | CachedTeacher
+    consensus: ConsensusCache | None
+
+
+@dataclass(frozen=True)
 class DistillationData:
     """Everything that pre-training distils.
 
@@ -76,6 +97,37 @@ def prepare_distillation(
     Raises:
         ValueError: If classes are to be balanced and no camera sees a point.
     """
+    teacher = prepare_teacher(dataset, config, folder, fabric, report_teacher, report_consensus)
+    text = teacher.vocabulary.embeddings
+    samples = PairedSamples(
+        dataset,
+        teacher.pixels,
+        config,
+        superpixels_of(config.losses, folder),
+        teacher.consensus,
+    )
+    weights = None
+    is_balanced = config.losses.class_balance and config.losses.semantic == "cross_entropy"
+    if is_balanced and isinstance(teacher.pixels, LiveTeacher):
+        weights = class_weights(samples, text)
+    elif is_balanced:
+        tokens = [dataset.token(index) for index in range(len(dataset))]
+        # Points that another sensor would miss count, too: the weights are those of the labels.
+        whole = replace(config, augmentation=config.augmentation.without_sensors())
+        counted = PairedSamples(dataset, teacher.pixels, whole, consensus=teacher.consensus)
+        weights = cached_class_weights(teacher.cache.folder, counted, tokens, text, config)
+    return DistillationData(samples, teacher.vocabulary, weights, teacher.logit_scale)
+
+
+def prepare_teacher(
+    dataset: KeyframeDataset,
+    config: PretrainConfig,
+    folder: Path,
+    fabric: Fabric,
+    report_teacher: Callable[[int, int], None] = lambda done, total: None,
+    report_consensus: Callable[[int, int], None] = lambda done, total: None,
+) -> PreparedTeacher:
+    """Compute teacher embeddings and consensus of a data set; see `prepare_distillation`."""
     encoder = TextEncoder(config.teacher.clip, str(fabric.device))
     vocabulary = make_vocabulary(
         config.prompts, encoder(config.texts), config.classes, config.texts_of_label
@@ -95,24 +147,11 @@ def prepare_distillation(
         place = (fabric.global_rank, fabric.world_size)
         fill_consensus(consensus, dataset, cached_teacher, *place, report_consensus)
         fabric.barrier()
-    samples = PairedSamples(
-        dataset,
-        LiveTeacher(dense_clip) if is_augmented else cached_teacher,  # other images in every epoch
-        config,
-        superpixels_of(config.losses, folder),
-        consensus,
-    )
-    weights = None
-    is_balanced = config.losses.class_balance and config.losses.semantic == "cross_entropy"
-    if is_balanced and is_augmented:
-        weights = class_weights(samples, text)
-    elif is_balanced:
-        tokens = [dataset.token(index) for index in range(len(dataset))]
-        # Points that another sensor would miss count, too: the weights are those of the labels.
-        whole = replace(config, augmentation=config.augmentation.without_sensors())
-        counted = PairedSamples(dataset, cached_teacher, whole, consensus=consensus)
-        weights = cached_class_weights(cache.folder, counted, tokens, text, config)
-    return DistillationData(samples, vocabulary, weights, logit_scale)
+    # With augmentation there are other images in every epoch.
+    pixels: LiveTeacher | CachedTeacher = cached_teacher
+    if is_augmented:
+        pixels = LiveTeacher(dense_clip)
+    return PreparedTeacher(vocabulary, logit_scale, dense_clip, cache, pixels, consensus)
 
 
 def dense_clip_of(teacher: TeacherConfig, clip: Clip) -> DenseClip:

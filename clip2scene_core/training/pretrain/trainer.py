@@ -13,14 +13,14 @@ from torch import Tensor
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.network.student import Student
 from clip2scene_core.training.augmentation.mixing import mix_clouds
-from clip2scene_core.training.fabric import Fabric, reduce_over_processes
+from clip2scene_core.training.fabric import Fabric
 from clip2scene_core.training.loader import BatchLoader
 from clip2scene_core.training.loop import PartLoss, TakenStep, TrainingLoop, make_generator
 from clip2scene_core.training.pretrain.data.batch import PretrainBatch, collate
 from clip2scene_core.training.pretrain.data.samples import Samples
 from clip2scene_core.training.pretrain.distiller import Distiller, Embedded
 from clip2scene_core.training.pretrain.ema import EmaStudent
-from clip2scene_core.training.pretrain.objective import Term, compute_losses
+from clip2scene_core.training.pretrain.objective import compute_losses
 from clip2scene_core.training.pretrain.pseudo_labels import (
     PseudoLabels,
     is_switching,
@@ -28,6 +28,7 @@ from clip2scene_core.training.pretrain.pseudo_labels import (
     switch_labels,
     teacher_pseudo_labels,
 )
+from clip2scene_core.training.pretrain.terms import add_up
 
 # Random streams of a step: one switches labels, one draws the pairs of "ppkt", one mixes clouds.
 _LABEL_STREAM, _PAIR_STREAM, _MIX_STREAM = 0, 1, 2
@@ -140,7 +141,9 @@ class StudentTrainer:
             self._logit_scale,
             self._generator(part, _PAIR_STREAM),
         )
-        total, values = self._add_up(terms)
+        total, values = add_up(
+            terms, self._loss_weights, self._fabric, self._config.training.accumulate
+        )
         counts = {"num_pairs": len(batch.point_index), "num_switched": num_switched}
         return PartLoss(total, values | counts)
 
@@ -170,7 +173,7 @@ class StudentTrainer:
         switching = self._config.switching
         if not is_switching(switching, epoch):
             return by_teacher, 0
-        semantic = self._ema.embed(batch, embedded).detach().float()
+        semantic = self._ema.embed(batch, embedded.semantic).detach().float()
         student_labels, confidences = student_pseudo_labels(
             F.normalize(semantic, dim=1),
             self._text,
@@ -196,21 +199,3 @@ class StudentTrainer:
         place = (0, 0) if is_shared else (part, self._fabric.global_rank)
         entropy = (self._config.training.seed, self._loop.step, *place, stream)
         return make_generator(*entropy)
-
-    def _add_up(self, terms: Mapping[str, Term]) -> tuple[Tensor, dict[str, float]]:
-        """Weigh and add this process's share of each loss.
-
-        Returns:
-            The sum () float with a gradient, and this part's contribution to the losses of the
-            whole batch, by name.
-        """
-        total = torch.zeros((), device=self._fabric.device)
-        values = {}
-        for name, term in terms.items():
-            weight = reduce_over_processes(self._fabric, term.weight, "sum")
-            share = term.value * term.weight / torch.where(weight > 0, weight, 1)
-            loss = float(reduce_over_processes(self._fabric, share, "sum"))
-            values[name] = loss / self._config.training.accumulate
-            # Fabric averages gradients over the processes, but the shares must be summed.
-            total = total + self._loss_weights[name] * share * self._fabric.world_size
-        return total, values

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -112,6 +112,11 @@ class Consensus:
     last_ns: NDArray[np.int64]
     is_movable: NDArray[np.bool_]
     logit_scale: float
+
+    def among(self, is_allowed: NDArray[np.bool_]) -> Consensus:
+        """Make a consensus that names the allowed classes alone; (C,) bool, at least one."""
+        forbidden = np.where(is_allowed, 0, -np.inf).astype(np.float16)
+        return replace(self, cosines=self.cosines + forbidden)
 
     def label(
         self, points: NDArray[np.floating], stamp_ns: int

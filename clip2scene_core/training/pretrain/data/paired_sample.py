@@ -41,6 +41,8 @@ class PairedSample:
         labels: (N,) uint8, the consensus label of each point, one cloud after the other;
             IGNORE_LABEL where there is none.
         confidences: (N,) float32 in [0, 1], the confidence of each label; 0 where there is none.
+        true_labels: (N,) uint8, the label of each point in the data set; IGNORE_LABEL where there
+            is none or, as in pre-training, none was read.
     """
 
     token: str
@@ -54,6 +56,7 @@ class PairedSample:
     superpixel_index: NDArray[np.int64]
     labels: NDArray[np.uint8]
     confidences: NDArray[np.float32]
+    true_labels: NDArray[np.uint8]
 
 
 def choose_sweeps(
@@ -95,10 +98,7 @@ def pair_sample(
     Source: CLIP2Scene (CVPR 2023), sections 3.2.3 and 4.1: sweeps are registered to the keyframe,
     voxelized together into grids, and augmented each on its own.
     """
-    sweeps = [
-        replace(sweep, points=sweep.points[is_in_range(sweep.points, config.sweeps)], labels=None)
-        for sweep in sample.sweeps
-    ]
+    sweeps = [_keep_in_range(sweep, config.sweeps) for sweep in sample.sweeps]
     pairs = pair_pixels_with_points(
         sweeps, sample.cameras, occlusion_margin_m=config.teacher.occlusion_margin_m
     )
@@ -131,6 +131,7 @@ def pair_sample(
         superpixel_index=number_superpixels(pairs.pixels, pairs.camera_index, superpixels),
         labels=labels,
         confidences=confidences,
+        true_labels=np.concatenate([_true_labels(sweep) for sweep in sweeps]),
     )
     paired = _augment_clouds(paired, config, generator)
     if config.augmentation.image_flip or config.augmentation.image_crop:
@@ -174,6 +175,19 @@ def is_in_range(points: NDArray[np.float32], config: SweepsConfig) -> NDArray[np
     return within
 
 
+def _keep_in_range(sweep: Sweep, config: SweepsConfig) -> Sweep:
+    kept = is_in_range(sweep.points, config)
+    labels = None if sweep.labels is None else sweep.labels[kept]
+    return replace(sweep, points=sweep.points[kept], labels=labels)
+
+
+def _true_labels(sweep: Sweep) -> NDArray[np.uint8]:
+    """The labels of a sweep (N,) uint8, IGNORE_LABEL if it has none."""
+    if sweep.labels is None:
+        return np.full(len(sweep.points), IGNORE_LABEL, dtype=np.uint8)
+    return sweep.labels
+
+
 def _label_by_consensus(
     sweeps: Sequence[Sweep], consensus: Consensus | None
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -214,6 +228,7 @@ def _augment_clouds(
         point_index=point_index,
         labels=paired.labels[new_row >= 0],
         confidences=paired.confidences[new_row >= 0],
+        true_labels=paired.true_labels[new_row >= 0],
     )
     return _keep_pairs(paired, point_index >= 0)
 

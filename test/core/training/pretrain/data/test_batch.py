@@ -19,6 +19,7 @@ def paired(num_clouds: int, pairs: list[tuple[int, int]], grids: list[int]) -> P
         superpixel_index=np.array(grids) * 2,
         labels=np.concatenate([np.full(len(cloud), 3, np.uint8) for cloud in clouds]),
         confidences=np.concatenate([np.full(len(cloud), 0.5, np.float32) for cloud in clouds]),
+        true_labels=np.concatenate([np.full(len(cloud), 4, np.uint8) for cloud in clouds]),
     )
 
 
