@@ -115,9 +115,8 @@ def build_config(default: Config, values: Any, source: str, prefix: str = "") ->
 def _fit(value: Any, default: Any, source: str, where: str) -> Any:
     """Check a value against the type of its default; ints fit floats, lists fit tuples."""
     if isinstance(default, tuple):
-        fits = isinstance(value, (list, tuple)) and all(
-            isinstance(item, type(default[0])) for item in value
-        )
+        kind = type(default[0]) if default else str  # an empty default is for names
+        fits = isinstance(value, (list, tuple)) and all(isinstance(item, kind) for item in value)
         value = tuple(value) if fits else value
     elif default is None:
         fits = value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))

@@ -3,8 +3,8 @@
 Read `keyframe_dataset` (what training and evaluation take), `nuscenes_tables` (JSON tables to
 records), `nuscenes` (records to samples); `kitti_calibration` (KITTI's text files),
 `kitti_sequence` (files of a sequence), `semantic_kitti` (sequences to samples), `label_files`
-(predictions as its evaluator reads them); then `open_dataset` (a folder to one of these) and
-`joined` (several data sets as one).
+(predictions as its evaluator reads them); then `open_dataset` (a folder to one of these), `joined`
+(several data sets as one) and `seen_labels` (one without the labels of unseen classes).
 """
 
 from clip2scene_core.datasets.joined import JoinedDataset
@@ -13,6 +13,7 @@ from clip2scene_core.datasets.label_files import write_label_file
 from clip2scene_core.datasets.nuscenes import NuScenesDataset, read_camera, read_points, read_sweep
 from clip2scene_core.datasets.nuscenes_tables import SensorRecord
 from clip2scene_core.datasets.open_dataset import open_dataset
+from clip2scene_core.datasets.seen_labels import SeenLabelsDataset
 from clip2scene_core.datasets.semantic_kitti import SEMANTIC_KITTI_SPLITS, SemanticKittiDataset
 from clip2scene_core.sample import CameraView, DatasetError, Sample, Sweep
 
@@ -26,6 +27,7 @@ __all__ = [
     "NuScenesDataset",
     "Sample",
     "SceneRecord",
+    "SeenLabelsDataset",
     "SemanticKittiDataset",
     "SensorRecord",
     "Sweep",

@@ -53,8 +53,8 @@ class LabelledDataset(Protocol):
 class KeyframeDataset(LabelledDataset, Protocol):
     """Keyframes in a fixed order, with or without labels.
 
-    `NuScenesDataset`, `SemanticKittiDataset` and `JoinedDataset` have this interface. Pre-training,
-    fine-tuning, evaluation and audit take it.
+    `NuScenesDataset`, `SemanticKittiDataset`, `JoinedDataset` and `SeenLabelsDataset` have this
+    interface. All trainings, evaluation and audit take it.
     """
 
     def load(self, index: int, previous: Sequence[int]) -> Sample:

@@ -111,6 +111,11 @@ class DenseClip:
         height, width = (max(1, round(side * scale / self.stride)) for side in image_size)
         return height * self.stride, width * self.stride
 
+    def map_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        """Size (rows, columns) of the dense embeddings of an image (height, width), in places."""
+        height, width = self.input_size(image_size, max(self.scales))
+        return height // self.stride, width // self.stride
+
     def _preprocess(self, images: Tensor, scale: float = 1.0) -> Tensor:
         """Resize and normalize images (B, 3, H, W) as in the training of this CLIP."""
         size = self.input_size((images.shape[2], images.shape[3]), scale)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from clip2scene_core.config.finetune import FinetuneConfig
 from clip2scene_core.config.pretrain import PretrainConfig
+from clip2scene_core.config.zeroshot import ZeroShotConfig
 
 try:
     from lightning_fabric import Fabric
@@ -26,7 +27,7 @@ _PRECISIONS: Final[dict[str, Literal["32-true", "bf16-mixed"]]] = {
 
 
 def make_fabric(
-    config: PretrainConfig | FinetuneConfig,
+    config: PretrainConfig | FinetuneConfig | ZeroShotConfig,
     device: str = "cpu",
     num_processes: int = 1,
     num_nodes: int = 1,
