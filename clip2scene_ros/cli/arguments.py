@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clip2scene_core.config.pretrain import PretrainConfig
     from clip2scene_core.datasets import KeyframeDataset
     from clip2scene_core.inference.online import OnlineSegmenter
 
@@ -149,6 +150,35 @@ def open_chosen(
         with_images=with_images,
         with_poses=with_poses,
     )
+
+
+def open_joined(
+    arguments: argparse.Namespace, config: PretrainConfig, with_labels: bool = False
+) -> KeyframeDataset:
+    """Open the data sets that a training with images was given, as one; see `open_chosen`.
+
+    Args:
+        arguments: Of `add_dataset_arguments` with several data sets, and `add_split_argument`.
+        config: Of the training, which decides whether there must be poses.
+        with_labels: See `open_dataset`.
+
+    Raises:
+        ValueError: If a data set cannot be opened, or scenes are chosen of several.
+    """
+    from clip2scene_core.datasets import JoinedDataset
+
+    for option in ("scenes", "split"):
+        if getattr(arguments, option) is not None and len(arguments.dataset) > 1:
+            raise ValueError(
+                f"--{option} chooses scenes of one data set, got {len(arguments.dataset)} data "
+                f"sets; leave --{option} out, or train on one data set"
+            )
+    with_poses = config.sweeps.count > 1 or config.consensus.voxel_size_m > 0
+    datasets = [
+        open_chosen(arguments, root, with_labels, with_poses=with_poses)
+        for root in arguments.dataset
+    ]
+    return datasets[0] if len(datasets) == 1 else JoinedDataset(datasets)
 
 
 def make_segmenter(arguments: argparse.Namespace) -> OnlineSegmenter:

@@ -10,7 +10,15 @@ from collections.abc import Sequence
 from clip2scene_core import __version__
 from clip2scene_ros.cli.label import bag, demo, load, parameters, segment, view, words
 from clip2scene_ros.cli.measure import bench, calibrate, corrupt, evaluate, models
-from clip2scene_ros.cli.train import audit, clip, finetune, import_checkpoint, pretrain, world
+from clip2scene_ros.cli.train import (
+    audit,
+    clip,
+    finetune,
+    import_checkpoint,
+    pretrain,
+    world,
+    zeroshot,
+)
 
 _COMMANDS = {
     "demo": demo,
@@ -24,6 +32,7 @@ _COMMANDS = {
     "pretrain": pretrain,
     "import-checkpoint": import_checkpoint,
     "finetune": finetune,
+    "zeroshot": zeroshot,
     "evaluate": evaluate,
     "calibrate": calibrate,
     "audit": audit,
