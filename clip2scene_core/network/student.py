@@ -27,8 +27,8 @@ class Student(nn.Module):
         semantic_head: Linear layer, (N, F) -> (N, D).
         spatial_head: Linear layer, (N, F) -> (N, D).
 
-    Source: CLIP2Scene (CVPR 2023), section 3.2.3: the two losses work together only if each has a
-    linear layer of its own.
+    Source: CLIP2Scene (arXiv 2301.04926v1), section 3.2.3: the two losses work together only if
+    each has a linear layer of its own.
     """
 
     def __init__(self, config: NetworkConfig, embedding_size: int) -> None:

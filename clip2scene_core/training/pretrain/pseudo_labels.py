@@ -101,7 +101,7 @@ def switch_labels(
             other label get the student's.
         generator: Random generator, on the CPU.
 
-    Source: CLIP2Scene (CVPR 2023), section 3.2.4. The paper's code draws once for a batch.
+    Source: CLIP2Scene (arXiv 2301.04926v1), section 3.2.3. The paper's code draws once for a batch.
     """
     is_switched = draw_switches(batch.sample_index, config, generator)
     pair_labels = torch.where(

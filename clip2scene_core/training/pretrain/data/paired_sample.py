@@ -95,8 +95,8 @@ def pair_sample(
     Returns:
         The keyframe with P >= 0 pairs.
 
-    Source: CLIP2Scene (CVPR 2023), sections 3.2.3 and 4.1: sweeps are registered to the keyframe,
-    voxelized together into grids, and augmented each on its own.
+    Source: CLIP2Scene (arXiv 2301.04926v1), sections 3.2.2 and 4.1: sweeps are registered to the
+    keyframe, voxelized together into grids, and augmented each on its own.
     """
     sweeps = [_keep_in_range(sweep, config.sweeps) for sweep in sample.sweeps]
     pairs = pair_pixels_with_points(
