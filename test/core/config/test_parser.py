@@ -143,6 +143,8 @@ def differences(one: PretrainConfig, other: PretrainConfig) -> set[str]:
 def test_the_paper_and_its_code_differ_where_they_are_known_to():
     paper, code = config_to_dict(profile("paper")), config_to_dict(profile("official_code"))
     assert differences(profile("paper"), profile("official_code")) == {
+        "network.intensity_scale",
+        "network.voxels",
         "sweeps.choice",  # D11
         "losses.semantic",  # D1
         "losses.temperature",  # D2
