@@ -12,8 +12,9 @@ from pathlib import Path
 def atomic_write(path: Path) -> Iterator[Path]:
     """Write to a draft file and rename it to `path` when the block ends without an error.
 
-    After a crash the old file is still there. Several processes may write the same file: the last
-    one to finish replaces the others' file.
+    After a crash the old file is still there. The file may be read by whoever may read new files in
+    its folder. Several processes may write the same file: the last one to finish replaces the
+    others' file.
 
     Args:
         path: The file. Its folder exists.
@@ -26,8 +27,13 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """
     # In the same folder, because a rename is atomic only within one file system.
     draft = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    # Some writers, safetensors among them, let nobody else read what they write.
+    draft.touch()
+    mode = draft.stat().st_mode
+    draft.unlink()
     try:
         yield draft
+        draft.chmod(mode)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

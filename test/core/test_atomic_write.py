@@ -1,3 +1,5 @@
+import os
+import stat
 import subprocess
 import sys
 
@@ -45,6 +47,18 @@ def test_an_error_leaves_the_old_file_and_no_draft(tmp_path, error):
         write_half()
     assert path.read_text() == "old"
     assert names(tmp_path) == ["a.json"]
+
+
+def test_others_may_read_the_file_as_any_new_one(tmp_path):
+    path = tmp_path / "a.json"
+    before = os.umask(0o027)
+    try:
+        with atomic_write(path) as draft:
+            draft.write_text("a")
+            draft.chmod(0o600)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 def test_a_draft_that_was_never_written_is_an_error(tmp_path):
