@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -19,6 +17,7 @@ import torch
 
 from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.bench.provenance import StageTime, current_commit
+from clip2scene_core.worker import end_with_parent
 
 
 class BenchError(ValueError):
@@ -178,15 +177,7 @@ def name_missing_value(work: Path) -> Iterator[None]:
 
 def _begin_worker() -> None:
     torch.set_num_threads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this worker when the bench is killed; it would wait for ever after its stage."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # of a worker
-    parent.join()
-    os._exit(1)
+    end_with_parent()
 
 
 def _compute(stage: Stage, path: Path) -> None:

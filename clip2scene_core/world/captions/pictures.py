@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clip2scene_core.labels import IGNORE_LABEL, nuscenes_label_map
+from clip2scene_core.worker import end_with_parent
 from clip2scene_core.world.captions.captions import SKY_LABEL, Caption, Shown, web_caption
 from clip2scene_core.world.layout.build import PICTURE_STREAM, build_scene
 from clip2scene_core.world.layout.road import road_pose, surface_at
@@ -158,7 +159,7 @@ def caption_pictures(
             yield from take(scene)
         return
     # Spawned, not forked: a fork of a caller with threads can hang.
-    with get_context("spawn").Pool(workers) as pool:
+    with get_context("spawn").Pool(workers, end_with_parent) as pool:
         for pictures in pool.imap(take, scenes):
             yield from pictures
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from clip2scene_core.worker import end_with_parent
 from clip2scene_core.world.dataset.options import WorldOptions
 from clip2scene_core.world.dataset.scene_writer import SceneWriter
 from clip2scene_core.world.dataset.tables import VERSION, Tables
@@ -104,7 +105,7 @@ def _write_scenes(out: Path, options: WorldOptions, workers: int) -> Iterator[_W
         return
     # Spawned, not forked: a fork of a caller with threads can hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _ignore_interrupts) as pool:
+    with ProcessPoolExecutor(workers, context, _begin_worker) as pool:
         pending: list[Future[_WrittenScene]] = [
             pool.submit(_write_scene, out, options, index) for index in range(options.num_scenes)
         ]
@@ -116,9 +117,10 @@ def _write_scenes(out: Path, options: WorldOptions, workers: int) -> Iterator[_W
             raise
 
 
-def _ignore_interrupts() -> None:
-    """Ignore Ctrl-C in a worker process; the caller handles it."""
+def _begin_worker() -> None:
+    """Leave Ctrl-C to the caller, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
 
 
 def _write_scene(out: Path, options: WorldOptions, index: int) -> _WrittenScene:

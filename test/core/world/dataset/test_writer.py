@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -233,3 +236,52 @@ def test_folder_that_is_not_empty_is_refused(tmp_path):
 def test_no_processes_are_refused(tmp_path):
     with pytest.raises(ValueError, match="workers must be 1 or more, got 0"):
         write_world(tmp_path / "a", SMALL, workers=0)
+
+
+LONG_WORLD = """
+import sys
+from pathlib import Path
+from clip2scene_core.world.dataset.writer import WorldOptions, write_world
+
+if __name__ == "__main__":
+    options = WorldOptions(
+        500, seconds=0.5, image_size=(28, 50), lidar_columns=90, is_every_frame=False
+    )
+    write_world(Path(sys.argv[1]), options, lambda done, total: print(done, flush=True), 2)
+"""
+
+
+def test_no_worker_outlives_a_command_that_is_killed(tmp_path):
+    script = tmp_path / "world.py"
+    script.write_text(LONG_WORLD)
+    command = [sys.executable, str(script), str(tmp_path / "world")]
+    writer = subprocess.Popen(command, stdout=subprocess.PIPE)
+    try:
+        assert writer.stdout.readline().strip() == b"1"
+        workers = children_of(writer.pid)
+    finally:
+        writer.kill()
+        writer.wait()
+        writer.stdout.close()
+    assert len(workers) >= 2
+    end_s = time.monotonic() + 30
+    while not all(map(is_buried, workers)):
+        assert time.monotonic() < end_s, "a worker goes on"
+        time.sleep(0.05)
+
+
+def stat_of(pid: int) -> list[str]:
+    """State, parent and more of a process; [] if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def children_of(pid: int) -> list[int]:
+    running = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    return [child for child in running if stat_of(child)[1:2] == [str(pid)]]
+
+
+def is_buried(pid: int) -> bool:
+    return stat_of(pid)[:1] in ([], ["Z"])
