@@ -23,7 +23,7 @@ from clip2scene_core.official.convert import import_checkpoint
 
 SETTINGS = {
     "dataset": "nuscenes", "voxel_size": 0.2, "cylindrical_coordinates": False,
-    "crop_size": [224, 416], "text_embeddings_path": "/home/somebody/text.pth", "resume_path": None,
+    "crop_size": [224, 416], "text_embeddings_path": "/data/text.pth", "resume_path": None,
 }  # fmt: skip
 
 
