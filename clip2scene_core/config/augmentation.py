@@ -9,8 +9,8 @@ from clip2scene_core.config.sections import ConfigError, check_choice
 
 MIXES: Final = ("none", "mix3d", "polarmix")
 _PROBABILITIES: Final = (
-    "own_robot", "sector_dropout", "beam_dropout", "range_dropout", "point_dropout",
-    "intensity_dropout", "mix_probability",
+    "own_robot", "sector_dropout", "elevation_dropout", "beam_dropout", "range_dropout",
+    "point_dropout", "intensity_dropout", "mix_probability",
 )  # fmt: skip
 _AMOUNTS: Final = ("height_m", "waves_m", "jitter_m", "intensity_range", "intensity_noise")
 _FACTORS: Final = ("intensity_gain", "intensity_gamma")
@@ -33,6 +33,8 @@ class SensorAugmentationConfig:
         own_robot: Probability that all points within a random 1 to 3 m of the sensor are dropped.
         sector_dropout: Probability that all points in a random azimuth sector of 30 to 240
             degrees are dropped, as in a sensor that looks forward only.
+        elevation_dropout: Probability that the view ends early, below at a random elevation of
+            -30 to -10 degrees and above at one of 0 to 15.
         beam_dropout: Probability that only a random share of the beams is kept, a quarter to all.
         range_dropout: Probability that far points are thinned, as by a weaker sensor.
         point_dropout: Up to this share of the points is dropped at random; below 1.
@@ -57,6 +59,7 @@ class SensorAugmentationConfig:
     jitter_m: float = 0.0
     own_robot: float = 0.0
     sector_dropout: float = 0.0
+    elevation_dropout: float = 0.0
     beam_dropout: float = 0.0
     range_dropout: float = 0.0
     point_dropout: float = 0.0

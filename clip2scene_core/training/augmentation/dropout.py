@@ -1,4 +1,4 @@
-"""Drop points of a sweep: its own robot, a sector, beams, far points, or any points.
+"""Drop points of a sweep: its own robot, a sector, an end of its view, beams, far or any points.
 
 All `is_...` functions take points (N, 4) float32 in metres, in a frame whose z points up and whose
 origin is near the sensor, and return (N,) bool, which points are kept.
@@ -15,6 +15,9 @@ from clip2scene_core.config.augmentation import SensorAugmentationConfig
 
 _ROBOT_RADIUS_M: Final = (1.0, 3.0)
 _SECTOR_DEG: Final = (30.0, 240.0)
+_LOWEST_DEG: Final = (-30.0, -10.0)
+_HIGHEST_DEG: Final = (0.0, 15.0)
+"""Where the views of spinning sensors end: an HDL-64E sees 2 degrees up, many see 15 and more."""
 _BEAM_SHARE: Final = (0.25, 1.0)
 _HALF_RANGE_M: Final = (20.0, 80.0)
 """Range at which a weaker sensor sees half of the points."""
@@ -42,6 +45,7 @@ def draw_survivors(
     for probability, is_kept in (
         (config.own_robot, is_off_the_robot),
         (config.sector_dropout, is_outside_a_sector),
+        (config.elevation_dropout, is_in_a_narrower_view),
         (config.beam_dropout, is_on_a_kept_beam),
         (config.range_dropout, is_seen_by_a_weaker_sensor),
     ):
@@ -69,6 +73,16 @@ def is_outside_a_sector(
     width_rad = np.deg2rad(generator.uniform(*_SECTOR_DEG))
     azimuth_rad = np.arctan2(points[:, 1], points[:, 0])
     kept: NDArray[np.bool_] = (azimuth_rad - start_rad) % (2 * np.pi) >= width_rad
+    return kept
+
+
+def is_in_a_narrower_view(
+    points: NDArray[np.float32], generator: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Keep what lies between random elevations of -30 to -10 and of 0 to 15 degrees."""
+    elevation_deg = _elevation_deg(points)
+    is_above = elevation_deg >= generator.uniform(*_LOWEST_DEG)
+    kept: NDArray[np.bool_] = is_above & (elevation_deg <= generator.uniform(*_HIGHEST_DEG))
     return kept
 
 
@@ -105,8 +119,7 @@ def number_beams(points: NDArray[np.float32]) -> NDArray[np.int64]:
     Returns:
         (N,) int64, the number of each point's beam, from 0 without gaps, by rising elevation.
     """
-    elevation_deg = np.rad2deg(np.arctan2(points[:, 2], np.hypot(points[:, 0], points[:, 1])))
-    bins = np.floor((elevation_deg + 90) / _BIN_DEG).astype(np.int64)
+    bins = np.floor((_elevation_deg(points) + 90) / _BIN_DEG).astype(np.int64)
     counts = np.bincount(bins)
     occupied = np.flatnonzero(counts > _STRAY_SHARE * counts.max(initial=0))
     is_first_of_run = np.diff(occupied, prepend=-2) > 1
@@ -124,3 +137,9 @@ def _keep(kept: NDArray[np.int64], is_kept: NDArray[np.bool_]) -> NDArray[np.int
 def _range_m(points: NDArray[np.float32]) -> NDArray[np.float32]:
     range_m: NDArray[np.float32] = np.linalg.norm(points[:, :3], axis=1)
     return range_m
+
+
+def _elevation_deg(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    distance_m = np.hypot(points[:, 0], points[:, 1])
+    elevation_deg: NDArray[np.float32] = np.rad2deg(np.arctan2(points[:, 2], distance_m))
+    return elevation_deg

@@ -20,6 +20,7 @@ def test_every_sensor_option_is_off_by_default():
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
+        ("elevation_dropout", -0.1, r"elevation_dropout must be in \[0, 1\], got -0.1"),
         ("beam_dropout", 1.5, r"beam_dropout must be in \[0, 1\], got 1.5"),
         ("mix_probability", -0.1, r"mix_probability must be in \[0, 1\], got -0.1"),
         ("sector_dropout", math.nan, r"sector_dropout must be in \[0, 1\], got nan"),

@@ -4,6 +4,7 @@ from small_clouds import make_sweep
 from clip2scene_core.config.augmentation import SensorAugmentationConfig
 from clip2scene_core.training.augmentation.dropout import (
     draw_survivors,
+    is_in_a_narrower_view,
     is_off_the_robot,
     is_on_a_kept_beam,
     is_outside_a_sector,
@@ -58,6 +59,22 @@ def test_a_sector_is_removed_whole():
     assert 200 < max(widths_deg) <= 241
 
 
+def test_a_narrower_view_ends_above_and_below():
+    elevation_deg = np.linspace(-45, 45, 901)
+    radians = np.deg2rad(elevation_deg)
+    points = np.stack([np.zeros(901), np.cos(radians), np.sin(radians), radians], axis=1)
+    views_deg = []
+    for seed in SEEDS:
+        kept = is_in_a_narrower_view(points.astype(np.float32), np.random.default_rng(seed))
+        assert np.abs(np.diff(kept.astype(int))).sum() == 2  # one piece, cut at both ends
+        views_deg.append((elevation_deg[kept].min(), elevation_deg[kept].max()))
+    lowest, highest = np.transpose(views_deg)
+    assert -30.1 <= lowest.min() < -27
+    assert -13 < lowest.max() <= -9.8
+    assert -0.1 <= highest.min() < 2
+    assert 13 < highest.max() <= 15.1
+
+
 def test_the_robot_itself_is_a_ball_around_the_sensor():
     points, radii_m = make_sweep(), []
     range_m = np.linalg.norm(points[:, :3], axis=1)
@@ -91,10 +108,11 @@ def test_any_points_are_dropped_up_to_the_share():
 
 def test_probabilities_are_kept():
     points = make_sweep()
-    for name in ("own_robot", "sector_dropout", "beam_dropout", "range_dropout"):
+    names = "own_robot", "sector_dropout", "elevation_dropout", "beam_dropout", "range_dropout"
+    for name in names:
         config = SensorAugmentationConfig(**{name: 0.3})
         hits = [
             len(draw_survivors(points, config, np.random.default_rng(seed))) < len(points)
             for seed in range(200)
         ]
-        assert 0.2 < np.mean(hits) < 0.4, name
+        assert 0.15 < np.mean(hits) < 0.4, name  # a wide view drops nothing here
