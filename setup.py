@@ -90,11 +90,13 @@ setup(
             "scikit-image>=0.24",
             "tensorboard>=2.15",
         ],
+        "odometry": ["kiss-icp>=1.2,<2"],
         "viz": ["rerun-sdk>=0.39,<0.42"],
         "test": [
             *TF2_MSGS_BUILD_PINS,
             "codespell",
             "import-linter>=2.1",
+            "kiss-icp>=1.2,<2",
             "lightning-fabric>=2.6,<3",
             "mypy>=1.11",
             "numba>=0.59",

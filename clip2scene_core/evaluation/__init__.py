@@ -2,8 +2,8 @@
 
 Read `confusion` (counts and IoU), `calibration` (scores against accuracy), `score_fit` (which makes
 them meet), `selective` (what scores are worth for keeping silent), `class_names` (labels to
-classes), `report` (all results), `zeroshot` (seen and unseen classes apart), then `compare`
-(evaluate a labeller on a data set).
+classes), `report` (all results), `zeroshot` (seen and unseen classes apart), `compare` (evaluate a
+labeller on a data set), then `agreement` (where nobody has labelled points).
 """
 
 from clip2scene_core.evaluation.calibration import Calibration

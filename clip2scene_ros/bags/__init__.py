@@ -1,6 +1,7 @@
 """Bags in and labelled bags out, without ROS.
 
 Read `io` (open and create bags), `messages`, `profile` (topics), `extrinsics`, `labelled_writer`,
-`segment` (a bag through the segmenter), `labelled_reader`, then `from_dataset` (nuScenes scenes as
-bags).
+`segment` (a bag through the segmenter), `labelled_reader`; `from_dataset` (nuScenes scenes as
+bags); then `sweeps`, `pose_track` (poses where a bag has none), `keyframes` and `to_dataset` (bags
+as a data set).
 """

@@ -1,4 +1,6 @@
-"""The `clip2scene` command: `main` finds a sub-command, `arguments` are shared by several.
+"""The `clip2scene` command: `main` finds a sub-command.
+
+Several share `arguments`, and `recordings`, which take the place of data sets.
 
 Each command is one module with SUMMARY, add_arguments and run: `label/` labels clouds and shows
 them, `train/` makes models, `measure/` scores them.

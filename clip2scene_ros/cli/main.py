@@ -13,6 +13,7 @@ from clip2scene_ros.cli.measure import bench, calibrate, corrupt, evaluate, mode
 from clip2scene_ros.cli.train import (
     audit,
     clip,
+    convert,
     finetune,
     import_checkpoint,
     pretrain,
@@ -29,6 +30,7 @@ _COMMANDS = {
     "world": world,
     "corrupt": corrupt,
     "clip": clip,
+    "convert": convert,
     "pretrain": pretrain,
     "import-checkpoint": import_checkpoint,
     "finetune": finetune,

@@ -19,12 +19,7 @@ from clip2scene_ros.sync.extrinsics import POINTS, load_extrinsics, parse_frame_
 from clip2scene_ros.sync.intensity import IntensityScale
 from clip2scene_ros.sync.pending import MatchedImage, PendingCloud, SweepMatch, Wait
 from clip2scene_ros.sync.poses import NoExtrinsicsError, SensorPoses
-from clip2scene_ros.sync.sweeps import (
-    Rejection,
-    RejectionKind,
-    SynchronizedSweep,
-    SyncOptions,
-)
+from clip2scene_ros.sync.sweeps import Rejection, RejectionKind, SynchronizedSweep, SyncOptions
 from clip2scene_ros.sync.time_jumps import TimeJumpDetector
 from clip2scene_ros.sync.topics import Profile
 
@@ -210,6 +205,14 @@ class SweepSynchronizer:
         """Drop the cloud that `newest_sweep` would release, undecoded; False if none is ready."""
         with self._lock:
             return self._take_newest(now_ns) is not None
+
+    def T_base_sensor(self, frame_id: str, at_ns: int) -> NDArray[np.float64] | None:
+        """Extrinsics of a sensor at a stamp in ns, (4, 4) float64; None if they are not known."""
+        with self._lock:
+            try:
+                return self._poses.T_base_sensor(frame_id, at_ns, at_ns)
+            except (NoExtrinsicsError, TransformError):
+                return None
 
     def take_rejections(self) -> list[Rejection]:
         """Hand over the rejections since the last call."""

@@ -126,8 +126,10 @@ def number_beams(points: NDArray[np.float32]) -> NDArray[np.int64]:
     run = np.cumsum(is_first_of_run) - 1
     place = (occupied - occupied[is_first_of_run][run]) // _MAX_BINS_OF_BEAM
     is_first_of_beam = is_first_of_run | (np.diff(place, prepend=0) != 0)
-    numbers: NDArray[np.int64] = np.cumsum(is_first_of_beam) - 1
-    return numbers[np.maximum(np.searchsorted(occupied, bins, side="right") - 1, 0)]
+    numbers = np.cumsum(is_first_of_beam) - 1
+    bin_below = np.maximum(np.searchsorted(occupied, bins, side="right") - 1, 0)
+    beams: NDArray[np.int64] = numbers[bin_below]
+    return beams
 
 
 def _keep(kept: NDArray[np.int64], is_kept: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -25,6 +25,7 @@ from clip2scene_ros.cli.measure.seen_unseen import (
     record_groups,
     stacked_labeller,
 )
+from clip2scene_ros.cli.recordings import add_recording_arguments, settle_recordings
 
 if TYPE_CHECKING:
     from clip2scene_core.datasets import KeyframeDataset, Sample
@@ -40,7 +41,9 @@ _MODES = ("lidar", "camera", "fused", "untrained")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    add_dataset_arguments(parser, "nuScenes with lidarseg, or SemanticKITTI")
+    add_dataset_arguments(
+        parser, "nuScenes with lidarseg, SemanticKITTI, or recordings with /lidarseg"
+    )
     add_split_argument(parser)
     parser.add_argument(
         "--weights", default="small", help="student, small, or a fine-tuned network"
@@ -105,6 +108,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_zeroshot_arguments(parser)
     parser.add_argument("--report", type=Path, metavar="DIR", help="also write JSON and pictures")
+    add_recording_arguments(parser)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     add_threads_argument(parser)
 
@@ -114,6 +118,7 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_core.device import use_threads
     from clip2scene_core.zeroshot_splits import find_split
 
+    settle_recordings(arguments)
     is_finetuned = _is_finetuned(arguments)
     is_lidar_alone = is_finetuned or arguments.seen_penalty != 0
     modes = arguments.modes or (["lidar"] if is_lidar_alone else list(_MODES))

@@ -1,6 +1,6 @@
 """Commands that make worlds and models, in the order of their use.
 
-`world`, `clip` (the teacher), `pretrain`, `audit` (compares its labels with 3D labels),
-`import_checkpoint` (in place of pre-training), `zeroshot`, `finetune`; `progress` has bars for two
-of them.
+`world`, `convert` (recordings), `clip` (the teacher), `pretrain`, `audit` (compares its labels with
+3D labels), `import_checkpoint` (in place of pre-training), `zeroshot`, `finetune`; for pre-training
+`own_words` has the prompts, `holdout` the stretch to compare on, `progress` the bars.
 """

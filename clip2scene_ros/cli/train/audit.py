@@ -16,18 +16,22 @@ from clip2scene_ros.cli.arguments import (
     add_threads_argument,
     open_chosen,
 )
+from clip2scene_ros.cli.recordings import add_recording_arguments, settle_recordings
 
 SUMMARY = "compare the labels that pre-training would learn from with 3D labels"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    add_dataset_arguments(parser, "nuScenes with lidarseg or SemanticKITTI, to tune on")
+    add_dataset_arguments(
+        parser, "nuScenes with lidarseg, SemanticKITTI, or recordings with /lidarseg, to tune on"
+    )
     add_split_argument(parser)
     add_config_arguments(parser, "consensus.voxel_size_m=0.8")
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="keep what the teacher says there, for other runs"
     )
+    add_recording_arguments(parser)
     add_threads_argument(parser)
 
 
@@ -38,6 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_core.device import use_threads
     from clip2scene_core.training.pretrain.audit import audit_labels
 
+    settle_recordings(arguments)
     config = override(load_config(arguments.config), arguments.set)
     use_threads(arguments.threads)
     with_poses = config.consensus.voxel_size_m > 0

@@ -15,6 +15,9 @@ from clip2scene_ros.cli.arguments import (
     check_training_arguments,
     open_joined,
 )
+from clip2scene_ros.cli.recordings import add_recording_arguments, settle_recordings
+from clip2scene_ros.cli.train.holdout import add_holdout_argument, hold_out, print_agreement
+from clip2scene_ros.cli.train.own_words import add_word_arguments, with_words
 from clip2scene_ros.cli.train.progress import TrainingBars
 
 if TYPE_CHECKING:
@@ -27,15 +30,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_dataset_arguments(
         parser,
-        "data sets in nuScenes' or SemanticKITTI's format, one or several",
+        "data sets in nuScenes' or SemanticKITTI's format, or recordings (bags, folders of "
+        "bags); one or several",
         is_optional=True,
         has_several=True,
     )
     add_split_argument(parser)
+    add_word_arguments(parser)
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="keep what the teacher says there, for other runs"
     )
+    add_holdout_argument(parser)
     add_training_arguments(parser, "losses.temperature=0.5")
+    add_recording_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -47,8 +54,13 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_core.training.fabric import make_fabric
     from clip2scene_core.training.pretrain.run import pretrain
     from clip2scene_core.training.run_log import RunLog
+    from clip2scene_ros.share import share_directory
 
-    config = override(load_config(arguments.config), arguments.set)
+    recordings = settle_recordings(arguments)
+    path = arguments.config
+    if path is None and recordings:
+        path = share_directory() / "config" / "pretrain_recording.yaml"
+    config = override(with_words(load_config(path), arguments), arguments.set)
     if arguments.print_config:
         print(yaml.safe_dump(config_to_dict(config), sort_keys=False), end="")
         return
@@ -57,6 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
     fabric = make_fabric(config, arguments.device, arguments.processes, arguments.nodes)
     fabric.launch()
     dataset = open_joined(arguments, config)
+    dataset, held_out = hold_out(dataset, arguments.hold_out, bool(recordings))
     log = RunLog(arguments.log) if arguments.log and fabric.is_global_zero else None
     bars = TrainingBars(fabric)
 
@@ -85,3 +98,5 @@ def run(arguments: argparse.Namespace) -> None:
             log.close()
     if fabric.is_global_zero:
         print(f"student: {arguments.out}")
+        if held_out is not None:
+            print_agreement(held_out, arguments)

@@ -1,0 +1,74 @@
+"""The sweeps of a bag, each with its pose and its camera views, in order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import Reader
+
+from clip2scene_ros.bags.io import read_messages
+from clip2scene_ros.bags.messages import read_message
+from clip2scene_ros.messages.decode import NANOSECONDS, stamp_ns
+from clip2scene_ros.sync.inputs import find_input, inputs_of
+from clip2scene_ros.sync.sweeps import SynchronizedSweep
+from clip2scene_ros.sync.synchronizer import SweepSynchronizer
+from clip2scene_ros.sync.topics import TF_TYPE
+
+_AHEAD_NS = 2 * NANOSECONDS
+"""Known poses are handed over this much before they are needed, and not all at once, because the
+synchronizer forgets what is ten seconds older than its newest pose."""
+
+
+def read_sweeps(
+    reader: Reader,
+    synchronizer: SweepSynchronizer,
+    poses: Sequence[Any] = (),
+    others: Mapping[str, Callable[[Any], None]] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[SynchronizedSweep]:
+    """Replay a bag through a synchronizer.
+
+    All of /tf_static counts from the beginning, as on a latched topic.
+
+    Args:
+        reader: From `open_bag`.
+        synchronizer: With the options and topics to use; it keeps what it rejected.
+        poses: nav_msgs/Odometry messages by rising stamp, in place of those of the bag; the
+            synchronizer takes its poses from odometry.
+        others: By topic, what takes the messages of topics that the synchronizer does not take.
+        progress: Called with the number of messages read and their total.
+
+    Yields:
+        What the synchronizer releases.
+
+    Raises:
+        BagError: If the bag is damaged.
+    """
+    others = others or {}
+    inputs = inputs_of(synchronizer)
+    static = [c for c in reader.connections if _is_static(c)]
+    for connection, at_ns, content in read_messages(reader, static) if static else ():
+        inputs["tf_static"].take(read_message(connection, content), at_ns)
+    num_given, at_ns = 0, reader.start_time
+    for index, (connection, at_ns, content) in enumerate(read_messages(reader)):
+        while num_given < len(poses) and stamp_ns(poses[num_given].header) <= at_ns + _AHEAD_NS:
+            synchronizer.on_odometry(poses[num_given])
+            num_given += 1
+        sync_input = find_input(inputs, connection.topic, connection.msgtype)
+        if sync_input is None:
+            if connection.topic in others:
+                others[connection.topic](read_message(connection, content))
+        elif not (_is_static(connection) or (poses and sync_input.name == "odometry")):
+            sync_input.take(read_message(connection, content), at_ns)
+        if progress is not None:
+            progress(index + 1, reader.message_count)
+        while (ready := synchronizer.next_sweep(at_ns)) is not None:
+            yield ready
+    while (ready := synchronizer.next_sweep(at_ns, is_last=True)) is not None:
+        yield ready
+
+
+def _is_static(connection: Connection) -> bool:
+    return connection.msgtype == TF_TYPE and connection.topic.endswith("tf_static")

@@ -1,0 +1,101 @@
+import argparse
+import shutil
+
+import pytest
+
+from clip2scene_core.checkpoint import load_checkpoint
+from clip2scene_core.datasets import open_dataset
+from clip2scene_ros.cli.main import main
+from clip2scene_ros.cli.recordings import (
+    add_recording_arguments,
+    find_recordings,
+    settle_recordings,
+)
+
+QUICK = ["--keyframe-period", "0", "--keyframe-distance", "0", "--scene-length", "0.4"]
+
+
+def test_recordings_are_found_alone_and_in_folders(scene_bag, tiny_nuscenes, tmp_path):
+    assert find_recordings(scene_bag) == (scene_bag,)
+    mcap = next(scene_bag.glob("*.mcap"))
+    assert find_recordings(mcap) == (mcap,)
+    drives = tmp_path / "drives"
+    drives.mkdir()
+    shutil.copytree(scene_bag, drives / "b")
+    shutil.copy(mcap, drives / "a.mcap")
+    (drives / "notes.txt").write_text("rain")
+    assert find_recordings(drives) == (drives / "a.mcap", drives / "b")
+    assert find_recordings(tiny_nuscenes) == ()
+    assert find_recordings(tmp_path / "nowhere") == ()
+
+
+def test_a_bag_in_pieces_without_metadata_is_one_recording(scene_bag, tmp_path):
+    pieces = tmp_path / "pieces"
+    pieces.mkdir()
+    mcap = next(scene_bag.glob("*.mcap"))
+    for number in range(2):
+        shutil.copy(mcap, pieces / f"drive_{number}.mcap")
+    assert find_recordings(pieces) == (pieces,)
+
+
+def test_convert_writes_a_data_set(scene_bag, tmp_path, capsys):
+    assert main(["convert", str(scene_bag), "--out", str(tmp_path / "set")]) == 0
+    assert "2 keyframes in 1 scenes, 4 images" in capsys.readouterr().out
+    assert len(open_dataset(tmp_path / "set")) == 2
+    assert main(["convert", str(tmp_path), "--out", str(tmp_path / "none")]) == 0
+    assert main(["convert", str(tmp_path / "tiny"), "--out", str(tmp_path / "x")]) == 1
+    assert "tiny is no recording" in capsys.readouterr().err
+
+
+def test_a_recording_becomes_a_data_set_once(scene_bag, tmp_path, capsys):
+    def settle(*options):
+        parser = argparse.ArgumentParser()
+        add_recording_arguments(parser)
+        arguments = parser.parse_args(["--recordings", str(tmp_path / "kept"), *options])
+        arguments.dataset = [tmp_path / "tiny", scene_bag]
+        (made,) = settle_recordings(arguments)
+        assert arguments.dataset == [tmp_path / "tiny", made]
+        return made
+
+    first = settle()
+    tables = first / "v1.0-recorded" / "scene.json"
+    written = tables.stat().st_mtime_ns
+    assert settle() == first
+    assert tables.stat().st_mtime_ns == written
+    assert settle("--keyframe-period", "2") != first  # read in another way
+    next(scene_bag.glob("*.mcap")).touch()
+    assert settle() != first  # another recording, perhaps
+    assert str(first) in capsys.readouterr().err
+
+
+def test_one_command_makes_a_student_of_a_recording(scene_bag, tiny_clip, tmp_path, capsys):
+    out = tmp_path / "student.safetensors"
+    command = [
+        "pretrain", str(scene_bag), "--prompts", "car", "road", "tree",
+        "--teacher", f"small:{tiny_clip}", "--recordings", str(tmp_path / "kept"),
+        "--out", str(out), *QUICK, "--set", "training.epochs=1",
+        "--set", "network.width=0.125", "--set", "losses.class_balance=false",
+    ]  # fmt: skip
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "1 keyframes that the training did not see" in said
+    assert "agreement, not accuracy" in said
+    checkpoint = load_checkpoint(out)
+    assert checkpoint.vocabulary.names == ("car", "road", "tree")
+    assert checkpoint.config.consensus.movable == ("car",)
+    assert checkpoint.config.input.intensity == "rank"
+    scenes = open_dataset(next((tmp_path / "kept").iterdir())).scenes
+    assert checkpoint.scene_tokens == (scenes[0].token,)  # the other one was held out
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--movable", "car"], "give --prompts, too"),
+        (["--prompts", "car", "--movable", "dog"], "--movable names 'dog', but --prompts are car"),
+    ],
+)
+def test_words_that_do_not_fit_are_refused(tiny_nuscenes, options, why, tmp_path, capsys):
+    command = ["pretrain", str(tiny_nuscenes), *options, "--out", str(tmp_path / "s.safetensors")]
+    assert main(command) == 1
+    assert why in capsys.readouterr().err
