@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Final
 
 
 class ConfigError(ValueError):
@@ -120,6 +121,10 @@ class NetworkConfig:
             )
 
 
+READOUTS: Final = ("maskclip", "clearclip", "naclip", "sc_clip")
+"""Read-outs of a CLIP, see `DenseClip`."""
+
+
 @dataclass(frozen=True)
 class TeacherConfig:
     """The frozen CLIP.
@@ -130,6 +135,8 @@ class TeacherConfig:
         scales: Factors on image_height. Every image is embedded at each scale, and the embeddings
             are averaged.
         key_smoothing: Whether MaskCLIP smooths pixel embeddings by key similarity.
+        readout: What stands for the last attention of a ViT: "maskclip" (the paper's), "clearclip",
+            "naclip" or "sc_clip", see `DenseClip`.
         occlusion_margin_m: A point is not paired with a pixel whose surface is nearer by more than
             this, metres; null pairs every point that projects into the image, as the paper does.
     """
@@ -139,6 +146,10 @@ class TeacherConfig:
     scales: tuple[float, ...] = (1.0,)
     key_smoothing: bool = False
     occlusion_margin_m: float | None = None
+    readout: str = "maskclip"
+
+    def __post_init__(self) -> None:
+        check_choice("teacher.readout", self.readout, READOUTS)
 
 
 MOVABLE = (

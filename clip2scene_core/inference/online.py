@@ -390,7 +390,10 @@ def load_online_segmenter(
     camera_segmenter = None
     if options.mode != "lidar":
         dense_clip = DenseClip(
-            encoder.clip, key_smoothing=options.key_smoothing, scales=options.camera_scales
+            encoder.clip,
+            key_smoothing=options.key_smoothing,
+            scales=options.camera_scales,
+            readout=options.readout,
         )
         camera_segmenter = CameraSegmenter(dense_clip, prompt_denoising=options.prompt_denoising)
     return OnlineSegmenter(options, vocabulary, embed_prompts, segmenter, camera_segmenter)

@@ -42,6 +42,7 @@ class OnlineOptions:
             as much.
         key_smoothing: MaskCLIP's smoothing of pixel embeddings by key similarity; doubles the time
             of the cameras.
+        readout: What stands for the last attention of a CLIP with a ViT, see `DenseClip`.
         prompt_denoising: MaskCLIP's: a label whose probability stays below this all over a picture
             is not in it. 0 keeps all labels. Neither queries nor the map are denoised.
         level: Whether the student sees sweeps levelled on their ground; None: as in its training.
@@ -74,6 +75,7 @@ class OnlineOptions:
     with_entropies: bool = False
     camera_scales: tuple[float, ...] = (1.0,)
     key_smoothing: bool = True
+    readout: str = "maskclip"
     prompt_denoising: float = 0.0
     level: bool | None = None
     ground_smoothing: float = 0.8

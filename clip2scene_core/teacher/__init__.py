@@ -2,6 +2,7 @@
 
 Read `openclip` (the import), `tokenizer` (text to tokens), `small_clip` (the shipped CLIP and its
 file), `clip` (load a CLIP by name), `text` (prompts to embeddings; refuses words that a CLIP does
-not know), `maskclip` (pixels to embeddings), `cache` (pixel embeddings on disk), then `score`
-(classify pictures and pixels). `train_small` trains the small CLIP.
+not know), `maskclip` (pixels to embeddings) with the other `readouts` of a ViT, `cache` (pixel
+embeddings on disk), then `score` (classify pictures and pixels). `train_small` trains the small
+CLIP.
 """

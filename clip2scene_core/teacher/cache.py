@@ -102,6 +102,7 @@ def fingerprint(dense_clip: DenseClip) -> str:
         digest.update(tensor.detach().cpu().numpy().tobytes())
     settings = [
         dense_clip.image_height, dense_clip.scales, dense_clip.key_smoothing, clip.mean, clip.std,
+        dense_clip.readout,
     ]  # fmt: skip
     digest.update(json.dumps(settings).encode())
     return digest.hexdigest()[:16]

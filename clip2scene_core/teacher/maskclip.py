@@ -1,5 +1,7 @@
 """MaskCLIP: one embedding per patch from CLIP's image tower, instead of one per image.
 
+Other read-outs of a ViT's last block are in `readouts`.
+
 Source: MaskCLIP (ECCV 2022), section 3.2: the last attention is replaced by its value path.
 """
 
@@ -13,6 +15,7 @@ from torch.nn import functional as F
 
 from clip2scene_core.teacher.clip import Clip
 from clip2scene_core.teacher.openclip import AttentionPool2d, ModifiedResNet, VisionTransformer
+from clip2scene_core.teacher.readouts import ATTENTIVE_READOUTS
 from clip2scene_core.teacher.small_clip import PositionFreeAttentionPool
 
 _KEY_TEMPERATURE = 0.05
@@ -29,6 +32,8 @@ class DenseClip:
         scales: Factors on image_height. Each image is embedded at each scale, and the unit
             embeddings of a place are averaged. Near objects have the size of CLIP's training in a
             small image, far objects in a large one.
+        readout: What stands for the attention of a ViT's last block: "maskclip", its value path
+            (the paper's), or one of ATTENTIVE_READOUTS. A ResNet has "maskclip" alone.
 
     Attributes:
         clip: The frozen CLIP.
@@ -36,10 +41,11 @@ class DenseClip:
         image_height: Height to which images are resized, pixels.
         scales: Factors on image_height.
         key_smoothing: Whether embeddings are smoothed by keys.
+        readout: Name of the read-out.
 
     Raises:
-        ValueError: If the CLIP has another kind of image tower, there is no scale, or the smallest
-            height is below one patch.
+        ValueError: If the CLIP has another kind of image tower, there is no scale, the smallest
+            height is below one patch, or the tower has no such read-out.
     """
 
     def __init__(
@@ -48,6 +54,7 @@ class DenseClip:
         image_height: int | None = None,
         key_smoothing: bool = False,
         scales: Sequence[float] = (1.0,),
+        readout: str = "maskclip",
     ) -> None:
         visual = clip.model.visual
         if not isinstance(visual, (VisionTransformer, ModifiedResNet)):
@@ -65,6 +72,15 @@ class DenseClip:
                 f"patch), got image_height {self.image_height} and scales {self.scales}"
             )
         self.key_smoothing = key_smoothing
+        known = ("maskclip", *ATTENTIVE_READOUTS)
+        if readout not in known:
+            raise ValueError(f"readout must be one of {', '.join(known)}, got {readout!r}")
+        if readout != "maskclip" and not isinstance(visual, VisionTransformer):
+            raise ValueError(
+                f"readout {readout!r} is for ViTs, but CLIP {clip.name!r} has a "
+                f"{type(visual).__name__}; take 'maskclip', or a ViT-* architecture"
+            )
+        self.readout = readout
 
     @torch.no_grad()
     def embed_pixels(self, images: Tensor) -> Tensor:
@@ -99,7 +115,7 @@ class DenseClip:
         visual = self.clip.model.visual
         pixels = self._preprocess(images, scale)
         if isinstance(visual, VisionTransformer):
-            values, keys = value_path_of_vit(visual, pixels)
+            values, keys = read_vit(visual, pixels, self.readout)
         else:
             values, keys = value_path_of_resnet(visual, pixels)
         embeddings = F.normalize(values, dim=1)
@@ -126,54 +142,69 @@ class DenseClip:
         return (images - mean) / std
 
 
-def value_path_of_vit(visual: VisionTransformer, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Run a VisionTransformer with the value path instead of its last attention.
+def read_vit(
+    visual: VisionTransformer, images: Tensor, readout: str = "maskclip"
+) -> tuple[Tensor, Tensor]:
+    """Run a VisionTransformer with a read-out instead of its last attention.
 
     Args:
         visual: VisionTransformer.
         images: (B, 3, H, W) float, normalized; H and W are multiples of the patch size.
+        readout: See `DenseClip`.
 
     Returns:
         Embeddings (B, D, h, w), not of unit length, and the last attention's keys (B, C, h, w).
     """
-    tokens, map_size = _tokens_before_last_block(visual, images)
-    return _value_path_of_last_block(visual, tokens, map_size)
+    tokens, map_size = _tokens_of_blocks(visual, images)
+    if readout == "maskclip":
+        patches = _value_path_of_last_block(visual, tokens[-1])
+    else:
+        patches = ATTENTIVE_READOUTS[readout](visual, tokens, map_size)
+    maps = (patches, _keys_of_last_block(visual, tokens[-1]))
+    embeddings, keys = (one.transpose(1, 2).reshape(len(one), -1, *map_size) for one in maps)
+    return embeddings, keys
 
 
-def _tokens_before_last_block(
+def _tokens_of_blocks(
     visual: VisionTransformer, images: Tensor
-) -> tuple[Tensor, tuple[int, int]]:
-    """Images (B, 3, H, W) -> tokens (B, 1 + h * w, C), the class token first, and (h, w)."""
+) -> tuple[list[Tensor], tuple[int, int]]:
+    """Images (B, 3, H, W) -> tokens (B, 1 + h * w, C) after each block but the last, and (h, w).
+
+    The class token comes first. A tower of one block has the tokens before it.
+    """
     tokens = visual.conv1(images)  # (B, C, h, w)
     rows, columns = tokens.shape[2:]
     tokens = tokens.flatten(2).transpose(1, 2)
     class_token = visual.class_embedding.expand(len(images), 1, -1)
     positions = _resized_positions(visual, rows, columns)
     tokens = visual.ln_pre(torch.cat([class_token, tokens], dim=1) + positions)
+    after = []
     for block in visual.transformer.resblocks[:-1]:
         tokens = block(tokens)
-    return tokens, (rows, columns)
+        after.append(tokens)
+    return after or [tokens], (rows, columns)
 
 
-def _value_path_of_last_block(
-    visual: VisionTransformer, tokens: Tensor, map_size: tuple[int, int]
-) -> tuple[Tensor, Tensor]:
-    """Tokens (B, 1 + h * w, C) -> embeddings (B, D, h, w) and keys (B, C, h, w)."""
+def _value_path_of_last_block(visual: VisionTransformer, tokens: Tensor) -> Tensor:
+    """Tokens (B, 1 + h * w, C) -> embeddings (B, h * w, D)."""
     last_block = visual.transformer.resblocks[-1]
-    normed = last_block.ln_1(tokens)
     attention = last_block.attn
-    _, key_weight, value_weight = attention.in_proj_weight.chunk(3)
-    _, key_bias, value_bias = attention.in_proj_bias.chunk(3)
-    values = attention.out_proj(F.linear(normed, value_weight, value_bias))
+    _, _, value_weight = attention.in_proj_weight.chunk(3)
+    _, _, value_bias = attention.in_proj_bias.chunk(3)
+    tokens = tokens[:, 1:]  # the class token is dropped
+    values = attention.out_proj(F.linear(last_block.ln_1(tokens), value_weight, value_bias))
     tokens = tokens + last_block.ls_1(values)
     tokens = tokens + last_block.ls_2(last_block.mlp(last_block.ln_2(tokens)))
-    embeddings = visual.ln_post(tokens[:, 1:]) @ visual.proj  # the class token is dropped
-    keys = F.linear(normed[:, 1:], key_weight, key_bias)
-    map_shape = (len(tokens), -1, *map_size)
-    return (
-        embeddings.transpose(1, 2).reshape(map_shape),
-        keys.transpose(1, 2).reshape(map_shape),
-    )
+    embeddings: Tensor = visual.ln_post(tokens) @ visual.proj
+    return embeddings
+
+
+def _keys_of_last_block(visual: VisionTransformer, tokens: Tensor) -> Tensor:
+    """Tokens (B, 1 + h * w, C) -> keys of the last attention (B, h * w, C)."""
+    last_block = visual.transformer.resblocks[-1]
+    _, key_weight, _ = last_block.attn.in_proj_weight.chunk(3)
+    _, key_bias, _ = last_block.attn.in_proj_bias.chunk(3)
+    return F.linear(last_block.ln_1(tokens[:, 1:]), key_weight, key_bias)
 
 
 def value_path_of_resnet(visual: ModifiedResNet, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -225,10 +256,11 @@ def pooled_and_dense(
         (B, D, h, w); neither of unit length.
     """
     if isinstance(visual, VisionTransformer):
-        tokens, map_size = _tokens_before_last_block(visual, images)
-        class_token = visual.transformer.resblocks[-1](tokens)[:, 0]
-        dense, _ = _value_path_of_last_block(visual, tokens, map_size)
-        return visual.ln_post(class_token) @ visual.proj, dense
+        tokens, map_size = _tokens_of_blocks(visual, images)
+        class_token = visual.transformer.resblocks[-1](tokens[-1])[:, 0]
+        dense = _value_path_of_last_block(visual, tokens[-1])
+        places = dense.transpose(1, 2).reshape(len(dense), -1, *map_size)
+        return visual.ln_post(class_token) @ visual.proj, places
     features = resnet_features(visual, images)
     return visual.attnpool(features), place_embeddings(visual.attnpool, features)
 

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip2scene_core.config.sections import READOUTS
+
 if TYPE_CHECKING:
     from clip2scene_core.config.pretrain import PretrainConfig
     from clip2scene_core.datasets import KeyframeDataset
@@ -69,7 +71,7 @@ def add_segmenter_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_camera_arguments(parser: argparse.ArgumentParser, scales: str = "--camera-scales") -> None:
-    """Declare how CLIP labels pixels: --no-key-smoothing, and an option for the scales.
+    """Declare how CLIP labels pixels: --no-key-smoothing, --readout, an option for the scales.
 
     Args:
         parser: Parser of the command.
@@ -79,6 +81,12 @@ def add_camera_arguments(parser: argparse.ArgumentParser, scales: str = "--camer
         "--no-key-smoothing",
         action="store_true",
         help="label pixels without MaskCLIP's key smoothing: in half the time, less well",
+    )
+    parser.add_argument(
+        "--readout",
+        choices=READOUTS,
+        default=READOUTS[0],
+        help="what stands for the last attention of a CLIP with a ViT",
     )
     parser.add_argument(
         scales,
@@ -199,6 +207,7 @@ def make_segmenter(arguments: argparse.Namespace) -> OnlineSegmenter:
         min_confidence=arguments.min_confidence,
         camera_scales=tuple(arguments.camera_scales),
         key_smoothing=not arguments.no_key_smoothing,
+        readout=arguments.readout,
         device=arguments.device,
         precision=arguments.precision,
         level=LEVELS[arguments.level],

@@ -156,7 +156,9 @@ def prepare_teacher(
 
 def dense_clip_of(teacher: TeacherConfig, clip: Clip) -> DenseClip:
     """Make the teacher: the frozen CLIP, set up as a configuration says."""
-    return DenseClip(clip, teacher.image_height, teacher.key_smoothing, teacher.scales)
+    return DenseClip(
+        clip, teacher.image_height, teacher.key_smoothing, teacher.scales, teacher.readout
+    )
 
 
 def superpixels_of(losses: LossesConfig, folder: Path) -> SuperpixelMaps | None:

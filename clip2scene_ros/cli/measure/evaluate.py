@@ -192,6 +192,7 @@ def _make_segmenter(
         map_enabled=False,
         camera_scales=tuple(arguments.camera_scales),
         key_smoothing=not arguments.no_key_smoothing,
+        readout=arguments.readout,
         prompt_denoising=arguments.prompt_denoising,
         device=arguments.device,
     )
@@ -330,6 +331,7 @@ def _write_report(
         "group": grouping,
         "camera_scales": arguments.camera_scales,
         "key_smoothing": not arguments.no_key_smoothing,
+        "readout": arguments.readout,
         "prompt_denoising": arguments.prompt_denoising,
     }
     names = [c.name for c in dataset.classes]

@@ -170,6 +170,7 @@ def _score(arguments: argparse.Namespace) -> None:
             "image_height": arguments.image_height or clip.image_height,
             "scales": arguments.scales,
             "key_smoothing": not arguments.no_key_smoothing,
+            "readout": arguments.readout,
             "num_pixels": int(confusion.counts.sum()),
             "mean_iou": confusion.mean_iou(),
             "iou": {
@@ -186,7 +187,11 @@ def _score_pixels(clip: Clip, arguments: argparse.Namespace) -> ConfusionMatrix:
     from clip2scene_core.teacher.maskclip import DenseClip
 
     dense_clip = DenseClip(
-        clip, arguments.image_height, not arguments.no_key_smoothing, arguments.scales
+        clip,
+        arguments.image_height,
+        not arguments.no_key_smoothing,
+        arguments.scales,
+        arguments.readout,
     )
     with tqdm(desc="pixels", unit="keyframe") as bar:
 

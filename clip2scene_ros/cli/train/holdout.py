@@ -67,7 +67,10 @@ def print_agreement(held_out: KeyframeDataset, arguments: argparse.Namespace) ->
 
     said = load_checkpoint(arguments.out).config.teacher
     options = OnlineOptions(
-        map_enabled=False, key_smoothing=said.key_smoothing, device=arguments.device
+        map_enabled=False,
+        key_smoothing=said.key_smoothing,
+        readout=said.readout,
+        device=arguments.device,
     )
     student = load_online_segmenter(arguments.out, options=options)
     by_cameras = replace(options, mode="camera", camera_scales=said.scales)

@@ -57,6 +57,7 @@ def online_options(values: NodeParameters) -> OnlineOptions:
         precision=values.precision,
         camera_weight=values.camera_weight,
         key_smoothing=values.key_smoothing,
+        readout=values.readout,
         level=LEVELS[values.level],
     )
 

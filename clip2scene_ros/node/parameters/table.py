@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from clip2scene_core.config.sections import READOUTS
 from clip2scene_ros.messages.cloud_layouts import LAYOUTS
 from clip2scene_ros.node.parameters.row import ParameterError, parameter, rows_of
 from clip2scene_ros.sync.intensity import AUTO
@@ -111,6 +112,12 @@ class NodeParameters:
     )
     key_smoothing: bool = parameter(
         "key_smoothing", True, "Smooth what CLIP sees: better labels, twice the time of cameras."
+    )
+    readout: str = parameter(
+        "readout",
+        "maskclip",
+        "What stands for the last attention of a CLIP with a ViT; method.md compares them.",
+        choices=READOUTS,
     )
     num_threads: int = parameter(
         "num_threads",

@@ -6,32 +6,18 @@ import math
 
 import pytest
 import torch
+from tiny_clips import layer_norm, tiny_clip
 from torch.nn import functional as F
 
-from clip2scene_core.teacher.clip import clip_of_model
 from clip2scene_core.teacher.maskclip import (
     DenseClip,
     pooled_and_dense,
+    read_vit,
     sample_at,
     smooth_by_keys,
     value_path_of_resnet,
-    value_path_of_vit,
 )
-from clip2scene_core.teacher.openclip import CLIP, VisionTransformer, open_clip
-
-TEXT_CONFIG = {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
-
-
-def tiny_clip(layers, **vision_config):
-    torch.manual_seed(0)
-    config = {"layers": layers, "image_size": 64, "head_width": 16, **vision_config}
-    model = CLIP(embed_dim=24, vision_cfg=config, text_cfg=TEXT_CONFIG, quick_gelu=True).eval()
-    open_clip.model.set_model_preprocess_cfg(
-        model, {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.3, 0.4), "size": 64}
-    )
-    for parameter in model.visual.parameters():  # zero gammas would hide whole branches
-        parameter.data += 0.1 * torch.randn_like(parameter)
-    return clip_of_model("tiny", model)
+from clip2scene_core.teacher.openclip import VisionTransformer
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +28,6 @@ def tiny_vit():
 @pytest.fixture(scope="module")
 def tiny_resnet():
     return tiny_clip(layers=[1, 1, 1, 1], width=8)
-
-
-def layer_norm(x, norm):
-    mean = x.mean(-1, keepdim=True)
-    variance = ((x - mean) ** 2).mean(-1, keepdim=True)
-    return (x - mean) / torch.sqrt(variance + 1e-5) * norm.weight + norm.bias
 
 
 def closed_form_of_maskclip(visual, image):
@@ -77,7 +57,7 @@ def closed_form_of_maskclip(visual, image):
 @torch.no_grad()
 def test_vit_equals_the_closed_form_token_by_token(tiny_vit):
     image = torch.rand(3, 64, 64)
-    embeddings, keys = value_path_of_vit(tiny_vit.model.visual, image[None])
+    embeddings, keys = read_vit(tiny_vit.model.visual, image[None])
     expected = closed_form_of_maskclip(tiny_vit.model.visual, image)
     assert embeddings.shape == (1, 24, 4, 4)
     assert keys.shape == (1, 32, 4, 4)
@@ -90,7 +70,7 @@ def test_one_pass_gives_what_the_tower_pools_and_the_value_path(name, request):
     visual = request.getfixturevalue(name).model.visual
     images = torch.rand(2, 3, 64, 64)
     pooled, dense = pooled_and_dense(visual, images)
-    value_path = value_path_of_vit if name == "tiny_vit" else value_path_of_resnet
+    value_path = read_vit if name == "tiny_vit" else value_path_of_resnet
     torch.testing.assert_close(pooled, visual(images), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(dense, value_path(visual, images)[0])
 
@@ -119,7 +99,7 @@ def test_embeddings_are_computed_from_images_normalised_with_the_clip_s_own_cons
     image = torch.rand(1, 3, 64, 64)
     red, green, blue = image[:, 0], image[:, 1], image[:, 2]
     normalized = torch.stack([(red - 0.5) / 0.2, (green - 0.4) / 0.3, (blue - 0.3) / 0.4], dim=1)
-    expected = F.normalize(value_path_of_vit(tiny_vit.model.visual, normalized)[0], dim=1)
+    expected = F.normalize(read_vit(tiny_vit.model.visual, normalized)[0], dim=1)
     torch.testing.assert_close(DenseClip(tiny_vit).embed_pixels(image), expected)
 
 
@@ -164,8 +144,8 @@ def test_position_embeddings_of_the_trained_size_are_used_as_they_are(tiny_vit):
     visual = tiny_vit.model.visual
     assert isinstance(visual, VisionTransformer)
     image = torch.rand(1, 3, 64, 64)
-    square, _ = value_path_of_vit(visual, image)
-    wide, _ = value_path_of_vit(visual, torch.cat([image, image], dim=3))
+    square, _ = read_vit(visual, image)
+    wide, _ = read_vit(visual, torch.cat([image, image], dim=3))
     assert wide.shape == (1, 24, 4, 8)
     assert torch.isfinite(wide).all()
     assert not torch.allclose(wide[..., :4], square)
