@@ -66,7 +66,10 @@ def override(config: Config, assignments: Sequence[str]) -> Config:
             place = place.setdefault(section, {})
             if not isinstance(place, dict):
                 raise ConfigError(f"{assignment!r}: '{section}' is a value, not a section")
-        place[last] = yaml.safe_load(text)
+        try:
+            place[last] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{assignment!r}: not valid YAML") from error
     # The defaults of the class show which values may be null. A number in `config` does not.
     return build_config(type(config)(), values, "override")
 
@@ -127,6 +130,9 @@ def _fit(value: Any, default: Any, source: str, where: str) -> Any:
         value = float(value) if fits else value
     else:
         fits = isinstance(value, type(default))
+    numbers = value if isinstance(value, tuple) else (value,)
+    if any(isinstance(number, float) and math.isnan(number) for number in numbers):
+        raise ConfigError(f"{source}: '{where}' must be a number, got {value!r}")
     if not fits:
         expected = "a number or null" if default is None else f"like {default!r}"
         raise ConfigError(f"{source}: '{where}' must be {expected}, got {value!r}")

@@ -25,10 +25,25 @@ def supervised_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
     Source: the fine-tuning of SLidR (CVPR 2022) and of CLIP2Scene (CVPR 2023).
     """
+    return cross_entropy_loss(logits, labels) + lovasz_softmax_loss(logits, labels)
+
+
+def cross_entropy_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross-entropy of the points that have a label.
+
+    Args:
+        logits: (P, C) float; P may be 0.
+        labels: (P,) int64 in [0, C), or 255 for points without a label.
+
+    Returns:
+        Scalar; 0, with a gradient path, if no point has a label.
+
+    Raises:
+        ValueError: If shapes do not fit or a label is out of range.
+    """
     _check(logits, labels)
-    cross_entropy = F.cross_entropy(logits, labels, ignore_index=IGNORE_LABEL, reduction="sum")
-    num_labelled = (labels != IGNORE_LABEL).sum().clamp(min=1)
-    return cross_entropy / num_labelled + lovasz_softmax_loss(logits, labels)
+    total = F.cross_entropy(logits, labels, ignore_index=IGNORE_LABEL, reduction="sum")
+    return total / (labels != IGNORE_LABEL).sum().clamp(min=1)
 
 
 def lovasz_softmax_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from itertools import islice
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -14,22 +15,36 @@ from clip2scene_core.training.fabric import Fabric
 _Batch = TypeVar("_Batch")
 
 
+@runtime_checkable
+class Named(Protocol):
+    """Keyframes that have names, for messages."""
+
+    def token(self, index: int) -> str:
+        """The token of a keyframe; opens no file."""
+        ...
+
+
 class BatchOrder(Sampler[list[tuple[int, int]]]):
     """The keyframes of one process in every batch of an epoch.
 
     Every epoch has its own random order. A batch of all processes is a run of keyframes in this
-    order. Each process takes every world_size-th keyframe of the batch, so the batches do not
-    depend on the number of processes. Keyframes that do not fill a last batch are dropped. A data
-    set that is smaller than a batch is one batch.
+    order. It is cut into parts, and each process takes every world_size-th keyframe of a part, so
+    the batches do not depend on the number of processes. Keyframes that do not fill a last batch
+    are dropped. A data set that is smaller than a batch is one batch.
 
     Args:
         num_keyframes: Number of keyframes of the data set.
-        batch_size: Number of keyframes of a batch, over all processes.
+        batch_size: Number of keyframes of a batch, over all parts and processes.
         seed: Seed of the order.
         epoch: Number of the epoch, from 0.
         rank: Number of this process, from 0.
         world_size: Number of processes.
         first: Number of batches to skip at the start, because an earlier run took them.
+        parts: Number of parts of a batch. A batch with too few keyframes has fewer, see
+            `num_parts`; where they are not of one size, the first ones are larger.
+
+    Attributes:
+        num_parts: Number of parts of a batch, at most `parts`.
 
     Raises:
         ValueError: If the processes cannot share a batch evenly.
@@ -44,6 +59,7 @@ class BatchOrder(Sampler[list[tuple[int, int]]]):
         rank: int = 0,
         world_size: int = 1,
         first: int = 0,
+        parts: int = 1,
     ) -> None:
         self._batch_size = min(batch_size, num_keyframes)
         if self._batch_size % world_size:
@@ -54,21 +70,25 @@ class BatchOrder(Sampler[list[tuple[int, int]]]):
         self._order = np.random.default_rng((seed, epoch)).permutation(num_keyframes)
         self._epoch, self._rank, self._world_size = epoch, rank, world_size
         self._first = first
+        self.num_parts = min(parts, self._batch_size // world_size)
 
     def __len__(self) -> int:
-        return len(self._order) // self._batch_size - self._first
+        return (len(self._order) // self._batch_size - self._first) * self.num_parts
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for number in range(self._first, self._first + len(self)):
+        for number in range(self._first, len(self._order) // self._batch_size):
             batch = self._order[number * self._batch_size : (number + 1) * self._batch_size]
-            yield [(self._epoch, int(index)) for index in batch[self._rank :: self._world_size]]
+            # Every process has the same number of keyframes of a part.
+            rounds = batch.reshape(-1, self._world_size)
+            for part in np.array_split(rounds, self.num_parts):
+                yield [(self._epoch, int(index)) for index in part[:, self._rank]]
 
 
 class BatchLoader(Generic[_Batch]):
     """Loads the batches of a run, each in parts. Each process loads its own share.
 
     Args:
-        samples: S keyframes; keys are (epoch, index).
+        samples: S keyframes; keys are (epoch, index). Errors name them if they are `Named`.
         collate: Joins a list of keyframes to a batch.
         training: Batch size, accumulation, epochs and seed.
         fabric: Processes that share the batches.
@@ -105,27 +125,38 @@ class BatchLoader(Generic[_Batch]):
 
         Yields:
             The epoch of a step, from 0, and the parts of its batch. The caller must take all
-            `accumulate` parts before it asks for the next step.
+            parts before it asks for the next step.
         """
         parts: Iterator[_Batch] = iter(())
         for number in range(step, self.num_steps):
             epoch, done = divmod(number, self.steps_per_epoch)
+            order = self._order(epoch, done)
             if number == step or done == 0:
-                parts = self._load(epoch, done)
-            yield epoch, parts
+                parts = self._load(order)
+            yield epoch, islice(parts, order.num_parts)
 
-    def _load(self, epoch: int, done: int) -> Iterator[_Batch]:
-        """Load the parts of an epoch's batches, without those of the steps that are done."""
-        accumulate = self._training.accumulate
-        order = BatchOrder(
+    def keyframes(self, step: int, part: int) -> list[str]:
+        """Names of the keyframes that this process has in a part of a step, both from 0."""
+        epoch, done = divmod(step, self.steps_per_epoch)
+        keys = next(islice(self._order(epoch, done), part, None))
+        if isinstance(self._samples, Named):
+            return [self._samples.token(index) for _, index in keys]
+        return [f"number {index}" for _, index in keys]
+
+    def _order(self, epoch: int, done: int) -> BatchOrder:
+        """The parts of an epoch's batches, without those of the steps that are done."""
+        return BatchOrder(
             self._num_samples,
-            self._training.batch_size // accumulate,
+            self._training.batch_size,
             self._training.seed,
             epoch,
             self._fabric.global_rank,
             self._fabric.world_size,
-            first=done * accumulate,
+            first=done,
+            parts=self._training.accumulate,
         )
+
+    def _load(self, order: BatchOrder) -> Iterator[_Batch]:
         loader: DataLoader[Any] = DataLoader(
             self._samples,
             batch_sampler=order,

@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from clip2scene_core.config.sections import TrainingConfig
 from clip2scene_core.training.fabric import Fabric
 from clip2scene_core.training.loader import BatchLoader
 from clip2scene_core.training.optim import learning_rate_factor, make_optimizer
-from clip2scene_core.training.resume import load_training_checkpoint, save_training_checkpoint
+from clip2scene_core.training.resume import (
+    LossError,
+    load_training_checkpoint,
+    save_training_checkpoint,
+)
+from clip2scene_core.training.terms import (
+    Term,
+    TermGradients,
+    add_up,
+    detach,
+    sum_losses,
+    total_weights,
+)
 
 _Batch = TypeVar("_Batch")
 _Report = TypeVar("_Report")
 
 
 class PartLoss(NamedTuple):
-    """The loss of one part of a batch.
+    """The losses of one part of a batch.
 
     Attributes:
-        loss: () float with a gradient. The loop divides it by the number of parts.
+        terms: Losses by name, the same names in every part. Parts and processes count by their
+            weights, so that a step does not depend on how its batch was cut.
+        factors: Factor of each loss in the sum that is trained.
         values: Numbers to report, by name. The loop adds them up over the parts.
     """
 
-    loss: Tensor
+    terms: Mapping[str, Term]
+    factors: Mapping[str, float]
     values: Mapping[str, float]
 
 
@@ -38,12 +54,14 @@ class TakenStep(NamedTuple):
     Attributes:
         step: Number of steps that are done.
         num_steps: Number of steps of the run.
+        losses: Losses of the whole batch, over all parts and processes, by name.
         sums: `PartLoss.values`, summed over the parts.
         learning_rates: Learning rate of each parameter group in this step.
     """
 
     step: int
     num_steps: int
+    losses: Mapping[str, float]
     sums: Mapping[str, float]
     learning_rates: tuple[float, ...]
 
@@ -104,13 +122,20 @@ class TrainingLoop(Generic[_Batch]):
 
         Raises:
             ValueError: If the training checkpoint is damaged or belongs to another run.
+            LossError: If a loss is not finite. The training checkpoint stays as it was written
+                last.
         """
         if checkpoint is not None and checkpoint.exists():
             self.step = load_training_checkpoint(
                 checkpoint, self._saved, self._optimizer, self._run
             )
         for epoch, parts in self._loader.from_step(self.step):
-            finished = finish_step(self._take_step(compute_loss, epoch, parts))
+            try:
+                finished = finish_step(self._take_step(compute_loss, epoch, parts))
+            except LossError as error:
+                is_kept = checkpoint is not None and checkpoint.exists()
+                kept = f"{checkpoint} holds the run up to its last good state" if is_kept else ""
+                raise LossError(f"{error}; {kept or 'no state was written yet'}") from None
             is_due = self.step % save_every == 0 and self.step < self._loader.num_steps
             if checkpoint is not None and is_due and self._fabric.is_global_zero:
                 save_training_checkpoint(
@@ -124,25 +149,60 @@ class TrainingLoop(Generic[_Batch]):
         epoch: int,
         parts: Iterator[_Batch],
     ) -> TakenStep:
-        """Accumulate the gradients of all parts, then update the parameters once."""
+        """Compute the gradient of the whole batch, then update the parameters once."""
         rates = self._set_learning_rates()
-        num_parts, clip_norm = self._training.accumulate, self._training.clip_norm
         sums: dict[str, float] = {}
         self.module.train()
         self._optimizer.zero_grad(set_to_none=True)
-        for part in range(num_parts):
-            batch = next(parts)
-            # Processes exchange gradients once a step, after the last part.
-            with self._fabric.no_backward_sync(self.module, enabled=part < num_parts - 1):
-                loss, values = compute_loss(batch, epoch, part)
-                self._fabric.backward(loss / num_parts)
+        gradients = TermGradients(self.module.parameters())
+        done: list[dict[str, Term]] = []
+        is_split = self._training.accumulate > 1
+        for part, batch in enumerate(parts):
+            # Processes exchange the gradients of a split batch when its weights are known.
+            with self._fabric.no_backward_sync(self.module, enabled=is_split):
+                terms, factors, values = compute_loss(batch, epoch, part)
+                if is_split:
+                    gradients.add(terms, self._fabric)
             for name, value in values.items():
                 sums[name] = sums.get(name, 0.0) + value
-        if clip_norm > 0:
-            self._fabric.clip_gradients(self.module, self._optimizer, max_norm=clip_norm)
+            done.append({name: detach(term) for name, term in terms.items()})
+        totals = total_weights(done, self._fabric)
+        losses = sum_losses(done, totals, self._fabric)
+        self._check_finite(done, losses, rates)
+        if is_split:
+            gradients.apply(factors, totals, self._fabric)
+        else:
+            self._fabric.backward(add_up(terms, factors, totals, self._fabric.world_size))
+        if self._training.clip_norm > 0:
+            self._fabric.clip_gradients(
+                self.module, self._optimizer, max_norm=self._training.clip_norm
+            )
         self._optimizer.step()
         self.step += 1
-        return TakenStep(self.step, self._loader.num_steps, sums, rates)
+        return TakenStep(self.step, self._loader.num_steps, losses, sums, rates)
+
+    def _check_finite(
+        self,
+        parts: Sequence[Mapping[str, Term]],
+        losses: Mapping[str, float],
+        rates: tuple[float, ...],
+    ) -> None:
+        """Stop before a loss that is not finite reaches the weights; all processes stop."""
+        wrong = {name: loss for name, loss in losses.items() if not math.isfinite(loss)}
+        if not wrong:
+            return
+        names = [
+            keyframe
+            for number, terms in enumerate(parts)
+            if not all(bool(torch.isfinite(term.sum)) for term in terms.values())
+            for keyframe in self._loader.keyframes(self.step, number)
+        ]
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        raise LossError(
+            f"step {self.step + 1}: the loss is {next(iter(wrong.values()))} with keyframe "
+            f"{shown or 'of another process'}, learning rate {max(rates):g}; check the points of "
+            f"the keyframe, or lower training.learning_rate"
+        )
 
     def _set_learning_rates(self) -> tuple[float, ...]:
         """Set the learning rate of every parameter group for the next step."""

@@ -21,6 +21,10 @@ from clip2scene_core.config.parser import config_to_dict
 _OPTIMIZER = "optimizer"
 
 
+class LossError(ValueError):
+    """A training that is not finite any more; the message says where."""
+
+
 def save_training_checkpoint(
     path: Path,
     modules: Mapping[str, nn.Module],
@@ -36,6 +40,9 @@ def save_training_checkpoint(
         optimizer: Optimizer of their parameters.
         config: Dataclass with everything that decides the result of the run.
         step: Number of steps that are done.
+
+    Raises:
+        LossError: If a number is not finite; an older file stays.
     """
     tensors = {
         f"{name}.{key}": value.detach().clone()
@@ -46,6 +53,7 @@ def save_training_checkpoint(
         for key, value in moments.items():
             if value is not None:  # SGD keeps an empty momentum before its first step
                 tensors[f"{_OPTIMIZER}.{number}.{key}"] = value
+    refuse_not_finite(tensors)
     metadata = {"step": str(step), "config": json.dumps(config_to_dict(config))}
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as draft:
@@ -74,16 +82,18 @@ def load_training_checkpoint(
     """
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata()
+            metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+        step = int(metadata["step"])
+        differs = _difference(metadata["config"], config_to_dict(config))
+        refuse_not_finite(tensors)
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ValueError(
             f"{path}: damaged training checkpoint ({error}); delete it to start anew"
         ) from error
-    if metadata["config"] != json.dumps(config_to_dict(config)):
+    if differs:
         raise ValueError(
-            f"{path}: training checkpoint of a run with another configuration; delete it to start "
-            "anew"
+            f"{path}: training checkpoint of a run with {differs}; delete it to start anew"
         )
     by_owner: dict[str, dict[str, torch.Tensor]] = {}
     for key, value in tensors.items():
@@ -96,4 +106,39 @@ def load_training_checkpoint(
         number, _, name = key.partition(".")
         moments.setdefault(int(number), {})[name] = value
     optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
-    return int(metadata["step"])
+    return step
+
+
+def refuse_not_finite(tensors: Mapping[str, torch.Tensor]) -> None:
+    """Refuse to keep what a loss that is not finite has made.
+
+    Args:
+        tensors: By name, "owner.name". Thresholds are NaN where nothing is known of a class yet.
+
+    Raises:
+        LossError: If a number is not finite.
+    """
+    for name, value in tensors.items():
+        is_checked = value.is_floating_point() and not name.startswith("thresholds.")
+        if is_checked and not bool(torch.isfinite(value).all()):
+            raise LossError(
+                f"{name} is not finite after this training; lower training.learning_rate, and "
+                f"check that all points of the data set are finite"
+            )
+
+
+def _difference(written: str, wanted: dict[str, Any]) -> str:
+    """Say in which way a run differs from the one that wrote a checkpoint; "" if it does not."""
+    found = json.loads(written)
+    if not isinstance(found, dict):
+        raise ValueError(f"its configuration is {written[:40]!r}")
+    if found == json.loads(json.dumps(wanted)):
+        return ""
+    # A run is a configuration, or one among other things that decide the result.
+    same_config = "config" in wanted and found.get("config") == json.loads(
+        json.dumps(wanted["config"])
+    )
+    others = [key for key in ("start", "tokens", "keyframes") if found.get(key) != wanted.get(key)]
+    if same_config and others == ["start"]:
+        return "other weights to begin with"
+    return "other keyframes, teacher or words" if same_config else "another configuration"

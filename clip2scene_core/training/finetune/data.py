@@ -127,6 +127,10 @@ class LabelledKeyframes(Dataset[LabelledKeyframe]):
     def __len__(self) -> int:
         return len(self._keyframes)
 
+    def token(self, position: int) -> str:
+        """The token of the keyframe at a position in the list; opens no file."""
+        return self._dataset.token(self._keyframes[position])
+
     def __getitem__(self, key: tuple[int, int]) -> LabelledKeyframe:
         """Load a keyframe as one epoch sees it; the key is (epoch, position in the list)."""
         epoch, position = key

@@ -11,10 +11,10 @@ from torch.utils.data import Dataset
 
 from clip2scene_core.config.finetune import FinetuneConfig
 from clip2scene_core.labels import IGNORE_LABEL
-from clip2scene_core.losses.supervised import supervised_loss
+from clip2scene_core.losses.supervised import cross_entropy_loss, lovasz_softmax_loss
 from clip2scene_core.network.classifier import Classifier
 from clip2scene_core.training.augmentation.mixing import mix_clouds
-from clip2scene_core.training.fabric import Fabric, reduce_over_processes
+from clip2scene_core.training.fabric import Fabric
 from clip2scene_core.training.finetune.data import (
     LabelledBatch,
     LabelledKeyframe,
@@ -22,6 +22,7 @@ from clip2scene_core.training.finetune.data import (
 )
 from clip2scene_core.training.loader import BatchLoader
 from clip2scene_core.training.loop import PartLoss, TakenStep, TrainingLoop, make_generator
+from clip2scene_core.training.terms import Term
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class FinetuneStep:
     Attributes:
         step: Number of steps that are done.
         num_steps: Number of steps of the run.
-        loss: Mean loss over the processes and the accumulated parts.
+        loss: Loss of the batch of all processes and accumulated parts.
         num_labelled: Number of points with a label, in this process.
         learning_rate: Learning rate of the trunk in this step; 0 in a linear probe.
         head_learning_rate: Learning rate of the head in this step.
@@ -58,8 +59,9 @@ class FinetuneStep:
 class FinetuneTrainer:
     """Trains a classifier, or only its head.
 
-    The loss of a step is the mean of the losses of its parts. Lovász-softmax compares all points of
-    a part with each other, so it cannot be split over parts or processes.
+    The cross-entropy is the mean over the labelled points of a batch, however it is cut into parts
+    and shared by processes. Lovász-softmax compares all points of a part with each other, so it
+    cannot be split: it is the mean over the parts that have a label.
 
     Args:
         keyframes: K labelled keyframes; keys are (epoch, position in the list).
@@ -109,22 +111,20 @@ class FinetuneTrainer:
         )
         batch = replace(batch, batch_index=mixed).to(self._fabric.device)
         logits = self._loop.module(batch.points, batch.batch_index)
-        loss = supervised_loss(logits.float(), batch.labels)
-        share = loss.detach() / self._config.training.accumulate
-        return PartLoss(
-            loss,
-            {
-                "loss": float(reduce_over_processes(self._fabric, share, "mean")),
-                "num_labelled": int((batch.labels != IGNORE_LABEL).sum()),
-            },
-        )
+        logits = logits.float()
+        num_labelled = (batch.labels != IGNORE_LABEL).sum().float()
+        terms = {
+            "cross_entropy": Term(cross_entropy_loss(logits, batch.labels), num_labelled),
+            "lovasz": Term(lovasz_softmax_loss(logits, batch.labels), num_labelled.clamp(max=1)),
+        }
+        return PartLoss(terms, dict.fromkeys(terms, 1.0), {"num_labelled": float(num_labelled)})
 
     def _finish_step(self, taken: TakenStep) -> FinetuneStep:
         head_rate, *trunk_rates = taken.learning_rates
         return FinetuneStep(
             taken.step,
             taken.num_steps,
-            loss=taken.sums["loss"],
+            loss=sum(taken.losses.values()),
             num_labelled=int(taken.sums["num_labelled"]),
             learning_rate=trunk_rates[0] if trunk_rates else 0.0,
             head_learning_rate=head_rate,

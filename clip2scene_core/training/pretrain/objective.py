@@ -21,7 +21,7 @@ from clip2scene_core.losses.spatial_temporal import (
 from clip2scene_core.training.pretrain.data.batch import PretrainBatch
 from clip2scene_core.training.pretrain.distiller import Embedded
 from clip2scene_core.training.pretrain.pseudo_labels import PseudoLabels
-from clip2scene_core.training.pretrain.terms import Term
+from clip2scene_core.training.terms import Term
 
 
 def compute_losses(

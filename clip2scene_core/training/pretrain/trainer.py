@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +29,6 @@ from clip2scene_core.training.pretrain.pseudo_labels import (
     switch_labels,
     teacher_pseudo_labels,
 )
-from clip2scene_core.training.pretrain.terms import add_up
 
 # Random streams of a step: one switches labels, one draws the pairs of "ppkt", one mixes clouds.
 _LABEL_STREAM, _PAIR_STREAM, _MIX_STREAM = 0, 1, 2
@@ -76,6 +76,7 @@ class StudentTrainer:
         class_weights: (C,) float32, one for each text, or None for equal weights.
         num_workers: Number of processes that load keyframes, beside this one.
         logit_scale: Inverse temperature of the teacher, for the loss "kl".
+        run: Dataclass with everything that decides the result; the configuration by default.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class StudentTrainer:
         class_weights: Tensor | None = None,
         num_workers: int = 0,
         logit_scale: float = 100.0,
+        run: Any = None,
     ) -> None:
         self._config, self._fabric, self._logit_scale = config, fabric, logit_scale
         self._loss_weights = {
@@ -105,7 +107,7 @@ class StudentTrainer:
             BatchLoader(samples, collate, config.training, fabric, num_workers),
             config.training,
             {"distiller": self._distiller, **self._ema.modules},
-            config,
+            run or config,
         )
         self._ema.to(fabric.device)
         self._text = text.to(fabric.device)
@@ -141,16 +143,12 @@ class StudentTrainer:
             self._logit_scale,
             self._generator(part, _PAIR_STREAM),
         )
-        total, values = add_up(
-            terms, self._loss_weights, self._fabric, self._config.training.accumulate
-        )
         counts = {"num_pairs": len(batch.point_index), "num_switched": num_switched}
-        return PartLoss(total, values | counts)
+        return PartLoss(terms, self._loss_weights, counts)
 
     def _finish_step(self, taken: TakenStep) -> StepReport:
         self._ema.update(self.student)
-        sums = taken.sums
-        losses = {name: sums[name] for name in self._loss_weights if name in sums}
+        sums, losses = taken.sums, taken.losses
         total = sum(self._loss_weights[name] * loss for name, loss in losses.items())
         return StepReport(
             taken.step,

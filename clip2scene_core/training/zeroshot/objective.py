@@ -9,7 +9,7 @@ from clip2scene_core.config.zeroshot import ZeroShotLossesConfig
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.losses.cross_modal_alignment import class_prototype_loss, patch_feature_loss
 from clip2scene_core.losses.semantic_consistency import semantic_consistency_loss
-from clip2scene_core.training.pretrain.terms import Term
+from clip2scene_core.training.terms import Term
 from clip2scene_core.training.zeroshot.aligner import AlignedPoints
 from clip2scene_core.training.zeroshot.data.batch import ZeroShotBatch
 from clip2scene_core.training.zeroshot.labels import PointLabels

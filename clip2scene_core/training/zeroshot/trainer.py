@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,6 @@ from clip2scene_core.training.fabric import Fabric
 from clip2scene_core.training.loader import BatchLoader
 from clip2scene_core.training.loop import PartLoss, TakenStep, TrainingLoop, make_generator
 from clip2scene_core.training.pretrain.ema import EmaStudent
-from clip2scene_core.training.pretrain.terms import add_up
 from clip2scene_core.training.zeroshot.aligner import AlignedStudent
 from clip2scene_core.training.zeroshot.data.batch import ZeroShotBatch, collate_zeroshot
 from clip2scene_core.training.zeroshot.data.samples import ZeroShotSample
@@ -84,6 +84,7 @@ class ZeroShotTrainer:
         class_weights: (C,) float32, one for each class, or None for equal weights.
         num_workers: Number of processes that load keyframes, beside this one.
         logit_scale: Inverse temperature of the teacher.
+        run: Dataclass with everything that decides the result; the configuration by default.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class ZeroShotTrainer:
         class_weights: Tensor | None = None,
         num_workers: int = 0,
         logit_scale: float = 100.0,
+        run: Any = None,
     ) -> None:
         self._config, self._fabric, self._logit_scale = config, fabric, logit_scale
         self._loss_weights = {
@@ -103,7 +105,7 @@ class ZeroShotTrainer:
             "prototype": config.losses.prototype_weight,
             "patch": config.losses.patch_weight,
         }
-        self._phase_2 = config.self_training.first_epoch(config.training.epochs)
+        self._phase, self._phase_2 = 1, config.self_training.first_epoch(config.training.epochs)
         torch.manual_seed(config.training.seed)
         self._aligned = AlignedStudent(Student(config.network, text.shape[1]), config.losses)
         self._ema = EmaStudent(self.student, self._switching())
@@ -117,7 +119,7 @@ class ZeroShotTrainer:
             BatchLoader(samples, collate_zeroshot, config.training, fabric, num_workers),
             config.training,
             {"aligned": self._aligned, "thresholds": self._thresholds, **self._ema.modules},
-            config,
+            run or config,
         )
         self._ema.to(fabric.device)
         self._thresholds.to(fabric.device)
@@ -154,23 +156,20 @@ class ZeroShotTrainer:
             self._class_weights,
             self._generator(part, _PATCH_STREAM),
         )
-        num_parts = self._config.training.accumulate
-        total, values = add_up(terms, self._loss_weights, self._fabric, num_parts)
         num_labels = int((labels.labels != IGNORE_LABEL).sum())
         num_pseudo = int(labels.is_pseudo.sum())
         counts = {"num_labelled": num_labels - num_pseudo, "num_pseudo": num_pseudo}
-        phase = (2 if self._is_self_training(epoch) else 1) / num_parts
-        return PartLoss(total, {**values, **counts, "phase": phase})
+        self._phase = 2 if self._is_self_training(epoch) else 1
+        return PartLoss(terms, self._loss_weights, counts)
 
     def _finish_step(self, taken: TakenStep) -> ZeroShotStep:
         self._ema.update(self.student)
-        sums = taken.sums
-        losses = {name: sums[name] for name in self._loss_weights if name in sums}
+        sums, losses = taken.sums, taken.losses
         total = sum(self._loss_weights[name] * loss for name, loss in losses.items())
         return ZeroShotStep(
             taken.step,
             taken.num_steps,
-            phase=round(sums["phase"]),
+            phase=self._phase,
             losses={**losses, "total": total},
             num_labelled=int(sums["num_labelled"]),
             num_pseudo=int(sums["num_pseudo"]),

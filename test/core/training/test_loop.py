@@ -12,7 +12,8 @@ from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import TrainingConfig
 from clip2scene_core.training.fabric import make_fabric
 from clip2scene_core.training.loader import BatchLoader
-from clip2scene_core.training.loop import PartLoss, TakenStep, TrainingLoop
+from clip2scene_core.training.loop import LossError, PartLoss, TakenStep, TrainingLoop
+from clip2scene_core.training.terms import Term
 
 
 class Vectors(Dataset):
@@ -44,7 +45,12 @@ class Run:
 
     def compute_loss(self, batch: torch.Tensor, epoch: int, part: int) -> PartLoss:
         loss = (self.loop.module(batch) - 1).square().mean()
-        return PartLoss(loss, {"vectors": len(batch), "part": part, "epoch": epoch})
+        term = Term(loss, torch.tensor(float(len(batch))))
+        return PartLoss(
+            {"distance": term},
+            {"distance": 1.0},
+            {"vectors": len(batch), "part": part, "epoch": epoch},
+        )
 
     def finish_step(self, taken: TakenStep) -> TakenStep:
         self.steps.append(taken)
@@ -100,4 +106,78 @@ def test_the_training_checkpoint_is_there_when_its_step_is_reported(tmp_path):
 def test_the_last_step_writes_no_training_checkpoint(tmp_path):
     path = tmp_path / "a.state.safetensors"
     train(TrainingConfig(epochs=1, batch_size=4), checkpoint=path, save_every=2)
+    assert not path.exists()
+
+
+class Unequal(Run):
+    """Two losses, each over its own vectors: one over those with a positive first number."""
+
+    def compute_loss(self, batch: torch.Tensor, epoch: int, part: int) -> PartLoss:
+        output = self.loop.module(batch)
+        chosen = output[batch[:, 0] > 0]
+        terms = {
+            "all": Term(output.square().mean(), torch.tensor(float(len(output)))),
+            "some": Term(
+                (chosen - 1).square().sum() / max(1, 2 * len(chosen)),
+                torch.tensor(float(len(chosen))),
+            ),
+        }
+        return PartLoss(terms, {"all": 0.5, "some": 2.0}, {})
+
+
+@pytest.mark.parametrize("accumulate", [2, 4, 8])
+def test_parts_with_unequal_weights_add_up_to_the_batch(accumulate):
+    options = {"epochs": 3, "batch_size": 8, "optimizer": "sgd", "learning_rate": 0.1}
+    whole, in_parts = (Unequal(TrainingConfig(**options, accumulate=n)) for n in (1, accumulate))
+    for run in (whole, in_parts):
+        run.loop.train(run.compute_loss, run.finish_step, lambda taken: None)
+    torch.testing.assert_close(in_parts.linear.weight, whole.linear.weight)
+    torch.testing.assert_close(in_parts.linear.bias, whole.linear.bias)
+    for one, other in zip(whole.steps, in_parts.steps, strict=True):
+        assert one.losses == pytest.approx(other.losses)
+    # By hand, on the weights of the beginning.
+    linear = Unequal(TrainingConfig()).linear
+    vectors = torch.stack([Vectors()[0, n] for n in range(8)])
+    output = linear(vectors)
+    chosen = output[vectors[:, 0] > 0]
+    assert 0 < len(chosen) < 8
+    assert whole.steps[0].losses["all"] == pytest.approx(output.square().mean().item())
+    assert whole.steps[0].losses["some"] == pytest.approx((chosen - 1).square().mean().item())
+
+
+@pytest.mark.parametrize(("batch_size", "accumulate"), [(16, 16), (16, 2), (12, 6), (16, 4)])
+def test_a_data_set_smaller_than_a_batch_is_one_batch(batch_size, accumulate):
+    run = train(TrainingConfig(epochs=2, batch_size=batch_size, accumulate=accumulate))
+    assert [step.sums["vectors"] for step in run.steps] == [8, 8]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_state(tmp_path):
+    class Poisoned(Run):
+        def compute_loss(self, batch, epoch, part):
+            found = super().compute_loss(batch, epoch, part)
+            if self.loop.step < 2 or part == 0:
+                return found
+            term = found.terms["distance"]
+            return found._replace(terms={"distance": Term(term.value * np.nan, term.weight)})
+
+    path = tmp_path / "a.state.safetensors"
+    training = TrainingConfig(epochs=2, batch_size=4, accumulate=2)
+    run = Poisoned(training)
+    named = r"step 3: the loss is nan with keyframe number \d, number \d, learning rate .* holds"
+    with pytest.raises(LossError, match=named):
+        run.loop.train(run.compute_loss, run.finish_step, lambda taken: None, path, save_every=1)
+    assert all(bool(value.isfinite().all()) for value in run.linear.state_dict().values())
+    assert [step.step for step in train(training, checkpoint=path).steps] == [3, 4]
+
+
+def test_a_state_that_is_not_finite_is_not_written(tmp_path):
+    path, training = tmp_path / "a.state.safetensors", TrainingConfig(epochs=2, batch_size=4)
+    run = Run(training)
+
+    def finish(taken):
+        if taken.step == 3:
+            run.linear.bias.data[0] = np.inf
+
+    with pytest.raises(LossError, match=r"m\.bias is not finite"):
+        run.loop.train(run.compute_loss, finish, lambda report: None, path, save_every=3)
     assert not path.exists()

@@ -74,6 +74,10 @@ class ZeroShotSamples(Dataset[ZeroShotSample]):
     def __len__(self) -> int:
         return len(self._dataset)
 
+    def token(self, index: int) -> str:
+        """The token of a keyframe; opens no file."""
+        return self._dataset.token(index)
+
     def __getitem__(self, key: tuple[int, int]) -> ZeroShotSample:
         """Load a keyframe as one epoch sees it; the key is (epoch, index).
 
