@@ -24,6 +24,7 @@ from clip2scene_core.device import find_device
 from clip2scene_core.teacher.cache import TeacherCache
 from clip2scene_core.teacher.clip import load_clip
 from clip2scene_core.training.fabric import make_fabric
+from clip2scene_core.training.keyframe_digests import KeyframeDigests
 from clip2scene_core.training.pretrain.data.pixel_embeddings import fill_cache
 from clip2scene_core.training.pretrain.prepare import dense_clip_of, superpixels_of
 from clip2scene_core.training.pretrain.run import pretrain
@@ -112,9 +113,9 @@ def embed_images(
 
 def cut_superpixels(train: Scenes, losses: LossesConfig, cache: Path, part: int, parts: int) -> str:
     """Cut share `part` of `parts` of the images into superpixels; return the name of the folder."""
-    superpixels = superpixels_of(losses, cache)
-    assert superpixels is not None  # the losses need them
     dataset = train.open()
+    superpixels = superpixels_of(losses, cache, KeyframeDigests(dataset))
+    assert superpixels is not None  # the losses need them
     for index in range(part, len(dataset), parts):
         superpixels.of(dataset.load(index, ()))
     return superpixels.folder.name

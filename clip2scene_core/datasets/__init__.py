@@ -1,6 +1,7 @@
 """Read samples from data sets on disk: a keyframe, previous sweeps, camera views and labels.
 
-Read `keyframe_dataset` (what training and evaluation take), `nuscenes_tables` (JSON tables to
+Read `keyframe_dataset` (what training and evaluation take), `keyframe_files` (what a keyframe is
+made of), `nuscenes_tables` (JSON tables to
 records), `nuscenes` (records to samples); `kitti_calibration` (KITTI's text files),
 `kitti_sequence` (files of a sequence), `semantic_kitti` (sequences to samples), `label_files`
 (predictions as its evaluator reads them); then `open_dataset` (a folder to one of these), `joined`

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset, SceneRecord
+from clip2scene_core.datasets.keyframe_files import KeyframeFiles
 from clip2scene_core.labels import SemanticClass
 from clip2scene_core.sample import DatasetError, Sample
 
@@ -87,6 +88,11 @@ class JoinedDataset:
         """Count the sweeps before a keyframe in its scene, up to `limit`; opens no file."""
         dataset, own = self._find(index)
         return dataset.num_previous(own, limit)
+
+    def files(self, index: int, previous: Sequence[int]) -> KeyframeFiles:
+        """The files of a keyframe, see `KeyframeDataset.files`."""
+        dataset, own = self._find(index)
+        return dataset.files(own, previous)
 
     def _find(self, index: int) -> tuple[KeyframeDataset, int]:
         """Find the data set of a keyframe, and the index of the keyframe in it."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from clip2scene_core.datasets.keyframe_files import KeyframeFiles
 from clip2scene_core.labels import SemanticClass
 from clip2scene_core.sample import Sample
 
@@ -77,4 +78,8 @@ class KeyframeDataset(LabelledDataset, Protocol):
 
     def num_previous(self, index: int, limit: int) -> int:
         """Count the sweeps before a keyframe in its scene, up to `limit`; opens no file."""
+        ...
+
+    def files(self, index: int, previous: Sequence[int]) -> KeyframeFiles:
+        """The files that `load` reads, and what places them; opens none of them."""
         ...

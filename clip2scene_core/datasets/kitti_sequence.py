@@ -56,13 +56,17 @@ class KittiSequence:
         """File of the scan at a position, for example velodyne/000012.bin."""
         return self.folder / kind / f"{self.first + position:06d}{suffix}"
 
+    def pose(self, position: int) -> NDArray[np.float64]:
+        """T_global_lidar of a scan, (4, 4) float64; without poses its own frame is the global."""
+        return np.eye(4) if self.T_global_lidar is None else self.T_global_lidar[position]
+
     def read_sweep(self, position: int) -> Sweep:
         """Read a scan, without labels; without poses its own frame is the global one.
 
         Raises:
             DatasetError: If the file is missing or damaged.
         """
-        pose = np.eye(4) if self.T_global_lidar is None else self.T_global_lidar[position]
+        pose = self.pose(position)
         points = read_kitti_points(self.path("velodyne", position, ".bin"))
         return Sweep(points, pose, int(self.stamps_ns[position]))
 
@@ -94,7 +98,7 @@ class KittiSequence:
         Raises:
             DatasetError: If a file is missing or is no picture.
         """
-        pose = np.eye(4) if self.T_global_lidar is None else self.T_global_lidar[position]
+        pose = self.pose(position)
         return tuple(
             CameraView(
                 name=name,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clip2scene_core.datasets.keyframe_dataset import SceneRecord
+from clip2scene_core.datasets.keyframe_files import KeyframeFiles
 from clip2scene_core.datasets.nuscenes_tables import LIDAR_CHANNEL, NuScenesTables, SensorRecord
 from clip2scene_core.labels import NUSCENES_CLASSES, NUSCENES_RAW_CATEGORIES, nuscenes_label_map
 from clip2scene_core.sample import CameraView, DatasetError, Sample, Sweep
@@ -118,6 +119,23 @@ class NuScenesDataset:
             record = earlier
         return limit
 
+    def files(self, index: int, previous: Sequence[int]) -> KeyframeFiles:
+        """The files of a keyframe and of chosen sweeps, see `KeyframeDataset.files`."""
+        records = self._tables.keyframe_records(self._tables.keyframes[index])
+        lidar = records.pop(LIDAR_CHANNEL)
+        cameras = list(records.values()) if self._with_images else []
+        sweeps = [lidar, *self._previous_records(lidar, previous)]
+        placement: list[NDArray[np.float64] | NDArray[np.int64]] = []
+        for record in (*sweeps, *cameras):
+            placement += [record.T_global_sensor, np.array([record.stamp_ns])]
+            placement += [] if record.intrinsics is None else [record.intrinsics]
+        return KeyframeFiles(
+            tuple(record.path for record in sweeps),
+            tuple(record.path for record in cameras),
+            tuple(placement),
+            self._label_path(lidar) if self.with_labels else None,
+        )
+
     def scene_records(self, scene_name: str) -> Iterator[SensorRecord]:
         """All LiDAR and camera readings of one scene in time order; opens no file.
 
@@ -129,23 +147,24 @@ class NuScenesDataset:
     def _read_sweeps(self, keyframe: SensorRecord, previous: Sequence[int]) -> Iterator[Sweep]:
         sweep = read_sweep(keyframe)
         yield replace(sweep, labels=self._read_labels(keyframe, len(sweep.points)))
+        yield from map(read_sweep, self._previous_records(keyframe, previous))
+
+    def _previous_records(
+        self, keyframe: SensorRecord, previous: Sequence[int]
+    ) -> Iterator[SensorRecord]:
+        """The readings of chosen sweeps before a keyframe's, as far as the scene goes back."""
         record: SensorRecord | None = keyframe
         for steps in np.diff(previous, prepend=0):
             for _ in range(steps):
                 record = self._tables.previous_record(record) if record is not None else None
             if record is None:
                 return
-            yield read_sweep(record)
+            yield record
 
     def _read_labels(self, record: SensorRecord, num_points: int) -> NDArray[np.uint8] | None:
         if not self.with_labels:
             return None
-        if record.token not in self._label_paths:
-            raise DatasetError(
-                f"{self._tables.table('lidarseg')} has no labels of {record.path.name}; "
-                f"open the data set without labels or leave its scene out"
-            )
-        path = self._label_paths[record.token]
+        path = self._label_path(record)
         try:
             raw = np.fromfile(path, dtype=np.uint8)
         except FileNotFoundError:
@@ -161,6 +180,14 @@ class NuScenesDataset:
             )
         labels: NDArray[np.uint8] = self._label_map[raw]
         return labels
+
+    def _label_path(self, record: SensorRecord) -> Path:
+        if record.token not in self._label_paths:
+            raise DatasetError(
+                f"{self._tables.table('lidarseg')} has no labels of {record.path.name}; "
+                f"open the data set without labels or leave its scene out"
+            )
+        return self._label_paths[record.token]
 
     def _read_label_paths(self) -> dict[str, Path]:
         self._check_categories()

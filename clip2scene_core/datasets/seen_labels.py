@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset, SceneRecord
+from clip2scene_core.datasets.keyframe_files import KeyframeFiles
 from clip2scene_core.labels import IGNORE_LABEL, SemanticClass
 from clip2scene_core.sample import DatasetError, Sample, Sweep
 
@@ -82,6 +83,10 @@ class SeenLabelsDataset:
     def num_previous(self, index: int, limit: int) -> int:
         """Count the sweeps before a keyframe in its scene, up to `limit`; opens no file."""
         return self._dataset.num_previous(index, limit)
+
+    def files(self, index: int, previous: Sequence[int]) -> KeyframeFiles:
+        """The files of a keyframe, see `KeyframeDataset.files`."""
+        return self._dataset.files(index, previous)
 
     def _read(self, sample: Sample) -> Sample:
         return replace(sample, sweeps=tuple(self._keep_seen(sweep) for sweep in sample.sweeps))

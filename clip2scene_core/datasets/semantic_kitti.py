@@ -9,7 +9,11 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from clip2scene_core.datasets.keyframe_dataset import SceneRecord
+from clip2scene_core.datasets.keyframe_files import KeyframeFiles
 from clip2scene_core.datasets.kitti_sequence import KittiSequence, open_sequence
 from clip2scene_core.labels import SEMANTIC_KITTI_CLASSES
 from clip2scene_core.sample import DatasetError, Sample, Sweep
@@ -116,6 +120,22 @@ class SemanticKittiDataset:
     def num_previous(self, index: int, limit: int) -> int:
         """Count the scans before a scan in its sequence, up to `limit`; opens no file."""
         return min(self._find(index)[1], limit)
+
+    def files(self, index: int, previous: Sequence[int]) -> KeyframeFiles:
+        """The files of a scan and of chosen scans before it, see `KeyframeDataset.files`."""
+        sequence, position = self._find(index)
+        positions = [position, *(position - steps for steps in previous if steps <= position)]
+        placement: list[NDArray[np.float64] | NDArray[np.int64]] = []
+        for scan in positions:
+            placement += [sequence.pose(scan), sequence.stamps_ns[scan : scan + 1]]
+        for camera in sequence.cameras.values():
+            placement += [camera.intrinsics, camera.T_camera_lidar]
+        return KeyframeFiles(
+            tuple(sequence.path("velodyne", scan, ".bin") for scan in positions),
+            tuple(sequence.path(name, position, ".png") for name in sequence.cameras),
+            tuple(placement),
+            sequence.path("labels", position, ".label") if self.with_labels else None,
+        )
 
     def _read_sweeps(
         self, sequence: KittiSequence, position: int, previous: Sequence[int]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -15,13 +15,19 @@ from torch import Tensor
 from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.teacher.maskclip import DenseClip
 
+_DECODING: Final = 1
+"""Counts the ways in which files became pixels and pixels embeddings: caches of another are not
+found. Raise it when a change to readers or teacher gives the same file other embeddings."""
+
 
 class TeacherCache:
-    """A folder for each teacher, with one file of float16 embeddings for each keyframe.
+    """A folder for each teacher, with one file of float16 embeddings for each picture.
 
     The name of the folder is a digest of the CLIP's weights and settings, so another teacher has
-    another folder. Embeddings do not depend on prompts. Files appear only when they are complete:
-    an interrupted pass can continue, and several processes can share the work.
+    another folder. The name of a file is a digest of the picture that was embedded, so a picture
+    that changed is embedded anew, wherever it lies and whatever its keyframe is called. Embeddings
+    do not depend on prompts. Files appear only when they are complete: an interrupted pass can
+    continue, and several processes can share the work.
 
     Args:
         root: Folder of all caches.
@@ -35,48 +41,38 @@ class TeacherCache:
         self._dense_clip = dense_clip
         self.folder = root / fingerprint(dense_clip)
 
-    def holds(self, token: str) -> bool:
-        """Whether the embeddings of a keyframe are in the cache."""
-        return self._path(token).is_file()
+    def holds(self, picture: str) -> bool:
+        """Whether the embeddings of a picture, named by its digest, are in the cache."""
+        return self._path(picture).is_file()
 
-    def add(self, token: str, images: Sequence[NDArray[np.uint8]]) -> None:
-        """Embed the images of a keyframe and write the embeddings.
+    def add(self, picture: str, image: NDArray[np.uint8]) -> None:
+        """Embed a picture and write the embeddings.
 
         Args:
-            token: Token of the keyframe.
-            images: V images (H, W, 3) uint8 RGB, all of one size.
-
-        Raises:
-            ValueError: If the images differ in size.
+            picture: Digest of the picture's file, hexadecimal digits.
+            image: (H, W, 3) uint8 RGB.
         """
-        sizes = {image.shape for image in images}
-        if len(sizes) > 1:
-            raise ValueError(
-                f"keyframe {token}: a cache keeps images of one size together, got "
-                f"{', '.join(map(str, sorted(sizes)))}; train without a cache"
-            )
-        maps = np.stack([embed_image(self._dense_clip, image).numpy() for image in images])
-        path = self._path(token)
+        path = self._path(picture)
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as draft, draft.open("wb") as file:
-            np.save(file, maps)
+            np.save(file, embed_image(self._dense_clip, image).numpy()[None])
 
-    def read(self, token: str) -> Tensor:
-        """Map the embeddings of a keyframe into memory: (V, D, h, w) float16.
+    def read(self, picture: str) -> Tensor:
+        """Map the embeddings of a picture into memory, as a batch of one: (1, D, h, w) float16.
 
         Raises:
             FileNotFoundError: If they are not in the cache.
             ValueError: If the file is damaged.
         """
-        path = self._path(token)
+        path = self._path(picture)
         try:
             # A copy-on-write map: torch needs a writable array, and the file must not change.
             return torch.from_numpy(np.load(path, mmap_mode="c"))
         except (ValueError, EOFError) as error:
             raise ValueError(f"{path}: damaged cache ({error}); delete the file") from error
 
-    def _path(self, token: str) -> Path:
-        return self.folder / token[:2] / f"{token}.npy"
+    def _path(self, picture: str) -> Path:
+        return self.folder / picture[:2] / f"{picture}.npy"
 
 
 def embed_image(dense_clip: DenseClip, image: NDArray[np.uint8]) -> Tensor:
@@ -94,11 +90,12 @@ def embed_image(dense_clip: DenseClip, image: NDArray[np.uint8]) -> Tensor:
 
 
 def fingerprint(dense_clip: DenseClip) -> str:
-    """Compute a digest of the weights and settings that determine a teacher's embeddings."""
+    """Compute a digest of what determines a teacher's embeddings: weights, network and settings."""
     clip = dense_clip.clip
-    digest = hashlib.sha256()
+    # The modules tell networks apart that have the same weights, such as two activations.
+    digest = hashlib.sha256(f"{_DECODING} {clip.model.visual!r}".encode())
     for name, tensor in clip.model.visual.state_dict().items():
-        digest.update(name.encode())
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().numpy().tobytes())
     settings = [
         dense_clip.image_height, dense_clip.scales, dense_clip.key_smoothing, clip.mean, clip.std,

@@ -29,6 +29,7 @@ from clip2scene_core.training.finetune.data import (
     write_tokens,
 )
 from clip2scene_core.training.finetune.trainer import FinetuneStep, FinetuneTrainer
+from clip2scene_core.training.keyframe_digests import KeyframeDigests
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,13 @@ class _Run:
         config: Configuration.
         start: SHA-256 of the pre-trained student, or "scratch".
         tokens: SHA-256 of the list of keyframes.
+        keyframes: Digest of their points and labels.
     """
 
     config: FinetuneConfig
     start: str
     tokens: str
+    keyframes: str
 
 
 def load_pretrained(weights: str) -> PretrainedTrunk:
@@ -154,13 +157,14 @@ def finetune(
     tokens_sha256 = hash_tokens(tokens)
     if fabric.is_global_zero:
         write_tokens(token_file, tokens)
+    digest = KeyframeDigests(dataset).whole(keyframes)
     trainer = FinetuneTrainer(
         LabelledKeyframes(dataset, keyframes, config),
         classifier,
         config,
         fabric,
         num_workers,
-        _Run(config, start.sha256 if start else "scratch", tokens_sha256),
+        _Run(config, start.sha256 if start else "scratch", tokens_sha256, digest),
     )
     training_checkpoint = out.with_suffix(".state.safetensors")
     trainer.train(report, training_checkpoint, save_every)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,14 +22,14 @@ _KEYFRAMES_FOR_WEIGHTS = 256
 
 
 def cached_class_weights(
-    folder: Path, samples: Samples, tokens: Sequence[str], text: Tensor, config: PretrainConfig
+    folder: Path, samples: Samples, keyframes: str, text: Tensor, config: PretrainConfig
 ) -> Tensor:
     """Read the class weights that an earlier run computed, or compute and write them.
 
     Args:
         folder: Folder of the teacher's embeddings. Its name identifies the teacher.
         samples: Keyframes whose images are not augmented.
-        tokens: Tokens of these keyframes.
+        keyframes: Digest of these keyframes and of the sweeps before them.
         text: (C, D) float32 embeddings of the C texts of all classes, unit length.
         config: Sweeps, consensus, occlusion, classes and seed, which decide the pseudo labels.
 
@@ -41,7 +40,7 @@ def cached_class_weights(
         ValueError: If no camera sees any point of these keyframes.
     """
     settings = [
-        list(tokens), asdict(config.sweeps), asdict(config.consensus),
+        keyframes, asdict(config.sweeps), asdict(config.consensus),
         config.teacher.occlusion_margin_m, config.class_of_text, config.training.seed,
     ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(settings).encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from clip2scene_core.teacher.cache import TeacherCache
 from clip2scene_core.teacher.clip import Clip
 from clip2scene_core.teacher.maskclip import DenseClip
 from clip2scene_core.training.fabric import Fabric
+from clip2scene_core.training.keyframe_digests import KeyframeDigests
 from clip2scene_core.training.pretrain.class_weights import (
     cached_class_weights,
     class_weights,
@@ -45,6 +47,7 @@ class PreparedTeacher:
         cache: Its embeddings on disk.
         pixels: Source of the embeddings of pixels: the cache, or live if images are augmented.
         consensus: Consensus of the sequences; None if the config asks for none.
+        digests: Of the keyframes, to which all of these belong.
     """
 
     vocabulary: Vocabulary
@@ -53,6 +56,13 @@ class PreparedTeacher:
     cache: TeacherCache
     pixels: LiveTeacher | CachedTeacher
     consensus: ConsensusCache | None
+    digests: KeyframeDigests
+
+    @property
+    def source(self) -> str:
+        """Digest of keyframes, teacher and texts: what a training is made of, beside its config."""
+        texts = hashlib.sha256(self.vocabulary.embeddings.numpy().tobytes()).hexdigest()[:16]
+        return f"{self.digests.whole()}-{self.cache.folder.name}-{texts}"
 
 
 @dataclass(frozen=True)
@@ -64,12 +74,14 @@ class DistillationData:
         vocabulary: Classes with their text embeddings.
         class_weights: (P,) float32, one for each text, or None for equal weights.
         logit_scale: Inverse temperature of the teacher.
+        source: See `PreparedTeacher.source`.
     """
 
     samples: PairedSamples
     vocabulary: Vocabulary
     class_weights: Tensor | None
     logit_scale: float
+    source: str
 
 
 def prepare_distillation(
@@ -103,7 +115,7 @@ def prepare_distillation(
         dataset,
         teacher.pixels,
         config,
-        superpixels_of(config.losses, folder),
+        superpixels_of(config.losses, folder, teacher.digests),
         teacher.consensus,
     )
     weights = None
@@ -111,12 +123,14 @@ def prepare_distillation(
     if is_balanced and isinstance(teacher.pixels, LiveTeacher):
         weights = class_weights(samples, text)
     elif is_balanced:
-        tokens = [dataset.token(index) for index in range(len(dataset))]
         # Points that another sensor would miss count, too: the weights are those of the labels.
         whole = replace(config, augmentation=config.augmentation.without_sensors())
         counted = PairedSamples(dataset, teacher.pixels, whole, consensus=teacher.consensus)
-        weights = cached_class_weights(teacher.cache.folder, counted, tokens, text, config)
-    return DistillationData(samples, teacher.vocabulary, weights, teacher.logit_scale)
+        keyframes = teacher.digests.whole()
+        weights = cached_class_weights(teacher.cache.folder, counted, keyframes, text, config)
+    return DistillationData(
+        samples, teacher.vocabulary, weights, teacher.logit_scale, teacher.source
+    )
 
 
 def prepare_teacher(
@@ -135,15 +149,17 @@ def prepare_teacher(
     text, logit_scale = vocabulary.embeddings, float(encoder.clip.model.logit_scale.exp())
     dense_clip = dense_clip_of(config.teacher, encoder.clip)
     cache = TeacherCache(folder, dense_clip)
-    cached_teacher = CachedTeacher(cache, encoder.clip.embedding_size)
+    digests = KeyframeDigests(dataset, _reach(config))
+    digests.exchange(fabric)
+    cached_teacher = CachedTeacher(cache, encoder.clip.embedding_size, digests)
     is_augmented = config.augmentation.image_flip or config.augmentation.image_crop
     if config.consensus.voxel_size_m or not is_augmented:
         share = range(fabric.global_rank, len(dataset), fabric.world_size)
-        fill_cache(cache, dataset, share, report_teacher)
+        fill_cache(cache, dataset, share, report_teacher, digests)
         fabric.barrier()
     consensus = None
     if config.consensus.voxel_size_m:
-        consensus = ConsensusCache(cache.folder, text, logit_scale, config)
+        consensus = ConsensusCache(cache.folder, text, logit_scale, config, digests)
         place = (fabric.global_rank, fabric.world_size)
         fill_consensus(consensus, dataset, cached_teacher, *place, report_consensus)
         fabric.barrier()
@@ -151,7 +167,7 @@ def prepare_teacher(
     pixels: LiveTeacher | CachedTeacher = cached_teacher
     if is_augmented:
         pixels = LiveTeacher(dense_clip)
-    return PreparedTeacher(vocabulary, logit_scale, dense_clip, cache, pixels, consensus)
+    return PreparedTeacher(vocabulary, logit_scale, dense_clip, cache, pixels, consensus, digests)
 
 
 def dense_clip_of(teacher: TeacherConfig, clip: Clip) -> DenseClip:
@@ -161,8 +177,16 @@ def dense_clip_of(teacher: TeacherConfig, clip: Clip) -> DenseClip:
     )
 
 
-def superpixels_of(losses: LossesConfig, folder: Path) -> SuperpixelMaps | None:
+def _reach(config: PretrainConfig) -> int:
+    """Number of sweeps before a keyframe that a training may read."""
+    sweeps = config.sweeps
+    return sweeps.reach if sweeps.choice == "random" and sweeps.count > 1 else sweeps.count - 1
+
+
+def superpixels_of(
+    losses: LossesConfig, folder: Path, digests: KeyframeDigests
+) -> SuperpixelMaps | None:
     """Open the superpixels in a folder; None if no loss needs them."""
     if losses.contrastive != "slidr":
         return None
-    return SuperpixelMaps(folder, losses.superpixels, losses.superpixel_compactness)
+    return SuperpixelMaps(folder, losses.superpixels, losses.superpixel_compactness, digests)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
@@ -13,6 +14,19 @@ from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.training.fabric import Fabric, make_fabric
 from clip2scene_core.training.pretrain.prepare import prepare_distillation
 from clip2scene_core.training.pretrain.trainer import StepReport, StudentTrainer
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Everything that decides the result of a run. Only an equal run may resume it.
+
+    Attributes:
+        config: Configuration.
+        keyframes: Digest of keyframes, teacher and texts, see `PreparedTeacher.source`.
+    """
+
+    config: PretrainConfig
+    keyframes: str
 
 
 def pretrain(
@@ -73,6 +87,7 @@ def pretrain(
         data.class_weights,
         num_workers,
         data.logit_scale,
+        _Run(config, data.source),
     )
     training_checkpoint = out.with_suffix(".state.safetensors")
     trainer.train(report, training_checkpoint, save_every)

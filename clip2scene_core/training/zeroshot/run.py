@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,19 @@ from clip2scene_core.training.pretrain.prepare import PreparedTeacher, prepare_t
 from clip2scene_core.training.zeroshot.data.samples import ZeroShotSamples
 from clip2scene_core.training.zeroshot.labels import count_class_weights
 from clip2scene_core.training.zeroshot.trainer import ZeroShotStep, ZeroShotTrainer
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Everything that decides the result of a run. Only an equal run may resume it.
+
+    Attributes:
+        config: Configuration.
+        keyframes: Digest of keyframes, teacher and texts, see `PreparedTeacher.source`.
+    """
+
+    config: ZeroShotConfig
+    keyframes: str
 
 
 def train_zeroshot(
@@ -92,6 +105,7 @@ def train_zeroshot(
         _weigh_classes(dataset, teacher, config, is_unseen),
         num_workers,
         teacher.logit_scale,
+        _Run(config, teacher.source),
     )
     training_checkpoint = out.with_suffix(".state.safetensors")
     trainer.train(report, training_checkpoint, save_every)

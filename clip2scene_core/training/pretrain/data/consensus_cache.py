@@ -17,6 +17,7 @@ from clip2scene_core.config.augmentation import AugmentationConfig
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.geometry.se3 import transform_points
+from clip2scene_core.training.keyframe_digests import KeyframeDigests
 from clip2scene_core.training.pretrain.data.consensus import GRID_SHIFTS, Consensus, Votes
 from clip2scene_core.training.pretrain.data.paired_sample import pair_sample
 from clip2scene_core.training.pretrain.data.pixel_embeddings import CachedTeacher
@@ -28,25 +29,32 @@ class ConsensusCache:
     """One consensus file for each sequence, in a folder for each set of parameters.
 
     The name of the folder is a digest of the teacher, the prompts and everything else that decides
-    the votes. A file appears only when it is complete. So interrupted work can resume, and any
-    number of processes can share it.
+    the votes. The name of a file is a digest of the sequence: images, points, poses, calibration
+    and stamps of its keyframes. A file appears only when it is complete. So interrupted work can
+    resume, and any number of processes can share it.
 
     Args:
         root: Folder of the teacher's embeddings. Its name identifies the teacher.
         text: (C, D) float32 embeddings of the C texts of all classes, unit length.
         logit_scale: Inverse temperature of the teacher.
         config: Voxels, movable classes, ranges and occlusion.
+        digests: Of the data set that the sequences are of.
 
     Raises:
         ValueError: If the config asks for no consensus.
     """
 
     def __init__(
-        self, root: Path, text: Tensor, logit_scale: float, config: PretrainConfig
+        self,
+        root: Path,
+        text: Tensor,
+        logit_scale: float,
+        config: PretrainConfig,
+        digests: KeyframeDigests,
     ) -> None:
         if not config.consensus.voxel_size_m:
             raise ValueError("consensus.voxel_size_m is 0: the config asks for no consensus")
-        self._text, self._logit_scale = text, logit_scale
+        self._text, self._logit_scale, self._digests = text, logit_scale, digests
         # Only the sweep of the keyframe votes, and nothing is augmented.
         self._config = replace(
             config, augmentation=_NOT_AUGMENTED, sweeps=replace(config.sweeps, count=1)
@@ -105,7 +113,7 @@ class ConsensusCache:
         return Consensus(**(values | numbers))
 
     def _path(self, scene_token: str) -> Path:
-        return self._folder / f"{scene_token}.npz"
+        return self._folder / f"{self._digests.scene(scene_token)}.npz"
 
 
 def fill_consensus(

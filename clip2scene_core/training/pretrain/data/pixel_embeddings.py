@@ -10,6 +10,7 @@ from torch import Tensor
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.teacher.cache import TeacherCache, embed_image
 from clip2scene_core.teacher.maskclip import DenseClip, sample_at
+from clip2scene_core.training.keyframe_digests import KeyframeDigests
 from clip2scene_core.training.pretrain.data.paired_sample import PairedSample
 
 
@@ -26,7 +27,7 @@ class LiveTeacher:
     @torch.no_grad()
     def embed_pairs(self, sample: PairedSample) -> Tensor:
         """Embed the pixel of every pair: (P, D) float32, unit length."""
-        maps = [embed_image(self._dense_clip, image) for image in sample.images]
+        maps = [embed_image(self._dense_clip, image)[None] for image in sample.images]
         return _sample_pairs(maps, sample, self._dense_clip.clip.embedding_size)
 
 
@@ -36,10 +37,11 @@ class CachedTeacher:
     Args:
         cache: Cache with all keyframes.
         embedding_size: Size of an embedding, D.
+        digests: Of the data set that the keyframes are of.
     """
 
-    def __init__(self, cache: TeacherCache, embedding_size: int) -> None:
-        self._cache = cache
+    def __init__(self, cache: TeacherCache, embedding_size: int, digests: KeyframeDigests) -> None:
+        self._cache, self._digests = cache, digests
         self._embedding_size = embedding_size
 
     @torch.no_grad()
@@ -49,7 +51,8 @@ class CachedTeacher:
         Raises:
             FileNotFoundError: If the cache lacks the keyframe.
         """
-        return _sample_pairs(list(self._cache.read(sample.token)), sample, self._embedding_size)
+        maps = [self._cache.read(picture) for picture in self._digests.images(sample.token)]
+        return _sample_pairs(maps, sample, self._embedding_size)
 
 
 def fill_cache(
@@ -57,6 +60,7 @@ def fill_cache(
     dataset: KeyframeDataset,
     share: Sequence[int],
     report: Callable[[int, int], None],
+    digests: KeyframeDigests | None = None,
 ) -> None:
     """Embed the keyframes that a cache lacks.
 
@@ -65,22 +69,26 @@ def fill_cache(
         dataset: Data set, opened with images.
         share: Indices of the keyframes of this process.
         report: Called after each keyframe with the number of keyframes done and in total.
+        digests: Of the data set; made anew by default.
     """
+    digests = digests or KeyframeDigests(dataset)
     for number, index in enumerate(share, start=1):
-        token = dataset.token(index)
-        if not cache.holds(token):
-            cache.add(token, [camera.image for camera in dataset.load(index, ()).cameras])
+        pictures = digests.images(dataset.token(index))
+        if not all(map(cache.holds, pictures)):
+            for picture, camera in zip(pictures, dataset.load(index, ()).cameras, strict=True):
+                if not cache.holds(picture):
+                    cache.add(picture, camera.image)
         report(number, len(share))
 
 
 def _sample_pairs(maps: list[Tensor], sample: PairedSample, embedding_size: int) -> Tensor:
-    """Interpolate V maps (D, h, w) at the pixels of the pairs: (P, D) float32."""
+    """Interpolate V maps (1, D, h, w) at the pixels of the pairs: (P, D) float32."""
     embeddings = torch.zeros(len(sample.pixels), embedding_size)
     for number, dense in enumerate(maps):
         rows = torch.from_numpy(sample.image_index == number).nonzero()[:, 0]
         if len(rows):
             embeddings[rows] = sample_at(
-                dense[None].float(),
+                dense.float(),
                 torch.zeros(len(rows), dtype=torch.int64),
                 torch.from_numpy(sample.pixels)[rows],
                 (sample.images[number].shape[0], sample.images[number].shape[1]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.sample import Sample
+from clip2scene_core.training.keyframe_digests import KeyframeDigests
 
 _SIGMA_PX_PER_ROW: Final = 3 / 900
 """SLidR smooths images of 900 rows by 3 pixels. Objects in smaller images are smaller."""
@@ -64,17 +66,22 @@ def find_superpixels(
 class SuperpixelMaps:
     """Superpixels on disk: one compressed file for each keyframe, made when first asked for.
 
-    The name of the folder holds the parameters of SLIC, so other superpixels never find these
-    files. A file appears only when it is complete. Any number of processes can share the work.
+    The name of the folder holds the parameters of SLIC, and the name of a file is a digest of the
+    images, so other superpixels never find these files. A file appears only when it is complete.
+    Any number of processes can share the work.
 
     Args:
         root: Folder of all caches.
         num_segments: Approximate number of superpixels of an image.
         compactness: See `find_superpixels`.
+        digests: Of the data set that the samples are of.
     """
 
-    def __init__(self, root: Path, num_segments: int, compactness: float) -> None:
+    def __init__(
+        self, root: Path, num_segments: int, compactness: float, digests: KeyframeDigests
+    ) -> None:
         self._num_segments, self._compactness = num_segments, compactness
+        self._digests = digests
         self.folder = root / f"superpixels-{num_segments}-{compactness:g}"
 
     def of(self, sample: Sample) -> list[NDArray[np.uint16]]:
@@ -86,7 +93,9 @@ class SuperpixelMaps:
         Raises:
             ValueError: If the file is damaged.
         """
-        path = self.folder / sample.token[:2] / f"{sample.token}.npz"
+        images = "|".join(self._digests.images(sample.token))
+        name = hashlib.sha256(images.encode()).hexdigest()[:32]
+        path = self.folder / name[:2] / f"{name}.npz"
         if not path.is_file():
             self._make(sample, path)
         try:

@@ -13,6 +13,7 @@ from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.teacher.cache import TeacherCache
 from clip2scene_core.teacher.clip import load_clip
 from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.training.keyframe_digests import KeyframeDigests
 from clip2scene_core.training.pretrain.data.batch import collate
 from clip2scene_core.training.pretrain.data.consensus import Votes
 from clip2scene_core.training.pretrain.data.consensus_cache import (
@@ -63,8 +64,9 @@ def test_a_text_moves_if_its_class_does(tmp_path, tiny_nuscenes, tiny_clip):
         tiny_clip, "classes=[bus, road]", "prompts=[car | tree, road]",
         "consensus={voxel_size_m: 1.0, movable: [bus]}",
     )  # fmt: skip
-    consensus = ConsensusCache(cache.folder, TEXT, 10.0, config)
-    teacher = CachedTeacher(cache, clip.embedding_size)
+    digests = KeyframeDigests(dataset)
+    consensus = ConsensusCache(cache.folder, TEXT, 10.0, config, digests)
+    teacher = CachedTeacher(cache, clip.embedding_size, digests)
     fill_consensus(consensus, dataset, teacher, 0, 1, lambda done, total: None)
     assert consensus.read(dataset.scene_token(0)).is_movable.tolist() == [True, True, False]
 
@@ -133,8 +135,9 @@ def tiny_consensus(tmp_path, tiny_nuscenes, tiny_clip):
     clip = load_clip(config.teacher.clip)
     kept = TeacherCache(tmp_path / "kept", DenseClip(clip))
     fill_cache(kept, dataset, range(2), lambda done, total: None)
-    teacher = CachedTeacher(kept, clip.embedding_size)
-    cache = ConsensusCache(kept.folder, TEXT, 10.0, config)
+    digests = KeyframeDigests(dataset)
+    teacher = CachedTeacher(kept, clip.embedding_size, digests)
+    cache = ConsensusCache(kept.folder, TEXT, 10.0, config, digests)
     done = []
     fill_consensus(cache, dataset, teacher, 0, 1, lambda *counts: done.append(counts))
     assert done == [(1, 1)]
@@ -160,9 +163,9 @@ def test_every_sweep_is_named_through_its_pose(tiny_consensus):
 def test_another_keyframe_names_what_no_camera_sees_now(tmp_path, tiny_consensus):
     dataset, config, teacher, _ = tiny_consensus
     config = override(config, ["consensus={voxel_size_m: 9.0, movable: []}", "sweeps.count=1"])
-    sample, num_named = dataset.load(1, ()), []
+    sample, num_named, digests = dataset.load(1, ()), [], KeyframeDigests(dataset)
     for number, keyframes in enumerate(([1], [0, 1])):
-        cache = ConsensusCache(tmp_path / str(number), TEXT, 10.0, config)
+        cache = ConsensusCache(tmp_path / str(number), TEXT, 10.0, config, digests)
         cache.add(dataset, keyframes, teacher)
         consensus = cache.read("scene-a")
         paired = pair_sample(sample, config, np.random.default_rng(0), consensus=consensus)
@@ -175,20 +178,23 @@ def test_another_keyframe_names_what_no_camera_sees_now(tmp_path, tiny_consensus
 
 def test_a_count_is_kept_and_another_way_to_count_is_another(tmp_path, tiny_consensus):
     dataset, config, teacher, cache = tiny_consensus
-    path = next((tmp_path / "kept").rglob("scene-a.npz"))
+    (path,) = (tmp_path / "kept").rglob("*.npz")
+    digests = KeyframeDigests(dataset)
     before = path.stat().st_mtime_ns
     fill_consensus(cache, dataset, teacher, 0, 1, lambda done, total: None)
     assert path.stat().st_mtime_ns == before
     folder = path.parent.parent
     for other in ("consensus.voxel_size_m=1.0", "consensus.movable=[car]", "sweeps.max_range_m=9"):
-        assert not ConsensusCache(folder, TEXT, 10.0, override(config, [other])).holds("scene-a")
-    assert not ConsensusCache(folder, TEXT.flip(0), 10.0, config).holds("scene-a")
-    assert ConsensusCache(folder, TEXT, 10.0, override(config, ["sweeps.count=3"])).holds("scene-a")
+        changed = override(config, [other])
+        assert not ConsensusCache(folder, TEXT, 10.0, changed, digests).holds("scene-a")
+    assert not ConsensusCache(folder, TEXT.flip(0), 10.0, config, digests).holds("scene-a")
+    more_sweeps = override(config, ["sweeps.count=3"])
+    assert ConsensusCache(folder, TEXT, 10.0, more_sweeps, digests).holds("scene-a")
     path.write_bytes(b"no numbers")
     with pytest.raises(ValueError, match="damaged consensus"):
         cache.read("scene-a")
     with pytest.raises(ValueError, match="asks for no consensus"):
-        ConsensusCache(folder, TEXT, 10.0, override(config, ["consensus.voxel_size_m=0"]))
+        ConsensusCache(folder, TEXT, 10.0, override(config, ["consensus.voxel_size_m=0"]), digests)
     with pytest.raises(ConfigError, match="must be positive, or 0"):
         override(config, ["consensus.voxel_size_m=-1"])
 

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from clip2scene_core.datasets import NuScenesDataset
+from clip2scene_core.training.keyframe_digests import KeyframeDigests
 from clip2scene_core.training.pretrain.data import superpixels
 from clip2scene_core.training.pretrain.data.superpixels import SuperpixelMaps, find_superpixels
 
@@ -101,8 +102,9 @@ def test_there_must_be_a_superpixel() -> None:
 
 @needs_scikit_image
 def test_superpixels_are_made_once(tmp_path, tiny_nuscenes, monkeypatch):
-    sample = NuScenesDataset(tiny_nuscenes).load(1, [])
-    maps = SuperpixelMaps(tmp_path, num_segments=9, compactness=6.0)
+    dataset = NuScenesDataset(tiny_nuscenes)
+    sample, digests = dataset.load(1, []), KeyframeDigests(dataset)
+    maps = SuperpixelMaps(tmp_path, 9, 6.0, digests)
     made = maps.of(sample)
     for camera, numbers in zip(sample.cameras, made, strict=True):
         wanted = find_superpixels(camera.image, 9, 6.0, 3 * 32 / 900)
@@ -110,7 +112,7 @@ def test_superpixels_are_made_once(tmp_path, tiny_nuscenes, monkeypatch):
     monkeypatch.setattr(superpixels, "find_superpixels", None)
     for one, other in zip(made, maps.of(sample), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert SuperpixelMaps(tmp_path, 10, 6.0).folder != maps.folder
+    assert SuperpixelMaps(tmp_path, 10, 6.0, digests).folder != maps.folder
     (path,) = maps.folder.rglob("*.npz")
     path.write_bytes(b"no numbers")
     with pytest.raises(ValueError, match="damaged superpixels"):
