@@ -284,7 +284,12 @@ def _read_calibration(values: dict[str, float]) -> ScoreCalibration:
 def _write_model(
     path: Path, model_format: str, tensors: dict[str, Tensor], description: dict[str, Any]
 ) -> None:
-    """Write tensors by name, and a description that JSON can hold."""
+    """Write tensors by name, and a description that JSON can hold.
+
+    Raises:
+        CheckpointError: If a number is not finite; nothing is written.
+    """
+    _refuse_not_finite(path, tensors)
     metadata = {"format": model_format, "description": json.dumps(description)}
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as draft:
@@ -305,7 +310,22 @@ def _read_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     with safe_open(path, framework="pt") as file:
         description = json.loads(file.metadata()["description"])
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    _refuse_not_finite(path, tensors)
     return tensors, description
+
+
+def _refuse_not_finite(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Refuse weights with which a network would say the same of every point.
+
+    Raises:
+        CheckpointError: If a number is not finite.
+    """
+    for name, value in tensors.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise CheckpointError(
+                f"{path}: {name} is not finite (NaN or infinite); the training that made it went "
+                f"wrong: train anew on finite points, or with a lower learning rate"
+            )
 
 
 @contextmanager

@@ -97,9 +97,10 @@ class CameraView:
                 f"image of {self.name} must be (H, W, 3) uint8 RGB, "
                 f"got {self.image.shape} {self.image.dtype}"
             )
-        if self.intrinsics.shape != (3, 3) or not self.intrinsics[0, 0] > 0:
+        is_finite = bool(np.isfinite(self.intrinsics).all())
+        if self.intrinsics.shape != (3, 3) or not is_finite or not self.intrinsics[0, 0] > 0:
             raise ValueError(
-                f"intrinsics of {self.name} must be (3, 3) with a positive focal length, "
+                f"intrinsics of {self.name} must be (3, 3), finite, with a positive focal length, "
                 f"got {self.intrinsics.tolist()}; the camera is not calibrated"
             )
         _check_transform("T_global_camera", self.T_global_camera)

@@ -18,6 +18,7 @@ from clip2scene_core.teacher.clip import Clip, load_clip
 from clip2scene_core.teacher.text import ENSEMBLE, embed_prompts, templates_of
 
 _MIN_COSINE = 0.99
+_MAX_LENGTH_ERROR = 0.01
 
 
 class TextEncoder:
@@ -198,6 +199,15 @@ def load_text_table(path: Path, own: Vocabulary) -> TextTable:
     ours = own.embeddings[known]
     if not known or embeddings.ndim != 2 or embeddings.shape[1] != ours.shape[1]:
         raise ValueError(f"{path} was made for another student")
+    if len(embeddings) != len(texts):
+        raise ValueError(f"{path} has {len(texts)} texts and {len(embeddings)} embeddings")
+    length = embeddings.norm(dim=1)
+    if not bool(((length - 1).abs() < _MAX_LENGTH_ERROR).all()):  # NaN is no length either
+        wrong = texts[int((~((length - 1).abs() < _MAX_LENGTH_ERROR)).nonzero()[0, 0])]
+        raise ValueError(
+            f"{path}: the embedding of {wrong!r} is not finite or not of unit length; write the "
+            f"table anew with 'clip2scene words'"
+        )
     if table.template == ENSEMBLE:
         theirs = table([own.texts[row] for row in known])
         if float((ours * theirs).sum(dim=1).min()) < _MIN_COSINE:

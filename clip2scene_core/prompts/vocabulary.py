@@ -63,6 +63,12 @@ class Vocabulary:
             raise ValueError(
                 f"embeddings must be ({num_texts}, D), got {tuple(self.embeddings.shape)}"
             )
+        if not bool(torch.isfinite(self.embeddings).all()):
+            rows = (~torch.isfinite(self.embeddings).all(dim=1)).nonzero()[:, 0].tolist()
+            raise ValueError(
+                f"the embedding of the text {self.texts[rows[0]]!r} is not finite; the CLIP or the "
+                f"table of texts that it is from is damaged"
+            )
         if self.colors.shape != (count, 3) or self.colors.dtype != np.uint8:
             raise ValueError(f"colours must be ({count}, 3) uint8, got {self.colors.shape}")
 

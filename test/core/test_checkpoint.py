@@ -198,3 +198,29 @@ def test_a_file_of_a_version_without_kinds_of_voxels_means_todays(tmp_path, tiny
         del description["config"]["network"][key]
     save_file(load_file(path), path, metadata | {"description": json.dumps(description)})
     assert load_checkpoint(path).config == tiny_checkpoint.config
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_neither_read_nor_written(
+    tmp_path, tiny_checkpoint, number
+):
+    path = tmp_path / "student.safetensors"
+    save_checkpoint(path, tiny_checkpoint)
+    tensors, metadata = load_file(path), {}
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    floats = [name for name, value in tensors.items() if value.is_floating_point()]
+    for name in (floats[0], "text_embeddings"):
+        spoiled = {key: value.clone() for key, value in tensors.items()}
+        spoiled[name].view(-1)[0] = number
+        save_file(spoiled, path, metadata=metadata)
+        with pytest.raises(CheckpointError, match=rf"{name} is not finite .* train anew"):
+            load_checkpoint(path)
+    weight = next(tiny_checkpoint.student.parameters())
+    before = float(weight.data.view(-1)[0])
+    weight.data.view(-1)[0] = number
+    path.unlink()
+    with pytest.raises(CheckpointError, match="is not finite"):
+        save_checkpoint(path, tiny_checkpoint)
+    weight.data.view(-1)[0] = before
+    assert not list(tmp_path.iterdir())

@@ -146,3 +146,14 @@ def test_what_is_no_table_is_refused(own, tmp_path):
             load_text_table(tmp_path / name, own)
     with pytest.raises(ValueError, match="a table of texts ends in"):
         save_text_table(TextTable(own.texts, own.embeddings), tmp_path / "words.txt")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 30.0])
+def test_a_table_with_an_embedding_of_no_unit_length_is_refused(path, own, tmp_path, number):
+    with np.load(path) as file:
+        content = dict(file)
+    content["embeddings"] = content["embeddings"].copy()
+    content["embeddings"][-1, 0] = number
+    np.savez(tmp_path / "spoiled.npz", **content)
+    with pytest.raises(ValueError, match=r"spoiled.npz: the embedding of .* of unit length"):
+        load_text_table(tmp_path / "spoiled.npz", own)
