@@ -16,11 +16,14 @@ from PIL import Image
 
 from clip2scene_core.datasets.keyframe_dataset import SceneRecord
 from clip2scene_core.datasets.keyframe_files import KeyframeFiles
+from clip2scene_core.datasets.nuscenes_format.categories import read_categories
 from clip2scene_core.datasets.nuscenes_tables import LIDAR_CHANNEL, NuScenesTables, SensorRecord
-from clip2scene_core.labels import NUSCENES_CLASSES, NUSCENES_RAW_CATEGORIES, nuscenes_label_map
+from clip2scene_core.labels import NUSCENES_CLASSES, SemanticClass
 from clip2scene_core.sample import CameraView, DatasetError, Sample, Sweep
 
 _POINT_BYTES = 20
+_MAX_RING = 65535
+_MIN_RINGS = 0.99
 
 
 class NuScenesDataset:
@@ -35,18 +38,19 @@ class NuScenesDataset:
         num_sweeps: Number of sweeps of a sample, including the keyframe. A keyframe near the start
             of its scene has fewer.
         with_labels: Whether keyframes have labels of the 16 classes.
-        with_images: Whether samples have camera views.
+        with_images: Whether samples have camera views. None takes those of known names.
+        cameras: Names of the cameras to read; None means nuScenes' six. A data set with others must
+            name them, so that none is passed over in silence.
 
     Attributes:
-        classes: The 16 classes; the index of a class is its label.
+        classes: The 16 classes, or those that the data set's own category.json names; the index of
+            a class is its label.
         scenes: The open scenes.
         with_labels: Whether keyframes have labels.
 
     Raises:
         DatasetError: If the tables are incomplete, or a scene or the version is unknown.
     """
-
-    classes = NUSCENES_CLASSES
 
     def __init__(
         self,
@@ -55,16 +59,28 @@ class NuScenesDataset:
         scenes: Sequence[str] | None = None,
         num_sweeps: int = 1,
         with_labels: bool = False,
-        with_images: bool = True,
+        with_images: bool | None = True,
+        cameras: Sequence[str] | None = None,
     ) -> None:
         if num_sweeps < 1:
             raise ValueError(f"num_sweeps must be 1 (the keyframe) or more, got {num_sweeps}")
-        self._tables = NuScenesTables(Path(root), version, scenes)
+        self._tables = NuScenesTables(Path(root), version, scenes, cameras)
+        if with_images and cameras is None and self._tables.unread_cameras:
+            names = " ".join(self._tables.unread_cameras)
+            raise DatasetError(
+                f"{self._tables.table('sensor')} has cameras that are not nuScenes' six: {names}; "
+                f"name all cameras to read, for example --cameras {names}"
+            )
         self._num_sweeps = num_sweeps
-        self._with_images = with_images
-        self._label_map = nuscenes_label_map()
+        self._with_images = with_images is not False
         self.with_labels = with_labels
+        self._categories = read_categories(self._tables) if with_labels else None
         self._label_paths = self._read_label_paths() if with_labels else {}
+
+    @property
+    def classes(self) -> tuple[SemanticClass, ...]:
+        """The classes of the labels; nuScenes' 16 if they are not read."""
+        return NUSCENES_CLASSES if self._categories is None else self._categories.classes
 
     @property
     def scenes(self) -> tuple[SceneRecord, ...]:
@@ -173,13 +189,8 @@ class NuScenesDataset:
             raise DatasetError(
                 f"{path} has {len(raw)} labels, but {record.path} has {num_points} points"
             )
-        if raw.max(initial=0) >= len(NUSCENES_RAW_CATEGORIES):
-            raise DatasetError(
-                f"{path} holds the raw label {raw.max()}, but the categories end at "
-                f"{len(NUSCENES_RAW_CATEGORIES) - 1}; is it a lidarseg file?"
-            )
-        labels: NDArray[np.uint8] = self._label_map[raw]
-        return labels
+        assert self._categories is not None  # opened with labels
+        return self._categories.map(raw, path)
 
     def _label_path(self, record: SensorRecord) -> Path:
         if record.token not in self._label_paths:
@@ -190,28 +201,10 @@ class NuScenesDataset:
         return self._label_paths[record.token]
 
     def _read_label_paths(self) -> dict[str, Path]:
-        self._check_categories()
-
         def pick(row: dict[str, Any]) -> tuple[str, Path]:
             return row["sample_data_token"], self._tables.root / row["filename"]
 
         return dict(self._tables.read_table("lidarseg", pick))
-
-    def _check_categories(self) -> None:
-        """Refuse a data set whose category numbers differ from the label map."""
-        rows = self._tables.read_table("category", lambda row: (row.get("index"), row["name"]))
-        for index, name in rows:
-            if index is None or not 0 <= index < len(NUSCENES_RAW_CATEGORIES):
-                raise DatasetError(
-                    f"{self._tables.table('category')} gives {name!r} the lidarseg index {index}, "
-                    f"not one of 0 to {len(NUSCENES_RAW_CATEGORIES) - 1}; install the lidarseg "
-                    f"tables or open the data set without labels"
-                )
-            if NUSCENES_RAW_CATEGORIES[index] != name:
-                raise DatasetError(
-                    f"{self._tables.table('category')} calls the raw label {index} {name!r}, "
-                    f"nuScenes-lidarseg calls it {NUSCENES_RAW_CATEGORIES[index]!r}"
-                )
 
 
 def read_points(path: Path) -> NDArray[np.float32]:
@@ -221,19 +214,39 @@ def read_points(path: Path) -> NDArray[np.float32]:
         (N, 5) float32: x, y, z in metres in the LiDAR frame, intensity 0-255, ring.
 
     Raises:
-        DatasetError: If the file is missing or its size is not a multiple of a point's.
+        DatasetError: If the file is missing, its size is not a multiple of a point's, or its points
+            have another number of columns.
     """
     try:
         values = np.fromfile(path, dtype=np.uint8)
     except FileNotFoundError:
         raise DatasetError(f"{path} is missing; the data set is incomplete") from None
     if len(values) % _POINT_BYTES:
+        others = [str(columns) for columns in (4, 3, 6) if len(values) % (4 * columns) == 0]
+        guess = f"; perhaps its points have {' or '.join(others)} columns" if others else ""
         raise DatasetError(
-            f"{path} has {len(values)} bytes, not a multiple of {_POINT_BYTES}; it is truncated"
+            f"{path} has {len(values)} bytes, not a multiple of {_POINT_BYTES} (x, y, z, "
+            f"intensity, ring); it is truncated{guess}"
         )
     # The files are little-endian on every machine.
     points: NDArray[np.float32] = values.view("<f4").reshape(-1, 5).astype(np.float32, copy=False)
+    if len(points) and _count_rings(points[:, 4]) < _MIN_RINGS * len(points):
+        raise DatasetError(
+            f"{path}: the fifth column, the ring, holds no small whole numbers; perhaps its points "
+            f"have 4 columns or 6: write x, y, z, intensity and ring, or 0 in place of the ring"
+        )
     return points
+
+
+def _count_rings(column: NDArray[np.float32]) -> int:
+    """Count the numbers of a column that a ring could be, or a time within a sweep.
+
+    Where points of another number of columns are read as five, coordinates stand there.
+    """
+    with np.errstate(invalid="ignore"):
+        is_ring = (column == np.rint(column)) & (column >= 0) & (column <= _MAX_RING)
+        is_time = np.abs(column) <= 1
+    return int(np.count_nonzero(is_ring | is_time))
 
 
 def read_sweep(record: SensorRecord) -> Sweep:

@@ -7,25 +7,22 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.datasets.keyframe_dataset import SceneRecord
+from clip2scene_core.datasets.nuscenes_format.sensors import (
+    CAMERA_CHANNELS,
+    LIDAR_CHANNEL,
+    Sensor,
+    check_sensors,
+    read_intrinsics,
+    read_sensor,
+)
 from clip2scene_core.geometry.se3 import matrix_from_quaternion
 from clip2scene_core.sample import DatasetError
-
-LIDAR_CHANNEL: Final = "LIDAR_TOP"
-CAMERA_CHANNELS: Final = (
-    "CAM_FRONT",
-    "CAM_FRONT_RIGHT",
-    "CAM_BACK_RIGHT",
-    "CAM_BACK",
-    "CAM_BACK_LEFT",
-    "CAM_FRONT_LEFT",
-)
-"""The cameras clockwise from the front, seen from above."""
 
 _Row = TypeVar("_Row")
 
@@ -98,19 +95,28 @@ class NuScenesTables:
         root: Folder with `samples/` and the version folder.
         version: Name of the version folder, for example "v1.0-mini"; None means the only `v1.0-*`.
         scenes: Names of the scenes, in the wanted order; None means all.
+        cameras: Names of the cameras to read, in the wanted order; None means nuScenes' six.
 
     Attributes:
         root: Folder of the data set.
         version: Name of the opened version folder.
         scenes: The chosen scenes.
         keyframes: Tokens of all keyframes, scene by scene, in time order.
+        unread_cameras: Names of the cameras that the data set has beside those.
 
     Raises:
         DatasetError: If a table, a field, a scene or a token is missing.
     """
 
-    def __init__(self, root: Path, version: str | None, scenes: Sequence[str] | None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        version: str | None,
+        scenes: Sequence[str] | None,
+        cameras: Sequence[str] | None = None,
+    ) -> None:
         self.root = root
+        self._cameras = CAMERA_CHANNELS if cameras is None else tuple(dict.fromkeys(cameras))
         self.version = _choose_version(root, version)
         chosen = self._choose_scenes(scenes)
         self._scene_token_of_keyframe = self._read_keyframes(chosen)
@@ -121,7 +127,9 @@ class NuScenesTables:
             SceneRecord(token, name, counts[token]) for name, token in chosen.items()
         )
         self.keyframes = tuple(self._scene_token_of_keyframe)
-        self._readings = self._read_readings()
+        sensors = dict(self.read_table("sensor", read_sensor))
+        self._readings = self._read_readings(sensors)
+        self.unread_cameras = check_sensors(self.table("sensor"), sensors.values(), self._cameras)
         self._poses = self._read_poses()
         self._scene_readings: defaultdict[str, list[_Reading]] = defaultdict(list)
         self._keyframe_readings: defaultdict[str, dict[str, _Reading]] = defaultdict(dict)
@@ -146,11 +154,11 @@ class NuScenesTables:
         return self._scene_token_of_keyframe[sample_token]
 
     def keyframe_records(self, sample_token: str) -> dict[str, SensorRecord]:
-        """The readings of one keyframe by channel: the LiDAR, then the cameras clockwise."""
+        """The readings of one keyframe by channel: the LiDAR, then the cameras in their order."""
         readings = self._keyframe_readings[sample_token]
         return {
             channel: self._record(readings[channel])
-            for channel in (LIDAR_CHANNEL, *CAMERA_CHANNELS)
+            for channel in (LIDAR_CHANNEL, *self._cameras)
             if channel in readings
         }
 
@@ -214,7 +222,7 @@ class NuScenesTables:
         unknown = [name for name in names if name not in token_of_name]
         if unknown:
             raise DatasetError(
-                f"{self.table('scene')} has no scene {', '.join(unknown)}; "
+                f"{self.table('scene')} has no scene {_some(dict.fromkeys(unknown))}; "
                 f"it has {_some(token_of_name)}"
             )
         return {name: token_of_name[name] for name in names}
@@ -227,13 +235,13 @@ class NuScenesTables:
             scene_token = row["scene_token"]
             if scene_token not in order:
                 return None
-            return order[scene_token], row["timestamp"], row["token"], scene_token
+            return order[scene_token], int(row["timestamp"]), row["token"], scene_token
 
         rows = sorted(self.read_table("sample", pick))
         return {token: scene_token for _, _, token, scene_token in rows}
 
-    def _read_readings(self) -> dict[str, _Reading]:
-        calibrations = self._read_calibrations()
+    def _read_readings(self, sensors: Mapping[str, Sensor]) -> dict[str, _Reading]:
+        calibrations = self._read_calibrations(sensors)
         # One string per keyframe token instead of one per reading.
         keyframe_tokens = {token: token for token in self.keyframes}
         path = self.table("sample_data")
@@ -256,7 +264,7 @@ class NuScenesTables:
                 sample_token=sample_token,
                 ego_pose_token=row["ego_pose_token"],
                 calibration=calibration,
-                stamp_us=row["timestamp"],
+                stamp_us=int(row["timestamp"]),  # some converters write 1.5e15
                 is_key_frame=row["is_key_frame"],
                 # A data set of single keyframes has no such field.
                 previous_token=row.get("prev", ""),
@@ -267,27 +275,25 @@ class NuScenesTables:
 
         return {reading.token: reading for reading in self.read_table("sample_data", pick)}
 
-    def _read_calibrations(self) -> dict[str, _Calibration | None]:
+    def _read_calibrations(self, sensors: Mapping[str, Sensor]) -> dict[str, _Calibration | None]:
         """Calibrations by token; None for a sensor that is not read."""
-        rows = self.read_table("sensor", lambda row: (row["token"], row["channel"]))
-        channel_of_sensor: dict[str, str] = dict(rows)
 
         def pick(row: dict[str, Any]) -> tuple[str, _Calibration | None]:
             sensor_token = row["sensor_token"]
-            if sensor_token not in channel_of_sensor:
+            if sensor_token not in sensors:
                 raise DatasetError(
                     f"{self.table('calibrated_sensor')}: calibration {row['token']} names the "
                     f"sensor {sensor_token}, which is not in {self.table('sensor')}"
                 )
-            channel = channel_of_sensor[sensor_token]
-            if channel != LIDAR_CHANNEL and channel not in CAMERA_CHANNELS:
+            channel = sensors[sensor_token].channel
+            if channel != LIDAR_CHANNEL and channel not in self._cameras:
                 return row["token"], None
             intrinsics = row["camera_intrinsic"]
             return row["token"], _Calibration(
                 channel,
                 "lidar" if channel == LIDAR_CHANNEL else "camera",
                 matrix_from_quaternion(row["rotation"], row["translation"]),
-                np.array(intrinsics, dtype=np.float64).reshape(3, 3) if intrinsics else None,
+                read_intrinsics(intrinsics, row["token"]) if intrinsics else None,
             )
 
         return dict(self.read_table("calibrated_sensor", pick))
@@ -331,6 +337,22 @@ class NuScenesTables:
             image_size=(reading.height, reading.width) if reading.height else None,
             previous_token=reading.previous_token,
         )
+
+
+def list_scenes(root: Path, version: str | None) -> tuple[Path, list[str]]:
+    """Path of scene.json, and the names of all scenes in it.
+
+    Raises:
+        DatasetError: If the version is unknown, or the table damaged.
+    """
+    path = root / _choose_version(root, version) / "scene.json"
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return path, [row["name"] for row in rows]
+    except FileNotFoundError:
+        raise DatasetError(f"{path} is missing; the data set is incomplete") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise DatasetError(f"{path} is not a valid table: {error}") from None
 
 
 def _choose_version(root: Path, version: str | None) -> str:

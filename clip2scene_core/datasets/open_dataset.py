@@ -7,6 +7,8 @@ from pathlib import Path
 
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.datasets.nuscenes_format.scene_lists import scenes_of_nuscenes_split
+from clip2scene_core.datasets.nuscenes_tables import list_scenes
 from clip2scene_core.datasets.semantic_kitti import SEMANTIC_KITTI_SPLITS, SemanticKittiDataset
 from clip2scene_core.sample import DatasetError
 
@@ -20,6 +22,7 @@ def open_dataset(
     with_labels: bool = False,
     with_images: bool | None = True,
     with_poses: bool = True,
+    cameras: Sequence[str] | None = None,
 ) -> KeyframeDataset:
     """Open a data set whose layout the folder shows.
 
@@ -30,11 +33,13 @@ def open_dataset(
         root: Folder of the data set.
         version: nuScenes: name of the version folder; None means the only one.
         scenes: Names of scenes or sequences, in the wanted order; None means all.
-        split: SemanticKITTI: "train", "val" or "test", in place of `scenes`.
+        split: Official split, in place of `scenes`: "train", "val" or "test"; of nuScenes also
+            "mini_train" and "mini_val".
         num_sweeps: See the data set.
         with_labels: Whether keyframes have labels.
         with_images: Whether samples have camera views; None means that the user can do without.
         with_poses: SemanticKITTI: whether sweeps have poses, see `SemanticKittiDataset`.
+        cameras: nuScenes: names of the cameras, see `NuScenesDataset`.
 
     Raises:
         DatasetError: If the layout is none of these, or the data set is incomplete.
@@ -43,18 +48,18 @@ def open_dataset(
     if (root / "sequences").is_dir():
         if version is not None:
             raise DatasetError(f"{root} is laid out as SemanticKITTI, which has no versions")
+        if cameras is not None:
+            raise DatasetError(
+                f"{root} is laid out as SemanticKITTI, whose cameras are image_2 and image_3; move "
+                f"one away to leave it out"
+            )
         return SemanticKittiDataset(
             root, _scenes_of(split, scenes), num_sweeps, with_labels, with_images, with_poses
         )
     if any(root.glob("v1.0-*")) or (version is not None and (root / version).is_dir()):
         if split is not None:
-            raise DatasetError(
-                f"{root} is laid out as nuScenes, whose splits are lists of scenes; give the names "
-                f"of the scenes instead of the split {split!r}"
-            )
-        return NuScenesDataset(
-            root, version, scenes, num_sweeps, with_labels, with_images is not False
-        )
+            scenes = _nuscenes_scenes(root, version, split, scenes)
+        return NuScenesDataset(root, version, scenes, num_sweeps, with_labels, with_images, cameras)
     raise DatasetError(
         f"{root} is no data set that can be read: nuScenes has samples/ and v1.0-*/, "
         f"SemanticKITTI has sequences/NN/velodyne; {_describe(root)}"
@@ -71,6 +76,15 @@ def _scenes_of(split: str | None, scenes: Sequence[str] | None) -> Sequence[str]
             f"SemanticKITTI has the splits {', '.join(SEMANTIC_KITTI_SPLITS)}, got {split!r}"
         )
     return SEMANTIC_KITTI_SPLITS[split]
+
+
+def _nuscenes_scenes(
+    root: Path, version: str | None, split: str, scenes: Sequence[str] | None
+) -> Sequence[str]:
+    if scenes is not None:
+        raise DatasetError(f"choose the split {split!r} or scenes, not both")
+    table, names = list_scenes(root, version)
+    return scenes_of_nuscenes_split(split, names, table)
 
 
 def _describe(root: Path) -> str:

@@ -184,7 +184,7 @@ def _choose_folders(root: Path, names: Sequence[str] | None) -> list[Path]:
         )
     if names is None:
         return list(found.values())
-    unknown = [name for name in names if name not in found]
+    unknown = [name for name in names if name not in found][:5]
     if unknown:
         raise DatasetError(
             f"{root / 'sequences'} has no sequence {', '.join(unknown)} with velodyne/; "

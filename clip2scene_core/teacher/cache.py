@@ -45,17 +45,25 @@ class TeacherCache:
         """Whether the embeddings of a picture, named by its digest, are in the cache."""
         return self._path(picture).is_file()
 
-    def add(self, picture: str, image: NDArray[np.uint8]) -> None:
+    def add(self, picture: str, image: NDArray[np.uint8]) -> int:
         """Embed a picture and write the embeddings.
 
         Args:
             picture: Digest of the picture's file, hexadecimal digits.
             image: (H, W, 3) uint8 RGB.
+
+        Returns:
+            Number of bytes that were written.
+
+        Raises:
+            ValueError: If the teacher's embeddings are not finite.
         """
+        embeddings = embed_image(self._dense_clip, image).numpy()[None]
         path = self._path(picture)
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as draft, draft.open("wb") as file:
-            np.save(file, embed_image(self._dense_clip, image).numpy()[None])
+            np.save(file, embeddings)
+        return embeddings.nbytes
 
     def read(self, picture: str) -> Tensor:
         """Map the embeddings of a picture into memory, as a batch of one: (1, D, h, w) float16.
@@ -84,9 +92,18 @@ def embed_image(dense_clip: DenseClip, image: NDArray[np.uint8]) -> Tensor:
 
     Returns:
         (D, h, w) float16, on the CPU.
+
+    Raises:
+        ValueError: If the embeddings are not finite.
     """
     pixels = torch.tensor(image).permute(2, 0, 1)[None].float() / 255
-    return dense_clip.embed_pixels(pixels)[0].half().cpu()
+    embeddings = dense_clip.embed_pixels(pixels)[0].half().cpu()
+    if not bool(torch.isfinite(embeddings).all()):
+        raise ValueError(
+            f"CLIP {dense_clip.clip.name!r} embeds a picture with numbers that are not finite; its "
+            f"weights are damaged"
+        )
+    return embeddings
 
 
 def fingerprint(dense_clip: DenseClip) -> str:

@@ -1,8 +1,9 @@
 """Data sets in, checkpoints out. This folder holds what all trainings share.
 
-Read `loop` (the steps of a run), `loader` (batches, from any step on), `terms` (losses of parts to
-that of a batch), `optim` (optimizer and schedule), `resume` (the training checkpoint),
-`keyframe_digests` (what caches and checkpoints belong to), `fabric` (devices and processes),
-`augmentation/`, `run_log`, then `pretrain/` (without labels, from cameras), `finetune/` (with a few
-labels) and `zeroshot/` (with labels of some classes, and cameras for the others).
+Read `loop` (the steps of a run), `loader` (batches, from any step on), `shared_memory` (how they
+come from workers), `terms` (losses of parts to that of a batch), `optim` (optimizer and schedule),
+`resume` (the training checkpoint), `keyframe_digests` (what caches and checkpoints belong to),
+`data_check` (what is looked for before a run), `fabric` (devices and processes), `augmentation/`,
+`run_log`, then `pretrain/` (without labels, from cameras), `finetune/` (with a few labels) and
+`zeroshot/` (with labels of some classes, and cameras for the others).
 """

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+import torch
 from torch import Tensor
 
 from clip2scene_core.config.finetune import FinetuneConfig
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.zeroshot import ZeroShotConfig
+from clip2scene_core.device import find_device
 
 try:
     from lightning_fabric import Fabric
@@ -41,8 +43,17 @@ def make_fabric(
         device: "cpu", "cuda", or "cuda:N" for one process.
         num_processes: Number of processes on each machine. Each process has a GPU of its own.
         num_nodes: Number of machines.
+
+    Raises:
+        ValueError: If torch does not know the device, or the machine has none or too few.
     """
+    find_device(device)
     kind, _, number = device.partition(":")
+    if kind == "cuda" and not number and num_processes > torch.cuda.device_count():
+        raise ValueError(
+            f"{num_processes} processes need a GPU each, this machine has "
+            f"{torch.cuda.device_count()}; choose fewer processes"
+        )
     return Fabric(
         accelerator=kind,
         devices=[int(number)] if number else num_processes,

@@ -11,6 +11,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from clip2scene_core.config.sections import TrainingConfig
 from clip2scene_core.training.fabric import Fabric
+from clip2scene_core.training.shared_memory import (
+    WORKER_TIMEOUT_S,
+    SharedCollate,
+    explain_worker_error,
+)
 
 _Batch = TypeVar("_Batch")
 
@@ -160,7 +165,18 @@ class BatchLoader(Generic[_Batch]):
         loader: DataLoader[Any] = DataLoader(
             self._samples,
             batch_sampler=order,
-            collate_fn=self._collate,
+            collate_fn=(
+                SharedCollate(self._collate, self._num_workers)
+                if self._num_workers
+                else self._collate
+            ),
             num_workers=self._num_workers,
+            timeout=WORKER_TIMEOUT_S if self._num_workers else 0,
         )
-        return iter(loader)
+        try:
+            yield from loader
+        except (ValueError, OSError, LookupError, RuntimeError) as error:
+            plain = explain_worker_error(error)
+            if plain is None:
+                raise
+            raise plain from error

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 
 from clip2scene_core.config.sections import TrainingConfig
+from clip2scene_core.training.data_check import check_room
 from clip2scene_core.training.fabric import Fabric
 from clip2scene_core.training.loader import BatchLoader
 from clip2scene_core.training.optim import learning_rate_factor, make_optimizer
@@ -30,6 +31,9 @@ from clip2scene_core.training.terms import (
 )
 
 _Batch = TypeVar("_Batch")
+
+_MAX_MOMENTS: Final = 2
+"""AdamW keeps two numbers for each weight, SGD one."""
 _Report = TypeVar("_Report")
 
 
@@ -129,6 +133,8 @@ class TrainingLoop(Generic[_Batch]):
             self.step = load_training_checkpoint(
                 checkpoint, self._saved, self._optimizer, self._run
             )
+        if checkpoint is not None:
+            self._check_room(checkpoint, save_every)
         for epoch, parts in self._loader.from_step(self.step):
             try:
                 finished = finish_step(self._take_step(compute_loss, epoch, parts))
@@ -180,6 +186,16 @@ class TrainingLoop(Generic[_Batch]):
         self._optimizer.step()
         self.step += 1
         return TakenStep(self.step, self._loader.num_steps, losses, sums, rates)
+
+    def _check_room(self, checkpoint: Path, save_every: int) -> None:
+        """Refuse a disk that is too full for what the run ends with."""
+        tensors = [t for module in self._saved.values() for t in module.state_dict().values()]
+        weights = sum(t.element_size() * t.nelement() for t in tensors)
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        # A state has moments beside the weights, and the older one goes when the new one is whole.
+        has_states = self._loader.num_steps > save_every
+        num_bytes = (1 + 2 * (1 + _MAX_MOMENTS) * has_states) * weights
+        check_room(checkpoint.parent, num_bytes, "the checkpoint and the states of this training")
 
     def _check_finite(
         self,

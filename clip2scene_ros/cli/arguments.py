@@ -117,14 +117,24 @@ def add_dataset_arguments(
     parser.add_argument("dataset", type=Path, nargs=several if has_several else one, help=dataset)
     parser.add_argument("--version", help="version folder of nuScenes, if there are several")
     parser.add_argument(
-        "--scenes", type=Path, help="text file with the names of the scenes to use, one a line"
+        "--cameras",
+        nargs="+",
+        metavar="CHANNEL",
+        help="cameras of a data set in nuScenes' format that are not called as nuScenes' six",
+    )
+    parser.add_argument(
+        "--scenes",
+        type=Path,
+        help="text file with the names of the scenes to use, one a line; # begins a comment",
     )
 
 
 def add_split_argument(parser: argparse.ArgumentParser) -> None:
     """Declare --split, for commands that take a data set of any layout; see `open_chosen`."""
     parser.add_argument(
-        "--split", help="split of SemanticKITTI in place of --scenes: train, val or test"
+        "--split",
+        help="official split in place of --scenes: train, val or test; of nuScenes also mini_train "
+        "and mini_val",
     )
 
 
@@ -148,15 +158,17 @@ def open_chosen(
         DatasetError: See `open_dataset`.
     """
     from clip2scene_core.datasets import open_dataset
+    from clip2scene_core.datasets.nuscenes_format.scene_lists import read_scene_list
 
     return open_dataset(
         root,
         arguments.version,
-        arguments.scenes.read_text().split() if arguments.scenes else None,
+        read_scene_list(arguments.scenes) if arguments.scenes else None,
         arguments.split,
         with_labels=with_labels,
         with_images=with_images,
         with_poses=with_poses,
+        cameras=getattr(arguments, "cameras", None),
     )
 
 

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from clip2scene_core.config.finetune import FinetuneConfig, LabelsConfig
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
+from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.training.augmentation.clouds import augment_cloud
 
 
@@ -148,6 +149,23 @@ class LabelledKeyframes(Dataset[LabelledKeyframe]):
             may_rotate=clouds.augment,
         )
         return LabelledKeyframe(points, keyframe.labels[used][kept])
+
+
+def check_labels(keyframes: LabelledKeyframes) -> None:
+    """Refuse a share without a single label: nothing would be learned of it.
+
+    Keyframes are loaded until one has a labelled point; that is usually the first.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    for position in range(len(keyframes)):
+        if (keyframes[0, position].labels != IGNORE_LABEL).any():
+            return
+    raise ValueError(
+        f"none of the {len(keyframes)} keyframes has a point within range with a label of a class; "
+        f"check the labels, and clouds.min_range_m and max_range_m"
+    )
 
 
 @dataclass(frozen=True)

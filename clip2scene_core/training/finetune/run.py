@@ -21,9 +21,11 @@ from clip2scene_core.config.finetune import FinetuneConfig
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.labels import NUSCENES_CLASSES
 from clip2scene_core.network.classifier import Classifier
+from clip2scene_core.training.data_check import check_files, check_writable
 from clip2scene_core.training.fabric import Fabric, make_fabric
 from clip2scene_core.training.finetune.data import (
     LabelledKeyframes,
+    check_labels,
     choose_keyframes,
     hash_tokens,
     write_tokens,
@@ -151,6 +153,10 @@ def finetune(
     fabric = fabric or make_fabric(config)
     scenes = [dataset.scene_token(index) for index in range(len(dataset))]
     keyframes = choose_keyframes(config.labels, scenes)
+    check_writable([out.parent])
+    samples = LabelledKeyframes(dataset, keyframes, config)
+    check_files(dataset)
+    check_labels(samples)
     classifier = make_classifier(config, start.trunk if start else None, len(dataset.classes))
     token_file = out.with_suffix(".tokens.txt")
     tokens = [dataset.token(index) for index in keyframes]
@@ -159,7 +165,7 @@ def finetune(
         write_tokens(token_file, tokens)
     digest = KeyframeDigests(dataset).whole(keyframes)
     trainer = FinetuneTrainer(
-        LabelledKeyframes(dataset, keyframes, config),
+        samples,
         classifier,
         config,
         fabric,

@@ -17,6 +17,7 @@ from clip2scene_core.prompts.vocabulary import Vocabulary, make_vocabulary
 from clip2scene_core.teacher.cache import TeacherCache
 from clip2scene_core.teacher.clip import Clip
 from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.training.data_check import check_files
 from clip2scene_core.training.fabric import Fabric
 from clip2scene_core.training.keyframe_digests import KeyframeDigests
 from clip2scene_core.training.pretrain.class_weights import (
@@ -27,6 +28,7 @@ from clip2scene_core.training.pretrain.data.consensus_cache import (
     ConsensusCache,
     fill_consensus,
 )
+from clip2scene_core.training.pretrain.data.pair_check import check_pairs
 from clip2scene_core.training.pretrain.data.pixel_embeddings import (
     CachedTeacher,
     LiveTeacher,
@@ -142,6 +144,8 @@ def prepare_teacher(
     report_consensus: Callable[[int, int], None] = lambda done, total: None,
 ) -> PreparedTeacher:
     """Compute teacher embeddings and consensus of a data set; see `prepare_distillation`."""
+    check_files(dataset, _reach(config))
+    check_pairs(dataset, config)
     encoder = TextEncoder(config.teacher.clip, str(fabric.device))
     vocabulary = make_vocabulary(
         config.prompts, encoder(config.texts), config.classes, config.texts_of_label

@@ -11,6 +11,7 @@ from pathlib import Path
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
+from clip2scene_core.training.data_check import check_writable
 from clip2scene_core.training.fabric import Fabric, make_fabric
 from clip2scene_core.training.pretrain.prepare import prepare_distillation
 from clip2scene_core.training.pretrain.trainer import StepReport, StudentTrainer
@@ -78,6 +79,7 @@ def pretrain(
     started = time.monotonic()
     fabric = fabric or make_fabric(config)
     folder = cache or out.with_suffix(".teacher")
+    check_writable([out.parent, folder])
     data = prepare_distillation(dataset, config, folder, fabric, report_teacher, report_consensus)
     trainer = StudentTrainer(
         data.samples,

@@ -18,6 +18,7 @@ from clip2scene_core.config.zeroshot import ZeroShotConfig
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.datasets.seen_labels import SeenLabelsDataset
 from clip2scene_core.labels import IGNORE_COLOR, SemanticClass
+from clip2scene_core.training.data_check import check_writable
 from clip2scene_core.training.fabric import Fabric, make_fabric
 from clip2scene_core.training.pretrain.prepare import PreparedTeacher, prepare_teacher
 from clip2scene_core.training.zeroshot.data.samples import ZeroShotSamples
@@ -91,6 +92,7 @@ def train_zeroshot(
     started = time.monotonic()
     fabric = fabric or make_fabric(config)
     folder = cache or out.with_suffix(".teacher")
+    check_writable([out.parent, folder])
     dataset = read_seen_labels(dataset, config)
     teacher = prepare_teacher(
         dataset, config.student, folder, fabric, report_teacher, report_consensus

@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_core.bench.measure.unknown import calibration_error as error_of
     from clip2scene_core.checkpoint import load_checkpoint, save_checkpoint
     from clip2scene_core.datasets import JoinedDataset, NuScenesDataset
+    from clip2scene_core.datasets.nuscenes_format.scene_lists import read_scene_list
     from clip2scene_core.device import use_threads
     from clip2scene_core.inference.segmenter import Segmenter
 
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.out.exists():
         raise ValueError(f"{arguments.out} exists; choose another --out or remove it")
     use_threads(arguments.threads)
-    scenes = arguments.scenes.read_text().split() if arguments.scenes else None
+    scenes = read_scene_list(arguments.scenes) if arguments.scenes else None
     dataset = JoinedDataset(
         [
             NuScenesDataset(root, arguments.version, scenes, with_labels=True, with_images=False)

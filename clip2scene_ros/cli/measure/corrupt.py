@@ -44,11 +44,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     from clip2scene_core.corruptions.writer import write_corrupted
+    from clip2scene_core.datasets.nuscenes_format.scene_lists import read_scene_list
     from clip2scene_core.datasets.nuscenes_tables import NuScenesTables
 
-    scenes = arguments.scenes.read_text().split() if arguments.scenes else None
+    scenes = read_scene_list(arguments.scenes) if arguments.scenes else None
     corruption = Corruption(arguments.kind, arguments.strength, arguments.seed)
-    tables = NuScenesTables(arguments.dataset, arguments.version, scenes)
+    tables = NuScenesTables(arguments.dataset, arguments.version, scenes, arguments.cameras)
+    if arguments.cameras is None and tables.unread_cameras:
+        names = " ".join(tables.unread_cameras)
+        raise ValueError(f"{arguments.dataset} has cameras of other names; give --cameras {names}")
     with tqdm(desc=arguments.kind, unit="keyframe") as bar:
 
         def progress(done: int, total: int) -> None:

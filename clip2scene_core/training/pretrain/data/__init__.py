@@ -2,6 +2,6 @@
 
 Read `paired_sample` (drops points that are out of range or have NaN coordinates, pairs pixels with
 points, numbers grids), `pixel_embeddings` (computed or cached), `consensus` and `consensus_cache`
-(labels on which all cameras of a sequence agree), `superpixels` (for SLidR), `samples` (loads a
-keyframe by its index), then `batch`.
+(labels on which all cameras of a sequence agree), `superpixels` (for SLidR), `pair_check` (whether
+cameras see anything), `samples` (loads a keyframe by its index), then `batch`.
 """

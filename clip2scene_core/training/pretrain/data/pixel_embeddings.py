@@ -10,6 +10,7 @@ from torch import Tensor
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.teacher.cache import TeacherCache, embed_image
 from clip2scene_core.teacher.maskclip import DenseClip, sample_at
+from clip2scene_core.training.data_check import check_room
 from clip2scene_core.training.keyframe_digests import KeyframeDigests
 from clip2scene_core.training.pretrain.data.paired_sample import PairedSample
 
@@ -64,21 +65,40 @@ def fill_cache(
 ) -> None:
     """Embed the keyframes that a cache lacks.
 
+    The first picture shows how much space the others will take.
+
     Args:
         cache: Cache of a teacher.
         dataset: Data set, opened with images.
         share: Indices of the keyframes of this process.
         report: Called after each keyframe with the number of keyframes done and in total.
         digests: Of the data set; made anew by default.
+
+    Raises:
+        OSError: If the disk has too little space left.
     """
     digests = digests or KeyframeDigests(dataset)
+    is_room_known = False
     for number, index in enumerate(share, start=1):
         pictures = digests.images(dataset.token(index))
         if not all(map(cache.holds, pictures)):
             for picture, camera in zip(pictures, dataset.load(index, ()).cameras, strict=True):
                 if not cache.holds(picture):
-                    cache.add(picture, camera.image)
+                    size = cache.add(picture, camera.image)
+                    if not is_room_known:
+                        is_room_known = True
+                        left = share[number - 1 :]
+                        _check_room(cache, digests, [dataset.token(i) for i in left], size)
         report(number, len(share))
+
+
+def _check_room(
+    cache: TeacherCache, digests: KeyframeDigests, tokens: Sequence[str], num_bytes: int
+) -> None:
+    """Refuse a disk that is too full for the embeddings of all keyframes that are left."""
+    pictures = {picture for token in tokens for picture in digests.images(token)}
+    missing = sum(not cache.holds(picture) for picture in pictures)
+    check_room(cache.folder, missing * num_bytes, f"{missing} more pictures of the teacher")
 
 
 def _sample_pairs(maps: list[Tensor], sample: PairedSample, embedding_size: int) -> Tensor:
