@@ -130,6 +130,11 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
             f"{path}: a network that was trained without words labels nothing yet; "
             f"'clip2scene finetune --from' begins with it"
         )
+    if found == _CLASSIFIER_FORMAT:
+        raise CheckpointError(
+            f"{path}: a fine-tuned network has classes and no words; 'clip2scene segment', the "
+            f"node, 'evaluate' and 'finetune --from' take it, in the library load_online_segmenter"
+        )
     if found != _STUDENT_FORMAT:
         raise CheckpointError(
             f"{path}: not a clip2scene student (format {found!r}, "
@@ -175,7 +180,7 @@ def save_trunk(path: Path, trunk: Trunk) -> None:
 
 
 def load_trunk(path: Path | str) -> Trunk:
-    """Read a trunk, or the trunk of a student; all weights must be there and fit.
+    """Read a trunk, or that of a student or a fine-tuned network; all weights must fit.
 
     Args:
         path: A file, or "small" for the student that ships with the package.
@@ -183,7 +188,12 @@ def load_trunk(path: Path | str) -> Trunk:
     Raises:
         CheckpointError: As `load_checkpoint`.
     """
-    if str(path) == "small" or _read_format(Path(path)) != _TRUNK_FORMAT:
+    found = _STUDENT_FORMAT if str(path) == "small" else _read_format(Path(path))
+    if found == _CLASSIFIER_FORMAT:
+        tuned = load_finetuned(Path(path))
+        config, told = tuned.config.network, tuned.config.input
+        return Trunk(tuned.classifier.network, config, told, tuned.scene_tokens, tuned.record)
+    if found != _TRUNK_FORMAT:
         return load_checkpoint(path).trunk
     path = Path(path)
     with _name_damage(path):

@@ -2,6 +2,7 @@
 
 Read `segmentation` (labels of one sweep; points that are not finite, too near or too far are left
 out here and get none), `segmenter` (one sweep, by a student or a fine-tuned network),
-`camera_segmenter` (pixels of the teacher, projected), `fusion` (both), `options`,
-`labelled_cloud`, then `online` (sequences, with a map, a query, and prompts that change).
+`camera_segmenter` (pixels of the teacher, projected), `options`, `own_classes` (a fine-tuned
+network in place of a student), `fusion` (student and cameras), `labelled_cloud`, then `online`
+(sequences, with a map, a query, and prompts that change).
 """

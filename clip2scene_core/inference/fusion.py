@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2scene_core.inference.camera_segmenter import CameraSegmenter, PairedEmbeddings
+from clip2scene_core.inference.own_classes import OwnClasses
 from clip2scene_core.inference.segmenter import Segmenter
 from clip2scene_core.mapping.evidence import Evidence, Source, semantic_guided
 from clip2scene_core.preprocessing.network_input import preprocess
@@ -45,7 +46,7 @@ class Fusion:
 
     def __init__(
         self,
-        segmenter: Segmenter | None,
+        segmenter: Segmenter | OwnClasses | None,
         camera_segmenter: CameraSegmenter | None,
         camera_weight: float,
     ) -> None:

@@ -15,6 +15,7 @@ from clip2scene_core.inference.camera_segmenter import CameraSegmenter
 from clip2scene_core.inference.fusion import Fusion
 from clip2scene_core.inference.labelled_cloud import LabelledCloud
 from clip2scene_core.inference.options import OnlineOptions
+from clip2scene_core.inference.own_classes import OwnClasses, load_own_classes
 from clip2scene_core.inference.segmenter import Segmenter
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.mapping.labelled_map import LabelledMap, check_map_path, save_map
@@ -87,7 +88,7 @@ class OnlineSegmenter:
         options: OnlineOptions,
         vocabulary: Vocabulary,
         embed_prompts: EmbedPrompts,
-        segmenter: Segmenter | None = None,
+        segmenter: Segmenter | OwnClasses | None = None,
         camera_segmenter: CameraSegmenter | None = None,
     ) -> None:
         if options.mode != "camera" and segmenter is None:
@@ -333,7 +334,8 @@ def load_online_segmenter(
     In mode "lidar" the CLIP is loaded only when prompts change: the checkpoint carries its own.
 
     Args:
-        weights: A student checkpoint, or "small" for the shipped one. Mode "camera" needs none.
+        weights: A student checkpoint, "small" for the shipped one, or in mode "lidar" a fine-tuned
+            network, whose prompts are its classes. Mode "camera" needs none.
         prompts: C texts or a PromptSet; by default the student's own, in mode "camera" those of
             nuScenes' 16 classes.
         options: Mode ("lidar", "camera" or "fused"), map, ranges, device.
@@ -361,6 +363,8 @@ def load_online_segmenter(
         (('vehicle', 'lawn'), ('vehicle', 'lawn'))
     """
     options = options or OnlineOptions()
+    if own := load_own_classes(weights, prompts, options, teacher, texts):
+        return OnlineSegmenter(options, own.chosen, own.embed_prompts, own)
     if options.mode == "camera":
         encoder = TextEncoder(teacher or "small", options.device)
         segmenter = None
