@@ -36,7 +36,8 @@ from clip2scene_core.datasets import (
     read_points,
     read_sweep,
 )
-from clip2scene_core.datasets.nuscenes_tables import LIDAR_CHANNEL, NuScenesTables
+from clip2scene_core.datasets.nuscenes_format.sensors import LIDAR_CHANNEL
+from clip2scene_core.datasets.nuscenes_tables import NuScenesTables
 
 _RAW_NOISE: Final = 0
 _NO_OBJECT: Final = -1

@@ -18,6 +18,7 @@ from clip2scene_core.prompts.prompt_set import PromptSet, as_prompt_set, encode_
 from clip2scene_core.prompts.scoring import Scoring, make_scoring
 from clip2scene_core.prompts.text_encoder import KnownPrompts
 from clip2scene_core.prompts.vocabulary import Vocabulary, make_vocabulary
+from clip2scene_core.teacher.text import ENSEMBLE
 
 
 class OwnClasses:
@@ -109,12 +110,12 @@ class OwnClasses:
         """
         return self.compare(embeddings, scoring.texts(vocabulary))
 
-    def _refuse(self, prompts: Sequence[str], _template: str) -> Tensor:
+    def _refuse(self, prompts: Sequence[str], template: str = ENSEMBLE) -> Tensor:
         others = [prompt for prompt in prompts if prompt not in self.vocabulary.names]
         raise ValueError(
             f"a fine-tuned network has no words, but its own classes: "
             f"{', '.join(self.vocabulary.names)}; leave out "
-            f"{', '.join(map(repr, others[:5])) or 'the template'}"
+            f"{', '.join(map(repr, others[:5])) or f'the template {template!r}'}"
         )
 
 
