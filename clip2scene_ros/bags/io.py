@@ -18,12 +18,14 @@ from rosbags.interfaces import (
     QosReliability,
     QosTime,
 )
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from clip2scene_core.renamed import renamed_hint
+from clip2scene_ros.bags.recording import Recording
+from clip2scene_ros.bags.storage import StorageError
+from clip2scene_ros.sync.topics import CLOUD_TYPE
 
 _STORAGES: Final = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
-_SNIFFED_BYTES: Final = 1 << 18
 _BAG_VERSION: Final = 9
 _PROTOBUF: Final = (
     "{}: its messages are encoded as protobuf (as nuscenes2mcap writes them), not as ROS 2 CDR; "
@@ -36,36 +38,33 @@ class BagError(ValueError):
 
 
 @contextmanager
-def open_bag(path: Path) -> Iterator[Reader]:
-    """Open a ROS 2 bag: a folder (sqlite3 or MCAP), or a bare .mcap or .db3 file.
+def open_bag(path: Path) -> Iterator[Recording]:
+    """Open a recording of ROS 2 or ROS 1: a folder, or a file of any storage.
 
     Args:
-        path: The bag.
+        path: The bag. What it holds is known from its content, so it needs neither a metadata.yaml
+            nor the index that a recorder writes at its end.
 
     Raises:
-        BagError: If it is missing, damaged, no bag, or not in ROS 2's encoding.
+        BagError: If it is missing, damaged, no bag, or not in an encoding of ROS.
     """
     if not path.exists():
         raise BagError(f"{path} does not exist{renamed_hint(path)}")
-    if path.is_dir() and not (path / "metadata.yaml").exists():
-        files = sorted(file.name for file in path.iterdir() if file.suffix in (".mcap", ".db3"))
-        hint = f"; open {path / files[0]} instead" if len(files) == 1 else ""
-        raise BagError(f"{path} is no ROS 2 bag: it has no metadata.yaml{hint}")
     try:
-        reader = Reader(path)
-        reader.open()
-    except Exception as error:  # its parsers raise whatever damage provokes
-        raise BagError(_why_unreadable(path, error)) from error
+        recording = Recording(path)
+    except StorageError as error:
+        raise BagError(str(error)) from error
+    except OSError as error:
+        raise BagError(f"{path} cannot be read ({error.strerror or error})") from error
     try:
-        if any(_encoding(connection) == "protobuf" for connection in reader.connections):
-            raise BagError(_PROTOBUF.format(path))
-        yield reader
+        _refuse_foreign(recording)
+        yield recording
     finally:
-        reader.close()
+        recording.close()
 
 
 def read_messages(
-    reader: Reader, connections: Collection[Connection] = ()
+    reader: Recording, connections: Collection[Connection] = ()
 ) -> Iterator[tuple[Connection, int, bytes]]:
     """Read an open bag in order of bag time.
 
@@ -74,15 +73,17 @@ def read_messages(
         connections: The connections to read; () reads all.
 
     Yields:
-        Connection, bag time in nanoseconds, and the serialized message.
+        Connection, bag time in nanoseconds, and the serialized message as CDR.
 
     Raises:
         BagError: If the bag is damaged.
     """
     try:
         yield from reader.messages(connections)
-    except Exception as error:
-        raise BagError(_why_unreadable(Path(str(reader.path)), error)) from error
+    except StorageError as error:
+        raise BagError(str(error)) from error
+    except OSError as error:
+        raise BagError(f"{reader.path} cannot be read ({error.strerror or error})") from error
 
 
 @contextmanager
@@ -142,25 +143,14 @@ def offered_qos(depth: int, is_latched: bool = False) -> list[Qos]:
     ]
 
 
-def _encoding(connection: Connection) -> str:
-    return getattr(connection.ext, "serialization_format", "cdr")
-
-
-def _why_unreadable(path: Path, error: Exception) -> str:
-    if _is_protobuf(path):
-        return _PROTOBUF.format(path)
-    why = " ".join(str(error).split()) or type(error).__name__
-    return f"{path} is no readable ROS 2 bag, perhaps truncated or damaged: {why}"
-
-
-def _is_protobuf(path: Path) -> bool:
-    """Look for "protobuf" at both ends of the MCAP file, where channels are declared."""
-    files = sorted(path.glob("*.mcap")) if path.is_dir() else [path]
-    for file in files:
-        if file.suffix == ".mcap":
-            with file.open("rb") as stream:
-                head = stream.read(_SNIFFED_BYTES)
-                stream.seek(max(0, file.stat().st_size - _SNIFFED_BYTES))
-                if b"protobuf" in head or b"protobuf" in stream.read():
-                    return True
-    return False
+def _refuse_foreign(recording: Recording) -> None:
+    """Refuse a recording whose clouds are in another encoding than ROS's."""
+    has_cloud = any(connection.msgtype == CLOUD_TYPE for connection in recording.connections)
+    if recording.foreign and not has_cloud:
+        encodings = ", ".join(sorted(recording.foreign))
+        if "protobuf" in recording.foreign:
+            raise BagError(_PROTOBUF.format(recording.path))
+        raise BagError(
+            f"{recording.path}: its messages are encoded as {encodings or 'nothing known'}, not as "
+            f"ROS 1 or ROS 2 does; record the topics with ROS"
+        )

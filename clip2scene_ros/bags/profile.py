@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rosbags.rosbag2 import Reader
-
 from clip2scene_ros.bags.io import BagError, open_bag
+from clip2scene_ros.bags.recording import Recording
 from clip2scene_ros.sync.topics import Profile, ProfileError, choose_profile, resolved
 
 
@@ -28,7 +27,7 @@ def choose_bag_profile(
 
 
 def profile_of(
-    reader: Reader, cloud_topic: str | None = None, is_calibrated: bool = False
+    reader: Recording, cloud_topic: str | None = None, is_calibrated: bool = False
 ) -> Profile:
     """Recognize the layout of an open bag, as `choose_bag_profile` does.
 

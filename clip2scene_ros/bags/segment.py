@@ -14,13 +14,14 @@ from typing import Final
 
 import numpy as np
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader, Writer
+from rosbags.rosbag2 import Writer
 
 from clip2scene_core.inference.online import MissingCamerasError, OnlineSegmenter
 from clip2scene_ros.bags.io import BagError, create_bag, open_bag, read_messages
 from clip2scene_ros.bags.labelled_writer import OWN_TOPICS, LabelledWriter, Viewer
 from clip2scene_ros.bags.messages import read_message
 from clip2scene_ros.bags.profile import profile_of
+from clip2scene_ros.bags.recording import Recording
 from clip2scene_ros.labelling import SensorFacts, describe_sensor, label_sweep, lasting_notes
 from clip2scene_ros.messages.decode import NANOSECONDS
 from clip2scene_ros.sync.inputs import find_input, inputs_of
@@ -79,7 +80,7 @@ class ReplaySummary:
         rejections: Number of rejections by kind.
         reasons: The first reason of each kind.
         sensor: What the last labelled sweep says of its sensor; None if a node labelled.
-        notes: What is odd about at least half of the sweeps.
+        notes: What of the bag was not read, and what is odd about at least half of the sweeps.
     """
 
     num_clouds: int
@@ -126,7 +127,7 @@ def segment_bag(
     number and order of points.
 
     Args:
-        bag: A ROS 2 bag: folder, .mcap or .db3.
+        bag: See `open_bag`.
         out: Folder to make.
         segmenter: Labels the sweeps.
         options: By default LiDAR alone, with poses from /tf.
@@ -165,7 +166,7 @@ def segment_bag(
         dict(replay.rejections),
         replay.reasons,
         replay.sensor_facts[-1],
-        lasting_notes(replay.sensor_facts),
+        (*reader.notes, *lasting_notes(replay.sensor_facts)),
     )
 
 
@@ -174,7 +175,7 @@ class _Replay:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: Recording,
         writer: Writer,
         segmenter: OnlineSegmenter,
         profile: Profile,
