@@ -1,6 +1,6 @@
 """Messages in any order in; sweeps with a pose and camera views out.
 
-Read `topics` (which topic is the cloud, which are the cameras), `extrinsics` and
+Read `camera_topics` and `topics` (which are the cameras, which is the cloud), `extrinsics` and
 `camera_info_files` (files in place of topics), `poses`, `camera_buffer`, `time_jumps`, `intensity`
 (its full scale), `sweeps` (options and results), `pending` (a cloud that waits), `synchronizer`
 (uses all of these), then `inputs` (which topic goes to which method of the synchronizer).

@@ -2,63 +2,29 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from clip2scene_ros.sync.camera_topics import IMAGE_TYPES as IMAGE_TYPES
+from clip2scene_ros.sync.camera_topics import INFO_TYPE as INFO_TYPE
+from clip2scene_ros.sync.camera_topics import (
+    NUSCENES_CAMERAS,
+    OWN_PREFIX,
+    CameraTopics,
+    find_cameras,
+)
+
 CLOUD_TYPE: Final = "sensor_msgs/msg/PointCloud2"
-IMAGE_TYPES: Final = ("sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Image")
-INFO_TYPE: Final = "sensor_msgs/msg/CameraInfo"
 ODOMETRY_TYPE: Final = "nav_msgs/msg/Odometry"
 TF_TYPE: Final = "tf2_msgs/msg/TFMessage"
-
-NUSCENES_CAMERAS: Final = (
-    "cam_front",
-    "cam_front_right",
-    "cam_back_right",
-    "cam_back",
-    "cam_back_left",
-    "cam_front_left",
-)
-
-_IMAGE_SUFFIXES: Final = (
-    "/image_rect_compressed",
-    "/image_rect/compressed",
-    "/image_rect_color/compressed",
-    "/image_raw/compressed",
-    "/image/compressed",
-    "/image_rect",
-    "/image_rect_color",
-    "/image_raw",
-    "/image",
-    "/raw",
-)
-"""Endings of image topics, best first; a camera that has several is read from the first."""
 
 GROUND_TRUTH_SUFFIX: Final = "/lidarseg"
 """Ending of a topic with the ground truth of the cloud whose name stands before it."""
 
-_OWN_PREFIX: Final = "/clip2scene/"
-
-_LOGGER = logging.getLogger(__name__)
-
 
 class ProfileError(ValueError):
     """No cloud can be chosen from the topics; the message lists them."""
-
-
-@dataclass(frozen=True)
-class CameraTopics:
-    """The topics of one camera.
-
-    Attributes:
-        image: Topic of its sensor_msgs/Image or CompressedImage.
-        info: Topic of its sensor_msgs/CameraInfo.
-    """
-
-    image: str
-    info: str
 
 
 @dataclass(frozen=True)
@@ -75,6 +41,7 @@ class Profile:
         intensity_scale: The LiDAR's largest intensity; None if the layout does not fix it.
         zero_stamp: What happens to stamps of 0, "reject" or "arrival"; None if the layout does not
             fix it.
+        passed_over: Image topics of no camera, each with the reason.
     """
 
     name: str
@@ -84,6 +51,14 @@ class Profile:
     fixed_frame: str | None = None
     intensity_scale: float | None = None
     zero_stamp: str | None = None
+    passed_over: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def why_no_camera(self) -> str:
+        """Say which image topics were passed over, and why."""
+        if not self.passed_over:
+            return "there is no topic with images"
+        listed = "; ".join(f"{image}: {reason}" for image, reason in self.passed_over.items())
+        return f"passed over were {listed}"
 
     def sync_options(self) -> dict[str, Any]:
         """Give the fields of SyncOptions that the layout fixes; parameters have the same names."""
@@ -135,6 +110,9 @@ KITTI: Final = Profile(
 )
 """Bags of kitti2bag after rosbags-convert: the left color camera alone."""
 
+_KITTI_CAMERAS: Final = ("kitti/camera_color_left", "kitti/camera_color/left")
+"""The camera of KITTI as released kitti2bags and newer ones call it."""
+
 PROFILES: Final[Mapping[str, Profile]] = {
     profile.name: profile for profile in (NUSCENES, NUSCENES_ROS2BAG, NUSCENES2BAG, KITTI)
 }
@@ -152,8 +130,7 @@ def choose_profile(
 ) -> Profile:
     """Choose the cloud and the cameras of a bag or a graph.
 
-    Ground truth, radar and our own outputs are not candidates. A camera needs an image
-    topic, and a CameraInfo topic unless its calibration comes from a file.
+    Ground truth, radar and our own outputs are not candidates. For cameras see `find_cameras`.
 
     Args:
         topics: Type by topic name, for example {"/lidar_top": "sensor_msgs/msg/PointCloud2"}.
@@ -167,15 +144,19 @@ def choose_profile(
         ProfileError: If no topic or more than one could be the cloud, or `cloud_topic` is not one.
     """
     cloud_topic = _choose_cloud(topics, cloud_topic)
-    cameras = _find_cameras(topics, is_calibrated)
+    cameras, passed_over = find_cameras(topics, is_calibrated)
     odometry = sorted(name for name, kind in topics.items() if kind == ODOMETRY_TYPE)
     layout = _recognize(topics, cloud_topic)
     if layout is None:
         layout = Profile(ROBOT, cloud_topic)
     elif layout is KITTI:  # the other three cameras see the same from beside it
-        cameras = {camera: cameras[camera] for camera in KITTI.cameras if camera in cameras}
+        left = {camera: cameras[camera] for camera in _KITTI_CAMERAS if camera in cameras}
+        cameras = left or cameras
     return replace(
-        layout, cameras=cameras, odometry_topic=odometry[0] if len(odometry) == 1 else "/odom"
+        layout,
+        cameras=cameras,
+        odometry_topic=odometry[0] if len(odometry) == 1 else "/odom",
+        passed_over=passed_over,
     )
 
 
@@ -201,7 +182,7 @@ def _choose_cloud(topics: Mapping[str, str], cloud_topic: str | None) -> str:
         name
         for name in clouds
         if not name.endswith(GROUND_TRUTH_SUFFIX)
-        and not name.startswith(_OWN_PREFIX)
+        and not name.startswith(OWN_PREFIX)
         and "radar" not in name.lower()
     ]
     known = [name for name in candidates if any(name == p.cloud_topic for p in PROFILES.values())]
@@ -213,26 +194,3 @@ def _choose_cloud(topics: Mapping[str, str], cloud_topic: str | None) -> str:
         raise ProfileError(f"several clouds: {', '.join(candidates)}; name the one to segment")
     listed = ", ".join(f"{name} ({kind})" for name, kind in sorted(topics.items()))
     raise ProfileError(f"no {CLOUD_TYPE} topic to segment; there are {listed or 'no topics'}")
-
-
-def _find_cameras(topics: Mapping[str, str], is_calibrated: bool) -> dict[str, CameraTopics]:
-    found: dict[str, CameraTopics] = {}
-    for suffix in _IMAGE_SUFFIXES:
-        for image in sorted(topics):
-            root = image.removesuffix(suffix)
-            if root == image or topics[image] not in IMAGE_TYPES or image.startswith(_OWN_PREFIX):
-                continue
-            camera = root.strip("/").lower() or "camera"
-            if camera in found:
-                continue
-            info = f"{root}/camera_info"
-            if topics.get(info) != INFO_TYPE and not is_calibrated:
-                _LOGGER.warning(
-                    "%s is not used: there is no %s; name calibration files (camera_info_url)",
-                    image,
-                    info,
-                )
-                continue
-            found[camera] = CameraTopics(image, info)
-    known = [camera for camera in NUSCENES_CAMERAS if camera in found]
-    return {camera: found[camera] for camera in known + sorted(set(found) - set(known))}
