@@ -41,6 +41,11 @@ def stamp_ns(header: Any) -> int:
     return int(header.stamp.sec) * NANOSECONDS + int(header.stamp.nanosec)
 
 
+def bare_frame(frame_id: str) -> str:
+    """Take the leading slash from a frame of ROS 1, as tf2 does: "/map" is "map"."""
+    return str(frame_id).lstrip("/")
+
+
 def points_from_cloud(message: Any, intensity_scale: float = 255.0) -> NDArray[np.float32]:
     """Read the points of a PointCloud2, whatever its layout.
 
@@ -93,14 +98,7 @@ def fields_from_cloud(message: Any, names: Sequence[str]) -> NDArray[np.void]:
     for name in names:
         _check_field(fields[name], message.point_step)
     buffer = np.frombuffer(message.data, dtype=np.uint8)
-    if (
-        len(buffer) != message.row_step * message.height
-        or message.width * message.point_step > message.row_step
-    ):
-        raise CloudError(
-            f"cloud of {message.height} x {message.width} points of {message.point_step} bytes has "
-            f"{len(buffer)} bytes, but row_step * height = {message.row_step} * {message.height}"
-        )
+    row_step = _row_step(message, len(buffer))
     order = ">" if message.is_bigendian else "<"
     return np.ndarray(
         shape=(message.height, message.width),
@@ -113,7 +111,7 @@ def fields_from_cloud(message: Any, names: Sequence[str]) -> NDArray[np.void]:
             }
         ),
         buffer=buffer,
-        strides=(message.row_step, message.point_step),
+        strides=(row_step, message.point_step),
     )
 
 
@@ -190,6 +188,21 @@ def _matrix(position: Any, rotation: Any) -> NDArray[np.float64]:
     return matrix_from_quaternion(
         (rotation.w, rotation.x, rotation.y, rotation.z), (position.x, position.y, position.z)
     )
+
+
+def _row_step(message: Any, num_bytes: int) -> int:
+    """Bytes from one row to the next; many drivers leave row_step wrong where rows are packed."""
+    packed = int(message.width * message.point_step)
+    if num_bytes == packed * message.height:
+        return packed
+    row_step = int(message.row_step)
+    last_may_end_early = row_step * (message.height - 1) + packed
+    if packed > row_step or num_bytes not in (row_step * message.height, last_may_end_early):
+        raise CloudError(
+            f"cloud of {message.height} x {message.width} points of {message.point_step} bytes has "
+            f"{num_bytes} bytes, but row_step * height = {row_step} * {message.height}"
+        )
+    return row_step
 
 
 def _check_field(field: Any, point_step: int) -> None:

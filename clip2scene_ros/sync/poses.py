@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from clip2scene_core.geometry.se3 import displacement, invert
 from clip2scene_core.geometry.transform_tree import TransformError, TransformTree
 from clip2scene_ros.messages.decode import (
     NANOSECONDS,
+    bare_frame,
     matrix_from_pose,
     matrix_from_transform,
     stamp_ns,
@@ -27,6 +29,8 @@ _RECHECK_NS: Final = 5 * NANOSECONDS
 _MOTION_STEP_S: Final = 0.01
 _RIGID_WITHIN_M: Final = 1e-3
 _RIGID_WITHIN_DEG: Final = 0.01
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class NoExtrinsicsError(LookupError):
@@ -51,8 +55,8 @@ class SensorPoses:
     def __init__(
         self, fixed_frame: str, base_frame: str, source: str, rigid_extrinsics: bool = True
     ) -> None:
-        self._fixed_frame = fixed_frame
-        self._base_frame = base_frame
+        self._fixed_frame = bare_frame(fixed_frame)
+        self._base_frame = bare_frame(base_frame)
         self._source = source
         self._is_rigid = rigid_extrinsics
         self._tree = TransformTree()
@@ -64,10 +68,9 @@ class SensorPoses:
     def add_static(self, transforms: Iterable[StaticTransform]) -> None:
         """Add rigid edges; for a child that is known already, the new edge replaces the old one."""
         for transform in transforms:
-            self._static[transform.child] = transform
-            self._tree.set_static_transform(
-                transform.T_parent_child, transform.parent, transform.child
-            )
+            parent, child = bare_frame(transform.parent), bare_frame(transform.child)
+            self._static[child] = transform
+            self._tree.set_static_transform(transform.T_parent_child, parent, child)
         self._recheck_extrinsics()
 
     def add_static_transform(self, message: Any) -> None:
@@ -96,29 +99,37 @@ class SensorPoses:
         """
         if self._source == "odometry":
             _, moved_by_odometry = self._odometry_frames or ("", self._base_frame)
-            if message.child_frame_id == moved_by_odometry:
+            if bare_frame(message.child_frame_id) == moved_by_odometry:
                 return
         self._tree.set_transform(
             matrix_from_transform(message.transform),
-            message.header.frame_id,
-            message.child_frame_id,
+            bare_frame(message.header.frame_id),
+            bare_frame(message.child_frame_id),
             stamp_ns(message.header),
         )
 
     def add_odometry(self, message: Any) -> None:
         """Add one nav_msgs/Odometry; used where odometry gives the pose.
 
+        A frame that it does not name is the fixed frame, or the robot's.
+
         Raises:
-            ValueError: If its quaternion is zero or not finite, or a frame has no name.
+            ValueError: If its quaternion is zero or not finite, or both frames are the same.
         """
         if self._source == "odometry":
+            given = bare_frame(message.header.frame_id), bare_frame(message.child_frame_id)
+            parent, child = given[0] or self._fixed_frame, given[1] or self._base_frame
+            if "" in given and self._odometry_frames is None:
+                _LOGGER.warning(
+                    "the odometry does not name both of its frames: it is taken as %s <- %s "
+                    "(fixed_frame, base_frame)",
+                    parent,
+                    child,
+                )
             self._tree.set_transform(
-                matrix_from_pose(message.pose.pose),
-                message.header.frame_id,
-                message.child_frame_id,
-                stamp_ns(message.header),
+                matrix_from_pose(message.pose.pose), parent, child, stamp_ns(message.header)
             )
-            self._odometry_frames = (message.header.frame_id, message.child_frame_id)
+            self._odometry_frames = (parent, child)
 
     def T_fixed_base(self, at_ns: int) -> NDArray[np.float64]:
         """Look up the robot's pose, interpolated and never extrapolated.
@@ -163,6 +174,7 @@ class SensorPoses:
             NoExtrinsicsError: As `T_base_sensor`.
             TransformError: As `T_fixed_base` and `T_base_sensor`.
         """
+        sensor_frame, lidar_frame = bare_frame(sensor_frame), bare_frame(lidar_frame)
         if self._source != "none":
             return self.T_fixed_base(at_ns) @ self.T_base_sensor(sensor_frame, at_ns, now_ns)
         if sensor_frame == lidar_frame:
@@ -210,6 +222,7 @@ class SensorPoses:
             NoExtrinsicsError: If the frames are not connected, or the sensor's has no name.
             TransformError: If the extrinsics are not rigid and the stamp is not covered.
         """
+        sensor_frame = bare_frame(sensor_frame)
         if not sensor_frame:
             raise NoExtrinsicsError("the header names no frame; name it in frame_overrides")
         if not self._is_rigid:

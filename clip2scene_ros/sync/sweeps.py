@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.sample import CameraView, Sweep
+from clip2scene_ros.messages.decode import bare_frame
 from clip2scene_ros.sync.intensity import AUTO, check_intensity_scale
 from clip2scene_ros.sync.poses import POSE_SOURCES
 
@@ -94,6 +95,8 @@ class SyncOptions:
     deskew: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("fixed_frame", "base_frame"):
+            object.__setattr__(self, name, bare_frame(getattr(self, name)))
         if self.pose_source not in POSE_SOURCES:
             raise ValueError(
                 f"pose_source must be one of {', '.join(POSE_SOURCES)}, got {self.pose_source!r}"

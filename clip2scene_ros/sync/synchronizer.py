@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.geometry.transform_tree import TransformError
-from clip2scene_ros.messages.decode import NANOSECONDS, CloudError, stamp_ns
+from clip2scene_ros.messages.decode import NANOSECONDS, CloudError, bare_frame, stamp_ns
 from clip2scene_ros.sync.camera_buffer import CameraBuffer
 from clip2scene_ros.sync.camera_info_files import load_camera_infos
 from clip2scene_ros.sync.extrinsics import POINTS, load_extrinsics, parse_frame_overrides
@@ -100,7 +100,7 @@ class SweepSynchronizer:
                     f"{topic} at {at_ns / NANOSECONDS:.6f}: it came after others had jumped back",
                 )
                 return
-            frame_id = self._cloud_frame or message.header.frame_id
+            frame_id = bare_frame(self._cloud_frame or message.header.frame_id)
             self._waiting.append(
                 PendingCloud(
                     topic=topic,
@@ -142,7 +142,8 @@ class SweepSynchronizer:
         """Take a tf2_msgs/TFMessage of /tf or /tf_static."""
         with self._lock:
             for transform in message.transforms:
-                edge = f"{transform.header.frame_id} -> {transform.child_frame_id}"
+                parent = bare_frame(transform.header.frame_id)
+                edge = f"{parent} -> {bare_frame(transform.child_frame_id)}"
                 try:
                     if is_static:
                         self._poses.add_static_transform(transform)

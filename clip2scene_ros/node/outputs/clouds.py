@@ -24,7 +24,7 @@ from clip2scene_ros.messages.cloud_layouts import (
     map_array,
     similarity_array,
 )
-from clip2scene_ros.messages.decode import NANOSECONDS
+from clip2scene_ros.messages.decode import NANOSECONDS, bare_frame
 from clip2scene_ros.node.outputs.legend import LATCHED_QOS, image_message
 from clip2scene_ros.node.parameters.table import NodeParameters
 from clip2scene_ros.sync.sweeps import SynchronizedSweep
@@ -115,7 +115,7 @@ class SegmentPublishers:
             labelled_map: V voxels in the fixed frame.
             stamp: builtin_interfaces/Time of the newest sweep in it.
         """
-        header = Header(stamp=stamp, frame_id=self._values.fixed_frame)
+        header = Header(stamp=stamp, frame_id=bare_frame(self._values.fixed_frame))
         self._map.publish(cloud_message(map_array(labelled_map), header))
 
 

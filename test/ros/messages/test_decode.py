@@ -60,6 +60,30 @@ def test_big_endian_cloud_is_read():
     np.testing.assert_allclose(points_from_cloud(ros_messages.cloud(swapped)), EXPECTED)
 
 
+@pytest.mark.parametrize("row_step", [0, 3, 16, 6 * 16, 2**32 - 1])
+@pytest.mark.parametrize("shape", [(2, 3), (6, 1), (1, 6)])
+def test_wrong_row_step_does_not_matter_where_the_rows_are_packed(row_step, shape):
+    points = np.concatenate([POINTS, POINTS + 1])
+    message = ros_messages.cloud(points)
+    height, width = shape
+    changes = {"height": height, "width": width, "row_step": row_step}
+    wrong = SimpleNamespace(**{**message.__dict__, **changes})
+    np.testing.assert_array_equal(points_from_cloud(wrong), points_from_cloud(message))
+
+
+def test_last_row_may_end_without_its_padding():
+    message = ros_messages.cloud(np.concatenate([POINTS, POINTS[:1]]))
+    content = bytes(message.data)
+    changes = {
+        "height": 2,
+        "width": 2,
+        "row_step": 40,
+        "data": np.frombuffer(content[:32] + bytes(8) + content[32:], np.uint8),
+    }
+    padded = SimpleNamespace(**{**message.__dict__, **changes})
+    np.testing.assert_allclose(points_from_cloud(padded), np.concatenate([EXPECTED, EXPECTED[:1]]))
+
+
 def test_organised_cloud_with_padded_rows_is_read_row_by_row():
     rows = [struct.pack("<8f", 1, 2, 3, 255, 4, 5, 6, 0) + b"padding!"]
     rows.append(struct.pack("<8f", 7, 8, 9, 51, 10, 11, 12, 0) + b"padding!")

@@ -9,6 +9,7 @@ import pytest
 import ros_messages
 
 from clip2scene_core.geometry.transform_tree import TransformError
+from clip2scene_ros.sync.extrinsics import StaticTransform
 from clip2scene_ros.sync.poses import NoExtrinsicsError, SensorPoses
 
 SECOND = 1_000_000_000
@@ -116,10 +117,33 @@ def test_odometry_of_another_frame_of_the_robot_needs_the_edges_between():
     assert poses.T_fixed_base(SECOND)[:3, 3].tolist() == [105, 0, 0.5]
 
 
-def test_odometry_without_frames_is_refused():
+@pytest.mark.parametrize(("parent", "child"), [("", ""), ("", "base_link"), ("map", "")])
+def test_odometry_without_frames_is_that_of_the_robot_and_said_once(caplog, parent, child):
     poses = SensorPoses("map", "base_link", "odometry")
-    with pytest.raises(ValueError, match="two different frames, got '' and 'base_link'"):
-        poses.add_odometry(ros_messages.odometry(SECOND, "", "base_link", (5, 0, 0)))
+    poses.add_odometry(ros_messages.odometry(SECOND, parent, child, (5, 0, 0)))
+    poses.add_odometry(ros_messages.odometry(2 * SECOND, parent, child, (6, 0, 0)))
+    assert poses.T_fixed_base(SECOND)[:3, 3].tolist() == [5, 0, 0]
+    assert len(caplog.records) == 1
+    assert "taken as map <- base_link" in caplog.text
+
+
+@pytest.mark.parametrize("frames", ["/map", "map"])
+def test_leading_slashes_of_frames_do_not_count_as_in_tf2(frames):
+    poses = SensorPoses(frames, frames.replace("map", "base_link"), "tf")
+    for slash, at_s, x in (("/", 1, 1.0), ("", 2, 3.0)):
+        poses.add_transform(transform(at_s * SECOND, f"{slash}map", f"{slash}base_link", (x, 0, 0)))
+    poses.add_static_transform(static(0.5, child="/lidar_top"))
+    poses.add_static([StaticTransform("/lidar_top", "/cam_front", np.eye(4))])
+    place = poses.T_fixed_sensor("/cam_front", "lidar_top", 3 * SECOND // 2, 0)[:3, 3]
+    np.testing.assert_allclose(place, [2.5, 0, 2])
+
+
+def test_leading_slashes_of_odometry_do_not_count():
+    poses = SensorPoses("odom", "base_link", "odometry")
+    poses.add_odometry(ros_messages.odometry(SECOND, "/odom", "/base_link", (5, 0, 0)))
+    # The same edge on /tf is not used beside it, with or without a slash.
+    poses.add_transform(transform(SECOND, "odom", "/base_link", (9, 0, 0)))
+    assert poses.T_fixed_base(SECOND)[:3, 3].tolist() == [5, 0, 0]
 
 
 def test_without_a_pose_source_a_camera_is_located_from_the_lidar():

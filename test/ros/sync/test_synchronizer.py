@@ -335,3 +335,13 @@ def test_skipping_drops_what_is_ready_and_keeps_what_waits():
     assert not synchronizer.skip_newest(START + 50 * MS)
     send_pose(synchronizer, 50)
     assert synchronizer.newest_sweep(START + 50 * MS).sweep.stamp_ns == START + 50 * MS
+
+
+def test_leading_slash_of_a_clouds_frame_does_not_count_and_is_not_passed_on():
+    synchronizer = make_synchronizer(fixed_frame="/map", base_frame="/base_link")
+    synchronizer.on_cloud(ros_messages.cloud(POINTS, START, "/lidar_top"), START)
+    send_pose(synchronizer, 0, x=5)
+    synchronized = next_sweep(synchronizer, 0)
+    assert synchronized.header.frame_id == "lidar_top"
+    assert synchronized.sweep.T_global_lidar[:3, 3].tolist() == [5, 0, 2]
+    assert synchronizer.options.fixed_frame == "map"
