@@ -15,7 +15,7 @@ def choose_bag_profile(
     """Recognize the layout of a bag by its topics.
 
     Args:
-        bag: A ROS 2 bag: folder, .mcap or .db3.
+        bag: See `open_bag`.
         cloud_topic: The cloud to label, for bags that have several.
         is_calibrated: Calibrations come from files: cameras without CameraInfo are used, too.
 
@@ -39,3 +39,23 @@ def profile_of(
         return choose_profile(types, cloud_topic, is_calibrated)
     except ProfileError as error:
         raise BagError(f"{reader.path}: {error}") from error
+
+
+def require_cameras(bag: Path, profile: Profile, mode: str) -> None:
+    """Refuse a mode that uses cameras where there is none.
+
+    Args:
+        bag: For the message.
+        profile: Topics that were found in it.
+        mode: "lidar", "camera" or "fused".
+
+    Raises:
+        BagError: If the mode uses cameras and the profile has none; it says which image topics were
+            passed over, and why.
+    """
+    if mode != "lidar" and not profile.cameras:
+        raise BagError(
+            f"{bag}: mode '{mode}' uses cameras, but none can be used: {profile.why_no_camera()}; "
+            f"name the topics (cameras, camera_image_topic, camera_info_topic) or calibration "
+            f"files (camera_info_url), or take mode 'lidar'"
+        )

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -17,17 +18,18 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Writer
 
 from clip2scene_core.inference.online import MissingCamerasError, OnlineSegmenter
+from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_ros.bags.io import BagError, create_bag, open_bag, read_messages
 from clip2scene_ros.bags.labelled_writer import OWN_TOPICS, LabelledWriter, Viewer
 from clip2scene_ros.bags.messages import read_message
-from clip2scene_ros.bags.profile import profile_of
+from clip2scene_ros.bags.profile import profile_of, require_cameras
 from clip2scene_ros.bags.recording import Recording
 from clip2scene_ros.labelling import SensorFacts, describe_sensor, label_sweep, lasting_notes
 from clip2scene_ros.messages.decode import NANOSECONDS
 from clip2scene_ros.sync.inputs import find_input, inputs_of
 from clip2scene_ros.sync.sweeps import SynchronizedSweep, SyncOptions
 from clip2scene_ros.sync.synchronizer import SweepSynchronizer
-from clip2scene_ros.sync.topics import TF_TYPE, Profile, resolved
+from clip2scene_ros.sync.topics import INFO_TYPE, TF_TYPE, Profile, resolved
 
 _NO_CAMERAS: Final = "no camera for a mode that needs one"
 
@@ -73,7 +75,7 @@ class ReplaySummary:
 
     Attributes:
         num_clouds: Clouds in the bag.
-        num_points: Points of the labelled clouds.
+        num_points: Points of the labelled clouds, with a label or without.
         latencies_ms: From each labelled cloud to its labelled message, in milliseconds of wall
             time.
         seconds: Wall time of the whole replay.
@@ -138,8 +140,8 @@ def segment_bag(
         Counts and times.
 
     Raises:
-        BagError: If the bag cannot be read or has no cloud, `out` exists, or no cloud could be
-            labelled. Nothing is left at `out`.
+        BagError: If the bag cannot be read or has no cloud, `out` exists, no point could be
+            labelled, or no camera served a mode that uses cameras. Nothing is left at `out`.
         ValueError: If a prompt change is refused by the segmenter.
     """
     options = options or ReplayOptions()
@@ -147,17 +149,18 @@ def segment_bag(
     with open_bag(bag) as reader:
         is_calibrated = options.sync is not None and bool(options.sync.camera_info_url)
         profile = options.profile or profile_of(reader, options.cloud_topic, is_calibrated)
+        require_cameras(bag, profile, segmenter.options.mode)
         with create_bag(out) as writer:
             replay = _Replay(reader, writer, segmenter, profile, options, viewer)
-            replay.feed_static_transforms()
+            replay.feed_latched()
             total = reader.message_count
             for index, (connection, at_ns, content) in enumerate(read_messages(reader)):
                 replay.feed(connection, at_ns, content)
                 if progress is not None:
                     progress(index + 1, total)
             replay.finish()
-            if not replay.latencies_ms:
-                raise BagError(f"{bag}: {replay.why_nothing()}")
+            if nothing := replay.why_nothing():
+                raise BagError(f"{bag}: {nothing}")
     return ReplaySummary(
         replay.num_clouds,
         replay.num_points,
@@ -183,7 +186,8 @@ class _Replay:
         viewer: Viewer | None,
     ) -> None:
         sync = options.sync or SyncOptions(**profile.sync_options())
-        if options.with_cameras and not sync.cameras:
+        uses_cameras = options.with_cameras or segmenter.options.mode != "lidar"
+        if uses_cameras and not sync.cameras:
             sync = replace(sync, cameras=tuple(profile.cameras))
         self._reader = reader
         self._segmenter = segmenter
@@ -196,15 +200,26 @@ class _Replay:
         self.num_clouds = 0
         self.num_points = 0
         self.latencies_ms: list[float] = []
+        self._num_labelled_points = 0
+        self._num_views = 0
         self.sensor_facts: list[SensorFacts] = []
         self.rejections: Counter[str] = Counter()
         self.reasons: dict[str, str] = {}
 
-    def feed_static_transforms(self) -> None:
-        """Feed all of /tf_static before anything else, as a latched topic would."""
+    def feed_latched(self) -> None:
+        """Feed all of /tf_static and the first CameraInfo of each camera before anything else.
+
+        Who joins late gets latched messages first. A recorder may have joined late, and a
+        CameraInfo that was sent once may lie anywhere in the bag.
+        """
         static = [c for c in self._reader.connections if _is_static(c)]
         for connection, at_ns, content in read_messages(self._reader, static) if static else ():
             self._inputs["tf_static"].take(read_message(connection, content), at_ns)
+        for connection in self._reader.connections:
+            info = find_input(self._inputs, connection.topic, connection.msgtype)
+            if connection.msgtype == INFO_TYPE and info is not None:
+                for _, at_ns, content in islice(read_messages(self._reader, [connection]), 1):
+                    info.take(read_message(connection, content), at_ns)
 
     def feed(self, connection: Connection, at_ns: int, content: bytes) -> None:
         """Copy one message, feed the synchronizer, and label the sweeps that became ready."""
@@ -226,13 +241,27 @@ class _Replay:
             self._output.write_map(self._segmenter.map, self._now_ns)
 
     def why_nothing(self) -> str:
-        """Say why no cloud was labelled."""
+        """Say why no point was labelled, or no cloud by cameras in mode "fused"; "" if some."""
+        mode, num_labelled = self._segmenter.options.mode, len(self.latencies_ms)
         if self.num_clouds == 0:
             return f"there is no cloud on {self._synchronizer.profile.cloud_topic}"
         reasons = "; ".join(
             f"{count} x {kind}: {self.reasons[kind]}" for kind, count in self.rejections.items()
         )
-        return f"none of {self.num_clouds} clouds could be labelled: {reasons}"
+        if num_labelled == 0:
+            return f"none of {self.num_clouds} clouds could be labelled: {reasons}"
+        if mode == "fused" and self._num_views == 0:
+            return (
+                f"mode 'fused' uses cameras, but none of {num_labelled} clouds had an image: "
+                f"{reasons or 'none came'}; mode 'lidar' does without"
+            )
+        if self._num_labelled_points == 0:
+            notes = "; ".join(filter(None, (*lasting_notes(self.sensor_facts), reasons)))
+            return (
+                f"none of {self.num_points} points of {num_labelled} clouds got a label: "
+                f"{notes or 'look at the ranges, the least confidence and the frame of the clouds'}"
+            )
+        return ""
 
     def _label_ready(self, is_last: bool) -> None:
         while True:
@@ -254,6 +283,8 @@ class _Replay:
         self._output.write_cloud(cloud, synchronized, self._now_ns)
         self.latencies_ms.append(1000 * (time.perf_counter() - started))
         self.num_points += len(cloud.points)
+        self._num_labelled_points += int(np.count_nonzero(cloud.labels != IGNORE_LABEL))
+        self._num_views += len(synchronized.cameras)
         options, base_frame = self._segmenter.options, self._synchronizer.options.base_frame
         may_level = options.mode != "camera" and options.level is not False
         self.sensor_facts.append(describe_sensor(cloud, synchronized, base_frame, may_level))

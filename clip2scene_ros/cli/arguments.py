@@ -204,6 +204,11 @@ def open_joined(
 def make_segmenter(arguments: argparse.Namespace) -> OnlineSegmenter:
     """Build the segmenter.
 
+    Args:
+        arguments: Of `add_segmenter_arguments`. `online_options` holds further fields of
+            OnlineOptions and `text_embeddings` the file of a TextTable, where a parameter file set
+            them.
+
     Raises:
         ValueError: If weights, teacher or prompts cannot be used.
     """
@@ -223,9 +228,14 @@ def make_segmenter(arguments: argparse.Namespace) -> OnlineSegmenter:
         device=arguments.device,
         precision=arguments.precision,
         level=LEVELS[arguments.level],
+        **getattr(arguments, "online_options", {}),
     )
     return load_online_segmenter(
-        arguments.weights, arguments.prompts, options=options, teacher=arguments.teacher
+        arguments.weights,
+        arguments.prompts,
+        options=options,
+        teacher=arguments.teacher,
+        texts=getattr(arguments, "text_embeddings", None),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -69,6 +70,8 @@ class SyncOptions:
         intensity_scale: The LiDAR's largest intensity, or "auto": see `IntensityScale`.
         zero_stamp: What happens to a message with stamp 0: "reject" or "arrival", which takes the
             time of arrival.
+        stamp_offset_s: Added to the stamps of clouds, in seconds, for a LiDAR whose clock is off;
+            their headers stay as they are.
         extrinsics_file: YAML file of rigid transforms, if there is no /tf_static.
         rigid_extrinsics: True for sensors that do not move on the robot: their extrinsics are
             looked up once, at the newest transform, and checked. False looks them up at the stamps.
@@ -88,6 +91,7 @@ class SyncOptions:
     on_missing_pose: str = "drop"
     intensity_scale: float | str = AUTO
     zero_stamp: str = "reject"
+    stamp_offset_s: float = 0.0
     extrinsics_file: Path | None = None
     rigid_extrinsics: bool = True
     camera_info_url: str = ""
@@ -114,6 +118,8 @@ class SyncOptions:
             )
         if min(self.tolerance_s, self.max_wait_s, self.pose_wait_s) < 0:
             raise ValueError("tolerance_s, max_wait_s and pose_wait_s must not be negative")
+        if not math.isfinite(self.stamp_offset_s):
+            raise ValueError(f"stamp_offset must be a number of seconds, got {self.stamp_offset_s}")
         check_intensity_scale(self.intensity_scale)
 
 

@@ -94,6 +94,8 @@ class SweepSynchronizer:
             at_ns = self._stamp(message, topic, now_ns)
             if at_ns is None:
                 return
+            if stamp_ns(message.header):
+                at_ns += round(self.options.stamp_offset_s * NANOSECONDS)
             if not self._check_time(topic, at_ns):
                 self._reject(
                     RejectionKind.BEFORE_JUMP,
@@ -114,10 +116,14 @@ class SweepSynchronizer:
             )
             if len(self._waiting) > _MAX_WAITING:
                 oldest = self._waiting.popleft()
-                self._reject(
-                    RejectionKind.OVERTAKEN,
-                    f"{oldest.where}: {_MAX_WAITING} newer clouds are waiting",
-                )
+                lacking = self._match(oldest, now_ns, is_last=True)
+                if isinstance(lacking, Rejection):  # says more than that there are others
+                    self._rejections.append(lacking)
+                else:
+                    self._reject(
+                        RejectionKind.OVERTAKEN,
+                        f"{oldest.where}: {_MAX_WAITING} newer clouds are waiting",
+                    )
 
     def on_image(self, camera: str, message: Any, now_ns: int) -> None:
         """Take a sensor_msgs/Image or CompressedImage; ignored if the camera is not used."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Collection
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,17 +12,29 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from clip2scene_ros.cli.arguments import add_segmenter_arguments, make_segmenter
+from clip2scene_ros.cli.label.params_file import (
+    add_params_file_argument,
+    apply_params,
+    apply_prompts,
+    read_params_file,
+)
+from clip2scene_ros.cli.label.sync_arguments import (
+    add_sync_arguments,
+    sync_fields,
+    with_named_cameras,
+    with_option_names,
+)
 
 if TYPE_CHECKING:
     from clip2scene_ros.bags.segment import ReplaySummary
     from clip2scene_ros.viewers.rerun import RerunLog
 
-SUMMARY = "label the clouds of a ROS 2 bag by words, without ROS"
+SUMMARY = "label the clouds of a bag by words, without ROS"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("bag", type=Path, help="ROS 2 bag: folder, .mcap or .db3")
+    parser.add_argument("bag", type=Path, help="bag of ROS 2 or ROS 1: folder or file")
     parser.add_argument("--out", type=Path, required=True, help="labelled bag to write")
     add_segmenter_arguments(parser)
     parser.add_argument("--points-topic", help="the cloud to label, if the bag has several")
@@ -39,7 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--base-frame", default="base_link", help="frame of the robot")
     parser.add_argument(
-        "--extrinsics", type=Path, help="YAML file of extrinsics, if the bag has no /tf_static"
+        "--extrinsics",
+        "--extrinsics-file",
+        type=Path,
+        help="YAML file of extrinsics, if the bag has no /tf_static",
     )
     parser.add_argument(
         "--camera-info-url",
@@ -57,6 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--deskew", action="store_true", help="undo the motion within a sweep, by its points' times"
     )
+    add_sync_arguments(parser)
+    add_params_file_argument(parser)
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--view", action="store_true", help="show it in Rerun while it is made")
     shown.add_argument("--rrd", type=Path, help="write a Rerun recording of it")
@@ -64,14 +82,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    from clip2scene_ros.bags.profile import choose_bag_profile
+    from clip2scene_ros.bags.io import BagError
+
+    try:
+        _run(arguments)
+    except BagError as error:
+        raise BagError(with_option_names(str(error), vars(arguments))) from error
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from clip2scene_ros.bags.profile import choose_bag_profile, require_cameras
     from clip2scene_ros.bags.segment import ReplayOptions, segment_bag
     from clip2scene_ros.sync.sweeps import SyncOptions
 
+    values = None
+    if arguments.params_file is not None:
+        values = read_params_file(arguments.params_file)
+        defaults = argparse.ArgumentParser()
+        add_arguments(defaults)
+        apply_params(values, arguments, defaults)
     viewer = _make_viewer(arguments)
     profile = choose_bag_profile(
         arguments.bag, arguments.points_topic, bool(arguments.camera_info_url)
     )
+    profile = with_named_cameras(profile, arguments)
+    require_cameras(arguments.bag, profile, arguments.mode)
+    if arguments.mode != "lidar":
+        for image, reason in profile.passed_over.items():
+            print(f"note: {image} is not used: {reason}", file=sys.stderr)
     typed = {
         "fixed_frame": arguments.fixed_frame,
         "intensity_scale": arguments.intensity_scale,
@@ -81,6 +119,7 @@ def run(arguments: argparse.Namespace) -> None:
         "camera_info_url": arguments.camera_info_url,
         "frame_overrides": tuple(arguments.frame_overrides),
         "deskew": arguments.deskew,
+        **sync_fields(arguments),
     }
     given = {name: value for name, value in typed.items() if value is not None}
     options = ReplayOptions(
@@ -89,6 +128,8 @@ def run(arguments: argparse.Namespace) -> None:
         profile=profile,
     )
     segmenter = make_segmenter(arguments)
+    if values is not None:
+        apply_prompts(values, segmenter, arguments.prompts)
     with tqdm(desc="labelling", unit="message") as bar, viewer or nullcontext():
 
         def progress(done: int, total: int) -> None:
@@ -97,26 +138,27 @@ def run(arguments: argparse.Namespace) -> None:
 
         summary = segment_bag(arguments.bag, arguments.out, segmenter, options, progress, viewer)
     for kind, count in summary.rejections.items():
-        print(f"left out: {count} x {kind}: {summary.reasons[kind]}", file=sys.stderr)
+        reason = with_option_names(summary.reasons[kind], vars(arguments))
+        print(f"left out: {count} x {kind}: {reason}", file=sys.stderr)
     print(
         f"{summary.num_labelled} of {summary.num_clouds} clouds, {summary.num_points} points: "
         f"{summary.sweeps_per_second:.1f} sweeps/s, latency {summary.latency_median_ms:.0f} ms "
         f"(95 %: {summary.latency_p95_ms:.0f} ms)"
     )
-    _print_sensor(summary)
+    _print_sensor(summary, vars(arguments))
     print(f"labelled bag: {arguments.out}")
     if arguments.rrd is not None:
         print(f"recording: {arguments.rrd} (open it with 'rerun')")
 
 
-def _print_sensor(summary: ReplaySummary) -> None:
+def _print_sensor(summary: ReplaySummary, settings: Collection[str]) -> None:
     sensor = summary.sensor
     if sensor is None:
         return
     print(f"{sensor}; intensity_scale {sensor.intensity_scale:g}")
     for note in dict.fromkeys((sensor.without_extrinsics, *summary.notes)):
         if note:
-            print(f"note: {note}", file=sys.stderr)
+            print(f"note: {with_option_names(note, settings)}", file=sys.stderr)
 
 
 def _intensity_scale(text: str) -> float | str:

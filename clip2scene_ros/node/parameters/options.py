@@ -123,6 +123,7 @@ def sync_options(values: NodeParameters) -> SyncOptions:
         on_missing_pose=values.on_missing_tf,
         intensity_scale=values.intensity_scale,
         zero_stamp=values.zero_stamp,
+        stamp_offset_s=values.stamp_offset_s,
         extrinsics_file=Path(values.extrinsics_file) if values.extrinsics_file else None,
         rigid_extrinsics=values.rigid_extrinsics,
         camera_info_url=values.camera_info_url,

@@ -201,6 +201,13 @@ class NodeParameters:
         "Messages with stamp 0: reject them, or stamp them on arrival.",
         choices=("reject", "arrival"),
     )
+    stamp_offset_s: float = parameter(
+        "stamp_offset",
+        0.0,
+        "Added to the stamps of clouds, for a LiDAR whose clock is off; labelled clouds keep the "
+        "stamps of their headers [s].",
+        within=(-86400.0, 86400.0),
+    )
     cameras: tuple[str, ...] = parameter(
         "cameras",
         NUSCENES_CAMERAS,
