@@ -44,10 +44,11 @@ def inputs_of(synchronizer: SweepSynchronizer) -> dict[str, SyncInput]:
         on_info = _without_time(partial(synchronizer.on_camera_info, camera))
         inputs.append(SyncInput(f"{camera} image", topics.image, None, on_image))
         inputs.append(SyncInput(f"{camera} info", topics.info, INFO_TYPE, on_info))
-    on_odometry = _without_time(synchronizer.on_odometry)
-    inputs.append(SyncInput("odometry", profile.odometry_topic, ODOMETRY_TYPE, on_odometry))
+    inputs.append(
+        SyncInput("odometry", profile.odometry_topic, ODOMETRY_TYPE, synchronizer.on_odometry)
+    )
     for name, is_static in (("tf", False), ("tf_static", True)):
-        on_tf = _without_time(partial(synchronizer.on_tf, is_static=is_static))
+        on_tf = partial(_take_tf, synchronizer, is_static)
         inputs.append(SyncInput(name, f"/{name}", TF_TYPE, on_tf))
     return {sync_input.name: sync_input for sync_input in inputs}
 
@@ -68,6 +69,10 @@ def find_input(inputs: Mapping[str, SyncInput], topic: str, message_type: str) -
         return inputs["tf_static" if topic.endswith("tf_static") else "tf"]
     absolute = resolved(topic)
     return next((found for found in inputs.values() if found.topic == absolute), None)
+
+
+def _take_tf(synchronizer: SweepSynchronizer, is_static: bool, message: Any, now_ns: int) -> None:
+    synchronizer.on_tf(message, is_static, now_ns)
 
 
 def _without_time(take: Callable[[Any], None]) -> Callable[[Any, int], None]:

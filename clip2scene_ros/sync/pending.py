@@ -16,6 +16,7 @@ from clip2scene_ros.messages.decode import (
     NANOSECONDS,
     CalibrationError,
     ImageError,
+    bare_frame,
     image_from_message,
     intrinsics_from_camera_info,
     points_from_cloud,
@@ -46,6 +47,21 @@ class PendingCloud:
     arrived_s: float
     intensity: IntensityScale
     header: Any
+
+    @classmethod
+    def arrived(
+        cls,
+        topic: str,
+        message: Any,
+        at_ns: int,
+        now_ns: int,
+        intensity: IntensityScale,
+        frame_override: str | None,
+    ) -> PendingCloud:
+        """Take a message that arrived now; see the attributes."""
+        frame_id = bare_frame(frame_override or message.header.frame_id)
+        header = type(message.header)(stamp=message.header.stamp, frame_id=frame_id)
+        return cls(topic, message, at_ns, now_ns, time.monotonic(), intensity, header)
 
     @property
     def where(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ class RejectionKind(str, Enum):
 
     BAD_CLOUD = "bad cloud"
     ZERO_STAMP = "zero stamp"
+    WRONG_STAMP = "wrong stamp"
     NO_POSE = "no pose"
     NO_EXTRINSICS = "no extrinsics"
     CAMERA = "camera left out"
@@ -121,6 +122,16 @@ class SyncOptions:
         if not math.isfinite(self.stamp_offset_s):
             raise ValueError(f"stamp_offset must be a number of seconds, got {self.stamp_offset_s}")
         check_intensity_scale(self.intensity_scale)
+
+    def with_waits_of(self, other: SyncOptions) -> SyncOptions:
+        """Take tolerance, waits and `on_missing_pose` from others."""
+        return replace(
+            self,
+            tolerance_s=other.tolerance_s,
+            max_wait_s=other.max_wait_s,
+            pose_wait_s=other.pose_wait_s,
+            on_missing_pose=other.on_missing_pose,
+        )
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -19,8 +20,8 @@ from clip2scene_ros.sync.extrinsics import POINTS, load_extrinsics, parse_frame_
 from clip2scene_ros.sync.intensity import IntensityScale
 from clip2scene_ros.sync.pending import MatchedImage, PendingCloud, SweepMatch, Wait
 from clip2scene_ros.sync.poses import NoExtrinsicsError, SensorPoses
+from clip2scene_ros.sync.stamp_gate import Doubted, StampGate
 from clip2scene_ros.sync.sweeps import Rejection, RejectionKind, SynchronizedSweep, SyncOptions
-from clip2scene_ros.sync.time_jumps import TimeJumpDetector
 from clip2scene_ros.sync.topics import Profile
 
 _MAX_WAITING: Final = 100
@@ -49,12 +50,7 @@ class SweepSynchronizer:
     """
 
     def __init__(self, options: SyncOptions, profile: Profile) -> None:
-        unknown = [camera for camera in options.cameras if camera not in profile.cameras]
-        if unknown:
-            raise ValueError(
-                f"no topics for {', '.join(unknown)}; "
-                f"known cameras are {', '.join(profile.cameras) or 'none'}"
-            )
+        profile.check_cameras(options.cameras)
         self.options = options
         self.profile = profile
         self._lock = threading.Lock()
@@ -72,20 +68,15 @@ class SweepSynchronizer:
             camera: CameraBuffer(profile.cameras[camera], frames.get(camera), infos.get(camera))
             for camera in options.cameras
         }
-        self._time_jumps = TimeJumpDetector()
+        self._gate = StampGate(self._note_jump, self._note_wrong_stamp)
+        self._now_ns = 0
         self._rejections: list[Rejection] = []
         self._num_time_jumps_released = 0
 
     def change_waits(self, options: SyncOptions) -> None:
         """Take tolerance, waits and `on_missing_pose` from new options; they hold from now on."""
         with self._lock:
-            self.options = replace(
-                self.options,
-                tolerance_s=options.tolerance_s,
-                max_wait_s=options.max_wait_s,
-                pose_wait_s=options.pose_wait_s,
-                on_missing_pose=options.on_missing_pose,
-            )
+            self.options = self.options.with_waits_of(options)
 
     def on_cloud(self, message: Any, now_ns: int) -> None:
         """Take a sensor_msgs/PointCloud2."""
@@ -96,34 +87,15 @@ class SweepSynchronizer:
                 return
             if stamp_ns(message.header):
                 at_ns += round(self.options.stamp_offset_s * NANOSECONDS)
-            if not self._check_time(topic, at_ns):
+            cloud = PendingCloud.arrived(
+                topic, message, at_ns, now_ns, self._intensity, self._cloud_frame
+            )
+            message = Doubted(topic, at_ns, now_ns, partial(self._queue, cloud))
+            if not self._gate.admit(message, waits=False):
                 self._reject(
                     RejectionKind.BEFORE_JUMP,
-                    f"{topic} at {at_ns / NANOSECONDS:.6f}: it came after others had jumped back",
+                    f"{cloud.where}: it came after others had jumped back",
                 )
-                return
-            frame_id = bare_frame(self._cloud_frame or message.header.frame_id)
-            self._waiting.append(
-                PendingCloud(
-                    topic=topic,
-                    message=message,
-                    at_ns=at_ns,
-                    arrival_ns=now_ns,
-                    arrived_s=time.monotonic(),
-                    intensity=self._intensity,
-                    header=type(message.header)(stamp=message.header.stamp, frame_id=frame_id),
-                )
-            )
-            if len(self._waiting) > _MAX_WAITING:
-                oldest = self._waiting.popleft()
-                lacking = self._match(oldest, now_ns, is_last=True)
-                if isinstance(lacking, Rejection):  # says more than that there are others
-                    self._rejections.append(lacking)
-                else:
-                    self._reject(
-                        RejectionKind.OVERTAKEN,
-                        f"{oldest.where}: {_MAX_WAITING} newer clouds are waiting",
-                    )
 
     def on_image(self, camera: str, message: Any, now_ns: int) -> None:
         """Take a sensor_msgs/Image or CompressedImage; ignored if the camera is not used."""
@@ -132,11 +104,9 @@ class SweepSynchronizer:
         topic = self.profile.cameras[camera].image
         with self._lock:
             at_ns = self._stamp(message, topic, now_ns, camera)
-            if at_ns is None or not self._check_time(topic, at_ns):
-                return
-            tolerance_ns = round(self.options.tolerance_s * NANOSECONDS)
-            oldest_ns = self._waiting[0].at_ns - tolerance_ns if self._waiting else None
-            self._cameras[camera].add_image(at_ns, message, oldest_ns)
+            if at_ns is not None:
+                take = partial(self._add_image, camera, at_ns, message)
+                self._gate.admit(Doubted(topic, at_ns, now_ns, take))
 
     def on_camera_info(self, camera: str, message: Any) -> None:
         """Take a sensor_msgs/CameraInfo; ignored if the camera is not used."""
@@ -144,32 +114,29 @@ class SweepSynchronizer:
             with self._lock:
                 self._cameras[camera].add_info(message)
 
-    def on_tf(self, message: Any, is_static: bool) -> None:
-        """Take a tf2_msgs/TFMessage of /tf or /tf_static."""
+    def on_tf(self, message: Any, is_static: bool, now_ns: int | None = None) -> None:
+        """Take a tf2_msgs/TFMessage of /tf or /tf_static; None takes the time known last."""
         with self._lock:
             for transform in message.transforms:
                 parent = bare_frame(transform.header.frame_id)
-                edge = f"{parent} -> {bare_frame(transform.child_frame_id)}"
-                try:
-                    if is_static:
-                        self._poses.add_static_transform(transform)
-                    elif self._check_time(f"/tf {edge}", stamp_ns(transform.header)):
-                        self._poses.add_transform(transform)
-                except ValueError as error:
-                    self._reject(RejectionKind.BAD_TRANSFORM, f"/tf {edge}: {error}")
+                edge = f"/tf {parent} -> {bare_frame(transform.child_frame_id)}"
+                add = self._poses.add_static_transform if is_static else self._poses.add_transform
+                take = partial(self._add_pose, edge, add, transform)
+                if is_static:
+                    take()
+                else:
+                    at_ns = stamp_ns(transform.header)
+                    self._gate.admit(Doubted(edge, at_ns, now_ns or self._now_ns, take, True))
 
-    def on_odometry(self, message: Any) -> None:
+    def on_odometry(self, message: Any, now_ns: int | None = None) -> None:
         """Take a nav_msgs/Odometry; ignored unless poses come from odometry."""
         if self.options.pose_source != "odometry":
             return
         topic = self.profile.odometry_topic
         with self._lock:
-            if not self._check_time(topic, stamp_ns(message.header)):
-                return
-            try:
-                self._poses.add_odometry(message)
-            except ValueError as error:
-                self._reject(RejectionKind.BAD_TRANSFORM, f"{topic}: {error}")
+            take = partial(self._add_pose, topic, self._poses.add_odometry, message)
+            at_ns = stamp_ns(message.header)
+            self._gate.admit(Doubted(topic, at_ns, now_ns or self._now_ns, take, True))
 
     def next_sweep(self, now_ns: int, is_last: bool = False) -> SynchronizedSweep | None:
         """Release the oldest cloud if it is ready; no cloud is overtaken.
@@ -183,6 +150,9 @@ class SweepSynchronizer:
         """
         while True:
             with self._lock:
+                self._now_ns = now_ns
+                if is_last:
+                    self._gate.flush()
                 match = self._take_oldest(now_ns, is_last)
             if match is None:
                 return None
@@ -233,7 +203,7 @@ class SweepSynchronizer:
         """Forget clouds, images and poses; calibrations and rigid transforms stay."""
         with self._lock:
             self._forget_messages()
-            self._time_jumps.clear()
+            self._gate.clear()
 
     def _stamp(self, message: Any, topic: str, now_ns: int, camera: str = "") -> int | None:
         at_ns = stamp_ns(message.header)
@@ -249,21 +219,48 @@ class SweepSynchronizer:
         )
         return None
 
-    def _check_time(self, source: str, at_ns: int) -> bool:
-        """Forget all messages if time ran backwards; False if this one is from before the jump."""
-        if self._time_jumps.is_left_over(source, at_ns):
-            return False
-        back_ns = self._time_jumps.jump_ns(source, at_ns)
-        if back_ns:
-            self._reject(
-                RejectionKind.TIME_JUMP,
-                f"{source}: time ran backwards by {back_ns / NANOSECONDS:.3f} s; "
-                f"{len(self._waiting)} waiting clouds, images and poses are forgotten",
-            )
-            for cloud in self._waiting:
-                self._reject(RejectionKind.BEFORE_JUMP, f"{cloud.where}: it was waiting")
-            self._forget_messages()
-        return True
+    def _queue(self, cloud: PendingCloud) -> None:
+        self._waiting.append(cloud)
+        if len(self._waiting) > _MAX_WAITING:
+            oldest = self._waiting.popleft()
+            newer = f"{oldest.where}: {_MAX_WAITING} newer clouds are waiting"
+            lacking = self._match(oldest, cloud.arrival_ns, is_last=True)
+            if not isinstance(lacking, Rejection):  # it would say more than that there are others
+                lacking = Rejection(RejectionKind.OVERTAKEN, newer)
+            self._rejections.append(lacking)
+
+    def _add_image(self, camera: str, at_ns: int, message: Any) -> None:
+        tolerance_ns = round(self.options.tolerance_s * NANOSECONDS)
+        oldest_ns = self._waiting[0].at_ns - tolerance_ns if self._waiting else None
+        self._cameras[camera].add_image(at_ns, message, oldest_ns)
+
+    def _add_pose(self, source: str, add: Callable[[Any], None], message: Any) -> None:
+        try:
+            add(message)
+        except ValueError as error:
+            self._reject(RejectionKind.BAD_TRANSFORM, f"{source}: {error}")
+
+    def _note_jump(self, source: str, back_ns: int) -> None:
+        """Forget all messages, because time ran backwards."""
+        self._reject(
+            RejectionKind.TIME_JUMP,
+            f"{source}: time ran backwards by {back_ns / NANOSECONDS:.3f} s; "
+            f"{len(self._waiting)} waiting clouds, images and poses are forgotten",
+        )
+        for cloud in self._waiting:
+            self._reject(RejectionKind.BEFORE_JUMP, f"{cloud.where}: it was waiting")
+        self._forget_messages()
+
+    def _note_wrong_stamp(self, source: str, at_ns: int, was_taken: bool) -> None:
+        wrong = [cloud for cloud in self._waiting if (cloud.topic, cloud.at_ns) == (source, at_ns)]
+        if was_taken and not wrong:
+            return  # it needed no pose and is labelled
+        for cloud in wrong:
+            self._waiting.remove(cloud)
+        camera = next((c for c, b in self._cameras.items() if b.topics.image == source), "")
+        where = f"{source} at {at_ns / NANOSECONDS:.6f}"
+        reason = f"{where}: the stamp leaps away from those around it, and nothing else does"
+        self._reject(RejectionKind.WRONG_STAMP, reason, camera)
 
     def _forget_messages(self) -> None:
         self._waiting.clear()
@@ -340,7 +337,7 @@ class SweepSynchronizer:
                 left_out.append(Rejection(RejectionKind.CAMERA, reason, camera))
             else:
                 images.append(image)
-        num_jumps = self._time_jumps.num_jumps
+        num_jumps = self._gate.num_jumps
         return SweepMatch(
             cloud, T_fixed_lidar, T_base_lidar, motion, tuple(images), tuple(left_out), num_jumps
         )
@@ -365,7 +362,7 @@ class SweepSynchronizer:
         # NaN instead of the identity: a point that is placed by this pose must not look right.
         unknown_pose = np.full((4, 4), np.nan)
         T_base_lidar = self._extrinsics_of(cloud, replace(wait, is_over_for_poses=True))
-        num_jumps = self._time_jumps.num_jumps
+        num_jumps = self._gate.num_jumps
         return SweepMatch(cloud, unknown_pose, T_base_lidar, None, (), (rejection,), num_jumps)
 
     def _match_image(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -59,6 +59,19 @@ class Profile:
             return "there is no topic with images"
         listed = "; ".join(f"{image}: {reason}" for image, reason in self.passed_over.items())
         return f"passed over were {listed}"
+
+    def check_cameras(self, cameras: Collection[str]) -> None:
+        """Check that cameras have topics.
+
+        Raises:
+            ValueError: If one has none.
+        """
+        unknown = [camera for camera in cameras if camera not in self.cameras]
+        if unknown:
+            raise ValueError(
+                f"no topics for {', '.join(unknown)}; "
+                f"known cameras are {', '.join(self.cameras) or 'none'}"
+            )
 
     def sync_options(self) -> dict[str, Any]:
         """Give the fields of SyncOptions that the layout fixes; parameters have the same names."""

@@ -345,3 +345,32 @@ def test_leading_slash_of_a_clouds_frame_does_not_count_and_is_not_passed_on():
     assert synchronized.header.frame_id == "lidar_top"
     assert synchronized.sweep.T_global_lidar[:3, 3].tolist() == [5, 0, 2]
     assert synchronizer.options.fixed_frame == "map"
+
+
+@pytest.mark.parametrize("ahead_ms", [3_600_000, 2_000, -900])
+def test_one_wrong_stamp_loses_one_cloud_and_forgets_nothing(ahead_ms):
+    synchronizer = make_synchronizer(pose_wait_s=100.0)
+    found = []
+    for number in range(11):
+        at_ms = 1000 + 100 * number
+        send_pose(synchronizer, at_ms)
+        send_cloud(synchronizer, at_ms + (ahead_ms if number == 5 else 0), now_ms=at_ms)
+        while (synchronized := next_sweep(synchronizer, at_ms)) is not None:
+            assert not synchronized.follows_time_jump
+            found.append(synchronized.sweep.stamp_ns)
+    assert found == [START + (1000 + 100 * n) * MS for n in range(11) if n != 5]
+    assert kinds(synchronizer) == [RejectionKind.WRONG_STAMP]
+
+
+@pytest.mark.parametrize("ahead_ms", [3_600_000, 2_000, -900])
+def test_one_wrong_pose_loses_no_cloud(ahead_ms):
+    synchronizer = make_synchronizer()
+    places = []
+    for number in range(11):
+        at_ms = 1000 + 100 * number
+        send_cloud(synchronizer, at_ms)
+        send_pose(synchronizer, at_ms + (ahead_ms if number == 5 else 0), x=number)
+        while (synchronized := next_sweep(synchronizer, at_ms)) is not None:
+            places.append(synchronized.sweep.T_global_lidar[0, 3])
+    np.testing.assert_allclose(places, range(11))
+    assert kinds(synchronizer) == [RejectionKind.WRONG_STAMP]
