@@ -26,7 +26,7 @@ from clip2scene_ros.bags.profile import profile_of, require_cameras
 from clip2scene_ros.bags.recording import Recording
 from clip2scene_ros.labelling import SensorFacts, describe_sensor, label_sweep, lasting_notes
 from clip2scene_ros.messages.decode import NANOSECONDS
-from clip2scene_ros.sync.inputs import find_input, inputs_of
+from clip2scene_ros.sync.inputs import SyncInput, find_input, inputs_of
 from clip2scene_ros.sync.sweeps import SynchronizedSweep, SyncOptions
 from clip2scene_ros.sync.synchronizer import SweepSynchronizer
 from clip2scene_ros.sync.topics import INFO_TYPE, TF_TYPE, Profile, resolved
@@ -152,7 +152,7 @@ def segment_bag(
         require_cameras(bag, profile, segmenter.options.mode)
         with create_bag(out) as writer:
             replay = _Replay(reader, writer, segmenter, profile, options, viewer)
-            replay.feed_latched()
+            feed_latched(reader, replay.inputs)
             total = reader.message_count
             for index, (connection, at_ns, content) in enumerate(read_messages(reader)):
                 replay.feed(connection, at_ns, content)
@@ -189,10 +189,9 @@ class _Replay:
         uses_cameras = options.with_cameras or segmenter.options.mode != "lidar"
         if uses_cameras and not sync.cameras:
             sync = replace(sync, cameras=tuple(profile.cameras))
-        self._reader = reader
         self._segmenter = segmenter
         self._synchronizer = SweepSynchronizer(sync, profile)
-        self._inputs = inputs_of(self._synchronizer)
+        self.inputs = inputs_of(self._synchronizer)
         self._output = LabelledWriter(writer, sync, options.map_period_s, viewer)
         self._prompt_changes = sorted(options.prompt_changes, key=lambda change: change.after_s)
         self._first_sweep_ns: int | None = None
@@ -206,28 +205,13 @@ class _Replay:
         self.rejections: Counter[str] = Counter()
         self.reasons: dict[str, str] = {}
 
-    def feed_latched(self) -> None:
-        """Feed all of /tf_static and the first CameraInfo of each camera before anything else.
-
-        Who joins late gets latched messages first. A recorder may have joined late, and a
-        CameraInfo that was sent once may lie anywhere in the bag.
-        """
-        static = [c for c in self._reader.connections if _is_static(c)]
-        for connection, at_ns, content in read_messages(self._reader, static) if static else ():
-            self._inputs["tf_static"].take(read_message(connection, content), at_ns)
-        for connection in self._reader.connections:
-            info = find_input(self._inputs, connection.topic, connection.msgtype)
-            if connection.msgtype == INFO_TYPE and info is not None:
-                for _, at_ns, content in islice(read_messages(self._reader, [connection]), 1):
-                    info.take(read_message(connection, content), at_ns)
-
     def feed(self, connection: Connection, at_ns: int, content: bytes) -> None:
         """Copy one message, feed the synchronizer, and label the sweeps that became ready."""
         if resolved(connection.topic) in OWN_TOPICS:
             return  # of an earlier run
         self._now_ns = at_ns
         self._output.copy(connection, at_ns, content)
-        sync_input = find_input(self._inputs, connection.topic, connection.msgtype)
+        sync_input = find_input(self.inputs, connection.topic, connection.msgtype)
         if sync_input is None or _is_static(connection):
             return
         self.num_clouds += sync_input.name == "lidar"
@@ -300,6 +284,29 @@ class _Replay:
     def _count(self, kind: str, reason: str) -> None:
         self.rejections[kind] += 1
         self.reasons.setdefault(kind, reason)
+
+
+def feed_latched(reader: Recording, inputs: Mapping[str, SyncInput]) -> None:
+    """Feed all of /tf_static and the first CameraInfo of each camera, before anything else.
+
+    Who joins late gets latched messages first. A recorder may have joined late, and a CameraInfo
+    that was sent once may lie anywhere in the bag.
+
+    Args:
+        reader: From `open_bag`.
+        inputs: Of a synchronizer, see `inputs_of`.
+
+    Raises:
+        BagError: If the bag is damaged.
+    """
+    static = [c for c in reader.connections if _is_static(c)]
+    for connection, at_ns, content in read_messages(reader, static) if static else ():
+        inputs["tf_static"].take(read_message(connection, content), at_ns)
+    for connection in reader.connections:
+        info = find_input(inputs, connection.topic, connection.msgtype)
+        if connection.msgtype == INFO_TYPE and info is not None:
+            for _, at_ns, content in islice(read_messages(reader, [connection]), 1):
+                info.take(read_message(connection, content), at_ns)
 
 
 def _is_static(connection: Connection) -> bool:
