@@ -37,7 +37,7 @@ from clip2scene_ros.node.parameters.options import asked_prompt_set, make_segmen
 from clip2scene_ros.node.parameters.row import ParameterError
 from clip2scene_ros.node.parameters.table import NodeParameters
 from clip2scene_ros.node.services import offer_services
-from clip2scene_ros.node.session import SegmenterFactory, Session, open_session
+from clip2scene_ros.node.session import SegmenterFactory, Session, check_save_path, open_session
 from clip2scene_ros.node.worker import SegmentWorker
 
 _MAINTENANCE_PERIOD_S = 0.1
@@ -235,6 +235,7 @@ class SegmentNode(LifecycleNode):
             self._session = None
 
     def _prepare(self, old: NodeParameters, new: NodeParameters) -> EncodedPrompts | None:
+        check_save_path(new)
         if self._session is not None:
             return self._session.prepare(old, new)
         if new.prompts:  # without a CLIP only their form can be checked

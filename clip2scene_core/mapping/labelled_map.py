@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +22,11 @@ _PLY_VERTEX = (
     ("red", "uchar"), ("green", "uchar"), ("blue", "uchar"),
     ("label", "uchar"), ("score", "float"),
 )  # fmt: skip
+
+_PLY_START = b"ply\nformat binary_little_endian 1.0\ncomment label 0 "
+_PLY_END = "".join(f"property {kind} {name}\n" for name, kind in _PLY_VERTEX) + "end_header\n"
+_PLY_HEADER_BYTES = 2**20
+_NPZ_ARRAYS = ("points", "labels", "scores", "counts", "names", "prompts", "colours")
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,28 @@ def check_map_path(path: Path) -> None:
         )
 
 
+def is_map_file(path: Path) -> bool:
+    """Say whether a file looks like one that `save_map` wrote; only its table or header is read.
+
+    Args:
+        path: An existing file of any kind.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    if not path.is_file():  # reading a pipe or a device would never end
+        return False
+    if path.suffix == ".npz":
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return sorted(archive.namelist()) == sorted(f"{name}.npy" for name in _NPZ_ARRAYS)
+        except (zipfile.BadZipFile, ValueError, EOFError):
+            return False
+    with path.open("rb") as file:
+        header = file.read(_PLY_HEADER_BYTES)
+    return header.startswith(_PLY_START) and _PLY_END.encode() in header
+
+
 def save_map(labelled_map: LabelledMap, path: Path) -> None:
     """Write a map; the file appears when it is complete.
 
@@ -79,15 +107,17 @@ def save_map(labelled_map: LabelledMap, path: Path) -> None:
 
 
 def _write_npz(labelled_map: LabelledMap, file: IO[bytes]) -> None:
-    arrays: dict[str, Any] = {
-        "points": labelled_map.points,
-        "labels": labelled_map.labels,
-        "scores": labelled_map.scores,
-        "counts": labelled_map.counts,
-        "names": np.array(labelled_map.vocabulary.names),
-        "prompts": np.array(labelled_map.vocabulary.prompts),
-        "colours": labelled_map.vocabulary.colors,
-    }
+    vocabulary = labelled_map.vocabulary
+    contents: tuple[Any, ...] = (
+        labelled_map.points,
+        labelled_map.labels,
+        labelled_map.scores,
+        labelled_map.counts,
+        np.array(vocabulary.names),
+        np.array(vocabulary.prompts),
+        vocabulary.colors,
+    )
+    arrays: dict[str, Any] = dict(zip(_NPZ_ARRAYS, contents, strict=True))
     np.savez_compressed(file, **arrays)
 
 

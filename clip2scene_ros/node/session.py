@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from rclpy.node import Node
 
 from clip2scene_core.inference.online import OnlineSegmenter
-from clip2scene_core.mapping.labelled_map import check_map_path
 from clip2scene_core.prompts.prompt_set import EncodedPrompts, PromptSet
 from clip2scene_ros.messages.legend import legend_json
 from clip2scene_ros.node.inputs import check_pose_source
+from clip2scene_ros.node.map_folder import MapFolder, check_map_name
 from clip2scene_ros.node.outputs.outputs import NodeOutputs
 from clip2scene_ros.node.parameters.options import (
     asked_prompt_set,
@@ -21,7 +20,6 @@ from clip2scene_ros.node.parameters.options import (
     resolved_topics,
     sync_options,
 )
-from clip2scene_ros.node.parameters.row import ParameterError
 from clip2scene_ros.node.parameters.table import NodeParameters
 from clip2scene_ros.sync.synchronizer import SweepSynchronizer
 
@@ -38,12 +36,14 @@ class Session:
         segmenter: Labels sweeps and keeps the map.
         outputs: The node's publishers.
         base: Prompts that are used when the parameter `prompts` is empty.
+        maps: The folder that maps are written to.
     """
 
     synchronizer: SweepSynchronizer
     segmenter: OnlineSegmenter
     outputs: NodeOutputs
     base: PromptSet
+    maps: MapFolder
 
     def prepare(self, old: NodeParameters, new: NodeParameters) -> EncodedPrompts:
         """Encode the prompts of new parameters, without changing anything.
@@ -58,7 +58,6 @@ class Session:
         Raises:
             ValueError: If the prompts cannot be used.
         """
-        _check_save_path(new)
         asked, before = asked_prompt_set(new, self.base), asked_prompt_set(old, self.base)
         if asked == before:
             return self.segmenter.encoded_prompts
@@ -86,14 +85,10 @@ class Session:
             The file and its number of voxels, for people.
 
         Raises:
-            ValueError: If the parameters name no file, or there is no map.
+            ValueError: If the parameters name no file that may be written, or there is no map.
             OSError: If the file cannot be written.
         """
-        if not values.map_save_path:
-            raise ParameterError(
-                "parameter 'map.save_path' names no file; set it to one that ends in .npz or .ply"
-            )
-        path = Path(values.map_save_path)
+        path = self.maps.file(values.map_save_path)
         labelled_map = self.segmenter.save_map(path)
         return f"{path}: {len(labelled_map.points)} voxels"
 
@@ -111,19 +106,26 @@ def open_session(node: Node, values: NodeParameters, make_segmenter: SegmenterFa
         make_segmenter: Makes the segmenter from the parameters.
 
     Raises:
-        ValueError: If weights, CLIP, prompts or the extrinsics file cannot be used.
+        ValueError: If weights, CLIP, prompts, the folder of maps or the extrinsics file cannot be
+            used.
         OSError: If a file is missing.
     """
     check_pose_source(values)
-    _check_save_path(values)
+    check_save_path(values)
+    maps = MapFolder(values.map_folder)
     profile = resolved_topics(values, node.resolve_topic_name)
     synchronizer = SweepSynchronizer(sync_options(values), profile)
     segmenter = make_segmenter(values)
     base = base_prompt_set(values, segmenter.vocabulary)
     segmenter.apply(segmenter.encode(asked_prompt_set(values, base)), online_options(values))
-    return Session(synchronizer, segmenter, NodeOutputs(node, values), base)
+    return Session(synchronizer, segmenter, NodeOutputs(node, values), base, maps)
 
 
-def _check_save_path(values: NodeParameters) -> None:
+def check_save_path(values: NodeParameters) -> None:
+    """Check the name of the map's file, which any peer may set.
+
+    Raises:
+        ValueError: If it is no plain name, or has another suffix.
+    """
     if values.map_save_path:
-        check_map_path(Path(values.map_save_path))
+        check_map_name(values.map_save_path)

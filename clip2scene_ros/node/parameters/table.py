@@ -309,10 +309,11 @@ class NodeParameters:
         "Voxels that three later sweeps see through leave the map, and with them the trail of what "
         "moves.",
     )
+    map_folder: str = parameter("map.folder", "", "Folder that ~/save_map writes to; '' for none.")
     map_save_path: str = parameter(
         "map.save_path",
         "",
-        "File that ~/save_map writes: .npz or .ply; its folder exists.",
+        "Name of the file in map.folder that ~/save_map writes: .npz or .ply, without any folder.",
         dynamic=True,
     )
     map_publish_rate_hz: float = parameter(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from clip2scene_core.mapping.labelled_map import LabelledMap, save_map
+from clip2scene_core.mapping.labelled_map import LabelledMap, is_map_file, save_map
 from clip2scene_core.prompts.vocabulary import make_vocabulary
 
 
@@ -86,3 +86,16 @@ def test_a_write_that_fails_half_way_leaves_the_old_file(tmp_path, monkeypatch):
         save_map(make_map(), path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["map.npz"]
+
+
+def test_a_map_knows_its_like(tmp_path):
+    for suffix in (".npz", ".ply"):
+        save_map(make_map(), tmp_path / f"map{suffix}")
+        assert is_map_file(tmp_path / f"map{suffix}")
+    np.savez(tmp_path / "other.npz", points=np.zeros((1, 3)), labels=np.zeros(1, np.uint8))
+    (tmp_path / "text.npz").write_text("PK no archive")
+    head, _, _ = (tmp_path / "map.ply").read_bytes().partition(b"property uchar label")
+    (tmp_path / "scan.ply").write_bytes(head + b"end_header\n")
+    (tmp_path / "folder.npz").mkdir()
+    for name in ("other.npz", "text.npz", "scan.ply", "folder.npz"):
+        assert not is_map_file(tmp_path / name), name
