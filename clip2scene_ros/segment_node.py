@@ -26,6 +26,7 @@ from rclpy.utilities import try_shutdown
 from std_msgs.msg import String
 
 from clip2scene_core.prompts.prompt_set import EncodedPrompts, PromptSet
+from clip2scene_ros.messages.quoting import one_line, quoted
 from clip2scene_ros.node.background import Background
 from clip2scene_ros.node.health.checks import NodeHealth
 from clip2scene_ros.node.health.diagnostics import ERROR, DiagnosticsReporter, Item
@@ -165,7 +166,7 @@ class SegmentNode(LifecycleNode):
             reason = f"cannot {what}: {_one_line(error)}"
             self.get_logger().error(reason)
             self._reporter.publish([Item("lifecycle", ERROR, reason)])
-            self.get_logger().debug(f"{error!r}")
+            self.get_logger().debug(one_line(f"{error!r}"))
             return TransitionCallbackReturn.FAILURE
         return TransitionCallbackReturn.SUCCESS
 
@@ -191,7 +192,13 @@ class SegmentNode(LifecycleNode):
             self._now_ns,
             lambda: self.values,
         )
-        inputs = SensorInputs(self, self.values, synchronizer, worker.wake)
+        inputs = SensorInputs(
+            self,
+            self.values,
+            synchronizer,
+            worker.wake,
+            lambda rejection: record.add_rejections([rejection]),
+        )
         health = NodeHealth(
             lambda: self.values, inputs.subscriptions, record, segmenter, self.resolve_topic_name
         )
@@ -251,7 +258,8 @@ class SegmentNode(LifecycleNode):
         try:
             await self.parameters.set_in_background(query=message.data)
         except ParameterError as error:
-            self.get_logger().warning(f"~/query: refused {message.data!r}: {error}")
+            text = quoted(message.data, is_name=False)
+            self.get_logger().warning(f"~/query: refused {text}: {one_line(str(error))}")
 
     def _configured(self) -> Session:
         if self._session is None:
@@ -335,7 +343,7 @@ class _Interruption:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_line(str(error)) or type(error).__name__
 
 
 if __name__ == "__main__":

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import torch
 import yaml
 from torch import Tensor
 
-from clip2scene_core.prompts.vocabulary import Vocabulary, make_vocabulary
+from clip2scene_core.prompts.vocabulary import MAX_PROMPTS, Vocabulary, make_vocabulary
 from clip2scene_core.teacher.text import ENSEMBLE, check_template
+
+MAX_TEXTS: Final = 1000
+"""Prompts and texts of groups together: CLIP reads each of them, up to 85 times."""
+
+MAX_TEXT_CHARS: Final = 1000
+"""Characters of a prompt, a name, a template or a query; CLIP reads 77 tokens."""
 
 
 class EmbedPrompts(Protocol):
@@ -38,8 +44,8 @@ class PromptSet:
         grouping: How the texts of a group make one probability; see `Vocabulary.merge`.
 
     Raises:
-        ValueError: If names or palette do not fit, a group cannot be read, a text is in two groups,
-            or the template has no {}.
+        ValueError: If there are too many texts or labels, a text is too long, names or palette do
+            not fit, a group cannot be read, a text is in two groups, or the template has no {}.
 
     Example:
         >>> prompts = PromptSet(("car", "tree"), groups=("vehicle: car | bus",))
@@ -56,12 +62,16 @@ class PromptSet:
     grouping: str = "logsumexp"
 
     def __post_init__(self) -> None:
+        self._check_size()
         if self.names and len(self.names) != len(self.prompts):
             raise ValueError(
                 f"{len(self.names)} names but {len(self.prompts)} prompts; give one name each"
             )
         check_template(self.template)
-        wanted = 3 * len(self.labels())
+        num_labels = len(self.labels())
+        if num_labels > MAX_PROMPTS:  # an empty set is no fault before it is encoded
+            raise ValueError(f"a vocabulary has 1 to {MAX_PROMPTS} prompts, got {num_labels}")
+        wanted = 3 * num_labels
         if self.palette and len(self.palette) != wanted:
             raise ValueError(
                 f"a palette of {wanted // 3} labels has {wanted} values, red, green and blue of "
@@ -70,6 +80,20 @@ class PromptSet:
         beyond = [value for value in self.palette if not 0 <= value <= 255]
         if beyond:
             raise ValueError(f"the palette's values must be in [0, 255], got {beyond[0]}")
+
+    def _check_size(self) -> None:
+        """Check what takes long to read, before anything reads it."""
+        num_texts = len(self.prompts) + len(self.groups)
+        num_texts += sum(group.count("|") for group in self.groups[:MAX_TEXTS])
+        if num_texts > MAX_TEXTS:
+            raise ValueError(f"{num_texts} texts are too many, at most {MAX_TEXTS} are read")
+        in_groups = (text for group in self.groups for text in group.split("|"))
+        for text in (*self.prompts, *self.names, *in_groups, self.template, self.query):
+            if len(text) > MAX_TEXT_CHARS:
+                raise ValueError(
+                    f"a text of {len(text)} characters is too long, at most {MAX_TEXT_CHARS} are "
+                    f"read; it begins with {text[:20]!r}"
+                )
 
     def labels(self) -> list[tuple[str, tuple[str, ...]]]:
         """Name and texts of each label, in the order of the labels."""

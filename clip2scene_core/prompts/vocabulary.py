@@ -49,8 +49,7 @@ class Vocabulary:
                 f"grouping must be one of {', '.join(GROUPINGS)}, got {self.grouping!r}"
             )
         count = len(self.names)
-        if not 1 <= count <= MAX_PROMPTS:
-            raise ValueError(f"a vocabulary has 1 to {MAX_PROMPTS} prompts, got {count}")
+        _check_count(count)
         if len(self.prompts) != count:
             raise ValueError(f"{count} names but {len(self.prompts)} prompts; give one name each")
         twice = sorted({name for name in self.names if self.names.count(name) > 1})
@@ -152,6 +151,7 @@ def make_vocabulary(
         ValueError: If the counts differ, a name occurs twice, or there are none or over 254.
     """
     names = tuple(prompts) if names is None else tuple(names)
+    _check_count(len(prompts))  # before colors are chosen, which takes its square
     if palette:
         colors = np.array(palette, dtype=np.uint8).reshape(-1, 3)
     else:
@@ -164,6 +164,11 @@ def make_vocabulary(
         tuple(texts_of_label),
         grouping,
     )
+
+
+def _check_count(count: int) -> None:
+    if not 1 <= count <= MAX_PROMPTS:
+        raise ValueError(f"a vocabulary has 1 to {MAX_PROMPTS} prompts, got {count}")
 
 
 def _choose_colors(names: tuple[str, ...], prompts: tuple[str, ...]) -> NDArray[np.uint8]:

@@ -14,11 +14,12 @@ _MAX_CHARS: Final = 80
 _MAX_LINE_CHARS: Final = 1000
 
 
-def quoted(text: str, max_chars: int = _MAX_CHARS) -> str:
+def quoted(text: str, is_name: bool = True, max_chars: int = _MAX_CHARS) -> str:
     r"""Show a name or a text of a message.
 
     Args:
         text: What came.
+        is_name: An ordinary name stays without quotes.
         max_chars: Longer texts are cut, and their length is said.
 
     Returns:
@@ -31,7 +32,8 @@ def quoted(text: str, max_chars: int = _MAX_CHARS) -> str:
     """
     if len(text) > max_chars:
         return f"{_escaped(text[:max_chars] + '...')} ({len(text)} characters)"
-    return text if _ORDINARY.fullmatch(text) and text.isprintable() else _escaped(text)
+    is_ordinary = is_name and text.isprintable() and _ORDINARY.fullmatch(text) is not None
+    return text if is_ordinary else _escaped(text)
 
 
 def one_line(text: str, max_chars: int = _MAX_LINE_CHARS) -> str:

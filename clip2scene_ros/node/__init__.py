@@ -1,6 +1,6 @@
 """The parts of the live node, whose prompts and parameters may change while it runs.
 
-Read `parameters/` (the table of parameters), `inputs` and `subscription` (topics to the
+Read `parameters/` (the table of parameters), `inputs`, `subscription` and `bounds` (topics to the
 synchronizer), `session` (what a configured node holds), `map_folder` (what it may write), `worker`
 (the thread that labels), `outputs/`, `health/` (diagnostics), then `services`, `background` (slow
 requests) and `logging`.

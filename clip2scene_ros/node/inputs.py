@@ -10,10 +10,12 @@ from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
+from clip2scene_ros.node.bounds import EdgeLimit, reason_to_refuse
 from clip2scene_ros.node.parameters.row import ParameterError
 from clip2scene_ros.node.parameters.table import NodeParameters
 from clip2scene_ros.node.subscription import SensorSubscription
 from clip2scene_ros.sync.inputs import SyncInput, inputs_of
+from clip2scene_ros.sync.sweeps import Rejection, RejectionKind
 from clip2scene_ros.sync.synchronizer import SweepSynchronizer
 from clip2scene_ros.sync.topics import CLOUD_TYPE, INFO_TYPE, ODOMETRY_TYPE, TF_TYPE
 
@@ -26,6 +28,12 @@ except ImportError:  # the ROS wheels have no tf2_msgs
 # times the queue is empty, because callbacks return at once.
 _DEPTH: Final = 10
 _POSE_DEPTH: Final = 100
+_REFUSALS: Final = {
+    CLOUD_TYPE: RejectionKind.BAD_CLOUD,
+    INFO_TYPE: RejectionKind.UNCALIBRATED,
+    ODOMETRY_TYPE: RejectionKind.BAD_TRANSFORM,
+    TF_TYPE: RejectionKind.BAD_TRANSFORM,
+}
 _IMAGE_CLASSES: Final = {"auto": None, "raw": Image, "compressed": CompressedImage}
 _CLASSES: Final = {CLOUD_TYPE: PointCloud2, INFO_TYPE: CameraInfo, ODOMETRY_TYPE: Odometry}
 
@@ -38,6 +46,7 @@ class SensorInputs:
         values: The node's parameters.
         synchronizer: Takes the messages.
         wake: Called after each message; any of them may complete a sweep.
+        refuse: Counts a message that is beyond the node's limits.
     """
 
     def __init__(
@@ -46,10 +55,13 @@ class SensorInputs:
         values: NodeParameters,
         synchronizer: SweepSynchronizer,
         wake: Callable[[], None],
+        refuse: Callable[[Rejection], None],
     ) -> None:
         self._node = node
         self.synchronizer = synchronizer
         self._wake = wake
+        self._refuse = refuse
+        self._edges = EdgeLimit()
         self.subscriptions = {
             name: self._subscribe(sync_input, values)
             for name, sync_input in inputs_of(synchronizer).items()
@@ -82,6 +94,16 @@ class SensorInputs:
         )
 
     def _take(self, sync_input: SyncInput, message: Any) -> None:
+        if sync_input.message_type == TF_TYPE:
+            message.transforms, reason = self._edges.pick(message.transforms)
+        else:
+            reason = reason_to_refuse(message)
+        if reason is not None:
+            camera = sync_input.name.rpartition(" ")[0]
+            kind = _REFUSALS.get(sync_input.message_type or "", RejectionKind.CAMERA)
+            self._refuse(Rejection(kind, f"{sync_input.topic}: {reason}", camera))
+            if sync_input.message_type != TF_TYPE:
+                return
         sync_input.take(message, int(self._node.get_clock().now().nanoseconds))
         self._wake()
 

@@ -1,4 +1,4 @@
-"""Forward Python's logging to the node's logger."""
+"""Forward Python's logging to the node's logger, a line at a time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterable
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
+
+from clip2scene_ros.messages.quoting import one_line
 
 
 class RosLogHandler(logging.Handler):
@@ -34,9 +36,15 @@ class RosLogHandler(logging.Handler):
         super().close()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Forward one record."""
+        """Forward one record; its traceback, if it has one, line by line."""
+        texts = [record.getMessage()]
+        if record.exc_info:
+            texts += logging.Formatter().formatException(record.exc_info).splitlines()
+        for text in texts:
+            self._write(record, one_line(text))
+
+    def _write(self, record: logging.LogRecord, text: str) -> None:
         # rclpy ties a call site to one severity, so each severity has its own line here.
-        text = self.format(record)
         if record.levelno >= logging.ERROR:
             self._logger.error(text)
         elif record.levelno >= logging.WARNING:

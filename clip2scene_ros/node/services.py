@@ -10,6 +10,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
+from clip2scene_ros.messages.quoting import one_line
 from clip2scene_ros.node.background import Background
 
 
@@ -61,6 +62,6 @@ def _answer(action: Callable[[], str], response: Any) -> Any:
         response.message = action()
         response.success = True
     except Exception as error:  # noqa: BLE001
-        response.message = " ".join(str(error).split()) or type(error).__name__
+        response.message = one_line(str(error)) or type(error).__name__
         response.success = False
     return response

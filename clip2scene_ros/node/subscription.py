@@ -14,11 +14,14 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
+from clip2scene_ros.messages.quoting import quoted
+
 _IMAGE_TYPES = {
     "sensor_msgs/msg/CompressedImage": CompressedImage,
     "sensor_msgs/msg/Image": Image,
 }
 
+_MAX_SHOWN = 3
 _BEST_EFFORT = ReliabilityPolicy.BEST_EFFORT
 _RELIABILITIES = {ReliabilityPolicy.RELIABLE: "reliable", _BEST_EFFORT: "best effort"}
 
@@ -154,7 +157,8 @@ class SensorSubscription:
         wanted = [_type_name(message_type) for message_type in message_types]
         published = {publisher.topic_type for publisher in publishers}
         if published.isdisjoint(wanted):
-            mismatches.append(f"of {' and '.join(sorted(published))}, not {' or '.join(wanted)}")
+            listed = " and ".join(map(quoted, sorted(published)[:_MAX_SHOWN]))
+            mismatches.append(f"of {listed}, not {' or '.join(wanted)}")
         is_refused = self.is_reliable and not self._may_fall_back
         if is_refused and self.offered_reliability() == _RELIABILITIES[_BEST_EFFORT]:
             mismatches.append("best effort, but qos.reliability asks for reliable")

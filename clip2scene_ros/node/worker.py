@@ -12,6 +12,7 @@ from clip2scene_core.inference.online import MissingCamerasError, OnlineSegmente
 from clip2scene_core.prompts.vocabulary import Vocabulary
 from clip2scene_ros.labelling import describe_sensor, label_sweep
 from clip2scene_ros.messages.decode import stamp_ns
+from clip2scene_ros.messages.quoting import one_line
 from clip2scene_ros.node.health.sensor import SensorLog
 from clip2scene_ros.node.health.statistics import SweepRecord
 from clip2scene_ros.node.outputs.outputs import NodeOutputs
@@ -185,7 +186,7 @@ class SegmentWorker:
                 _LOGGER.info(rejection.reason)
 
     def _note_failure(self, error: Exception) -> None:
-        text = " ".join(str(error).split()) or "no further text"
+        text = one_line(str(error)) or "no further text"
         text = f"{type(error).__name__}: {text}"
         if self._record.add_failure(text):
             _LOGGER.error("a sweep was lost: %s", text)

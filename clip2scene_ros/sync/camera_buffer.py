@@ -9,6 +9,9 @@ from clip2scene_ros.messages.decode import NANOSECONDS
 from clip2scene_ros.sync.topics import CameraTopics
 
 _HISTORY_NS: Final = NANOSECONDS
+_MAX_IMAGES: Final = 1000
+_MAX_BYTES: Final = 2**30
+"""A camera whose stamps stand still would fill the memory."""
 
 
 class CameraBuffer:
@@ -31,6 +34,7 @@ class CameraBuffer:
         self._frame_override = frame_override
         self._has_stored_info = stored_info is not None
         self._images: deque[tuple[int, Any]] = deque()
+        self._num_bytes = 0
 
     def add_info(self, message: Any) -> None:
         """Take a sensor_msgs/CameraInfo."""
@@ -49,8 +53,9 @@ class CameraBuffer:
         keep_from_ns = at_ns - _HISTORY_NS
         if oldest_needed_ns is not None:
             keep_from_ns = min(keep_from_ns, oldest_needed_ns)
-        while self._images[0][0] < keep_from_ns:
-            self._images.popleft()
+        self._num_bytes += len(message.data)
+        while self._images[0][0] < keep_from_ns or self._is_full():
+            self._num_bytes -= len(self._images.popleft()[1].data)
 
     def is_complete(self, cloud_ns: int) -> bool:
         """Say whether waiting cannot bring a nearer image: later ones are farther away."""
@@ -93,3 +98,8 @@ class CameraBuffer:
     def clear(self) -> None:
         """Forget the images; the calibration stays."""
         self._images.clear()
+        self._num_bytes = 0
+
+    def _is_full(self) -> bool:
+        is_beyond = len(self._images) > _MAX_IMAGES or self._num_bytes > _MAX_BYTES
+        return is_beyond and len(self._images) > 1

@@ -25,6 +25,7 @@ from clip2scene_ros.sync.sweeps import Rejection, RejectionKind, SynchronizedSwe
 from clip2scene_ros.sync.topics import Profile
 
 _MAX_WAITING: Final = 100
+_MAX_WAITING_BYTES: Final = 2**30
 
 
 class SweepSynchronizer:
@@ -221,9 +222,9 @@ class SweepSynchronizer:
 
     def _queue(self, cloud: PendingCloud) -> None:
         self._waiting.append(cloud)
-        if len(self._waiting) > _MAX_WAITING:
+        while len(self._waiting) > _MAX_WAITING or self._waiting_bytes() > _MAX_WAITING_BYTES:
             oldest = self._waiting.popleft()
-            newer = f"{oldest.where}: {_MAX_WAITING} newer clouds are waiting"
+            newer = f"{oldest.where}: {len(self._waiting)} newer clouds are waiting"
             lacking = self._match(oldest, cloud.arrival_ns, is_last=True)
             if not isinstance(lacking, Rejection):  # it would say more than that there are others
                 lacking = Rejection(RejectionKind.OVERTAKEN, newer)
@@ -267,6 +268,9 @@ class SweepSynchronizer:
         for camera in self._cameras.values():
             camera.clear()
         self._poses.clear()
+
+    def _waiting_bytes(self) -> int:
+        return sum(len(cloud.message.data) for cloud in self._waiting)
 
     def _reject(self, kind: RejectionKind, reason: str, camera: str = "") -> None:
         self._rejections.append(Rejection(kind, reason, camera))

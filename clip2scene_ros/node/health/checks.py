@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from clip2scene_ros.messages.quoting import quoted
 from clip2scene_ros.node.health.diagnostics import ERROR, OK, WARN, Item
 from clip2scene_ros.node.health.sensor import sensor_item
 from clip2scene_ros.node.health.statistics import WINDOW_S, Recent, SweepRecord
@@ -224,8 +225,8 @@ class NodeHealth:
             f"{len(vocabulary)} prompts",
             {
                 "topic": self._resolve("~/legend"),
-                "prompts": "; ".join(vocabulary.prompts),
-                "names": "; ".join(vocabulary.names),
+                "prompts": "; ".join(map(quoted, vocabulary.prompts)),
+                "names": "; ".join(map(quoted, vocabulary.names)),
             },
         )
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
+
+from clip2scene_ros.messages.quoting import one_line
 
 OK: Final = DiagnosticStatus.OK
 WARN: Final = DiagnosticStatus.WARN
@@ -16,6 +18,7 @@ ERROR: Final = DiagnosticStatus.ERROR
 
 _LOG_AGAIN_S: Final = 10.0
 _PATIENCE_S: Final = 10.0
+_MAX_VALUE_CHARS: Final = 10_000
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class DiagnosticsReporter:
         """Publish items and log the bad ones."""
         items = list(items)
         for item in items:
-            self._log(item)
+            self._log(replace(item, message=one_line(item.message)))
         self.publish(items)
 
     def publish(self, items: Iterable[Item]) -> None:
@@ -71,7 +74,7 @@ class DiagnosticsReporter:
                 DiagnosticStatus(
                     level=item.level,
                     name=f"{self._node.get_name()}: {item.name}",
-                    message=item.message,
+                    message=one_line(item.message),
                     hardware_id=self._node.get_fully_qualified_name(),
                     values=[KeyValue(key=k, value=_text(v)) for k, v in item.values.items()],
                 )
@@ -104,4 +107,4 @@ class DiagnosticsReporter:
 
 
 def _text(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{value:.3f}" if isinstance(value, float) else one_line(str(value), _MAX_VALUE_CHARS)

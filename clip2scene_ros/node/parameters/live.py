@@ -24,6 +24,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.parameter_service import ParameterService
 
+from clip2scene_ros.messages.quoting import one_line
 from clip2scene_ros.node.background import Background
 from clip2scene_ros.node.parameters.row import ParameterError, ParameterRow
 from clip2scene_ros.node.parameters.table import DEPENDENT, ROWS, NodeParameters
@@ -272,7 +273,7 @@ def _descriptor(row: ParameterRow) -> ParameterDescriptor:
 
 
 def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = one_line(str(error))
     if isinstance(error, (ValueError, OSError)) and text:
         return text
     return f"{type(error).__name__}: {text}"

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Final
+
+from clip2scene_ros.messages.quoting import quoted
+
+MAX_TEXT_CHARS: Final = 4096
+"""Characters of a text, alone or in a list."""
+
+MAX_ENTRIES: Final = 1000
+"""Entries of a list."""
 
 Value = bool | int | float | str | tuple[str, ...] | tuple[int, ...]
 
@@ -62,9 +70,10 @@ class ParameterRow:
         """Check a value by itself.
 
         Raises:
-            ParameterError: If it is none of the choices, out of range, or a list that holds an
-                empty text.
+            ParameterError: If it is none of the choices, out of range, too long, or a list that
+                holds an empty text.
         """
+        self._check_length(value)
         if self.is_number_or_text:
             self._check_number_or_text(value)
         elif self.choices and value not in self.choices:
@@ -80,6 +89,18 @@ class ParameterRow:
             raise ParameterError(
                 f"parameter '{self.name}' holds an empty text beside others; [''] alone means none"
             )
+
+    def _check_length(self, value: Any) -> None:
+        if isinstance(value, tuple) and len(value) > MAX_ENTRIES:
+            raise ParameterError(
+                f"parameter '{self.name}' has {len(value)} entries, the node takes {MAX_ENTRIES}"
+            )
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and len(text) > MAX_TEXT_CHARS:
+                raise ParameterError(
+                    f"parameter '{self.name}' holds {quoted(text)}, the node takes texts of "
+                    f"{MAX_TEXT_CHARS}"
+                )
 
     def _check_number_or_text(self, value: Any) -> None:
         assert self.within is not None

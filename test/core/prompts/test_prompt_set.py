@@ -168,3 +168,19 @@ def test_a_full_vocabulary_can_be_queried():
 def test_a_query_has_one_embedding():
     with pytest.raises(ValueError, match=r"must be \(D,\), got \(1, 3\)"):
         Query("tram", UP[None])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"prompts": tuple(f"thing {i}" for i in range(10_000))}, "10000 texts are too many"),
+        ({"prompts": ("car",), "groups": ("all: " + "a|" * 10_000,)}, "10002 texts are too many"),
+        ({"prompts": tuple(f"thing {i}" for i in range(255))}, "1 to 254 prompts, got 255"),
+        ({"prompts": ("x" * 10_000_000,)}, "a text of 10000000 characters is too long"),
+        ({"prompts": ("car",), "query": "x" * 1001}, "a text of 1001 characters is too long"),
+        ({"prompts": ("car",), "groups": ("a: " + "x" * 2000,)}, "2003 characters is too long"),
+    ],
+)
+def test_endless_prompts_are_refused_before_anything_reads_them(arguments, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        PromptSet(**arguments)

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from clip2scene_core.labels import IGNORE_COLOR, IGNORE_LABEL, NUSCENES_CLASSES
+from clip2scene_core.prompts import vocabulary as vocabularies
 from clip2scene_core.prompts.vocabulary import classify, entropies_of, make_vocabulary
 
 
@@ -47,3 +48,9 @@ def test_entropy_of_a_sure_an_even_and_an_unknown_point():
     probabilities = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 0.0]])
     np.testing.assert_allclose(entropies_of(probabilities), [0, np.log(2), np.log(2)], rtol=1e-6)
     assert entropies_of(torch.zeros(0, 2)).shape == (0,)
+
+
+def test_too_many_prompts_are_refused_before_colors_are_chosen(monkeypatch):
+    monkeypatch.setattr(vocabularies, "_choose_colors", lambda *_: pytest.fail("chosen"))
+    with pytest.raises(ValueError, match="1 to 254 prompts, got 10000"):
+        make_vocabulary([str(i) for i in range(10_000)], torch.zeros(10_000, 2))
