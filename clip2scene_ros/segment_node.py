@@ -5,7 +5,9 @@ It holds the life cycle; the work is done by the modules of `node/`.
 
 from __future__ import annotations
 
-import signal
+# The first import, because the others take seconds, and a signal may come meanwhile.
+from clip2scene_ros.node import interruption  # isort: split
+
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -292,54 +294,28 @@ def main(args: list[str] | None = None) -> int:
         Exit status: 0 after SIGINT, SIGTERM or the transition `shutdown`; 1 if the node cannot
         start, and one line on stderr says why.
     """
-    interruption = _Interruption()
+    signals = interruption.EARLY or interruption.Interruption()
     node = None
     try:
         try:
             rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-            # Before the node: a signal inside the executor's constructor leaves a traceback.
-            executor = SingleThreadedExecutor()
             node = SegmentNode(make_segmenter)
         except (ValueError, OSError, RuntimeError) as error:
             print(f"segment_node: error: {_one_line(error)}", file=sys.stderr)  # noqa: T201
             return 1
+        executor = SingleThreadedExecutor()
         executor.add_node(node)
-        interruption.may_raise = False
-        while not (node.is_finalized or interruption.has_come):
+        signals.let_node_end()
+        while not (node.is_finalized or signals.has_come):
             executor.spin_once(timeout_sec=_SPIN_S)
         return 0
-    except KeyboardInterrupt:
-        return 0
     finally:
-        if node is not None:
-            node.destroy_node()
-        try_shutdown()
-
-
-class _Interruption:
-    """Handles SIGINT and SIGTERM.
-
-    A signal raises KeyboardInterrupt while the weights load, which may take long. It does not once
-    the node spins: the middleware drops exceptions from its callbacks, and the node would not end.
-
-    Attributes:
-        may_raise: Whether a signal raises.
-        has_come: Whether a signal came.
-    """
-
-    def __init__(self) -> None:
-        self.may_raise = True
-        self.has_come = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._come)
-
-    def _come(self, _number: int, _frame: object) -> None:
-        # A second signal must not disturb the shutdown that the first one began.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        self.has_come = True
-        if self.may_raise:
-            raise KeyboardInterrupt
+        try:
+            if node is not None:
+                node.destroy_node()
+            try_shutdown()
+        finally:
+            signals.leave()
 
 
 def _one_line(error: Exception) -> str:
