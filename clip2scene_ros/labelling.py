@@ -105,10 +105,19 @@ def describe_sensor(
     )
 
 
-def lasting_notes(sweeps: Collection[SensorFacts]) -> tuple[str, ...]:
-    """List the notes that half of the sweeps share, the most frequent ones first."""
+def lasting_notes(sweeps: Collection[SensorFacts], before: Collection[str] = ()) -> tuple[str, ...]:
+    """List the notes that half of the sweeps share, the most frequent ones first.
+
+    Args:
+        sweeps: What is known of some sweeps.
+        before: Notes that were listed last time; they stay while a quarter of the sweeps has them.
+    """
     counts = Counter(note for facts in sweeps for note in facts.notes)
-    return tuple(note for note, count in counts.most_common() if 2 * count >= len(sweeps))
+    return tuple(
+        note
+        for note, count in counts.most_common()
+        if (4 if note in before else 2) * count >= len(sweeps)
+    )
 
 
 def _tilt_deg(T_base_lidar: NDArray[np.float64]) -> float:

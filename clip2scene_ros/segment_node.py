@@ -215,6 +215,7 @@ class SegmentNode(LifecycleNode):
             create_timer(_MAINTENANCE_PERIOD_S, lambda: self._maintain(inputs, health, record)),
             create_timer(_DIAGNOSTICS_PERIOD_S, lambda: self._reporter.report(health.items())),
         )
+        self._reporter.begin()
         self._active = _Active(worker, inputs, record, timers)
         worker.start()
         self._log_start()

@@ -49,6 +49,7 @@ class SensorSubscription:
         is_reliable: Whether the subscription is reliable at present.
         received: Number of messages so far.
         last_received_s: Time of the last message, in seconds by a steady clock.
+        gap_s: Seconds between the last two messages; of the first one, since the start.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class SensorSubscription:
         self.is_reliable = reliability != "best_effort"
         self.received = 0
         self.last_received_s = time.monotonic()
+        self.gap_s = 0.0
         self.maintain()
 
     def maintain(self) -> None:
@@ -121,6 +123,13 @@ class SensorSubscription:
         mismatches = "".join(f", {mismatch}" for mismatch in self._mismatches())
         return f"{self.topic} (publishers: {self.num_publishers()}{mismatches})"
 
+    def is_partly_volatile(self) -> bool:
+        """Say whether a latched subscription has a publisher that does not latch."""
+        return self._durability == DurabilityPolicy.TRANSIENT_LOCAL and any(
+            publisher.qos_profile.durability == DurabilityPolicy.VOLATILE
+            for publisher in self._node.get_publishers_info_by_topic(self.topic)
+        )
+
     def _subscribe(self, message_type: Any) -> None:
         reliability = ReliabilityPolicy.RELIABLE if self.is_reliable else _BEST_EFFORT
         # A queue of raw images of 4 MB each delays the clouds, and only the newest one is used.
@@ -141,7 +150,8 @@ class SensorSubscription:
 
     def _on_message(self, message: Any) -> None:
         self.received += 1
-        self.last_received_s = time.monotonic()
+        now_s = time.monotonic()
+        self.gap_s, self.last_received_s = now_s - self.last_received_s, now_s
         self._callback(message)
 
     def _on_incompatible(self, event: Any) -> None:
@@ -162,9 +172,11 @@ class SensorSubscription:
         is_refused = self.is_reliable and not self._may_fall_back
         if is_refused and self.offered_reliability() == _RELIABILITIES[_BEST_EFFORT]:
             mismatches.append("best effort, but qos.reliability asks for reliable")
-        offered = {publisher.qos_profile.durability for publisher in publishers}
-        if self._durability == DurabilityPolicy.TRANSIENT_LOCAL and self._durability not in offered:
-            mismatches.append("volatile, but latched is needed (transient local)")
+        if self.is_partly_volatile():
+            offered = [publisher.qos_profile.durability for publisher in publishers]
+            num_volatile = offered.count(DurabilityPolicy.VOLATILE)
+            part = f"{num_volatile} of them " if num_volatile < len(offered) else ""
+            mismatches.append(f"{part}volatile, but latched is needed (transient local)")
         return mismatches
 
     def _published_image_type(self) -> Any:

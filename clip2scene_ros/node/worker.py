@@ -149,7 +149,13 @@ class SegmentWorker:
         may_level = values.mode != "camera" and values.level != "off"
         sensor = describe_sensor(cloud, synchronized, values.base_frame, may_level)
         self._sensor_log.update(sensor)
-        self._record.add_labelled(cloud, [view.name for view in cameras], timing, sensor)
+        self._record.add_labelled(
+            cloud,
+            [view.name for view in cameras],
+            timing,
+            sensor,
+            is_located=synchronized.sweep.is_located,
+        )
         self._newest_stamp = synchronized.header.stamp
 
     def _miss_cameras(self, synchronized: SynchronizedSweep, least: int, outcome: str) -> None:

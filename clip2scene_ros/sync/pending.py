@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ from clip2scene_ros.messages.decode import (
 from clip2scene_ros.messages.point_times import point_times
 from clip2scene_ros.sync.intensity import IntensityScale
 from clip2scene_ros.sync.sweeps import Rejection, RejectionKind, SynchronizedSweep
+
+_MAX_WAITING: Final = 100
+_MAX_WAITING_BYTES: Final = 2**30
 
 
 @dataclass(frozen=True)
@@ -217,3 +221,27 @@ class SweepMatch:
             decode_s=time.monotonic() - begin_s,
         )
         return synchronized, left_out
+
+
+def are_too_many(clouds: Collection[PendingCloud]) -> bool:
+    """Say whether too many clouds wait, or too large ones."""
+    num_bytes = sum(len(cloud.message.data) for cloud in clouds)
+    return len(clouds) > _MAX_WAITING or num_bytes > _MAX_WAITING_BYTES
+
+
+def reasons_to_drop(
+    cloud: PendingCloud, outcome: SweepMatch | Rejection | None, num_newer: int
+) -> list[Rejection]:
+    """Say what a cloud lacked that is dropped because too many wait: a pose, or only its turn.
+
+    Args:
+        cloud: The cloud.
+        outcome: What it would have become.
+        num_newer: Number of clouds that stay.
+    """
+    if isinstance(outcome, Rejection):
+        return [outcome]
+    if outcome is not None and np.isnan(outcome.T_fixed_lidar).any():
+        return list(outcome.left_out)
+    reason = f"{cloud.where}: {num_newer} newer clouds are waiting"
+    return [Rejection(RejectionKind.OVERTAKEN, reason)]

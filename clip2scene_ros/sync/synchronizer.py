@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +18,18 @@ from clip2scene_ros.sync.camera_buffer import CameraBuffer
 from clip2scene_ros.sync.camera_info_files import load_camera_infos
 from clip2scene_ros.sync.extrinsics import POINTS, load_extrinsics, parse_frame_overrides
 from clip2scene_ros.sync.intensity import IntensityScale
-from clip2scene_ros.sync.pending import MatchedImage, PendingCloud, SweepMatch, Wait
+from clip2scene_ros.sync.pending import (
+    MatchedImage,
+    PendingCloud,
+    SweepMatch,
+    Wait,
+    are_too_many,
+    reasons_to_drop,
+)
 from clip2scene_ros.sync.poses import NoExtrinsicsError, SensorPoses
 from clip2scene_ros.sync.stamp_gate import Doubted, StampGate
 from clip2scene_ros.sync.sweeps import Rejection, RejectionKind, SynchronizedSweep, SyncOptions
 from clip2scene_ros.sync.topics import Profile
-
-_MAX_WAITING: Final = 100
-_MAX_WAITING_BYTES: Final = 2**30
 
 
 class SweepSynchronizer:
@@ -222,13 +226,10 @@ class SweepSynchronizer:
 
     def _queue(self, cloud: PendingCloud) -> None:
         self._waiting.append(cloud)
-        while len(self._waiting) > _MAX_WAITING or self._waiting_bytes() > _MAX_WAITING_BYTES:
+        while are_too_many(self._waiting):
             oldest = self._waiting.popleft()
-            newer = f"{oldest.where}: {len(self._waiting)} newer clouds are waiting"
-            lacking = self._match(oldest, cloud.arrival_ns, is_last=True)
-            if not isinstance(lacking, Rejection):  # it would say more than that there are others
-                lacking = Rejection(RejectionKind.OVERTAKEN, newer)
-            self._rejections.append(lacking)
+            outcome = self._match(oldest, cloud.arrival_ns, is_last=True)
+            self._rejections += reasons_to_drop(oldest, outcome, len(self._waiting))
 
     def _add_image(self, camera: str, at_ns: int, message: Any) -> None:
         tolerance_ns = round(self.options.tolerance_s * NANOSECONDS)
@@ -268,9 +269,6 @@ class SweepSynchronizer:
         for camera in self._cameras.values():
             camera.clear()
         self._poses.clear()
-
-    def _waiting_bytes(self) -> int:
-        return sum(len(cloud.message.data) for cloud in self._waiting)
 
     def _reject(self, kind: RejectionKind, reason: str, camera: str = "") -> None:
         self._rejections.append(Rejection(kind, reason, camera))

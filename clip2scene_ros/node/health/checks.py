@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from clip2scene_ros.labelling import lasting_notes
 from clip2scene_ros.messages.quoting import quoted
 from clip2scene_ros.node.health.diagnostics import ERROR, OK, WARN, Item
 from clip2scene_ros.node.health.sensor import sensor_item
 from clip2scene_ros.node.health.statistics import WINDOW_S, Recent, SweepRecord
+from clip2scene_ros.node.health.threshold import Threshold
 from clip2scene_ros.node.parameters.table import NodeParameters
 from clip2scene_ros.node.subscription import SensorSubscription
 from clip2scene_ros.sync.sweeps import RejectionKind
@@ -29,10 +31,16 @@ _POSE_FAULTS: Final = (
     RejectionKind.BAD_TRANSFORM,
 )
 _TF_INPUTS: Final = ("tf", "tf_static")
+_PATIENCE_S: Final = 2.0
+_MISSED_PERIODS: Final = 3
+_BRIEFLY_S: Final = 0.3
 
 
 class NodeHealth:
-    """Judges the inputs and the sweeps at each call of `items`.
+    """Judges the inputs and the sweeps at each call of `items`, about once a second.
+
+    A fault that was seen stands until something has gone well that could not have with it: what is
+    merely not heard of any more is not called mended.
 
     Ratios, rates and times are those of the last WINDOW_S seconds; counts are those since the
     start.
@@ -58,6 +66,10 @@ class NodeHealth:
         self._record = record
         self._segmenter = segmenter
         self._resolve = resolve
+        self._is_dropping = Threshold()
+        self._is_long = Threshold()
+        self._is_quiet = {name: Threshold() for name in inputs}
+        self._notes: tuple[str, ...] = ()
         self._received: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
 
     @property
@@ -69,7 +81,7 @@ class NodeHealth:
         recent = self._record.recent()
         return [
             self._lidar(recent),
-            sensor_item([facts.sensor for facts in recent.labelled], self._values.level),
+            self._sensor(recent),
             *self._cameras(recent),
             self._poses(recent),
             self._inference(recent),
@@ -79,10 +91,10 @@ class NodeHealth:
 
     def _lidar(self, recent: Recent) -> Item:
         lidar = self._inputs["lidar"]
-        reason = self._record.recent_reason(_CLOUD_FAULTS)
+        reason = self._record.standing_reason(_CLOUD_FAULTS, self._record.last_labelled_s)
         num_empty = sum(facts.num_points == 0 for facts in recent.labelled)
-        if self._is_silent(lidar):
-            level, message = ERROR, f"no cloud on {self._outage(lidar)}"
+        if self._is_silent("lidar"):
+            level, message = ERROR, self._outage("cloud", lidar)
         elif reason:
             level, message = ERROR, reason
         elif not lidar.received:
@@ -103,18 +115,24 @@ class NodeHealth:
             values["points unlabelled"] = newest.num_unlabelled
         return Item("lidar", level, message, values, is_waited_for=not lidar.received)
 
+    def _sensor(self, recent: Recent) -> Item:
+        sweeps = [facts.sensor for facts in recent.labelled]
+        self._notes = lasting_notes(sweeps, self._notes)
+        return sensor_item(sweeps, self._values.level, self._notes)
+
     def _cameras(self, recent: Recent) -> Iterator[Item]:
         # Mode camera cannot label without cameras; in mode fused the labels only get worse.
         fault = ERROR if self._values.mode == "camera" else WARN
         cameras = [c for c in self._values.cameras if f"{c} image" in self._inputs]
         for camera in cameras:
             image, info = self._inputs[f"{camera} image"], self._inputs.get(f"{camera} info")
-            reason = self._record.recent_reason([RejectionKind.CAMERA], camera)
-            unusable = self._record.recent_reason(_CAMERA_FAULTS, camera)
-            if self._is_silent(image):
-                level, message = fault, f"no image on {self._outage(image)}"
-            elif info is not None and not info.received and self._is_silent(info):
-                level, message = fault, f"no CameraInfo on {self._outage(info)}"
+            used_s = self._record.last_used_s(camera)
+            reason = self._record.standing_reason([RejectionKind.CAMERA], used_s, camera)
+            unusable = self._record.standing_reason(_CAMERA_FAULTS, used_s, camera)
+            if self._is_silent(f"{camera} image"):
+                level, message = fault, self._outage("image", image)
+            elif info is not None and not info.received and self._is_silent(f"{camera} info"):
+                level, message = fault, self._outage("CameraInfo", info)
             elif unusable:
                 level, message = ERROR, unusable
             elif reason:
@@ -131,21 +149,23 @@ class NodeHealth:
 
     def _poses(self, recent: Recent) -> Item:
         values = self._values
-        reason = self._record.recent_reason(_POSE_FAULTS)
+        reason = self._record.standing_reason(_POSE_FAULTS, self._record.last_located_s)
         odometry = self._inputs.get("odometry")
         lost = sum(recent.rejected[kind] for kind in _LOSSES)
         ratio = lost / max(1, lost + len(recent.labelled))
         level, message = OK, f"poses of {values.base_frame} in {values.fixed_frame}"
         if values.pose_source == "none":
             message = "not used: pose_source is none"
-        elif odometry is not None and self._is_silent(odometry):
-            level, message = ERROR, f"no odometry on {self._outage(odometry)}"
+        elif odometry is not None and self._is_silent("odometry"):
+            level, message = ERROR, self._outage("odometry", odometry)
         elif reason:
             is_lasting = lost > 0 and self._starved_s() > values.input_timeout_s
             level = ERROR if is_lasting else WARN
             message = f"{100 * ratio:.0f} % of the sweeps lost; {reason}" if lost else reason
-            for unheard in self._unheard_tf():
-                message += f"; nothing came on {unheard.describe()}"
+            message += "".join(f"; {hint}" for hint in self._tf_hints())
+        elif self._is_starved():
+            level = WARN
+            message = f"no sweep has a pose yet{''.join(f'; {hint}' for hint in self._tf_hints())}"
         missing = {kind.value: self._record.count(kind) for kind in _POSE_FAULTS}
         facts = {"pose_source": values.pose_source, "lost ratio": ratio, **missing}
         source = self._inputs.get(values.pose_source)
@@ -159,21 +179,35 @@ class NodeHealth:
         is_waited_for = not self._record.num_labelled
         return Item("tf", level, message, facts, is_waited_for)
 
-    def _unheard_tf(self) -> list[SensorSubscription]:
+    def _is_starved(self) -> bool:
+        """Whether clouds come, and none got a pose for so long that they all wait."""
+        is_waiting = self._inputs["lidar"].received > 0 and not self._record.num_labelled
+        return is_waiting and bool(self._tf_hints()) and self._starved_s() > _PATIENCE_S
+
+    def _tf_hints(self) -> Iterator[str]:
+        """Say what did not come on /tf and /tf_static: nobody publishes, or nobody latches."""
         if self._values.pose_source != "tf":
-            return []
-        tf = [self._inputs[name] for name in _TF_INPUTS if name in self._inputs]
-        return [subscription for subscription in tf if not subscription.received]
+            return
+        for name in _TF_INPUTS:
+            source = self._inputs.get(name)
+            if source is not None and not source.received:
+                yield f"nothing came on {source.describe()}"
+            elif source is not None and source.is_partly_volatile():
+                yield f"some of it is missing: {source.describe()}"
 
     def _inference(self, recent: Recent) -> Item:
         record, values = self._record, self._values
         input_hz = self._input_hz()
+        is_over = self._has_ended(input_hz)
         num_labelled = len(recent.labelled)
         dropped = recent.rejected[RejectionKind.OVERTAKEN]
         ratio = dropped / max(1, num_labelled + dropped)
         processing_ms = [1000 * facts.timing.processing_s for facts in recent.labelled]
         ages_ms = [1000 * facts.timing.latency_s for facts in recent.labelled]
         typical_ms = _percentile(processing_ms, 50)
+        # What is left of a bag that has ended says nothing of the next one, and needs no advice.
+        is_dropping = self._is_dropping.judge(0.0 if is_over else ratio, values.max_drop_ratio)
+        is_long = self._is_long.judge(0.0 if is_over else typical_ms, values.max_processing_ms)
         failure = record.failure()
         too_few_cameras = record.recent_reason([RejectionKind.TOO_FEW_CAMERAS])
         if record.has_given_up:
@@ -185,10 +219,10 @@ class NodeHealth:
             level, message = ERROR, f"the last sweep was lost: {failure}"
         elif too_few_cameras:
             level, message = WARN, too_few_cameras
-        elif ratio > values.max_drop_ratio:
+        elif is_dropping:
             level = WARN
             message = f"too slow: {100 * ratio:.0f} % of the sweeps were overtaken by newer ones"
-        elif typical_ms > values.max_processing_ms:
+        elif is_long:
             level = WARN
             message = (
                 f"too slow: a sweep takes {typical_ms:.0f} ms, "
@@ -215,7 +249,8 @@ class NodeHealth:
             "label age ms median": _percentile(ages_ms, 50),
             "label age ms p95": _percentile(ages_ms, 95),
         }
-        return Item("inference", level, message, numbers)
+        is_proven = bool(recent.labelled) and not is_over
+        return Item("inference", level, message, numbers, is_proven=is_proven)
 
     def _prompts(self) -> Item:
         vocabulary = self._segmenter.vocabulary
@@ -254,15 +289,29 @@ class NodeHealth:
         then_s, received_then = self._received[0]
         return (received - received_then) / max(now_s - then_s, 1e-3)
 
-    def _is_silent(self, subscription: SensorSubscription) -> bool:
-        return subscription.silent_s() > self._values.input_timeout_s
+    def _has_ended(self, input_hz: float) -> bool:
+        """Whether the clouds have stopped coming, such as at the end of a bag."""
+        silent_s = self._inputs["lidar"].silent_s()
+        return silent_s > max(_MISSED_PERIODS / max(input_hz, 1e-3), _BRIEFLY_S)
+
+    def _is_silent(self, name: str) -> bool:
+        """Whether an input is silent; once it was, until two of its messages follow closely."""
+        source = self._inputs[name]
+        quiet_s = source.silent_s()
+        if self._is_quiet[name].is_over:
+            quiet_s = max(quiet_s, source.gap_s)
+        return self._is_quiet[name].judge(quiet_s, self._values.input_timeout_s)
 
     def _starved_s(self) -> float:
         return time.monotonic() - self._record.last_labelled_s
 
-    @staticmethod
-    def _outage(subscription: SensorSubscription) -> str:
-        return f"{subscription.describe()} for {subscription.silent_s():.0f} s"
+    def _outage(self, what: str, source: SensorSubscription) -> str:
+        if source.silent_s() > self._values.input_timeout_s or not source.received:
+            return f"no {what} on {source.describe()} for {source.silent_s():.0f} s"
+        return (
+            f"the last {what} on {source.describe()} came {source.gap_s:.1f} s after the one "
+            f"before, input_timeout is {self._values.input_timeout_s:g} s"
+        )
 
 
 def _facts(subscription: SensorSubscription) -> dict[str, object]:

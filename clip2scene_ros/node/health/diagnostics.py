@@ -18,6 +18,9 @@ ERROR: Final = DiagnosticStatus.ERROR
 
 _LOG_AGAIN_S: Final = 10.0
 _PATIENCE_S: Final = 10.0
+_STEADY_S: Final = 3.0
+"""What works for so long works again; what comes and goes is one fault, and is told as one."""
+
 _MAX_VALUE_CHARS: Final = 10_000
 
 
@@ -30,8 +33,10 @@ class Item:
         level: OK, WARN or ERROR of DiagnosticStatus.
         message: What is wrong and where, for the person who can fix it.
         values: Numbers and names by key.
-        is_waited_for: It has not worked since the start. The log reports it as a fault only after
-            ten seconds, because nodes need time to start and to find each other.
+        is_waited_for: It has not worked since the node was activated. The log reports it as a fault
+            only after ten seconds, because nodes need time to start and to find each other.
+        is_proven: It was seen to work. Without that the log tells of no end of a fault: nothing
+            speaks for it, nothing against it.
         is_said_once: The log repeats it only when the message is another one.
     """
 
@@ -40,6 +45,7 @@ class Item:
     message: str
     values: Mapping[str, object] = field(default_factory=dict)
     is_waited_for: bool = False
+    is_proven: bool = True
     is_said_once: bool = False
 
 
@@ -57,6 +63,12 @@ class DiagnosticsReporter:
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 1)
         self._logged: dict[str, tuple[bytes, float, str]] = {}
         self._waiting_since_s: dict[str, float] = {}
+        self._working_since_s: dict[str, float] = {}
+
+    def begin(self) -> None:
+        """Wait for everything anew, after an activation; faults that were told stay told."""
+        self._waiting_since_s.clear()
+        self._working_since_s.clear()
 
     def report(self, items: Iterable[Item]) -> None:
         """Publish items and log the bad ones."""
@@ -83,7 +95,11 @@ class DiagnosticsReporter:
 
     def _log(self, item: Item) -> None:
         now_s = time.monotonic()
-        if item.level != OK and item.is_waited_for:
+        if item.level == OK:
+            self._log_repair(item, now_s)
+            return
+        self._working_since_s.pop(item.name, None)
+        if item.is_waited_for:
             if item.name not in self._waiting_since_s:
                 self._waiting_since_s[item.name] = now_s
                 self._node.get_logger().info(f"{item.name}: waiting: {item.message}")
@@ -93,17 +109,25 @@ class DiagnosticsReporter:
         is_due = now_s - at_s > _LOG_AGAIN_S
         if item.is_said_once:
             is_due = is_due and item.message != message
-        if item.level == OK:
-            if level != OK:
-                self._node.get_logger().info(f"{item.name}: works again")
-                self._logged[item.name] = (OK, now_s, item.message)
-        elif item.level != level or is_due:
+        # Only what gets worse is told at once: between WARN and ERROR a fault may come and go.
+        if level < item.level or is_due:
             self._logged[item.name] = (item.level, now_s, item.message)
             # Two calls, not one function in a variable: rclpy ties a call site to one severity.
             if item.level == ERROR:
                 self._node.get_logger().error(f"{item.name}: {item.message}")
             else:
                 self._node.get_logger().warning(f"{item.name}: {item.message}")
+
+    def _log_repair(self, item: Item, now_s: float) -> None:
+        """Tell that a fault is over, once it has been for a while and was seen to be."""
+        if item.is_waited_for or not item.is_proven:
+            self._working_since_s.pop(item.name, None)
+            return
+        since_s = self._working_since_s.setdefault(item.name, now_s)
+        level, _, _ = self._logged.get(item.name, (OK, 0.0, ""))
+        if level != OK and now_s - since_s >= _STEADY_S:
+            self._node.get_logger().info(f"{item.name}: works again")
+            self._logged[item.name] = (OK, now_s, item.message)
 
 
 def _text(value: Any) -> str:

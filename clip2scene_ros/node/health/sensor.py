@@ -42,16 +42,20 @@ class SensorLog:
             _LOGGER.info("%s", facts)
 
 
-def sensor_item(sweeps: Sequence[SensorFacts], level: str) -> Item:
+def sensor_item(
+    sweeps: Sequence[SensorFacts], level: str, notes: tuple[str, ...] | None = None
+) -> Item:
     """Judge the sensor by the sweeps of the last seconds.
 
     Args:
         sweeps: Oldest first.
         level: The parameter `level`.
+        notes: What is odd about them; by default what half of them share.
     """
     if not sweeps:
-        return Item("sensor", OK, "waits for the first labelled sweep", {"level": level})
-    newest, notes = sweeps[-1], lasting_notes(sweeps)
+        facts = {"level": level}
+        return Item("sensor", OK, "waits for a labelled sweep", facts, is_proven=False)
+    newest, notes = sweeps[-1], lasting_notes(sweeps) if notes is None else notes
     values: dict[str, object] = {
         "level": level,
         "levelled": newest.is_levelled,

@@ -84,6 +84,7 @@ class SweepRecord:
         map_ms: Milliseconds that the last map took.
         last_labelled_s: Time of the last labelled sweep or of the start, in seconds by a steady
             clock.
+        last_located_s: The same of the last labelled sweep that had a pose.
     """
 
     def __init__(self) -> None:
@@ -104,6 +105,8 @@ class SweepRecord:
         self.num_voxels = 0
         self.map_ms = 0.0
         self.last_labelled_s = self._begin_s
+        self.last_located_s = self._begin_s
+        self._last_used_s: dict[str, float] = {}  # by camera
 
     def add_labelled(
         self,
@@ -111,6 +114,7 @@ class SweepRecord:
         cameras: Iterable[str],
         timing: SweepTiming,
         sensor: SensorFacts,
+        is_located: bool = True,
     ) -> None:
         """Count a labelled sweep that was published.
 
@@ -119,6 +123,7 @@ class SweepRecord:
             cameras: Names of the cameras whose views were used.
             timing: Times of the stages.
             sensor: What the sweep says of its sensor.
+            is_located: The sweep had a pose.
         """
         facts = LabelledFacts(
             timing,
@@ -132,6 +137,9 @@ class SweepRecord:
             self.num_labelled += 1
             self.num_failed_in_a_row = 0
             self.last_labelled_s = time.monotonic()
+            if is_located:
+                self.last_located_s = self.last_labelled_s
+            self._last_used_s |= dict.fromkeys(facts.cameras, self.last_labelled_s)
             self._failure = None
             self._events.append((self.last_labelled_s, facts))
 
@@ -194,6 +202,28 @@ class SweepRecord:
             Counter(event for event in events if isinstance(event, RejectionKind)),
             events.count(None),
         )
+
+    def last_used_s(self, camera: str) -> float:
+        """Time of the last labelled sweep that used a camera or of the start."""
+        with self._lock:
+            return self._last_used_s.get(camera, self._begin_s)
+
+    def standing_reason(
+        self, kinds: Iterable[RejectionKind], mended_s: float, camera: str = ""
+    ) -> str | None:
+        """Newest reason of these kinds, if it is recent or nothing has gone well since.
+
+        Args:
+            kinds: What is asked for.
+            mended_s: Time of the last thing that could not have gone well with such a fault.
+            camera: Name of the camera; "" for what is no camera's.
+        """
+        with self._lock:
+            reasons = [self._reasons[k, camera] for k in kinds if (k, camera) in self._reasons]
+        newest = max(reasons, key=lambda reason: reason.at_s, default=None)
+        if newest is not None and newest.at_s > mended_s:
+            return newest.text
+        return self.recent_reason(kinds, camera)
 
     def recent_reason(self, kinds: Iterable[RejectionKind], camera: str = "") -> str | None:
         """Newest reason of these kinds; None if it is older than two seconds."""

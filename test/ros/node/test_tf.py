@@ -22,6 +22,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_graph import (
     ERROR,
+    OK,
     ONE_PER_QUADRANT,
     WARN,
     Graph,
@@ -35,8 +36,9 @@ from sensor_msgs.msg import PointCloud2
 
 from clip2scene_ros import segment_node
 from clip2scene_ros.node import inputs
-from clip2scene_ros.node.health import statistics
+from clip2scene_ros.node.health import checks, statistics
 from clip2scene_ros.segment_node import SegmentNode
+from clip2scene_ros.sync import pending
 
 pytestmark = pytest.mark.ros
 
@@ -79,8 +81,9 @@ def start(tf2_msgs, monkeypatch):
 
         def make_node(context):
             publisher_node = rclpy.create_node("extrinsics", context=context)
-            latched = publisher_node.create_publisher(tf_message, "/tf_static", extrinsics_qos)
-            latched.publish(tf_message(transforms=[edge("base_link", "lidar_top", z=1.8)]))
+            if extrinsics_qos is not None:
+                latched = publisher_node.create_publisher(tf_message, "/tf_static", extrinsics_qos)
+                latched.publish(tf_message(transforms=[edge("base_link", "lidar_top", z=1.8)]))
             publishing.append(publisher_node)
             return SegmentNode(lambda _: segmenter, context, overrides)
 
@@ -198,6 +201,44 @@ def test_extrinsics_that_are_not_latched_are_named_and_the_log_waits_for_them(st
     (line,) = [line for line in capfd.readouterr().err.splitlines() if "'lidar_top'" in line]
     assert "INFO" in line
     assert "tf: waiting: 100 % of the sweeps lost" in line
+
+
+def test_clouds_that_wait_for_extrinsics_are_no_sign_of_slowness(start, monkeypatch):
+    """The wait is longer than the queue: the clouds are dropped before their wait is over."""
+    monkeypatch.setattr(pending, "_MAX_WAITING", 3)
+    monkeypatch.setattr(checks, "_PATIENCE_S", 0.5)
+    graph = start(extrinsics_qos=None, tf_timeout=10.0, max_drop_ratio=0.1)
+    for index in range(3):
+        graph.publish_tf(edge("map", "base_link", 0.1 * index))
+        graph.send(0.1 * index)
+    graph.spin_until_diagnosed(
+        "tf", "no sweep has a pose yet; nothing came on /tf_static (publishers: 0)"
+    )
+    for index in range(3, 20):
+        graph.publish_tf(edge("map", "base_link", 0.1 * index))
+        graph.send(0.1 * index)
+    graph.spin_until_diagnosed(
+        "tf",
+        "100 % of the sweeps lost; /points at ",
+        "'lidar_top' is unknown",
+        "nothing came on /tf_static (publishers: 0)",
+    )
+    item = graph.spin_until_item("inference", lambda item: values_of(item)["overtaken"] == "0")
+    assert item.level == OK
+
+
+def test_one_of_two_publishers_that_does_not_latch_is_named(start):
+    graph = start(tf_timeout=0.05)
+    others = graph.driver.create_publisher(graph.tf_message, "/tf_static", QoSProfile(depth=1))
+    graph.spin_until(lambda: graph.node.count_publishers("/tf_static") == 2)
+    assert others.topic_name == "/tf_static"
+    graph.publish_tf(edge("map", "base_link", 1.0))
+    graph.send(1.0, frame="lidar_roof")
+    graph.spin_until_diagnosed(
+        "tf",
+        "'lidar_roof' is unknown",
+        "some of it is missing: /tf_static (publishers: 2, 1 of them volatile, but latched is",
+    )
 
 
 def test_a_node_in_its_own_process_hears_tf(tf2_msgs):

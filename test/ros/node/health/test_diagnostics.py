@@ -21,6 +21,7 @@ from clip2scene_ros.node.health.diagnostics import (
     Item,
 )
 from clip2scene_ros.node.health.statistics import SweepRecord
+from clip2scene_ros.node.health.threshold import Threshold
 from clip2scene_ros.node.outputs.timing import SweepTiming
 from clip2scene_ros.sync.sweeps import Rejection, RejectionKind
 
@@ -101,13 +102,78 @@ def test_an_input_that_came_late_was_never_a_fault(clock, node):
 
 def test_an_input_that_falls_silent_is_a_fault_at_once_and_its_return_is_told(clock, node):
     reporter = DiagnosticsReporter(node)
-    for item in (FINE, BROKEN, BROKEN, FINE):
+    for item in (FINE, BROKEN, BROKEN, FINE, FINE, FINE):
         reporter.report([item])
         clock.now_s += 1
-    assert node.logged == [
-        ("error", "lidar: no cloud on /points"),
-        ("info", "lidar: works again"),
-    ]
+    assert node.logged == [("error", "lidar: no cloud on /points")]
+    for _ in range(30):
+        reporter.report([FINE])
+        clock.now_s += 1
+    assert node.logged[1:] == [("info", "lidar: works again")]
+
+
+def test_what_comes_and_goes_is_one_fault_and_never_works_again_in_between(clock, node):
+    reporter = DiagnosticsReporter(node)
+    for item in (BROKEN, BROKEN, FINE, FINE) * 10:
+        reporter.report([item])
+        clock.now_s += 1
+    assert {text for _, text in node.logged} == {"lidar: no cloud on /points"}
+    assert len(node.logged) <= 4
+
+
+def test_between_warning_and_error_only_the_first_change_is_told_at_once(clock, node):
+    reporter = DiagnosticsReporter(node)
+    for level in (WARN, ERROR, WARN, ERROR, WARN, ERROR):
+        reporter.report([Item("tf", level, "no pose")])
+        clock.now_s += 1
+    assert node.logged == [("warning", "tf: no pose"), ("error", "tf: no pose")]
+
+
+@pytest.mark.parametrize("unproven", [{"is_proven": False}, {"is_waited_for": True}])
+def test_what_nothing_speaks_against_is_not_called_mended(clock, node, unproven):
+    reporter = DiagnosticsReporter(node)
+    reporter.report([BROKEN])
+    reporter.begin()  # as after a deactivation
+    for _ in range(20):
+        clock.now_s += 1
+        reporter.report([Item("lidar", OK, "waits for the first cloud", **unproven)])
+    assert node.logged == [("error", "lidar: no cloud on /points")]
+    for _ in range(5):
+        reporter.report([FINE])
+        clock.now_s += 1
+    assert node.logged[1:] == [("info", "lidar: works again")]
+
+
+def test_a_fault_stands_until_something_goes_well(clock):
+    record = SweepRecord()
+    clock.now_s += 1
+    record.add_rejections(
+        [
+            Rejection(RejectionKind.NO_POSE, "no pose"),
+            Rejection(RejectionKind.CAMERA, "no image", "cam_front"),
+        ]
+    )
+
+    def standing():
+        pose = record.standing_reason([RejectionKind.NO_POSE], record.last_located_s)
+        used_s = record.last_used_s("cam_front")
+        return pose, record.standing_reason([RejectionKind.CAMERA], used_s, "cam_front")
+
+    clock.now_s += 100
+    assert standing() == ("no pose", "no image")
+    record.add_labelled(cloud(), [], TIMING, UPRIGHT, is_located=False)
+    assert standing() == ("no pose", "no image")
+    record.add_labelled(cloud(), [], TIMING, UPRIGHT)
+    assert standing() == (None, "no image")
+    record.add_labelled(cloud(), ["cam_front"], TIMING, UPRIGHT)
+    assert standing() == (None, None)
+
+
+def test_a_value_near_its_limit_does_not_alternate():
+    threshold = Threshold()
+    judged = [threshold.judge(value, 0.5) for value in (0.49, 0.51, 0.49, 0.51, 0.45, 0.40, 0.49)]
+    assert judged == [False, True, True, True, True, False, False]
+    assert [threshold.judge(value, 0.0) for value in (0.1, 0.0)] == [True, False]
 
 
 def test_a_lasting_fault_is_logged_every_ten_seconds(clock, node):
