@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +33,8 @@ TEXT_PARAMETERS: Final = (
 """Arguments that are parameters of the node with the same name."""
 
 _DDS_VARIABLES: Final = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+_LOG_LEVELS: Final = ("debug", "info", "warn", "error", "fatal")
+_DISCOVERY_S: Final = 2.0
 _OWN_TOPIC: Final = re.compile(r"/clip2scene/[\w/]+")
 
 
@@ -165,12 +170,91 @@ def player_command(arguments: Mapping[str, str]) -> list[str]:
         LaunchError: If `loop` or `start_paused` is neither true nor false.
     """
     command = ["ros2", "bag", "play", arguments["bag"], "--clock", "100"]
-    command += ["--rate", arguments["rate"]]
+    # What is published before the subscriptions are found is lost.
+    command += ["--rate", arguments["rate"], "--delay", str(_DISCOVERY_S)]
     if is_true("loop", arguments["loop"]):
         command.append("--loop")
     if is_true("start_paused", arguments["start_paused"]):
         command.append("--start-paused")
     return command
+
+
+def full_namespace(pushed: str, namespace: str) -> str:
+    """Give the namespace that launch_ros starts a node in.
+
+    Args:
+        pushed: Namespace that the launch files around this one have pushed; "" for none.
+        namespace: Argument `namespace`; with a leading slash it counts alone.
+    """
+    parts = [namespace] if namespace.startswith("/") else [pushed, namespace]
+    return "/" + "/".join(name for part in parts for name in part.split("/") if name)
+
+
+def node_log_level(namespace: str, level: str) -> str:
+    """Make the value of --log-level for the node's own logger, whose name has its namespace.
+
+    Args:
+        namespace: Full namespace of the node.
+        level: One of debug, info, warn, error, fatal.
+
+    Raises:
+        LaunchError: If the level is another one.
+    """
+    if level.lower() not in _LOG_LEVELS:
+        raise LaunchError(f"log_level must be one of {', '.join(_LOG_LEVELS)}, got '{level}'")
+    return f"{'.'.join([*filter(None, namespace.split('/')), 'clip2scene'])}:={level.lower()}"
+
+
+def python_prefix(python: str) -> str | None:
+    """Make the prefix that runs the node by a Python of the user's choice.
+
+    Args:
+        python: Path or name of a program; "" for the installed one.
+
+    Raises:
+        LaunchError: If there is no such program.
+    """
+    if not python:
+        return None
+    found = shutil.which(os.path.expanduser(python))
+    if found is None:
+        raise LaunchError(
+            f"python: '{python}' is no program that can be run; give the Python of an environment, "
+            f"such as venv/bin/python"
+        )
+    return shlex.quote(os.path.abspath(found))
+
+
+def is_node_required(arguments: Mapping[str, str]) -> bool:
+    """Say whether the end of the node ends everything that was launched with it.
+
+    Args:
+        arguments: Launch arguments by name.
+
+    Raises:
+        LaunchError: If a switch is neither true nor false, or the node is to start again, too.
+    """
+    is_respawned = is_true("respawn", arguments["respawn"])
+    is_demo = bool(arguments["bag"]) and not is_respawned
+    is_required = is_true("required", arguments["required"], default=is_demo)
+    if is_required and is_respawned:
+        raise LaunchError(
+            "required and respawn are both true: a node that ends everything cannot start again"
+        )
+    return is_required
+
+
+def check_player(status: int) -> None:
+    """Check how the player ended.
+
+    Args:
+        status: Its exit status.
+
+    Raises:
+        LaunchError: If it failed.
+    """
+    if status != 0:
+        raise LaunchError(f"bag: the player ended with status {status}; what it said stands above")
 
 
 def rviz_remappings(config: Path, namespace: str) -> list[tuple[str, str]]:

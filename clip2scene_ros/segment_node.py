@@ -21,6 +21,7 @@ from rclpy.clock_type import ClockType
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.logging import LoggingSeverity
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 from rclpy.timer import Timer
@@ -38,7 +39,7 @@ from clip2scene_ros.node.logging import RosLogHandler
 from clip2scene_ros.node.parameters.live import LiveParameters
 from clip2scene_ros.node.parameters.options import asked_prompt_set, make_segmenter
 from clip2scene_ros.node.parameters.row import ParameterError
-from clip2scene_ros.node.parameters.table import NodeParameters
+from clip2scene_ros.node.parameters.table import ROWS, NodeParameters
 from clip2scene_ros.node.services import offer_services
 from clip2scene_ros.node.session import SegmenterFactory, Session, check_save_path, open_session
 from clip2scene_ros.node.worker import SegmentWorker
@@ -281,11 +282,18 @@ class SegmentNode(LifecycleNode):
     def _log_start(self) -> None:
         assert self._active is not None
         inputs = self._active.inputs.subscriptions.values()
-        self.get_logger().info(
+        line = (
             f"mode {self.values.mode}: {self.resolve_topic_name('~/points')} will be labelled by "
             f"{len(self._configured().segmenter.vocabulary)} prompts from "
             f"{', '.join(subscription.topic for subscription in inputs)}"
         )
+        self.get_logger().info(line)
+        for row in ROWS:
+            value = getattr(self.values, row.field)
+            if value != row.default:
+                self.get_logger().debug(one_line(f"{row.name}: {row.to_ros(value)!r}"))
+        if not self.get_logger().is_enabled_for(LoggingSeverity.INFO):
+            print(line, flush=True)  # noqa: T201  the launch file waits for it
 
 
 def main(args: list[str] | None = None) -> int:

@@ -15,25 +15,32 @@ from launch.actions import (
     Shutdown,
 )
 from launch.event_handlers import OnProcessIO
-from launch.events.process import ProcessIO
+from launch.events.process import ProcessExited, ProcessIO
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from clip2scene_ros.launch_arguments import (
+    check_player,
     dds_environment,
     existing_file,
+    full_namespace,
     given_parameters,
+    is_node_required,
     is_true,
+    node_log_level,
     player_command,
     profile_for,
+    python_prefix,
     remappings,
     rviz_remappings,
     topics_of_bag,
 )
 
 READY = "will be labelled by"
-"""Part of the line that the node logs once it listens."""
+"""Part of the line that the node says once it listens, whatever its log level."""
+
+RESPAWN_DELAY_S = 5.0
 
 SHARE = Path(get_package_share_directory("clip2scene_ros"))
 
@@ -60,8 +67,14 @@ ARGUMENTS = {
     "params_file": (str(SHARE / "config/segment_node.yaml"), "Parameters of the node."),
     "use_sim_time": ("auto", "true, false, or auto: true with a bag."),
     "namespace": ("", "Namespace of the node."),
-    "log_level": ("info", "debug or info; above, the bag does not wait for the node."),
+    "log_level": ("info", "Level of the node's log: debug, info, warn, error or fatal."),
     "python": ("", "Python that runs the node, such as venv/bin/python; empty: the installed one."),
+    "required": (
+        "auto",
+        "true: the end of the node ends everything that was launched; false: the rest goes on; "
+        "auto: true with a bag, which is of no use without the node, else false.",
+    ),
+    "respawn": ("false", "Start the node again, 5 s after it ended for whatever reason."),
     "rviz": ("false", "Start RViz."),
     "foxglove": ("false", "Start foxglove_bridge."),
     "dds_profile": (
@@ -92,7 +105,10 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     )
     parameters = given_parameters(arguments, profile)
     environment = dds_environment(arguments["dds_profile"], os.environ)
-    logger = ".".join([*filter(None, arguments["namespace"].split("/")), "clip2scene"])
+    # What a launch file around this one has pushed, under which launch_ros puts the node.
+    pushed = LaunchConfiguration("ros_namespace", default="").perform(context)
+    namespace = full_namespace(pushed, arguments["namespace"])
+    is_required = is_node_required(arguments)
     node = Node(
         package="clip2scene_ros",
         executable="segment_node",
@@ -103,18 +119,23 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         # In this order: what was typed wins over the file.
         parameters=[existing_file("params_file", arguments["params_file"]), parameters],
         remappings=remappings(profile, arguments["points_topic"], arguments["odom_topic"]),
-        arguments=["--ros-args", "--log-level", f"{logger}:={arguments['log_level']}"],
-        prefix=arguments["python"] or None,
+        arguments=["--ros-args", "--log-level", node_log_level(namespace, arguments["log_level"])],
+        prefix=python_prefix(arguments["python"]),
         additional_env=environment,
         output="screen",
-        on_exit=Shutdown(reason="the node has ended"),
+        on_exit=Shutdown(reason="the node has ended") if is_required else None,
+        respawn=is_true("respawn", arguments["respawn"]),
+        respawn_delay=RESPAWN_DELAY_S,
     )
     processes: list[LaunchDescriptionEntity] = [node]
     if arguments["bag"]:
-        command = player_command(arguments)
-        player = ExecuteProcess(cmd=command, additional_env=environment, output="screen")
-        is_ready_logged = arguments["log_level"] in ("debug", "info")
-        processes.append(start_when_ready(player, node) if is_ready_logged else player)
+        player = ExecuteProcess(
+            cmd=player_command(arguments),
+            additional_env=environment,
+            output="screen",
+            on_exit=on_player_exit,
+        )
+        processes.append(start_when_ready(player, node))
     sim_time = {"use_sim_time": parameters["use_sim_time"]}
     if is_true("rviz", arguments["rviz"]):
         config = SHARE / "config/segment.rviz"
@@ -124,23 +145,38 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
                 executable="rviz2",
                 arguments=["-d", str(config)],
                 parameters=[sim_time],
-                remappings=rviz_remappings(config, arguments["namespace"]),
+                remappings=rviz_remappings(config, namespace),
+                additional_env=environment,
             )
         )
     if is_true("foxglove", arguments["foxglove"]):
         processes.append(
-            Node(package="foxglove_bridge", executable="foxglove_bridge", parameters=[sim_time])
+            Node(
+                package="foxglove_bridge",
+                executable="foxglove_bridge",
+                parameters=[sim_time],
+                additional_env=environment,
+            )
         )
     return processes
+
+
+def on_player_exit(event: ProcessExited, context: LaunchContext) -> None:
+    """End everything with an error if the player failed; what it played to its end stays shown."""
+    if not context.is_shutdown:
+        check_player(event.returncode)
 
 
 def start_when_ready(player: ExecuteProcess, node: Node) -> RegisterEventHandler:
     """Start the player once the node has loaded its weights, so that it hears the whole bag."""
     has_started = False
+    heard = b""
 
     def on_output(event: ProcessIO) -> ExecuteProcess | None:
-        nonlocal has_started
-        if has_started or READY.encode() not in event.text:
+        nonlocal has_started, heard
+        heard += event.text  # a line may come in pieces
+        if has_started or READY.encode() not in heard:
+            heard = heard[-len(READY) :]
             return None
         has_started = True
         return player

@@ -156,6 +156,16 @@ class SegmentWorker:
             sensor,
             is_located=synchronized.sweep.is_located,
         )
+        _LOGGER.debug(
+            "labelled %d points by %d cameras: waited %.0f ms, worked %.0f ms, of which the "
+            "segmenter %.0f ms; the labels are %.3f s old",
+            len(cloud.points),
+            len(cameras),
+            1000 * timing.wait_s,
+            1000 * timing.processing_s,
+            1000 * timing.inference_s,
+            timing.latency_s,
+        )
         self._newest_stamp = synchronized.header.stamp
 
     def _miss_cameras(self, synchronized: SynchronizedSweep, least: int, outcome: str) -> None:
@@ -189,7 +199,9 @@ class SegmentWorker:
         self._record.add_rejections(rejections)
         for rejection in rejections:
             if rejection.kind is RejectionKind.TIME_JUMP:
-                _LOGGER.info(rejection.reason)
+                _LOGGER.info("%s", rejection.reason)
+            else:
+                _LOGGER.debug("%s: %s", rejection.kind.value, rejection.reason)
 
     def _note_failure(self, error: Exception) -> None:
         text = one_line(str(error)) or "no further text"

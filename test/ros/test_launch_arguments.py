@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import shlex
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import fake_launch
@@ -180,7 +182,7 @@ def test_several_clouds_leave_the_choice_to_the_user():
 
 def test_the_player_publishes_the_clock(defaults):
     arguments = {**defaults, "bag": "drive", "rate": "0.5", "loop": "true", "start_paused": "True"}
-    command = "ros2 bag play drive --clock 100 --rate 0.5 --loop --start-paused"
+    command = "ros2 bag play drive --clock 100 --rate 0.5 --delay 2.0 --loop --start-paused"
     assert player_command(arguments) == command.split()
 
 
@@ -196,7 +198,7 @@ def test_the_launch_file_describes_every_argument_of_the_interface(launch_file):
     assert set(described) >= {
         "profile", "bag", "rate", "loop", "start_paused", "rviz", "foxglove", "params_file",
         "use_sim_time", "namespace", "log_level", "weights", "device", "mode", "points_topic",
-        "cameras", "dds_profile", "python",
+        "cameras", "dds_profile", "python", "required", "respawn",
     }  # fmt: skip
     assert started.function is launch_file.start
 
@@ -210,7 +212,7 @@ def test_the_node_alone_is_started_by_default(launch_file, defaults):
     assert node.parameters == [str(ROOT / "config/segment_node.yaml"), {"use_sim_time": False}]
     assert node.remappings == []
     assert node.prefix is None
-    assert "ended" in node.on_exit.reason
+    assert (node.on_exit, node.respawn) == (None, False), "a robot's bring-up goes on without it"
 
 
 def test_a_bag_starts_a_player_once_the_node_listens(launch_file, defaults, make_bag):
@@ -223,13 +225,66 @@ def test_a_bag_starts_a_player_once_the_node_listens(launch_file, defaults, make
     assert on_output.on_stderr(fake_launch.Noted(text=b"loading")) is None
     line = b"/clip2scene/points will be labelled by 16 prompts from /velodyne"
     player = on_output.on_stderr(fake_launch.Noted(text=line))
-    assert player.cmd == f"ros2 bag play {bag} --clock 100 --rate 0.5".split()
+    assert player.cmd == f"ros2 bag play {bag} --clock 100 --rate 0.5 --delay 2.0".split()
     assert on_output.on_stdout(fake_launch.Noted(text=line)) is None
+    assert "ended" in node.on_exit.reason
+
+
+@pytest.mark.parametrize("log_level", ["debug", "warn", "fatal"])
+def test_the_player_waits_at_every_log_level_and_for_a_line_in_pieces(
+    launch_file, defaults, make_bag, log_level
+):
+    bag = str(make_bag({"/velodyne": CLOUD}))
+    _, handler = launch_file.start({**defaults, "bag": bag, "log_level": log_level})
+    (on_output,) = handler.positional
+    pieces = [b"[INFO] loads\n/clip2scene/points will be la", b"", b"belled by 16 prompts"]
+    started = [on_output.on_stdout(fake_launch.Noted(text=piece)) for piece in pieces]
+    assert started[:2] == [None, None]
+    assert started[2].cmd[:3] == ["ros2", "bag", "play"]
+
+
+def test_a_player_that_fails_ends_the_launch_with_an_error(launch_file, defaults, make_bag):
+    bag = str(make_bag({"/velodyne": CLOUD}))
+    _, handler = launch_file.start({**defaults, "bag": bag})
+    player = handler.positional[0].on_stderr(fake_launch.Noted(text=launch_file.READY.encode()))
+    running = fake_launch.Noted(is_shutdown=False)
+    with pytest.raises(LaunchError, match="bag: the player ended with status 1"):
+        player.on_exit(fake_launch.Noted(returncode=1), running)
+    assert player.on_exit(fake_launch.Noted(returncode=0), running) is None
+    ending = fake_launch.Noted(is_shutdown=True)
+    assert player.on_exit(fake_launch.Noted(returncode=-2), ending) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "ends_all", "starts_again"),
+    [
+        ({}, False, False),
+        ({"required": "true"}, True, False),
+        ({"respawn": "true"}, False, True),
+        ({"bag": "drive"}, True, False),
+        ({"bag": "drive", "required": "false"}, False, False),
+        ({"bag": "drive", "respawn": "true"}, False, True),
+    ],
+)
+def test_what_the_end_of_the_node_means_is_the_users_choice(
+    launch_file, defaults, make_bag, given, ends_all, starts_again
+):
+    if "bag" in given:
+        given = {**given, "bag": str(make_bag({"/velodyne": CLOUD}))}
+    node, *_ = launch_file.start({**defaults, **given})
+    assert (node.on_exit is not None, node.respawn) == (ends_all, starts_again)
+    assert node.respawn_delay > 0
+
+
+def test_a_node_cannot_end_everything_and_start_again(launch_file, defaults):
+    with pytest.raises(LaunchError, match="required and respawn are both true"):
+        launch_file.start({**defaults, "required": "true", "respawn": "true"})
 
 
 def test_node_and_player_get_the_dds_profile_under_both_names(launch_file, defaults, make_bag):
     arguments = {**defaults, "bag": str(make_bag({"/velodyne": CLOUD})), "log_level": "warn"}
-    node, player = launch_file.start(arguments)
+    node, handler = launch_file.start(arguments)
+    player = handler.positional[0].on_stdout(fake_launch.Noted(text=launch_file.READY.encode()))
     profile = str(ROOT / "config/fastdds_large_cloud.xml")
     assert (
         node.additional_env
@@ -260,6 +315,10 @@ def test_rviz_and_foxglove_are_started_on_the_nodes_clock(launch_file, defaults)
     assert rviz.arguments == ["-d", str(ROOT / "config/segment.rviz")]
     assert (bridge.package, bridge.executable) == ("foxglove_bridge", "foxglove_bridge")
     assert rviz.parameters == bridge.parameters == [{"use_sim_time": True}]
+    assert set(rviz.additional_env) == {
+        "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE",
+    }  # fmt: skip
+    assert rviz.additional_env == bridge.additional_env
     with pytest.raises(LaunchError, match="rviz must be true or false, got 'yes'"):
         launch_file.start({**defaults, "rviz": "yes"})
 
@@ -276,10 +335,50 @@ def test_the_two_inputs_are_remapped(launch_file, defaults):
     assert node.remappings == [("points", "/velodyne"), ("odom", "/odometry")]
 
 
-def test_python_runs_the_node(launch_file, defaults):
-    (node,) = launch_file.start({**defaults, "python": "/venv/bin/python", "namespace": "van"})
-    assert (node.prefix, node.namespace) == ("/venv/bin/python", "van")
-    assert node.arguments == ["--ros-args", "--log-level", "van.clip2scene:=info"]
+def test_python_runs_the_node(launch_file, defaults, tmp_path, monkeypatch):
+    python = tmp_path / "my venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    (node,) = launch_file.start({**defaults, "python": str(python), "namespace": "van"})
+    assert shlex.split(node.prefix) == [str(python)], "the link, or it would be no environment"
+    assert node.namespace == "van"
+    monkeypatch.chdir(tmp_path)
+    (node,) = launch_file.start({**defaults, "python": "my venv/bin/python"})
+    assert shlex.split(node.prefix) == [str(python)]
+
+
+def test_a_python_that_cannot_be_run_is_refused(launch_file, defaults, tmp_path):
+    (tmp_path / "python").touch()
+    for python in (str(tmp_path / "python"), str(tmp_path), "venv/bin/no_python"):
+        with pytest.raises(LaunchError, match=r"^python: '.*' is no program that can be run"):
+            launch_file.start({**defaults, "python": python})
+
+
+@pytest.mark.parametrize(
+    ("pushed", "namespace", "logger"),
+    [
+        ("", "", "clip2scene"),
+        ("", "van", "van.clip2scene"),
+        ("", "/fleet/van/", "fleet.van.clip2scene"),
+        ("/robot1", "", "robot1.clip2scene"),
+        ("/robot1", "lidar", "robot1.lidar.clip2scene"),
+        ("/robot1", "/lidar", "lidar.clip2scene"),
+    ],
+)
+def test_the_log_level_reaches_the_node_in_every_namespace(
+    launch_file, defaults, pushed, namespace, logger
+):
+    given = {**defaults, "namespace": namespace, "log_level": "debug", "rviz": "true"}
+    node, rviz = launch_file.start({**given, "ros_namespace": pushed})
+    assert node.arguments == ["--ros-args", "--log-level", f"{logger}:=debug"]
+    topics = dict(rviz.remappings)
+    wanted = "/" + logger.replace(".", "/") + "/points"
+    assert topics.get("/clip2scene/points", "/clip2scene/points") == wanted
+
+
+def test_an_unknown_log_level_is_refused(launch_file, defaults):
+    with pytest.raises(LaunchError, match="log_level must be one of debug, info, warn"):
+        launch_file.start({**defaults, "log_level": "loud"})
 
 
 def test_the_launch_file_waits_for_a_line_that_the_node_logs():

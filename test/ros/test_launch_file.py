@@ -16,9 +16,17 @@ pytest.importorskip("launch.actions", reason="needs ROS 2's launch")
 pytest.importorskip("launch_ros.actions", reason="needs launch_ros")
 
 from launch import LaunchDescription, LaunchService
-from launch.actions import IncludeLaunchDescription, RegisterEventHandler, Shutdown, TimerAction
+from launch.actions import (
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    RegisterEventHandler,
+    Shutdown,
+    TimerAction,
+)
 from launch.event_handlers import OnProcessExit, OnProcessIO
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import PushRosNamespace
 
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_ros.bags.extrinsics import read_bag_extrinsics
@@ -70,8 +78,8 @@ def prefix(tmp_path, monkeypatch):
     return folder
 
 
-def launch(**arguments):
-    """Run the launch file until its player, or its node, ends; give the exit status and the log."""
+def launch(*neighbors, is_player_watched=True, **arguments):
+    """Run the launch file beside others until its player ends; give the exit status and the log."""
     log = []
     service = LaunchService(noninteractive=True)
     service.include_launch_description(
@@ -80,7 +88,9 @@ def launch(**arguments):
                 RegisterEventHandler(
                     OnProcessExit(
                         on_exit=lambda event, _: (
-                            Shutdown() if "ros2" in event.cmd[0] else log.append(event.returncode)
+                            Shutdown()
+                            if "ros2" in event.cmd[0] and is_player_watched
+                            else log.append(event.returncode)
                         )
                     )
                 ),
@@ -90,6 +100,7 @@ def launch(**arguments):
                         on_stderr=lambda event: log.append(event.text.decode()),
                     )
                 ),
+                *neighbors,
                 TimerAction(period=90.0, actions=[Shutdown(reason="the test took too long")]),
                 IncludeLaunchDescription(
                     PythonLaunchDescriptionSource(str(ROOT / "launch/segment.launch.py")),
@@ -121,10 +132,69 @@ def test_a_bag_is_played_into_the_node_with_the_arguments_stronger_than_the_file
     assert "mode lidar: /clip2scene/points will be labelled by 2 prompts from /lidar_top" in text
     assert status == 0, text
     call = json.loads((tmp_path / "played.json").read_text())
-    assert call["command"] == ["bag", "play", str(bag), "--clock", "100", "--rate", "1.0"]
+    command = f"bag play {bag} --clock 100 --rate 1.0 --delay 2.0"
+    assert call["command"] == command.split()
     assert {Path(p).name for p in call["profiles"]} == {"fastdds_large_cloud.xml"}
 
 
-def test_a_node_that_cannot_start_ends_the_launch(prefix, tmp_path):
-    _, log = launch(weights=str(tmp_path / "none.safetensors"), python=sys.executable)
+def test_a_node_that_cannot_start_ends_the_launch_if_it_is_required(prefix, tmp_path):
+    _, log = launch(
+        weights=str(tmp_path / "none.safetensors"), python=sys.executable, required="true"
+    )
     assert 1 in log, "the node's exit status"
+
+
+def test_a_node_that_cannot_start_leaves_the_rest_of_the_robot_alone(prefix, tmp_path):
+    marker = tmp_path / "went_on"
+    neighbor = ExecuteProcess(cmd=["sleep", "1000"])
+    goes_on = OnProcessExit(
+        target_action=lambda action: action is not neighbor,
+        on_exit=[
+            TimerAction(
+                period=3.0,
+                actions=[OpaqueFunction(function=lambda _: marker.touch()), Shutdown()],
+            )
+        ],
+    )
+    launch(
+        neighbor,
+        RegisterEventHandler(goes_on),
+        weights=str(tmp_path / "none.safetensors"),
+        python=sys.executable,
+    )
+    assert marker.exists()
+
+
+def test_a_player_that_fails_ends_the_demo_with_an_error(prefix, tiny_nuscenes, tmp_path):
+    bag = tmp_path / "bag"
+    write_scene_bag(NuScenesDataset(tiny_nuscenes), "scene-0001", bag)
+    player = prefix / "bin/ros2"
+    player.write_text(f"#!{sys.executable}\nimport sys\nsys.exit('no such storage')\n")
+    status, log = launch(
+        is_player_watched=False,
+        bag=str(bag),
+        pose_source="none",
+        python=sys.executable,
+        log_level="error",
+    )
+    assert status == 1
+    assert any(isinstance(line, str) and "no such storage" in line for line in log)
+
+
+def test_debug_reaches_a_node_in_a_pushed_namespace_and_has_something_to_say(prefix, tmp_path):
+    heard = OnProcessIO(
+        on_stderr=lambda event: Shutdown() if b"DEBUG" in event.text else None,
+        on_stdout=lambda event: Shutdown() if b"DEBUG" in event.text else None,
+    )
+    _, log = launch(
+        PushRosNamespace("robot1"),
+        RegisterEventHandler(heard),
+        namespace="van",
+        pose_source="none",
+        python=sys.executable,
+        log_level="debug",
+    )
+    text = "".join(line for line in log if isinstance(line, str))
+    assert "[DEBUG]" in text
+    assert "[robot1.van.clip2scene]" in text
+    assert "[rcl]" not in text

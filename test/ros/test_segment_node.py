@@ -12,6 +12,7 @@ from PIL import Image as Picture
 pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
 
 import ros_graph
+from rclpy.logging import LoggingSeverity
 from ros_graph import (
     ONE_PER_QUADRANT,
     labels_of,
@@ -219,3 +220,23 @@ def test_the_node_stops_at_once_while_idle(start):
     begin_s = time.monotonic()
     graph.node.destroy_node()
     assert time.monotonic() - begin_s < 1.0
+
+
+def test_debug_tells_of_every_sweep_and_of_every_one_that_is_left_out(start, capfd):
+    graph = start(pose_source="none", prompts=["tram"])
+    logger = graph.node.get_logger()
+    logger.set_level(LoggingSeverity.DEBUG)
+    try:
+        graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 1.0))
+        graph.spin_until(lambda: graph.received.points)
+        graph.publishers["cloud"].publish(make_cloud(ONE_PER_QUADRANT, 0.0))
+        log = ""
+
+        def is_said():
+            nonlocal log
+            log += capfd.readouterr().err
+            return "labelled 4 points by 0 cameras" in log and "zero stamp: /points" in log
+
+        graph.spin_until(is_said)
+    finally:
+        logger.set_level(LoggingSeverity.INFO)

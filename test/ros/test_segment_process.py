@@ -105,3 +105,19 @@ def test_it_stops_cleanly_on_signals(loading_s, awaited, signals):
         process.kill()
     assert process.returncode == 0
     assert "Traceback" not in errors
+
+
+def test_it_says_that_it_listens_at_every_log_level():
+    """The launch file starts the player at this line."""
+    script = SCRIPT.format(loading_s=0).replace(
+        '"pose_source:=none"', '"pose_source:=none", "--log-level", "clip2scene:=fatal"'
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert any("will be labelled by 4 prompts" in line for line in process.stdout)
+    finally:
+        process.kill()
+        process.wait()

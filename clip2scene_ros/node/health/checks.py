@@ -94,7 +94,7 @@ class NodeHealth:
         reason = self._record.standing_reason(_CLOUD_FAULTS, self._record.last_labelled_s)
         num_empty = sum(facts.num_points == 0 for facts in recent.labelled)
         if self._is_silent("lidar"):
-            level, message = ERROR, self._outage("cloud", lidar)
+            level, message = ERROR, self._outage("no cloud on", lidar)
         elif reason:
             level, message = ERROR, reason
         elif not lidar.received:
@@ -130,9 +130,9 @@ class NodeHealth:
             reason = self._record.standing_reason([RejectionKind.CAMERA], used_s, camera)
             unusable = self._record.standing_reason(_CAMERA_FAULTS, used_s, camera)
             if self._is_silent(f"{camera} image"):
-                level, message = fault, self._outage("image", image)
+                level, message = fault, self._outage("no image on", image)
             elif info is not None and not info.received and self._is_silent(f"{camera} info"):
-                level, message = fault, self._outage("CameraInfo", info)
+                level, message = fault, self._outage("no CameraInfo on", info)
             elif unusable:
                 level, message = ERROR, unusable
             elif reason:
@@ -157,7 +157,7 @@ class NodeHealth:
         if values.pose_source == "none":
             message = "not used: pose_source is none"
         elif odometry is not None and self._is_silent("odometry"):
-            level, message = ERROR, self._outage("odometry", odometry)
+            level, message = ERROR, self._outage("no odometry on", odometry)
         elif reason:
             is_lasting = lost > 0 and self._starved_s() > values.input_timeout_s
             level = ERROR if is_lasting else WARN
@@ -305,12 +305,12 @@ class NodeHealth:
     def _starved_s(self) -> float:
         return time.monotonic() - self._record.last_labelled_s
 
-    def _outage(self, what: str, source: SensorSubscription) -> str:
+    def _outage(self, missing: str, source: SensorSubscription) -> str:
         if source.silent_s() > self._values.input_timeout_s or not source.received:
-            return f"no {what} on {source.describe()} for {source.silent_s():.0f} s"
+            return f"{missing} {source.describe()} for {source.silent_s():.0f} s"
         return (
-            f"the last {what} on {source.describe()} came {source.gap_s:.1f} s after the one "
-            f"before, input_timeout is {self._values.input_timeout_s:g} s"
+            f"{source.describe()} is slow: its last message came {source.gap_s:.1f} s after the "
+            f"one before, input_timeout is {self._values.input_timeout_s:g} s"
         )
 
 

@@ -57,11 +57,11 @@ class LaunchDescription(Noted):
 
 
 class LaunchConfiguration:
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, default: str | None = None) -> None:
+        self.name, self.default = name, default
 
     def perform(self, context: dict[str, str]) -> str:
-        return context[self.name]
+        return context[self.name] if self.default is None else context.get(self.name, self.default)
 
 
 def load_launch_file(monkeypatch, share: Path) -> ModuleType:
@@ -85,7 +85,7 @@ def load_launch_file(monkeypatch, share: Path) -> ModuleType:
         },
         "launch.event_handlers": {"OnProcessIO": OnProcessIO},
         "launch.events": {},
-        "launch.events.process": {"ProcessIO": Noted},
+        "launch.events.process": {"ProcessExited": Noted, "ProcessIO": Noted},
         "launch.launch_description_entity": {"LaunchDescriptionEntity": Noted},
         "launch.substitutions": {"LaunchConfiguration": LaunchConfiguration},
         "launch_ros": {},
