@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +63,51 @@ class Sweep:
         return bool(np.isfinite(self.T_global_lidar).all())
 
 
+LENS_MODELS: Final = {"pinhole": (0,), "brown": (4, 5, 8, 12, 14), "fisheye": (4,)}
+"""How many coefficients each model of a lens has."""
+
+
+@dataclass(frozen=True)
+class Lens:
+    """How a lens bends the rays before they meet the pinhole matrix.
+
+    Attributes:
+        model: "pinhole" (not at all), "brown" (k1, k2, p1, p2, then k3, then k4 to k6, then the
+            thin prism's s1 to s4, then the tilts of the sensor in radians: ROS's plumb_bob and
+            rational_polynomial, all of OpenCV's calibrateCamera) or "fisheye" (k1 to k4: ROS's
+            equidistant, OpenCV's fisheye, Kannala and Brandt).
+        coefficients: Finite numbers in this order, without unit.
+
+    Raises:
+        ValueError: If the model is unknown or the coefficients do not fit it.
+
+    Example:
+        >>> Lens("brown", (-0.28, 0.09, 0.0, 0.0)).model
+        'brown'
+    """
+
+    model: str = "pinhole"
+    coefficients: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.model not in LENS_MODELS:
+            raise ValueError(
+                f"model of a lens must be one of {', '.join(LENS_MODELS)}, got {self.model!r}"
+            )
+        counts = LENS_MODELS[self.model]
+        if len(self.coefficients) not in counts:
+            raise ValueError(
+                f"a {self.model} lens has {' or '.join(map(str, counts))} coefficients, "
+                f"got {len(self.coefficients)}"
+            )
+        if not all(map(math.isfinite, self.coefficients)):
+            raise ValueError(f"coefficients of a lens must be finite, got {self.coefficients}")
+
+
+PINHOLE: Final = Lens()
+"""A camera that bends nothing, or whose picture is rectified."""
+
+
 @dataclass(frozen=True)
 class CameraView:
     """One camera image, with the pose of the camera at the stamp of the image.
@@ -72,9 +119,11 @@ class CameraView:
         T_global_camera: (4, 4) float64 rigid transform at `stamp_ns`. The camera frame is optical:
             x right, y down, z forward.
         stamp_ns: Time, nanoseconds.
+        lens: How the lens distorts `image`; a rectified image is a pinhole's.
 
     Raises:
-        ValueError: If a shape or a dtype is another one, or the focal length is not positive.
+        ValueError: If a shape or a dtype is another one, or the intrinsics are no finite pinhole
+            matrix with positive focal lengths and the last row 0, 0, 1.
 
     Example:
         >>> import numpy as np
@@ -90,6 +139,7 @@ class CameraView:
     intrinsics: NDArray[np.float64]
     T_global_camera: NDArray[np.float64]
     stamp_ns: int
+    lens: Lens = PINHOLE
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
@@ -102,6 +152,16 @@ class CameraView:
             raise ValueError(
                 f"intrinsics of {self.name} must be (3, 3), finite, with a positive focal length, "
                 f"got {self.intrinsics.tolist()}; the camera is not calibrated"
+            )
+        if not np.isfinite(self.intrinsics).all() or not self.intrinsics[1, 1] > 0:
+            raise ValueError(
+                f"intrinsics of {self.name} must be finite with positive focal lengths, "
+                f"got {self.intrinsics.tolist()}"
+            )
+        if self.intrinsics[1, 0] != 0 or self.intrinsics[2].tolist() != [0, 0, 1]:
+            raise ValueError(
+                f"intrinsics of {self.name} must be [fx, skew, cx], [0, fy, cy], [0, 0, 1], "
+                f"got {self.intrinsics.tolist()}"
             )
         _check_transform("T_global_camera", self.T_global_camera)
 

@@ -89,7 +89,7 @@ def distance_image(view: CameraView, sweep: Sweep) -> NDArray[np.float32]:
     cell_px = max(1.0, width / _CELLS_ACROSS)
     shape = math.ceil(height / cell_px), math.ceil(width / cell_px)
     T_camera_lidar = invert(view.T_global_camera) @ sweep.T_global_lidar
-    pixels, _ = project_points(sweep.points[:, :3], T_camera_lidar, view.intrinsics)
+    pixels, _ = project_points(sweep.points[:, :3], T_camera_lidar, view.intrinsics, view.lens)
     distances = np.linalg.norm(sweep.points[:, :3] - invert(T_camera_lidar)[:3, 3], axis=1)
     inside = (pixels > 0).all(axis=1) & (pixels < (width, height)).all(axis=1) & (distances > 1)
     columns, rows = (pixels[inside] / cell_px).astype(np.int64).T

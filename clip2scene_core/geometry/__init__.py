@@ -2,5 +2,5 @@
 
 Transforms are (4, 4) float64, named `T_target_source`, in metres. Read `se3` (compose, invert,
 interpolate), `transform_tree` (frames over time, as in tf2), `deskew` (motion during a sweep),
-then `projection` (pairs of pixels and points).
+`lens` (what a lens does to a ray), then `projection` (pairs of pixels and points).
 """

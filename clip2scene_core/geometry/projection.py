@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.geometry.lens import distort
 from clip2scene_core.geometry.se3 import invert, transform_points
-from clip2scene_core.sample import CameraView, Sweep
+from clip2scene_core.sample import PINHOLE, CameraView, Lens, Sweep
 
 # A 32-beam LiDAR has 0.023 rad between its beams and 0.006 rad between its firings: the windows
 # reach the next beam and some firings. On synthetic streets a margin of 0.5 m drops 71 % of the
@@ -47,6 +48,7 @@ def project_points(
     points_lidar: NDArray[np.floating],
     T_camera_lidar: NDArray[np.float64],
     intrinsics: NDArray[np.float64],
+    lens: Lens = PINHOLE,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Project LiDAR points into the image plane of one camera.
 
@@ -54,10 +56,12 @@ def project_points(
         points_lidar: (N, 3) float, metres, LiDAR frame.
         T_camera_lidar: (4, 4) float64.
         intrinsics: (3, 3) float64 pinhole matrix, pixels.
+        lens: How the lens distorts the image.
 
     Returns:
-        Pixels (N, 2) float64 [u, v], NaN if the depth is not positive, and depths (N,) float64 in
-        metres along the optical axis.
+        Pixels (N, 2) float64 [u, v], NaN if the depth is not positive or the point lies outside
+        the field in which the lens' model holds (see `distort`), and depths (N,) float64 in metres
+        along the optical axis.
 
     Raises:
         ValueError: If points_lidar is not (N, 3).
@@ -73,7 +77,11 @@ def project_points(
     depth = points_camera[:, 2]
     in_front = depth > 0
     pixels = np.full((len(points_lidar), 2), np.nan)
-    homogeneous = points_camera[in_front] @ intrinsics.T  # (M, 3)
+    rays = points_camera[in_front]  # (M, 3)
+    if lens.model != "pinhole":
+        with np.errstate(over="ignore", invalid="ignore"):
+            rays = np.insert(distort(rays[:, :2] / rays[:, 2:], lens), 2, 1.0, axis=1)
+    homogeneous = rays @ intrinsics.T
     pixels[in_front] = homogeneous[:, :2] / homogeneous[:, 2:]
     return pixels, depth
 
@@ -92,7 +100,8 @@ def pair_pixels_with_points(
     Args:
         sweeps: Any number of sweeps, in one global frame with the cameras.
         cameras: Any number of camera views.
-        min_depth_m: Nearer points are left out, metres.
+        min_depth_m: Nearer points are left out, metres. Near is meant along the optical axis, for a
+            fisheye along the ray.
         occlusion_margin_m: None also keeps the points that are hidden from the camera by a nearer
             object. A number drops a point if its neighbours above and below, or left and right, are
             nearer by more than this, metres, plus 3 % of the depth.
@@ -123,7 +132,12 @@ def _pair(
     sweep: Sweep, camera: CameraView, min_depth_m: float, occlusion_margin_m: float | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     T_camera_lidar = invert(camera.T_global_camera) @ sweep.T_global_lidar
-    pixels, depth = project_points(sweep.points[:, :3], T_camera_lidar, camera.intrinsics)
+    pixels, depth = project_points(
+        sweep.points[:, :3], T_camera_lidar, camera.intrinsics, camera.lens
+    )
+    if camera.lens.model == "fisheye":
+        # At the side of its wide view, depths along the axis are small and alike.
+        depth = np.linalg.norm(transform_points(T_camera_lidar, sweep.points[:, :3]), axis=1)
     height, width = camera.image.shape[:2]
     in_view = (
         (depth > min_depth_m)

@@ -141,7 +141,7 @@ def test_rain_draws_streaks_that_the_generator_decides(two_walls):
     rain = STRENGTHS["rain"][-1]
     image = np.full((300, 600, 3), 50, np.uint8)
     image[:60] = 250
-    large = CameraView(view.name, image, view.intrinsics * 8, np.eye(4), 0)
+    large = CameraView(view.name, image, np.diag([8.0, 8.0, 1.0]) @ view.intrinsics, np.eye(4), 0)
     first, again = (rain_view(large, sweep, rain, rng()).image for _ in range(2))
     other = rain_view(large, sweep, rain, np.random.default_rng(1)).image
     np.testing.assert_array_equal(first, again)
