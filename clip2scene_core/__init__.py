@@ -6,7 +6,7 @@ of all sensors alike; `sparse`, `network` and `losses` make the student, `traini
 `checkpoint`, or `official` makes it of a released one, `inference` and `mapping` use it to label.
 `evaluation`, `corruptions`, `bench` and `visualization` measure the labels; `world` renders
 synthetic data. All of them use `config`, `device`, `atomic_write`, `worker` and `renamed`;
-`zeroshot_splits` divides classes for the few that do.
+`picture` reads color pictures, `zeroshot_splits` divides classes for the few that do.
 
 Example:
     >>> import clip2scene_core
@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from clip2scene_core.inference.segmentation import Segmentation
     from clip2scene_core.inference.segmenter import Segmenter, load_segmenter
     from clip2scene_core.prompts.prompt_set import PromptSet
-    from clip2scene_core.sample import CameraView, Sample, Sweep
+    from clip2scene_core.sample import CameraView, Lens, Sample, Sweep
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CameraView",
     "LabelledCloud",
+    "Lens",
     "OnlineOptions",
     "OnlineSegmenter",
     "PromptSet",
@@ -49,7 +50,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "sample": ("CameraView", "Sample", "Sweep"),
+    "sample": ("CameraView", "Lens", "Sample", "Sweep"),
     "inference.labelled_cloud": ("LabelledCloud",),
     "inference.online": ("OnlineSegmenter", "load_online_segmenter"),
     "inference.options": ("OnlineOptions",),

@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from clip2scene_core.datasets.kitti_calibration import (
     KittiCalibration,
@@ -19,6 +18,7 @@ from clip2scene_core.datasets.kitti_calibration import (
 )
 from clip2scene_core.geometry.se3 import invert
 from clip2scene_core.labels import semantic_kitti_label_map
+from clip2scene_core.picture import PictureError, read_picture
 from clip2scene_core.sample import CameraView, DatasetError, Sweep
 
 _CAMERA_FOLDERS: Final = ("image_2", "image_3")
@@ -96,7 +96,7 @@ class KittiSequence:
         """Read the images of a scan. KITTI takes them while the LiDAR looks ahead: at its stamp.
 
         Raises:
-            DatasetError: If a file is missing or is no picture.
+            DatasetError: If a file is missing or is no color picture (see `decode_picture`).
         """
         pose = self.pose(position)
         return tuple(
@@ -229,9 +229,10 @@ def _read_values(path: Path, size: int, remedy: str) -> NDArray[np.uint8]:
 
 def _read_image(path: Path) -> NDArray[np.uint8]:
     try:
-        with Image.open(path) as picture:
-            return np.array(picture.convert("RGB"))
+        return read_picture(path)
     except FileNotFoundError:
         raise DatasetError(f"{path} is missing; the data set is incomplete") from None
+    except PictureError as error:
+        raise DatasetError(f"{path} {error}") from None
     except OSError as error:
         raise DatasetError(f"{path} is no readable picture: {error}") from None

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from clip2scene_core.datasets.keyframe_dataset import SceneRecord
 from clip2scene_core.datasets.keyframe_files import KeyframeFiles
@@ -20,6 +19,7 @@ from clip2scene_core.datasets.nuscenes_format.categories import read_categories
 from clip2scene_core.datasets.nuscenes_format.sensors import LIDAR_CHANNEL
 from clip2scene_core.datasets.nuscenes_tables import NuScenesTables, SensorRecord
 from clip2scene_core.labels import NUSCENES_CLASSES, SemanticClass
+from clip2scene_core.picture import PictureError, read_picture
 from clip2scene_core.sample import CameraView, DatasetError, Sample, Sweep
 
 _POINT_BYTES = 20
@@ -269,18 +269,19 @@ def read_camera(record: SensorRecord) -> CameraView:
     """Read one camera image.
 
     Raises:
-        DatasetError: If the file is missing, is not an image, does not have the size in the table,
-            or if the camera has no intrinsics.
+        DatasetError: If the file is missing, is no color picture (see `decode_picture`), does not
+            have the size in the table, or if the camera has no intrinsics of a pinhole camera.
     """
     if record.intrinsics is None:
         raise DatasetError(
             f"{record.channel} of {record.path.name} has no camera_intrinsic in calibrated_sensor"
         )
     try:
-        with Image.open(record.path) as picture:
-            image = np.array(picture.convert("RGB"))
+        image = read_picture(record.path)
     except FileNotFoundError:
         raise DatasetError(f"{record.path} is missing; the data set is incomplete") from None
+    except PictureError as error:
+        raise DatasetError(f"{record.path} {error}") from None
     except OSError as error:
         raise DatasetError(f"{record.path} is no readable picture: {error}") from None
     if record.image_size is not None and image.shape[:2] != record.image_size:
@@ -288,10 +289,13 @@ def read_camera(record: SensorRecord) -> CameraView:
             f"{record.path} is {image.shape[0]} x {image.shape[1]} pixels, the table says "
             f"{record.image_size[0]} x {record.image_size[1]}; the intrinsics would not fit"
         )
-    return CameraView(
-        name=record.channel.lower(),
-        image=image,
-        intrinsics=record.intrinsics,
-        T_global_camera=record.T_global_sensor,
-        stamp_ns=record.stamp_ns,
-    )
+    try:
+        return CameraView(
+            name=record.channel.lower(),
+            image=image,
+            intrinsics=record.intrinsics,
+            T_global_camera=record.T_global_sensor,
+            stamp_ns=record.stamp_ns,
+        )
+    except ValueError as error:
+        raise DatasetError(f"{record.path}: calibrated_sensor: {error}") from None
