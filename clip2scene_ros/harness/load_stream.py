@@ -203,6 +203,7 @@ def _enlarged(image: Any, size: tuple[int, int]) -> Any:
 def _scaled(info: Any, size: tuple[int, int]) -> Any:
     scale = np.array([size[0] / info.width] * 3 + [size[1] / info.height] * 3 + [1.0] * 3)
     info.k = np.asarray(info.k) * scale
+    info.p = (np.asarray(info.p).reshape(3, 4) * scale[::3, None]).reshape(-1)
     info.width, info.height = size
     return info
 

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from clip2scene_core.geometry.se3 import matrix_from_quaternion
+from clip2scene_core.picture import PictureError, decode_picture
+from clip2scene_ros.messages.encodings import (
+    CHANNEL_ORDERS,
+    refusal_of_encoding,
+    refusal_of_format,
+)
 
 NANOSECONDS: Final = 1_000_000_000
 
+_SHOWN: Final = 40
 _DATATYPES: Final = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
-_CHANNEL_ORDER: Final = {
-    "rgb8": (3, [0, 1, 2]),
-    "bgr8": (3, [2, 1, 0]),
-    "rgba8": (4, [0, 1, 2]),
-    "bgra8": (4, [2, 1, 0]),
-    "mono8": (1, [0, 0, 0]),
-}
 
 
 class CloudError(ValueError):
@@ -30,10 +28,6 @@ class CloudError(ValueError):
 
 class ImageError(ValueError):
     """An image message that cannot be decoded; the message describes it."""
-
-
-class CalibrationError(ValueError):
-    """A CameraInfo that does not calibrate its image; the message says why."""
 
 
 def stamp_ns(header: Any) -> int:
@@ -126,44 +120,10 @@ def image_from_message(message: Any) -> NDArray[np.uint8]:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        ImageError: If the encoding is another one or the bytes do not make an image.
+        ImageError: If the encoding is another one, as those of depth, thermal and label images, or
+            the bytes do not make a picture (see `decode_picture`).
     """
     return _from_compressed(message) if hasattr(message, "format") else _from_raw(message)
-
-
-def intrinsics_from_camera_info(message: Any, image_size: tuple[int, int]) -> NDArray[np.float64]:
-    """Read K of a CameraInfo for an image of the given size.
-
-    Args:
-        message: sensor_msgs/CameraInfo of a rectified image; R and P are not used.
-        image_size: Height and width of the decoded image, pixels; K is scaled when only the scale
-            differs.
-
-    Returns:
-        (3, 3) float64, pixels.
-
-    Raises:
-        CalibrationError: If the camera is not calibrated, distorted, cropped, or of another shape.
-    """
-    intrinsics = np.array(message.k, dtype=np.float64).reshape(3, 3)
-    if not intrinsics[0, 0] > 0 or not intrinsics[1, 1] > 0:
-        raise CalibrationError("CameraInfo has K[0] = 0: the camera is not calibrated")
-    if any(coefficient != 0 for coefficient in message.d):
-        raise CalibrationError(
-            f"CameraInfo has distortion {[float(value) for value in message.d]}; rectify the image "
-            f"(image_proc) and give its CameraInfo an empty D"
-        )
-    if message.roi.x_offset or message.roi.y_offset:
-        raise CalibrationError("CameraInfo has a region of interest; publish the whole image")
-    height, width = image_size
-    scale = width / message.width if message.width else 0.0
-    if scale == 0 or abs(message.height * scale - height) > 1:
-        raise CalibrationError(
-            f"CameraInfo is for {message.width} x {message.height} pixels, the image has "
-            f"{width} x {height}"
-        )
-    intrinsics[:2] *= scale
-    return intrinsics
 
 
 def matrix_from_transform(transform: Any) -> NDArray[np.float64]:
@@ -220,25 +180,22 @@ def _check_field(field: Any, point_step: int) -> None:
 
 
 def _from_compressed(message: Any) -> NDArray[np.uint8]:
-    if "compressedDepth" in message.format:
-        raise ImageError(f"image has the format '{message.format}': depth, not colour")
+    refusal = refusal_of_format(message.format)
+    if refusal:
+        raise ImageError(refusal)
     try:
-        with Image.open(io.BytesIO(bytes(message.data)), formats=("JPEG", "PNG")) as image:
-            return np.asarray(image.convert("RGB"))
-    except UnidentifiedImageError as error:
+        return decode_picture(bytes(message.data))
+    except PictureError as error:
         raise ImageError(
-            f"image of {len(message.data)} bytes, format '{message.format}', is no JPEG or PNG"
+            f"image of {len(message.data)} bytes, format '{message.format[:_SHOWN]}', {error}"
         ) from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(f"image of {len(message.data)} bytes is damaged: {error}") from error
 
 
 def _from_raw(message: Any) -> NDArray[np.uint8]:
-    if message.encoding not in _CHANNEL_ORDER:
-        raise ImageError(
-            f"image has the encoding '{message.encoding}'; known are {', '.join(_CHANNEL_ORDER)}"
-        )
-    num_channels, order = _CHANNEL_ORDER[message.encoding]
+    refusal = refusal_of_encoding(message.encoding)
+    if refusal:
+        raise ImageError(refusal)
+    num_channels, order = CHANNEL_ORDERS[message.encoding]
     buffer = np.frombuffer(message.data, dtype=np.uint8)
     row_bytes = message.width * num_channels
     if len(buffer) != message.step * message.height or row_bytes > message.step or row_bytes == 0:

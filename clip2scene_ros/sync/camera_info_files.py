@@ -23,10 +23,14 @@ class RegionOfInterest:
     Attributes:
         x_offset: First column, pixels.
         y_offset: First row, pixels.
+        height: Rows; all of them where all fields are 0.
+        width: Columns.
     """
 
     x_offset: int = 0
     y_offset: int = 0
+    height: int = 0
+    width: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,14 +42,24 @@ class FileCameraInfo:
         width: Width of the calibrated image, pixels.
         k: (9,) float64 intrinsics, row by row, pixels.
         d: (K,) float64 distortion coefficients; K may be 0.
+        distortion_model: What the coefficients mean.
+        r: (9,) float64 rotation of the rectified camera, row by row.
+        p: (12,) float64 projection of the rectified image, row by row, pixels; 0 without one.
         roi: Region that is calibrated: the whole image.
+        binning_x: Always 1: files are made at the resolution that they name.
+        binning_y: Likewise.
     """
 
     height: int
     width: int
     k: NDArray[np.float64]
     d: NDArray[np.float64]
+    distortion_model: str
+    r: NDArray[np.float64]
+    p: NDArray[np.float64]
     roi: RegionOfInterest = RegionOfInterest()
+    binning_x: int = 1
+    binning_y: int = 1
 
 
 def load_camera_infos(url: str, cameras: Collection[str]) -> dict[str, FileCameraInfo]:
@@ -114,11 +128,17 @@ def _read(path: Path) -> FileCameraInfo:
     if not isinstance(content, Mapping):
         raise CalibrationFileError(f"{path}: must hold the keys of camera_info_manager")
     intrinsics = _numbers(path, content, "camera_matrix", 9)
-    distortion = np.zeros(0)
+    distortion, rotation, projection = np.zeros(0), np.eye(3).reshape(-1), np.zeros(12)
     if "distortion_coefficients" in content:
         distortion = _numbers(path, content, "distortion_coefficients", None)
+    if "rectification_matrix" in content:
+        rotation = _numbers(path, content, "rectification_matrix", 9)
+    if "projection_matrix" in content:
+        projection = _numbers(path, content, "projection_matrix", 12)
+    # Files from before there was a choice leave the model out.
+    model = str(content.get("distortion_model", "plumb_bob"))
     height, width = (_length(path, content, key) for key in ("image_height", "image_width"))
-    return FileCameraInfo(height, width, intrinsics, distortion)
+    return FileCameraInfo(height, width, intrinsics, distortion, model, rotation, projection)
 
 
 def _numbers(

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from clip2scene_core.geometry.deskew import SweepMotion, deskew
 from clip2scene_core.sample import CameraView, Sweep
+from clip2scene_ros.messages.camera_info import CalibrationError, camera_model
 from clip2scene_ros.messages.decode import (
     NANOSECONDS,
-    CalibrationError,
     ImageError,
     bare_frame,
     image_from_message,
-    intrinsics_from_camera_info,
     points_from_cloud,
 )
 from clip2scene_ros.messages.point_times import point_times
@@ -137,6 +136,7 @@ class MatchedImage:
         camera: Name of the camera.
         message: sensor_msgs/Image or CompressedImage.
         info: sensor_msgs/CameraInfo.
+        is_rectified: The image is rectified.
         frame_id: Name of the camera's frame.
         T_fixed_camera: (4, 4) float64 at the image's stamp.
         at_ns: Stamp of the image, in nanoseconds.
@@ -145,6 +145,7 @@ class MatchedImage:
     camera: str
     message: Any
     info: Any
+    is_rectified: bool
     frame_id: str
     T_fixed_camera: NDArray[np.float64]
     at_ns: int
@@ -153,12 +154,12 @@ class MatchedImage:
         """Decode the image.
 
         Raises:
-            ImageError: If its bytes do not make an image.
+            ImageError: If its bytes do not make a color picture.
             CalibrationError: If its CameraInfo does not calibrate it.
         """
         pixels = image_from_message(self.message)
-        intrinsics = intrinsics_from_camera_info(self.info, pixels.shape[:2])
-        return CameraView(self.camera, pixels, intrinsics, self.T_fixed_camera, self.at_ns)
+        intrinsics, lens = camera_model(self.info, pixels.shape[:2], self.is_rectified)
+        return CameraView(self.camera, pixels, intrinsics, self.T_fixed_camera, self.at_ns, lens)
 
 
 @dataclass(frozen=True)

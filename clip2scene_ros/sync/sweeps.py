@@ -15,6 +15,7 @@ from clip2scene_core.sample import CameraView, Sweep
 from clip2scene_ros.messages.decode import bare_frame
 from clip2scene_ros.sync.intensity import AUTO, check_intensity_scale
 from clip2scene_ros.sync.poses import POSE_SOURCES
+from clip2scene_ros.sync.topics import IMAGE_KINDS
 
 ZERO_STAMPS: Final = ("reject", "arrival")
 MISSING_POSES: Final = ("drop", "single")
@@ -78,6 +79,7 @@ class SyncOptions:
             looked up once, at the newest transform, and checked. False looks them up at the stamps.
         camera_info_url: Calibration files (see `load_camera_infos`) in place of CameraInfo topics;
             "" for none.
+        image_kind: What the images are, "auto", "rectified" or "raw"; see `is_rectified`.
         frame_overrides: Frames in place of those in the headers, see `parse_frame_overrides`.
         deskew: Undo the LiDAR's motion within a sweep; clouds need a time per point.
     """
@@ -96,6 +98,7 @@ class SyncOptions:
     extrinsics_file: Path | None = None
     rigid_extrinsics: bool = True
     camera_info_url: str = ""
+    image_kind: str = "auto"
     frame_overrides: tuple[str, ...] = ()
     deskew: bool = False
 
@@ -113,6 +116,10 @@ class SyncOptions:
             )
         if self.deskew and self.pose_source == "none":
             raise ValueError("deskew needs poses, but pose_source is 'none'; choose tf or odometry")
+        if self.image_kind not in IMAGE_KINDS:
+            raise ValueError(
+                f"image_kind must be one of {', '.join(IMAGE_KINDS)}, got {self.image_kind!r}"
+            )
         if self.zero_stamp not in ZERO_STAMPS:
             raise ValueError(
                 f"zero_stamp must be one of {', '.join(ZERO_STAMPS)}, got {self.zero_stamp!r}"

@@ -70,7 +70,9 @@ class SweepSynchronizer:
         self._cloud_frame = frames.get(POINTS)
         infos = load_camera_infos(options.camera_info_url, options.cameras)
         self._cameras = {
-            camera: CameraBuffer(profile.cameras[camera], frames.get(camera), infos.get(camera))
+            camera: CameraBuffer(
+                profile.cameras[camera], frames.get(camera), infos.get(camera), options.image_kind
+            )
             for camera in options.cameras
         }
         self._gate = StampGate(self._note_jump, self._note_wrong_stamp)
@@ -378,7 +380,7 @@ class SweepSynchronizer:
         if isinstance(nearest, str):
             return nearest
         at_ns, message = nearest
-        camera_frame = buffer.frame_of(message)
+        camera_frame = buffer.frame_of(at_ns, message)
         try:
             T_fixed_camera = self._poses.T_fixed_sensor(
                 camera_frame, cloud.header.frame_id, at_ns, wait.now_ns
@@ -387,7 +389,10 @@ class SweepSynchronizer:
             return str(error) if wait.is_over else None
         except TransformError as error:
             return None if error.kind == "future" and not wait.is_over_for_poses else str(error)
-        return MatchedImage(camera, message, buffer.info, camera_frame, T_fixed_camera, at_ns)
+        info, is_rectified = buffer.info_at(at_ns), buffer.is_rectified
+        return MatchedImage(
+            camera, message, info, is_rectified, camera_frame, T_fixed_camera, at_ns
+        )
 
     def _decode(self, match: SweepMatch) -> SynchronizedSweep | None:
         """Decode points and images without holding the lock; None if the cloud cannot be read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -21,6 +22,11 @@ TF_TYPE: Final = "tf2_msgs/msg/TFMessage"
 
 GROUND_TRUTH_SUFFIX: Final = "/lidarseg"
 """Ending of a topic with the ground truth of the cloud whose name stands before it."""
+
+IMAGE_KINDS: Final = ("auto", "rectified", "raw")
+"""Raw is as the lens gives it; auto goes by the name of the images' topic."""
+_RECTIFIED_NAME: Final = re.compile(r"(^|_)(rect|rectified|undist|undistorted)(_|$)")
+_RAW_NAME: Final = re.compile(r"(^|_)raw(_|$)")
 
 
 class ProfileError(ValueError):
@@ -42,6 +48,8 @@ class Profile:
         zero_stamp: What happens to stamps of 0, "reject" or "arrival"; None if the layout does not
             fix it.
         passed_over: Image topics of no camera, each with the reason.
+        image_kind: "rectified" where images are, whatever their topics are called; None if the
+            layout does not fix it.
     """
 
     name: str
@@ -51,6 +59,7 @@ class Profile:
     fixed_frame: str | None = None
     intensity_scale: float | None = None
     zero_stamp: str | None = None
+    image_kind: str | None = None
     passed_over: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def why_no_camera(self) -> str:
@@ -75,7 +84,7 @@ class Profile:
 
     def sync_options(self) -> dict[str, Any]:
         """Give the fields of SyncOptions that the layout fixes; parameters have the same names."""
-        fields = ("fixed_frame", "intensity_scale", "zero_stamp")
+        fields = ("fixed_frame", "intensity_scale", "zero_stamp", "image_kind")
         return {name: getattr(self, name) for name in fields if getattr(self, name) is not None}
 
 
@@ -120,8 +129,12 @@ KITTI: Final = Profile(
     },
     fixed_frame="world",
     intensity_scale=1.0,
+    image_kind="rectified",
 )
-"""Bags of kitti2bag after rosbags-convert: the left color camera alone."""
+"""Bags of kitti2bag after rosbags-convert: the left color camera alone.
+
+K and D in them are the lens', the images are KITTI's rectified ones.
+"""
 
 _KITTI_CAMERAS: Final = ("kitti/camera_color_left", "kitti/camera_color/left")
 """The camera of KITTI as released kitti2bags and newer ones call it."""
@@ -136,6 +149,25 @@ ROBOT: Final = "robot"
 def resolved(topic: str) -> str:
     """Make a topic name absolute, as a bag player does; converted bags hold relative names."""
     return f"/{topic.lstrip('/')}"
+
+
+def is_rectified(topic: str, image_kind: str = "auto") -> bool:
+    """Tell whether the images of a topic are rectified.
+
+    Args:
+        topic: For example "/front/image_rect_color/compressed".
+        image_kind: One of IMAGE_KINDS. "auto": the last part of the name that speaks of it decides;
+            image_rect, image_rect_raw, rect/image and undistorted are rectified, image_raw and
+            names that say nothing are not.
+    """
+    if image_kind != "auto":
+        return image_kind == "rectified"
+    for part in reversed(topic.lower().split("/")):
+        if _RECTIFIED_NAME.search(part):
+            return True
+        if _RAW_NAME.search(part):
+            return False
+    return False
 
 
 def choose_profile(

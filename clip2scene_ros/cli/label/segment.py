@@ -64,6 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="calibration files in place of CameraInfo topics; {camera} is the camera's name",
     )
     parser.add_argument(
+        "--image-kind",
+        choices=("auto", "rectified", "raw"),
+        help="which matrix of CameraInfo holds: P of rectified images, K and D of raw ones; by "
+        "default the bag's layout's, or auto: by the images' topic",
+    )
+    parser.add_argument(
         "--frame-overrides",
         nargs="+",
         default=(),
@@ -117,6 +123,7 @@ def _run(arguments: argparse.Namespace) -> None:
         "pose_source": arguments.pose_source,
         "extrinsics_file": arguments.extrinsics,
         "camera_info_url": arguments.camera_info_url,
+        "image_kind": arguments.image_kind,
         "frame_overrides": tuple(arguments.frame_overrides),
         "deskew": arguments.deskew,
         **sync_fields(arguments),

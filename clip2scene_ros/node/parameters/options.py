@@ -127,6 +127,7 @@ def sync_options(values: NodeParameters) -> SyncOptions:
         extrinsics_file=Path(values.extrinsics_file) if values.extrinsics_file else None,
         rigid_extrinsics=values.rigid_extrinsics,
         camera_info_url=values.camera_info_url,
+        image_kind=values.image_kind,
         frame_overrides=values.frame_overrides,
         deskew=values.deskew,
     )

@@ -12,7 +12,7 @@ from clip2scene_core.config.sections import READOUTS
 from clip2scene_ros.messages.cloud_layouts import LAYOUTS
 from clip2scene_ros.node.parameters.row import ParameterError, parameter, rows_of
 from clip2scene_ros.sync.intensity import AUTO
-from clip2scene_ros.sync.topics import NUSCENES_CAMERAS
+from clip2scene_ros.sync.topics import IMAGE_KINDS, NUSCENES_CAMERAS
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,7 @@ class NodeParameters:
         "Table of texts that `clip2scene words --prompts` wrote (.npz): stands in mode lidar for "
         "the teacher, whose CLIP is then not needed for new prompts.",
     )
-    device: str = parameter(
-        "device", "auto", "auto (a GPU where there is one), cpu, cuda or cuda:N."
-    )
+    device: str = parameter("device", "auto", "auto (a GPU if there is one), cpu, cuda or cuda:N.")
     precision: str = parameter(
         "precision", "fp32", "Arithmetic of the student.", choices=("fp32", "bf16")
     )
@@ -219,15 +217,19 @@ class NodeParameters:
         "Topic of a camera's image; {camera} is its name, {CAMERA} its name in capitals.",
     )
     camera_info_topic: str = parameter(
-        "camera_info_topic",
-        "/{camera}/camera_info",
-        "Topic of a camera's CameraInfo; {camera} and {CAMERA} as above.",
+        "camera_info_topic", "/{camera}/camera_info", "Topic of a camera's CameraInfo, likewise."
     )
     camera_info_url: str = parameter(
         "camera_info_url",
         "",
         "YAML files of camera_info_manager in place of CameraInfo topics: a path, file:// or "
         "package:// URL; ${NAME} or {camera} in it is the camera's name.",
+    )
+    image_kind: str = parameter(
+        "image_kind",
+        "auto",
+        "rectified: P of CameraInfo; raw: K and D; auto: by their topic (image_rect, image_raw).",
+        choices=IMAGE_KINDS,
     )
     frame_overrides: tuple[str, ...] = parameter(
         "frame_overrides",

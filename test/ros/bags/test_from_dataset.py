@@ -13,8 +13,8 @@ from clip2scene_core.geometry.se3 import quaternion_from_matrix
 from clip2scene_core.sample import DatasetError
 from clip2scene_ros.bags.from_dataset import BagOptions, write_scene_bag
 from clip2scene_ros.bags.io import BagError
+from clip2scene_ros.messages.camera_info import camera_model
 from clip2scene_ros.messages.decode import (
-    intrinsics_from_camera_info,
     matrix_from_pose,
     matrix_from_transform,
     points_from_cloud,
@@ -125,9 +125,7 @@ def test_images_are_untouched_and_calibrated(dataset, tmp_path):
         assert bytes(image.data) == record.path.read_bytes()
         assert image.format == "jpeg"
         assert image.header == info.header
-        np.testing.assert_array_equal(
-            intrinsics_from_camera_info(info, (32, 56)), record.intrinsics
-        )
+        np.testing.assert_array_equal(camera_model(info, (32, 56))[0], record.intrinsics)
         np.testing.assert_array_equal(info.r.reshape(3, 3), np.eye(3))
         assert info.distortion_model == "plumb_bob"
 

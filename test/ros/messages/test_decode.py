@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import array
+import io
 import json
 import struct
 from types import SimpleNamespace
@@ -9,14 +10,13 @@ import numpy as np
 import pytest
 import ros_messages
 import torch
+from PIL import Image
 
 from clip2scene_core.prompts.vocabulary import make_vocabulary
 from clip2scene_ros.messages.decode import (
-    CalibrationError,
     CloudError,
     ImageError,
     image_from_message,
-    intrinsics_from_camera_info,
     matrix_from_transform,
     points_from_cloud,
     stamp_ns,
@@ -178,43 +178,86 @@ def test_raw_image_with_padded_rows_is_decoded(encoding, pixel, expected):
     np.testing.assert_array_equal(image[2, 1], expected)
 
 
-def test_unknown_encoding_is_refused():
-    message = SimpleNamespace(encoding="16UC1", width=1, height=1, step=2, data=b"ab")
-    with pytest.raises(ImageError, match="encoding '16UC1'; known are rgb8"):
+@pytest.mark.parametrize(
+    ("encoding", "reason"),
+    [
+        ("16UC1", "is depth, thermal or labels"),
+        ("32FC1", "is depth, thermal or labels"),
+        ("32SC1", "is depth, thermal or labels"),
+        ("64FC1", "is depth, thermal or labels"),
+        ("16UC3", "more than 8 bits per channel"),
+        ("mono16", "16 bits per channel, whose full scale nobody names"),
+        ("rgb16", "16 bits per channel, whose full scale nobody names"),
+        ("bgra16", "16 bits per channel, whose full scale nobody names"),
+        ("bayer_grbg16", "16 bits per channel"),
+        ("bayer_rggb8", "not converted to colors yet; image_proc"),
+        ("yuv422_yuy2", "not converted to colors yet"),
+        ("nv12", "not converted to colors yet"),
+        ("8UC1", "does not name its colors"),
+        ("8UC3", "does not name its colors"),
+        ("my_own", "; known are rgb8"),
+        ("", "; known are rgb8"),
+    ],
+)
+def test_an_image_that_is_no_color_picture_is_refused_by_name(encoding, reason):
+    message = SimpleNamespace(encoding=encoding, width=1, height=1, step=8, data=bytes(8))
+    with pytest.raises(ImageError, match=f"'{encoding}'.*{reason}"):
         image_from_message(message)
+
+
+def a_png(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("16UC1; compressedDepth png", "depth, not a color picture"),
+        ("32FC1; compressedDepth rvl", "depth, not a color picture"),
+        ("16UC1; png compressed ", "is depth, thermal or labels"),
+        ("16UC1; jpeg compressed mono8", "is depth, thermal or labels"),
+        ("32SC1; png compressed ", "is depth, thermal or labels"),
+        ("mono16; jpeg compressed mono8", "16 bits per channel"),
+        ("bayer_rggb8; png compressed ", "not converted to colors yet"),
+        ("8UC3; jpeg compressed 8UC3", "does not name its colors"),
+    ],
+)
+def test_a_compressed_image_is_what_its_format_says_was_compressed(kind, reason):
+    gray = a_png(np.zeros((8, 16), np.uint8))
+    with pytest.raises(ImageError, match=reason):
+        image_from_message(ros_messages.compressed_image(gray, kind=kind))
+
+
+@pytest.mark.parametrize(
+    "kind", ["mono16; png compressed ", "png", "mono8; png compressed mono8", ""]
+)
+def test_gray_of_16_bits_loses_nothing_silently(kind):
+    """Values beyond 255 came out as 255, which is 98 % of them."""
+    thermal = a_png(np.linspace(0, 65535, 128).astype(np.uint16).reshape(8, 16))
+    with pytest.raises(ImageError, match="16 bits per channel"):
+        image_from_message(ros_messages.compressed_image(thermal, kind=kind))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "jpeg", "rgb8; jpeg compressed bgr8", "bayer_rggb8; jpeg compressed bgr8",
+        "yuv422; jpeg compressed bgr8", "mono8; jpeg compressed mono8", "image/jpeg", "",
+    ],
+)  # fmt: skip
+def test_a_picture_is_read_whatever_it_was_made_of(kind):
+    message = ros_messages.compressed_image(ros_messages.jpeg((255, 0, 0)), kind=kind)
+    np.testing.assert_allclose(image_from_message(message).mean(axis=(0, 1)), [255, 0, 0], atol=4)
 
 
 def test_damaged_jpeg_is_refused():
     content = ros_messages.jpeg()
-    with pytest.raises(ImageError, match=r"damaged|no JPEG"):
+    with pytest.raises(ImageError, match=r"no readable picture|no JPEG"):
         image_from_message(ros_messages.compressed_image(content[: len(content) // 2]))
     with pytest.raises(ImageError, match="is no JPEG or PNG"):
         image_from_message(ros_messages.compressed_image(b"not an image"))
-
-
-def test_intrinsics_are_scaled_with_the_image():
-    info = ros_messages.camera_info(size=(16, 8), focal=10)
-    np.testing.assert_allclose(
-        intrinsics_from_camera_info(info, (4, 8)), [[5, 0, 4], [0, 5, 2], [0, 0, 1]]
-    )
-
-
-def test_distortion_of_zeros_is_no_distortion():
-    info = ros_messages.camera_info(distortion=(0, 0, 0, 0, 0))
-    assert intrinsics_from_camera_info(info, (8, 16))[0, 0] == 10
-
-
-@pytest.mark.parametrize(
-    ("options", "image_size", "reason"),
-    [
-        ({"focal": 0.0}, (8, 16), "not calibrated"),
-        ({"distortion": (0.1, 0, 0, 0, 0)}, (8, 16), "rectify the image"),
-        ({}, (8, 8), "16 x 8 pixels, the image has 8 x 8"),
-    ],
-)
-def test_unusable_calibration_is_refused(options, image_size, reason):
-    with pytest.raises(CalibrationError, match=reason):
-        intrinsics_from_camera_info(ros_messages.camera_info(**options), image_size)
 
 
 def test_transform_is_parent_from_child():

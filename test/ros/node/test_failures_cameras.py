@@ -136,7 +136,8 @@ def test_a_camera_without_camera_info_is_left_out_and_named(start, segmenter):
     assert views_of(segmenter) == [[]]
 
 
-def with_distortion(info):
+def of_unknown_model(info):
+    info.distortion_model = "omni"
     info.d = [0.1, 0.0, 0.0, 0.0, 0.0]
     return info
 
@@ -150,7 +151,7 @@ def for_a_square(info):
     ("info", "complaint"),
     [
         (make_info(focal_px=0.0), "CameraInfo has K[0] = 0: the camera is not calibrated"),
-        (with_distortion(make_info()), "rectify the image"),
+        (of_unknown_model(make_info()), "the image is rectified, but CameraInfo has no P"),
         (for_a_square(make_info()), "CameraInfo is for 2 x 2 pixels, the image has 4 x 2"),
     ],
 )

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clip2scene_ros.messages.decode import CalibrationError, intrinsics_from_camera_info
+from clip2scene_core.sample import PINHOLE, Lens
+from clip2scene_ros.messages.camera_info import camera_model
 from clip2scene_ros.sync.camera_info_files import CalibrationFileError, load_camera_infos
 
 CALIBRATION = """\
@@ -38,21 +39,57 @@ def folder(tmp_path):
 def test_each_camera_has_its_own_file(folder, url):
     infos = load_camera_infos(url.format(folder), ["front", "back"])
     for name, focal in (("front", 10.0), ("back", 20.0)):
-        intrinsics = intrinsics_from_camera_info(infos[name], (8, 16))
+        intrinsics, lens = camera_model(infos[name], (8, 16))
+        assert lens == PINHOLE
         np.testing.assert_array_equal(intrinsics, [[focal, 0, 8], [0, 10, 4], [0, 0, 1]])
 
 
 def test_an_image_of_another_size_scales_the_intrinsics(folder):
     info = load_camera_infos(f"{folder}/front.yaml", ["front"])["front"]
-    intrinsics = intrinsics_from_camera_info(info, (16, 32))
+    intrinsics, _ = camera_model(info, (16, 32))
     np.testing.assert_array_equal(intrinsics, [[20, 0, 16], [0, 20, 8], [0, 0, 1]])
 
 
-def test_a_distorted_camera_is_refused_when_its_image_comes(tmp_path):
-    (tmp_path / "front.yaml").write_text(CALIBRATION.format(name="front", focal=10, k1=-0.3))
+def test_a_file_of_camera_calibration_says_it_all(tmp_path):
+    """As its cameracalibrator writes it, with fixed decimals and the rectified image's matrix."""
+    (tmp_path / "front.yaml").write_text(
+        "image_width: 640\nimage_height: 480\ncamera_name: narrow_stereo\n"
+        "camera_matrix:\n  rows: 3\n  cols: 3\n"
+        "  data: [438.78360,   0.     , 305.59336,\n           0.     , 437.35224, 243.73870,\n"
+        "           0.     ,   0.     ,   1.     ]\n"
+        "distortion_model: plumb_bob\ndistortion_coefficients:\n  rows: 1\n  cols: 5\n"
+        "  data: [-0.361976, 0.110510, 0.001014, 0.000505, 0.000000]\n"
+        "rectification_matrix:\n  rows: 3\n  cols: 3\n"
+        "  data: [1.000000, 0., 0., 0., 1., 0., 0., 0., 1.]\n"
+        "projection_matrix:\n  rows: 3\n  cols: 4\n"
+        "  data: [393.65329,   0.     , 322.79793,   0.     ,\n"
+        "           0.     , 418.77383, 241.28585,   0.     ,\n"
+        "           0.     ,   0.     ,   1.     ,   0.     ]\n"
+    )
     info = load_camera_infos(f"{tmp_path}/front.yaml", ["front"])["front"]
-    with pytest.raises(CalibrationError, match=r"distortion \[-0\.3, 0\.0, 0\.0, 0\.0, 0\.0\]"):
-        intrinsics_from_camera_info(info, (8, 16))
+    intrinsics, lens = camera_model(info, (480, 640))
+    assert intrinsics.tolist() == [[438.7836, 0, 305.59336], [0, 437.35224, 243.7387], [0, 0, 1]]
+    assert lens == Lens("brown", (-0.361976, 0.11051, 0.001014, 0.000505, 0.0))
+    intrinsics, lens = camera_model(info, (480, 640), is_rectified=True)
+    assert intrinsics.tolist() == [[393.65329, 0, 322.79793], [0, 418.77383, 241.28585], [0, 0, 1]]
+    assert lens == PINHOLE
+
+
+def test_a_file_of_a_fisheye_is_a_fisheyes(tmp_path):
+    (tmp_path / "front.yaml").write_text(
+        "{image_width: 16, image_height: 8, camera_matrix: {data: [7, 0, 8, 0, 7, 4, 0, 0, 1]}, "
+        "distortion_model: equidistant, "
+        "distortion_coefficients: {rows: 1, cols: 4, data: [-0.02, 0.007, -3e-3, 1e-05]}}"
+    )
+    info = load_camera_infos(f"{tmp_path}/front.yaml", ["front"])["front"]
+    assert camera_model(info, (8, 16))[1] == Lens("fisheye", (-0.02, 0.007, -3e-3, 1e-5))
+
+
+def test_a_file_without_a_model_is_a_plumb_bobs(tmp_path):
+    text = CALIBRATION.format(name="front", focal=10, k1=-0.3)
+    (tmp_path / "front.yaml").write_text(text.replace("distortion_model: plumb_bob\n", ""))
+    info = load_camera_infos(f"{tmp_path}/front.yaml", ["front"])["front"]
+    assert camera_model(info, (8, 16))[1] == Lens("brown", (-0.3, 0, 0, 0, 0))
 
 
 def test_a_file_in_a_package_is_found(folder, monkeypatch):
@@ -92,6 +129,10 @@ def test_a_url_that_cannot_be_used_is_refused(folder, url, complaint):
         ("camera_matrix: {data: [1, 2]}", "camera_matrix must have 9 finite numbers"),
         ("camera_matrix: {data: [1, 2, 3, 4, 5, 6, 7, 8, .nan]}", "must have 9 finite numbers"),
         ("camera_matrix: {data: [1, 2, 3, 4, 5, 6, 7, 8, 9]}", "image_height must be a number"),
+        (
+            "{camera_matrix: {data: [1, 2, 3, 4, 5, 6, 7, 8, 9]}, projection_matrix: {data: [1]}}",
+            "projection_matrix must have 12 finite numbers",
+        ),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path, text, complaint):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import ros_messages
@@ -19,6 +21,8 @@ from synchronizer_inputs import (
     send_pose,
 )
 
+from clip2scene_core.geometry.projection import pair_pixels_with_points
+from clip2scene_core.sample import PINHOLE, Lens, Sweep
 from clip2scene_ros.sync.sweeps import RejectionKind
 
 
@@ -104,6 +108,109 @@ def test_uncalibrated_camera_is_left_out(options, reason):
     (rejection,) = synchronizer.take_rejections()
     assert rejection.kind is RejectionKind.UNCALIBRATED
     assert reason in rejection.reason
+
+
+def lens_info(at_ms=0, size=(16, 8), **changes):
+    """K and D of a lens, and P of the rectified image."""
+    matrices = {
+        "k": np.array([12.0, 0, 7, 0, 12, 5, 0, 0, 1]),
+        "d": np.array([-0.3, 0.1, 0.0, 0.0, 0.0]),
+        "p": np.array([9.0, 0, 8, 0, 0, 9, 4, 0, 0, 0, 1, 0]),
+    }
+    return replace(ros_messages.camera_info(START + at_ms * MS, size=size), **(matrices | changes))
+
+
+def views_at(synchronizer, *stamps_ms):
+    views = []
+    for at_ms in stamps_ms:
+        send_pose(synchronizer, at_ms)
+        send_image(synchronizer, at_ms)
+        send_cloud(synchronizer, at_ms)
+        views += next_sweep(synchronizer, at_ms).cameras
+    return views
+
+
+@pytest.mark.parametrize(
+    ("image_kind", "focal_px", "lens"),
+    [
+        ("auto", 9, PINHOLE),  # the topic is image_rect_compressed
+        ("rectified", 9, PINHOLE),
+        ("raw", 12, Lens("brown", (-0.3, 0.1, 0.0, 0.0, 0.0))),
+    ],
+)
+def test_the_image_decides_which_matrix_of_camera_info_holds(image_kind, focal_px, lens):
+    synchronizer = make_synchronizer(cameras=("cam_front",), image_kind=image_kind)
+    synchronizer.on_camera_info("cam_front", lens_info())
+    (view,) = views_at(synchronizer, 0)
+    assert (view.intrinsics[0, 0], view.lens) == (focal_px, lens)
+
+
+def test_a_distorted_image_has_the_pixels_of_its_lens():
+    """10 m ahead and 4 m beside: r = 0.4, so 0.4 (1 - 0.3 x 0.16 + 0.1 x 0.0256) on the image."""
+    synchronizer = make_synchronizer(cameras=("cam_front",), image_kind="raw")
+    synchronizer.on_camera_info("cam_front", lens_info())
+    (view,) = views_at(synchronizer, 0)
+    beside = np.array([[4.0, 0.0, 10.0, 0.0]], np.float32)
+    sweep = Sweep(beside, view.T_global_camera, 0)
+    (pixel,) = pair_pixels_with_points([sweep], [view]).pixels
+    np.testing.assert_allclose(pixel, [7 + 12 * 0.4 * 0.95456, 5], rtol=1e-6)
+
+
+def test_an_image_has_the_calibration_of_its_time():
+    synchronizer = make_synchronizer(cameras=("cam_front",))
+    synchronizer.on_camera_info("cam_front", lens_info(0))
+    synchronizer.on_camera_info("cam_front", lens_info(100))  # says the same again
+    wide = np.array([5.0, 0, 8, 0, 0, 5, 4, 0, 0, 0, 1, 0])
+    synchronizer.on_camera_info("cam_front", lens_info(200, p=wide))
+    views = views_at(synchronizer, 0, 150, 200)
+    assert [view.intrinsics[0, 0] for view in views] == [9, 9, 5]
+
+
+def test_where_calibrations_change_an_image_waits_for_its_own():
+    synchronizer = make_synchronizer(cameras=("cam_front",), max_wait_s=0.1)
+    wide = np.array([5.0, 0, 8, 0, 0, 5, 4, 0, 0, 0, 1, 0])
+    synchronizer.on_camera_info("cam_front", lens_info(0))
+    synchronizer.on_camera_info("cam_front", lens_info(50, p=wide))
+    for at_ms in (0, 50, 100):
+        send_pose(synchronizer, at_ms)
+        send_image(synchronizer, at_ms)
+    send_cloud(synchronizer, 50)
+    assert next_sweep(synchronizer, 100).cameras[0].intrinsics[0, 0] == 5
+    send_cloud(synchronizer, 100)
+    assert next_sweep(synchronizer, 110) is None  # a CameraInfo of 100 ms may be behind it
+    synchronizer.on_camera_info("cam_front", lens_info(100))
+    assert next_sweep(synchronizer, 120).cameras[0].intrinsics[0, 0] == 9
+    assert synchronizer.take_rejections() == []
+
+
+def test_a_camera_that_changes_its_size_goes_on():
+    synchronizer = make_synchronizer(cameras=("cam_front",))
+    synchronizer.on_camera_info("cam_front", lens_info(0))
+    (first,) = views_at(synchronizer, 0)
+    small = ros_messages.camera_info(START + 100 * MS, size=(8, 8), focal=3.0)
+    synchronizer.on_camera_info("cam_front", small)
+    send_pose(synchronizer, 100)
+    image = ros_messages.compressed_image(ros_messages.jpeg(size=(8, 8)), START + 100 * MS)
+    synchronizer.on_image("cam_front", image, START + 100 * MS)
+    send_cloud(synchronizer, 100)
+    (second,) = next_sweep(synchronizer, 100).cameras
+    assert [(v.image.shape[1], v.intrinsics[0, 0]) for v in (first, second)] == [(16, 9), (8, 3)]
+
+
+def test_the_newest_calibration_outlives_a_jump_in_time():
+    synchronizer = make_synchronizer(cameras=("cam_front",))
+    synchronizer.on_camera_info("cam_front", lens_info(5000))
+    synchronizer.clear()
+    (view,) = views_at(synchronizer, 0)
+    assert view.intrinsics[0, 0] == 9
+
+
+def test_a_doubt_about_a_calibration_is_said_once(caplog):
+    synchronizer = make_synchronizer(cameras=("cam_front",))
+    stereo = np.array([9.0, 0, 8, -3, 0, 9, 4, 0, 0, 0, 1, 0])
+    for at_ms in (0, 100, 200):
+        synchronizer.on_camera_info("cam_front", lens_info(at_ms, p=stereo))
+    assert caplog.text.count("/cam_front/camera_info: CameraInfo is of a stereo camera") == 1
 
 
 def test_camera_without_extrinsics_is_left_out_by_name():

@@ -8,6 +8,7 @@ from clip2scene_ros.sync.topics import (
     PROFILES,
     ProfileError,
     choose_profile,
+    is_rectified,
 )
 
 CLOUD = "sensor_msgs/msg/PointCloud2"
@@ -51,6 +52,41 @@ def test_kitti_is_read_from_one_of_its_cameras():
     assert profile == PROFILES["kitti"]
     assert (profile.fixed_frame, profile.intensity_scale) == ("world", 1.0)
     assert list(profile.cameras) == ["kitti/camera_color_left"]
+    assert profile.sync_options()["image_kind"] == "rectified"  # though the topic says raw
+
+
+def test_kittis_camera_is_known_by_its_newer_name_too():
+    topics = {"/kitti/velo/pointcloud": CLOUD}
+    for camera in ("camera_gray/left", "camera_color/left", "camera_color/right"):
+        topics[f"/kitti/{camera}/image_rect_color/compressed"] = JPEG
+        topics[f"/kitti/{camera}/camera_info"] = INFO
+    assert list(choose_profile(topics).cameras) == ["kitti/camera_color/left"]
+
+
+@pytest.mark.parametrize(
+    ("topic", "expected"),
+    [
+        ("/front/image_rect", True),
+        ("/front/image_rect_color/compressed", True),
+        ("/cam_front/image_rect_compressed", True),
+        ("/camera/infra1/image_rect_raw", True),
+        ("/zed/zed_node/rgb/color/rect/image", True),
+        ("/front/rectified/image_color", True),
+        ("/front/image_undistorted", True),
+        ("/front/image_raw/compressed", False),
+        ("/front/image", False),
+        ("/cam_front/raw", False),
+        ("/camera_rect/image_raw", False),
+        ("/zed/zed_node/rgb/color/raw/image", False),
+        ("/front/image_unrectified", False),
+        ("/rectangle/image", False),
+        ("/direct/image_color", False),
+    ],
+)
+def test_the_name_of_a_topic_tells_whether_its_images_are_rectified(topic, expected):
+    assert is_rectified(topic) is expected
+    assert is_rectified(topic, "rectified") is True
+    assert is_rectified(topic, "raw") is False
 
 
 def test_unknown_robot_is_found_by_types():
