@@ -54,7 +54,8 @@ def _distort_fisheye(
     bent_angle = angle * squared(angle**2)
     scale = np.divide(bent_angle, radius, out=np.ones_like(radius), where=radius > 0)
     scale[~(angle**2 < _first_root(rise))] = np.nan
-    return directions * scale[:, None]
+    bent: NDArray[np.float64] = directions * scale[:, None]
+    return bent
 
 
 def _distort_brown(

@@ -98,8 +98,8 @@ def doubt_about(message: Any, frame_id: str, is_rectified: bool, is_told: bool) 
         if abs(projection[0, 3]) > _SAME_SHARE or _MIN_TURN < np.abs(turn).max() < 1:
             return (
                 f"CameraInfo is of a stereo camera (P[3] = {projection[0, 3]:g}): the frame "
-                f"'{frame_id}' is taken as that of this camera's rectified image, not as the left "
-                f"camera's"
+                f"{frame_id[:_SHOWN]!r} is taken as that of this camera's rectified image, not as "
+                f"the left camera's"
             )
         return ""
     intrinsics, distortion = _numbers(message, "k", 9).reshape(3, 3), _distortion(message)
@@ -144,20 +144,20 @@ def _lens(message: Any) -> Lens:
     distortion = _distortion(message)
     name = message.distortion_model
     if not np.isfinite(distortion).all():
-        raise CalibrationError(f"CameraInfo has a D that is not finite: {distortion.tolist()}")
+        raise CalibrationError(f"CameraInfo has a D that is not finite: {distortion[:14].tolist()}")
     model = _MODELS.get(name.strip().lower())
     if model != "fisheye" and not distortion.any():
         return PINHOLE  # whatever it is called
     if model is None:
         raise CalibrationError(
-            f"CameraInfo has the distortion_model '{name[:_SHOWN]}'; known are "
+            f"CameraInfo has the distortion_model {name[:_SHOWN]!r}; known are "
             f"{', '.join(_MODELS)}. Rectify the image (image_proc)"
         )
     # As in OpenCV, the length of D tells how many of the brown model's terms there are.
     counts = [n for n in LENS_MODELS[model] if n <= len(distortion) and not distortion[n:].any()]
     if not counts:
         raise CalibrationError(
-            f"CameraInfo has {len(distortion)} numbers in D; {name[:_SHOWN]} has "
+            f"CameraInfo has {len(distortion)} numbers in D; {name[:_SHOWN]!r} has "
             f"{' or '.join(map(str, LENS_MODELS[model]))}"
         )
     return Lens(model, tuple(distortion[: counts[-1]].tolist()))

@@ -187,7 +187,7 @@ def _from_compressed(message: Any) -> NDArray[np.uint8]:
         return decode_picture(bytes(message.data))
     except PictureError as error:
         raise ImageError(
-            f"image of {len(message.data)} bytes, format '{message.format[:_SHOWN]}', {error}"
+            f"image of {len(message.data)} bytes, format {message.format[:_SHOWN]!r}, {error}"
         ) from error
 
 

@@ -38,7 +38,7 @@ def refusal_of_encoding(encoding: str) -> str:
     """
     if encoding in CHANNEL_ORDERS:
         return ""
-    what = f"image has the encoding '{encoding[:_SHOWN]}'"
+    what = f"image has the encoding {encoding[:_SHOWN]!r}"
     reason = _reason(encoding)
     known = f"known are {', '.join(CHANNEL_ORDERS)}"
     return f"{what}, which {reason}; {known}" if reason else f"{what}; {known}"
@@ -53,7 +53,7 @@ def refusal_of_format(text: str) -> str:
     Args:
         text: Format of a sensor_msgs/CompressedImage.
     """
-    what = f"image has the format '{text[:_SHOWN]}'"
+    what = f"image has the format {text[:_SHOWN]!r}"
     if "compressedDepth" in text:
         return f"{what}: depth, not a color picture"
     before, _, after = text.partition(";")

@@ -102,3 +102,19 @@ def test_the_content_tells_and_not_the_name(tmp_path):
     path.write_bytes(saved(Image.fromarray(np.full((8, 16), 3000, np.uint16))))
     with pytest.raises(PictureError, match="has 16 bits"):
         read_picture(path)
+
+
+def test_damaged_bytes_are_a_picture_or_refused():
+    rng = np.random.default_rng(0)
+    noise = Image.fromarray(rng.integers(0, 255, (12, 16, 3), np.uint8))
+    whole = [saved(noise), saved(noise, "JPEG"), turned(1, "JPEG"), turned(1, "PNG")]
+    outcomes = set()
+    for number in range(400):
+        content = bytearray(whole[number % 4])
+        for place in rng.integers(0, min(len(content), 150 if number % 3 else 10_000), 3):
+            content[place] = rng.integers(256)
+        try:
+            outcomes.add(decode_picture(bytes(content)).dtype.name)
+        except PictureError:
+            outcomes.add("refused")
+    assert outcomes == {"uint8", "refused"}

@@ -164,6 +164,7 @@ def test_a_layout_brings_its_frame_and_its_intensity(defaults):
         "camera_info_topic": "/{camera}/camera_info",
         "fixed_frame": "world",
         "intensity_scale": 1.0,
+        "image_kind": "rectified",
         "use_sim_time": False,
     }
 

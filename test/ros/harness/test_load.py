@@ -69,6 +69,8 @@ def test_clouds_are_padded_and_images_enlarged_with_their_calibration(two_second
     )
     np.testing.assert_allclose(info.k[:3], original.k[:3] * (160 / original.width))
     np.testing.assert_allclose(info.k[3:6], original.k[3:6] * (90 / original.height))
+    np.testing.assert_allclose(info.p[:4], original.p[:4] * (160 / original.width))
+    np.testing.assert_allclose(info.p[4:8], original.p[4:8] * (90 / original.height))
     picture = Image.open(io.BytesIO(firsts["/cam_front/image_rect_compressed"].data.tobytes()))
     assert picture.size == (160, 90)
 

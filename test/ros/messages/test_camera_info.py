@@ -103,8 +103,8 @@ def changed(matrix, index, value):
         ({"d": changed(D, 1, np.nan)}, False, "a D that is not finite"),
         ({"distortion_model": "omni"}, False, "distortion_model 'omni'; known are plumb_bob"),
         ({"distortion_model": ""}, False, "distortion_model ''; known are plumb_bob"),
-        ({"d": D[:2]}, False, "2 numbers in D; plumb_bob has 4 or 5 or 8"),
-        ({"distortion_model": "equidistant"}, False, "5 numbers in D; equidistant has 4"),
+        ({"d": D[:2]}, False, "2 numbers in D; 'plumb_bob' has 4 or 5 or 8"),
+        ({"distortion_model": "equidistant"}, False, "5 numbers in D; 'equidistant' has 4"),
         ({"width": 0, "height": 0}, False, "the size 0 x 0"),
         ({"roi": region(100, 0, 301, 224)}, False, "301 x 224 at 100, 0; name the full size"),
         ({"roi": region(100, 0, 0, 0)}, False, "0 x 0 at 100, 0; name the full size"),
@@ -187,3 +187,34 @@ def test_what_a_calibration_leaves_open_is_said():
     assert doubt_about(info(p=np.zeros(12)), "cam", False, is_told=False) == ""
     stereo = doubt_about(info(p=changed(P, 3, -50.0)), "cam", True, is_told=True)
     assert "the frame 'cam' is taken as that of this camera's rectified image" in stereo
+
+
+def test_whatever_a_peer_sends_is_a_camera_or_refused():
+    """Random messages: finite matrices with positive focal lengths come out, or one error."""
+    rng = np.random.default_rng(0)
+    odd = np.array([0.0, 1.0, -1.0, np.nan, np.inf, 1e300, -1e-300])
+    models = ["plumb_bob", "equidistant", "rational_polynomial", "omni", "", "x" * 10_000]
+    outcomes, longest = set(), 0
+    for _ in range(400):
+        changes = {"distortion_model": rng.choice(models)}
+        changes["d"] = rng.choice([*odd, 0.1, 0.1, 0.1], rng.integers(0, 16))
+        for name, right in (("k", K), ("p", P)):
+            changes[name] = np.where(rng.random(len(right)) < 0.03, rng.choice(odd), right)
+        changes |= {name: int(rng.choice([0, 1, 2, 4])) for name in ("binning_x", "binning_y")}
+        if rng.random() < 0.3:
+            changes["roi"] = region(
+                *(int(value) for value in rng.choice([0, 50, 200, 2**32 - 1], 4))
+            )
+        size = [SIZE, (112, 200), (1, 1), (100, 150)][rng.integers(4)]
+        try:
+            intrinsics, _ = camera_model(info(**changes), size, bool(rng.integers(2)))
+        except CalibrationError as error:
+            outcomes.add(str(error)[:24])
+            longest = max(longest, len(str(error)))
+        else:
+            assert np.isfinite(intrinsics).all()
+            assert (intrinsics.diagonal() > 0).all()
+            outcomes.add("camera")
+    assert "camera" in outcomes
+    assert len(outcomes) > 5
+    assert longest < 1000
