@@ -3,10 +3,11 @@
 Read `keyframe_dataset` (what training and evaluation take), `keyframe_files` (what a keyframe is
 made of), `nuscenes_format/` (names of sensors, classes and splits), `nuscenes_tables` (JSON tables
 to records), `nuscenes` (records to samples); `kitti_calibration` (KITTI's text files),
-`kitti_sequence` (files of a sequence), `semantic_kitti` (sequences to samples), `label_files`
-(predictions as its evaluator reads them); then `open_dataset` (a folder to one of these), `joined`
-(several data sets as one), `chosen_scenes` (a part of one) and `seen_labels` (one without the
-labels of unseen classes). `nuscenes_writer` writes samples in nuScenes' format.
+`kitti_sequence` (files of a sequence), `semantic_kitti` (sequences to samples), `intensity` (the
+full scale of both), `label_files` (predictions as its evaluator reads them); then `open_dataset`
+(a folder to one of these), `joined` (several data sets as one), `chosen_scenes` (a part of one) and
+`seen_labels` (one without the labels of unseen classes). `nuscenes_writer` writes samples in
+nuScenes' format.
 """
 
 from clip2scene_core.datasets.joined import JoinedDataset

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.datasets.intensity import DatasetIntensity
 from clip2scene_core.datasets.kitti_calibration import (
     KittiCalibration,
     KittiCamera,
@@ -21,6 +22,8 @@ from clip2scene_core.labels import semantic_kitti_label_map
 from clip2scene_core.picture import PictureError, read_picture
 from clip2scene_core.sample import CameraView, DatasetError, Sweep
 
+FULL_SCALE: Final = 1.0
+"""Largest intensity of KITTI."""
 _CAMERA_FOLDERS: Final = ("image_2", "image_3")
 _SCAN_PERIOD_NS: Final = 100_000_000
 _POINT_BYTES: Final = 16
@@ -41,6 +44,7 @@ class KittiSequence:
         stamps_ns: (N,) int64, time of each scan, nanoseconds since scan 0.
         T_global_lidar: (N, 4, 4) float64, pose of each scan; None if it was opened without poses.
         cameras: The cameras that are read, by the name of their folder.
+        intensity_scale: The LiDAR's largest intensity in the files.
     """
 
     folder: Path
@@ -48,6 +52,7 @@ class KittiSequence:
     stamps_ns: NDArray[np.int64]
     T_global_lidar: NDArray[np.float64] | None
     cameras: dict[str, KittiCamera]
+    intensity_scale: float = FULL_SCALE
 
     def __len__(self) -> int:
         return len(self.stamps_ns)
@@ -66,8 +71,8 @@ class KittiSequence:
         Raises:
             DatasetError: If the file is missing or damaged.
         """
-        pose = self.pose(position)
-        points = read_kitti_points(self.path("velodyne", position, ".bin"))
+        path = self.path("velodyne", position, ".bin")
+        pose, points = self.pose(position), read_kitti_points(path, self.intensity_scale)
         return Sweep(points, pose, int(self.stamps_ns[position]))
 
     def read_labels(self, position: int, num_points: int) -> NDArray[np.uint8]:
@@ -112,7 +117,11 @@ class KittiSequence:
 
 
 def open_sequence(
-    folder: Path, with_labels: bool, with_images: bool | None, with_poses: bool
+    folder: Path,
+    with_labels: bool,
+    with_images: bool | None,
+    with_poses: bool,
+    intensity_scale: float = FULL_SCALE,
 ) -> KittiSequence:
     """Find the files of a sequence, and read its calibration, poses and times.
 
@@ -123,6 +132,7 @@ def open_sequence(
         with_labels: Whether there must be labels.
         with_images: Whether there must be images; None takes the cameras that are there.
         with_poses: Whether there must be poses.
+        intensity_scale: The LiDAR's largest intensity in the files.
 
     Raises:
         DatasetError: If something is missing, or does not fit.
@@ -161,27 +171,34 @@ def open_sequence(
         stamps_ns[part],
         None if poses is None else poses[part],
         {name: _camera(folder, calibration, name) for name in names},
+        intensity_scale,
     )
 
 
-def read_kitti_points(path: Path) -> NDArray[np.float32]:
+def read_kitti_points(path: Path, intensity_scale: float = FULL_SCALE) -> NDArray[np.float32]:
     """Read a scan.
 
+    Args:
+        path: File of x, y, z and intensity.
+        intensity_scale: The LiDAR's largest intensity in the file.
+
     Returns:
-        (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity in [0, 1].
+        (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity in [0, 1], or NaN where the
+        file's is not finite.
 
     Raises:
-        DatasetError: If the file is missing, truncated, or has intensities beyond 1.
+        DatasetError: If the file is missing, truncated, or has intensities beyond the scale.
     """
     values = _read_values(path, _POINT_BYTES, "the data set is incomplete")
     # The files are little-endian on every machine.
     points: NDArray[np.float32] = values.view("<f4").reshape(-1, 4).astype(np.float32, copy=False)
-    intensity = points[:, 3]
-    if intensity.max(initial=0) > 1 or intensity.min(initial=0) < 0:
+    known = points[np.isfinite(points[:, 3]), 3]
+    if known.max(initial=0) > intensity_scale or known.min(initial=0) < 0:
         raise DatasetError(
-            f"{path} has intensities from {intensity.min():g} to {intensity.max():g}, but KITTI's "
-            f"are 0 to 1; divide them by their full scale"
+            f"{path} has intensities from {known.min():g} to {known.max():g}, but KITTI's are 0 to "
+            f"{intensity_scale:g}; give the sensor's largest intensity as intensity_scale"
         )
+    points[:, 3] = DatasetIntensity(intensity_scale).scale(points[:, 3], path)
     return points
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.datasets.intensity import DatasetIntensity
 from clip2scene_core.datasets.keyframe_dataset import SceneRecord
 from clip2scene_core.datasets.keyframe_files import KeyframeFiles
 from clip2scene_core.datasets.nuscenes_format.categories import read_categories
@@ -22,6 +23,8 @@ from clip2scene_core.labels import NUSCENES_CLASSES, SemanticClass
 from clip2scene_core.picture import PictureError, read_picture
 from clip2scene_core.sample import CameraView, DatasetError, Sample, Sweep
 
+FULL_SCALE = 255.0
+"""Largest intensity of nuScenes."""
 _POINT_BYTES = 20
 _MAX_RING = 65535
 _MIN_RINGS = 0.99
@@ -42,6 +45,7 @@ class NuScenesDataset:
         with_images: Whether samples have camera views. None takes those of known names.
         cameras: Names of the cameras to read; None means nuScenes' six. A data set with others must
             name them, so that none is passed over in silence.
+        intensity_scale: The LiDAR's largest intensity in the files.
 
     Attributes:
         classes: The 16 classes, or those that the data set's own category.json names; the index of
@@ -62,6 +66,7 @@ class NuScenesDataset:
         with_labels: bool = False,
         with_images: bool | None = True,
         cameras: Sequence[str] | None = None,
+        intensity_scale: float = FULL_SCALE,
     ) -> None:
         if num_sweeps < 1:
             raise ValueError(f"num_sweeps must be 1 (the keyframe) or more, got {num_sweeps}")
@@ -74,6 +79,7 @@ class NuScenesDataset:
             )
         self._num_sweeps = num_sweeps
         self._with_images = with_images is not False
+        self._intensity = DatasetIntensity(intensity_scale)
         self.with_labels = with_labels
         self._categories = read_categories(self._tables) if with_labels else None
         self._label_paths = self._read_label_paths() if with_labels else {}
@@ -162,9 +168,10 @@ class NuScenesDataset:
         return self._tables.scene_records(scene_name)
 
     def _read_sweeps(self, keyframe: SensorRecord, previous: Sequence[int]) -> Iterator[Sweep]:
-        sweep = read_sweep(keyframe)
+        sweep = read_sweep(keyframe, self._intensity)
         yield replace(sweep, labels=self._read_labels(keyframe, len(sweep.points)))
-        yield from map(read_sweep, self._previous_records(keyframe, previous))
+        for record in self._previous_records(keyframe, previous):
+            yield read_sweep(record, self._intensity)
 
     def _previous_records(
         self, keyframe: SensorRecord, previous: Sequence[int]
@@ -250,14 +257,19 @@ def _count_rings(column: NDArray[np.float32]) -> int:
     return int(np.count_nonzero(is_ring | is_time))
 
 
-def read_sweep(record: SensorRecord) -> Sweep:
+def read_sweep(record: SensorRecord, intensity: DatasetIntensity | None = None) -> Sweep:
     """Read one LiDAR sweep, without labels.
+
+    Args:
+        record: Of a LiDAR.
+        intensity: Divides the intensities; by default those of nuScenes, 0 to 255.
 
     Raises:
         DatasetError: If the file is missing or its size is not a multiple of a point's.
     """
     points = read_points(record.path)[:, :4]
-    points[:, 3] = np.clip(points[:, 3] / 255, 0, 1)
+    intensity = intensity or DatasetIntensity(FULL_SCALE)
+    points[:, 3] = intensity.scale(points[:, 3], record.path)
     return Sweep(
         points=np.ascontiguousarray(points),
         T_global_lidar=record.T_global_sensor,

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
+from clip2scene_core.datasets.kitti_sequence import FULL_SCALE as KITTI_FULL_SCALE
+from clip2scene_core.datasets.nuscenes import FULL_SCALE as NUSCENES_FULL_SCALE
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.datasets.nuscenes_format.scene_lists import scenes_of_nuscenes_split
 from clip2scene_core.datasets.nuscenes_tables import list_scenes
@@ -23,6 +25,7 @@ def open_dataset(
     with_images: bool | None = True,
     with_poses: bool = True,
     cameras: Sequence[str] | None = None,
+    intensity_scale: float | None = None,
 ) -> KeyframeDataset:
     """Open a data set whose layout the folder shows.
 
@@ -40,6 +43,8 @@ def open_dataset(
         with_images: Whether samples have camera views; None means that the user can do without.
         with_poses: SemanticKITTI: whether sweeps have poses, see `SemanticKittiDataset`.
         cameras: nuScenes: names of the cameras, see `NuScenesDataset`.
+        intensity_scale: The LiDAR's largest intensity in the files; None means the layout's: 255 in
+            nuScenes, 1 in SemanticKITTI.
 
     Raises:
         DatasetError: If the layout is none of these, or the data set is incomplete.
@@ -54,12 +59,27 @@ def open_dataset(
                 f"one away to leave it out"
             )
         return SemanticKittiDataset(
-            root, _scenes_of(split, scenes), num_sweeps, with_labels, with_images, with_poses
+            root,
+            _scenes_of(split, scenes),
+            num_sweeps,
+            with_labels,
+            with_images,
+            with_poses,
+            KITTI_FULL_SCALE if intensity_scale is None else intensity_scale,
         )
     if any(root.glob("v1.0-*")) or (version is not None and (root / version).is_dir()):
         if split is not None:
             scenes = _nuscenes_scenes(root, version, split, scenes)
-        return NuScenesDataset(root, version, scenes, num_sweeps, with_labels, with_images, cameras)
+        return NuScenesDataset(
+            root,
+            version,
+            scenes,
+            num_sweeps,
+            with_labels,
+            with_images,
+            cameras,
+            NUSCENES_FULL_SCALE if intensity_scale is None else intensity_scale,
+        )
     raise DatasetError(
         f"{root} is no data set that can be read: nuScenes has samples/ and v1.0-*/, "
         f"SemanticKITTI has sequences/NN/velodyne; {_describe(root)}"

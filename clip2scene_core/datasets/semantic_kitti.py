@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clip2scene_core.datasets.keyframe_dataset import SceneRecord
 from clip2scene_core.datasets.keyframe_files import KeyframeFiles
-from clip2scene_core.datasets.kitti_sequence import KittiSequence, open_sequence
+from clip2scene_core.datasets.kitti_sequence import FULL_SCALE, KittiSequence, open_sequence
 from clip2scene_core.labels import SEMANTIC_KITTI_CLASSES
 from clip2scene_core.sample import DatasetError, Sample, Sweep
 
@@ -44,6 +44,7 @@ class SemanticKittiDataset:
         with_images: Whether samples have camera views; None takes the cameras that are there.
         with_poses: Whether sweeps have poses. Without them the global frame of a sample is that of
             its LiDAR, and there are no previous sweeps.
+        intensity_scale: The LiDAR's largest intensity in the files.
 
     Attributes:
         classes: The 19 classes; the index of a class is its label.
@@ -66,13 +67,14 @@ class SemanticKittiDataset:
         with_labels: bool = False,
         with_images: bool | None = True,
         with_poses: bool = True,
+        intensity_scale: float = FULL_SCALE,
     ) -> None:
         if num_sweeps < 1:
             raise ValueError(f"num_sweeps must be 1 (the keyframe) or more, got {num_sweeps}")
         self._num_sweeps = num_sweeps
         self.with_labels = with_labels
         self._sequences = [
-            open_sequence(folder, with_labels, with_images, with_poses)
+            open_sequence(folder, with_labels, with_images, with_poses, intensity_scale)
             for folder in _choose_folders(Path(root), scenes)
         ]
         self._starts = [0, *accumulate(len(sequence) for sequence in self._sequences)]

@@ -130,11 +130,18 @@ def add_dataset_arguments(
 
 
 def add_split_argument(parser: argparse.ArgumentParser) -> None:
-    """Declare --split, for commands that take a data set of any layout; see `open_chosen`."""
+    """Declare what commands that take a data set of any layout have more; see `open_chosen`."""
     parser.add_argument(
         "--split",
         help="official split in place of --scenes: train, val or test; of nuScenes also mini_train "
         "and mini_val",
+    )
+    parser.add_argument(
+        "--intensity-scale",
+        type=float,
+        metavar="NUMBER",
+        help="largest intensity of the data set's LiDAR; by default 255 in nuScenes' layout, 1 in "
+        "SemanticKITTI's",
     )
 
 
@@ -169,6 +176,7 @@ def open_chosen(
         with_images=with_images,
         with_poses=with_poses,
         cameras=getattr(arguments, "cameras", None),
+        intensity_scale=arguments.intensity_scale,
     )
 
 

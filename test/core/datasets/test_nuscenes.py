@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clip2scene_core.datasets import DatasetError, NuScenesDataset, read_points
+from clip2scene_core.datasets import DatasetError, NuScenesDataset, open_dataset, read_points
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 
 START_NS = 1_500_000_000_000_000_000
@@ -47,12 +47,39 @@ def test_poses_are_those_of_each_sensor_at_its_own_stamp(tiny_nuscenes):
 def test_intensity_is_scaled_to_one_and_the_rest_untouched(tiny_nuscenes):
     raw = read_points(tiny_nuscenes / "samples/LIDAR_TOP/0.pcd.bin")
     assert raw.shape == (48, 5)
-    raw[0, 3], raw[1, 3] = 300.0, 51.0
+    raw[0, 3], raw[1, 3] = 255.0, 51.0
     raw.tofile(tiny_nuscenes / "samples/LIDAR_TOP/0.pcd.bin")
     points = NuScenesDataset(tiny_nuscenes)[0].keyframe.points
     np.testing.assert_array_equal(points[:, :3], raw[:, :3])
     assert points[0, 3] == 1.0
     assert points[1, 3] == np.float32(0.2)
+
+
+@pytest.mark.parametrize("full_scale", [1.0, 65535.0])
+def test_intensities_of_another_scale_are_said_and_a_scale_mends_them(
+    tiny_nuscenes, caplog, full_scale
+):
+    expected = NuScenesDataset(tiny_nuscenes)[0].keyframe.points
+    assert caplog.records == []
+    for path in tiny_nuscenes.glob("samples/LIDAR_TOP/*.bin"):
+        raw = read_points(path)
+        raw[:, 3] *= full_scale / 255
+        raw.tofile(path)
+    dataset = NuScenesDataset(tiny_nuscenes)
+    order = np.argsort(dataset[0].keyframe.points[:, 3], kind="stable")
+    dataset[1]
+    (record,) = caplog.records
+    assert "largest intensity is " in record.getMessage()
+    assert "taken as 255; give the sensor's largest intensity as int" in record.getMessage()
+    np.testing.assert_array_equal(order, np.argsort(expected[:, 3], kind="stable"))
+    mended = open_dataset(tiny_nuscenes, intensity_scale=full_scale)[0].keyframe.points
+    np.testing.assert_allclose(mended, expected, rtol=1e-5)
+    assert len(caplog.records) == 1
+
+
+def test_a_scale_that_is_none_is_refused(tiny_nuscenes):
+    with pytest.raises(DatasetError, match="intensity_scale must be a positive number, got 0"):
+        NuScenesDataset(tiny_nuscenes, intensity_scale=0)
 
 
 def test_previous_sweeps_come_newest_first_without_labels(tiny_nuscenes):

@@ -194,8 +194,14 @@ def test_labels_and_intensities_of_another_kind_are_refused(tiny_kitti):
     points = points_of(0, 0)
     points[:, 3] *= 255
     points.tofile(tiny_kitti / "sequences/00/velodyne/000000.bin")
-    with pytest.raises(DatasetError, match=r"intensities from .* KITTI's are 0 to 1"):
+    with pytest.raises(DatasetError, match=r"intensities from .* KITTI's are 0 to 1; give the"):
         SemanticKittiDataset(tiny_kitti, **ONE_SWEEP)[0]
+    mended = SemanticKittiDataset(tiny_kitti, intensity_scale=255, **ONE_SWEEP)[0].keyframe.points
+    np.testing.assert_allclose(mended, points_of(0, 0), rtol=1e-5)
+    points[0, 3], points[1:, 3] = np.nan, 0.5
+    points.tofile(tiny_kitti / "sequences/00/velodyne/000000.bin")
+    read = SemanticKittiDataset(tiny_kitti, **ONE_SWEEP)[0].keyframe.points
+    np.testing.assert_array_equal(read, points)
 
 
 def test_the_real_scan_has_its_labels(tmp_path):
