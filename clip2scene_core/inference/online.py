@@ -25,7 +25,7 @@ from clip2scene_core.preprocessing.ground import Ground
 from clip2scene_core.preprocessing.levelling import GroundTracker
 from clip2scene_core.preprocessing.network_input import NetworkInput, levelled_as, preprocess
 from clip2scene_core.preprocessing.reach import is_usable
-from clip2scene_core.preprocessing.statistics import list_oddities
+from clip2scene_core.preprocessing.statistics import list_left_out, list_oddities
 from clip2scene_core.prompts.prompt_set import (
     EmbedPrompts,
     EncodedPrompts,
@@ -65,6 +65,9 @@ class OnlineSegmenter:
     Raises:
         ValueError: If the mode needs a segmenter that is not given.
 
+    Attributes:
+        input: What the student is told of a sweep; None without one.
+
     Example:
         >>> import numpy as np
         >>> from clip2scene_core import CameraView, OnlineOptions, Sweep, load_online_segmenter
@@ -101,7 +104,7 @@ class OnlineSegmenter:
         self._setting = (encoded, options, self._scoring(vocabulary, options))
         self._embed_prompts = KnownPrompts(vocabulary, embed_prompts)
         self._fusion = Fusion(segmenter, camera_segmenter, options.camera_weight)
-        self._input = None if segmenter is None else segmenter.input
+        self.input = None if segmenter is None else segmenter.input
         self._ground_tracker = GroundTracker(options.ground_smoothing)
         self._map = None
         if options.map_enabled:
@@ -204,8 +207,9 @@ class OnlineSegmenter:
 
         Args:
             sweep: N points; `T_global_lidar` holds T_fixed_lidar. Points that are not finite or out
-                of range stay in place, unlabelled. `T_base_lidar` says which way is up: for the
-                robot's own circle and, if the student levels, for the network.
+                of range stay in place, unlabelled; their intensity need not be finite.
+                `T_base_lidar` says which way is up: for the robot's own circle and, if the student
+                levels, for the network.
             cameras: Views around the sweep's stamp, poses in the same fixed frame. Unused in mode
                 "lidar".
 
@@ -221,12 +225,10 @@ class OnlineSegmenter:
         if options.mode == "camera" and not cameras:
             raise MissingCamerasError("mode 'camera' labels by cameras, but none was given")
         reach = (options.min_range_m, options.ego_radius_m, options.max_range_m)
-        is_raw = self._input is None or self._input.intensity == "raw"
-        usable = is_usable(
-            sweep.points, *reach, is_intensity_raw=is_raw, T_base_lidar=sweep.T_base_lidar
-        )
+        usable = is_usable(sweep.points, *reach, T_base_lidar=sweep.T_base_lidar)
         inside = replace(sweep, points=sweep.points[usable], labels=None)
         told, notes = self._preprocess(inside, options)
+        notes = (*list_left_out(sweep.points, reach, sweep.T_base_lidar), *notes)
         embedded = self._fusion.embed(inside, cameras, told.points)
         text_probabilities, seen = self._fusion.compare(
             embedded, vocabulary.embeddings, vocabulary.label_of_text
@@ -269,9 +271,9 @@ class OnlineSegmenter:
         self, sweep: Sweep, options: OnlineOptions
     ) -> tuple[NetworkInput, tuple[str, ...]]:
         """Make what the student is told of a sweep of usable points, and note what is odd."""
-        if self._input is None:
+        if self.input is None:
             return NetworkInput(sweep.points), ()
-        config = levelled_as(self._input, options.level)
+        config = levelled_as(self.input, options.level)
         told = preprocess(sweep.points, config, sweep.T_base_lidar, self._ground_tracker)
         return told, list_oddities(sweep.points, config, told.ground)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +15,10 @@ from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.preprocessing.ground import Ground
 from clip2scene_core.preprocessing.network_input import preprocess
 from clip2scene_core.preprocessing.reach import is_usable
+from clip2scene_core.preprocessing.statistics import kind_of_note, list_left_out, list_oddities
 from clip2scene_core.prompts.vocabulary import classify
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Segmentation:
         scores: (N,) float32 in [0, 1], probability of the label; 0 where there is none.
         ground: The ground that levelled the points; None if there was none, or the segmenter does
             not level.
+        notes: What lies far from the training, or out of reach, in a few words each.
 
     Example:
         >>> import numpy as np
@@ -39,6 +44,21 @@ class Segmentation:
     labels: NDArray[np.uint8]
     scores: NDArray[np.float32]
     ground: Ground | None = None
+    notes: tuple[str, ...] = ()
+
+
+class NoteLog:
+    """Logs each kind of note once, so that a caller who reads no notes learns of it, too."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def update(self, notes: tuple[str, ...]) -> None:
+        """Take the notes of the next sweep."""
+        for note in notes:
+            if kind_of_note(note) not in self._said:
+                self._said.add(kind_of_note(note))
+                _LOGGER.warning(note)
 
 
 def label_usable(
@@ -66,12 +86,13 @@ def label_usable(
     """
     if points.ndim != 2 or points.shape[1] != 4:
         raise ValueError(f"points must be (N, 4) x, y, z, intensity, got {points.shape}")
-    is_raw = config.intensity == "raw"
-    usable = is_usable(points, *reach, is_intensity_raw=is_raw, T_base_lidar=T_base_lidar)
+    usable = is_usable(points, *reach, T_base_lidar=T_base_lidar)
     labels = np.full(len(points), IGNORE_LABEL, dtype=np.uint8)
     scores = np.zeros(len(points), dtype=np.float32)
     told = preprocess(points[usable], config, T_base_lidar)
     probabilities, scored = compare(told.points)
     labels[usable], scores[usable] = classify(probabilities, min_score, scored)
     scores[labels == IGNORE_LABEL] = 0.0
-    return Segmentation(labels, scores, told.ground)
+    notes = list_left_out(points, reach, T_base_lidar)
+    notes += list_oddities(points[usable], config, told.ground)
+    return Segmentation(labels, scores, told.ground, notes)

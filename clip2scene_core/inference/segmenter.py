@@ -13,7 +13,7 @@ from torch import Tensor
 
 from clip2scene_core.checkpoint import Checkpoint, FinetunedCheckpoint, load_checkpoint
 from clip2scene_core.device import find_device
-from clip2scene_core.inference.segmentation import Segmentation, label_usable
+from clip2scene_core.inference.segmentation import NoteLog, Segmentation, label_usable
 from clip2scene_core.preprocessing.network_input import levelled_as, preprocess
 from clip2scene_core.preprocessing.reach import (
     EGO_RADIUS_M,
@@ -89,6 +89,7 @@ class Segmenter:
         self.checkpoint = checkpoint
         self.input = levelled_as(checkpoint.config.input, level)
         self._reach = (min_range_m, ego_radius_m, max_range_m)
+        self._note_log = NoteLog()
         self.vocabulary = checkpoint.vocabulary
         self._device = find_device(device)
         self._dtype = PRECISIONS[precision]
@@ -146,12 +147,13 @@ class Segmenter:
 
         Args:
             points: (N, 4) float32: x, y, z in metres in the LiDAR frame (the sensor at the origin),
-                intensity in [0, 1].
+                intensity in [0, 1]; one that is not finite is not known.
             T_base_lidar: (4, 4) float64, pose of the LiDAR in a frame whose z points up, if the
                 segmenter levels; only its rotation is used. None: z of the LiDAR points up.
 
         Returns:
-            N labels and scores in the order of the points.
+            N labels and scores in the order of the points, and notes on what is odd about them;
+            each kind of note is also logged once.
 
         Raises:
             ValueError: If points is not (N, 4), or `T_base_lidar` holds no rotation.
@@ -167,9 +169,11 @@ class Segmenter:
             scored = self.score(embeddings, scoring, vocabulary)
             return probabilities, vocabulary.merge(scored[:, : len(vocabulary.embeddings)])
 
-        return label_usable(
+        segmentation = label_usable(
             points, self._reach, self.input, T_base_lidar, compare, self._min_confidence
         )
+        self._note_log.update(segmentation.notes)
+        return segmentation
 
     def probabilities(
         self,
@@ -355,6 +359,7 @@ class ClassifierSegmenter:
         self.class_names = checkpoint.class_names
         self.input = levelled_as(checkpoint.config.input, level)
         self._reach = (min_range_m, ego_radius_m, max_range_m)
+        self._note_log = NoteLog()
         self._device = find_device(device)
         self._classifier = checkpoint.classifier.to(self._device)
 
@@ -362,13 +367,15 @@ class ClassifierSegmenter:
         self, points: NDArray[np.float32], T_base_lidar: NDArray[np.float64] | None = None
     ) -> Segmentation:
         """Label one sweep with the classes; see `Segmenter.segment`."""
-        return label_usable(
+        segmentation = label_usable(
             points,
             self._reach,
             self.input,
             T_base_lidar,
             lambda told: (self._probabilities(told),) * 2,
         )
+        self._note_log.update(segmentation.notes)
+        return segmentation
 
     @torch.inference_mode()
     def _probabilities(self, told: NDArray[np.float32]) -> Tensor:

@@ -17,13 +17,15 @@ def normalize_intensity(intensity: NDArray[np.floating], how: str) -> NDArray[np
     """Bring the intensities of one sweep to a scale that does not depend on the sensor.
 
     Args:
-        intensity: (N,) float, in any unit. Values that are not finite are not ranked.
-        how: "raw": unchanged. "rank": the share of the sweep's points that are darker, half of the
-            equally bright ones included. No rising response of a sensor changes it; a constant is
-            0.5, and so is what is not finite. "none": 0.5 everywhere.
+        intensity: (N,) float, in any unit. What is not finite is not known, and becomes what it is
+            in a sweep without intensities.
+        how: "raw": unchanged, and 0 where it is not known. "rank": the share of the sweep's known
+            intensities that are darker, half of the equally bright ones included. No rising
+            response of a sensor changes it; a constant is 0.5, and so is what is not known. "none":
+            0.5 everywhere.
 
     Returns:
-        (N,) float32, in [0, 1] unless "raw".
+        (N,) float32, finite; in [0, 1] unless "raw".
 
     Raises:
         ValueError: If `how` is another one.
@@ -31,7 +33,7 @@ def normalize_intensity(intensity: NDArray[np.floating], how: str) -> NDArray[np
     if how not in INTENSITIES:
         raise ValueError(f"how must be one of {', '.join(INTENSITIES)}, got {how!r}")
     if how == "raw":
-        return intensity.astype(np.float32)
+        return np.where(np.isfinite(intensity), intensity, 0).astype(np.float32)
     ranks = np.full(len(intensity), 0.5, dtype=np.float32)
     finite = np.isfinite(intensity)
     if how == "rank" and finite.any():

@@ -71,8 +71,11 @@ def level_by_ground(points: NDArray[np.float32], config: InputConfig) -> NDArray
 
 
 def tell_intensity(points: NDArray[np.float32], config: InputConfig) -> NDArray[np.float32]:
-    """Normalize the intensities of points (N, 4): a new array, or the same one if they stay raw."""
-    if config.intensity == "raw":
+    """Normalize the intensities of points (N, 4): a new array, or the same one if nothing changes.
+
+    Every cloud passes here before a network, in training and inference: what comes out is finite.
+    """
+    if config.intensity == "raw" and np.isfinite(points[:, 3]).all():
         return points
     told = points.copy()
     told[:, 3] = normalize_intensity(points[:, 3], config.intensity)

@@ -1,4 +1,4 @@
-"""Which points of a sweep count: finite, in range, and not on the robot itself."""
+"""Which points of a sweep count: those at a finite place, in range, and not on the robot itself."""
 
 from __future__ import annotations
 
@@ -18,18 +18,16 @@ def is_usable(
     ego_radius_m: float = EGO_RADIUS_M,
     max_range_m: float = MAX_RANGE_M,
     *,
-    is_intensity_raw: bool = True,
     T_base_lidar: NDArray[np.float64] | None = None,
 ) -> NDArray[np.bool_]:
-    """Tell which points are finite, in range and not on the robot itself.
+    """Tell which points are at a finite place, in range and not on the robot itself.
 
     Args:
-        points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity.
+        points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity, which need not be
+            finite: see `normalize_intensity`.
         min_range_m: Nearer points are not usable.
         ego_radius_m: Points above and below this circle around the LiDAR are not usable.
         max_range_m: Points farther away are not usable.
-        is_intensity_raw: Whether the network is told the intensity as it is. If not, it need not be
-            finite: see `normalize_intensity`.
         T_base_lidar: (4, 4) float64, pose of the LiDAR in a frame whose z points up; only its
             rotation is used. None: z of the LiDAR points up.
 
@@ -46,4 +44,4 @@ def is_usable(
         range_m = np.linalg.norm(points[:, :3], axis=1)
         inside: NDArray[np.bool_] = (range_m >= min_range_m) & (range_m <= max_range_m)
         inside &= np.linalg.norm(across, axis=1) >= ego_radius_m
-    return inside & np.isfinite(points[:, : 4 if is_intensity_raw else 3]).all(axis=1)
+    return inside & np.isfinite(points[:, :3]).all(axis=1)

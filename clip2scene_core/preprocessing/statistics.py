@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from clip2scene_core.config.sections import InputConfig
 from clip2scene_core.preprocessing.ground import Ground
+from clip2scene_core.preprocessing.reach import is_usable
 
 TRAINED_HEIGHTS_M: Final = (0.3, 2.6)
 """Heights of the sensors above the ground in the synthetic world."""
@@ -17,6 +19,12 @@ MAX_TILT_DEG: Final = 10.0
 MIN_POINTS: Final = 1000
 MIN_REACH_M: Final = 12.0
 """The farthest hundredth of the points is normally farther away."""
+MAX_LEFT_OUT: Final = 1 / 3
+"""Share of points out of reach that is no longer normal; a car's own roof takes up to a fifth."""
+MAX_UNKNOWN: Final = 0.01
+"""Share of intensities that are not finite which is worth a note."""
+MIN_BRIGHTEST: Final = 0.02
+"""A raw intensity that stays below was divided by too much: 0.02 is 5 of 255."""
 
 
 def describe_ground(ground: Ground | None) -> str:
@@ -40,7 +48,8 @@ def list_oddities(
         Notes such as "intensity is constant"; none for a sweep like those of the training.
     """
     if len(points) < MIN_POINTS:
-        return (f"only {len(points)} points: training had thousands",)
+        scale = _scale_notes(points[:, 3]) if config.intensity == "raw" else []
+        return (*scale, f"only {len(points)} points: training had thousands")
     notes = []
     if config.intensity != "none":
         notes += _intensity_notes(points[:, 3], config.intensity == "raw")
@@ -52,14 +61,67 @@ def list_oddities(
     return tuple(notes)
 
 
+def list_left_out(
+    points: NDArray[np.float32],
+    reach: tuple[float, float, float],
+    T_base_lidar: NDArray[np.float64] | None = None,
+) -> tuple[str, ...]:
+    """Say why many points of a sweep are out of reach, as of one in another frame or unit.
+
+    Points at the origin are none: drivers write them where there was no echo.
+
+    Args:
+        points: (N, 4) float32, all of the sweep as they came: x, y, z in metres, intensity.
+        reach: See `is_usable`: nearest range, radius of the robot's circle, farthest range, metres.
+        T_base_lidar: See `is_usable`.
+
+    Returns:
+        One note if more than a third are out of reach; none otherwise.
+    """
+    is_point = np.isfinite(points[:, :3]).all(axis=1) & (points[:, :3] != 0).any(axis=1)
+    measured = points[is_point]
+    usable = is_usable(measured, *reach, T_base_lidar=T_base_lidar)
+    num_left_out = len(measured) - int(usable.sum())
+    if num_left_out <= MAX_LEFT_OUT * len(measured):
+        return ()
+    min_range_m, ego_radius_m, max_range_m = reach
+    with np.errstate(over="ignore"):
+        range_m = np.linalg.norm(measured[:, :3], axis=1)
+    num_near, num_far = int((range_m < min_range_m).sum()), int((range_m > max_range_m).sum())
+    of_robot = num_left_out - num_near - num_far
+
+    def share(count: int) -> str:
+        return f"{100 * count / len(measured):.0f} %"
+
+    return (
+        f"{share(num_left_out)} of the points are out of reach: {share(num_far)} farther than "
+        f"{max_range_m:g} m, {share(num_near)} nearer than {min_range_m:g} m, {share(of_robot)} in "
+        f"the robot's circle of {ego_radius_m:g} m; are they in metres, the sensor at the origin, "
+        f"z up?",
+    )
+
+
+def kind_of_note(note: str) -> str:
+    """Name what a note is about without its numbers, which differ from sweep to sweep."""
+    return re.sub(r"[-+\d.]+(e[-+]?\d+)?", "#", note)
+
+
 def _intensity_notes(intensity: NDArray[np.float32], is_raw: bool) -> list[str]:
     finite = intensity[np.isfinite(intensity)]
-    if len(finite) < len(intensity) / 2:
-        return ["intensity is not finite"]
-    lowest, highest = float(finite.min()), float(finite.max())
-    if lowest == highest:
-        return ["intensity is constant"]
-    if is_raw and (lowest < 0 or highest > 1):
+    notes = []
+    if len(finite) < (1 - MAX_UNKNOWN) * len(intensity):
+        unknown = 1 - len(finite) / len(intensity)
+        notes = [f"{100 * unknown:.0f} % of the intensities are not finite: they count as unknown"]
+    if len(finite) and float(finite.min()) == float(finite.max()):
+        return [*notes, "intensity is constant"]
+    return [*notes, *_scale_notes(intensity)] if is_raw else notes
+
+
+def _scale_notes(intensity: NDArray[np.float32]) -> list[str]:
+    """Name raw intensities (N,) whose full scale is not 1."""
+    finite = intensity[np.isfinite(intensity)]
+    lowest, highest = float(finite.min(initial=0)), float(finite.max(initial=0))
+    if lowest < 0 or highest > 1 or 0 < highest < MIN_BRIGHTEST:
         return [f"intensity is {lowest:.3g} to {highest:.3g}: training had 0 to 1"]
     return []
 

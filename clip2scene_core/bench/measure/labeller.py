@@ -82,7 +82,7 @@ class Labeller:
     def look(self, sample: Sample) -> Look:
         """Embed the N points of a sample's keyframe and the pixels that show them."""
         points = sample.keyframe.points
-        finite = np.asarray(np.isfinite(points).all(axis=1))
+        finite = np.asarray(np.isfinite(points[:, :3]).all(axis=1))
         keyframe = Sweep(points[finite], sample.keyframe.T_global_lidar, sample.keyframe.stamp_ns)
         return Look(
             finite,

@@ -225,7 +225,7 @@ def _network(
 
     def predict(sample: Sample) -> dict[str, NDArray[np.uint8]]:
         points = sample.keyframe.points
-        finite = np.asarray(np.isfinite(points).all(axis=1))
+        finite = np.asarray(np.isfinite(points[:, :3]).all(axis=1))
         embeddings = segmenter.embed(points[finite])
         predicted = {}
         for name, vocabulary in vocabularies.items():

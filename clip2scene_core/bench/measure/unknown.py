@@ -111,7 +111,7 @@ def embed_points(segmenter: Segmenter, dataset: KeyframeDataset, seed: int = 0) 
             raise EvaluationError(
                 "the data set was opened without labels; open it with_labels=True"
             )
-        finite = np.flatnonzero(np.isfinite(keyframe.points).all(axis=1))
+        finite = np.flatnonzero(np.isfinite(keyframe.points[:, :3]).all(axis=1))
         labelled = np.flatnonzero(keyframe.labels[finite] != IGNORE_LABEL)
         chosen = np.sort(generator.permutation(labelled)[:POINTS_PER_KEYFRAME])
         embeddings.append(segmenter.embed(keyframe.points[finite])[chosen])

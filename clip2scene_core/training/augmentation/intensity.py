@@ -20,14 +20,18 @@ def vary_intensity(
     """Change intensities by range, gain, gamma and noise, or take all of them away.
 
     Args:
-        points: (N, 4) float32: x, y, z in metres, the origin near the sensor, intensity in [0, 1].
+        points: (N, 4) float32: x, y, z in metres, the origin near the sensor, intensity in [0, 1];
+            where it is not finite it is not known, and stays so.
         config: What to change.
         generator: Random generator.
 
     Returns:
-        (N, 4) float32; a new array if anything changes. Changed intensities are in [0, 1].
+        (N, 4) float32; a new array if anything changes. Changed intensities are in [0, 1], or NaN
+        where they were not known.
     """
     before = intensity = points[:, 3]
+    if not np.isfinite(before).all():
+        intensity = np.where(np.isfinite(before), before, np.float32(np.nan))  # inf would become 1
     if config.intensity_range:
         exponent = generator.uniform(-config.intensity_range, config.intensity_range)
         range_m = np.linalg.norm(points[:, :3], axis=1)

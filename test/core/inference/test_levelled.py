@@ -86,12 +86,34 @@ def test_the_robot_and_what_is_far_get_no_label(tiny_checkpoint):
     assert (wide.segment(points).labels < 3).all()
 
 
-def test_intensity_that_is_not_told_need_not_be_there(levelling, tiny_checkpoint):
-    points = STREET.copy()
-    points[:, 3] = np.nan
+@pytest.mark.parametrize("kind", ["levelling", "tiny_checkpoint"])
+@pytest.mark.parametrize("unknown", [np.nan, np.inf])
+def test_without_intensities_is_like_intensities_that_are_not_finite(kind, unknown, request):
+    """For students that are told ranks and for those that are told the intensity itself."""
+    checkpoint = request.getfixturevalue(kind)
+    points, without = STREET.copy(), STREET.copy()
+    points[:, 3], without[:, 3] = unknown, 0
     usable = np.hypot(*points[:, :2].T) >= 1.5
-    assert (Segmenter(levelling).segment(points).labels[usable] < 3).all()
-    assert (Segmenter(tiny_checkpoint).segment(points).labels == IGNORE_LABEL).all()
+    segmentation = Segmenter(checkpoint).segment(points)
+    assert (segmentation.labels[usable] < 3).all()
+    np.testing.assert_array_equal(
+        segmentation.labels, Segmenter(checkpoint).segment(without).labels
+    )
+    assert segmentation.notes[0].startswith("100 % of the intensities are not finite")
+    online = make_segmenter(checkpoint).segment(make_sweep(points))
+    np.testing.assert_array_equal(online.labels, segmentation.labels)
+
+
+def test_a_caller_who_reads_no_notes_is_told_once(tiny_checkpoint, caplog):
+    segmenter, in_a_map = Segmenter(tiny_checkpoint), STREET.copy()
+    in_a_map[:, 0] += 600
+    for number in range(3):
+        bright = STREET.copy()
+        bright[:, 3] *= 255 - number
+        assert segmenter.segment(bright).notes[0].endswith("training had 0 to 1")
+    assert segmenter.segment(in_a_map).notes[0].startswith("100 % of the points are out of reach")
+    said = [record.getMessage() for record in caplog.records]
+    assert [" ".join(line.split()[:2]) for line in said] == ["intensity is", "100 %", "only 0"]
 
 
 def test_a_fine_tuned_network_levels_too():

@@ -45,7 +45,7 @@ def test_probabilities_are_a_softmax_over_the_training_temperature(tiny_checkpoi
 def test_points_that_are_not_finite_stay_in_place_unlabelled(tiny_checkpoint, points):
     clean = Segmenter(tiny_checkpoint).segment(np.delete(points, [3, 7], axis=0))
     points[3, 0] = np.nan
-    points[7, 3] = np.inf
+    points[7, 1] = np.inf
     segmentation = Segmenter(tiny_checkpoint).segment(points)
     assert segmentation.labels[[3, 7]].tolist() == [IGNORE_LABEL, IGNORE_LABEL]
     np.testing.assert_array_equal(np.delete(segmentation.labels, [3, 7]), clean.labels)

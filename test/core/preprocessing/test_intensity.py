@@ -30,6 +30,13 @@ def test_a_constant_and_what_is_not_finite_say_nothing():
     assert normalize_intensity(np.zeros(0), "rank").shape == (0,)
 
 
+@pytest.mark.parametrize("how", ["raw", "rank", "none"])
+def test_what_is_not_known_becomes_what_it_is_without_intensities(how):
+    unknown = np.array([np.nan, np.inf, -np.inf], np.float32)
+    without = normalize_intensity(np.zeros(3, np.float32), how)
+    np.testing.assert_array_equal(normalize_intensity(unknown, how), without)
+
+
 def test_raw_stays_and_none_is_a_half():
     values = np.array([0.0, 3.5], np.float32)
     np.testing.assert_array_equal(normalize_intensity(values, "raw"), values)

@@ -1,5 +1,7 @@
 """A cloud in, what the network is told out."""
 
+import re
+
 import numpy as np
 import pytest
 from street_sweep import moved, spin, turn
@@ -8,7 +10,12 @@ from clip2scene_core.config.sections import ConfigError, InputConfig
 from clip2scene_core.preprocessing.levelling import GroundTracker
 from clip2scene_core.preprocessing.network_input import level_by_ground, levelled_as, preprocess
 from clip2scene_core.preprocessing.reach import is_usable
-from clip2scene_core.preprocessing.statistics import describe_ground, list_oddities
+from clip2scene_core.preprocessing.statistics import (
+    describe_ground,
+    kind_of_note,
+    list_left_out,
+    list_oddities,
+)
 
 LEVEL = InputConfig(level=True, intensity="rank")
 
@@ -71,8 +78,7 @@ def test_the_robot_and_what_is_far_or_broken_is_not_usable():
         [[5, 0, 0, 0], [1, 1, -3, 0], [0.5, 0, 0, 0], [81, 0, 0, 0], [np.nan, 5, 0, 0],
          [5, 5, 0, np.nan]], np.float32,
     )  # fmt: skip
-    assert is_usable(points).tolist() == [True] + 5 * [False]
-    assert is_usable(points, is_intensity_raw=False).tolist() == [True] + 4 * [False] + [True]
+    assert is_usable(points).tolist() == [True] + 4 * [False] + [True]
     assert is_usable(points, 0.0, 0.0, 100.0)[:4].all()
 
 
@@ -101,13 +107,56 @@ def test_what_is_far_from_the_training_is_named():
     raw[:, 3] = np.nan
     raw[:, :3] /= 10
     assert list_oddities(raw, LEVEL, preprocess(spin(1.8), LEVEL).ground) == (
-        "intensity is not finite",
+        "100 % of the intensities are not finite: they count as unknown",
         "points reach only 6 m",
     )
     assert list_oddities(raw[:7], LEVEL, None) == ("only 7 points: training had thousands",)
+    raw = spin(1.8)
+    raw[:, 3] /= 255
+    dark, few = (list_oddities(p, InputConfig(), None) for p in (raw, raw[:7]))
+    assert len(dark) == 1
+    assert re.fullmatch(r"intensity is 0(.\d+)? to 0.00\d+: training had 0 to 1", dark[0])
+    assert [note.split()[0] for note in few] == ["intensity", "only"]
+    assert list_oddities(raw, InputConfig(intensity="rank"), None) == ()
+    assert list_oddities(raw[:0], InputConfig(), None)[0].startswith("only 0 points")
     pitched = moved(spin(1.8), turn(0, 14, 0))
     (note,) = list_oddities(pitched, LEVEL, preprocess(pitched, LEVEL).ground)
     assert note == "ground tilted by 14 degrees: are the extrinsics right?"
+
+
+REACH = (1.0, 1.5, 80.0)
+
+
+def test_a_third_of_the_points_out_of_reach_is_said():
+    street = spin(1.8)
+    assert list_left_out(street, REACH) == ()
+    in_millimetres, in_a_map = street.copy(), street.copy()
+    in_millimetres[:, :3] *= 1000
+    in_a_map[:, 0] += 600
+    for points in (in_millimetres, in_a_map):
+        (note,) = list_left_out(points, REACH)
+        assert note.startswith("100 % of the points are out of reach: 100 % farther than 80 m, ")
+    no_echo = np.concatenate([street, np.zeros((len(street), 4), np.float32)])
+    assert list_left_out(no_echo, REACH) == ()
+    assert list_left_out(no_echo[:0], REACH) == ()
+
+
+def test_an_optical_frame_loses_points_to_the_circle_unless_its_axes_are_known():
+    """z forward, x right, y down: what is ahead lies along z, and so within a circle about z."""
+    generator = np.random.default_rng(0)
+    optical = np.ones((2000, 4), np.float32)
+    optical[:, :3] = generator.uniform((-1, -0.8, 2), (1, 0.8, 8), (2000, 3))
+    T_base_optical = np.eye(4)
+    T_base_optical[:3, :3] = [[0, 0, 1], [-1, 0, 0], [0, -1, 0]]
+    (note,) = list_left_out(optical, REACH)
+    assert "100 % in the robot's circle of 1.5 m" in note
+    assert list_left_out(optical, REACH, T_base_optical) == ()
+
+
+def test_notes_of_one_kind_differ_in_their_numbers_alone():
+    first, second = "intensity is -3.1e+04 to 1: training", "intensity is 0.5 to 2.25: training"
+    assert kind_of_note(first) == kind_of_note(second)
+    assert kind_of_note(first) != kind_of_note("intensity is constant")
 
 
 def test_the_log_says_where_the_sensor_is():

@@ -19,10 +19,16 @@ def rolled(degrees: float) -> np.ndarray:
 
 def test_near_far_and_broken_points_do_not_count():
     points = np.array([AHEAD, UP, AHEAD, AHEAD, AHEAD])
-    points[2, 0], points[3, 1], points[4, 3] = 90, np.nan, np.nan
+    points[2, 0], points[3, 1], points[4, 1] = 90, np.nan, np.inf
     assert is_usable(points).tolist() == [True, False, False, False, False]
-    assert is_usable(points, is_intensity_raw=False)[4]
     assert is_usable(points, ego_radius_m=0.4)[1]
+
+
+@pytest.mark.parametrize("unknown", [np.nan, np.inf, -np.inf])
+def test_a_point_whose_intensity_is_not_known_counts(unknown):
+    points = np.array([AHEAD, AHEAD])
+    points[0, 3] = unknown
+    assert is_usable(points).all()
 
 
 @pytest.mark.parametrize("degrees", [0, 15, 90, 180])

@@ -69,3 +69,14 @@ def test_bright_points_saturate():
     for seed in SEEDS:
         varied = vary_intensity(points, config, np.random.default_rng(seed))[:, 3]
         assert 0 <= varied.min() <= varied.max() <= 1
+
+
+def test_what_is_not_known_stays_so_and_the_rest_is_varied_as_without_it():
+    unknown = POINTS.copy()
+    unknown[::3, 3], unknown[1::3, 3] = np.nan, np.inf
+    config = SensorAugmentationConfig(intensity_gain=6.0, intensity_gamma=2.0, intensity_range=1.0)
+    varied = vary_intensity(unknown, config, np.random.default_rng(0))
+    expected = vary_intensity(POINTS, config, np.random.default_rng(0))
+    np.testing.assert_array_equal(varied[2::3], expected[2::3])
+    assert np.isnan(varied[::3, 3]).all()
+    assert np.isnan(varied[1::3, 3]).all()

@@ -8,6 +8,7 @@ from clip2scene_core.config.parser import override
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.geometry.se3 import invert, transform_points
+from clip2scene_core.preprocessing.intensity import normalize_intensity
 from clip2scene_core.training.pretrain.data.paired_sample import (
     choose_sweeps,
     number_grids,
@@ -220,3 +221,19 @@ def test_clouds_are_told_as_the_input_says(tiny_nuscenes):
     np.testing.assert_allclose(after[:, :2], before[:, :2], atol=0.05)  # turned and mirrored alike
     assert after[:, 3].mean() == pytest.approx(0.5, abs=0.01)
     np.testing.assert_array_equal(told.pixels, plain.pixels)
+
+
+@pytest.mark.parametrize("told", ["raw", "rank"])
+@pytest.mark.parametrize("gain", ["0", "6"])
+def test_an_unknown_intensity_costs_no_point_and_reaches_no_network(tiny_nuscenes, told, gain):
+    sample = NuScenesDataset(tiny_nuscenes).load(1, [1])
+    config = config_with(f"input.intensity={told}", f"augmentation.intensity_gain={gain}")
+    for sweep in sample.sweeps:
+        sweep.points[::2, 3], sweep.points[1::4, 3] = np.nan, np.inf
+    paired = pair_sample(sample, config, np.random.default_rng(0))
+    assert [len(cloud) for cloud in paired.clouds] == [len(s.points) for s in sample.sweeps]
+    for cloud in paired.clouds:
+        assert np.isfinite(cloud).all()
+        without = normalize_intensity(np.zeros(1), told)
+        assert (cloud[::2, 3] == without).all()
+        assert (cloud[1::4, 3] == without).all()
