@@ -13,10 +13,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.config.sections import InputConfig
 from clip2scene_core.inference.labelled_cloud import LabelledCloud
 from clip2scene_core.inference.online import OnlineSegmenter
 from clip2scene_core.preprocessing.ground import Ground
-from clip2scene_core.preprocessing.statistics import MAX_TILT_DEG, describe_ground
+from clip2scene_core.preprocessing.statistics import MAX_TILT_DEG, describe_ground, kind_of_note
 from clip2scene_core.sample import CameraView
 from clip2scene_ros.sync.sweeps import SynchronizedSweep
 
@@ -55,12 +56,12 @@ def label_sweep(
     """Label a sweep and add it to the segmenter's map, which starts anew after a time jump.
 
     Args:
-        segmenter: Labels the points where they were at the stamp, after deskewing.
+        segmenter: Labels the points in their sensor's frame, where they were at the stamp.
         synchronized: N points.
         cameras: Those of its views that may help.
 
     Returns:
-        N labels with the points as they were sent.
+        N labels with the points as they were sent, and the pose of the frame that they are in.
 
     Raises:
         MissingCamerasError: If the segmenter labels by cameras alone and there are none.
@@ -68,11 +69,19 @@ def label_sweep(
     if synchronized.follows_time_jump:
         segmenter.reset()
     labelled = segmenter.segment(synchronized.sweep, cameras)
-    return replace(labelled, points=synchronized.points)
+    T_sensor_cloud = synchronized.placement.T_sensor_cloud
+    if T_sensor_cloud is None:
+        return replace(labelled, points=synchronized.points)
+    T_fixed_cloud = labelled.T_fixed_lidar @ T_sensor_cloud
+    return replace(labelled, points=synchronized.points, T_fixed_lidar=T_fixed_cloud)
 
 
 def describe_sensor(
-    cloud: LabelledCloud, synchronized: SynchronizedSweep, base_frame: str, may_level: bool
+    cloud: LabelledCloud,
+    synchronized: SynchronizedSweep,
+    base_frame: str,
+    may_level: bool,
+    told: InputConfig | None = None,
 ) -> SensorFacts:
     """Gather what a labelled sweep says of its sensor.
 
@@ -81,10 +90,11 @@ def describe_sensor(
         synchronized: The sweep that it comes from.
         base_frame: Frame of the robot, whose z points up; "" if there is none to look for.
         may_level: Levelling would help: a student labels, and the user did not switch it off.
+        told: What the student is told, see `OnlineSegmenter.input`; None without a student.
     """
-    T_base_lidar, frame = synchronized.sweep.T_base_lidar, synchronized.header.frame_id
+    T_base_lidar, frame = synchronized.sweep.T_base_lidar, synchronized.placement.sensor_frame
     is_levelled = cloud.ground is not None or _NO_GROUND in cloud.notes
-    without_extrinsics, notes = "", cloud.notes
+    without_extrinsics, notes = "", (*_input_notes(synchronized, told), *cloud.notes)
     if is_levelled and T_base_lidar is None and base_frame:
         without_extrinsics = (
             f"{base_frame} <- {frame or 'a cloud without a frame'} is not known; z of the LiDAR is "
@@ -106,18 +116,30 @@ def describe_sensor(
 
 
 def lasting_notes(sweeps: Collection[SensorFacts], before: Collection[str] = ()) -> tuple[str, ...]:
-    """List the notes that half of the sweeps share, the most frequent ones first.
+    """List the notes that half of the sweeps share but for their numbers, frequent ones first.
 
     Args:
         sweeps: What is known of some sweeps.
         before: Notes that were listed last time; they stay while a quarter of the sweeps has them.
     """
-    counts = Counter(note for facts in sweeps for note in facts.notes)
+    counts = Counter(kind_of_note(note) for facts in sweeps for note in facts.notes)
+    newest = {kind_of_note(note): note for facts in sweeps for note in facts.notes}
+    listed = {kind_of_note(note) for note in before}
     return tuple(
-        note
-        for note, count in counts.most_common()
-        if (4 if note in before else 2) * count >= len(sweeps)
+        newest[kind]
+        for kind, count in counts.most_common()
+        if (4 if kind in listed else 2) * count >= len(sweeps)
     )
+
+
+def _input_notes(synchronized: SynchronizedSweep, told: InputConfig | None) -> tuple[str, ...]:
+    """What is odd about a cloud as it came, as far as it changes what the network is told."""
+    notes = [synchronized.placement.note]
+    if told is not None and told.intensity != "none":
+        notes.append(synchronized.missing_intensity)
+    if told is not None and told.intensity == "raw":
+        notes.append(synchronized.intensity_note)
+    return tuple(note for note in notes if note)
 
 
 def _tilt_deg(T_base_lidar: NDArray[np.float64]) -> float:

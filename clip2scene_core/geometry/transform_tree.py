@@ -10,9 +10,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2scene_core.geometry.se3 import interpolate, invert
+from clip2scene_core.geometry.se3 import displacement, interpolate, invert
 
 _SHOWN_FRAMES = 12
+_NUM_COMPARED = 5
 
 
 class TransformError(LookupError):
@@ -134,6 +135,45 @@ class TransformTree:
                 if self._edges[child].T_static is None
             ]
             return self._evaluate(target, source, up, down, min(newest_ns, default=0))
+
+    def frames(self) -> tuple[str, ...]:
+        """List all frames by name."""
+        with self._lock:
+            known = self._edges.keys() | {edge.parent for edge in self._edges.values()}
+        return tuple(sorted(known))
+
+    def is_carried(self, frame: str, other: str) -> bool:
+        """Whether a frame moves by an edge of its own, below where it meets the other frame.
+
+        A robot that drives in a map is carried against the map, and against all that stands in it,
+        but not against its sensors.
+
+        Raises:
+            TransformError: If a frame is unknown, or the frames are not connected.
+        """
+        with self._lock:
+            own, _ = self._chains(other, frame)
+            return any(self._edges[child].T_static is None for child in own)
+
+    def motion(self, target: str, source: str) -> tuple[float, float]:
+        """Measure how far source has moved in target over the history: metres and radians.
+
+        Raises:
+            TransformError: As `lookup`.
+        """
+        with self._lock:
+            up, down = self._chains(target, source)
+            moving = [self._edges[child] for child in up + down]
+            moving = [edge for edge in moving if edge.T_static is None]
+            first_ns = max((edge.stamps_ns[0] for edge in moving), default=0)
+            last_ns = min((edge.stamps_ns[-1] for edge in moving), default=0)
+            stamps_ns = np.linspace(first_ns, max(first_ns, last_ns), _NUM_COMPARED).astype(int)
+            poses = [
+                self._evaluate(target, source, up, down, min(max(int(at_ns), first_ns), last_ns))
+                for at_ns in (stamps_ns if last_ns >= first_ns else ())
+            ]
+        moved = [displacement(poses[0], pose) for pose in poses] or [(0.0, 0.0)]
+        return max(distance for distance, _ in moved), max(angle for _, angle in moved)
 
     def clear(self) -> None:
         """Remove all transforms, for example when a bag starts again."""

@@ -271,7 +271,8 @@ class _Replay:
         self._num_views += len(synchronized.cameras)
         options, base_frame = self._segmenter.options, self._synchronizer.options.base_frame
         may_level = options.mode != "camera" and options.level is not False
-        self.sensor_facts.append(describe_sensor(cloud, synchronized, base_frame, may_level))
+        told = self._segmenter.input
+        self.sensor_facts.append(describe_sensor(cloud, synchronized, base_frame, may_level, told))
         self._output.write_due_map(self._segmenter.map, self._now_ns)
 
     def _change_prompts(self, sweep_ns: int) -> None:

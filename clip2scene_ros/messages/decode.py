@@ -18,6 +18,9 @@ from clip2scene_ros.messages.encodings import (
 
 NANOSECONDS: Final = 1_000_000_000
 
+INTENSITY: Final = "intensity"
+"""Field of a PointCloud2 that holds the intensity, by the custom of ROS."""
+
 _SHOWN: Final = 40
 _DATATYPES: Final = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 
@@ -40,17 +43,21 @@ def bare_frame(frame_id: str) -> str:
     return str(frame_id).lstrip("/")
 
 
-def points_from_cloud(message: Any, intensity_scale: float = 255.0) -> NDArray[np.float32]:
+def points_from_cloud(
+    message: Any, intensity_scale: float = 255.0, intensity_field: str = INTENSITY
+) -> NDArray[np.float32]:
     """Read the points of a PointCloud2, whatever its layout.
 
     Args:
         message: sensor_msgs/PointCloud2 with x, y, z and, optionally, intensity.
         intensity_scale: The sensor's largest intensity.
+        intensity_field: Field to take for the intensity, such as "reflectivity". Another one than
+            the default must be there.
 
     Returns:
         (N, 4) float32: x, y, z in metres in the message's frame, and intensity divided by
         `intensity_scale` (0 if the cloud has none). Points keep the message's order, row by row;
-        points that are not finite are kept, too.
+        points and intensities that are not finite are kept, too.
 
     Raises:
         CloudError: If x, y or z is missing, has an unknown datatype or lies outside the point, or
@@ -59,7 +66,8 @@ def points_from_cloud(message: Any, intensity_scale: float = 255.0) -> NDArray[n
     if message.width * message.height == 0:
         return np.zeros((0, 4), dtype=np.float32)
     names = [field.name for field in message.fields]
-    columns = ["x", "y", "z"] + (["intensity"] if "intensity" in names else [])
+    has_intensity = intensity_field in names or intensity_field != INTENSITY
+    columns = ["x", "y", "z"] + ([intensity_field] if has_intensity else [])
     view = fields_from_cloud(message, columns)
     points = np.zeros((message.height * message.width, 4), dtype=np.float32)
     with np.errstate(over="ignore", invalid="ignore"):

@@ -147,7 +147,8 @@ class SegmentWorker:
         )
         self._outputs.timing.publish(timing)
         may_level = values.mode != "camera" and values.level != "off"
-        sensor = describe_sensor(cloud, synchronized, values.base_frame, may_level)
+        told = self._segmenter.input
+        sensor = describe_sensor(cloud, synchronized, values.base_frame, may_level, told)
         self._sensor_log.update(sensor)
         self._record.add_labelled(
             cloud,

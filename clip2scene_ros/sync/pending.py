@@ -23,6 +23,7 @@ from clip2scene_ros.messages.decode import (
 )
 from clip2scene_ros.messages.point_times import point_times
 from clip2scene_ros.sync.intensity import IntensityScale
+from clip2scene_ros.sync.sensor_frame import CloudPlacement
 from clip2scene_ros.sync.sweeps import Rejection, RejectionKind, SynchronizedSweep
 
 _MAX_WAITING: Final = 100
@@ -39,7 +40,7 @@ class PendingCloud:
         at_ns: Stamp in nanoseconds.
         arrival_ns: Time of arrival by the synchronizer's clock, in nanoseconds.
         arrived_s: Time of arrival by a steady clock, in seconds.
-        intensity: Divides the intensities.
+        intensity: Names the field and divides the intensities.
         header: std_msgs/Header of the message, with the overriding frame if there is one.
     """
 
@@ -89,10 +90,27 @@ class PendingCloud:
         """
         return self._decoded[1]
 
+    @property
+    def intensity_note(self) -> str:
+        """Why the scale may be wrong; "" if nothing speaks against it."""
+        return self._decoded[2]
+
+    @property
+    def missing_intensity(self) -> str:
+        """That the cloud has no intensity; "" if it has."""
+        names = [field.name for field in self.message.fields]
+        if self.intensity.field in names:
+            return ""
+        return (
+            f"the cloud has no {self.intensity.field} among {', '.join(names)}: it counts as "
+            f"unknown; intensity_field names another field"
+        )
+
     @cached_property
-    def _decoded(self) -> tuple[NDArray[np.float32], float]:
-        points = points_from_cloud(self.message, intensity_scale=1.0)
-        return points, self.intensity.divide(points)
+    def _decoded(self) -> tuple[NDArray[np.float32], float, str]:
+        points = points_from_cloud(self.message, 1.0, self.intensity.field)
+        scale = self.intensity.divide(points)
+        return points, scale, self.intensity.doubt(points, scale)
 
     @cached_property
     def offsets_s(self) -> NDArray[np.float64]:
@@ -168,8 +186,8 @@ class SweepMatch:
 
     Attributes:
         cloud: The cloud.
+        placement: How its points come to the sensor's frame.
         T_fixed_lidar: (4, 4) float64 at the cloud's stamp; all NaN if the pose is missing.
-        T_base_lidar: (4, 4) float64 at the cloud's stamp; None if the extrinsics are not known.
         motion: Motion of the LiDAR during the sweep; None does not deskew.
         images: At most one for each camera.
         left_out: Reasons why other cameras have no image or the pose is missing.
@@ -177,15 +195,15 @@ class SweepMatch:
     """
 
     cloud: PendingCloud
+    placement: CloudPlacement
     T_fixed_lidar: NDArray[np.float64]
-    T_base_lidar: NDArray[np.float64] | None
     motion: SweepMotion | None
     images: tuple[MatchedImage, ...]
     left_out: tuple[Rejection, ...]
     num_time_jumps: int
 
     def decode(self, follows_time_jump: bool) -> tuple[SynchronizedSweep, list[Rejection]]:
-        """Decode points and images, and deskew the points.
+        """Decode points and images, bring the points to their sensor's frame, and deskew them.
 
         Args:
             follows_time_jump: Whether time ran backwards since the sweep before.
@@ -198,8 +216,9 @@ class SweepMatch:
         """
         begin_s = time.monotonic()
         cloud = self.cloud
-        points = cloud.points
-        at_stamp = points if self.motion is None else deskew(points, cloud.offsets_s, self.motion)
+        at_stamp = self.placement.to_sensor(cloud.points)
+        if self.motion is not None:
+            at_stamp = deskew(at_stamp, cloud.offsets_s, self.motion)
         views, frames, left_out = [], [], list(self.left_out)
         for image in self.images:
             try:
@@ -211,12 +230,20 @@ class SweepMatch:
                 reason = f"{cloud.where}: {image.camera}: {error}"
                 left_out.append(Rejection(kind, reason, image.camera))
         synchronized = SynchronizedSweep(
-            sweep=Sweep(at_stamp, self.T_fixed_lidar, cloud.at_ns, T_base_lidar=self.T_base_lidar),
-            points=points,
+            sweep=Sweep(
+                at_stamp,
+                self.T_fixed_lidar,
+                cloud.at_ns,
+                T_base_lidar=self.placement.T_base_sensor,
+            ),
+            points=cloud.points,
             cameras=tuple(views),
             camera_frames=tuple(frames),
             header=cloud.header,
+            placement=self.placement,
             intensity_scale=cloud.intensity_scale,
+            intensity_note=cloud.intensity_note,
+            missing_intensity=cloud.missing_intensity,
             follows_time_jump=follows_time_jump,
             wait_s=begin_s - cloud.arrived_s,
             decode_s=time.monotonic() - begin_s,

@@ -29,6 +29,11 @@ _RECHECK_NS: Final = 5 * NANOSECONDS
 _MOTION_STEP_S: Final = 0.01
 _RIGID_WITHIN_M: Final = 1e-3
 _RIGID_WITHIN_DEG: Final = 0.01
+_ROBOT_SIZE_M: Final = 30.0
+"""No sensor is farther from its robot."""
+_STILL_WITHIN_M: Final = 0.1
+_STILL_WITHIN_DEG: Final = 2.0
+"""A frame that moves by more against the robot does not ride on it."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -62,6 +67,7 @@ class SensorPoses:
         self._tree = TransformTree()
         self._static: dict[str, StaticTransform] = {}
         self._extrinsics: dict[str, _RigidExtrinsics] = {}
+        self._world_fixed: set[str] = set()
         self._moves: list[str] = []
         self._odometry_frames: tuple[str, str] | None = None
 
@@ -238,6 +244,54 @@ class SensorPoses:
                 sensor_frame, extrinsics, now_ns
             )
         return extrinsics.T_base_sensor
+
+    def T_base_frame(self, frame: str, at_ns: int) -> NDArray[np.float64]:
+        """Look up a frame that need not ride on the robot, at a stamp; errors as `T_fixed_base`."""
+        return self._tree.lookup(self._base_frame, frame, at_ns)
+
+    def frames(self) -> tuple[str, ...]:
+        """List the frames of all transforms by name."""
+        return self._tree.frames()
+
+    def is_known(self, frame: str) -> bool:
+        """Whether transforms lead, or once led, from a frame to the robot's."""
+        if frame in self._world_fixed:
+            return True  # until its transforms come again after a jump in time
+        try:
+            self._tree.is_carried(self._base_frame, frame)
+        except TransformError:
+            return False
+        return True
+
+    def rides_on_robot(self, frame: str, is_named_world: bool) -> bool:
+        """Whether a frame moves with the robot, as far as is known.
+
+        Where the robot is carried by a transform between both, the frame may still be a sensor's
+        whose extrinsics are published on /tf: it is not, if it is the fixed frame, has the name of
+        one, is far away or is seen to move. What was seen to move never rides again.
+
+        Args:
+            frame: For example "lidar_top" or "odom".
+            is_named_world: The name is that of a frame of the world.
+        """
+        if frame in self._world_fixed:
+            return False
+        try:
+            if not self._tree.is_carried(self._base_frame, frame):
+                return True
+            if not is_named_world and frame != self._fixed_frame:
+                T_base_frame = self._tree.latest(self._base_frame, frame)
+                moved_m, turned_rad = self._tree.motion(self._base_frame, frame)
+                if (
+                    np.linalg.norm(T_base_frame[:3, 3]) <= _ROBOT_SIZE_M
+                    and moved_m <= _STILL_WITHIN_M
+                    and math.degrees(turned_rad) <= _STILL_WITHIN_DEG
+                ):
+                    return True
+        except TransformError:
+            return True
+        self._world_fixed.add(frame)
+        return False
 
     def take_moves(self) -> list[str]:
         """Hand over a line for each sensor whose rigid extrinsics changed since the last call."""

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.sample import CameraView, Sweep
-from clip2scene_ros.messages.decode import bare_frame
+from clip2scene_ros.messages.decode import INTENSITY, bare_frame
 from clip2scene_ros.sync.intensity import AUTO, check_intensity_scale
 from clip2scene_ros.sync.poses import POSE_SOURCES
+from clip2scene_ros.sync.sensor_frame import CloudPlacement
 from clip2scene_ros.sync.topics import IMAGE_KINDS
 
 ZERO_STAMPS: Final = ("reject", "arrival")
@@ -69,7 +70,10 @@ class SyncOptions:
         pose_wait_s: Longest wait of a sweep for a pose at or after its stamp, in seconds.
         on_missing_pose: What happens to a sweep whose pose did not come: "drop", or "single": it is
             labelled without cameras and does not enter the map.
+        sensor_frame: Frame of the LiDAR that clouds are labelled for, if they come in another one;
+            "" finds it, see `SensorFrames`.
         intensity_scale: The LiDAR's largest intensity, or "auto": see `IntensityScale`.
+        intensity_field: Field of the cloud that holds the intensity.
         zero_stamp: What happens to a message with stamp 0: "reject" or "arrival", which takes the
             time of arrival.
         stamp_offset_s: Added to the stamps of clouds, in seconds, for a LiDAR whose clock is off;
@@ -92,7 +96,9 @@ class SyncOptions:
     max_wait_s: float = 0.1
     pose_wait_s: float = 1.0
     on_missing_pose: str = "drop"
+    sensor_frame: str = ""
     intensity_scale: float | str = AUTO
+    intensity_field: str = INTENSITY
     zero_stamp: str = "reject"
     stamp_offset_s: float = 0.0
     extrinsics_file: Path | None = None
@@ -129,6 +135,8 @@ class SyncOptions:
         if not math.isfinite(self.stamp_offset_s):
             raise ValueError(f"stamp_offset must be a number of seconds, got {self.stamp_offset_s}")
         check_intensity_scale(self.intensity_scale)
+        if not self.intensity_field:
+            raise ValueError(f"intensity_field must name a field, such as '{INTENSITY}'")
 
     def with_waits_of(self, other: SyncOptions) -> SyncOptions:
         """Take tolerance, waits and `on_missing_pose` from others."""
@@ -146,15 +154,18 @@ class SynchronizedSweep:
     """A sweep with its pose and its camera views, ready to be labelled.
 
     Attributes:
-        sweep: N points in the order of the cloud; `T_global_lidar` holds T_fixed_lidar, or NaN if
-            the pose is missing and `on_missing_pose` is "single". With `deskew` the points are
-            where they would have been measured at the stamp.
+        sweep: N points in the order of the cloud and the frame of its sensor; `T_global_lidar`
+            holds T_fixed_lidar, or NaN if the pose is missing and `on_missing_pose` is "single".
+            With `deskew` the points are where they would have been measured at the stamp.
         points: (N, 4) float32 points as they were sent; the labelled cloud holds these.
         cameras: Views within the tolerance, in the order of the options.
         camera_frames: Name of the frame of each view.
         header: std_msgs/Header of the cloud, with the overriding frame if there is one; the
             labelled cloud has the same.
+        placement: How the points came to the sensor's frame.
         intensity_scale: What the intensities were divided by; outputs multiply by it.
+        intensity_note: Why the scale may be wrong, for people; "" if nothing speaks against it.
+        missing_intensity: That the cloud has no intensity, for people; "" if it has.
         follows_time_jump: Time ran backwards since the sweep before; the map must be forgotten.
         wait_s: Seconds from the cloud's arrival until it is decoded, by a steady clock.
         decode_s: Seconds that decoding the cloud and its images took.
@@ -165,7 +176,10 @@ class SynchronizedSweep:
     cameras: tuple[CameraView, ...]
     camera_frames: tuple[str, ...]
     header: Any
+    placement: CloudPlacement
     intensity_scale: float
+    intensity_note: str
+    missing_intensity: str
     follows_time_jump: bool
     wait_s: float
     decode_s: float

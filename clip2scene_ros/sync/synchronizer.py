@@ -27,6 +27,7 @@ from clip2scene_ros.sync.pending import (
     reasons_to_drop,
 )
 from clip2scene_ros.sync.poses import NoExtrinsicsError, SensorPoses
+from clip2scene_ros.sync.sensor_frame import CloudPlacement, SensorFrames
 from clip2scene_ros.sync.stamp_gate import Doubted, StampGate
 from clip2scene_ros.sync.sweeps import Rejection, RejectionKind, SynchronizedSweep, SyncOptions
 from clip2scene_ros.sync.topics import Profile
@@ -64,7 +65,10 @@ class SweepSynchronizer:
         )
         if options.extrinsics_file is not None:
             self._poses.add_static(load_extrinsics(options.extrinsics_file))
-        self._intensity = IntensityScale(options.intensity_scale)
+        self._sensor_frames = SensorFrames(
+            self._poses, options.sensor_frame, options.fixed_frame, options.base_frame
+        )
+        self._intensity = IntensityScale(options.intensity_scale, options.intensity_field)
         self._waiting: deque[PendingCloud] = deque()
         frames = parse_frame_overrides(options.frame_overrides, profile.cameras)
         self._cloud_frame = frames.get(POINTS)
@@ -312,28 +316,31 @@ class SweepSynchronizer:
             is_last or waited_s > self.options.max_wait_s,
             is_last or waited_s > self.options.pose_wait_s,
         )
-        lidar_frame = cloud.header.frame_id
+        placement = None
         try:
-            T_base_lidar = self._extrinsics_of(cloud, wait)
+            placement = self._sensor_frames.place(
+                cloud.header.frame_id, cloud.at_ns, now_ns, not wait.is_over_for_poses
+            )
+            lidar_frame = placement.sensor_frame
             T_fixed_lidar = self._poses.T_fixed_sensor(
                 lidar_frame, lidar_frame, cloud.at_ns, now_ns
             )
             motion = None
-            if self.options.deskew:
+            if self.options.deskew and not placement.is_world_fixed:
                 motion = self._poses.sweep_motion(lidar_frame, cloud.at_ns, cloud.span_s, now_ns)
         except CloudError as error:
             return Rejection(RejectionKind.BAD_CLOUD, f"{cloud.where}: {error}")
         except NoExtrinsicsError as error:
             if not wait.is_over_for_poses:
                 return None
-            return self._without_pose(cloud, RejectionKind.NO_EXTRINSICS, error, wait)
+            return self._without_pose(cloud, placement, RejectionKind.NO_EXTRINSICS, error)
         except TransformError as error:
             if not wait.is_over_for_poses and error.kind != "past":
                 return None
-            return self._without_pose(cloud, RejectionKind.NO_POSE, error, wait)
+            return self._without_pose(cloud, placement, RejectionKind.NO_POSE, error)
         images, left_out = [], []
         for camera in self.options.cameras:
-            image = self._match_image(camera, cloud, wait)
+            image = self._match_image(camera, cloud, lidar_frame, wait)
             if image is None:
                 return None
             if isinstance(image, str):
@@ -343,34 +350,26 @@ class SweepSynchronizer:
                 images.append(image)
         num_jumps = self._gate.num_jumps
         return SweepMatch(
-            cloud, T_fixed_lidar, T_base_lidar, motion, tuple(images), tuple(left_out), num_jumps
+            cloud, placement, T_fixed_lidar, motion, tuple(images), tuple(left_out), num_jumps
         )
 
-    def _extrinsics_of(self, cloud: PendingCloud, wait: Wait) -> NDArray[np.float64] | None:
-        """Find how the LiDAR sits on the robot; None if unknown. Raises if it may still come."""
-        try:
-            return self._poses.T_base_sensor(cloud.header.frame_id, cloud.at_ns, wait.now_ns)
-        except NoExtrinsicsError:
-            return None
-        except TransformError as error:
-            if error.kind == "future" and not wait.is_over_for_poses:
-                raise
-            return None
-
     def _without_pose(
-        self, cloud: PendingCloud, kind: RejectionKind, error: LookupError, wait: Wait
+        self,
+        cloud: PendingCloud,
+        placement: CloudPlacement | None,
+        kind: RejectionKind,
+        error: LookupError,
     ) -> SweepMatch | Rejection:
         rejection = Rejection(kind, f"{cloud.where}: {error}")
-        if self.options.on_missing_pose == "drop":
+        if placement is None or self.options.on_missing_pose == "drop":
             return rejection
         # NaN instead of the identity: a point that is placed by this pose must not look right.
         unknown_pose = np.full((4, 4), np.nan)
-        T_base_lidar = self._extrinsics_of(cloud, replace(wait, is_over_for_poses=True))
         num_jumps = self._gate.num_jumps
-        return SweepMatch(cloud, unknown_pose, T_base_lidar, None, (), (rejection,), num_jumps)
+        return SweepMatch(cloud, placement, unknown_pose, None, (), (rejection,), num_jumps)
 
     def _match_image(
-        self, camera: str, cloud: PendingCloud, wait: Wait
+        self, camera: str, cloud: PendingCloud, lidar_frame: str, wait: Wait
     ) -> MatchedImage | str | None:
         """Find the camera's nearest image; a reason if it has none, None while it may come."""
         buffer = self._cameras[camera]
@@ -383,7 +382,7 @@ class SweepSynchronizer:
         camera_frame = buffer.frame_of(at_ns, message)
         try:
             T_fixed_camera = self._poses.T_fixed_sensor(
-                camera_frame, cloud.header.frame_id, at_ns, wait.now_ns
+                camera_frame, lidar_frame, at_ns, wait.now_ns
             )
         except NoExtrinsicsError as error:
             return str(error) if wait.is_over else None

@@ -11,6 +11,7 @@ from fake_segmenter import FakeSegmenter
 from small_bags import MS, START, field, read_topic, write_bag
 from street_sweep import moved, spin, turn
 
+from clip2scene_core.config.sections import InputConfig
 from clip2scene_core.inference.online import load_online_segmenter
 from clip2scene_core.inference.options import OnlineOptions
 from clip2scene_core.preprocessing.ground import Ground
@@ -18,6 +19,7 @@ from clip2scene_ros.bags.segment import ReplayOptions, segment_bag
 from clip2scene_ros.cli.main import main
 from clip2scene_ros.labelling import SensorFacts, describe_sensor, label_sweep, lasting_notes
 from clip2scene_ros.sync.extrinsics import StaticTransform, save_extrinsics
+from clip2scene_ros.sync.sensor_frame import CloudPlacement
 from clip2scene_ros.sync.sweeps import SyncOptions
 from clip2scene_ros.sync.synchronizer import SweepSynchronizer
 from clip2scene_ros.sync.topics import NUSCENES
@@ -64,11 +66,13 @@ def test_a_lidar_at_an_angle_gets_the_labels_of_an_upright_one(segmenter, tmp_pa
     assert turned.ground.height_m == pytest.approx(upright.ground.height_m, abs=0.01)
 
 
-def sweep_of(frame="lidar_top", T_base_lidar=None):
+def sweep_of(frame="lidar_top", T_base_lidar=None, note=""):
     return SimpleNamespace(
         sweep=SimpleNamespace(T_base_lidar=T_base_lidar),
-        header=SimpleNamespace(frame_id=frame),
+        placement=CloudPlacement(frame, note=note),
         intensity_scale=255.0,
+        intensity_note="intensity reaches 1000",
+        missing_intensity="the cloud has no intensity",
     )
 
 
@@ -96,6 +100,28 @@ def test_a_tilted_lidar_whose_clouds_are_not_levelled_is_odd():
         describe(None),
     ):
         assert (facts.notes, facts.without_extrinsics) == ((), "")
+
+
+@pytest.mark.parametrize(
+    ("intensity", "said"),
+    [
+        ("raw", ("seen from a", "the cloud has no intensity", "intensity reaches 1000")),
+        ("rank", ("seen from a", "the cloud has no intensity")),
+        ("none", ("seen from a",)),
+        (None, ("seen from a",)),
+    ],
+)
+def test_what_a_student_is_not_told_is_not_odd(intensity, said):
+    told = None if intensity is None else InputConfig(intensity=intensity)
+    cloud = SimpleNamespace(ground=GROUND, notes=("constant",))
+    facts = describe_sensor(cloud, sweep_of(note="seen from a"), "", True, told)
+    assert facts.notes == (*said, "constant")
+
+
+def test_a_note_lasts_though_its_numbers_change():
+    notes = [f"{share} % of the points are out of reach" for share in (41, 55.5, 60)]
+    sweeps = [SensorFacts(None, True, "", (note,), 1.0) for note in notes]
+    assert lasting_notes(sweeps) == (notes[-1],)
 
 
 def test_a_note_lasts_if_half_of_the_sweeps_share_it():

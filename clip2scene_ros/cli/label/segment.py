@@ -50,7 +50,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="auto|NUMBER",
         help="the LiDAR's largest intensity; by default the bag's layout's, or auto: by the clouds",
     )
+    parser.add_argument(
+        "--intensity-field",
+        default="intensity",
+        metavar="FIELD",
+        help="field of the cloud that holds the intensity, such as reflectivity",
+    )
     parser.add_argument("--base-frame", default="base_link", help="frame of the robot")
+    parser.add_argument(
+        "--sensor-frame",
+        default="",
+        metavar="FRAME",
+        help="frame of the LiDAR, for clouds in another one, such as base_link or map; by default "
+        "the cloud's, where that is a sensor's",
+    )
     parser.add_argument(
         "--extrinsics",
         "--extrinsics-file",
@@ -119,6 +132,8 @@ def _run(arguments: argparse.Namespace) -> None:
     typed = {
         "fixed_frame": arguments.fixed_frame,
         "intensity_scale": arguments.intensity_scale,
+        "intensity_field": arguments.intensity_field,
+        "sensor_frame": arguments.sensor_frame,
         "base_frame": arguments.base_frame,
         "pose_source": arguments.pose_source,
         "extrinsics_file": arguments.extrinsics,

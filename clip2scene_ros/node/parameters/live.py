@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -27,10 +27,16 @@ from rclpy.parameter_service import ParameterService
 from clip2scene_ros.messages.quoting import one_line
 from clip2scene_ros.node.background import Background
 from clip2scene_ros.node.parameters.row import ParameterError, ParameterRow
-from clip2scene_ros.node.parameters.table import DEPENDENT, ROWS, NodeParameters
+from clip2scene_ros.node.parameters.table import ROWS, NodeParameters
 
 Prepared = TypeVar("Prepared")
 PrepareChange = Callable[[Sequence[Parameter]], Awaitable[None]]
+
+DEPENDENT: Final = {
+    "prompts": ("prompt_names", "prompt_groups", "palette"),
+    "prompt_groups": ("palette",),
+}
+"""Parameters that are reset when another one changes, unless they are set together with it."""
 
 _ROW_OF = {row.name: row for row in ROWS}
 _QOS_OVERRIDE = re.compile(r"qos_overrides\./.+\.subscription\.depth")

@@ -158,6 +158,7 @@ class NodeParameters:
         within=(1e-6, 1e6),
         choices=(AUTO,),
     )
+    intensity_field: str = parameter("intensity_field", "intensity", "Field of the cloud for it.")
     level: str = parameter(
         "level",
         "auto",
@@ -170,6 +171,12 @@ class NodeParameters:
     )
     base_frame: str = parameter(
         "base_frame", "base_link", "Frame of the vehicle, which the extrinsics refer to."
+    )
+    sensor_frame: str = parameter(
+        "sensor_frame",
+        "",
+        "Frame of the LiDAR, for clouds in another one, such as base_link or map; '' takes the "
+        "cloud's or, if that is no sensor's, looks for the LiDAR's by its name, and says so.",
     )
     pose_source: str = parameter(
         "pose_source",
@@ -404,12 +411,6 @@ class NodeParameters:
 def _fill(template: str, camera: str) -> str:
     return template.replace("{camera}", camera).replace("{CAMERA}", camera.upper())
 
-
-DEPENDENT: Final = {
-    "prompts": ("prompt_names", "prompt_groups", "palette"),
-    "prompt_groups": ("palette",),
-}
-"""Parameters that are reset when another one changes, unless they are set together with it."""
 
 ROWS: Final = rows_of(NodeParameters)
 """The table, in the order of the fields."""

@@ -152,3 +152,28 @@ def test_reading_while_another_thread_writes_gives_whole_transforms():
     positions.append(tree.latest("odom", "base")[0, 3])
     assert positions == sorted(positions)
     assert positions[-1] == 1.999
+
+
+def test_a_driving_robot_is_carried_against_the_map_but_not_against_its_sensors(tree):
+    tree.set_static_transform(moved(3.0), "odom", "post")
+    assert tree.is_carried("base", "odom")
+    assert tree.is_carried("base", "post")
+    assert tree.is_carried("lidar", "post")
+    for frame, other in (
+        ("base", "lidar"),
+        ("lidar", "camera"),
+        ("odom", "base"),
+        ("post", "base"),
+    ):
+        assert not tree.is_carried(frame, other)
+    assert tree.frames() == ("base", "camera", "lidar", "odom", "post")
+    with pytest.raises(TransformError, match="'radar' is unknown"):
+        tree.is_carried("base", "radar")
+
+
+def test_motion_is_the_farthest_from_the_oldest_pose(tree):
+    distance_m, angle_rad = tree.motion("odom", "base")
+    assert (distance_m, angle_rad) == pytest.approx((10.0, np.pi / 2))
+    assert tree.motion("base", "lidar") == (0.0, 0.0)
+    tree.set_transform(moved(0.0), "odom", "base", 102 * SECOND)  # and back
+    assert tree.motion("odom", "base")[0] == pytest.approx(10.0)

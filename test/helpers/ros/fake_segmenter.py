@@ -31,6 +31,7 @@ class FakeSegmenter:
         self.num_resets = 0
         self.ground = None
         self.notes = ()
+        self.input = None
         self.sweeps = []
         self.cameras = []
         self.grid = SemanticMap(EvidenceGrid(0.5, _WIDTH), is_carved=False)

@@ -60,6 +60,68 @@ def test_a_number_is_taken_as_it_is():
     assert divided(IntensityScale(100), [0.5, 5000])[0] == 100
 
 
+def test_a_tenth_of_infinities_is_no_scale():
+    intensities = np.linspace(0, 200, 5000)
+    intensities[::10], intensities[1::10] = np.inf, np.nan
+    assert divided(IntensityScale("auto"), intensities)[0] == 255
+
+
+@pytest.mark.parametrize(
+    ("scale", "largest", "said"),
+    [
+        ("auto", 1, ""),
+        ("auto", 140, ""),
+        ("auto", 4000, ""),
+        ("auto", 1000, "intensity reaches 1000, and intensity_scale auto took 4095: give the"),
+        ("auto", 5100, "intensity reaches 5100, and intensity_scale auto took 65535: give the"),
+        ("auto", 1e6, "intensity reaches 1e+06, beyond intensity_scale 65535: give the"),
+        (255, 255, ""),
+        (255, 1000, "intensity reaches 1000, beyond intensity_scale 255: give the"),
+        (255, 1, "intensity reaches 1, far below intensity_scale 255: give the"),
+        (1.0, 255, "intensity reaches 255, beyond intensity_scale 1: give the"),
+        (1.0, 0.0, ""),
+    ],
+)
+def test_a_scale_that_may_be_wrong_is_doubted(scale, largest, said):
+    points = cloud(np.append(np.linspace(0, largest, 5000), np.nan))
+    intensity = IntensityScale(scale)
+    doubt = intensity.doubt(points, intensity.divide(points))
+    assert doubt.startswith(said)
+    assert bool(doubt) == bool(said)
+
+
+def receive(points, **options):
+    synchronizer = inputs.make_synchronizer(pose_source="none", **options)
+    synchronizer.on_cloud(ros_messages.cloud(points, inputs.START), inputs.START)
+    return inputs.next_sweep(synchronizer, 0), synchronizer.take_rejections()
+
+
+def fields(*names):
+    layout = np.zeros(20, [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), *names])
+    for name, _ in names:
+        layout[name] = np.arange(20) * (2 if name == "intensity" else 10)
+    return layout
+
+
+def test_another_field_can_be_the_intensity():
+    points = fields(("intensity", "<f4"), ("reflectivity", "<u2"))
+    for field, largest in (("intensity", 38), ("reflectivity", 190)):
+        sweep, _ = receive(points, intensity_field=field)
+        assert (sweep.points[:, 3] * sweep.intensity_scale).max() == pytest.approx(largest)
+        assert sweep.missing_intensity == ""
+
+
+def test_a_cloud_without_intensity_is_said_and_without_the_named_field_refused():
+    sweep, _ = receive(fields(("reflectivity", "<u2")))
+    assert (sweep.points[:, 3] == 0).all()
+    assert sweep.missing_intensity.startswith("the cloud has no intensity among x, y, z, reflec")
+    sweep, (rejection,) = receive(fields(("intensity", "<f4")), intensity_field="signal")
+    assert sweep is None
+    assert "cloud has no signal; its fields are x, y, z, intensity" in rejection.reason
+    with pytest.raises(ValueError, match="intensity_field must name a field"):
+        SyncOptions(intensity_field="")
+
+
 @pytest.mark.parametrize("value", ["full", 0, -1.0, float("nan")])
 def test_another_value_is_refused(value):
     with pytest.raises(ValueError, match="intensity_scale must be 'auto' or a positive number"):
