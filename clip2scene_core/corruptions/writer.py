@@ -36,6 +36,8 @@ from clip2scene_core.datasets import (
     read_points,
     read_sweep,
 )
+from clip2scene_core.datasets.intensity import DatasetIntensity
+from clip2scene_core.datasets.nuscenes import FULL_SCALE
 from clip2scene_core.datasets.nuscenes_format.sensors import LIDAR_CHANNEL
 from clip2scene_core.datasets.nuscenes_tables import NuScenesTables
 
@@ -127,6 +129,7 @@ class _Writer:
 
     def __init__(self, tables: NuScenesTables, out: Path, corruption: Corruption) -> None:
         self._tables, self._out, self._corruption = tables, out, corruption
+        self._intensity = DatasetIntensity(FULL_SCALE)
         self._label_paths = _read_label_paths(tables)
         self._num_sweeps = self._num_images = 0
         self._num_points = self._num_kept = self._num_false = 0
@@ -191,10 +194,11 @@ class _Writer:
         """The sweep of the keyframe, if images need its distances."""
         if not isinstance(self._corruption.parameters, Fog | Rain):
             return None
-        return read_sweep(self._tables.keyframe_records(sample_token)[LIDAR_CHANNEL])
+        record = self._tables.keyframe_records(sample_token)[LIDAR_CHANNEL]
+        return read_sweep(record, self._intensity)
 
     def _write_sweep(self, record: SensorRecord, scene: SceneRecord) -> None:
-        sweep = read_sweep(record)
+        sweep = read_sweep(record, self._intensity)
         echoes = corrupt_points(sweep.points, self._corruption, scene.token, sweep.stamp_ns)
         num_false = int(echoes.is_false.sum())
         self._num_sweeps += 1

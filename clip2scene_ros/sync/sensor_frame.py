@@ -9,6 +9,7 @@ whatever was judged is said.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -40,7 +41,7 @@ _WORLD: Final = re.compile(
 _TOGETHER_M: Final = 0.3
 """LiDAR frames that are nearer to each other belong to one LiDAR."""
 
-_VIRTUAL: Final = "clip2scene_sensor"
+_MADE: Final = "clip2scene_sensor"
 _OPTICAL_AXES: Final = np.array(
     [[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]], dtype=np.float64
 )
@@ -99,7 +100,9 @@ class SensorFrames:
         self._wanted = sensor_frame
         self._fixed_frame, self._base_frame = fixed_frame, base_frame
         self._guess: _Guess | None = None
-        self._num_virtual = 0
+        self._guessed_of: tuple[str, ...] = ()
+        self._num_made = 0
+        self._judged: set[str] = set()
 
     def place(
         self, cloud_frame: str, at_ns: int, now_ns: int, may_wait: bool = False
@@ -110,11 +113,12 @@ class SensorFrames:
             cloud_frame: Frame of the message; "" if it has none.
             at_ns: Stamp of the cloud, in nanoseconds.
             now_ns: Time now, in nanoseconds.
-            may_wait: Do not do without transforms that may still come.
+            may_wait: Do not do without transforms that may still come. Who has waited once for
+                those of a frame need not do it again.
 
         Raises:
-            NoExtrinsicsError: If no transform leads to the given `sensor_frame`, or to a frame that
-                is no sensor's by its name, and it `may_wait`.
+            NoExtrinsicsError: If no transform leads to the given `sensor_frame`, or those that the
+                cloud must do without may still come.
             TransformError: If the cloud's frame does not move with the robot, and the robot's pose
                 at the stamp is not known, or if extrinsics at the stamp may still come.
         """
@@ -136,8 +140,7 @@ class SensorFrames:
             return CloudPlacement(cloud_frame)
         if not self._poses.is_known(cloud_frame):
             placement = self._judge_unknown(cloud_frame)
-            if placement.note and may_wait:
-                raise NoExtrinsicsError(placement.note)
+            self._wait_once(cloud_frame, placement.note, may_wait)
             return placement
         is_world_fixed = not self._poses.rides_on_robot(
             cloud_frame, is_named_world=bool(_WORLD.fullmatch(_last(cloud_frame)))
@@ -154,6 +157,7 @@ class SensorFrames:
             f"clouds are in {cloud_frame}, {why}: they are labelled as seen from {guess.what}; "
             f"name the LiDAR's frame in sensor_frame"
         )
+        self._wait_once(cloud_frame, "" if guess.is_lidar else note, may_wait)
         return self._place_in(guess.frame, cloud_frame, at_ns, now_ns, note)
 
     def _place_in(
@@ -171,6 +175,12 @@ class SensorFrames:
         T_base_sensor = self._poses.T_base_sensor(sensor_frame, at_ns, now_ns)
         T_sensor_cloud = invert(T_base_sensor) @ T_base_cloud
         return CloudPlacement(sensor_frame, T_base_sensor, T_sensor_cloud, is_world_fixed, note)
+
+    def _wait_once(self, cloud_frame: str, note: str, may_wait: bool) -> None:
+        """Raise if a judgement by names alone, which the note tells, comes too early."""
+        if note and may_wait and cloud_frame not in self._judged:
+            raise NoExtrinsicsError(note)
+        self._judged.add(cloud_frame)
 
     def _judge_unknown(self, cloud_frame: str) -> CloudPlacement:
         """Leave a cloud in a frame that no transform leads to, and say what its name tells."""
@@ -198,11 +208,19 @@ class SensorFrames:
         return frame == self._base_frame or bool(_ROBOT.fullmatch(name))
 
     def _guess_sensor(self, at_ns: int, now_ns: int) -> _Guess:
-        """Find a frame to see clouds from, again whenever more frames are known."""
+        """Find a frame to see clouds from, again whenever other frames are known."""
         frames = self._poses.frames()
-        if self._guess is not None and self._guess.num_frames == len(frames):
-            return self._guess
-        lidars = {}
+        if self._guess is None or frames != self._guessed_of:
+            positions, is_complete = self._find_lidars(frames, at_ns, now_ns)
+            self._guess = self._choose_place(positions)
+            self._guessed_of = self._poses.frames() if is_complete else ()
+        return self._guess
+
+    def _find_lidars(
+        self, frames: Sequence[str], at_ns: int, now_ns: int
+    ) -> tuple[dict[str, NDArray[np.float64]], bool]:
+        """Where frames that are called like a LiDAR sit on the robot, and whether all are known."""
+        positions, is_complete = {}, True
         for frame in sorted(frames, key=lambda frame: (len(frame), frame)):
             name = _last(frame)
             if not _LIDAR.search(name) or _NO_LIDAR.search(name) or _WORLD.fullmatch(name):
@@ -210,41 +228,43 @@ class SensorFrames:
             if not self._poses.rides_on_robot(frame, is_named_world=False):
                 continue
             try:
-                lidars[frame] = self._poses.T_base_sensor(frame, at_ns, now_ns)[:3, 3]
+                positions[frame] = self._poses.T_base_sensor(frame, at_ns, now_ns)[:3, 3]
             except LookupError:
-                continue
-        positions = np.array(list(lidars.values())).reshape(-1, 3)
-        if len(positions) and np.linalg.norm(positions - positions[0], axis=1).max() < _TOGETHER_M:
-            frame = next(iter(lidars))
-            self._guess = _Guess(frame, frame, len(frames))
+                is_complete = False
+        return positions, is_complete
+
+    def _choose_place(self, positions: Mapping[str, NDArray[np.float64]]) -> _Guess:
+        origins = np.array(list(positions.values())).reshape(-1, 3)
+        if len(origins) and np.linalg.norm(origins - origins[0], axis=1).max() < _TOGETHER_M:
+            frame = next(iter(positions))
+            return _Guess(frame, frame, is_lidar=True)
+        if len(origins):
+            return self._make_frame(origins.mean(axis=0), f"between {', '.join(positions)}")
+        if not _ROBOT.fullmatch(_last(self._base_frame)):
+            return _Guess(self._base_frame, self._base_frame)
+        height_m = InputConfig().sensor_height_m
+        what = f"{height_m:g} m above {self._base_frame}"
+        return self._make_frame(np.array([0.0, 0.0, height_m]), what)
+
+    def _make_frame(self, origin: NDArray[np.float64], what: str) -> _Guess:
+        """Put a frame with the axes of the base among the transforms."""
+        if self._guess is not None and self._guess.what == what:
             return self._guess
-        if len(positions):
-            origin, what = positions.mean(axis=0), f"between {', '.join(lidars)}"
-        elif _ROBOT.fullmatch(_last(self._base_frame)):
-            height_m = InputConfig().sensor_height_m
-            origin, what = np.array([0, 0, height_m]), f"{height_m:g} m above {self._base_frame}"
-        else:
-            self._guess = _Guess(self._base_frame, self._base_frame, len(frames))
-            return self._guess
-        known = self._guess
-        if known is None or known.what != what:
-            self._num_virtual += 1
-            frame = f"{_VIRTUAL}_{self._num_virtual}"
-            T_base_sensor = np.eye(4)
-            T_base_sensor[:3, 3] = origin
-            self._poses.add_static([StaticTransform(self._base_frame, frame, T_base_sensor)])
-            known = _Guess(frame, what, 0)
-        self._guess = _Guess(known.frame, what, len(self._poses.frames()))
-        return self._guess
+        self._num_made += 1
+        frame = f"{_MADE}_{self._num_made}"
+        T_base_sensor = np.eye(4)
+        T_base_sensor[:3, 3] = origin
+        self._poses.add_static([StaticTransform(self._base_frame, frame, T_base_sensor)])
+        return _Guess(frame, what)
 
 
 @dataclass(frozen=True)
 class _Guess:
-    """A frame, what people call it, and how many frames were known when it was found."""
+    """A frame, what people call it, and whether it is a LiDAR's."""
 
     frame: str
     what: str
-    num_frames: int
+    is_lidar: bool = False
 
 
 def _last(frame: str) -> str:

@@ -172,16 +172,35 @@ def test_a_lidar_above_the_robot_in_the_tree_stays_a_sensor():
 )
 def test_a_robot_without_one_lidar_is_seen_from_a_usual_place(rigid, origin, said):
     synchronizer = make(*rigid)
-    sweep = receive(synchronizer, STREET, "base_link")
+    sweep = receive(synchronizer, STREET, "base_link", is_last=True)
     np.testing.assert_allclose(sweep.sweep.points[:, :3] + origin, STREET[:, :3], atol=1e-4)
     np.testing.assert_allclose(sweep.sweep.T_base_lidar[:3, 3], origin)
     assert f"as seen from {said}; name the LiDAR's frame in sensor_frame" in sweep.placement.note
     assert synchronizer.take_rejections() == []
 
 
+@pytest.mark.parametrize("frame", ["base_link", "camera_init"])
+def test_only_the_first_cloud_waits_for_transforms_that_may_never_come(frame):
+    synchronizer = make(pose_source="none", poses=(), pose_wait_s=0.2)
+    synchronizer.on_cloud(ros_messages.cloud(STREET, START + AT, frame), START + AT)
+    assert next_sweep(synchronizer, 290) is None
+    assert next_sweep(synchronizer, 310).placement.note
+    synchronizer.on_cloud(ros_messages.cloud(STREET, START + 400 * MS, frame), START + 400 * MS)
+    assert next_sweep(synchronizer, 400).placement.note
+
+
+def test_the_first_cloud_waits_for_the_lidars_extrinsics():
+    synchronizer = make(pose_source="none", poses=())
+    assert receive(synchronizer, moved(STREET, MOUNT), "base_link") is None
+    send_edges(synchronizer, False, (*LIDAR, 100))
+    placement = next_sweep(synchronizer, 300).placement
+    assert placement.sensor_frame == "lidar_top"
+
+
 def test_frames_of_one_lidar_are_one_and_later_ones_count():
     synchronizer = make()
-    assert "1.84 m above" in receive(synchronizer, STREET, "base_link").placement.note
+    first = receive(synchronizer, STREET, "base_link", is_last=True)
+    assert "1.84 m above" in first.placement.note
     higher = MOUNT.copy()
     higher[2, 3] += 0.04
     rigid = (("base_link", "os_sensor", MOUNT), ("base_link", "os_lidar", higher), IMU)
