@@ -73,6 +73,7 @@ def write_corrupted(
     out: Path,
     corruption: Corruption,
     progress: Callable[[int, int], None] | None = None,
+    intensity_scale: float = FULL_SCALE,
 ) -> CorruptedSummary:
     """Write a corrupted copy of the open scenes of a data set.
 
@@ -87,6 +88,7 @@ def write_corrupted(
         out: Folder to create; it may exist if it is empty.
         corruption: Kind and strength.
         progress: Called after each keyframe with the numbers of done and of all keyframes.
+        intensity_scale: The LiDAR's largest intensity in the files, also in those that are written.
 
     Returns:
         Counts of what was written.
@@ -103,7 +105,7 @@ def write_corrupted(
             f"{tables.root} was written by an older version, which called objects/ things/; write "
             f"the world again"
         )
-    writer = _Writer(tables, out, corruption)
+    writer = _Writer(tables, out, corruption, intensity_scale)
     num_done = 0
     for scene in tables.scenes:
         for _ in writer.write_scene(scene):
@@ -127,9 +129,12 @@ class _Writer:
         readings: The written and the moved readings.
     """
 
-    def __init__(self, tables: NuScenesTables, out: Path, corruption: Corruption) -> None:
+    def __init__(
+        self, tables: NuScenesTables, out: Path, corruption: Corruption, intensity_scale: float
+    ) -> None:
         self._tables, self._out, self._corruption = tables, out, corruption
-        self._intensity = DatasetIntensity(FULL_SCALE)
+        self._intensity = DatasetIntensity(intensity_scale)
+        self._full_scale = np.float32(intensity_scale)
         self._label_paths = _read_label_paths(tables)
         self._num_sweeps = self._num_images = 0
         self._num_points = self._num_kept = self._num_false = 0
@@ -214,7 +219,8 @@ class _Writer:
                 _link(unchanged, self._target(unchanged))
             return
         ring = read_points(record.path)[echoes.beam, 4]
-        stored = np.column_stack([echoes.points[:, :3], 255 * echoes.points[:, 3], ring])
+        intensity = self._full_scale * echoes.points[:, 3]
+        stored = np.column_stack([echoes.points[:, :3], intensity, ring])
         stored.astype("<f4").tofile(self._target(record.path))
         for path, write in sidecars:
             if path is not None:

@@ -136,6 +136,11 @@ def add_split_argument(parser: argparse.ArgumentParser) -> None:
         help="official split in place of --scenes: train, val or test; of nuScenes also mini_train "
         "and mini_val",
     )
+    add_intensity_argument(parser)
+
+
+def add_intensity_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --intensity-scale of a data set; None stands for the layout's."""
     parser.add_argument(
         "--intensity-scale",
         type=float,

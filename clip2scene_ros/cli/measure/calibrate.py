@@ -6,7 +6,11 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from clip2scene_ros.cli.arguments import add_dataset_arguments, add_threads_argument
+from clip2scene_ros.cli.arguments import (
+    add_dataset_arguments,
+    add_intensity_argument,
+    add_threads_argument,
+)
 
 SUMMARY = "fit a student's scores to labelled scenes that it was not trained on"
 
@@ -18,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "data sets in nuScenes' format with lidarseg; not the test split",
         has_several=True,
     )
+    add_intensity_argument(parser)
     parser.add_argument("--weights", default="small", help="student, or small")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint (.safetensors)")
     add_threads_argument(parser)
@@ -29,6 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_core.bench.measure.unknown import calibration_error as error_of
     from clip2scene_core.checkpoint import load_checkpoint, save_checkpoint
     from clip2scene_core.datasets import JoinedDataset, NuScenesDataset
+    from clip2scene_core.datasets.nuscenes import FULL_SCALE
     from clip2scene_core.datasets.nuscenes_format.scene_lists import read_scene_list
     from clip2scene_core.device import use_threads
     from clip2scene_core.inference.segmenter import Segmenter
@@ -39,9 +45,18 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError(f"{arguments.out} exists; choose another --out or remove it")
     use_threads(arguments.threads)
     scenes = read_scene_list(arguments.scenes) if arguments.scenes else None
+    intensity_scale = arguments.intensity_scale
+    intensity_scale = FULL_SCALE if intensity_scale is None else intensity_scale
     dataset = JoinedDataset(
         [
-            NuScenesDataset(root, arguments.version, scenes, with_labels=True, with_images=False)
+            NuScenesDataset(
+                root,
+                arguments.version,
+                scenes,
+                with_labels=True,
+                with_images=False,
+                intensity_scale=intensity_scale,
+            )
             for root in arguments.dataset
         ]
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from clip2scene_core.corruptions.corruption import NUM_STRENGTHS, STRENGTHS, Corruption
-from clip2scene_ros.cli.arguments import add_dataset_arguments
+from clip2scene_ros.cli.arguments import add_dataset_arguments, add_intensity_argument
 
 SUMMARY = "copy a data set in nuScenes' format with fog, rain or failing sensors"
 
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(["what the strengths mean:", *_describe_strengths()])
     add_dataset_arguments(parser, "data set in nuScenes' format")
+    add_intensity_argument(parser)
     parser.add_argument("--kind", required=True, choices=tuple(STRENGTHS), help="see below")
     parser.add_argument(
         "--strength",
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     from clip2scene_core.corruptions.writer import write_corrupted
+    from clip2scene_core.datasets.nuscenes import FULL_SCALE
     from clip2scene_core.datasets.nuscenes_format.scene_lists import read_scene_list
     from clip2scene_core.datasets.nuscenes_tables import NuScenesTables
 
@@ -59,7 +61,13 @@ def run(arguments: argparse.Namespace) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        summary = write_corrupted(tables, arguments.out, corruption, progress)
+        summary = write_corrupted(
+            tables,
+            arguments.out,
+            corruption,
+            progress,
+            FULL_SCALE if arguments.intensity_scale is None else arguments.intensity_scale,
+        )
     lost = summary.num_points - summary.num_kept
     print(
         f"{arguments.kind} {arguments.strength} ({corruption.parameters}): {arguments.out} "

@@ -192,3 +192,16 @@ def test_the_real_keyframe_is_corrupted_without_labels(real_keyframe, tmp_path, 
         np.testing.assert_array_equal(a.image, b.image)
         is_same_place = np.allclose(a.T_global_camera, b.T_global_camera)
         assert is_same_place == (kind == "beam_loss")
+
+
+def test_intensities_keep_the_full_scale_of_the_files(street, tmp_path, caplog):
+    for path in street.rglob("*.pcd.bin"):
+        raw = read_points(path)
+        raw[:, 3] *= 257
+        raw.tofile(path)
+    tables, corruption = NuScenesTables(street, None, None), Corruption("motion_smear", 1)
+    write_corrupted(tables, tmp_path / "out", corruption, intensity_scale=65535)
+    assert caplog.records == []
+    for path in (tmp_path / "out").rglob("*.pcd.bin"):
+        original = read_points(street / path.relative_to(tmp_path / "out"))[:, 3]
+        np.testing.assert_allclose(read_points(path)[:, 3], original, rtol=1e-5)

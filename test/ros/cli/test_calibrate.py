@@ -20,6 +20,9 @@ def test_the_command_writes_a_student_or_says_why_not(
     assert "% before" in printed
     assert load_checkpoint(out).calibration == ScoreCalibration(0.5, 0.125)
     assert load_checkpoint(student).calibration is None
+    scaled = [*arguments[:-1], str(tmp_path / "scaled.safetensors"), "--intensity-scale", "0"]
+    assert main(scaled) == 1
+    assert "intensity_scale must be a positive number, got 0" in capsys.readouterr().err
     several = [arguments[0], str(tiny_nuscenes), str(other_nuscenes), *arguments[2:-1]]
     assert main([*several, str(tmp_path / "several.safetensors")]) == 0
     assert "points of 4 keyframes" in capsys.readouterr().out
