@@ -21,6 +21,9 @@ NANOSECONDS: Final = 1_000_000_000
 INTENSITY: Final = "intensity"
 """Field of a PointCloud2 that holds the intensity, by the custom of ROS."""
 
+FLOATS: Final = (7, 8)
+"""Datatypes of a PointField that are no whole numbers: FLOAT32 and FLOAT64."""
+
 _SHOWN: Final = 40
 _DATATYPES: Final = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 

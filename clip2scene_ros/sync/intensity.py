@@ -61,17 +61,18 @@ class IntensityScale:
         self._scale = FULL_SCALES[0] if isinstance(scale, str) else float(scale)
         self._is_known = not self._is_auto
 
-    def divide(self, points: NDArray[np.float32]) -> float:
+    def divide(self, points: NDArray[np.float32], is_integer: bool = False) -> float:
         """Divide the intensities of a cloud by the full scale, in place.
 
         Args:
             points: (N, 4) float32 x, y, z and the intensity as it was sent.
+            is_integer: It was sent as a whole number, so its full scale is not 1.
 
         Returns:
             What they were divided by.
         """
         if self._is_auto:
-            self._follow(points[:, 3])
+            self._follow(points[:, 3], is_integer)
         points[:, 3] /= np.float32(self._scale)
         return self._scale
 
@@ -97,12 +98,13 @@ class IntensityScale:
             return ""
         return f"intensity reaches {scale * largest:g}, {what}: give the sensor's largest one"
 
-    def _follow(self, intensities: NDArray[np.float32]) -> None:
+    def _follow(self, intensities: NDArray[np.float32], is_integer: bool) -> None:
         intensities = intensities[np.isfinite(intensities)]
         most = _OUTLIERS * len(intensities)
         if not self._is_known and np.count_nonzero(intensities > 0) <= most:
             return  # no cloud so far had any intensity
-        scales = [scale for scale in FULL_SCALES if scale >= self._scale]
+        least = FULL_SCALES[1] if is_integer else self._scale
+        scales = [scale for scale in FULL_SCALES if scale >= max(least, self._scale)]
         fitting = (s for s in scales if np.count_nonzero(intensities > s) <= most)
         scale = next(fitting, scales[-1])
         if scale != self._scale or not self._is_known:

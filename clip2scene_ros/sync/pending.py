@@ -15,6 +15,7 @@ from clip2scene_core.geometry.deskew import SweepMotion, deskew
 from clip2scene_core.sample import CameraView, Sweep
 from clip2scene_ros.messages.camera_info import CalibrationError, camera_model
 from clip2scene_ros.messages.decode import (
+    FLOATS,
     NANOSECONDS,
     ImageError,
     bare_frame,
@@ -99,7 +100,7 @@ class PendingCloud:
     def missing_intensity(self) -> str:
         """That the cloud has no intensity; "" if it has."""
         names = [field.name for field in self.message.fields]
-        if self.intensity.field in names:
+        if self.intensity.field in names or not len(self.points):
             return ""
         return (
             f"the cloud has no {self.intensity.field} among {', '.join(names)}: it counts as "
@@ -109,7 +110,9 @@ class PendingCloud:
     @cached_property
     def _decoded(self) -> tuple[NDArray[np.float32], float, str]:
         points = points_from_cloud(self.message, 1.0, self.intensity.field)
-        scale = self.intensity.divide(points)
+        datatypes = {field.name: field.datatype for field in self.message.fields}
+        is_integer = datatypes.get(self.intensity.field, FLOATS[0]) not in FLOATS
+        scale = self.intensity.divide(points, is_integer)
         return points, scale, self.intensity.doubt(points, scale)
 
     @cached_property

@@ -145,7 +145,7 @@ class SensorFrames:
         is_world_fixed = not self._poses.rides_on_robot(
             cloud_frame, is_named_world=bool(_WORLD.fullmatch(_last(cloud_frame)))
         )
-        if not is_world_fixed and not self._is_robots(cloud_frame):
+        if not is_world_fixed and not self._is_no_sensors(cloud_frame):
             return CloudPlacement(cloud_frame)
         guess = self._guess_sensor(at_ns, now_ns)
         why = (
@@ -191,7 +191,7 @@ class SensorFrames:
                 f"extrinsics"
             )
             return CloudPlacement(cloud_frame, _OPTICAL_AXES, note=note)
-        if _WORLD.fullmatch(name) or (_ROBOT.fullmatch(name) and not _SENSOR.search(name)):
+        if self._is_no_sensors(cloud_frame):
             note = (
                 f"clouds are in {cloud_frame}, which is no sensor's frame, and {untold}: they are "
                 f"labelled as if the sensor were at its origin; give that transform, or name "
@@ -200,12 +200,14 @@ class SensorFrames:
             return CloudPlacement(cloud_frame, note=note)
         return CloudPlacement(cloud_frame)
 
-    def _is_robots(self, frame: str) -> bool:
-        """Whether a frame is the robot's own and no sensor's."""
+    def _is_no_sensors(self, frame: str) -> bool:
+        """Whether a frame is the robot's own, or one of the world in which the robot stands."""
         name = _last(frame)
+        if _WORLD.fullmatch(name):
+            return True
         if _SENSOR.search(name):
             return False
-        return frame == self._base_frame or bool(_ROBOT.fullmatch(name))
+        return frame in (self._base_frame, self._fixed_frame) or bool(_ROBOT.fullmatch(name))
 
     def _guess_sensor(self, at_ns: int, now_ns: int) -> _Guess:
         """Find a frame to see clouds from, again whenever other frames are known."""

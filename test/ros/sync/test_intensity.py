@@ -34,6 +34,15 @@ def test_auto_finds_the_full_scale_and_every_step_comes_back_exactly(full_scale)
     np.testing.assert_array_equal(intensities * np.float32(found), steps)
 
 
+def test_whole_numbers_are_not_of_the_scale_one_though_the_first_cloud_is_dark():
+    layout = fields(("intensity", "u1"))
+    layout["intensity"] = 1
+    assert receive(layout)[0].intensity_scale == 255
+    layout = fields(("intensity", "<f4"))
+    layout["intensity"] = 1
+    assert receive(layout)[0].intensity_scale == 1
+
+
 def test_a_few_outliers_do_not_make_the_scale():
     intensities = np.linspace(0, 0.9, 5000)
     intensities[:3] = 4000, np.inf, np.nan

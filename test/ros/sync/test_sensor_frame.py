@@ -223,6 +223,17 @@ def test_another_name_of_the_robot_is_no_sensor_either():
     np.testing.assert_allclose(sweep.sweep.points[:, :3], STREET[:, :3], atol=1e-5)
 
 
+@pytest.mark.parametrize("frame", ["map", "odom", "site"])
+def test_a_robot_that_stands_in_a_map_by_a_static_transform_is_no_sensor(frame):
+    fixed = (frame, "base_link", np.eye(4))
+    synchronizer = make(LIDAR, fixed, poses=(), fixed_frame=frame if frame == "site" else "map")
+    if frame == "odom":
+        send_edges(synchronizer, True, ("map", "odom", np.eye(4)))
+    sweep = receive(synchronizer, moved(STREET, MOUNT), frame)
+    np.testing.assert_allclose(sweep.sweep.points[:, :3], STREET[:, :3], atol=1e-5)
+    assert f"clouds are in {frame}, which is no sensor's frame" in sweep.placement.note
+
+
 @pytest.mark.parametrize("frame", ["camera_init", "world", "vehicle"])
 def test_a_frame_of_the_world_that_nothing_leads_to_is_said(frame):
     synchronizer = make(LIDAR, pose_source="none")
