@@ -5,8 +5,9 @@ samples and pixel-point pairs, `teacher` and `prompts` give embeddings. `preproc
 of all sensors alike; `sparse`, `network` and `losses` make the student, `training` writes its
 `checkpoint`, or `official` makes it of a released one, `inference` and `mapping` use it to label.
 `evaluation`, `corruptions`, `bench` and `visualization` measure the labels; `world` renders
-synthetic data. All of them use `config`, `device`, `atomic_write`, `worker` and `renamed`;
-`picture` reads color pictures, `zeroshot_splits` divides classes for the few that do.
+synthetic data; `scans` holds single scans of other tools. All of them use `config`, `device`,
+`files`, `atomic_write`, `worker` and `renamed`; `picture` reads color pictures, `zeroshot_splits`
+divides classes for the few that do.
 
 Example:
     >>> import clip2scene_core

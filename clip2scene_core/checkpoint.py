@@ -8,22 +8,25 @@ network that was trained without words: only fine-tuning begins with it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.config.finetune import FinetuneConfig
 from clip2scene_core.config.parser import build_config, config_to_dict
 from clip2scene_core.config.pretrain import PretrainConfig, config_from_dict
 from clip2scene_core.config.sections import ConfigError, InputConfig, NetworkConfig
+from clip2scene_core.files.damage import reading, shortened
+from clip2scene_core.files.kind import SAFETENSORS, kind_of_file
+from clip2scene_core.files.text import load_json
 from clip2scene_core.network.blocks import PointNetwork
 from clip2scene_core.network.classifier import Classifier
 from clip2scene_core.network.student import Student, build_network
@@ -37,6 +40,14 @@ _STUDENT_FORMAT: Final = "clip2scene-student-1"
 _TRUNK_FORMAT: Final = "clip2scene-trunk-1"
 _CLASSIFIER_FORMAT: Final = "clip2scene-classifier-1"
 _TEXT_EMBEDDINGS = "text_embeddings"
+
+_NO_CHECKPOINT: Final = (
+    "not a checkpoint of clip2scene; weights of other projects cannot be read here, but "
+    "'clip2scene import-checkpoint' makes some of them ours"
+)
+
+
+_Network = TypeVar("_Network", bound=nn.Module)
 
 
 class CheckpointError(ValueError):
@@ -151,15 +162,13 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
             # Older files have no such key: their prompts are the texts.
             tuple(tuple(texts) for texts in description.get("texts_of_label", ())),
         )
-        student = Student(config.network, embeddings.shape[1])
-        student.load_state_dict({k.removeprefix("student."): v for k, v in tensors.items()})
+        weights = {k.removeprefix("student."): v for k, v in tensors.items()}
+        student = _fill(lambda: Student(config.network, embeddings.shape[1]), weights)
         scene_tokens, record = tuple(description["scene_tokens"]), description["record"]
         calibration = None
         if "calibration" in description:
             calibration = _read_calibration(description["calibration"])
-    return Checkpoint(
-        student.eval().requires_grad_(False), vocabulary, config, scene_tokens, record, calibration
-    )
+    return Checkpoint(student, vocabulary, config, scene_tokens, record, calibration)
 
 
 def save_trunk(path: Path, trunk: Trunk) -> None:
@@ -200,10 +209,9 @@ def load_trunk(path: Path | str) -> Trunk:
         tensors, description = _read_model(path)
         config = build_config(NetworkConfig(), description["network"], str(path))
         told = build_config(InputConfig(), description["input"], str(path))
-        network = build_network(config)
-        network.load_state_dict(tensors)
+        network = _fill(lambda: build_network(config), tensors)
         scene_tokens, record = tuple(description["scene_tokens"]), description["record"]
-    return Trunk(network.eval().requires_grad_(False), config, told, scene_tokens, record)
+    return Trunk(network, config, told, scene_tokens, record)
 
 
 def untrained_checkpoint(checkpoint: Checkpoint, seed: int = 0) -> Checkpoint:
@@ -276,12 +284,9 @@ def load_finetuned(path: Path) -> FinetunedCheckpoint:
         tensors, description = _read_model(path)
         names = tuple(description["names"])
         config = build_config(FinetuneConfig(), description["config"], str(path))
-        classifier = Classifier(config.network, len(names))
-        classifier.load_state_dict(tensors)
+        classifier = _fill(lambda: Classifier(config.network, len(names)), tensors)
         scene_tokens, record = tuple(description["scene_tokens"]), description["record"]
-    return FinetunedCheckpoint(
-        classifier.eval().requires_grad_(False), names, config, scene_tokens, record
-    )
+    return FinetunedCheckpoint(classifier, names, config, scene_tokens, record)
 
 
 def _read_calibration(values: dict[str, float]) -> ScoreCalibration:
@@ -310,15 +315,19 @@ def _read_format(path: Path) -> str | None:
     """Name and version of the file's content; None if the file does not state it."""
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; give a .safetensors file or 'small'")
-    with _name_damage(path), safe_open(path, framework="pt") as file:
-        found: str | None = (file.metadata() or {}).get("format")
+    with _name_damage(path):
+        kind = kind_of_file(path)
+        if kind not in (SAFETENSORS, ""):
+            raise CheckpointError(f"{path}: {kind}, {_NO_CHECKPOINT}")
+        with safe_open(path, framework="pt") as file:
+            found: str | None = (file.metadata() or {}).get("format")
     return found
 
 
 def _read_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read the tensors and the description that `_write_model` wrote."""
     with safe_open(path, framework="pt") as file:
-        description = json.loads(file.metadata()["description"])
+        description = load_json(file.metadata()["description"])
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     _refuse_not_finite(path, tensors)
     return tensors, description
@@ -342,11 +351,29 @@ def _refuse_not_finite(path: Path, tensors: dict[str, Tensor]) -> None:
 def _name_damage(path: Path) -> Iterator[None]:
     """Turn the errors of a damaged file into CheckpointError."""
     try:
-        yield
-    except (SafetensorError, OSError, json.JSONDecodeError, KeyError, ConfigError) as error:
-        raise CheckpointError(f"{path}: damaged checkpoint ({error})") from error
-    except RuntimeError as error:  # load_state_dict lists every key that does not fit
-        first = str(error).splitlines()[-1].strip()
+        with reading(path, "checkpoint", CheckpointError):
+            yield
+    except _MisfitError as error:
         raise CheckpointError(
-            f"{path}: weights do not fit their configuration ({first})"
+            f"{path}: weights do not fit their configuration ({error})"
         ) from error
+
+
+class _MisfitError(Exception):
+    """Weights of other names or sizes than the network's."""
+
+
+def _fill(make_network: Callable[[], _Network], tensors: dict[str, Tensor]) -> _Network:
+    """Build a network with the weights of a file, for inference.
+
+    Sizes are compared on the meta device first: a configuration may claim a network that no memory
+    holds.
+    """
+    try:
+        with torch.device("meta"):
+            make_network().load_state_dict(tensors, assign=True)
+        network = make_network()
+        network.load_state_dict(tensors)
+    except RuntimeError as error:  # load_state_dict lists every key that does not fit
+        raise _MisfitError(shortened(str(error).splitlines()[-1].strip())) from error
+    return network.eval().requires_grad_(False)

@@ -12,6 +12,7 @@ class ConfigError(ValueError):
 
 
 NETWORK_NAMES = ("spvcnn", "minkunet14", "minkunet18", "minkunet34")
+MAX_WIDTH = 16
 POINT_FEATURES = ("intensity", "height", "offsets", "position")
 INTENSITIES = ("raw", "rank", "none")
 
@@ -101,8 +102,11 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         check_choice("network.name", self.name, NETWORK_NAMES)
-        if min(self.width, self.voxel_size_m) <= 0:
-            raise ConfigError("network.width and network.voxel_size_m must be positive")
+        if not 0 < self.width <= MAX_WIDTH or not 0 < self.voxel_size_m < math.inf:
+            raise ConfigError(
+                f"network.width must be positive and at most {MAX_WIDTH}, network.voxel_size_m "
+                f"positive, got {self.width} and {self.voxel_size_m}"
+            )
         known = set(self.features) <= set(POINT_FEATURES)
         if not self.features or not known or len(set(self.features)) < len(self.features):
             raise ConfigError(

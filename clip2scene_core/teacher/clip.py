@@ -7,10 +7,18 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
+from clip2scene_core.files.damage import one_line
+from clip2scene_core.teacher.folder import (
+    OPEN_CLIP_CONFIG,
+    TRANSFORMERS_CONFIG,
+    WEIGHT_FILES,
+    read_folder,
+)
 from clip2scene_core.teacher.openclip import CLIP, open_clip
 from clip2scene_core.teacher.small_clip import load_small_clip
 from clip2scene_core.teacher.tokenizer import (
@@ -18,11 +26,14 @@ from clip2scene_core.teacher.tokenizer import (
     CompactBytePairTokenizer,
     Tokenizer,
 )
+from clip2scene_core.teacher.weights import ClipWeights, fill_clip, read_clip_weights
 
 _LOG = logging.getLogger(__name__)
 
 SMALL_CLIP_NAME = "small"
 """Name of the small CLIP that ships with the package."""
+
+_VOCABULARY: Final = 49408
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,11 @@ def load_clip(name: str, device: torch.device | str = "cpu") -> Clip:
             `ARCHITECTURE/TAG`: weights that open_clip knows, such as `ViT-B-16/openai`; open_clip
             downloads them to its cache if necessary;
             `ARCHITECTURE:FILE`: weights in a local file, such as
-            `ViT-B-16-quickgelu:weights.safetensors` (OpenAI's weights need `-quickgelu`).
+            `ViT-B-16-quickgelu:weights.safetensors` (OpenAI's weights need `-quickgelu`; their
+            own TorchScript archives are known and run so in any case);
+            `local-dir:FOLDER`: a folder with configuration and weights, of open_clip or of
+            transformers' CLIPModel;
+            `hf-hub:OWNER/NAME`: such a folder on the hub, which open_clip downloads to its cache.
         device: Device for the weights.
 
     Raises:
@@ -95,15 +110,19 @@ def load_clip(name: str, device: torch.device | str = "cpu") -> Clip:
         FileNotFoundError: If the file does not exist.
     """
     architecture, colon, file = name.partition(":")
+    if colon and architecture == "local-dir":
+        return _load_folder(name, Path(file), device)
+    if colon and architecture == "hf-hub":
+        return _load_from_hub(name, file, device)
     if architecture == SMALL_CLIP_NAME:
         return _load_small(name, Path(file) if colon else shipped_small_clip(), device)
     if colon:
-        return _load_open_clip(name, architecture, _existing_file(name, Path(file)), device)
+        return _load_file(name, architecture, _existing_file(name, Path(file)), device)
     architecture, _, tag = name.rpartition("/")
     if not architecture or not tag:
         raise ValueError(
-            f"CLIP {name!r} cannot be read; say small, ARCHITECTURE/TAG (ViT-B-16/openai) or "
-            "ARCHITECTURE:FILE"
+            f"CLIP {name!r} cannot be read; say small, ARCHITECTURE/TAG (ViT-B-16/openai), "
+            "ARCHITECTURE:FILE, local-dir:FOLDER or hf-hub:OWNER/NAME"
         )
     return _load_open_clip(name, architecture, tag, device)
 
@@ -125,62 +144,147 @@ def _load_small(name: str, path: Path, device: torch.device | str) -> Clip:
     )
 
 
-def _existing_file(name: str, path: Path) -> str:
+def _existing_file(name: str, path: Path) -> Path:
+    if path.is_dir():
+        raise ValueError(f"CLIP {name!r}: {path} is a folder; local-dir:{path} reads folders")
     if not path.is_file():
         raise FileNotFoundError(f"CLIP {name!r}: no file {path}; correct the path after the colon")
-    return str(path)
+    return path
 
 
-def _load_open_clip(name: str, architecture: str, weights: str, device: torch.device | str) -> Clip:
-    """Load weights (a tag or an existing file) into one of open_clip's architectures, strictly."""
-    config = _architecture_config(name, architecture)
-    is_file = Path(weights).is_file()
-    tag_config = {} if is_file else open_clip.get_pretrained_cfg(architecture, weights)
-    if not is_file and not tag_config:
+def _load_open_clip(name: str, architecture: str, tag: str, device: torch.device | str) -> Clip:
+    """Load weights that open_clip knows by a tag, strictly."""
+    _architecture_config(name, architecture)
+    tag_config = open_clip.get_pretrained_cfg(architecture, tag)
+    if not tag_config:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(architecture)) or "none"
         raise ValueError(
-            f"CLIP {name!r}: open_clip has no weights {weights!r} for {architecture}; it has {tags}"
-        )
-    if is_file and not config.get("quick_gelu") and not architecture.endswith("-quickgelu"):
-        _LOG.warning(
-            "%s: weights of a local file are run with GELU; name %s-quickgelu if they are OpenAI's",
-            name,
-            architecture,
+            f"CLIP {name!r}: open_clip has no weights {tag!r} for {architecture}; it has {tags}"
         )
     try:
         model = open_clip.create_model(
             architecture,
-            pretrained=weights,
+            pretrained=tag,
             # The tag names the activation of the training; open_clip only warns about another one.
             force_quick_gelu=bool(tag_config.get("quick_gelu", False)),
             require_pretrained=True,
         )
-    except (RuntimeError, OSError, KeyError, AttributeError) as error:
+    except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise ValueError(f"CLIP {name!r}: {reason}") from error
     return clip_of_model(name, model.to(device))
 
 
-def _architecture_config(name: str, architecture: str) -> dict[str, object]:
+def _load_file(name: str, architecture: str, path: Path, device: torch.device | str) -> Clip:
+    """Load a local file into one of open_clip's architectures, strictly."""
+    config = _architecture_config(name, architecture)
+    try:
+        weights = read_clip_weights(path)
+        is_quick = bool(config.get("quick_gelu")) or weights.is_openai
+        if not is_quick:
+            _LOG.warning(
+                "%s: weights of a local file are run with GELU; name %s-quickgelu if they are "
+                "OpenAI's",
+                name,
+                architecture,
+            )
+        return _build(name, {**config, "quick_gelu": is_quick}, weights, {}, device)
+    except (ValueError, RuntimeError, OSError) as error:
+        raise ValueError(f"CLIP {name!r}: {one_line(error)}") from error
+
+
+def _load_folder(name: str, folder: Path, device: torch.device | str) -> Clip:
+    """Load a CLIP with the configuration that lies beside its weights, strictly."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"CLIP {name!r}: no folder {folder}; correct the path")
+    try:
+        path, config, colors = read_folder(folder)
+        _refuse_other_models(name, folder.name, config)
+        weights = read_clip_weights(path)
+        return _build(name, config, weights, colors, device)
+    except (ValueError, TypeError, RuntimeError, OSError) as error:
+        prefix = f"CLIP {name!r}: "
+        raise ValueError(f"{prefix}{str(error).removeprefix(prefix)}") from error
+
+
+def _build(
+    name: str,
+    config: dict[str, Any],
+    weights: ClipWeights,
+    colors: dict[str, tuple[float, ...]],
+    device: torch.device | str,
+) -> Clip:
+    with torch.device("meta"):  # a configuration may claim any size: compare it first
+        fill_clip(CLIP(**config), weights)
+    model = CLIP(**config)
+    fill_clip(model, weights)
+    size = config["vision_cfg"].get("image_size", 224)
+    mean = colors.get("mean", open_clip.OPENAI_DATASET_MEAN)
+    std = colors.get("std", open_clip.OPENAI_DATASET_STD)
+    open_clip.set_model_preprocess_cfg(model, {"size": size, "mean": mean, "std": std})
+    return clip_of_model(name, model.to(device))
+
+
+def _load_from_hub(name: str, repository: str, device: torch.device | str) -> Clip:
+    """Load a CLIP of the hub: by its tag if open_clip has one, else by its own configuration."""
+    for architecture, tag in open_clip.list_pretrained():
+        known = open_clip.get_pretrained_cfg(architecture, tag).get("hf_hub", "")
+        if repository and known.strip("/") == repository.strip("/"):
+            return _load_open_clip(f"{architecture}/{tag}", architecture, tag, device)
+    if repository.count("/") != 1 or not all(repository.split("/")):
+        raise ValueError(f"CLIP {name!r}: a CLIP of the hub is named hf-hub:OWNER/NAME")
+    reasons = []
+    for config_name, weight_names in WEIGHT_FILES.items():
+        try:
+            config = Path(_download(repository, config_name))
+            weights = Path(_download(repository, weight_names[-1]))
+        except (OSError, ImportError, ValueError, RuntimeError) as error:
+            reasons.append(one_line(str(error)))
+            continue
+        if config.parent == weights.parent:
+            return _load_folder(name, config.parent, device)
+    raise ValueError(
+        f"CLIP {name!r}: neither {OPEN_CLIP_CONFIG} nor {TRANSFORMERS_CONFIG} with weights could "
+        f"be downloaded ({reasons[0] if reasons else 'they are of two versions'}); download the "
+        f"folder by other means and name it as local-dir:FOLDER"
+    )
+
+
+def _download(repository: str, file: str) -> str:
+    path: str = open_clip.pretrained.download_pretrained_from_hf(repository, filename=file)
+    return path
+
+
+def _architecture_config(name: str, architecture: str) -> dict[str, Any]:
     """Read open_clip's configuration; refuse what MaskCLIP or our tokenizer do not support."""
-    config: dict[str, dict[str, object]] | None = open_clip.get_model_config(architecture)
+    config: dict[str, Any] | None = open_clip.get_model_config(architecture)
     if config is None:
         raise ValueError(
             f"CLIP {name!r}: open_clip has no architecture {architecture!r}; "
             "ViT-B-16, ViT-L-14 and RN50 are three that it has"
         )
+    _refuse_other_models(name, architecture, config)
+    is_quick = architecture.endswith("-quickgelu") or config.get("quick_gelu", False)
+    return {**config, "quick_gelu": is_quick}
+
+
+def _refuse_other_models(name: str, architecture: str, config: dict[str, Any]) -> None:
     vision, text = config["vision_cfg"], config["text_cfg"]
     foreign = [
         key
         for key in ("timm_model_name", "attentional_pool", "hf_model_name", "hf_tokenizer_name")
-        if key in vision or key in text
+        if vision.get(key) or text.get(key)
     ]
-    if foreign or "custom_text" in config or "multimodal_cfg" in config:
+    if foreign or config.get("custom_text") or "multimodal_cfg" in config:
         raise ValueError(
             f"CLIP {name!r}: {architecture} is not a plain CLIP (it has its own tower, pooling or "
             "tokenizer); use a ViT-* or RN* architecture such as ViT-B-16 or RN50"
         )
-    return dict(config)
+    if text.get("vocab_size", _VOCABULARY) != _VOCABULARY:
+        raise ValueError(
+            f"CLIP {name!r}: {architecture} has {text['vocab_size']} tokens; only CLIP's own "
+            f"{_VOCABULARY} byte pairs are read"
+        )
 
 
 def clip_of_model(name: str, model: CLIP) -> Clip:

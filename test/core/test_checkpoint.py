@@ -116,6 +116,52 @@ def test_unusable_files_are_named_in_one_line(tmp_path, tiny_checkpoint, damage)
     assert "\n" not in str(raised.value)
 
 
+def test_files_of_another_kind_are_named_for_what_they_are(tmp_path):
+    path = tmp_path / "slidr.pt"
+    torch.save({"model_points": {"stem.0.kernel": torch.zeros(27, 4, 32)}}, path)
+    for load in (load_checkpoint, load_trunk, load_finetuned):
+        with pytest.raises(CheckpointError, match=r"a PyTorch file.*import-checkpoint"):
+            load(path)
+    path.write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(CheckpointError, match="git lfs pull"):
+        load_checkpoint(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        load_checkpoint(path)
+
+
+def with_description(path, change):
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    description = json.loads(metadata["description"])
+    change(description)
+    save_file(load_file(path), path, metadata | {"description": json.dumps(description)})
+
+
+def test_a_network_that_no_memory_holds_is_refused_before_it_is_built(tmp_path, tiny_checkpoint):
+    path = tmp_path / "student.safetensors"
+    for width, said in ((16.0, "do not fit"), (1e6, "at most 16"), (1e400, "at most 16")):
+        save_checkpoint(path, tiny_checkpoint)
+        with_description(path, lambda d, width=width: d["config"]["network"].update(width=width))
+        with pytest.raises(CheckpointError, match=said):
+            load_checkpoint(path)
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path, tiny_checkpoint):
+    path = tmp_path / "student.safetensors"
+    save_checkpoint(path, tiny_checkpoint)
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    tensors["student.semantic_head.bias"][0] = torch.nan
+    save_file(tensors, path, metadata)
+    with pytest.raises(
+        CheckpointError, match=r"semantic_head\.bias hold numbers that are not finite"
+    ):
+        load_checkpoint(path)
+
+
 def test_the_untrained_baseline_differs_only_in_its_weights(tiny_checkpoint):
     baseline = untrained_checkpoint(tiny_checkpoint, seed=5)
     assert baseline.config == tiny_checkpoint.config

@@ -38,7 +38,7 @@ def test_an_empty_file_is_all_defaults(tmp_path):
         ("losses: {contrastive_pairs: 0}", "contrastive_pairs and superpixels must be at least 1"),
         ("training: {epochs: 0}", "epochs, batch_size and accumulate must be at least 1"),
         ("network: {name: resnet}", "network.name must be one of spvcnn, minkunet14, minkunet18,"),
-        ("network: {width: 0}", "network.width and network.voxel_size_m must be positive"),
+        ("network: {width: 0}", "network.width must be positive and at most 16"),
         ("network: {features: intensity}", "'network.features' must be like ('intensity',"),
         ("network: {features: [range]}", "network.features must be some of intensity, height, "),
         ("network: {features: []}", "each once, got []"),

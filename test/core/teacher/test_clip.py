@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from checkout import SHARED_DATA
+from clip_files import tiny_clip
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -241,30 +242,16 @@ def test_openai_s_tag_is_run_with_quick_gelu(monkeypatch):
 
 def test_local_weights_without_quick_gelu_are_pointed_out(tmp_path, caplog, monkeypatch):
     path = tmp_path / "weights.safetensors"
-    save_file({"x": torch.zeros(1)}, path)
-
-    def create_model(*args, **arguments):
-        raise OSError("stop")
-
-    monkeypatch.setattr(open_clip, "create_model", create_model)
-    for architecture in ("ViT-B-16", "ViT-B-16-quickgelu"):
-        with pytest.raises(ValueError, match="stop"):
-            load_clip(f"{architecture}:{path}")
-    assert caplog.text.count("name ViT-B-16-quickgelu if they are OpenAI's") == 1
+    for quick_gelu in (False, True):
+        architecture, model = tiny_clip(monkeypatch, quick_gelu)
+        save_file(model.state_dict(), path)
+        load_clip(f"{architecture}:{path}")
+    assert caplog.text.count("name tiny-quickgelu if they are OpenAI's") == 1
 
 
 def test_local_weights_are_loaded_with_openai_s_constants(tmp_path, monkeypatch):
-    small = {
-        "embed_dim": 16,
-        "quick_gelu": True,
-        "vision_cfg": {
-            "layers": 2, "width": 16, "head_width": 8, "patch_size": 16, "image_size": 32
-        },
-        "text_cfg": {"width": 16, "heads": 2, "layers": 1},
-    }  # fmt: skip
-    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny-quickgelu", small)
     path = tmp_path / "weights.safetensors"
-    model = open_clip.create_model("tiny-quickgelu")
+    _, model = tiny_clip(monkeypatch)
     save_file(model.state_dict(), path)
     clip = load_clip(f"tiny-quickgelu:{path}")
     assert clip.mean == (0.48145466, 0.4578275, 0.40821073)

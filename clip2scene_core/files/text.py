@@ -1,0 +1,106 @@
+"""YAML and JSON of others: bounded in size, depth and in what aliases multiply."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+MAX_TEXT_BYTES: Final = 1 << 20
+"""Largest YAML file, prompt file or list of scenes, bytes."""
+
+MAX_YAML_NODES: Final = 100_000
+"""Most values of a YAML file, each alias counted as often as it stands for."""
+
+_MAX_DEPTH: Final = 100
+
+
+def read_text(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> str:
+    """Read a text file; a byte order mark is left out.
+
+    Args:
+        path: The file, in UTF-8.
+        max_bytes: Most bytes that it may have.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is larger, or no UTF-8.
+    """
+    size = path.stat().st_size
+    if size > max_bytes:
+        raise ValueError(f"it has {size} bytes, at most {max_bytes} are read")
+    with path.open("rb") as file:  # a pipe has no size
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"it has more than {max_bytes} bytes")
+    return content.decode("utf-8-sig")
+
+
+def load_yaml(text: str) -> Any:
+    """Read a YAML text of one document.
+
+    Args:
+        text: The document.
+
+    Returns:
+        Texts, numbers, booleans, None, dates, and lists and dictionaries of them.
+
+    Raises:
+        yaml.YAMLError: If it is no YAML, or its aliases multiply or contain themselves.
+        ValueError: If a number or date in it is none.
+    """
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is None:
+            return None
+        _count_nodes(node)
+        loader = yaml.SafeLoader("")
+        try:
+            return loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except RecursionError as error:
+        raise yaml.YAMLError("it is nested too deeply") from error
+
+
+def _count_nodes(root: yaml.Node) -> None:
+    """Count values with aliases taken apart, without taking them apart."""
+    counts: dict[int, int] = {}
+    open_nodes: set[int] = set()
+
+    def count(node: yaml.Node, depth: int) -> int:
+        if id(node) in counts:
+            return counts[id(node)]
+        if id(node) in open_nodes:
+            raise yaml.YAMLError("an alias stands for something that contains it")
+        if depth > _MAX_DEPTH:
+            raise yaml.YAMLError(f"it is nested deeper than {_MAX_DEPTH} levels")
+        open_nodes.add(id(node))
+        total = 1
+        if isinstance(node, yaml.MappingNode):
+            total += sum(
+                count(key, depth + 1) + count(value, depth + 1) for key, value in node.value
+            )
+        elif isinstance(node, yaml.SequenceNode):
+            total += sum(count(value, depth + 1) for value in node.value)
+        open_nodes.remove(id(node))
+        counts[id(node)] = total
+        if total > MAX_YAML_NODES:
+            raise yaml.YAMLError(f"its aliases make more than {MAX_YAML_NODES} values")
+        return total
+
+    count(root, 0)
+
+
+def load_json(text: str | bytes) -> Any:
+    """Read a JSON text.
+
+    Raises:
+        ValueError: If it is none, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
