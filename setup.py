@@ -96,6 +96,7 @@ setup(
         "test": [
             *TF2_MSGS_BUILD_PINS,
             "codespell",
+            "hypothesis>=6.100",
             "import-linter>=2.1",
             "kiss-icp>=1.2,<2",
             "laspy[lazrs]>=2.5,<3",

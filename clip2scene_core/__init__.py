@@ -6,8 +6,8 @@ of all sensors alike; `sparse`, `network` and `losses` make the student, `traini
 `checkpoint`, or `official` makes it of a released one, `inference` and `mapping` use it to label.
 `evaluation`, `corruptions`, `bench` and `visualization` measure the labels; `world` renders
 synthetic data; `scans` holds single scans of other tools. All of them use `config`, `device`,
-`files`, `atomic_write`, `worker` and `renamed`; `picture` reads color pictures, `zeroshot_splits`
-divides classes for the few that do.
+`files`, `atomic_write`, `worker` and `renamed`; `zeroshot_splits` divides classes for the few that
+do.
 
 Example:
     >>> import clip2scene_core

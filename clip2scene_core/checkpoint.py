@@ -24,7 +24,7 @@ from clip2scene_core.config.finetune import FinetuneConfig
 from clip2scene_core.config.parser import build_config, config_to_dict
 from clip2scene_core.config.pretrain import PretrainConfig, config_from_dict
 from clip2scene_core.config.sections import ConfigError, InputConfig, NetworkConfig
-from clip2scene_core.files.damage import reading, shortened
+from clip2scene_core.files.damage import name_damage, shortened
 from clip2scene_core.files.kind import SAFETENSORS, kind_of_file
 from clip2scene_core.files.text import load_json
 from clip2scene_core.network.blocks import PointNetwork
@@ -351,7 +351,7 @@ def _refuse_not_finite(path: Path, tensors: dict[str, Tensor]) -> None:
 def _name_damage(path: Path) -> Iterator[None]:
     """Turn the errors of a damaged file into CheckpointError."""
     try:
-        with reading(path, "checkpoint", CheckpointError):
+        with name_damage(path, "checkpoint", CheckpointError):
             yield
     except _MisfitError as error:
         raise CheckpointError(

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from clip2scene_core.atomic_write import atomic_write
+
 _T = TypeVar("_T")
 
 
@@ -36,7 +38,8 @@ class RecordFile(Generic[_T]):
     def save(self, path: Path, record: _T) -> None:
         """Write a record: its fields and its properties, such as mean, spread and is_resolved."""
         values = {"format": self._format, **to_json(record)}
-        path.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
+        with atomic_write(path) as draft:
+            draft.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
 
     def load(self, path: Path) -> _T:
         """Read what `save` wrote.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +14,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
+from clip2scene_core.atomic_write import atomic_folder
 from clip2scene_core.corruptions.apply import corrupt_image, corrupt_points
 from clip2scene_core.corruptions.corruption import (
     CameraLoss,
@@ -40,6 +40,9 @@ from clip2scene_core.datasets.intensity import DatasetIntensity
 from clip2scene_core.datasets.nuscenes import FULL_SCALE
 from clip2scene_core.datasets.nuscenes_format.sensors import LIDAR_CHANNEL
 from clip2scene_core.datasets.nuscenes_tables import NuScenesTables
+from clip2scene_core.files.arrays import read_npz
+from clip2scene_core.files.damage import name_damage
+from clip2scene_core.files.names import path_inside
 
 _RAW_NOISE: Final = 0
 _NO_OBJECT: Final = -1
@@ -81,7 +84,7 @@ def write_corrupted(
     readings. lidarseg labels and `objects/` follow their points; false points have the raw category
     0 and the object -1. Unchanged files are hard links if the file system has them, also all of
     `maps/` and `class_images/` (with those of lost cameras). `corruption.json` in the new folder
-    names the corruption. Tables are written last, so an interrupted copy does not open.
+    names the corruption. The copy appears when it is complete.
 
     Args:
         tables: Original data set with the scenes to write.
@@ -98,27 +101,25 @@ def write_corrupted(
         DatasetError: If a file is missing or damaged.
         ValueError: If beams are lost and the points have no rings.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(f"{out} exists and is not empty; choose a new folder")
     if (tables.root / "things").is_dir():
         raise DatasetError(
             f"{tables.root} was written by an older version, which called objects/ things/; write "
             f"the world again"
         )
-    writer = _Writer(tables, out, corruption, intensity_scale)
     num_done = 0
-    for scene in tables.scenes:
-        for _ in writer.write_scene(scene):
-            num_done += 1
-            if progress is not None:
-                progress(num_done, len(tables.keyframes))
-    for name in _LINKED_FOLDERS:
-        if (tables.root / name).is_dir():
-            shutil.copytree(
-                tables.root / name, out / name, copy_function=lambda a, b: _link(Path(a), Path(b))
-            )
-    (out / "corruption.json").write_text(json.dumps(asdict(corruption)))
-    write_tables(tables, writer.readings, out / tables.version)
+    with atomic_folder(out) as draft:
+        draft.mkdir()
+        writer = _Writer(tables, draft, corruption, intensity_scale)
+        for scene in tables.scenes:
+            for _ in writer.write_scene(scene):
+                num_done += 1
+                if progress is not None:
+                    progress(num_done, len(tables.keyframes))
+        for name in _LINKED_FOLDERS:
+            if (tables.root / name).is_dir():
+                shutil.copytree(tables.root / name, draft / name, copy_function=_link)
+        (draft / "corruption.json").write_text(json.dumps(asdict(corruption)))
+        write_tables(tables, writer.readings, draft / tables.version)
     return writer.summary()
 
 
@@ -243,17 +244,17 @@ class _Writer:
 
     def _target(self, path: Path) -> Path:
         """Path of the copy of an original file; creates its folder."""
-        target = self._out / path.relative_to(self._tables.root)
+        name = path.relative_to(self._tables.root).as_posix()
+        target = path_inside(self._out, name, "the file of a reading")
         target.parent.mkdir(parents=True, exist_ok=True)
+        # Two readings may share a file. Then the target is a link to the original.
+        target.unlink(missing_ok=True)
         return target
 
 
 def _read_label_paths(tables: NuScenesTables) -> dict[str, Path]:
     """Files of lidarseg by the token of their sweep; empty without the table."""
-    if not tables.table("lidarseg").exists():
-        return {}
-    rows = tables.read_table("lidarseg", lambda row: (row["sample_data_token"], row["filename"]))
-    return {token: tables.root / filename for token, filename in rows}
+    return tables.label_paths() if tables.table("lidarseg").exists() else {}
 
 
 def _write_labels(source: Path, target: Path, echoes: Echoes, num_points: int) -> None:
@@ -266,12 +267,9 @@ def _write_labels(source: Path, target: Path, echoes: Echoes, num_points: int) -
 
 
 def _write_objects(source: Path, target: Path, echoes: Echoes, num_points: int) -> None:
-    try:
-        with np.load(source, allow_pickle=False) as archive:
-            arrays = dict(archive)
+    with name_damage(source, "file of objects", DatasetError):
+        arrays = read_npz(source)
         index = arrays["index"]
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise DatasetError(f"{source} holds no index of objects: {error}") from None
     _check_length(source, len(index), num_points)
     np.savez_compressed(target, **{**arrays, "index": echoes.carry(index, _NO_OBJECT)})
 
@@ -281,10 +279,11 @@ def _check_length(path: Path, num_values: int, num_points: int) -> None:
         raise DatasetError(f"{path} has {num_values} values, but the sweep has {num_points} points")
 
 
-def _link(source: Path, target: Path) -> None:
-    if not source.exists():
+def _link(source: Path | str, target: Path | str) -> None:
+    original = Path(source).resolve()  # a link to a link would lead elsewhere from its new place
+    if not original.exists():
         raise DatasetError(f"{source} is missing; the data set is incomplete")
     try:
-        os.link(source, target)
+        os.link(original, target)
     except OSError:  # another disk, or a file system without links
-        shutil.copyfile(source, target)
+        shutil.copyfile(original, target)

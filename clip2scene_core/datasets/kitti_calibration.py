@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.files.damage import name_damage
+from clip2scene_core.files.text import read_text
 from clip2scene_core.geometry.se3 import invert
 from clip2scene_core.sample import DatasetError
+
+_MAX_BYTES: Final = 1 << 26
+"""Largest text file, bytes; the longest poses.txt has 1 MB."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +56,8 @@ def read_calibration(path: Path) -> KittiCalibration:
     Raises:
         DatasetError: If the file is missing, lacks a matrix, or a matrix is damaged.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise DatasetError(
-            f"{path} is missing; images and poses need it: unpack data_odometry_calib.zip"
-        ) from None
+    remedy = "images and poses need it: unpack data_odometry_calib.zip"
+    lines = _read_lines(path, remedy)
     matrices = {key.strip(): row for key, _, row in (line.partition(":") for line in lines)}
 
     def matrix(key: str, columns: int = 4) -> NDArray[np.float64]:
@@ -145,12 +147,18 @@ def _rigid(path: Path, key: str, rows: NDArray[np.float64]) -> NDArray[np.float6
     return transform
 
 
-def _read_table(path: Path, columns: int, remedy: str) -> NDArray[np.float64]:
+def _read_lines(path: Path, remedy: str) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError:
-        raise DatasetError(f"{path} is missing; {remedy}") from None
-    rows = [line.split() for line in lines if line.strip()]
+        with name_damage(path, "text", DatasetError):
+            return read_text(path, _MAX_BYTES).splitlines()
+    except DatasetError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise DatasetError(f"{path} is missing; {remedy}") from None
+        raise
+
+
+def _read_table(path: Path, columns: int, remedy: str) -> NDArray[np.float64]:
+    rows = [line.split() for line in _read_lines(path, remedy) if line.strip()]
     try:
         table = np.array(rows, dtype=np.float64).reshape(len(rows), columns)
     except ValueError:

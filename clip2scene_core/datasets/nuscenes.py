@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from clip2scene_core.datasets.nuscenes_format.categories import read_categories
 from clip2scene_core.datasets.nuscenes_format.sensors import LIDAR_CHANNEL
 from clip2scene_core.datasets.nuscenes_tables import NuScenesTables, SensorRecord
 from clip2scene_core.labels import NUSCENES_CLASSES, SemanticClass
-from clip2scene_core.picture import PictureError, read_picture
+from clip2scene_core.files.color_picture import PictureError, read_picture
 from clip2scene_core.sample import CameraView, DatasetError, Sample, Sweep
 
 FULL_SCALE = 255.0
@@ -209,10 +208,7 @@ class NuScenesDataset:
         return self._label_paths[record.token]
 
     def _read_label_paths(self) -> dict[str, Path]:
-        def pick(row: dict[str, Any]) -> tuple[str, Path]:
-            return row["sample_data_token"], self._tables.root / row["filename"]
-
-        return dict(self._tables.read_table("lidarseg", pick))
+        return self._tables.label_paths()
 
 
 def read_points(path: Path) -> NDArray[np.float32]:

@@ -21,10 +21,14 @@ from clip2scene_core.datasets.nuscenes_format.sensors import (
     read_intrinsics,
     read_sensor,
 )
+from clip2scene_core.files.damage import name_damage, one_line, shortened
+from clip2scene_core.files.names import checked_name, checked_path
 from clip2scene_core.geometry.se3 import matrix_from_quaternion
 from clip2scene_core.sample import DatasetError
 
 _Row = TypeVar("_Row")
+
+_LARGEST_INTEGER: Final = 1 << 53
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,10 @@ class NuScenesTables:
         self.root = root
         self._cameras = CAMERA_CHANNELS if cameras is None else tuple(dict.fromkeys(cameras))
         self.version = _choose_version(root, version)
+        with name_damage(root / self.version, "data set", DatasetError):
+            self._read(scenes)
+
+    def _read(self, scenes: Sequence[str] | None) -> None:
         chosen = self._choose_scenes(scenes)
         self._scene_token_of_keyframe = self._read_keyframes(chosen)
         counts: defaultdict[str, int] = defaultdict(int)
@@ -190,6 +198,19 @@ class NuScenesTables:
         in_time_order = sorted(readings, key=lambda row: (row.stamp_us, row.calibration.channel))
         return (self._record(reading) for reading in in_time_order)
 
+    def label_paths(self) -> dict[str, Path]:
+        """Files of lidarseg by the token of their sweep.
+
+        Raises:
+            DatasetError: If the table is missing, damaged, or leads out of the data set.
+        """
+
+        def pick(row: dict[str, Any]) -> tuple[str, Path]:
+            name = checked_path(row["filename"], "the file of labels")
+            return _text(row, "sample_data_token"), self.root / name
+
+        return dict(self.read_table("lidarseg", pick))
+
     def read_table(self, name: str, pick: Callable[[dict[str, Any]], _Row | None]) -> list[_Row]:
         """Read one table; keep what `pick` returns for each row, unless it is None.
 
@@ -208,14 +229,19 @@ class NuScenesTables:
             raise DatasetError(f"{path}: a row has no field {error}") from None
         except DatasetError:
             raise
-        except (ValueError, TypeError) as error:
-            raise DatasetError(f"{path} is not a valid table: {error}") from None
+        except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise DatasetError(f"{path} is not a valid table: {one_line(error)}") from error
+        except OSError as error:
+            raise DatasetError(f"{path} cannot be read ({error.strerror})") from error
         if not isinstance(rows, list):
             raise DatasetError(f"{path} must hold a list of rows, got {type(rows).__name__}")
         return [row for row in rows if row is not None]
 
     def _choose_scenes(self, names: Sequence[str] | None) -> dict[str, str]:
-        rows = self.read_table("scene", lambda row: (row["name"], row["token"]))
+        def pick(row: dict[str, Any]) -> tuple[str, str]:
+            return _text(row, "name"), checked_name(row["token"], "the token of a scene")
+
+        rows = self.read_table("scene", pick)
         token_of_name: dict[str, str] = dict(rows)
         if names is None:
             return token_of_name
@@ -235,7 +261,8 @@ class NuScenesTables:
             scene_token = row["scene_token"]
             if scene_token not in order:
                 return None
-            return order[scene_token], int(row["timestamp"]), row["token"], scene_token
+            token = checked_name(row["token"], "the token of a sample")
+            return order[scene_token], _integer(row, "timestamp"), token, scene_token
 
         rows = sorted(self.read_table("sample", pick))
         return {token: scene_token for _, _, token, scene_token in rows}
@@ -260,17 +287,17 @@ class NuScenesTables:
             if calibration is None:
                 return None
             return _Reading(
-                token=row["token"],
+                token=checked_name(row["token"], "the token of a reading"),
                 sample_token=sample_token,
-                ego_pose_token=row["ego_pose_token"],
+                ego_pose_token=_text(row, "ego_pose_token"),
                 calibration=calibration,
-                stamp_us=int(row["timestamp"]),  # some converters write 1.5e15
-                is_key_frame=row["is_key_frame"],
+                stamp_us=_integer(row, "timestamp"),
+                is_key_frame=bool(row["is_key_frame"]),
                 # A data set of single keyframes has no such field.
-                previous_token=row.get("prev", ""),
-                filename=row["filename"],
-                height=row.get("height") or 0,
-                width=row.get("width") or 0,
+                previous_token=row.get("prev") or "",
+                filename=checked_path(row["filename"], "the file of a reading"),
+                height=_integer(row, "height") if row.get("height") else 0,
+                width=_integer(row, "width") if row.get("width") else 0,
             )
 
         return {reading.token: reading for reading in self.read_table("sample_data", pick)}
@@ -319,7 +346,7 @@ class NuScenesTables:
         rotation, translation = self._poses[reading.ego_pose_token]
         try:
             T_global_ego = matrix_from_quaternion(rotation, translation)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise DatasetError(
                 f"{self.table('ego_pose')}: pose {reading.ego_pose_token}: {error}"
             ) from None
@@ -368,6 +395,23 @@ def _choose_version(root: Path, version: str | None) -> str:
     if version not in versions:
         raise DatasetError(f"{root} has no version {version!r}; it has {', '.join(versions)}")
     return version
+
+
+def _text(row: dict[str, Any], key: str) -> str:
+    value = row[key]
+    if not isinstance(value, str):
+        raise ValueError(f"{key} must be a text, got {shortened(repr(value), 60)}")
+    return value
+
+
+def _integer(row: dict[str, Any], key: str) -> int:
+    value = row[key]
+    # Some converters write times as floating numbers; beyond 2^63 they are none.
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _LARGEST_INTEGER:
+        raise ValueError(f"{key} must be an integer, got {shortened(repr(value), 60)}")
+    return value
 
 
 def _some(names: Mapping[str, object]) -> str:

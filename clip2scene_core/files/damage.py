@@ -28,7 +28,7 @@ _RAISED_BY_READERS: Final = (
 
 
 @contextmanager
-def reading(
+def name_damage(
     path: Path | str, what: str, error: type[ValueError] = ValueError, remedy: str = ""
 ) -> Iterator[None]:
     """Turn what is raised while a file is read into one error that names the file.

@@ -51,18 +51,35 @@ def load_yaml(text: str) -> Any:
         yaml.YAMLError: If it is no YAML, or its aliases multiply or contain themselves.
         ValueError: If a number or date in it is none.
     """
+    loader = _Loader(text)
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = loader.get_single_node()
         if node is None:
             return None
         _count_nodes(node)
-        loader = yaml.SafeLoader("")
-        try:
-            return loader.construct_document(node)
-        finally:
-            loader.dispose()
-    except RecursionError as error:
-        raise yaml.YAMLError("it is nested too deeply") from error
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+class _Loader(yaml.SafeLoader):
+    """Stops as soon as a text is too deep or too long; PyYAML's time grows with the depth."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = self._num_nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Compose the next value, within bounds."""
+        self._depth += 1
+        self._num_nodes += 1
+        if self._depth > _MAX_DEPTH:
+            raise yaml.YAMLError(f"it is nested deeper than {_MAX_DEPTH} levels")
+        if self._num_nodes > MAX_YAML_NODES:
+            raise yaml.YAMLError(f"it has more than {MAX_YAML_NODES} values")
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 def _count_nodes(root: yaml.Node) -> None:
@@ -70,28 +87,24 @@ def _count_nodes(root: yaml.Node) -> None:
     counts: dict[int, int] = {}
     open_nodes: set[int] = set()
 
-    def count(node: yaml.Node, depth: int) -> int:
+    def count(node: yaml.Node) -> int:
         if id(node) in counts:
             return counts[id(node)]
         if id(node) in open_nodes:
             raise yaml.YAMLError("an alias stands for something that contains it")
-        if depth > _MAX_DEPTH:
-            raise yaml.YAMLError(f"it is nested deeper than {_MAX_DEPTH} levels")
         open_nodes.add(id(node))
         total = 1
         if isinstance(node, yaml.MappingNode):
-            total += sum(
-                count(key, depth + 1) + count(value, depth + 1) for key, value in node.value
-            )
+            total += sum(count(inner) for pair in node.value for inner in pair)
         elif isinstance(node, yaml.SequenceNode):
-            total += sum(count(value, depth + 1) for value in node.value)
+            total += sum(count(inner) for inner in node.value)
         open_nodes.remove(id(node))
         counts[id(node)] = total
         if total > MAX_YAML_NODES:
             raise yaml.YAMLError(f"its aliases make more than {MAX_YAML_NODES} values")
         return total
 
-    count(root, 0)
+    count(root)
 
 
 def load_json(text: str | bytes) -> Any:

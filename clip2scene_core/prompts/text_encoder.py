@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.device import find_device
 from clip2scene_core.prompts.prompt_set import EmbedPrompts
 from clip2scene_core.prompts.vocabulary import Vocabulary
@@ -165,12 +166,13 @@ def save_text_table(table: TextTable, path: Path) -> None:
     """
     if path.suffix != ".npz":
         raise ValueError(f"{path}: a table of texts ends in .npz")
-    np.savez_compressed(
-        path,
-        texts=np.array(table.texts),
-        embeddings=table.embeddings.numpy(),
-        template=np.array(table.template),
-    )
+    with atomic_write(path) as draft:
+        np.savez_compressed(
+            draft,
+            texts=np.array(table.texts),
+            embeddings=table.embeddings.numpy(),
+            template=np.array(table.template),
+        )
 
 
 def load_text_table(path: Path, own: Vocabulary) -> TextTable:

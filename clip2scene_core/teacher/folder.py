@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from clip2scene_core.files.damage import reading, shortened
+from clip2scene_core.files.damage import name_damage, shortened
 from clip2scene_core.files.text import load_json, read_text
 from clip2scene_core.teacher.transformers_layout import config_of_transformers
 
@@ -49,7 +49,7 @@ def read_folder(folder: Path) -> tuple[Path, dict[str, Any], dict[str, tuple[flo
         path = folder / config_name
         if not path.is_file():
             continue
-        with reading(path, "configuration"):
+        with name_damage(path, "configuration"):
             content = load_json(read_text(path))
             if config_name == OPEN_CLIP_CONFIG:
                 config, pixels = dict(content["model_cfg"]), content.get("preprocess_cfg", {})

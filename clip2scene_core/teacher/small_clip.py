@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.teacher.openclip import CLIP, AttentionPool2d, ModifiedResNet
 from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 
@@ -194,7 +195,8 @@ def save_small_clip(path: Path, small_clip: SmallClipFile) -> None:
         name: weight.detach().to(torch.float16 if weight.ndim > 1 else weight.dtype).contiguous()
         for name, weight in small_clip.model.state_dict().items()
     }
-    save_file(weights, path, metadata)
+    with atomic_write(path) as draft:
+        save_file(weights, draft, metadata)
 
 
 def load_small_clip(path: Path) -> SmallClipFile:

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from clip2scene_core.files.damage import reading, shortened
+from clip2scene_core.files.damage import name_damage, shortened
 from clip2scene_core.files.kind import SAFETENSORS, TORCH_SAVE, TORCH_SCRIPT, kind_of_file
 from clip2scene_core.files.pickled import Unread, read_archive, tensors_of
 from clip2scene_core.teacher.openclip import CLIP
@@ -59,11 +59,11 @@ def read_clip_weights(path: Path) -> ClipWeights:
     Raises:
         ValueError: If the file is none of these, damaged, or holds no whole CLIP.
     """
-    with reading(path, "file of weights"):
+    with name_damage(path, "file of weights"):
         kind = kind_of_file(path)
         content = _read_content(path, kind)
     if isinstance(content, Unread) and kind == TORCH_SCRIPT:
-        with reading(path, kind):
+        with name_damage(path, kind):
             content = tensors_of(content)
     state = _without_prefix(_state_of(path, content))
     if "text.token_embedding.weight" in state:  # open_clip's CustomTextCLIP of the same parts

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.datasets import LabelledDataset, Sample
 from clip2scene_core.evaluation import Prediction, Report
 from clip2scene_core.labels import SemanticClass
@@ -44,7 +45,8 @@ def write_json(
         "modes": {mode: report.to_dict(names, absent) for mode, report in reports.items()},
     }
     path = folder / "evaluation.json"
-    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    with atomic_write(path) as draft:
+        draft.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return path
 
 
@@ -81,7 +83,8 @@ def draw_charts(
         title = f"{mode}: what the points of each class (rows) were taken for, in percent"
         pictures[f"confusion_{mode}.png"] = draw_confusion(title, report.confusion, names)
     for file, picture in pictures.items():
-        picture.save(folder / file)
+        with atomic_write(folder / file) as draft:
+            picture.save(draft)
     return [folder / file for file in pictures]
 
 
@@ -109,7 +112,8 @@ def draw_keyframes(
         sample = dataset[index]
         predictions = {mode: predict(sample).labels for mode, predict in labellers.items()}
         path = folder / f"keyframe_{name}.png"
-        draw_errors(sample.keyframe, predictions, classes).save(path)
+        with atomic_write(path) as draft:
+            draw_errors(sample.keyframe, predictions, classes).save(draft)
         paths.append(path)
     return paths
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +18,7 @@ from rosbags.interfaces import (
 )
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
+from clip2scene_core.atomic_write import atomic_folder
 from clip2scene_core.renamed import renamed_hint
 from clip2scene_ros.bags.recording import Recording
 from clip2scene_ros.bags.storage import StorageError
@@ -101,22 +100,18 @@ def create_bag(out: Path, storage: str = "mcap") -> Iterator[Writer]:
         raise BagError(f"storage must be one of {', '.join(_STORAGES)}, got '{storage}'")
     if out.exists():
         raise BagError(f"{out} exists already; remove it or name another")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise BagError(f"{out} cannot be made ({error.strerror})") from error
-    try:
-        # The folder keeps its name: the file inside is named after it.
-        plugin = _STORAGES[storage]
-        writer = Writer(staging / out.name, version=_BAG_VERSION, storage_plugin=plugin)
+    plugin = _STORAGES[storage]
+    with ExitStack() as files:
+        try:
+            draft = files.enter_context(atomic_folder(out))
+        except OSError as error:
+            raise BagError(f"{out} cannot be made ({error.strerror or error})") from error
+        # The draft has the bag's name: the file inside is named after it.
+        writer = Writer(draft, version=_BAG_VERSION, storage_plugin=plugin)
         if plugin is StoragePlugin.MCAP:
             writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         with writer:
             yield writer
-        (staging / out.name).rename(out)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def offered_qos(depth: int, is_latched: bool = False) -> list[Qos]:

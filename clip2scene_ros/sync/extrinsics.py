@@ -14,6 +14,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.geometry.se3 import matrix_from_quaternion, quaternion_from_matrix
 
 POINTS: Final = "points"
@@ -81,7 +82,8 @@ def save_extrinsics(path: Path, transforms: Iterable[StaticTransform]) -> None:
                 "rotation_xyzw": [x, y, z, w],
             }
         )
-    path.write_text(yaml.safe_dump({"transforms": entries}, sort_keys=False), encoding="utf-8")
+    with atomic_write(path) as draft:
+        draft.write_text(yaml.safe_dump({"transforms": entries}, sort_keys=False), encoding="utf-8")
 
 
 def parse_frame_overrides(texts: Iterable[str], cameras: Collection[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.evaluation import ConfusionMatrix
 from clip2scene_core.geometry.se3 import transform_points
 from clip2scene_core.labels import NUSCENES_CLASSES
@@ -78,7 +79,8 @@ def draw_report(sweeps: list[LabelledSweep], out: Path) -> list[Path]:
         pictures["prompt_change.png"] = _draw_change(before[-1], after, rotation)
     paths = []
     for name, picture in pictures.items():
-        picture.save(out / name)
+        with atomic_write(out / name) as draft:
+            picture.save(draft)
         paths.append(out / name)
     return paths
 

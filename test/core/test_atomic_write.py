@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from clip2scene_core.atomic_write import atomic_write
+from clip2scene_core.atomic_write import atomic_folder, atomic_write
 
 
 def names(folder):
@@ -17,7 +17,8 @@ def test_a_file_appears_when_it_is_complete(tmp_path):
     with atomic_write(path) as draft:
         draft.write_text("half")
         assert not path.exists()
-        assert draft.parent == path.parent  # a rename is atomic within one file system only
+        assert draft.parent.parent == path.parent  # a rename is atomic within one file system
+        assert draft.name == path.name  # numpy and Pillow look at the suffix
         draft.write_text("whole")
     assert path.read_text() == "whole"
     assert names(tmp_path) == ["a.json"]
@@ -99,3 +100,86 @@ def test_of_two_writers_the_last_one_wins(tmp_path, is_other_last):
         assert other.returncode == 0
     assert path.read_text() == ("the other's" if is_other_last else "ours")
     assert names(tmp_path) == ["a.json"]
+
+
+def test_a_folder_appears_when_it_is_complete(tmp_path):
+    out = tmp_path / "new" / "world"
+    with atomic_folder(out) as draft:
+        draft.mkdir()
+        (draft / "a").write_text("a")
+        assert not out.exists()
+    assert (out / "a").read_text() == "a"
+    assert names(out.parent) == ["world"]
+    with pytest.raises(FileExistsError, match="not empty"), atomic_folder(out):
+        pass
+    (tmp_path / "empty").mkdir()
+    with atomic_folder(tmp_path / "empty") as draft:
+        draft.mkdir()
+        (draft / "a").touch()
+    assert names(tmp_path / "empty") == ["a"]
+
+
+def test_an_error_leaves_no_folder(tmp_path):
+    def write_half() -> None:
+        with atomic_folder(tmp_path / "world") as draft:
+            draft.mkdir()
+            (draft / "a").touch()
+            raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011
+        write_half()
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["a.json", "n" * 240])
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path, name):
+    path = tmp_path / name
+    command = [sys.executable, "-c", OTHER_WRITER, str(path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as other:
+        assert other.stdout.readline() == "written\n"
+        with atomic_write(tmp_path / f"{name[:200]}.other") as draft:
+            draft.write_text("beside")
+        with atomic_write(path) as draft:  # it lives: its draft is not touched
+            draft.write_text("ours")
+        other.kill()
+    assert len(names(tmp_path)) == 3
+    with atomic_write(path) as draft:
+        draft.write_text("ours")
+    assert names(tmp_path) == sorted([name, f"{name[:200]}.other"])
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np, torch
+from safetensors.torch import save_file
+from clip2scene_core.atomic_write import atomic_write
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+values = np.random.default_rng(0).random(10_000)
+writers = {
+    "text": lambda draft: draft.write_text("a" * 100_000),
+    "tofile": values.tofile,
+    "npz": lambda draft: np.savez(draft.with_suffix(".npz"), values),
+    "safetensors": lambda draft: save_file({"a": torch.from_numpy(values)}, draft),
+}
+for name, write in writers.items():
+    path = Path(sys.argv[1]) / name
+    path.write_text("old")
+    try:
+        with atomic_write(path) as draft:
+            write(draft)
+    except OSError as error:
+        assert "could not be written whole: the disk is full" in str(error), error
+        assert str(path) in str(error)
+    else:
+        raise AssertionError(name)
+    assert path.read_text() == "old"
+"""
+
+
+def test_a_full_disk_leaves_the_old_file_and_is_named(tmp_path):
+    subprocess.run([sys.executable, "-c", FULL_DISK, str(tmp_path)], check=True, timeout=60)
+    assert names(tmp_path) == ["npz", "safetensors", "text", "tofile"]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.datasets import NuScenesDataset, Sample
 from clip2scene_core.evaluation import ConfusionMatrix
@@ -66,7 +67,8 @@ def draw_failures(weights: Path, test: Path, out: Path, num_classes: int = 4) ->
             continue
         name = NUSCENES_CLASSES[label].name
         file = f"{name.replace(' ', '_')}.png"
-        failure.draw(segmenter.vocabulary).save(out / file)
+        with atomic_write(out / file) as draft:
+            failure.draw(segmenter.vocabulary).save(draft)
         drawn.append(
             {"name": name, "iou": iou[label], "keyframe": failure.sample.token, "file": file}
         )

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.bench.measure.labeller import Labeller, mode_of
 from clip2scene_core.bench.measure.queries import OpenVocabularyQuery, make_queries
 from clip2scene_core.checkpoint import load_checkpoint
@@ -74,7 +75,8 @@ def answer_queries(weights: Sequence[Path], test: Path, pictures: Path) -> dict[
     for query, view in zip(queries, views, strict=True):
         if view is not None and query.name not in before:
             files[query.name] = f"{query.name.replace(',', '').replace(' ', '_')}.png"
-            view.draw(query).save(pictures / files[query.name])
+            with atomic_write(pictures / files[query.name]) as draft:
+                view.draw(query).save(draft)
     counted = {
         query.name: {
             mode: [scene.counts.tolist() for scene in by_scene]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.bench.markdown import CardError, replace_section
 from clip2scene_core.bench.tables.report import draw, format_section
 from clip2scene_core.bench.tables.result import Table, save_table
@@ -30,9 +31,11 @@ def update_page(table: Table, folder: Path) -> None:
         raise CardError("a quick run measures nothing that a page could hold")
     name, page = table.name, folder / PAGE
     text = replace_section(page.read_text(), section_of(table), str(page), marks_of(name))
-    page.write_text(text)
+    with atomic_write(page) as draft:
+        draft.write_text(text)
     save_table(folder / f"{name}.json", table)
-    draw(table).quantize(32).save(folder / f"{name}.png", optimize=True)
+    with atomic_write(folder / f"{name}.png") as draft:
+        draw(table).quantize(32).save(draft, optimize=True)
 
 
 def section_of(table: Table) -> str:

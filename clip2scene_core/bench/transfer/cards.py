@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.bench.markdown import CardError, replace_section
 from clip2scene_core.bench.provenance import digest_of
 from clip2scene_core.bench.transfer.report import format_student
@@ -39,7 +40,8 @@ def update_shipped(result: TransferResult, folder: Path = MODELS) -> None:
         section = format_section(digest_of(model), model.stem, result)
         cards[card] = replace_section(card.read_text(), section, str(card), MARKS)
     for card, text in cards.items():
-        card.write_text(text)
+        with atomic_write(card) as draft:
+            draft.write_text(text)
     save_result(folder / RESULT, result)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.bench.transfer.groups import group_of_class
 from clip2scene_core.bench.transfer.real_frames import RealFrame, read_real_frames
 from clip2scene_core.checkpoint import load_checkpoint
@@ -49,7 +50,8 @@ def draw_real_frames(weights: Path, root: Path, out: Path) -> list[str]:
             captions.append("groups: right green, wrong red, no label yellow")
         pictures.append(draw_legend(segmenter.vocabulary, labels, _SIZE_PX))
         file = f"{frame.name.lower().replace(' ', '_')}.png"
-        place_side_by_side(pictures, [*captions, "labels"]).save(out / file)
+        with atomic_write(out / file) as draft:
+            place_side_by_side(pictures, [*captions, "labels"]).save(draft)
         files.append(file)
     return files
 

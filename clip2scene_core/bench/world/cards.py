@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.bench.markdown import (
     CardError,
     format_differences,
@@ -42,7 +43,8 @@ def update_shipped(result: BenchResult, pictures: Path, folder: Path = MODELS) -
     models = sorted(folder.glob("*.safetensors"))
     cards = [_updated_card(model, result) for model in models]
     for model, text in zip(models, cards, strict=True):
-        model.with_suffix(".md").write_text(text)
+        with atomic_write(model.with_suffix(".md")) as draft:
+            draft.write_text(text)
         found = _find_student(digest_of(model), result)
         if found is not None:
             _copy_pictures(model, found[0], pictures / found[0].name)
@@ -128,4 +130,5 @@ def _stack(files: Sequence[Path], out: Path) -> None:
         with Image.open(file) as picture:
             pictures.append(picture.convert("RGB"))
     if pictures:
-        stack(pictures).quantize(128).save(out, optimize=True)
+        with atomic_write(out) as draft:
+            stack(pictures).quantize(128).save(draft, optimize=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.config.finetune import FinetuneConfig, LabelsConfig
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.labels import IGNORE_LABEL
@@ -83,7 +84,8 @@ def clip2scene_keyframe(num_keyframes: int, step: int) -> list[int]:
 def write_tokens(path: Path, tokens: Sequence[str]) -> None:
     """Write tokens of keyframes to a text file, one a line."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(_token_file(tokens))
+    with atomic_write(path) as draft:
+        draft.write_bytes(_token_file(tokens))
 
 
 def hash_tokens(tokens: Sequence[str]) -> str:

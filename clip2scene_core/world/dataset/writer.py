@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from clip2scene_core.atomic_write import atomic_folder
 from clip2scene_core.worker import end_with_parent
 from clip2scene_core.world.dataset.options import WorldOptions
 from clip2scene_core.world.dataset.scene_writer import SceneWriter
@@ -59,7 +60,7 @@ def write_world(
     """Write a data set of synthetic scenes.
 
     Args:
-        out: Folder to create; it may exist if it is empty.
+        out: Folder to create; it may exist if it is empty. It appears when it is complete.
         options: Options of the world.
         progress: Called after each scene with the numbers of done and of all scenes.
         workers: Number of processes that write scenes; the files are identical for any number.
@@ -72,20 +73,19 @@ def write_world(
     """
     if workers < 1:
         raise ValueError(f"workers must be 1 or more, got {workers}")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(f"{out} exists and is not empty; choose a new folder for the world")
     scenes = []
-    for scene in _write_scenes(out, options, min(workers, options.num_scenes)):
-        scenes.append(scene)
-        if progress is not None:
-            progress(len(scenes), options.num_scenes)
-    scenes.sort(key=lambda scene: scene.index)
-    tables = Tables(options)
-    tables.add_constants()
-    for scene in scenes:
-        tables.add_all(scene.tables)
-    _add_map(out, tables, [scene.log_token for scene in scenes])
-    tables.write(out / VERSION)
+    with atomic_folder(out) as draft:
+        for scene in _write_scenes(draft, options, min(workers, options.num_scenes)):
+            scenes.append(scene)
+            if progress is not None:
+                progress(len(scenes), options.num_scenes)
+        scenes.sort(key=lambda scene: scene.index)
+        tables = Tables(options)
+        tables.add_constants()
+        for scene in scenes:
+            tables.add_all(scene.tables)
+        _add_map(draft, tables, [scene.log_token for scene in scenes])
+        tables.write(draft / VERSION)
     num_images = sum(record["fileformat"] == "jpg" for record in tables.records["sample_data"])
     return WorldSummary(
         out=out,

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from clip2scene_core.atomic_write import atomic_write
+
 SUMMARY = "send a robot's full stream to the node in real time and say what got lost"
 
 _BAG = Path("rosbags") / "synthetic_street"
@@ -77,7 +79,8 @@ def run(arguments: argparse.Namespace) -> None:
     for line in result.lines():
         print(line)
     if arguments.report is not None:
-        arguments.report.write_text(json.dumps(asdict(result), indent=1))
+        with atomic_write(arguments.report) as draft:
+            draft.write_text(json.dumps(asdict(result), indent=1))
     losses = result.losses()
     if losses:
         raise ValueError(f"messages got lost: {'; '.join(losses)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from clip2scene_core.atomic_write import atomic_write
 from clip2scene_ros.cli.measure import bench_tables, bench_transfer
 from clip2scene_ros.cli.measure.bench_shared import (
     add_bench_arguments,
@@ -70,7 +71,8 @@ def _run_world(arguments: argparse.Namespace) -> None:
     json_path, markdown_path = (arguments.work / name for name in RESULT_NAMES)
     save_result(json_path, result)
     result = load_result(json_path)  # rounded, so that both files say the same
-    markdown_path.write_text(format_result(result))
+    with atomic_write(markdown_path) as draft:
+        draft.write_text(format_result(result))
     if arguments.update_cards:
         update_shipped(result, arguments.work / "pictures")
     for student in result.students:

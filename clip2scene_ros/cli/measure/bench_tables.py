@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clip2scene_core.atomic_write import atomic_write
 from clip2scene_ros.cli.measure.bench_shared import (
     add_bench_arguments,
     bench_options,
@@ -109,8 +110,10 @@ def _write(table: Table, arguments: argparse.Namespace) -> None:
     path = arguments.work / f"{table.name}.json"
     save_table(path, table)
     table = load_table(path)  # rounded, so that all files say the same
-    path.with_suffix(".md").write_text(format_document(table))
-    draw(table).save(path.with_suffix(".png"))
+    with atomic_write(path.with_suffix(".md")) as draft:
+        draft.write_text(format_document(table))
+    with atomic_write(path.with_suffix(".png")) as draft:
+        draw(table).save(draft)
     if arguments.update_docs:
         update_page(table, share_directory() / "docs")
     print(f"\n{format_section(table)}\n")

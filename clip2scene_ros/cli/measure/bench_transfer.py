@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clip2scene_core.atomic_write import atomic_write
 from clip2scene_ros.cli.measure.bench_shared import (
     add_bench_arguments,
     add_student_arguments,
@@ -80,7 +81,8 @@ def run(arguments: argparse.Namespace) -> None:
     json_path, markdown_path = (arguments.work / name for name in RESULT_NAMES)
     save_result(json_path, result)
     result = load_result(json_path)  # rounded, so that both files say the same
-    markdown_path.write_text(format_result(result))
+    with atomic_write(markdown_path) as draft:
+        draft.write_text(format_result(result))
     if arguments.update_cards:
         update_shipped(result)
     _print(result)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from clip2scene_core.atomic_write import atomic_write
 from clip2scene_ros.cli.arguments import add_camera_arguments, add_threads_argument
 
 if TYPE_CHECKING:
@@ -179,7 +180,8 @@ def _score(arguments: argparse.Namespace) -> None:
             },
         }
     if arguments.json is not None:
-        arguments.json.write_text(json.dumps(record, indent=2) + "\n")
+        with atomic_write(arguments.json) as draft:
+            draft.write_text(json.dumps(record, indent=2) + "\n")
 
 
 def _score_pixels(clip: Clip, arguments: argparse.Namespace) -> ConfusionMatrix:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tqdm import tqdm
 
+from clip2scene_core.atomic_write import atomic_write
 from clip2scene_ros.cli.arguments import RenamedOption
 
 if TYPE_CHECKING:
@@ -186,7 +187,8 @@ def _draw_sheet(arguments: argparse.Namespace) -> None:
         raise ValueError(
             "--sheet draws nuScenes' sensors; leave out --lidar, --placement and --cameras"
         )
-    Image.fromarray(draw_sheet(options)).save(arguments.sheet)
+    with atomic_write(arguments.sheet) as draft:
+        Image.fromarray(draw_sheet(options)).save(draft)
     print(f"sheet: {arguments.sheet} ({arguments.scenes} scenes)")
 
 

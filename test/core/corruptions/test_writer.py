@@ -165,7 +165,7 @@ def test_labels_of_another_length_are_refused(street, tmp_path):
 
 def test_damaged_things_are_refused(street, tmp_path):
     (street / "objects" / "sample-0.npz").write_bytes(b"PK\3\4 not a zip file")
-    with pytest.raises(DatasetError, match="no index of objects"):
+    with pytest.raises(DatasetError, match="damaged file of objects"):
         write(street, tmp_path / "out", "cross_talk")
 
 

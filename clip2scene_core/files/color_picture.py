@@ -15,6 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from clip2scene_core.files.damage import one_line
+from clip2scene_core.files.pictures import open_picture
+
 _PNG_BEGIN: Final = b"\x89PNG\r\n\x1a\n"
 _PNG_DEPTH: Final = 24
 """Place of the bits per channel in a PNG: signature, length, type, width and height come first."""
@@ -59,7 +62,7 @@ def decode_picture(content: bytes) -> NDArray[np.uint8]:
             and nobody says which.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
+        with open_picture(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
             _check(image, content)
             return np.array(image.convert("RGB"))
     except UnidentifiedImageError as error:
@@ -67,7 +70,7 @@ def decode_picture(content: bytes) -> NDArray[np.uint8]:
     except PictureError:
         raise
     except _DAMAGES as error:
-        raise PictureError(f"is no readable picture: {error}") from error
+        raise PictureError(f"is no readable picture: {one_line(error)}") from error
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:

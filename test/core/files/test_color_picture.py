@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clip2scene_core.picture import PictureError, decode_picture, read_picture
+from clip2scene_core.files.color_picture import PictureError, decode_picture, read_picture
 
 RED = np.broadcast_to(np.array([200, 30, 10], np.uint8), (8, 16, 3))
 
