@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
+from clip2scene_core.files.damage import shortened
+from clip2scene_core.files.text import NOT_YAML, load_yaml, read_text
 from clip2scene_ros.sync.topics import (
     PROFILES,
     ROBOT,
@@ -38,6 +38,9 @@ _DISCOVERY_S: Final = 2.0
 _OWN_TOPIC: Final = re.compile(r"/clip2scene/[\w/]+")
 
 
+_MAX_METADATA_BYTES: Final = 1 << 23
+
+
 class LaunchError(ValueError):
     """An argument that cannot be used; the message names it."""
 
@@ -56,22 +59,24 @@ def topics_of_bag(bag: Path) -> dict[str, str]:
     """
     metadata = bag / "metadata.yaml"
     try:
-        content = yaml.safe_load(metadata.read_text(encoding="utf-8"))
+        content = load_yaml(read_text(metadata, _MAX_METADATA_BYTES))
         entries = content["rosbag2_bagfile_information"]["topics_with_message_count"]
         topics = [entry["topic_metadata"] for entry in entries]
         formats = {topic["serialization_format"] for topic in topics}
         types = {resolved(topic["name"]): topic["type"] for topic in topics}
+        if not all(isinstance(text, str) for text in (*formats, *types, *types.values())):
+            raise TypeError("a name, type or format is no text")
     except OSError as error:
         raise LaunchError(
             f"bag: {metadata} cannot be read ({error.strerror}); give the folder of a ROS 2 bag"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except NOT_YAML as error:
         raise LaunchError(f"bag: {metadata} is not the metadata of a ROS 2 bag") from error
     foreign = sorted(formats - {"cdr"})
     if foreign:
         raise LaunchError(
-            f"bag: {bag} holds {', '.join(foreign)} messages, which `ros2 bag play` refuses; "
-            f"write the scene anew with `clip2scene bag`"
+            f"bag: {bag} holds {shortened(', '.join(foreign), 60)} messages, which `ros2 bag play` "
+            f"refuses; write the scene anew with `clip2scene bag`"
         )
     return types
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from clip2scene_core.atomic_write import atomic_write
+from clip2scene_core.files.damage import one_line
+from clip2scene_core.files.text import load_json
 
 _T = TypeVar("_T")
 
@@ -48,13 +50,22 @@ class RecordFile(Generic[_T]):
             ResultError: If the file is missing or holds something else.
         """
         try:
-            values = json.loads(path.read_text())
+            values = load_json(path.read_text())
             found = values["format"]
             if found != self._format:
                 raise ResultError(f"{path}: format {found!r}, expected {self._format!r}")
             return from_json(self._choose(values), values)
-        except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
-            raise ResultError(f"{path}: no result of a bench ({error})") from error
+        except ResultError:
+            raise
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+        ) as error:
+            raise ResultError(f"{path}: no result of a bench ({one_line(error)})") from error
 
 
 def to_json(value: Any) -> Any:

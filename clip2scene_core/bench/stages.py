@@ -17,6 +17,7 @@ import torch
 
 from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.bench.provenance import StageTime, current_commit
+from clip2scene_core.files.damage import name_damage
 from clip2scene_core.worker import end_with_parent
 
 
@@ -153,7 +154,9 @@ class WorkFolder:
         return self.root / "results" / f"{name}.json"
 
     def _read(self, name: str) -> StageResult:
-        return StageResult(**json.loads(self._path(name).read_text()))
+        remedy = "; remove it to compute the stage again"
+        with name_damage(self._path(name), "result of a stage", BenchError, remedy):
+            return StageResult(**json.loads(self._path(name).read_text()))
 
 
 @contextmanager

@@ -235,6 +235,10 @@ class NuScenesTables:
             raise DatasetError(f"{path} cannot be read ({error.strerror})") from error
         if not isinstance(rows, list):
             raise DatasetError(f"{path} must hold a list of rows, got {type(rows).__name__}")
+        # What is no object was never picked from.
+        foreign = next((row for row in rows if isinstance(row, (list, str, int, float))), None)
+        if foreign is not None:
+            raise DatasetError(f"{path}: a row is {shortened(repr(foreign), 60)}, not an object")
         return [row for row in rows if row is not None]
 
     def _choose_scenes(self, names: Sequence[str] | None) -> dict[str, str]:

@@ -11,6 +11,9 @@ import yaml
 MAX_TEXT_BYTES: Final = 1 << 20
 """Largest YAML file, prompt file or list of scenes, bytes."""
 
+NOT_YAML: Final = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError)
+"""What `load_yaml` raises; PyYAML's own errors do not cover dates and keys that are none."""
+
 MAX_YAML_NODES: Final = 100_000
 """Most values of a YAML file, each alias counted as often as it stands for."""
 
@@ -48,8 +51,8 @@ def load_yaml(text: str) -> Any:
         Texts, numbers, booleans, None, dates, and lists and dictionaries of them.
 
     Raises:
-        yaml.YAMLError: If it is no YAML, or its aliases multiply or contain themselves.
-        ValueError: If a number or date in it is none.
+        yaml.YAMLError, or another one of NOT_YAML: If it is no YAML, or its aliases multiply or
+            contain themselves.
     """
     loader = _Loader(text)
     try:

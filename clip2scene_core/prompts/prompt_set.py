@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import torch
-import yaml
 from torch import Tensor
 
+from clip2scene_core.files.damage import name_damage, one_line, shortened
+from clip2scene_core.files.text import NOT_YAML, load_yaml, read_text
 from clip2scene_core.prompts.vocabulary import MAX_PROMPTS, Vocabulary, make_vocabulary
 from clip2scene_core.teacher.text import ENSEMBLE, check_template
 
@@ -231,14 +232,15 @@ def load_prompt_set(path: Path) -> PromptSet:
         ValueError: If the file holds something else.
         OSError: If it cannot be read.
     """
-    text = path.read_text(encoding="utf-8")
+    with name_damage(path, "file of prompts"):
+        text = read_text(path)
     if path.suffix == ".txt":
         lines = [line.partition("#")[0].strip() for line in text.splitlines()]
         return PromptSet(tuple(line for line in lines if line))
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: this is no YAML ({error})") from error
+        content = load_yaml(text)
+    except NOT_YAML as error:
+        raise ValueError(f"{path}: this is no YAML ({one_line(error)})") from error
     if _is_text_list(content):
         return PromptSet(tuple(content))
     if not isinstance(content, dict) or not content:
@@ -247,7 +249,9 @@ def load_prompt_set(path: Path) -> PromptSet:
         )
     for name, texts in content.items():
         if not isinstance(name, str) or not (isinstance(texts, str) or _is_text_list(texts)):
-            raise ValueError(f"{path}: {name!r} must be a name with a prompt or a list of prompts")
+            raise ValueError(
+                f"{path}: {shortened(repr(name))} must be a name with a prompt or a list of prompts"
+            )
     groups = {name: texts for name, texts in content.items() if not isinstance(texts, str)}
     return PromptSet(
         tuple(texts if isinstance(texts, str) else texts[0] for texts in content.values()),

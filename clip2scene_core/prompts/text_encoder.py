@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -13,11 +13,14 @@ from torch import Tensor
 
 from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.device import find_device
+from clip2scene_core.files.arrays import read_npz
+from clip2scene_core.files.damage import name_damage
 from clip2scene_core.prompts.prompt_set import EmbedPrompts
 from clip2scene_core.prompts.vocabulary import Vocabulary
 from clip2scene_core.teacher.clip import Clip, load_clip
 from clip2scene_core.teacher.text import ENSEMBLE, embed_prompts, templates_of
 
+_MAX_TABLE_BYTES: Final = 1 << 28
 _MIN_COSINE = 0.99
 _MAX_LENGTH_ERROR = 0.01
 
@@ -186,20 +189,22 @@ def load_text_table(path: Path, own: Vocabulary) -> TextTable:
         ValueError: If it is no such file, or of another CLIP.
         FileNotFoundError: If it is missing.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            texts = [str(text) for text in file["texts"]]
-            embeddings = torch.from_numpy(file["embeddings"].astype(np.float32))
-            table = TextTable(texts, embeddings, str(file["template"]), str(path))
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{path}: no such table of texts") from error
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{path} is no table of texts; write one with 'clip2scene words'"
-        ) from error
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such table of texts")
+    with name_damage(path, "table of texts", remedy="; write one with 'clip2scene words'"):
+        file = read_npz(path, ("texts", "embeddings", "template"), _MAX_TABLE_BYTES)
+        if file["texts"].ndim != 1 or file["texts"].dtype.kind != "U":
+            raise ValueError("its texts are none")
+        texts = file["texts"].tolist()
+        embeddings = torch.from_numpy(file["embeddings"].astype(np.float32))
+        if embeddings.ndim != 2 or len(embeddings) != len(texts):
+            raise ValueError(f"{len(texts)} texts with embeddings {tuple(embeddings.shape)}")
+        if not embeddings.isfinite().all():
+            raise ValueError("embeddings that are not finite")
+        table = TextTable(texts, embeddings, str(file["template"]), str(path))
     known = [row for row, text in enumerate(own.texts) if text in texts]
     ours = own.embeddings[known]
-    if not known or embeddings.ndim != 2 or embeddings.shape[1] != ours.shape[1]:
+    if not known or embeddings.shape[1] != ours.shape[1]:
         raise ValueError(f"{path} was made for another student")
     if len(embeddings) != len(texts):
         raise ValueError(f"{path} has {len(texts)} texts and {len(embeddings)} embeddings")

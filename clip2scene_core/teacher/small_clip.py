@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from clip2scene_core.atomic_write import atomic_write
+from clip2scene_core.files.damage import name_damage
+from clip2scene_core.files.kind import SAFETENSORS, kind_of_file
 from clip2scene_core.teacher.openclip import CLIP, AttentionPool2d, ModifiedResNet
 from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 
 _FILE_FORMAT = "clip2scene small CLIP 2"
 _FORMER_FORMATS = ("clip2scene small CLIP 1",)
 _STOCK_STRIDE = 32
+_LARGEST = 8192
 _VIT_IMAGE_SIZE = 112  # of the training pictures; positions are resized for other sizes
 
 
@@ -54,6 +57,11 @@ class SmallClipShape:
     image_height: int = 224
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            for number in value if isinstance(value, tuple) else (value,):
+                if not isinstance(number, int) or not 0 < number <= _LARGEST:
+                    raise ValueError(f"{field.name} must be in 1 to {_LARGEST}, got {number!r}")
         if self.stride not in (4, 8, 16, 32):
             raise ValueError(f"stride must be 4, 8, 16 or 32, got {self.stride}")
         widest, name = (
@@ -208,12 +216,13 @@ def load_small_clip(path: Path) -> SmallClipFile:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no small CLIP at {path}; train one or name another CLIP")
-    try:
+    with name_damage(path, "small CLIP"):
+        kind = kind_of_file(path)
+        if kind not in (SAFETENSORS, ""):
+            raise ValueError(f"it is {kind}")
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a safetensors file: {error}") from error
     if metadata.get("format") in _FORMER_FORMATS:
         raise ValueError(
             f"{path} was written by an older clip2scene ({metadata['format']!r}, this one reads "
@@ -224,10 +233,15 @@ def load_small_clip(path: Path) -> SmallClipFile:
             f"{path} is not a small CLIP (format {metadata.get('format')!r}, wanted "
             f"{_FILE_FORMAT!r}); name an open_clip architecture before the colon for other weights"
         )
-    fields = json.loads(metadata["shape"])
-    layers = fields["layers"]
+    with name_damage(path, "small CLIP"):
+        return _read_small_clip(metadata, weights)
+
+
+def _read_small_clip(metadata: Mapping[str, str], weights: dict[str, Tensor]) -> SmallClipFile:
+    sizes = json.loads(metadata["shape"])
+    layers = sizes["layers"]
     shape = SmallClipShape(
-        **{**fields, "layers": layers if isinstance(layers, int) else tuple(layers)}
+        **{**sizes, "layers": layers if isinstance(layers, int) else tuple(layers)}
     )
     tokenizer = CompactBytePairTokenizer(
         tuple(json.loads(metadata["pieces"])),
@@ -235,11 +249,16 @@ def load_small_clip(path: Path) -> SmallClipFile:
         tuple(json.loads(metadata["words"])),
         shape.context_length,
     )
-    model = build_small_clip(shape, tokenizer.size)
+    broken = [name for name, value in weights.items() if not value.isfinite().all()]
+    if broken:
+        raise ValueError(f"{', '.join(broken[:3])} hold numbers that are not finite")
     try:
-        model.load_state_dict(weights, strict=True)
+        with torch.device("meta"):  # a file may claim any size: compare it first
+            build_small_clip(shape, tokenizer.size).load_state_dict(weights, assign=True)
+        model = build_small_clip(shape, tokenizer.size)
+        model.load_state_dict(weights)
     except RuntimeError as error:
-        raise ValueError(f"{path}: weights do not fit: {' '.join(str(error).split())}") from error
+        raise ValueError(f"weights do not fit: {' '.join(str(error).split())}") from error
     red_mean, green_mean, blue_mean = json.loads(metadata["mean"])
     red_std, green_std, blue_std = json.loads(metadata["std"])
     return SmallClipFile(

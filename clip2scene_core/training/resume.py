@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
 from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.config.parser import config_to_dict
+from clip2scene_core.files.damage import name_damage
 
 _OPTIMIZER = "optimizer"
 
@@ -80,21 +81,27 @@ def load_training_checkpoint(
     Raises:
         ValueError: If the file is damaged or belongs to another configuration.
     """
-    try:
+    with name_damage(path, "training checkpoint", remedy="; delete it to start anew"):
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        step = int(metadata["step"])
-        differs = _difference(metadata["config"], config_to_dict(config))
+        step, differs = int(metadata["step"]), _difference(metadata["config"], config_to_dict(config))
         refuse_not_finite(tensors)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise ValueError(
-            f"{path}: damaged training checkpoint ({error}); delete it to start anew"
-        ) from error
     if differs:
         raise ValueError(
             f"{path}: training checkpoint of a run with {differs}; delete it to start anew"
         )
+    with name_damage(path, "training checkpoint", remedy="; delete it to start anew"):
+        _take(tensors, modules, optimizer)
+    return step
+
+
+def _take(
+    tensors: Mapping[str, torch.Tensor],
+    modules: Mapping[str, nn.Module],
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    """Load weights and moments."""
     by_owner: dict[str, dict[str, torch.Tensor]] = {}
     for key, value in tensors.items():
         owner, _, name = key.partition(".")
@@ -106,7 +113,6 @@ def load_training_checkpoint(
         number, _, name = key.partition(".")
         moments.setdefault(int(number), {})[name] = value
     optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
-    return step
 
 
 def refuse_not_finite(tensors: Mapping[str, torch.Tensor]) -> None:

@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from clip2scene_core import __version__
 from clip2scene_ros.cli.label import bag, demo, load, parameters, segment, view, words
@@ -45,6 +46,9 @@ _COMMANDS = {
 }
 
 
+_MAX_LINE: Final = 2000
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one sub-command.
 
@@ -52,8 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows `clip2scene` on the command line; by default those of this process.
 
     Returns:
-        Exit status: 0 for success, 1 for input that cannot be used (one line says why), 130 after
-        an interrupt. argparse exits with 2 if it does not know an argument.
+        Exit status: 0 for success, 1 for input that cannot be used (one line says why) and for bugs
+        (one line calls it one; --debug shows the traceback of either), 130 after an interrupt.
+        argparse exits with 2 if it does not know an argument.
     """
     chosen = make_parser().parse_args(arguments)
     logging.basicConfig(
@@ -65,13 +70,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except (ValueError, OSError, LookupError, ImportError) as error:
-        # Errors that users can cause have these types and one line; --debug shows the traceback.
+    except Exception as error:
         if chosen.debug:
             raise
-        print(f"clip2scene {chosen.command}: error: {error}", file=sys.stderr)
+        print(f"clip2scene {chosen.command}: {_describe(error)}", file=sys.stderr)
         return 1
     return 0
+
+
+def _describe(error: Exception) -> str:
+    """Say an error in one line that no name or text of a file can forge or prolong."""
+    # Readers turn what a file provokes into ValueError; LookupError is for names that are not
+    # there, but its two most common kinds are what a mistake in the code raises.
+    is_ours = isinstance(error, (ValueError, OSError, LookupError, ImportError))
+    if type(error) in (KeyError, IndexError) or not (is_ours or isinstance(error, MemoryError)):
+        text = (
+            f"this is a bug: {type(error).__name__}: {error}; please report it with what "
+            f"'clip2scene --debug' and the same words print"
+        )
+    elif isinstance(error, MemoryError):
+        text = f"error: not enough memory {error}".rstrip()
+    else:
+        text = f"error: {error}"
+    line = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+    return line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]}..."
 
 
 def make_parser() -> argparse.ArgumentParser:

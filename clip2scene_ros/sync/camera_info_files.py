@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
+
+from clip2scene_core.files.damage import one_line
+from clip2scene_core.files.text import NOT_YAML, load_yaml, read_text
 
 
 class CalibrationFileError(ValueError):
@@ -119,12 +121,11 @@ def _path(url: str) -> Path:
 
 def _read(path: Path) -> FileCameraInfo:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(read_text(path))
     except OSError as error:
         raise CalibrationFileError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise CalibrationFileError(f"{path}: not valid YAML ({reason})") from error
+    except NOT_YAML as error:
+        raise CalibrationFileError(f"{path}: not valid YAML ({one_line(error)})") from error
     if not isinstance(content, Mapping):
         raise CalibrationFileError(f"{path}: must hold the keys of camera_info_manager")
     intrinsics = _numbers(path, content, "camera_matrix", 9)
@@ -147,7 +148,7 @@ def _numbers(
     matrix = content.get(key)
     try:
         numbers = np.array(matrix["data"], dtype=np.float64)  # type: ignore[index]
-    except (TypeError, KeyError, ValueError) as error:
+    except (TypeError, LookupError, ValueError, OverflowError) as error:
         raise CalibrationFileError(
             f"{path}: {key} must have data, a list of numbers; got {matrix!r}"
         ) from error

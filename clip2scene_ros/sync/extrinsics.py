@@ -15,6 +15,8 @@ import yaml
 from numpy.typing import NDArray
 
 from clip2scene_core.atomic_write import atomic_write
+from clip2scene_core.files.damage import one_line, shortened
+from clip2scene_core.files.text import NOT_YAML, load_yaml, read_text
 from clip2scene_core.geometry.se3 import matrix_from_quaternion, quaternion_from_matrix
 
 POINTS: Final = "points"
@@ -58,11 +60,11 @@ def load_extrinsics(path: Path) -> tuple[StaticTransform, ...]:
         ExtrinsicsError: If the file is missing, no YAML, or an entry does not fit.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(read_text(path))
     except OSError as error:
         raise ExtrinsicsError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ExtrinsicsError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
+    except NOT_YAML as error:
+        raise ExtrinsicsError(f"{path}: not valid YAML ({one_line(error)})") from error
     entries = content.get("transforms") if isinstance(content, dict) else None
     if not isinstance(entries, list) or not entries or len(content) != 1:
         raise ExtrinsicsError(f"{path}: must hold the one key 'transforms', a list of {_KEYS}")
@@ -118,17 +120,21 @@ def parse_frame_overrides(texts: Iterable[str], cameras: Collection[str]) -> dic
     return frames
 
 
+def _shown(value: Any) -> str:
+    return shortened(repr(value), 100)
+
+
 def _read_entry(entry: Any, where: str) -> StaticTransform:
     if not isinstance(entry, dict) or set(entry) != set(_KEYS):
-        raise ExtrinsicsError(f"{where} must have exactly {', '.join(_KEYS)}, got {entry!r}")
+        raise ExtrinsicsError(f"{where} must have exactly {', '.join(_KEYS)}, got {_shown(entry)}")
     translation, rotation = entry["translation"], entry["rotation_xyzw"]
     try:
         qx, qy, qz, qw = (float(value) for value in rotation)
         x, y, z = (float(value) for value in translation)
         T_parent_child = matrix_from_quaternion((qw, qx, qy, qz), (x, y, z))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ExtrinsicsError(
             f"{where} needs a translation of 3 numbers and a quaternion of 4, "
-            f"got {translation!r} and {rotation!r}"
+            f"got {_shown(translation)} and {_shown(rotation)}"
         ) from error
     return StaticTransform(str(entry["parent"]), str(entry["child"]), T_parent_child)

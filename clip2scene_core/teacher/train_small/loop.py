@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from clip2scene_core.atomic_write import atomic_write
+from clip2scene_core.files.damage import name_damage
 from clip2scene_core.teacher.maskclip import pooled_and_dense
 from clip2scene_core.teacher.openclip import CLIP, open_clip
 from clip2scene_core.teacher.small_clip import (
@@ -277,17 +278,27 @@ class _Training:
         Raises:
             ValueError: If it belongs to other options or other pictures.
         """
-        with safe_open(path, framework="pt") as file:
+        remedy = "; remove it to start over"
+        with (
+            name_damage(path, "training checkpoint", remedy=remedy),
+            safe_open(path, framework="pt") as file,
+        ):
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if (
             metadata.get("format") != _CHECKPOINT_FORMAT
-            or metadata["made_by"] != self._fingerprint()
+            or metadata.get("made_by") != self._fingerprint()
         ):
             raise ValueError(
                 f"{path} was made with other options or pictures; use them again, or remove it "
                 "to start over"
             )
+        with name_damage(path, "training checkpoint", remedy=remedy):
+            self._take(tensors)
+            self.step = int(metadata["step"])
+
+    def _take(self, tensors: dict[str, Tensor]) -> None:
+        """Load the weights and the moments of the optimizer."""
         prefix = "model."
         self.model.load_state_dict(
             {
@@ -308,7 +319,6 @@ class _Training:
                 key: value if key == "step" else value.to(self.device)
                 for key, value in moments.items()
             }
-        self.step = int(metadata["step"])
 
     def _fingerprint(self) -> str:
         """Describe the options and pictures that a training checkpoint belongs to, as JSON."""

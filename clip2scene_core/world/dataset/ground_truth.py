@@ -10,7 +10,6 @@ The files are not part of nuScenes' format; nuScenes readers ignore them:
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from clip2scene_core.files.arrays import read_npz
+from clip2scene_core.files.damage import name_damage, one_line
+from clip2scene_core.files.pictures import open_picture
 from clip2scene_core.sample import DatasetError, Sample
 
 
@@ -72,12 +74,12 @@ def read_class_images(root: Path, sample: Sample) -> list[NDArray[np.uint8]]:
     for view in sample.cameras:
         path = _class_image_path(root, sample.token, view.name.upper())
         try:
-            with Image.open(path) as picture:
+            with open_picture(path) as picture:
                 image = np.array(picture)
         except FileNotFoundError:
             raise _no_ground_truth(path) from None
-        except OSError as error:
-            raise DatasetError(f"{path} is no readable picture: {error}") from None
+        except (OSError, ValueError, SyntaxError) as error:
+            raise DatasetError(f"{path} is no readable picture: {one_line(error)}") from error
         if image.shape != view.image.shape[:2] or image.dtype != np.uint8:
             raise DatasetError(
                 f"{path} is {image.shape} {image.dtype}, but the view {view.name} is "
@@ -120,13 +122,13 @@ def read_objects(root: Path, sample: Sample) -> SceneObjects:
             sweep.
     """
     path = _objects_path(root, sample.token)
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            index, words, colors = arrays["index"], arrays["word"], arrays["color"]
-    except FileNotFoundError:
-        raise _no_ground_truth(path) from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise DatasetError(f"{path} is no readable file of objects: {error}") from None
+    if not path.exists():
+        raise _no_ground_truth(path)
+    with name_damage(path, "file of objects", DatasetError):
+        arrays = read_npz(path, ("index", "word", "color"))
+        index, words, colors = arrays["index"], arrays["word"], arrays["color"]
+        if index.ndim != 1 or index.dtype.kind != "i":
+            raise ValueError(f"its index is {index.shape} {index.dtype}")
     num_points = len(sample.keyframe.points)
     if len(index) != num_points:
         raise DatasetError(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.files.damage import name_damage, one_line
 from clip2scene_core.geometry.se3 import quaternion_from_matrix
 from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES
 from clip2scene_core.sample import DatasetError
@@ -158,8 +159,13 @@ def lidar_of_scenes(root: Path) -> dict[str, str]:
             rows[name] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise DatasetError(f"{path} is missing; is {root} a synthetic world?") from None
-        except ValueError as error:
-            raise DatasetError(f"{path} is no valid table: {error}") from None
+        except (ValueError, RecursionError, OSError) as error:
+            raise DatasetError(f"{path} is no valid table: {one_line(error)}") from error
+    with name_damage(root / VERSION, "tables of a world", DatasetError):
+        return _lidar_of_scenes(root, rows)
+
+
+def _lidar_of_scenes(root: Path, rows: Mapping[str, Any]) -> dict[str, str]:
     vehicles = {row["token"]: row["vehicle"] for row in rows["log"]}
     models = {token: vehicle.removeprefix(LIDAR_LABEL) for token, vehicle in vehicles.items()}
     for vehicle in vehicles.values():

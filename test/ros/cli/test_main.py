@@ -102,9 +102,7 @@ def test_bad_input_is_one_line(tmp_path, bag, student, capsys):
     out = tmp_path / "out"
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"\x00" * 100)
-    assert "damaged checkpoint" in error_of(
-        capsys, "segment", bag, "--out", out, "--weights", damaged
-    )
+    assert "a file of zeros" in error_of(capsys, "segment", bag, "--out", out, "--weights", damaged)
     missing = tmp_path / "none"
     weights = ("--weights", student)
     assert "does not exist" in error_of(capsys, "segment", missing, "--out", out, *weights)
@@ -123,6 +121,31 @@ def test_bad_input_is_one_line(tmp_path, bag, student, capsys):
     twice = ("pretrain", tmp_path / "tiny", tmp_path / "tiny", *student_out)
     assert "scenes are in two data sets" in error_of(capsys, *twice)
     assert "--scenes chooses scenes of one data set" in error_of(capsys, *twice, "--scenes", scenes)
+
+
+def test_one_line_cannot_be_forged_or_prolonged(tmp_path, bag, student, capsys):
+    arguments = ("segment", bag, "--out", tmp_path / "out", "--weights", student)
+    error = error_of(capsys, *arguments, "--prompts", "car\x1b[2J\r\n[ERROR] forged" + "a" * 900)
+    assert "\x1b" not in error
+    error = error_of(capsys, *arguments, "--prompts", "a" * 100_000)
+    assert "at most 1000 characters are read" in error
+    assert len(error) < 300
+    error = error_of(capsys, *arguments, "--prompts", *[f"car {n}" for n in range(10_000)])
+    assert "10000 prompts" in error
+
+
+@pytest.mark.parametrize("mistake", [KeyError("x"), TypeError("x"), AssertionError("x")])
+def test_a_bug_is_called_one_and_debug_shows_where(monkeypatch, capsys, mistake):
+    def run(arguments):
+        raise mistake
+
+    monkeypatch.setattr("clip2scene_ros.cli.measure.models.run", run)
+    assert main(["models"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert f"this is a bug: {type(mistake).__name__}" in lines[0]
+    with pytest.raises(type(mistake)):
+        main(["--debug", "models"])
 
 
 def test_a_truncated_bag_is_one_line_and_leaves_nothing(tmp_path, bag, student, capsys):
