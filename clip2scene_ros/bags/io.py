@@ -20,8 +20,8 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 
 from clip2scene_core.atomic_write import atomic_folder
 from clip2scene_core.renamed import renamed_hint
+from clip2scene_ros.bags.chunks import check_chunks
 from clip2scene_ros.bags.recording import Recording
-from clip2scene_ros.bags.storage import StorageError
 from clip2scene_ros.sync.topics import CLOUD_TYPE
 
 _STORAGES: Final = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
@@ -50,11 +50,12 @@ def open_bag(path: Path) -> Iterator[Recording]:
     if not path.exists():
         raise BagError(f"{path} does not exist{renamed_hint(path)}")
     try:
+        check_chunks(path)
         recording = Recording(path)
-    except StorageError as error:
-        raise BagError(str(error)) from error
     except OSError as error:
         raise BagError(f"{path} cannot be read ({error.strerror or error})") from error
+    except ValueError as error:  # StorageError among them
+        raise BagError(str(error)) from error
     try:
         _refuse_foreign(recording)
         yield recording

@@ -4,6 +4,7 @@ import array
 import io
 import json
 import struct
+import zlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -250,6 +251,18 @@ def test_gray_of_16_bits_loses_nothing_silently(kind):
 def test_a_picture_is_read_whatever_it_was_made_of(kind):
     message = ros_messages.compressed_image(ros_messages.jpeg((255, 0, 0)), kind=kind)
     np.testing.assert_allclose(image_from_message(message).mean(axis=(0, 1)), [255, 0, 0], atol=4)
+
+
+def test_a_picture_of_too_many_pixels_is_refused_by_its_header():
+    header = struct.pack(">IIBBBBB", 13_300, 13_300, 8, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
+    png = b"\x89PNG\r\n\x1a\n"
+    for kind, content in chunks:
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        png += struct.pack(">I", len(content)) + kind + content + checksum
+    message = SimpleNamespace(format="png", data=np.frombuffer(png, np.uint8))
+    with pytest.raises(ImageError, match="13300 x 13300 pixels, at most 40000000"):
+        image_from_message(message)
 
 
 def test_damaged_jpeg_is_refused():
