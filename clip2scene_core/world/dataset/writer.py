@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
 from clip2scene_core.atomic_write import atomic_folder
-from clip2scene_core.worker import end_with_parent
 from clip2scene_core.world.dataset.options import WorldOptions
+from clip2scene_core.world.dataset.scene_pool import write_scenes
 from clip2scene_core.world.dataset.scene_writer import SceneWriter
 from clip2scene_core.world.dataset.tables import VERSION, Tables
 
@@ -45,7 +43,6 @@ class WorldSummary:
 class _WrittenScene:
     """The records of a written scene, from the process that wrote its files."""
 
-    index: int
     tables: Tables
     log_token: str
     num_points: int
@@ -71,15 +68,10 @@ def write_world(
         FileExistsError: If `out` is a file or a folder that is not empty.
         ValueError: If `workers` is below 1.
     """
-    if workers < 1:
-        raise ValueError(f"workers must be 1 or more, got {workers}")
-    scenes = []
     with atomic_folder(out) as draft:
-        for scene in _write_scenes(draft, options, min(workers, options.num_scenes)):
-            scenes.append(scene)
-            if progress is not None:
-                progress(len(scenes), options.num_scenes)
-        scenes.sort(key=lambda scene: scene.index)
+        scenes = write_scenes(
+            partial(_write_scene, draft, options), options.num_scenes, workers, progress
+        )
         tables = Tables(options)
         tables.add_constants()
         for scene in scenes:
@@ -97,36 +89,10 @@ def write_world(
     )
 
 
-def _write_scenes(out: Path, options: WorldOptions, workers: int) -> Iterator[_WrittenScene]:
-    """Write all scenes; yield each one when it is done, in any order."""
-    if workers == 1:
-        for index in range(options.num_scenes):
-            yield _write_scene(out, options, index)
-        return
-    # Spawned, not forked: a fork of a caller with threads can hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _begin_worker) as pool:
-        pending: list[Future[_WrittenScene]] = [
-            pool.submit(_write_scene, out, options, index) for index in range(options.num_scenes)
-        ]
-        try:
-            for done in as_completed(pending):
-                yield done.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _begin_worker() -> None:
-    """Leave Ctrl-C to the caller, and end with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent()
-
-
 def _write_scene(out: Path, options: WorldOptions, index: int) -> _WrittenScene:
     writer = SceneWriter(out, options, index)
     writer.write()
-    return _WrittenScene(index, writer.tables, writer.log_token, writer.num_points)
+    return _WrittenScene(writer.tables, writer.log_token, writer.num_points)
 
 
 def _add_map(out: Path, tables: Tables, log_tokens: list[str]) -> None:

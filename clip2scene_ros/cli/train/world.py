@@ -15,7 +15,7 @@ from clip2scene_ros.cli.arguments import RenamedOption
 if TYPE_CHECKING:
     from clip2scene_core.world.dataset.writer import WorldOptions, WorldSummary
 
-SUMMARY = "render streets that nobody drove, as a data set in nuScenes' format"
+SUMMARY = "render streets that nobody drove, as a data set in nuScenes' format or another one"
 
 # None: what `WorldOptions` or --varied takes.
 _SCENE_DEFAULTS: Final = {
@@ -39,6 +39,11 @@ _SCENE_DEFAULTS: Final = {
     "places": None,
 }
 
+# What SemanticKITTI's layout leaves open; its sensors and its files are fixed.
+_LEFT_TO_KITTI: Final = (
+    "scenes", "seed", "seconds", "image_size", "lidar_max_points", "terrain", "places",
+)  # fmt: skip
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -51,6 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--sheet", type=Path, metavar="FILE.png", help="draw the scenes on one picture instead"
+    )
+    parser.add_argument(
+        "--layout",
+        choices=("nuscenes", "semantickitti"),
+        default="nuscenes",
+        help="semantickitti: sequences of an HDL-64E and two color cameras, 10 scans a second; "
+        "scene k is sequence k, so --split train and val name those of 11 scenes",
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument(
@@ -141,12 +153,15 @@ def run(arguments: argparse.Namespace) -> None:
     """
     if (arguments.out is None) == (arguments.sheet is None):
         raise ValueError("give either --out FOLDER for a data set or --sheet FILE.png")
+    if arguments.layout == "semantickitti":
+        _check_kitti(arguments)
     if arguments.sheet is not None:
         _draw_sheet(arguments)
     elif arguments.benchmark:
         _write_benchmark(arguments)
     else:
-        summary = _write({arguments.out: _options(arguments)}, arguments.workers)[0]
+        options = {arguments.out: _options(arguments)}
+        summary = _write(options, arguments.workers, arguments.layout)[0]
         print(f"world: {summary.out} ({summary.num_keyframes} keyframes)")
 
 
@@ -195,11 +210,7 @@ def _draw_sheet(arguments: argparse.Namespace) -> None:
 def _write_benchmark(arguments: argparse.Namespace) -> None:
     from clip2scene_core.world.dataset.splits import SPLITS, benchmark_options
 
-    changed = [
-        f"--{name.replace('_', '-')}"
-        for name, default in {"varied": False, **_SCENE_DEFAULTS}.items()
-        if getattr(arguments, name) != default
-    ]
+    changed = _changed(arguments, {"varied": False, "layout": "nuscenes", **_SCENE_DEFAULTS})
     if changed:
         raise ValueError(
             f"--benchmark fixes what its splits hold; leave out {' and '.join(changed)}"
@@ -209,10 +220,33 @@ def _write_benchmark(arguments: argparse.Namespace) -> None:
         print(f"{summary.out.name}: {summary.out} ({summary.num_keyframes} keyframes)")
 
 
-def _write(worlds: dict[Path, WorldOptions], workers: int) -> list[WorldSummary]:
+def _check_kitti(arguments: argparse.Namespace) -> None:
+    fixed = {k: v for k, v in _SCENE_DEFAULTS.items() if k not in _LEFT_TO_KITTI}
+    changed = _changed(arguments, {"sheet": None, "benchmark": False, "varied": False, **fixed})
+    if changed:
+        raise ValueError(
+            f"--layout semantickitti has the sensors and files of that data set; leave out "
+            f"{' and '.join(changed)}"
+        )
+
+
+def _changed(arguments: argparse.Namespace, defaults: dict[str, Any]) -> list[str]:
+    """Names of the options that are not as they are by default."""
+    return [
+        f"--{name.replace('_', '-')}"
+        for name, default in defaults.items()
+        if getattr(arguments, name) != default
+    ]
+
+
+def _write(
+    worlds: dict[Path, WorldOptions], workers: int, layout: str = "nuscenes"
+) -> list[WorldSummary]:
     """Write data sets one after the other under one progress bar."""
+    from clip2scene_core.world.dataset.kitti_writer import write_semantic_kitti
     from clip2scene_core.world.dataset.writer import write_world
 
+    write = write_semantic_kitti if layout == "semantickitti" else write_world
     summaries = []
     total = sum(options.num_scenes for options in worlds.values())
     with tqdm(desc="rendering", unit="scene", total=total) as bar:
@@ -221,7 +255,7 @@ def _write(worlds: dict[Path, WorldOptions], workers: int) -> list[WorldSummary]
             bar.update()
 
         for out, options in worlds.items():
-            summaries.append(write_world(out, options, report, workers))
+            summaries.append(write(out, options, report, workers))
     return summaries
 
 

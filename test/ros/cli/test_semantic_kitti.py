@@ -141,3 +141,35 @@ def test_the_audit_counts_the_data_set_s_classes(tiny_kitti, tiny_clip, tmp_path
     assert run("audit", tiny_kitti, "--split", "val", "--config", config) == 0
     printed = capsys.readouterr().out
     assert all(any(line.startswith(name) for line in printed.splitlines()) for name in NAMES)
+
+
+def test_the_synthetic_world_takes_the_whole_way(tiny_clip, tmp_path, capsys):
+    pytest.importorskip(
+        "numba", reason='the world needs numba: pip install -c constraints.txt ".[train]"'
+    )
+    root, config = tmp_path / "world", write_config(tmp_path, tiny_clip)
+    world = ("world", "--layout", "semantickitti", "--out", root, "--workers", 1, "--scenes", 9)
+    size = ("--seconds", 0.5, "--image-size", "60x20", "--lidar-max-points", 2048)
+    assert run(*world, *size) == 0
+    train, val = ("--split", "train"), ("--split", "val")
+    (tmp_path / "scenes.txt").write_text("00")
+    one = ("--scenes", tmp_path / "scenes.txt")
+    assert (
+        run("pretrain", root, *train, "--config", config, "--out", tmp_path / "no.safetensors") == 1
+    )
+    assert "no sequence 09, 10" in capsys.readouterr().err
+    student = tmp_path / "student.safetensors"
+    assert run("pretrain", root, *one, "--config", config, "--out", student) == 0
+    tuned = tmp_path / "tuned.safetensors"
+    tuning = ("--percent", 50, "--sampler", "clip2scene_keyframe", "--set", "training.epochs=1")
+    command = ("finetune", root, *one, "--from", student, *tuning)
+    assert run(*command, "--set", "training.batch_size=3", "--out", tuned) == 0
+    shot = tmp_path / "shot.safetensors"
+    config.write_text(f"{config.read_text()}class_split: {{name: own, unseen: [vegetation]}}\n")
+    assert run("zeroshot", root, *one, "--config", config, "--out", shot) == 0
+    for weights in (student, tuned, shot):
+        report = tmp_path / f"{weights.stem}_report"
+        evaluation = ("evaluate", root, *val, "--weights", weights, "--modes", "lidar")
+        assert run(*evaluation, "--report", report) == 0
+        counts = json.loads((report / "evaluation.json").read_text())["modes"]["lidar"]["all"]
+        assert sum(counts["points"].values()) > 2000

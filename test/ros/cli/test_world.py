@@ -13,6 +13,7 @@ pytest.importorskip(
 )
 
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.datasets.semantic_kitti import SemanticKittiDataset
 from clip2scene_core.world.dataset import splits, writer
 from clip2scene_core.world.dataset.ground_truth import read_class_images
 from clip2scene_core.world.dataset.options import WorldOptions
@@ -46,6 +47,15 @@ def test_options_reach_the_world(tmp_path):
     errors = ["--rolling", "--camera-offset-ms", "30", "--calibration-error-deg", "1"]
     assert main(["world", "--out", str(out), *TINY, *errors, "--workers", "1"]) == 0
     assert list((out / "lidar_times").iterdir())
+
+
+def test_a_world_is_laid_out_as_semantic_kitti(tmp_path, capsys):
+    out = tmp_path / "kitti"
+    arguments = ["world", "--layout", "semantickitti", "--out", str(out), "--scenes", "1"]
+    arguments += ["--seconds", "0.5", "--image-size", "60x20", "--lidar-max-points", "2048"]
+    assert main([*arguments, "--workers", "1"]) == 0
+    assert f"world: {out} (5 keyframes)" in capsys.readouterr().out
+    assert [len(SemanticKittiDataset(out, split)) for split in (["00"], None)] == [5, 5]
 
 
 def test_sensors_reach_the_world(tmp_path):
@@ -111,6 +121,13 @@ def test_a_sheet_is_a_picture(tmp_path):
             ["--out", "a", "--benchmark", "--scenes", "2", "--ground-truth"],
             "--scenes and --ground-truth",
         ),
+        (["--out", "a", "--benchmark", "--layout", "semantickitti"], "leave out --benchmark"),
+        (["--out", "a", "--layout", "semantickitti", "--varied"], "leave out --varied"),
+        (
+            ["--out", "a", "--layout", "semantickitti", "--keyframes-only", "--columns", "60"],
+            "leave out --columns and --keyframes-only",
+        ),
+        (["--out", "a", "--layout", "semantickitti", "--scenes", "23"], "00 to 21"),
     ],
 )
 def test_arguments_that_do_not_go_together_are_refused(arguments, message, capsys):
