@@ -1,6 +1,6 @@
 """Class tables of the data sets: names, prompts, colors, and the maps of raw labels.
 
-nuScenes has 16 classes, SemanticKITTI 19.
+nuScenes has 16 classes, SemanticKITTI 19, ScanNet 20.
 """
 
 from __future__ import annotations
@@ -168,4 +168,44 @@ def semantic_kitti_label_map() -> dict[int, int]:
     label_map = dict.fromkeys(_SEMANTIC_KITTI_WITHOUT_CLASS, IGNORE_LABEL)
     for label, one in enumerate(SEMANTIC_KITTI_CLASSES):
         label_map |= dict.fromkeys(SEMANTIC_KITTI_RAW_LABELS[one.name], label)
+    return label_map
+
+
+SCANNET_CLASSES: Final = (
+    SemanticClass("wall", "wall", (174, 199, 232)),
+    SemanticClass("floor", "floor", (152, 223, 138)),
+    SemanticClass("cabinet", "cabinet", (31, 119, 180)),
+    SemanticClass("bed", "bed", (255, 187, 120)),
+    SemanticClass("chair", "chair", (188, 189, 34)),
+    SemanticClass("sofa", "sofa", (140, 86, 75)),
+    SemanticClass("table", "table", (255, 152, 150)),
+    SemanticClass("door", "door", (214, 39, 40)),
+    SemanticClass("window", "window", (197, 176, 213)),
+    SemanticClass("bookshelf", "bookshelf", (148, 103, 189)),
+    SemanticClass("picture", "picture", (196, 156, 148)),
+    SemanticClass("counter", "counter", (23, 190, 207)),
+    SemanticClass("desk", "desk", (247, 182, 210)),
+    SemanticClass("curtain", "curtain", (219, 219, 141)),
+    SemanticClass("refrigerator", "refrigerator", (255, 127, 14)),
+    SemanticClass("shower curtain", "shower curtain", (158, 218, 229)),
+    SemanticClass("toilet", "toilet", (44, 160, 44)),
+    SemanticClass("sink", "sink", (112, 128, 144)),
+    SemanticClass("bathtub", "bathtub", (227, 119, 194)),
+    SemanticClass("other furniture", "other furniture", (82, 84, 163)),
+)
+"""The 20 classes of ScanNet's benchmark; the index of a class is its label."""
+
+SCANNET_RAW_LABELS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 24, 28, 33, 34, 36, 39)
+"""The label of each class among NYU's 40, which ScanNet's files hold."""
+
+
+def scannet_label_map() -> NDArray[np.uint8]:
+    """Build the lookup table from NYU's 40 labels to the 20 classes of ScanNet.
+
+    Returns:
+        (41,) uint8; entry r is the class of the raw label r, IGNORE_LABEL if it has none. 0 is
+        unlabelled.
+    """
+    label_map = np.full(41, IGNORE_LABEL, dtype=np.uint8)
+    label_map[list(SCANNET_RAW_LABELS)] = np.arange(len(SCANNET_CLASSES))
     return label_map

@@ -1,4 +1,4 @@
-"""The records that all stages share: a LiDAR sweep, a camera view, and a sample of both."""
+"""The records that all stages share: a sweep, a camera view, and a sample of both."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ class DatasetError(ValueError):
 class Sweep:
     """One LiDAR revolution, with the pose of the LiDAR at the stamp of the revolution.
 
+    Or the cloud of depth cameras: then "LiDAR" is the frame of the cloud, its intensities are 0,
+    and its points may have colors.
+
     Attributes:
-        points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity in [0, 1].
+        points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity in [0, 1]; or (N, 7)
+            with red, green, blue in [0, 1] after them.
         T_global_lidar: (4, 4) float64 rigid transform at `stamp_ns`. The global frame is the data
             set's global frame or, online, the fixed frame. All NaN if the pose is unknown.
         stamp_ns: Time, nanoseconds.
@@ -44,10 +48,10 @@ class Sweep:
     T_base_lidar: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        if self.points.ndim != 2 or self.points.shape[1] != 4 or self.points.dtype != np.float32:
+        if not are_points(self.points) or self.points.dtype != np.float32:
             raise ValueError(
-                f"points must be (N, 4) float32 x, y, z, intensity, "
-                f"got {self.points.shape} {self.points.dtype}"
+                f"points must be (N, 4) float32 x, y, z, intensity, or (N, 7) with red, green, "
+                f"blue, got {self.points.shape} {self.points.dtype}"
             )
         _check_transform("T_global_lidar", self.T_global_lidar)
         if self.T_base_lidar is not None:
@@ -109,6 +113,38 @@ PINHOLE: Final = Lens()
 
 
 @dataclass(frozen=True)
+class DepthImage:
+    """What a depth camera measured beside the picture of a view, from the same place.
+
+    Attributes:
+        depth_m: (H, W) float32, metres along the optical axis; 0 where nothing was measured. It may
+            have another size than the picture.
+        intrinsics: (3, 3) float64 pinhole matrix, in pixels of `depth_m`.
+        tolerance_m: A point is seen if its depth is that of its pixel to within this, metres.
+
+    Raises:
+        ValueError: If a shape or a dtype is another one.
+
+    Source of the tolerance: CLIP2Scene's code for ScanNet.
+    """
+
+    depth_m: NDArray[np.float32]
+    intrinsics: NDArray[np.float64]
+    tolerance_m: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.depth_m.ndim != 2 or self.depth_m.dtype != np.float32:
+            raise ValueError(
+                f"depth_m must be (H, W) float32, got {self.depth_m.shape} {self.depth_m.dtype}"
+            )
+        if self.intrinsics.shape != (3, 3) or not self.intrinsics[0, 0] > 0:
+            raise ValueError(
+                f"intrinsics of a depth image must be (3, 3) with a positive focal length, got "
+                f"{self.intrinsics.tolist()}"
+            )
+
+
+@dataclass(frozen=True)
 class CameraView:
     """One camera image, with the pose of the camera at the stamp of the image.
 
@@ -120,6 +156,7 @@ class CameraView:
             x right, y down, z forward.
         stamp_ns: Time, nanoseconds.
         lens: How the lens distorts `image`; a rectified image is a pinhole's.
+        depth: What a depth camera measured there; None without one.
 
     Raises:
         ValueError: If a shape or a dtype is another one, or the intrinsics are no finite pinhole
@@ -140,6 +177,7 @@ class CameraView:
     T_global_camera: NDArray[np.float64]
     stamp_ns: int
     lens: Lens = PINHOLE
+    depth: DepthImage | None = None
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
@@ -199,6 +237,11 @@ class Sample:
     def keyframe(self) -> Sweep:
         """The sweep of the keyframe."""
         return self.sweeps[0]
+
+
+def are_points(points: NDArray[np.generic]) -> bool:
+    """Whether an array has the columns of points: x, y, z, intensity, and colors or none."""
+    return points.ndim == 2 and points.shape[1] in (4, 7)
 
 
 def _check_transform(name: str, transform: NDArray[np.float64]) -> None:

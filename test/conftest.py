@@ -12,6 +12,7 @@ import torch
 from checkout import SHARED_DATA
 from PIL import Image
 from tiny_kitti import write_tiny_kitti
+from tiny_scannet import write_tiny_scannet
 from tiny_words import TINY_WORDS
 
 from clip2scene_core.checkpoint import Checkpoint
@@ -161,6 +162,12 @@ def other_nuscenes(tiny_nuscenes: Path, tmp_path: Path) -> Path:
 def tiny_kitti(tmp_path: Path) -> Path:
     """Root of a data set in SemanticKITTI's layout, written by hand; see `write_tiny_kitti`."""
     return write_tiny_kitti(tmp_path / "kitti")
+
+
+@pytest.fixture
+def tiny_scannet(tmp_path: Path) -> Path:
+    """Root of a data set in ScanNet's layout, written by hand; see `write_tiny_scannet`."""
+    return write_tiny_scannet(tmp_path / "scannet")
 
 
 def _write_sensor(root: Path, tables: dict[str, list[dict[str, object]]], channel: str) -> None:

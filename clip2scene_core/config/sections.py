@@ -13,7 +13,7 @@ class ConfigError(ValueError):
 
 NETWORK_NAMES = ("spvcnn", "minkunet14", "minkunet18", "minkunet34")
 MAX_WIDTH = 16
-POINT_FEATURES = ("intensity", "height", "offsets", "position")
+POINT_FEATURES = ("intensity", "height", "offsets", "position", "color")
 INTENSITIES = ("raw", "rank", "none")
 
 
@@ -85,7 +85,8 @@ class NetworkConfig:
         voxel_size_m: Edge of a voxel, metres.
         features: Input features of a point. "intensity" is the only one in the paper and was best
             on synthetic scenes (docs/method.md); "height" is z over the sensor; "offsets" are from
-            the centre of the voxel; "position" is x, y, z in metres, as SPVNAS has it.
+            the centre of the voxel; "position" is x, y, z in metres, as SPVNAS has it;
+            "color" is the red, green, blue of a depth camera's cloud, as on ScanNet.
         intensity_scale: Factor on intensities, which are in [0, 1]; 255 for a network that was
             trained on nuScenes' own numbers.
         intensity_offset: Added to them after that.
@@ -142,7 +143,8 @@ class TeacherConfig:
         readout: What stands for the last attention of a ViT: "maskclip" (the paper's), "clearclip",
             "naclip" or "sc_clip", see `DenseClip`.
         occlusion_margin_m: A point is not paired with a pixel whose surface is nearer by more than
-            this, metres; null pairs every point that projects into the image, as the paper does.
+            this, metres; null pairs every point that projects into the image, as the paper does. A
+            camera with a depth image pairs the points that lie where it measured, in any case.
     """
 
     clip: str = "ViT-B-16/openai"

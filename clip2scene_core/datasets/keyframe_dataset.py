@@ -54,8 +54,8 @@ class LabelledDataset(Protocol):
 class KeyframeDataset(LabelledDataset, Protocol):
     """Keyframes in a fixed order, with or without labels.
 
-    `NuScenesDataset`, `SemanticKittiDataset`, `JoinedDataset` and `SeenLabelsDataset` have this
-    interface. All trainings, evaluation and audit take it.
+    `NuScenesDataset`, `SemanticKittiDataset`, `ScanNetDataset`, `JoinedDataset` and
+    `SeenLabelsDataset` have this interface. All trainings, evaluation and audit take it.
     """
 
     def load(self, index: int, previous: Sequence[int]) -> Sample:

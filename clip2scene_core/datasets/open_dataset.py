@@ -11,6 +11,7 @@ from clip2scene_core.datasets.nuscenes import FULL_SCALE as NUSCENES_FULL_SCALE
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.datasets.nuscenes_format.scene_lists import scenes_of_nuscenes_split
 from clip2scene_core.datasets.nuscenes_tables import list_scenes
+from clip2scene_core.datasets.scannet import ScanNetDataset, is_scannet, read_scannet_split
 from clip2scene_core.datasets.semantic_kitti import SEMANTIC_KITTI_SPLITS, SemanticKittiDataset
 from clip2scene_core.sample import DatasetError
 
@@ -30,14 +31,15 @@ def open_dataset(
     """Open a data set whose layout the folder shows.
 
     nuScenes has `samples/` and a version folder `v1.0-*`; SemanticKITTI
-    has `sequences/NN/velodyne`.
+    has `sequences/NN/velodyne`; ScanNet has `scans/NAME/NAME_vh_clean_2.ply`.
 
     Args:
         root: Folder of the data set.
         version: nuScenes: name of the version folder; None means the only one.
         scenes: Names of scenes or sequences, in the wanted order; None means all.
         split: Official split, in place of `scenes`: "train", "val" or "test"; of nuScenes also
-            "mini_train" and "mini_val".
+            "mini_train" and "mini_val". ScanNet's are read from its lists, see
+            `read_scannet_split`.
         num_sweeps: See the data set.
         with_labels: Whether keyframes have labels.
         with_images: Whether samples have camera views; None means that the user can do without.
@@ -67,6 +69,8 @@ def open_dataset(
             with_poses,
             KITTI_FULL_SCALE if intensity_scale is None else intensity_scale,
         )
+    if is_scannet(root):
+        return _open_scannet(root, version, scenes, split, num_sweeps, with_labels, with_images)
     if any(root.glob("v1.0-*")) or (version is not None and (root / version).is_dir()):
         if split is not None:
             scenes = _nuscenes_scenes(root, version, split, scenes)
@@ -82,8 +86,30 @@ def open_dataset(
         )
     raise DatasetError(
         f"{root} is no data set that can be read: nuScenes has samples/ and v1.0-*/, "
-        f"SemanticKITTI has sequences/NN/velodyne; {_describe(root)}"
+        f"SemanticKITTI has sequences/NN/velodyne, ScanNet has scans/NAME/NAME_vh_clean_2.ply; "
+        f"{_describe(root)}"
     )
+
+
+def _open_scannet(
+    root: Path,
+    version: str | None,
+    scenes: Sequence[str] | None,
+    split: str | None,
+    num_sweeps: int,
+    with_labels: bool,
+    with_images: bool | None,
+) -> ScanNetDataset:
+    if version is not None or num_sweeps != 1:
+        raise DatasetError(
+            f"{root} is laid out as ScanNet, which has no versions and no previous sweeps: a scene "
+            f"is one cloud"
+        )
+    if split is not None:
+        if scenes is not None:
+            raise DatasetError(f"choose the split {split!r} or scenes, not both")
+        scenes = read_scannet_split(root, split)
+    return ScanNetDataset(root, scenes, with_labels, with_images)
 
 
 def _scenes_of(split: str | None, scenes: Sequence[str] | None) -> Sequence[str] | None:

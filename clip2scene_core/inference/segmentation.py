@@ -17,6 +17,7 @@ from clip2scene_core.preprocessing.network_input import preprocess
 from clip2scene_core.preprocessing.reach import is_usable
 from clip2scene_core.preprocessing.statistics import kind_of_note, list_left_out, list_oddities
 from clip2scene_core.prompts.vocabulary import classify
+from clip2scene_core.sample import are_points
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -72,7 +73,8 @@ def label_usable(
     """Label the points within reach; the others get no label.
 
     Args:
-        points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity.
+        points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity; or (N, 7) with red,
+            green, blue in [0, 1].
         reach: Nearest range, radius of the robot's circle and farthest range, metres; see
             `is_usable`.
         config: What the network is told of the points.
@@ -82,10 +84,13 @@ def label_usable(
         min_score: Points with a lower score get no label.
 
     Raises:
-        ValueError: If points is not (N, 4), or `T_base_lidar` holds no rotation.
+        ValueError: If points has another shape, or `T_base_lidar` holds no rotation.
     """
-    if points.ndim != 2 or points.shape[1] != 4:
-        raise ValueError(f"points must be (N, 4) x, y, z, intensity, got {points.shape}")
+    if not are_points(points):
+        raise ValueError(
+            f"points must be (N, 4) x, y, z, intensity, or (N, 7) with red, green, blue, got "
+            f"{points.shape}"
+        )
     usable = is_usable(points, *reach, T_base_lidar=T_base_lidar)
     labels = np.full(len(points), IGNORE_LABEL, dtype=np.uint8)
     scores = np.zeros(len(points), dtype=np.float32)

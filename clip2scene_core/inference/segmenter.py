@@ -156,7 +156,7 @@ class Segmenter:
             each kind of note is also logged once.
 
         Raises:
-            ValueError: If points is not (N, 4), or `T_base_lidar` holds no rotation.
+            ValueError: If points has another shape, or `T_base_lidar` holds no rotation.
         """
         vocabulary = self.vocabulary
         scoring = self.scoring(vocabulary, self._with_background)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from clip2scene_core.sparse.voxelize import Voxels
 
-_NUM_COLUMNS = {"intensity": 1, "height": 1, "offsets": 3, "position": 3}
+_NUM_COLUMNS = {"intensity": 1, "height": 1, "offsets": 3, "position": 3, "color": 3}
 # Scales heights over the ground, and the depth of the ground under the sensor, to about 1.
 _HEIGHT_SCALE_M = 4.0
 
@@ -27,7 +27,8 @@ def describe_points(
     """Compute the input of a network.
 
     Args:
-        points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity in [0, 1].
+        points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity in [0, 1]; or (N, 7)
+            with red, green, blue in [0, 1].
         voxels: Voxels of these points.
         features: Names as in `NetworkConfig.features`; the columns follow their order.
         intensity_scale: Factor on intensities.
@@ -37,12 +38,22 @@ def describe_points(
         (N, F) float32, most values about 1. "height": z over the
         sensor, in units of 4 m. "offsets": x, y, z from the centre of the voxel of the point, in
         units of the voxel's edge, in [-0.5, 0.5]. "position": x, y, z in metres, as they are.
+        "color": red, green, blue, in [-1, 1].
+
+    Raises:
+        ValueError: If the features include colors and the points have none.
     """
+    if "color" in features and points.shape[1] < 7:
+        raise ValueError(
+            "the network has the feature 'color', but the points have no color: give the cloud of "
+            "a depth camera, (N, 7) with red, green, blue, or a network without that feature"
+        )
     columns = {
         "intensity": points[:, 3:4] * intensity_scale + intensity_offset,
         "height": points[:, 2:3] / _HEIGHT_SCALE_M,
         "offsets": _offsets(points[:, :3], voxels.voxel_size),
         "position": points[:, :3],
+        "color": 2 * points[:, 4:7] - 1,
     }
     return torch.cat([columns[name] for name in features], dim=1)
 

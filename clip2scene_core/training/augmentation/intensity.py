@@ -21,12 +21,12 @@ def vary_intensity(
 
     Args:
         points: (N, 4) float32: x, y, z in metres, the origin near the sensor, intensity in [0, 1];
-            where it is not finite it is not known, and stays so.
+            where it is not finite it is not known, and stays so. Further columns stay.
         config: What to change.
         generator: Random generator.
 
     Returns:
-        (N, 4) float32; a new array if anything changes. Changed intensities are in [0, 1], or NaN
+        As many columns; a new array if anything changes. Changed intensities are in [0, 1], or NaN
         where they were not known.
     """
     before = intensity = points[:, 3]
@@ -49,7 +49,9 @@ def vary_intensity(
         intensity = np.zeros_like(intensity)
     if intensity is before:
         return points
-    return np.concatenate([points[:, :3], np.clip(intensity, 0, 1)[:, None]], axis=1)
+    varied = points.copy()
+    varied[:, 3] = np.clip(intensity, 0, 1)
+    return varied
 
 
 def _draw_factor(largest: float, generator: np.random.Generator) -> np.float32:

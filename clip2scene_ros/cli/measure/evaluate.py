@@ -42,7 +42,7 @@ _MODES = ("lidar", "camera", "fused", "untrained")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_dataset_arguments(
-        parser, "nuScenes with lidarseg, SemanticKITTI, or recordings with /lidarseg"
+        parser, "nuScenes with lidarseg, SemanticKITTI, ScanNet, or recordings with /lidarseg"
     )
     add_split_argument(parser)
     parser.add_argument(
@@ -103,8 +103,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write-labels",
         type=Path,
         metavar="DIR",
-        help="also write the labels of one mode as SemanticKITTI's own evaluator reads them; with "
-        "--split test, whose labels are not public, nothing else is done",
+        help="also write the labels of one mode as the own evaluator of SemanticKITTI or "
+        "ScanNet reads them; with --split test, whose labels are not public, nothing else is done",
     )
     add_zeroshot_arguments(parser)
     parser.add_argument("--report", type=Path, metavar="DIR", help="also write JSON and pictures")
@@ -156,7 +156,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     reports = {
         mode: _evaluate(mode, predict, seen_in[mode], arguments, dataset)
-        for mode, predict in writing(labellers, arguments.write_labels).items()
+        for mode, predict in writing(labellers, dataset, arguments.write_labels).items()
     }
     for mode, report in reports.items():
         print(f"\n{mode}\n{report.format_report(names, arguments.absent)}")

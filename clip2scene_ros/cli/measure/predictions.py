@@ -1,4 +1,4 @@
-"""`--write-labels` of `clip2scene evaluate`: predictions for SemanticKITTI's own evaluator."""
+"""`--write-labels` of `clip2scene evaluate`: predictions for a data set's own evaluator."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def check_writing(folder: Path | None, modes: Sequence[str], dataset: KeyframeDa
     """Refuse what cannot be written, or would neither be written nor scored.
 
     Raises:
-        ValueError: If there are no labels to score and nothing to write; if the data set is not
-            SemanticKITTI; or if several modes would write the same files.
+        ValueError: If there are no labels to score and nothing to write; if the data set is neither
+            SemanticKITTI nor ScanNet; or if several modes would write the same files.
     """
-    from clip2scene_core.datasets import SemanticKittiDataset
+    from clip2scene_core.datasets import ScanNetDataset, SemanticKittiDataset
 
     if folder is None:
         if not dataset.with_labels:
@@ -29,8 +29,10 @@ def check_writing(folder: Path | None, modes: Sequence[str], dataset: KeyframeDa
                 "the benchmark, or score --split val"
             )
         return
-    if not isinstance(dataset, SemanticKittiDataset):
-        raise ValueError("--write-labels is for SemanticKITTI, and the data set is another one")
+    if not isinstance(dataset, SemanticKittiDataset | ScanNetDataset):
+        raise ValueError(
+            "--write-labels is for SemanticKITTI and ScanNet, and the data set is another one"
+        )
     if len(modes) > 1:
         raise ValueError(
             f"--write-labels writes the labels of one mode, got {', '.join(modes)}; choose one by "
@@ -39,31 +41,36 @@ def check_writing(folder: Path | None, modes: Sequence[str], dataset: KeyframeDa
 
 
 def writing(
-    labellers: Mapping[str, Callable[[Sample], Prediction]], folder: Path | None
+    labellers: Mapping[str, Callable[[Sample], Prediction]],
+    dataset: KeyframeDataset,
+    folder: Path | None,
 ) -> dict[str, Callable[[Sample], Prediction]]:
     """Let labellers also write their labels, if there is a folder for them."""
     if folder is None:
         return dict(labellers)
-    return {mode: _writer(predict, folder) for mode, predict in labellers.items()}
+    return {mode: _writer(predict, dataset, folder) for mode, predict in labellers.items()}
 
 
 def write_all(
     predict: Callable[[Sample], Prediction], dataset: KeyframeDataset, folder: Path
 ) -> None:
     """Write the labels of every keyframe."""
-    write = _writer(predict, folder)
+    write = _writer(predict, dataset, folder)
     for index in tqdm(range(len(dataset)), desc="labels", unit="keyframe"):
         write(dataset[index])
 
 
 def _writer(
-    predict: Callable[[Sample], Prediction], folder: Path
+    predict: Callable[[Sample], Prediction], dataset: KeyframeDataset, folder: Path
 ) -> Callable[[Sample], Prediction]:
-    from clip2scene_core.datasets import write_label_file
+    from clip2scene_core.datasets import ScanNetDataset, write_label_file, write_scannet_labels
+
+    is_scannet = isinstance(dataset, ScanNetDataset)
+    write_labels = write_scannet_labels if is_scannet else write_label_file
 
     def write(sample: Sample) -> Prediction:
         prediction = predict(sample)
-        write_label_file(folder, sample.token, prediction.labels)
+        write_labels(folder, sample.token, prediction.labels)
         return prediction
 
     return write

@@ -24,7 +24,8 @@ SUMMARY = "compare the labels that pre-training would learn from with 3D labels"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_dataset_arguments(
-        parser, "nuScenes with lidarseg, SemanticKITTI, or recordings with /lidarseg, to tune on"
+        parser,
+        "nuScenes with lidarseg, SemanticKITTI, ScanNet, or recordings with /lidarseg, to tune on",
     )
     add_split_argument(parser)
     add_config_arguments(parser, "consensus.voxel_size_m=0.8")

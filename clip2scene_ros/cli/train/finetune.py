@@ -28,7 +28,7 @@ SUMMARY = "fine-tune a pre-trained student, or train from scratch, on a share of
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "dataset", type=Path, nargs="?", help="nuScenes with lidarseg, or SemanticKITTI"
+        "dataset", type=Path, nargs="?", help="nuScenes with lidarseg, SemanticKITTI or ScanNet"
     )
     parser.add_argument("--version", help="version folder, if there are several")
     parser.add_argument(

@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_dataset_arguments(
         parser,
-        "data sets in nuScenes' or SemanticKITTI's format, or recordings (bags, folders of "
-        "bags); one or several",
+        "data sets in the format of nuScenes, SemanticKITTI or ScanNet, or recordings (bags, "
+        "folders of bags); one or several",
         is_optional=True,
         has_several=True,
     )

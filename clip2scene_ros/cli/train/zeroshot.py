@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_dataset_arguments(
         parser,
-        "nuScenes with lidarseg, or SemanticKITTI; one or several of one kind",
+        "nuScenes with lidarseg, SemanticKITTI or ScanNet; one or several of one kind",
         is_optional=True,
         has_several=True,
     )

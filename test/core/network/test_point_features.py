@@ -63,3 +63,13 @@ def test_no_points_have_no_features() -> None:
     points = torch.zeros(0, 4)
     voxels = voxelize(points[:, :3], torch.zeros(0, dtype=torch.int64), 0.2)
     assert describe_points(points, voxels, ("intensity", "offsets")).shape == (0, 4)
+
+
+def test_colors_are_centered(voxels: Voxels) -> None:
+    colored = torch.cat([POINTS, torch.tensor([[0.0, 0.5, 1.0]] * 3)], dim=1)
+    described = describe_points(colored, voxels, ("color", "intensity"))
+    torch.testing.assert_close(described, columns([[-1.0, 0.0, 1.0]] * 3, [0.1, 0.3, 0.8]))
+    # Who does not ask for colors gets none.
+    torch.testing.assert_close(describe_points(colored, voxels, ("position", "intensity")), POINTS)
+    with pytest.raises(ValueError, match="but the points have no color"):
+        describe_points(POINTS, voxels, ("color",))

@@ -80,3 +80,12 @@ def test_what_is_not_known_stays_so_and_the_rest_is_varied_as_without_it():
     np.testing.assert_array_equal(varied[2::3], expected[2::3])
     assert np.isnan(varied[::3, 3]).all()
     assert np.isnan(varied[1::3, 3]).all()
+
+
+def test_colors_stay():
+    colored = np.concatenate([POINTS, np.full((len(POINTS), 3), 0.25, np.float32)], axis=1)
+    varied = vary_intensity(
+        colored, SensorAugmentationConfig(intensity_gain=6.0), np.random.default_rng(0)
+    )
+    np.testing.assert_array_equal(varied[:, 4:], colored[:, 4:])
+    assert (varied[:, 3] != colored[:, 3]).any()
