@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -55,6 +56,23 @@ def read_ply_vertices(path: Path, names: tuple[str, ...]) -> NDArray[np.void]:
         raise DatasetError(f"{path} is no readable PLY file: {error}") from None
 
 
+def write_ply_vertices(path: Path, columns: Mapping[str, NDArray[np.generic]]) -> None:
+    """Write vertices as a binary PLY file.
+
+    Args:
+        path: The file.
+        columns: Arrays (N,) by name, little-endian, of the types that PLY has.
+    """
+    kinds = [(name, column.dtype.str) for name, column in columns.items()]
+    table = np.zeros(len(next(iter(columns.values()))), dtype=kinds)
+    for name, column in columns.items():
+        table[name] = column
+    names = {kind: name for name, kind in reversed(_TYPES.items())}
+    lines = ["ply", "format binary_little_endian 1.0", f"element vertex {len(table)}"]
+    lines += [f"property {names[kind[-2:]]} {name}" for name, kind in kinds]
+    path.write_bytes("\n".join([*lines, "end_header", ""]).encode() + table.tobytes())
+
+
 def _read_header(path: Path, file: BinaryIO) -> tuple[str, int, list[tuple[str, str]]]:
     """Read up to `end_header`: format, number of vertices, names and types of their columns."""
     form, element, count, columns = "", "", -1, []
@@ -90,6 +108,7 @@ def _read_binary(file: BinaryIO, count: int, table: np.dtype[Any]) -> NDArray[np
 
 def _read_ascii(file: BinaryIO, count: int, table: np.dtype[Any]) -> NDArray[np.void]:
     rows = [tuple(file.readline().split()) for _ in range(count)]
-    if any(len(row) != len(table) for row in rows):
-        raise ValueError(f"{count} vertices of {len(table)} numbers announced, fewer there")
+    width = len(table.names or ())
+    if any(len(row) != width for row in rows):
+        raise ValueError(f"{count} vertices of {width} numbers announced, fewer there")
     return np.array(rows, dtype=table)

@@ -2,5 +2,6 @@
 
 From small to large: `primitives` (shapes, noise), `objects` (cars, trees, people), `layout` (a
 street with traffic), `render` (camera and LiDAR), `dataset` (files with ground truth). `captions`
-makes the pictures and captions for the training of the small CLIP.
+makes the pictures and captions for the training of the small CLIP; `rooms` are indoors, in
+ScanNet's layout.
 """

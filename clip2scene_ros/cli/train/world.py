@@ -39,10 +39,13 @@ _SCENE_DEFAULTS: Final = {
     "places": None,
 }
 
-# What SemanticKITTI's layout leaves open; its sensors and its files are fixed.
-_LEFT_TO_KITTI: Final = (
-    "scenes", "seed", "seconds", "image_size", "lidar_max_points", "terrain", "places",
-)  # fmt: skip
+# What other layouts leave open; their sensors and their files are fixed.
+_LEFT_OPEN: Final = {
+    "semantickitti": (
+        "scenes", "seed", "seconds", "image_size", "lidar_max_points", "terrain", "places",
+    ),
+    "scannet": ("scenes", "seed", "image_size"),
+}  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,10 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--layout",
-        choices=("nuscenes", "semantickitti"),
+        choices=("nuscenes", "semantickitti", "scannet"),
         default="nuscenes",
         help="semantickitti: sequences of an HDL-64E and two color cameras, 10 scans a second; "
-        "scene k is sequence k, so --split train and val name those of 11 scenes",
+        "scene k is sequence k, so --split train and val name those of 11 scenes; scannet: "
+        "furnished rooms instead of streets, seen by a depth camera, every fifth of --split val",
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument(
@@ -153,15 +157,14 @@ def run(arguments: argparse.Namespace) -> None:
     """
     if (arguments.out is None) == (arguments.sheet is None):
         raise ValueError("give either --out FOLDER for a data set or --sheet FILE.png")
-    if arguments.layout == "semantickitti":
-        _check_kitti(arguments)
+    if arguments.layout in _LEFT_OPEN:
+        _check_layout(arguments)
     if arguments.sheet is not None:
         _draw_sheet(arguments)
     elif arguments.benchmark:
         _write_benchmark(arguments)
     else:
-        options = {arguments.out: _options(arguments)}
-        summary = _write(options, arguments.workers, arguments.layout)[0]
+        summary = _write_one(arguments)
         print(f"world: {summary.out} ({summary.num_keyframes} keyframes)")
 
 
@@ -220,12 +223,13 @@ def _write_benchmark(arguments: argparse.Namespace) -> None:
         print(f"{summary.out.name}: {summary.out} ({summary.num_keyframes} keyframes)")
 
 
-def _check_kitti(arguments: argparse.Namespace) -> None:
-    fixed = {k: v for k, v in _SCENE_DEFAULTS.items() if k not in _LEFT_TO_KITTI}
+def _check_layout(arguments: argparse.Namespace) -> None:
+    left_open = _LEFT_OPEN[arguments.layout]
+    fixed = {k: v for k, v in _SCENE_DEFAULTS.items() if k not in left_open}
     changed = _changed(arguments, {"sheet": None, "benchmark": False, "varied": False, **fixed})
     if changed:
         raise ValueError(
-            f"--layout semantickitti has the sensors and files of that data set; leave out "
+            f"--layout {arguments.layout} has the sensors and files of that data set; leave out "
             f"{' and '.join(changed)}"
         )
 
@@ -239,14 +243,30 @@ def _changed(arguments: argparse.Namespace, defaults: dict[str, Any]) -> list[st
     ]
 
 
-def _write(
-    worlds: dict[Path, WorldOptions], workers: int, layout: str = "nuscenes"
-) -> list[WorldSummary]:
+def _write_one(arguments: argparse.Namespace) -> WorldSummary:
+    """Write the data set that the arguments describe, in the layout that they name."""
+    if arguments.layout == "nuscenes":
+        return _write({arguments.out: _options(arguments)}, arguments.workers)[0]
+    with tqdm(desc="rendering", unit="scene", total=arguments.scenes) as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.update()
+
+        if arguments.layout == "semantickitti":
+            from clip2scene_core.world.dataset.kitti_writer import write_semantic_kitti
+
+            options = _options(arguments)
+            return write_semantic_kitti(arguments.out, options, report, arguments.workers)
+        from clip2scene_core.world.rooms.writer import RoomOptions, write_rooms
+
+        rooms = RoomOptions(arguments.scenes, arguments.seed, arguments.image_size)
+        return write_rooms(arguments.out, rooms, report, arguments.workers)
+
+
+def _write(worlds: dict[Path, WorldOptions], workers: int) -> list[WorldSummary]:
     """Write data sets one after the other under one progress bar."""
-    from clip2scene_core.world.dataset.kitti_writer import write_semantic_kitti
     from clip2scene_core.world.dataset.writer import write_world
 
-    write = write_semantic_kitti if layout == "semantickitti" else write_world
     summaries = []
     total = sum(options.num_scenes for options in worlds.values())
     with tqdm(desc="rendering", unit="scene", total=total) as bar:
@@ -255,7 +275,7 @@ def _write(
             bar.update()
 
         for out, options in worlds.items():
-            summaries.append(write(out, options, report, workers))
+            summaries.append(write_world(out, options, report, workers))
     return summaries
 
 

@@ -128,6 +128,8 @@ def test_a_sheet_is_a_picture(tmp_path):
             "leave out --columns and --keyframes-only",
         ),
         (["--out", "a", "--layout", "semantickitti", "--scenes", "23"], "00 to 21"),
+        (["--out", "a", "--layout", "scannet", "--seconds", "2"], "leave out --seconds"),
+        (["--sheet", "a.png", "--layout", "scannet"], "leave out --sheet"),
     ],
 )
 def test_arguments_that_do_not_go_together_are_refused(arguments, message, capsys):

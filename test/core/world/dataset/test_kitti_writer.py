@@ -71,20 +71,24 @@ def test_sequences_drive_as_in_the_other_layout(kitti, nuscenes):
     step = invert(ours[0].keyframe.T_global_lidar) @ ours[5].keyframe.T_global_lidar
     pose = [theirs[k].keyframe.T_global_lidar @ invert(RIG_LIDAR.T_ego_sensor) for k in (0, 1)]
     scene = build_scene(OPTIONS.seed, 0, OPTIONS.seconds)
-    mount = np.eye(4)
-    mount[:3, 3] = 0.81, 0, 1.73
-    np.testing.assert_allclose(mount @ step @ invert(mount), invert(pose[0]) @ pose[1], atol=1e-6)
+    T_ego_lidar = np.eye(4)
+    T_ego_lidar[:3, 3] = 0.81, 0, 1.73
     np.testing.assert_allclose(
-        mount @ step @ invert(mount), invert(ego_pose(scene, 0.0)) @ ego_pose(scene, 0.5), atol=1e-6
+        T_ego_lidar @ step @ invert(T_ego_lidar), invert(pose[0]) @ pose[1], atol=1e-6
+    )
+    np.testing.assert_allclose(
+        T_ego_lidar @ step @ invert(T_ego_lidar),
+        invert(ego_pose(scene, 0.0)) @ ego_pose(scene, 0.5),
+        atol=1e-6,
     )
 
 
 def test_near_points_of_both_layouts_have_the_same_class(kitti, nuscenes):
     ours = SemanticKittiDataset(kitti, with_labels=True)[5].keyframe
     theirs = NuScenesDataset(nuscenes, with_labels=True)[1].keyframe
-    mount = np.eye(4)
-    mount[:3, 3] = 0.81, 0, 1.73
-    here = transform_points(mount, ours.points[:, :3])
+    T_ego_lidar = np.eye(4)
+    T_ego_lidar[:3, 3] = 0.81, 0, 1.73
+    here = transform_points(T_ego_lidar, ours.points[:, :3])
     there = transform_points(RIG_LIDAR.T_ego_sensor, theirs.points[:, :3])
     distance = np.linalg.norm(here[:, None] - there[None], axis=2)
     nearest = distance.argmin(axis=1)
