@@ -9,6 +9,7 @@ from itertools import accumulate
 
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset, SceneRecord
 from clip2scene_core.datasets.keyframe_files import KeyframeFiles
+from clip2scene_core.datasets.scannet import ScanNetDataset
 from clip2scene_core.labels import SemanticClass
 from clip2scene_core.sample import DatasetError, Sample
 
@@ -20,8 +21,8 @@ class JoinedDataset:
         datasets: At least one data set.
 
     Raises:
-        DatasetError: If a scene is in two of them, only some have labels, or the labels are of
-            different classes.
+        DatasetError: If a scene is in two of them, only some have labels or colors, or the labels
+            are of different classes.
         ValueError: If there is none.
     """
 
@@ -34,6 +35,11 @@ class JoinedDataset:
         if datasets[0].with_labels and any(table != tables[0] for table in tables):
             raise DatasetError(
                 "the joined data sets have labels of different classes; open them without labels"
+            )
+        if len({isinstance(dataset, ScanNetDataset) for dataset in datasets}) > 1:
+            raise DatasetError(
+                "ScanNet's clouds have colors, those of the other data sets have none; no network "
+                "reads both, so join one kind"
             )
         self._datasets = tuple(datasets)
         self._starts = [0, *accumulate(len(dataset) for dataset in datasets)]

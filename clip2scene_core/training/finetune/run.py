@@ -32,6 +32,7 @@ from clip2scene_core.training.finetune.data import (
 )
 from clip2scene_core.training.finetune.trainer import FinetuneStep, FinetuneTrainer
 from clip2scene_core.training.keyframe_digests import KeyframeDigests
+from clip2scene_core.training.point_columns import check_point_columns
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,9 @@ def finetune(
         `out`.
 
     Raises:
-        ValueError: If the data set was opened without labels, the share has no keyframe, or the
-            configuration describes another network or input than the student's.
+        ValueError: If the data set was opened without labels, the share has no keyframe, its clouds
+            have no such columns as the network reads, or the configuration describes another
+            network or input than the student's.
 
     Source: The protocols of SLidR (CVPR 2022) and CLIP2Scene (CVPR 2023).
     """
@@ -154,6 +156,7 @@ def finetune(
     scenes = [dataset.scene_token(index) for index in range(len(dataset))]
     keyframes = choose_keyframes(config.labels, scenes)
     check_writable([out.parent])
+    check_point_columns(dataset, config.network, keyframes[0])
     samples = LabelledKeyframes(dataset, keyframes, config)
     check_files(dataset)
     check_labels(samples)

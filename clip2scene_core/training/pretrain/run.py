@@ -13,6 +13,7 @@ from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.training.data_check import check_writable
 from clip2scene_core.training.fabric import Fabric, make_fabric
+from clip2scene_core.training.point_columns import check_point_columns
 from clip2scene_core.training.pretrain.prepare import prepare_distillation
 from clip2scene_core.training.pretrain.trainer import StepReport, StudentTrainer
 
@@ -68,14 +69,15 @@ def pretrain(
         `out`.
 
     Raises:
-        ValueError: If the data set is empty or was opened with labels, or classes are to be
-            balanced and no camera sees a point.
+        ValueError: If the data set is empty or was opened with labels, its clouds have no such
+            columns as the network reads, or classes are to be balanced and no camera sees a point.
 
     Source: CLIP2Scene (CVPR 2023), section 3.
     """
     if dataset.with_labels or len(dataset) == 0:
         what = "was opened with labels" if dataset.with_labels else "has no keyframe"
         raise ValueError(f"the data set {what}; pre-training reads keyframes without labels")
+    check_point_columns(dataset, config.network)
     started = time.monotonic()
     fabric = fabric or make_fabric(config)
     folder = cache or out.with_suffix(".teacher")

@@ -20,6 +20,7 @@ from clip2scene_core.datasets.seen_labels import SeenLabelsDataset
 from clip2scene_core.labels import IGNORE_COLOR, SemanticClass
 from clip2scene_core.training.data_check import check_writable
 from clip2scene_core.training.fabric import Fabric, make_fabric
+from clip2scene_core.training.point_columns import check_point_columns
 from clip2scene_core.training.pretrain.prepare import PreparedTeacher, prepare_teacher
 from clip2scene_core.training.zeroshot.data.samples import ZeroShotSamples
 from clip2scene_core.training.zeroshot.labels import count_class_weights
@@ -82,7 +83,8 @@ def train_zeroshot(
 
     Raises:
         ValueError: If the data set is empty, has labels although no class is seen or none although
-            some are, lacks a seen class, or no point is left or gets any label.
+            some are, lacks a seen class or the columns that the network reads, or no point is left
+            or gets any label.
 
     Source: "Transferring CLIP's Knowledge into Zero-Shot Point Cloud Semantic Segmentation" (ACM MM
     2023, arXiv 2312.07221); our reconstruction.
@@ -94,6 +96,7 @@ def train_zeroshot(
     folder = cache or out.with_suffix(".teacher")
     check_writable([out.parent, folder])
     dataset = read_seen_labels(dataset, config)
+    check_point_columns(dataset, config.student.network)
     teacher = prepare_teacher(
         dataset, config.student, folder, fabric, report_teacher, report_consensus
     )

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from clip2scene_core.datasets import DatasetError, JoinedDataset, NuScenesDataset
+from clip2scene_core.datasets import DatasetError, JoinedDataset, NuScenesDataset, ScanNetDataset
 from clip2scene_core.labels import NUSCENES_CLASSES
 
 
@@ -57,3 +57,9 @@ def test_classes_are_those_of_all_data_sets(tiny_nuscenes, other_nuscenes):
     ]
     with pytest.raises(DatasetError, match="labels of different classes"):
         JoinedDataset(labelled)
+
+
+def test_clouds_with_and_without_colors_are_not_joined(tiny_nuscenes, tiny_scannet):
+    with pytest.raises(DatasetError, match="no network reads both"):
+        JoinedDataset([NuScenesDataset(tiny_nuscenes), ScanNetDataset(tiny_scannet)])
+    assert len(JoinedDataset([ScanNetDataset(tiny_scannet)])) == 2

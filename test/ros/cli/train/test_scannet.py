@@ -57,6 +57,9 @@ def test_frames_teach_and_few_labels_refine(rooms, tiny_clip, tmp_path, capsys):
     config, student = write_config(tmp_path, tiny_clip), tmp_path / "student.safetensors"
     train, val = ("--split", "train"), ("--split", "val")
     assert run("pretrain", rooms, *train, "--config", config, "--out", student) == 0
+    other = ("--config", config, "--set", "network.features=[intensity]")
+    assert run("pretrain", rooms, *train, *other, "--out", tmp_path / "no.safetensors") == 1
+    assert "colors and no intensity" in capsys.readouterr().err
     checkpoint = load_checkpoint(student)
     assert checkpoint.scene_tokens == tuple(f"scannet-scene0000_0{k}" for k in range(4))
     assert checkpoint.config.network.features == ("color",)
