@@ -100,8 +100,9 @@ def pair_pixels_with_points(
     Args:
         sweeps: Any number of sweeps, in one global frame with the cameras.
         cameras: Any number of camera views.
-        min_depth_m: Nearer points are left out, metres; not of cameras with a depth image. Near is
-            meant along the optical axis, for a fisheye along the ray.
+        min_depth_m: Nearer points are left out, metres; not of cameras with a depth image, nor of
+            clouds with colors, which depth cameras measure from near. Near is meant along the
+            optical axis, for a fisheye along the ray.
         occlusion_margin_m: For cameras without a depth image. None also keeps the points that are
             hidden from the camera by a nearer object. A number drops a point if its neighbours
             above and below, or left and right, are nearer by more than this, metres, plus 3 % of
@@ -141,8 +142,9 @@ def _pair(
         # At the side of its wide view, depths along the axis are small and alike.
         depth = np.linalg.norm(transform_points(T_camera_lidar, sweep.points[:, :3]), axis=1)
     height, width = camera.image.shape[:2]
+    is_of_a_depth_camera = camera.depth is not None or sweep.points.shape[1] > 4
     in_view = (
-        (depth > (min_depth_m if camera.depth is None else 0))
+        (depth > (0 if is_of_a_depth_camera else min_depth_m))
         & (pixels > 0).all(axis=1)
         & (pixels[:, 0] < width - 1)
         & (pixels[:, 1] < height - 1)

@@ -67,6 +67,7 @@ class OnlineSegmenter:
 
     Attributes:
         input: What the student is told of a sweep; None without one.
+        reads_colors: Whether a student labels that reads colors, so points must be (N, 7).
 
     Example:
         >>> import numpy as np
@@ -99,6 +100,7 @@ class OnlineSegmenter:
         if options.mode != "lidar" and camera_segmenter is None:
             raise ValueError(f"mode {options.mode!r} needs a teacher; give `camera_segmenter`")
         self._segmenter = segmenter
+        self.reads_colors = segmenter is not None and segmenter.reads_colors
         encoded = EncodedPrompts(vocabulary)
         # One tuple, so that a sweep never sees new prompts with old options.
         self._setting = (encoded, options, self._scoring(vocabulary, options))

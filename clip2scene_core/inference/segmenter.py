@@ -104,6 +104,11 @@ class Segmenter:
         return self.vocabulary.names
 
     @property
+    def reads_colors(self) -> bool:
+        """Whether the student reads colors, so that points must be (N, 7)."""
+        return "color" in self.checkpoint.config.network.features
+
+    @property
     def logit_scale(self) -> float:
         """What turns cosines into logits: 1 over the temperature of training."""
         return 1 / self.checkpoint.config.losses.temperature
@@ -147,7 +152,8 @@ class Segmenter:
 
         Args:
             points: (N, 4) float32: x, y, z in metres in the LiDAR frame (the sensor at the origin),
-                intensity in [0, 1]; one that is not finite is not known.
+                intensity in [0, 1], where one that is not finite is not known; or (N, 7) with red,
+                green, blue in [0, 1].
             T_base_lidar: (4, 4) float64, pose of the LiDAR in a frame whose z points up, if the
                 segmenter levels; only its rotation is used. None: z of the LiDAR points up.
 

@@ -189,6 +189,7 @@ class _Replay:
         uses_cameras = options.with_cameras or segmenter.options.mode != "lidar"
         if uses_cameras and not sync.cameras:
             sync = replace(sync, cameras=tuple(profile.cameras))
+        sync = replace(sync, with_colors=segmenter.reads_colors)
         self._segmenter = segmenter
         self._synchronizer = SweepSynchronizer(sync, profile)
         self.inputs = inputs_of(self._synchronizer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -243,13 +244,18 @@ def make_segmenter(arguments: argparse.Namespace) -> OnlineSegmenter:
         level=LEVELS[arguments.level],
         **getattr(arguments, "online_options", {}),
     )
-    return load_online_segmenter(
+    segmenter = load_online_segmenter(
         arguments.weights,
         arguments.prompts,
         options=options,
         teacher=arguments.teacher,
         texts=getattr(arguments, "text_embeddings", None),
     )
+    if segmenter.reads_colors:
+        # A depth camera sees what is near, and no vehicle below itself.
+        near = replace(options, min_range_m=0.0, ego_radius_m=0.0)
+        segmenter.apply(segmenter.encoded_prompts, near)
+    return segmenter
 
 
 def add_config_arguments(parser: argparse.ArgumentParser, example: str) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from clip2scene_core.geometry.deskew import SweepMotion, deskew
 from clip2scene_core.sample import CameraView, Sweep
 from clip2scene_ros.messages.camera_info import CalibrationError, camera_model
+from clip2scene_ros.messages.colors import colors_from_cloud
 from clip2scene_ros.messages.decode import (
     FLOATS,
     NANOSECONDS,
@@ -25,7 +26,7 @@ from clip2scene_ros.messages.decode import (
 from clip2scene_ros.messages.point_times import point_times
 from clip2scene_ros.sync.intensity import IntensityScale
 from clip2scene_ros.sync.sensor_frame import CloudPlacement
-from clip2scene_ros.sync.sweeps import Rejection, RejectionKind, SynchronizedSweep
+from clip2scene_ros.sync.sweeps import Rejection, RejectionKind, SynchronizedSweep, SyncOptions
 
 _MAX_WAITING: Final = 100
 _MAX_WAITING_BYTES: Final = 2**30
@@ -43,6 +44,7 @@ class PendingCloud:
         arrived_s: Time of arrival by a steady clock, in seconds.
         intensity: Names the field and divides the intensities.
         header: std_msgs/Header of the message, with the overriding frame if there is one.
+        with_colors: Whether points have colors.
     """
 
     topic: str
@@ -52,6 +54,7 @@ class PendingCloud:
     arrived_s: float
     intensity: IntensityScale
     header: Any
+    with_colors: bool = False
 
     @classmethod
     def arrived(
@@ -62,11 +65,15 @@ class PendingCloud:
         now_ns: int,
         intensity: IntensityScale,
         frame_override: str | None,
+        options: SyncOptions,
     ) -> PendingCloud:
         """Take a message that arrived now; see the attributes."""
         frame_id = bare_frame(frame_override or message.header.frame_id)
         header = type(message.header)(stamp=message.header.stamp, frame_id=frame_id)
-        return cls(topic, message, at_ns, now_ns, time.monotonic(), intensity, header)
+        arrived_s = time.monotonic()
+        return cls(
+            topic, message, at_ns, now_ns, arrived_s, intensity, header, options.with_colors
+        )
 
     @property
     def where(self) -> str:
@@ -75,10 +82,10 @@ class PendingCloud:
 
     @property
     def points(self) -> NDArray[np.float32]:
-        """(N, 4) float32 points, decoded once.
+        """(N, 4) float32 points, or (N, 7) with colors, decoded once.
 
         Raises:
-            CloudError: As `points_from_cloud`.
+            CloudError: As `points_from_cloud` and `colors_from_cloud`.
         """
         return self._decoded[0]
 
@@ -110,6 +117,8 @@ class PendingCloud:
     @cached_property
     def _decoded(self) -> tuple[NDArray[np.float32], float, str]:
         points = points_from_cloud(self.message, 1.0, self.intensity.field)
+        if self.with_colors:
+            points = np.concatenate([points, colors_from_cloud(self.message)], axis=1)
         datatypes = {field.name: field.datatype for field in self.message.fields}
         is_integer = datatypes.get(self.intensity.field, FLOATS[0]) not in FLOATS
         scale = self.intensity.divide(points, is_integer)

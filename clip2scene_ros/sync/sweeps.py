@@ -86,6 +86,8 @@ class SyncOptions:
         image_kind: What the images are, "auto", "rectified" or "raw"; see `is_rectified`.
         frame_overrides: Frames in place of those in the headers, see `parse_frame_overrides`.
         deskew: Undo the LiDAR's motion within a sweep; clouds need a time per point.
+        with_colors: Read red, green, blue of the points, for a student that was trained with them;
+            a cloud without is rejected.
     """
 
     fixed_frame: str = "map"
@@ -107,6 +109,7 @@ class SyncOptions:
     image_kind: str = "auto"
     frame_overrides: tuple[str, ...] = ()
     deskew: bool = False
+    with_colors: bool = False
 
     def __post_init__(self) -> None:
         for name in ("fixed_frame", "base_frame"):
@@ -157,7 +160,8 @@ class SynchronizedSweep:
         sweep: N points in the order of the cloud and the frame of its sensor; `T_global_lidar`
             holds T_fixed_lidar, or NaN if the pose is missing and `on_missing_pose` is "single".
             With `deskew` the points are where they would have been measured at the stamp.
-        points: (N, 4) float32 points as they were sent; the labelled cloud holds these.
+        points: (N, 4) float32 points as they were sent, (N, 7) with colors; the labelled cloud
+            holds these.
         cameras: Views within the tolerance, in the order of the options.
         camera_frames: Name of the frame of each view.
         header: std_msgs/Header of the cloud, with the overriding frame if there is one; the

@@ -99,7 +99,7 @@ class SweepSynchronizer:
             if stamp_ns(message.header):
                 at_ns += round(self.options.stamp_offset_s * NANOSECONDS)
             cloud = PendingCloud.arrived(
-                topic, message, at_ns, now_ns, self._intensity, self._cloud_frame
+                topic, message, at_ns, now_ns, self._intensity, self._cloud_frame, self.options
             )
             message = Doubted(topic, at_ns, now_ns, partial(self._queue, cloud))
             if not self._gate.admit(message, waits=False):

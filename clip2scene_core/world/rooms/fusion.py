@@ -46,7 +46,7 @@ def fuse(
     for one, pose in zip(images, T_global_camera, strict=True):
         rows, columns = np.nonzero(one.depth_mm)
         depth_m: NDArray[np.float64] = one.depth_mm[rows, columns] / 1000
-        pixels = np.stack([columns, rows, np.ones(len(rows))], axis=1)
+        pixels = np.stack([columns, rows, np.ones_like(rows)], axis=1).astype(np.float64)
         rays = pixels @ np.linalg.inv(depth_intrinsics).T
         positions.append(transform_points(pose, rays * depth_m[:, None]))
         colors.append(one.color[::DEPTH_STEP, ::DEPTH_STEP][rows, columns])

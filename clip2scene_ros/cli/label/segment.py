@@ -168,6 +168,12 @@ def _run(arguments: argparse.Namespace) -> None:
         f"(95 %: {summary.latency_p95_ms:.0f} ms)"
     )
     _print_sensor(summary, vars(arguments))
+    if segmenter.reads_colors and summary.sensor is not None and not summary.sensor.is_levelled:
+        print(
+            "note: z of the clouds is taken as up, but that of a depth camera points ahead; if so, "
+            "give its extrinsics and --level on",
+            file=sys.stderr,
+        )
     print(f"labelled bag: {arguments.out}")
     if arguments.rrd is not None:
         print(f"recording: {arguments.rrd} (open it with 'rerun')")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -110,6 +111,10 @@ def test_near_points_count_where_depth_was_measured(tiny_scannet):
     assert len(pair_pixels_with_points([sweep], [camera])) == 1
     sweep.points[0, 2] = 0.56
     assert len(pair_pixels_with_points([sweep], [camera])) == 0
+    # Nor is it one for a cloud with colors and a camera without depth, as on a robot.
+    plain = replace(camera, depth=None)
+    assert len(pair_pixels_with_points([sweep], [plain])) == 1
+    assert len(pair_pixels_with_points([replace(sweep, points=points[:, :4])], [plain])) == 0
 
 
 def test_intrinsics_follow_pictures_that_were_resized(tiny_scannet):

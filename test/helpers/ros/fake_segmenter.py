@@ -28,6 +28,7 @@ class FakeSegmenter:
 
     def __init__(self, needs_cameras: bool = False) -> None:
         self.needs_cameras = needs_cameras
+        self.reads_colors = False
         self.num_resets = 0
         self.ground = None
         self.notes = ()
