@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,7 +13,9 @@ from torch import Tensor
 
 from clip2scene_core.geometry.projection import PixelPointPairs, pair_pixels_with_points
 from clip2scene_core.sample import CameraView, Sweep
-from clip2scene_core.teacher.maskclip import DenseClip, sample_at
+
+if TYPE_CHECKING:
+    from clip2scene_core.teacher.maskclip import DenseClip
 
 DEFAULT_OCCLUSION_MARGIN_M = 0.5
 
@@ -86,6 +89,8 @@ class CameraSegmenter:
         Returns:
             Pairs and their pixel embeddings.
         """
+        from clip2scene_core.teacher.maskclip import sample_at  # open_clip takes seconds
+
         pairs = pair_pixels_with_points(
             sweeps, cameras, occlusion_margin_m=self._occlusion_margin_m
         )

@@ -39,7 +39,6 @@ from clip2scene_core.prompts.scoring import Scoring
 from clip2scene_core.prompts.text_encoder import KnownPrompts, TextEncoder, load_text_table
 from clip2scene_core.prompts.vocabulary import Vocabulary, classify, entropies_of
 from clip2scene_core.sample import CameraView, Sweep
-from clip2scene_core.teacher.maskclip import DenseClip
 
 
 class MissingCamerasError(ValueError):
@@ -397,6 +396,8 @@ def load_online_segmenter(
         vocabulary = encode_prompt_set(prompt_set, encoder).vocabulary
     camera_segmenter = None
     if options.mode != "lidar":
+        from clip2scene_core.teacher.maskclip import DenseClip  # open_clip takes seconds
+
         dense_clip = DenseClip(
             encoder.clip,
             key_smoothing=options.key_smoothing,

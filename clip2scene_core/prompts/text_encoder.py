@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -17,8 +17,10 @@ from clip2scene_core.files.arrays import read_npz
 from clip2scene_core.files.damage import name_damage
 from clip2scene_core.prompts.prompt_set import EmbedPrompts
 from clip2scene_core.prompts.vocabulary import Vocabulary
-from clip2scene_core.teacher.clip import Clip, load_clip
-from clip2scene_core.teacher.text import ENSEMBLE, embed_prompts, templates_of
+from clip2scene_core.teacher.template import ENSEMBLE
+
+if TYPE_CHECKING:
+    from clip2scene_core.teacher.clip import Clip
 
 _MAX_TABLE_BYTES: Final = 1 << 28
 _MIN_COSINE = 0.99
@@ -52,6 +54,8 @@ class TextEncoder:
             ValueError: If it cannot be used or did not teach the student.
             FileNotFoundError: If its file is missing.
         """
+        from clip2scene_core.teacher.clip import load_clip  # seconds of imports
+
         with self._lock:
             if self._clip is None:
                 clip = load_clip(self._clip_name, self._device)
@@ -66,11 +70,15 @@ class TextEncoder:
             prompts: P texts.
             template: One sentence with {} in the prompt's place, or "ensemble" for all 85.
         """
+        from clip2scene_core.teacher.text import embed_prompts, templates_of
+
         return embed_prompts(self.clip, prompts, templates_of(self.clip, template))
 
     def _check(self, clip: Clip) -> None:
         if self._taught_with is None:
             return
+        from clip2scene_core.teacher.text import embed_prompts
+
         own = self._taught_with.embeddings[0]
         theirs = embed_prompts(clip, self._taught_with.texts[:1])[0].cpu()
         if own.shape != theirs.shape or float(torch.dot(own, theirs)) < _MIN_COSINE:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from clip2scene_core.teacher.clip import Clip
 from clip2scene_core.teacher.openclip import CLIP, open_clip
+from clip2scene_core.teacher.template import ENSEMBLE, check_template
 from clip2scene_core.teacher.tokenizer import PromptError, Tokenizer, split_words
 
 IN_THE_SCENE_TEMPLATES: Final = (
@@ -29,9 +30,6 @@ PROMPT_TEMPLATES: Final = (
 
 Source: CLIP2Scene (CVPR 2023), section 4.1 (85 templates, averaged).
 """
-
-ENSEMBLE: Final = "ensemble"
-"""Value of a template setting that means all of PROMPT_TEMPLATES."""
 
 _CACHED_PROMPTS = 512
 _PROMPTS_PER_PASS = 4
@@ -92,20 +90,6 @@ def check_prompt(clip: Clip, prompt: str, templates: Sequence[str] = PROMPT_TEMP
         raise PromptError(
             f"prompt {_shortened(prompt)!r} is too long: {num_tokens} tokens, and CLIP {clip.name} "
             f"reads {room} beside the longest template; say it in fewer words"
-        )
-
-
-def check_template(template: str) -> None:
-    """Check the form of a template from the user.
-
-    Raises:
-        PromptError: If it is neither "ensemble" nor a sentence with one {}.
-    """
-    braces = template.replace("{}", "", 1)
-    if template != ENSEMBLE and (braces == template or "{" in braces or "}" in braces):
-        raise PromptError(
-            f"prompt template {template!r} must hold one {{}}, where the prompt goes, or be "
-            f"{ENSEMBLE!r}"
         )
 
 

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from clip2scene_core.teacher.openclip import open_clip
+if TYPE_CHECKING:
+    from clip2scene_core.teacher.openclip import open_clip
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 
@@ -147,6 +148,8 @@ class BytePairTokenizer:
 @cache
 def _clip_byte_pairs() -> open_clip.SimpleTokenizer:
     """CLIP's 49,408 byte pairs, from a file in open_clip's package; it is slow to read."""
+    from clip2scene_core.teacher.openclip import open_clip
+
     return open_clip.SimpleTokenizer()
 
 

@@ -53,7 +53,7 @@ def no_clip(monkeypatch):
     def refuse(*_):
         raise AssertionError("the CLIP was loaded")
 
-    monkeypatch.setattr("clip2scene_core.prompts.text_encoder.load_clip", refuse)
+    monkeypatch.setattr("clip2scene_core.teacher.clip.load_clip", refuse)
 
 
 def test_the_shipped_clip_knows_every_text_of_the_rich_profile(encoder):

@@ -1,0 +1,12 @@
+"""The node and the command line import what labelling needs, and no more."""
+
+import pytest
+from first_label import imported_until_the_first_label
+
+pytestmark = pytest.mark.ros
+
+
+def test_the_node_and_the_command_line_label_without_the_imports_of_the_clip():
+    pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]'")
+    imports = "import clip2scene_ros.segment_node, clip2scene_ros.cli.main"
+    assert imported_until_the_first_label("lidar", imports) == []
