@@ -138,6 +138,26 @@ class Fusion:
             scored = share * fuse(known, seen, in_view, self._camera_weight)
         return vocabulary.merge(scored[:, : len(vocabulary.embeddings)])
 
+    def judge(
+        self, embedded: EmbeddedSweep, vocabulary: Vocabulary, scoring: Scoring
+    ) -> tuple[Tensor, Tensor | None, NDArray[np.bool_]]:
+        """Compare every point once with all that labels and scores need.
+
+        Returns:
+            What `compare` says of the vocabulary's texts, what `score` says, and where anything saw
+            a point.
+        """
+        if embedded.points is None or embedded.pixels is not None:
+            texts, labels = vocabulary.embeddings, vocabulary.label_of_text
+            by_text, seen = self.compare(embedded, texts, labels)
+            return by_text, self.score(embedded, vocabulary, scoring), seen
+        assert self._segmenter is not None  # it embedded them
+        logits = self._segmenter.logits(embedded.points, scoring.texts(vocabulary))
+        return (
+            *scoring.judge(logits, vocabulary),
+            np.ones(embedded.num_points, dtype=bool),
+        )
+
     def gather(self, embedded: EmbeddedSweep, point_texts: Tensor) -> Evidence:
         """Keep what was seen in a form that outlives the prompts; see `semantic_guided`.
 

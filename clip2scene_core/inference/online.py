@@ -231,13 +231,10 @@ class OnlineSegmenter:
         told, notes = self._preprocess(inside, options)
         notes = (*list_left_out(sweep.points, reach, sweep.T_base_lidar), *notes)
         embedded = self._fusion.embed(inside, cameras, told.points)
-        text_probabilities, seen = self._fusion.compare(
-            embedded, vocabulary.embeddings, vocabulary.label_of_text
-        )
+        text_probabilities, scored, seen = self._fusion.judge(embedded, vocabulary, scoring)
         probabilities = vocabulary.merge(text_probabilities)
         labels = np.full(len(sweep.points), IGNORE_LABEL, dtype=np.uint8)
         scores = np.zeros(len(sweep.points), dtype=np.float32)
-        scored = self._fusion.score(embedded, vocabulary, scoring)
         labels[usable], scores[usable] = _decide(
             probabilities, scored, seen, options.min_confidence
         )

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2scene_core.checkpoint import Checkpoint, FinetunedCheckpoint, load_checkpoint
 from clip2scene_core.device import find_device
+from clip2scene_core.inference.embedder import PointEmbedder
 from clip2scene_core.inference.segmentation import NoteLog, Segmentation, label_usable
+from clip2scene_core.network.folding import fold_norms
 from clip2scene_core.preprocessing.network_input import levelled_as, preprocess
 from clip2scene_core.preprocessing.reach import (
     EGO_RADIUS_M,
@@ -29,8 +30,6 @@ from clip2scene_core.prompts.prompt_set import (
 from clip2scene_core.prompts.scoring import Scoring, make_scoring
 from clip2scene_core.prompts.text_encoder import KnownPrompts, TextEncoder
 from clip2scene_core.prompts.vocabulary import Vocabulary
-
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 class Segmenter:
@@ -84,16 +83,13 @@ class Segmenter:
             raise ValueError(f"min_confidence must be in [0, 1], got {min_confidence}")
         self._min_confidence = min_confidence
         self._with_background = background
-        if precision not in PRECISIONS:
-            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
         self.checkpoint = checkpoint
         self.input = levelled_as(checkpoint.config.input, level)
         self._reach = (min_range_m, ego_radius_m, max_range_m)
         self._note_log = NoteLog()
         self.vocabulary = checkpoint.vocabulary
         self._device = find_device(device)
-        self._dtype = PRECISIONS[precision]
-        self._student = checkpoint.student.to(self._device)
+        self._embedder = PointEmbedder(checkpoint.student, self._device, precision)
         own = checkpoint.vocabulary
         encoder = embed_prompts or TextEncoder(checkpoint.config.teacher.clip, device, own)
         self._embed_prompts = KnownPrompts(own, encoder)
@@ -168,12 +164,12 @@ class Segmenter:
         scoring = self.scoring(vocabulary, self._with_background)
 
         def compare(told: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
-            embeddings = self.embed_input(told)
-            probabilities = vocabulary.merge(self.compare(embeddings, vocabulary.embeddings))
-            if scoring.is_plain:
-                return probabilities, probabilities
-            scored = self.score(embeddings, scoring, vocabulary)
-            return probabilities, vocabulary.merge(scored[:, : len(vocabulary.embeddings)])
+            logits = self._embedder.logits(
+                told, scoring.texts(vocabulary), self.checkpoint.config.losses.temperature
+            )
+            by_text, scored = scoring.judge(logits, vocabulary)
+            probabilities = vocabulary.merge(by_text)
+            return probabilities, probabilities if scored is None else scored
 
         segmentation = label_usable(
             points, self._reach, self.input, T_base_lidar, compare, self._min_confidence
@@ -214,7 +210,6 @@ class Segmenter:
         """
         return self.embed_input(preprocess(points, self.input, T_base_lidar).points)
 
-    @torch.inference_mode()
     def embed_input(self, told: NDArray[np.float32]) -> Tensor:
         """Place in CLIP's space what `preprocess` made of a sweep; nothing is levelled here.
 
@@ -224,13 +219,7 @@ class Segmenter:
         Returns:
             (N, D) float32 of unit length.
         """
-        sweep = torch.from_numpy(np.ascontiguousarray(told)).to(self._device)
-        batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
-        with torch.autocast(
-            self._device.type, torch.bfloat16, enabled=self._dtype is torch.bfloat16
-        ):
-            embeddings = self._student.embed_semantics(sweep, batch_index)
-        return F.normalize(embeddings.float(), dim=1)
+        return self._embedder.embed(told)
 
     @torch.inference_mode()
     def compare(self, embeddings: Tensor, text_embeddings: Tensor) -> Tensor:
@@ -244,7 +233,7 @@ class Segmenter:
             (N, C) float32, rows that sum to one: softmax of cosine similarity over the temperature
             of training.
         """
-        return torch.softmax(self._logits(embeddings, text_embeddings), dim=1)
+        return torch.softmax(self.logits(embeddings, text_embeddings), dim=1)
 
     @torch.inference_mode()
     def score(self, embeddings: Tensor, scoring: Scoring, vocabulary: Vocabulary) -> Tensor:
@@ -258,11 +247,21 @@ class Segmenter:
         Returns:
             (N, P + B) float32; see `Scoring.probabilities`.
         """
-        return scoring.probabilities(self._logits(embeddings, scoring.texts(vocabulary)))
+        return scoring.probabilities(self.logits(embeddings, scoring.texts(vocabulary)))
 
-    def _logits(self, embeddings: Tensor, text_embeddings: Tensor) -> Tensor:
-        cosine = embeddings @ text_embeddings.to(self._device).T
-        return cosine / self.checkpoint.config.losses.temperature
+    @torch.inference_mode()
+    def logits(self, embeddings: Tensor, text_embeddings: Tensor) -> Tensor:
+        """Compare embedded points with every text, before any softmax.
+
+        Args:
+            embeddings: (N, D) float32 of unit length.
+            text_embeddings: (C, D) float32 of unit length.
+
+        Returns:
+            (N, C) float32, cosines over the temperature of training.
+        """
+        temperature = self.checkpoint.config.losses.temperature
+        return embeddings @ (text_embeddings.to(self._device).T / temperature)
 
 
 def load_segmenter(
@@ -367,7 +366,7 @@ class ClassifierSegmenter:
         self._reach = (min_range_m, ego_radius_m, max_range_m)
         self._note_log = NoteLog()
         self._device = find_device(device)
-        self._classifier = checkpoint.classifier.to(self._device)
+        self._classifier = fold_norms(checkpoint.classifier).to(self._device)
 
     def segment(
         self, points: NDArray[np.float32], T_base_lidar: NDArray[np.float64] | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from clip2scene_core.geometry.se3 import transform_points
@@ -75,12 +74,11 @@ class SemanticMap:
             scoring: What the labels compete with in the scores; by default with each other alone.
         """
         scoring = scoring or Scoring(vocabulary.embeddings[:0])
-        num_texts = len(vocabulary.embeddings)
         with self._lock:
             logits = self._grid.logits(scoring.texts(vocabulary))
             points, counts = self._grid.centers(), self._grid.counts()
-        probabilities = vocabulary.merge(torch.softmax(logits[:, :num_texts], dim=1))
-        scored = vocabulary.merge(scoring.probabilities(logits)[:, :num_texts])
+        by_text, scored = scoring.judge(logits, vocabulary)
+        probabilities = vocabulary.merge(by_text)
         labels, scores = classify(probabilities, min_score, scored)
         kept = labels != IGNORE_LABEL
         return LabelledMap(points[kept], labels[kept], scores[kept], counts[kept], vocabulary)

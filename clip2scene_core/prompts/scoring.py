@@ -77,6 +77,23 @@ class Scoring:
         nothing = torch.full_like(logits[:, :1], self.nothing_logit)
         return torch.softmax(torch.cat([self.sharpness * logits, nothing], dim=1), dim=1)[:, :-1]
 
+    def judge(self, logits: Tensor, vocabulary: Vocabulary) -> tuple[Tensor, Tensor | None]:
+        """Make labels and scores comparable from one comparison with `texts`.
+
+        Args:
+            logits: (N, P + B) float, cosines over the temperature of training.
+            vocabulary: The labels, P texts.
+
+        Returns:
+            (N, P) float, rows that sum to one, that the labels come from. And (N, C) float that the
+            scores come from; None where they come from the same.
+        """
+        num_texts = len(vocabulary.embeddings)
+        by_text = torch.softmax(logits[:, :num_texts], dim=1)
+        if self.is_plain:
+            return by_text, None
+        return by_text, vocabulary.merge(self.probabilities(logits)[:, :num_texts])
+
 
 def make_scoring(
     vocabulary: Vocabulary,

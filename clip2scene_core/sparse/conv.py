@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 from clip2scene_core.sparse.kernel_map import KernelMap
 from clip2scene_core.sparse.tensor import SparseTensor, VoxelLevel
 
-# With more output numbers, the buffer of all products does not fit in the caches.
+# With more output numbers, the buffer of all products is far larger than the caches.
 _MAX_BUFFERED_OUTPUT = 2_000_000
 
 
@@ -47,8 +47,7 @@ class _SparseConvolution(torch.autograd.Function):
     def forward(ctx: Any, features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
         ctx.save_for_backward(features, weight)
         ctx.kernel_map = kernel_map
-        num_output_numbers = kernel_map.num_outputs * weight.shape[2]
-        if features.dtype == torch.bfloat16 and 0 < num_output_numbers < _MAX_BUFFERED_OUTPUT:
+        if 0 < kernel_map.num_outputs * weight.shape[2] < _MAX_BUFFERED_OUTPUT:
             return _convolve_buffered(features, weight, kernel_map)
         return _convolve(features, weight, kernel_map)
 

@@ -14,6 +14,7 @@ from clip2scene_core.inference.online import OnlineSegmenter
 from clip2scene_core.inference.options import OnlineOptions
 from clip2scene_core.inference.segmenter import ClassifierSegmenter, Segmenter
 from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.network.student import Student
 from clip2scene_core.training.finetune.run import make_classifier
 
 STREET = spin(1.84)
@@ -30,13 +31,13 @@ def levelling(tiny_checkpoint):
 def told(monkeypatch):
     """What the network was told, sweep by sweep."""
     clouds = []
-    embed_input = Segmenter.embed_input
+    point_features = Student.point_features
 
-    def listen(self, points):
-        clouds.append(points)
-        return embed_input(self, points)
+    def listen(self, points, batch_index):
+        clouds.append(points.numpy())
+        return point_features(self, points, batch_index)
 
-    monkeypatch.setattr(Segmenter, "embed_input", listen)
+    monkeypatch.setattr(Student, "point_features", listen)
     return clouds
 
 

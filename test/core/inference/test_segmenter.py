@@ -127,3 +127,23 @@ def test_scores_are_the_softmax_of_the_logits_and_lost_points_have_no_label():
     assert len(segmenter.segment(points[:0]).labels) == 0
     with pytest.raises(ValueError, match=r"points must be \(N, 4\)"):
         segmenter.segment(points[:, :3])
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_one_comparison_in_parts_gives_what_two_of_all_points_gave(
+    monkeypatch, tiny_checkpoint, points, background
+):
+    """Labels of the softmax over the labels' texts, scores of the one over all texts."""
+    monkeypatch.setattr("clip2scene_core.inference.embedder._ROWS_AT_ONCE", 64)
+    calibrated = dataclasses.replace(tiny_checkpoint, calibration=ScoreCalibration(0.2, 0.1))
+    segmenter = Segmenter(calibrated, background=background, **EVERYWHERE)
+    segmenter.set_prompts(["car", "road"])
+    segmentation = segmenter.segment(points)
+    embeddings = segmenter.embed(points)
+    torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(500))
+    vocabulary = segmenter.vocabulary
+    labels = segmenter.compare(embeddings, vocabulary.embeddings).argmax(dim=1).numpy()
+    scored = segmenter.score(embeddings, segmenter.scoring(vocabulary, background), vocabulary)
+    np.testing.assert_array_equal(segmentation.labels, labels)
+    expected = scored.numpy()[np.arange(500), labels]
+    np.testing.assert_allclose(segmentation.scores, expected, atol=1e-5)

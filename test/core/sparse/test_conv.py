@@ -128,15 +128,20 @@ def test_upsampling_equals_the_dense_transposed_convolution(dtype: torch.dtype) 
     )
 
 
-def test_bfloat16_sums_agree_with_and_without_the_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+@DTYPES
+def test_sums_agree_with_and_without_the_buffer(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
     level = random_level()
-    features = random_numbers(len(level), 16, dtype=torch.bfloat16)
-    weight = random_numbers(27, 16, 8, dtype=torch.bfloat16)
+    features = random_numbers(len(level), 16, dtype=dtype)
+    weight = random_numbers(27, 16, 8, dtype=dtype)
     buffered = sparse_convolution(features, weight, level.neighbors)
     monkeypatch.setattr(conv, "_MAX_BUFFERED_OUTPUT", 0)
     looped = sparse_convolution(features, weight, level.neighbors)
     assert not torch.equal(buffered, torch.zeros_like(buffered))
-    torch.testing.assert_close(buffered, looped, rtol=2e-2, atol=0.3)  # of numbers around 20
+    # Of numbers around 20.
+    rtol, atol = (2e-2, 0.3) if dtype == torch.bfloat16 else (1e-5, 1e-4)
+    torch.testing.assert_close(buffered, looped, rtol=rtol, atol=atol)
 
 
 @pytest.mark.parametrize("kind", ["neighbours", "downsample", "upsample"])

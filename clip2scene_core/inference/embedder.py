@@ -1,0 +1,86 @@
+"""The student at work: what `preprocess` made of a sweep in, embeddings or logits out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clip2scene_core.network.folding import fold_norms
+from clip2scene_core.network.student import Student
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+# Points that go through the head at once: their embeddings stay in the processor's cache, and those
+# of a whole cloud never exist where only logits are wanted.
+_ROWS_AT_ONCE = 1 << 12
+
+
+class PointEmbedder:
+    """A student in evaluation, on its device, with its norms folded into its weights.
+
+    Args:
+        student: It stays as it is; the embedder has a copy of it as it is now.
+        device: Where the copy runs.
+        precision: "fp32" or "bf16".
+
+    Raises:
+        ValueError: If the precision is another one.
+    """
+
+    def __init__(self, student: Student, device: torch.device, precision: str = "fp32") -> None:
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+        self._device = device
+        self._is_rounded = PRECISIONS[precision] is torch.bfloat16
+        self._student = fold_norms(student).to(device)
+
+    @torch.inference_mode()
+    def embed(self, told: NDArray[np.float32]) -> Tensor:
+        """Place points in CLIP's space: (N, 4) -> (N, D) float32 of unit length."""
+        size = self._student.semantic_head.out_features
+        embeddings = torch.empty((len(told), size), device=self._device)
+        for rows, part in self._parts(told, embeddings):
+            torch.div(part, _lengths(part), out=rows)
+        return embeddings
+
+    @torch.inference_mode()
+    def logits(self, told: NDArray[np.float32], texts: Tensor, temperature: float) -> Tensor:
+        """Compare points with texts without keeping their embeddings.
+
+        Args:
+            told: (N, 4) float32, finite.
+            texts: (C, D) float32 of unit length.
+            temperature: Divides the cosines.
+
+        Returns:
+            (N, C) float32.
+        """
+        columns = texts.to(self._device).T / temperature
+        logits = torch.empty((len(told), len(texts)), device=self._device)
+        for rows, part in self._parts(told, logits):
+            # The length divides C numbers of a point here, not its D.
+            torch.div(part @ columns, _lengths(part), out=rows)
+        return logits
+
+    def _parts(self, told: NDArray[np.float32], result: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield rows of a result and the embeddings (R, D) that belong there, not normalized."""
+        sweep = torch.from_numpy(np.ascontiguousarray(told)).to(self._device)
+        batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
+        with self._autocast():
+            features = self._student.point_features(sweep, batch_index)
+        parts = zip(result.split(_ROWS_AT_ONCE), features.split(_ROWS_AT_ONCE), strict=True)
+        for rows, part in parts:
+            with self._autocast():
+                embedded: Tensor = self._student.semantic_head(part)
+            yield rows, embedded.float()
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=self._is_rounded)
+
+
+def _lengths(embeddings: Tensor) -> Tensor:
+    """Lengths (R, 1) of embeddings (R, D), never zero."""
+    return torch.linalg.vector_norm(embeddings, dim=1, keepdim=True).clamp_(min=1e-12)
