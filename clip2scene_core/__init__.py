@@ -7,7 +7,7 @@ of all sensors alike; `sparse`, `network` and `losses` make the student, `traini
 `evaluation`, `corruptions`, `bench` and `visualization` measure the labels; `world` renders
 synthetic data; `scans` holds single scans of other tools. All of them use `config`, `device`,
 `files`, `atomic_write`, `worker` and `renamed`; `zeroshot_splits` divides classes for the few that
-do.
+do, `allocator` is for programs.
 
 Example:
     >>> import clip2scene_core

@@ -28,6 +28,7 @@ from rclpy.timer import Timer
 from rclpy.utilities import try_shutdown
 from std_msgs.msg import String
 
+from clip2scene_core.allocator import keep_freed_memory
 from clip2scene_core.prompts.prompt_set import EncodedPrompts, PromptSet
 from clip2scene_ros.messages.quoting import one_line, quoted
 from clip2scene_ros.node.background import Background
@@ -303,6 +304,7 @@ def main(args: list[str] | None = None) -> int:
         Exit status: 0 after SIGINT, SIGTERM or the transition `shutdown`; 1 if the node cannot
         start, and one line on stderr says why.
     """
+    keep_freed_memory()
     signals = interruption.EARLY or interruption.Interruption()
     node = None
     try:

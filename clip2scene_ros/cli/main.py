@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from clip2scene_core import __version__
+from clip2scene_core.allocator import keep_freed_memory
 from clip2scene_ros.cli.label import bag, demo, load, parameters, segment, view, words
 from clip2scene_ros.cli.measure import bench, calibrate, corrupt, evaluate, models
 from clip2scene_ros.cli.train import (
@@ -61,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         argparse exits with 2 if it does not know an argument.
     """
     chosen = make_parser().parse_args(arguments)
+    keep_freed_memory()
     logging.basicConfig(
         level=logging.DEBUG if chosen.debug else logging.WARNING,
         format="%(levelname)s %(name)s: %(message)s",
