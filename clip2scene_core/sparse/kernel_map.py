@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from clip2scene_core.sparse.backend import compiled_for
 from clip2scene_core.sparse.packed_keys import key_step
 
 NUM_NEIGHBORS = 27
 CENTER_OFFSET = 13
 # Half of the (dx, dy) columns around a voxel; the other half follows by symmetry.
 _POSITIVE_COLUMNS = ((0, 1), (1, -1), (1, 0), (1, 1))
+_COLUMN_STEPS = np.array([key_step(dx, dy, -1) for dx, dy in _POSITIVE_COLUMNS])
 _PAST_ANY_KEY = torch.iinfo(torch.int64).max
 
 
@@ -40,6 +43,10 @@ class KernelMap:
     @cached_property
     def pairs_by_output(self) -> tuple[Tensor, Tensor]:
         """Order of the pairs by output, (P,) int64, and the start of each output in it."""
+        compiled = compiled_for(self.output_index)
+        if compiled is not None:
+            arrays = compiled.order_by_output(self.output_index.numpy(), self.num_outputs)
+            return torch.from_numpy(arrays[0]), torch.from_numpy(arrays[1])
         order = torch.argsort(self.output_index.int(), stable=True)  # twice as fast as int64
         counts = torch.bincount(self.output_index, minlength=self.num_outputs)
         return order, counts.cumsum(0) - counts
@@ -74,6 +81,17 @@ def neighbor_map(keys: Tensor) -> KernelMap:
         pairs an output with the input at the output's coordinates plus the offset, as torch's
         conv3d does.
     """
+    compiled = compiled_for(keys)
+    if compiled is not None:
+        inputs, outputs, counts = compiled.find_pairs(keys.numpy(), _COLUMN_STEPS)
+        return KernelMap(
+            torch.from_numpy(inputs),
+            torch.from_numpy(outputs),
+            tuple(counts.tolist()),
+            len(keys),
+            len(keys),
+            CENTER_OFFSET,
+        )
     padded = torch.cat([keys, keys.new_full((NUM_NEIGHBORS,), _PAST_ANY_KEY)])
     own = torch.arange(len(keys), device=keys.device)
     positions = [own + 1]
@@ -107,6 +125,11 @@ def neighbor_map(keys: Tensor) -> KernelMap:
 
 def neighbor_table(neighbors: KernelMap) -> Tensor:
     """Turn a neighbour map into a table: (M, 27) int64 input rows, -1 if there is no voxel."""
+    compiled = compiled_for(neighbors.input_index)
+    if compiled is not None:
+        inputs, outputs = neighbors.input_index.numpy(), neighbors.output_index.numpy()
+        counts = np.array(neighbors.num_pairs)
+        return torch.from_numpy(compiled.fill_table(inputs, outputs, counts, neighbors.num_outputs))
     table = neighbors.input_index.new_full((neighbors.num_outputs * NUM_NEIGHBORS,), -1)
     offsets = torch.arange(NUM_NEIGHBORS, device=table.device)
     num_pairs = torch.tensor(neighbors.num_pairs, device=table.device)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clip2scene_core.sparse import packed_keys
+from clip2scene_core.sparse.backend import compiled_for
 from clip2scene_core.sparse.kernel_map import CENTER_OFFSET, NUM_NEIGHBORS
 from clip2scene_core.sparse.tensor import SparseTensor, VoxelLevel
 
@@ -239,6 +240,24 @@ def _check_range(points: Tensor, positions: Tensor, batch_index: Tensor, voxel_s
 def _locate(
     positions: Tensor, level: VoxelLevel, voxel_index: Tensor, weights: str
 ) -> PointsOnLevel:
+    compiled = compiled_for(positions)
+    if compiled is not None:
+        corners, weights_of_corners, num_points_of_voxel = compiled.find_corners(
+            positions.detach().contiguous().numpy(),
+            level.coordinates.contiguous().numpy(),
+            voxel_index.contiguous().numpy(),
+            level.neighbor_table.numpy(),
+            level.stride,
+            weights == "corner",
+            _CORNER_EPSILON if weights == "corner" else 0.0,
+        )
+        return PointsOnLevel(
+            level,
+            voxel_index,
+            torch.from_numpy(num_points_of_voxel),
+            torch.from_numpy(corners),
+            torch.from_numpy(weights_of_corners),
+        )
     own_coordinates = level.coordinates.index_select(0, voxel_index)[:, 1:]
     from_corner = positions / level.stride - own_coordinates  # (N, 3) in [0, 1)
     # On each axis, the point lies between its voxel and one of the next voxels, whose weight is
