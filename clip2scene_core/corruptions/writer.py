@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from PIL import Image
@@ -271,7 +271,8 @@ def _write_objects(source: Path, target: Path, echoes: Echoes, num_points: int) 
         arrays = read_npz(source)
         index = arrays["index"]
     _check_length(source, len(index), num_points)
-    np.savez_compressed(target, **{**arrays, "index": echoes.carry(index, _NO_OBJECT)})
+    written: dict[str, Any] = {**arrays, "index": echoes.carry(index, _NO_OBJECT)}
+    np.savez_compressed(target, **written)
 
 
 def _check_length(path: Path, num_values: int, num_points: int) -> None:

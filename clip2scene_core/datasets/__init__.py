@@ -5,8 +5,8 @@ made of), `nuscenes_format/` (names of sensors, classes and splits), `nuscenes_t
 to records), `nuscenes` (records to samples); `kitti_calibration` (KITTI's text files),
 `kitti_sequence` (files of a sequence), `semantic_kitti` (sequences to samples), `intensity` (the
 full scale of both); `ply` (vertices), `scannet_frames` (RGB-D frames), `scannet` (scenes to
-samples); `label_files` (predictions as their evaluators read them); then `open_dataset` (a folder to
-one of these), `joined` (several data sets as one), `chosen_scenes` (a part of one) and
+samples); `label_files` (predictions as their evaluators read them); then `open_dataset` (a folder
+to one of these), `joined` (several data sets as one), `chosen_scenes` (a part of one) and
 `seen_labels` (one without the labels of unseen classes). `nuscenes_writer` writes samples in
 nuScenes' format.
 """

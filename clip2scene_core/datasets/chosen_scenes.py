@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset, SceneRecord
+from clip2scene_core.datasets.keyframe_files import KeyframeFiles
 from clip2scene_core.labels import SemanticClass
 from clip2scene_core.sample import Sample
 
@@ -55,6 +56,10 @@ class ChosenScenes:
     def scene_token(self, index: int) -> str:
         """The token of the scene of a keyframe; opens no file."""
         return self._dataset.scene_token(self._indices[index])
+
+    def files(self, index: int, previous: Sequence[int]) -> KeyframeFiles:
+        """The files that `load` reads, see `KeyframeDataset.files`."""
+        return self._dataset.files(self._indices[index], previous)
 
     def num_previous(self, index: int, limit: int) -> int:
         """Count the sweeps before a keyframe in its scene, up to `limit`; opens no file."""

@@ -18,7 +18,8 @@ class KeyframeFiles:
     """The files of a keyframe, none of them opened, with poses, calibration and stamps.
 
     Attributes:
-        points: LiDAR files: that of the keyframe, then those of the previous sweeps.
+        points: LiDAR files: that of the keyframe, then those of the previous sweeps; for a cloud of
+            depth images these.
         images: Images in the order of `Sample.cameras`.
         placement: What places points and pixels: (4, 4) poses, (3, 3) intrinsics and stamps, float
             or int arrays in a fixed order.

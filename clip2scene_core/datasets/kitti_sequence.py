@@ -17,9 +17,9 @@ from clip2scene_core.datasets.kitti_calibration import (
     read_poses,
     read_stamps,
 )
+from clip2scene_core.files.color_picture import PictureError, read_picture
 from clip2scene_core.geometry.se3 import invert
 from clip2scene_core.labels import semantic_kitti_label_map
-from clip2scene_core.files.color_picture import PictureError, read_picture
 from clip2scene_core.sample import CameraView, DatasetError, Sweep
 
 FULL_SCALE: Final = 1.0

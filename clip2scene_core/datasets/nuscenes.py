@@ -18,8 +18,8 @@ from clip2scene_core.datasets.keyframe_files import KeyframeFiles
 from clip2scene_core.datasets.nuscenes_format.categories import read_categories
 from clip2scene_core.datasets.nuscenes_format.sensors import LIDAR_CHANNEL
 from clip2scene_core.datasets.nuscenes_tables import NuScenesTables, SensorRecord
-from clip2scene_core.labels import NUSCENES_CLASSES, SemanticClass
 from clip2scene_core.files.color_picture import PictureError, read_picture
+from clip2scene_core.labels import NUSCENES_CLASSES, SemanticClass
 from clip2scene_core.sample import CameraView, DatasetError, Sample, Sweep
 
 FULL_SCALE = 255.0

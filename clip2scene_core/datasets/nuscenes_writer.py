@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clip2scene_core.datasets.nuscenes_tables import LIDAR_CHANNEL
+from clip2scene_core.datasets.nuscenes_format.sensors import LIDAR_CHANNEL
 from clip2scene_core.geometry.se3 import invert, quaternion_from_matrix
 from clip2scene_core.labels import (
     IGNORE_LABEL,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.datasets.keyframe_dataset import SceneRecord
+from clip2scene_core.datasets.keyframe_files import KeyframeFiles
 from clip2scene_core.datasets.ply import read_ply_vertices
 from clip2scene_core.datasets.scannet_frames import ScanNetFrames, find_frames
 from clip2scene_core.labels import SCANNET_CLASSES, scannet_label_map
@@ -143,6 +144,20 @@ class ScanNetDataset:
         """Count the sweeps before a keyframe: none."""
         self._find(index)
         return 0
+
+    def files(self, index: int, previous: Sequence[int]) -> KeyframeFiles:
+        """The files of a scene, see `KeyframeDataset.files`; its list of poses is read."""
+        scene = self._find(index)
+        pictures: tuple[Path, ...] = ()
+        depths: tuple[Path, ...] = ()
+        placement: tuple[NDArray[np.float64], ...] = ()
+        if scene.frames is not None:
+            frames = scene.frames
+            pictures, depths, poses = frames.files(self._max_frames)
+            placement = (poses, frames.color_intrinsics, frames.depth_intrinsics)
+        labels = scene.folder / _LABELS.format(scene.name) if self.with_labels else None
+        points = (scene.folder / _CLOUD.format(scene.name), *depths)
+        return KeyframeFiles(points, pictures, placement, labels)
 
     def _find(self, index: int) -> _Scene:
         if not 0 <= index < len(self):

@@ -52,20 +52,33 @@ class ScanNetFrames:
         Raises:
             DatasetError: If a file is missing or damaged, or no frame has a pose.
         """
+        return tuple(self._read_view(stem, pose) for stem, pose in self._choose(limit))
+
+    def files(self, limit: int) -> tuple[tuple[Path, ...], tuple[Path, ...], NDArray[np.float64]]:
+        """The pictures and depth images that `read` reads, and the poses, (F, 4, 4) float64."""
+        chosen = self._choose(limit)
+        return (
+            tuple(self.folder / "color" / f"{stem}{self.suffix}" for stem, _ in chosen),
+            tuple(self.folder / "depth" / f"{stem}.png" for stem, _ in chosen),
+            np.array([pose for _, pose in chosen]),
+        )
+
+    def _choose(self, limit: int) -> list[tuple[str, NDArray[np.float64]]]:
+        """Names and poses of the frames that are read."""
         runs = np.array_split(np.arange(len(self.stems)), min(limit, len(self.stems)))
-        views = []
+        chosen = []
         for run in runs:
             for stem in (self.stems[number] for number in run):
                 pose = self._read_pose(stem)
                 if pose is not None:
-                    views.append(self._read_view(stem, pose))
+                    chosen.append((stem, pose))
                     break
-        if not views:
+        if not chosen:
             raise DatasetError(
                 f"{self.folder / 'pose'}: no frame has a pose, all are infinite; leave the scene "
                 f"out"
             )
-        return tuple(views)
+        return chosen
 
     def _read_pose(self, stem: str) -> NDArray[np.float64] | None:
         """T_global_camera (4, 4) of a frame, None if its tracking was lost."""

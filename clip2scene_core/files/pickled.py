@@ -15,7 +15,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -117,7 +117,9 @@ def _is_main_pickle(name: str) -> bool:
 
 
 # The C unpickler takes memory for a memo as large as the file says; the Python one does not.
-class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
+class _Unpickler(pickle._Unpickler):
+    stack: list[Any]
+
     def __init__(self, content: bytes, archive: zipfile.ZipFile, folder: str) -> None:
         super().__init__(io.BytesIO(content))
         self._archive, self._folder = archive, folder
@@ -155,7 +157,10 @@ class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
         if isinstance(self.stack[-1], Unread) and isinstance(state, dict):
             self.stack[-1].attributes = {str(key): value for key, value in state.items()}
 
-    dispatch = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: load_build}  # type: ignore[attr-defined]  # noqa: RUF012
+    dispatch: ClassVar[dict[int, Any]] = {
+        **pickle._Unpickler.dispatch,
+        pickle.BUILD[0]: load_build,
+    }
 
 
 def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_rest: Any) -> Tensor:

@@ -71,7 +71,9 @@ class PointEmbedder:
         batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
         with self._autocast():
             features = self._student.point_features(sweep, batch_index)
-        parts = zip(result.split(_ROWS_AT_ONCE), features.split(_ROWS_AT_ONCE), strict=True)
+        parts = zip(
+            torch.split(result, _ROWS_AT_ONCE), torch.split(features, _ROWS_AT_ONCE), strict=True
+        )
         for rows, part in parts:
             with self._autocast():
                 embedded: Tensor = self._student.semantic_head(part)
@@ -83,4 +85,5 @@ class PointEmbedder:
 
 def _lengths(embeddings: Tensor) -> Tensor:
     """Lengths (R, 1) of embeddings (R, D), never zero."""
-    return torch.linalg.vector_norm(embeddings, dim=1, keepdim=True).clamp_(min=1e-12)
+    lengths: Tensor = torch.linalg.vector_norm(embeddings, dim=1, keepdim=True)
+    return lengths.clamp_(min=1e-12)

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from clip2scene_core.checkpoint import FinetunedCheckpoint, is_finetuned, load_finetuned
 from clip2scene_core.device import find_device
+from clip2scene_core.inference.embedder import PRECISIONS
 from clip2scene_core.inference.options import OnlineOptions
-from clip2scene_core.inference.segmenter import PRECISIONS
 from clip2scene_core.prompts.prompt_set import PromptSet, as_prompt_set, encode_prompt_set
 from clip2scene_core.prompts.scoring import Scoring, make_scoring
 from clip2scene_core.prompts.text_encoder import KnownPrompts
 from clip2scene_core.prompts.vocabulary import Vocabulary, make_vocabulary
-from clip2scene_core.teacher.text import ENSEMBLE
+from clip2scene_core.teacher.template import ENSEMBLE
 
 
 class OwnClasses:
@@ -36,6 +36,7 @@ class OwnClasses:
 
     Attributes:
         input: What the network is told of a sweep.
+        reads_colors: Whether it reads colors, so that points must be (N, 7).
         vocabulary: The C classes with their axes as embeddings, (C, C).
         embed_prompts: Gives the axes of the classes, and refuses other words.
         chosen: The labels of the next sweep, by default all classes.
@@ -52,6 +53,7 @@ class OwnClasses:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
         names = checkpoint.class_names
         self.input = checkpoint.config.input
+        self.reads_colors = "color" in checkpoint.config.network.features
         self.vocabulary = make_vocabulary(names, torch.eye(len(names)))
         self.embed_prompts = KnownPrompts(self.vocabulary, self._refuse)
         self.chosen = self.vocabulary
@@ -93,9 +95,13 @@ class OwnClasses:
         Returns:
             (N, K) float32, the probabilities of these classes, in rows that sum to one.
         """
+        return torch.softmax(self.logits(embeddings, text_embeddings), dim=1)
+
+    @torch.inference_mode()
+    def logits(self, embeddings: Tensor, text_embeddings: Tensor) -> Tensor:
+        """Compare as `compare` does, before the softmax: (N, K) float32 logarithms."""
         squares = (embeddings @ text_embeddings.to(embeddings.device).T).square()
-        squares = squares + torch.finfo(squares.dtype).tiny
-        return squares / squares.sum(dim=1, keepdim=True)
+        return (squares + torch.finfo(squares.dtype).tiny).log()
 
     def score(self, embeddings: Tensor, scoring: Scoring, vocabulary: Vocabulary) -> Tensor:
         """Compare classified points with the chosen classes and with the others.

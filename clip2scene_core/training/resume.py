@@ -85,7 +85,10 @@ def load_training_checkpoint(
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        step, differs = int(metadata["step"]), _difference(metadata["config"], config_to_dict(config))
+        step, differs = (
+            int(metadata["step"]),
+            _difference(metadata["config"], config_to_dict(config)),
+        )
         refuse_not_finite(tensors)
     if differs:
         raise ValueError(

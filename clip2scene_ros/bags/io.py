@@ -22,6 +22,7 @@ from clip2scene_core.atomic_write import atomic_folder
 from clip2scene_core.renamed import renamed_hint
 from clip2scene_ros.bags.chunks import check_chunks
 from clip2scene_ros.bags.recording import Recording
+from clip2scene_ros.bags.storage import StorageError
 from clip2scene_ros.sync.topics import CLOUD_TYPE
 
 _STORAGES: Final = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader
 
 from clip2scene_ros.bags.io import read_messages
 from clip2scene_ros.bags.messages import read_message
+from clip2scene_ros.bags.recording import Recording
 from clip2scene_ros.messages.decode import NANOSECONDS, stamp_ns
 from clip2scene_ros.sync.inputs import find_input, inputs_of
 from clip2scene_ros.sync.sweeps import SynchronizedSweep
@@ -22,7 +22,7 @@ synchronizer forgets what is ten seconds older than its newest pose."""
 
 
 def read_sweeps(
-    reader: Reader,
+    reader: Recording,
     synchronizer: SweepSynchronizer,
     poses: Sequence[Any] = (),
     others: Mapping[str, Callable[[Any], None]] | None = None,

@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2scene_core.geometry.se3 import matrix_from_quaternion
 from clip2scene_core.files.color_picture import PictureError, decode_picture
+from clip2scene_core.geometry.se3 import matrix_from_quaternion
 from clip2scene_ros.messages.encodings import (
     CHANNEL_ORDERS,
     refusal_of_encoding,

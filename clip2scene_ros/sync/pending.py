@@ -71,9 +71,7 @@ class PendingCloud:
         frame_id = bare_frame(frame_override or message.header.frame_id)
         header = type(message.header)(stamp=message.header.stamp, frame_id=frame_id)
         arrived_s = time.monotonic()
-        return cls(
-            topic, message, at_ns, now_ns, arrived_s, intensity, header, options.with_colors
-        )
+        return cls(topic, message, at_ns, now_ns, arrived_s, intensity, header, options.with_colors)
 
     @property
     def where(self) -> str:

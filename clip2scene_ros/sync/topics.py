@@ -195,7 +195,7 @@ def choose_profile(
     if layout is None:
         layout = Profile(ROBOT, cloud_topic)
     elif layout is KITTI:  # the other three cameras see the same from beside it
-        left = {camera: cameras[camera] for camera in _KITTI_CAMERAS if camera in cameras}
+        left = {name: topics for name, topics in cameras.items() if name in _KITTI_CAMERAS}
         cameras = left or cameras
     return replace(
         layout,
