@@ -7,15 +7,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.datasets.keyframe_dataset import SceneRecord
+from clip2scene_core.datasets.nuscenes_format.rows import choose_version, integer_of, text_of
 from clip2scene_core.datasets.nuscenes_format.sensors import (
     CAMERA_CHANNELS,
     LIDAR_CHANNEL,
+    RECORDED,
     Sensor,
     check_sensors,
     read_intrinsics,
@@ -27,8 +29,6 @@ from clip2scene_core.geometry.se3 import matrix_from_quaternion
 from clip2scene_core.sample import DatasetError
 
 _Row = TypeVar("_Row")
-
-_LARGEST_INTEGER: Final = 1 << 53
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ class NuScenesTables:
         root: Folder with `samples/` and the version folder.
         version: Name of the version folder, for example "v1.0-mini"; None means the only `v1.0-*`.
         scenes: Names of the scenes, in the wanted order; None means all.
-        cameras: Names of the cameras to read, in the wanted order; None means nuScenes' six.
+        cameras: Names of the cameras to read, in the wanted order; None means nuScenes' six, or all
+            of a recording.
 
     Attributes:
         root: Folder of the data set.
@@ -121,7 +122,8 @@ class NuScenesTables:
     ) -> None:
         self.root = root
         self._cameras = CAMERA_CHANNELS if cameras is None else tuple(dict.fromkeys(cameras))
-        self.version = _choose_version(root, version)
+        self.version = choose_version(root, version)
+        self._takes_all_cameras = cameras is None and self.version == RECORDED
         with name_damage(root / self.version, "data set", DatasetError):
             self._read(scenes)
 
@@ -136,6 +138,8 @@ class NuScenesTables:
         )
         self.keyframes = tuple(self._scene_token_of_keyframe)
         sensors = dict(self.read_table("sensor", read_sensor))
+        if self._takes_all_cameras:
+            self._cameras = tuple(one.channel for one in sensors.values() if one.is_camera)
         self._readings = self._read_readings(sensors)
         self.unread_cameras = check_sensors(self.table("sensor"), sensors.values(), self._cameras)
         self._poses = self._read_poses()
@@ -207,7 +211,7 @@ class NuScenesTables:
 
         def pick(row: dict[str, Any]) -> tuple[str, Path]:
             name = checked_path(row["filename"], "the file of labels")
-            return _text(row, "sample_data_token"), self.root / name
+            return text_of(row, "sample_data_token"), self.root / name
 
         return dict(self.read_table("lidarseg", pick))
 
@@ -243,7 +247,7 @@ class NuScenesTables:
 
     def _choose_scenes(self, names: Sequence[str] | None) -> dict[str, str]:
         def pick(row: dict[str, Any]) -> tuple[str, str]:
-            return _text(row, "name"), checked_name(row["token"], "the token of a scene")
+            return text_of(row, "name"), checked_name(row["token"], "the token of a scene")
 
         rows = self.read_table("scene", pick)
         token_of_name: dict[str, str] = dict(rows)
@@ -266,7 +270,7 @@ class NuScenesTables:
             if scene_token not in order:
                 return None
             token = checked_name(row["token"], "the token of a sample")
-            return order[scene_token], _integer(row, "timestamp"), token, scene_token
+            return order[scene_token], integer_of(row, "timestamp"), token, scene_token
 
         rows = sorted(self.read_table("sample", pick))
         return {token: scene_token for _, _, token, scene_token in rows}
@@ -293,15 +297,15 @@ class NuScenesTables:
             return _Reading(
                 token=checked_name(row["token"], "the token of a reading"),
                 sample_token=sample_token,
-                ego_pose_token=_text(row, "ego_pose_token"),
+                ego_pose_token=text_of(row, "ego_pose_token"),
                 calibration=calibration,
-                stamp_us=_integer(row, "timestamp"),
+                stamp_us=integer_of(row, "timestamp"),
                 is_key_frame=bool(row["is_key_frame"]),
                 # A data set of single keyframes has no such field.
                 previous_token=row.get("prev") or "",
                 filename=checked_path(row["filename"], "the file of a reading"),
-                height=_integer(row, "height") if row.get("height") else 0,
-                width=_integer(row, "width") if row.get("width") else 0,
+                height=integer_of(row, "height") if row.get("height") else 0,
+                width=integer_of(row, "width") if row.get("width") else 0,
             )
 
         return {reading.token: reading for reading in self.read_table("sample_data", pick)}
@@ -376,7 +380,7 @@ def list_scenes(root: Path, version: str | None) -> tuple[Path, list[str]]:
     Raises:
         DatasetError: If the version is unknown, or the table damaged.
     """
-    path = root / _choose_version(root, version) / "scene.json"
+    path = root / choose_version(root, version) / "scene.json"
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
         return path, [row["name"] for row in rows]
@@ -384,38 +388,6 @@ def list_scenes(root: Path, version: str | None) -> tuple[Path, list[str]]:
         raise DatasetError(f"{path} is missing; the data set is incomplete") from None
     except (ValueError, TypeError, KeyError) as error:
         raise DatasetError(f"{path} is not a valid table: {error}") from None
-
-
-def _choose_version(root: Path, version: str | None) -> str:
-    if not root.is_dir():
-        raise DatasetError(f"{root} is not a folder; give the one that holds samples/ and v1.0-*/")
-    versions = sorted(path.name for path in root.glob("v1.0-*") if path.is_dir())
-    if version is None and len(versions) == 1:
-        return versions[0]
-    if not versions:
-        raise DatasetError(f"{root} has no v1.0-* folder; is it the root of a nuScenes data set?")
-    if version is None:
-        raise DatasetError(f"{root} has several versions, name one: {', '.join(versions)}")
-    if version not in versions:
-        raise DatasetError(f"{root} has no version {version!r}; it has {', '.join(versions)}")
-    return version
-
-
-def _text(row: dict[str, Any], key: str) -> str:
-    value = row[key]
-    if not isinstance(value, str):
-        raise ValueError(f"{key} must be a text, got {shortened(repr(value), 60)}")
-    return value
-
-
-def _integer(row: dict[str, Any], key: str) -> int:
-    value = row[key]
-    # Some converters write times as floating numbers; beyond 2^63 they are none.
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _LARGEST_INTEGER:
-        raise ValueError(f"{key} must be an integer, got {shortened(repr(value), 60)}")
-    return value
 
 
 def _some(names: Mapping[str, object]) -> str:

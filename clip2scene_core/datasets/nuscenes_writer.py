@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clip2scene_core.datasets.nuscenes_format.sensors import LIDAR_CHANNEL
+from clip2scene_core.datasets.nuscenes_format.sensors import LIDAR_CHANNEL, RECORDED
 from clip2scene_core.geometry.se3 import invert, quaternion_from_matrix
 from clip2scene_core.labels import (
     IGNORE_LABEL,
@@ -22,7 +22,6 @@ from clip2scene_core.labels import (
 )
 from clip2scene_core.sample import CameraView, Sample, Sweep
 
-VERSION: Final = "v1.0-recorded"
 LIDAR: Final = "lidar"
 """Key of the LiDAR's extrinsics, beside the names of the cameras."""
 
@@ -114,7 +113,7 @@ class NuScenesWriter:
 
     def close(self) -> None:
         """Write the tables."""
-        folder = self._root / VERSION
+        folder = self._root / RECORDED
         folder.mkdir()
         for name, rows in self._rows.items():
             (folder / f"{name}.json").write_text(json.dumps(rows, indent=0), encoding="utf-8")
@@ -229,7 +228,7 @@ class NuScenesWriter:
         return token
 
     def _write_labels(self, token: str, labels: NDArray[np.uint8]) -> None:
-        name = f"lidarseg/{VERSION}/{token}_lidarseg.bin"
+        name = f"lidarseg/{RECORDED}/{token}_lidarseg.bin"
         path = self._root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         _raw_of_label()[labels].tofile(path)

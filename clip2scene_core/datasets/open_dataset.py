@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
-from clip2scene_core.datasets.kitti_sequence import FULL_SCALE as KITTI_FULL_SCALE
+from clip2scene_core.datasets.kitti_format.sequence import FULL_SCALE as KITTI_FULL_SCALE
 from clip2scene_core.datasets.nuscenes import FULL_SCALE as NUSCENES_FULL_SCALE
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_core.datasets.nuscenes_format.scene_lists import scenes_of_nuscenes_split

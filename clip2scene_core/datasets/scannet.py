@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from clip2scene_core.datasets.keyframe_dataset import SceneRecord
 from clip2scene_core.datasets.keyframe_files import KeyframeFiles
-from clip2scene_core.datasets.ply import read_ply_vertices
-from clip2scene_core.datasets.scannet_frames import ScanNetFrames, find_frames
+from clip2scene_core.datasets.scannet_format.frames import ScanNetFrames, find_frames
+from clip2scene_core.datasets.scannet_format.ply import read_ply_vertices
 from clip2scene_core.labels import SCANNET_CLASSES, scannet_label_map
 from clip2scene_core.sample import DatasetError, Sample, Sweep
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clip2scene_core.datasets.keyframe_dataset import SceneRecord
 from clip2scene_core.datasets.keyframe_files import KeyframeFiles
-from clip2scene_core.datasets.kitti_sequence import FULL_SCALE, KittiSequence, open_sequence
+from clip2scene_core.datasets.kitti_format.sequence import FULL_SCALE, KittiSequence, open_sequence
 from clip2scene_core.labels import SEMANTIC_KITTI_CLASSES
 from clip2scene_core.sample import DatasetError, Sample, Sweep
 

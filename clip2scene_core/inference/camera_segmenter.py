@@ -15,6 +15,8 @@ from clip2scene_core.geometry.projection import PixelPointPairs, pair_pixels_wit
 from clip2scene_core.sample import CameraView, Sweep
 
 if TYPE_CHECKING:
+    from clip2scene_core.inference.options import OnlineOptions
+    from clip2scene_core.teacher.clip import Clip
     from clip2scene_core.teacher.maskclip import DenseClip
 
 DEFAULT_OCCLUSION_MARGIN_M = 0.5
@@ -158,3 +160,20 @@ class CameraSegmenter:
             if is_shown.any():
                 in_picture[index] = is_shown[label_of_text]
         return in_picture
+
+
+def make_camera_segmenter(clip: Clip, options: OnlineOptions) -> CameraSegmenter:
+    """Make of a CLIP what labels pixels, as the options say.
+
+    Raises:
+        ValueError: If the CLIP has no such read-out, or the scales do not fit.
+    """
+    from clip2scene_core.teacher.maskclip import DenseClip  # open_clip takes seconds
+
+    dense_clip = DenseClip(
+        clip,
+        key_smoothing=options.key_smoothing,
+        scales=options.camera_scales,
+        readout=options.readout,
+    )
+    return CameraSegmenter(dense_clip, prompt_denoising=options.prompt_denoising)

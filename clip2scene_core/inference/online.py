@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2scene_core.checkpoint import load_checkpoint
-from clip2scene_core.inference.camera_segmenter import CameraSegmenter
+from clip2scene_core.inference.camera_segmenter import CameraSegmenter, make_camera_segmenter
 from clip2scene_core.inference.fusion import Fusion
 from clip2scene_core.inference.labelled_cloud import LabelledCloud
 from clip2scene_core.inference.options import OnlineOptions
@@ -393,13 +393,5 @@ def load_online_segmenter(
         vocabulary = encode_prompt_set(prompt_set, encoder).vocabulary
     camera_segmenter = None
     if options.mode != "lidar":
-        from clip2scene_core.teacher.maskclip import DenseClip  # open_clip takes seconds
-
-        dense_clip = DenseClip(
-            encoder.clip,
-            key_smoothing=options.key_smoothing,
-            scales=options.camera_scales,
-            readout=options.readout,
-        )
-        camera_segmenter = CameraSegmenter(dense_clip, prompt_denoising=options.prompt_denoising)
+        camera_segmenter = make_camera_segmenter(encoder.clip, options)
     return OnlineSegmenter(options, vocabulary, embed_prompts, segmenter, camera_segmenter)

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2scene_core.datasets.ply import read_ply_vertices
+from clip2scene_core.datasets.scannet_format.ply import read_ply_vertices
 from clip2scene_core.scans.scan import Scan, ScanError
 
 _INTENSITIES: Final = ("intensity", "Intensity", "i", "reflectivity", "scalar_Intensity")

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from clip2scene_core.atomic_write import atomic_write
-from clip2scene_core.datasets.ply import write_ply_vertices
+from clip2scene_core.datasets.scannet_format.ply import write_ply_vertices
 from clip2scene_core.scans.scan import LabelledScan, ScanError
 
 _LAS_STEP_M: Final = 0.001

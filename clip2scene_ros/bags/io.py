@@ -20,9 +20,9 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 
 from clip2scene_core.atomic_write import atomic_folder
 from clip2scene_core.renamed import renamed_hint
-from clip2scene_ros.bags.chunks import check_chunks
-from clip2scene_ros.bags.recording import Recording
-from clip2scene_ros.bags.storage import StorageError
+from clip2scene_ros.bags.reading.chunks import check_chunks
+from clip2scene_ros.bags.reading.recording import Recording
+from clip2scene_ros.bags.reading.storage import StorageError
 from clip2scene_ros.sync.topics import CLOUD_TYPE
 
 _STORAGES: Final = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}

@@ -26,7 +26,7 @@ from clip2scene_ros.bags.labelled_writer import (
 )
 from clip2scene_ros.bags.messages import read_message
 from clip2scene_ros.bags.profile import profile_of
-from clip2scene_ros.bags.recording import Recording
+from clip2scene_ros.bags.reading.recording import Recording
 from clip2scene_ros.bags.segment import feed_latched
 from clip2scene_ros.messages.cloud_layouts import MAP_DTYPE, PCL_DTYPE, UNLABELLED_ID
 from clip2scene_ros.messages.decode import stamp_ns

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from clip2scene_ros.bags.io import BagError, open_bag
-from clip2scene_ros.bags.recording import Recording
+from clip2scene_ros.bags.reading.recording import Recording
 from clip2scene_ros.sync.topics import Profile, ProfileError, choose_profile, resolved
 
 

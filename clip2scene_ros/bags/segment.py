@@ -23,7 +23,7 @@ from clip2scene_ros.bags.io import BagError, create_bag, open_bag, read_messages
 from clip2scene_ros.bags.labelled_writer import OWN_TOPICS, LabelledWriter, Viewer
 from clip2scene_ros.bags.messages import read_message
 from clip2scene_ros.bags.profile import profile_of, require_cameras
-from clip2scene_ros.bags.recording import Recording
+from clip2scene_ros.bags.reading.recording import Recording
 from clip2scene_ros.labelling import SensorFacts, describe_sensor, label_sweep, lasting_notes
 from clip2scene_ros.messages.decode import NANOSECONDS
 from clip2scene_ros.sync.inputs import SyncInput, find_input, inputs_of

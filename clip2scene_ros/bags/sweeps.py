@@ -9,7 +9,7 @@ from rosbags.interfaces import Connection
 
 from clip2scene_ros.bags.io import read_messages
 from clip2scene_ros.bags.messages import read_message
-from clip2scene_ros.bags.recording import Recording
+from clip2scene_ros.bags.reading.recording import Recording
 from clip2scene_ros.messages.decode import NANOSECONDS, stamp_ns
 from clip2scene_ros.sync.inputs import find_input, inputs_of
 from clip2scene_ros.sync.sweeps import SynchronizedSweep

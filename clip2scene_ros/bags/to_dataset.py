@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from clip2scene_core.datasets.nuscenes_writer import LIDAR, NuScenesWriter
 from clip2scene_core.geometry.se3 import invert, transform_points
+from clip2scene_core.geometry.transform_tree import TransformError
 from clip2scene_core.preprocessing.levelling import mount_rotation
 from clip2scene_core.sample import Sample, Sweep
 from clip2scene_ros.bags.io import BagError, open_bag
@@ -24,6 +26,7 @@ from clip2scene_ros.bags.pose_track import PoseTrack
 from clip2scene_ros.bags.profile import profile_of
 from clip2scene_ros.bags.sweeps import read_sweeps
 from clip2scene_ros.messages.decode import NANOSECONDS, stamp_ns
+from clip2scene_ros.sync.poses import NoExtrinsicsError, SensorPoses
 from clip2scene_ros.sync.sweeps import SynchronizedSweep, SyncOptions
 from clip2scene_ros.sync.synchronizer import SweepSynchronizer
 from clip2scene_ros.sync.topics import GROUND_TRUTH_SUFFIX, Profile
@@ -220,11 +223,7 @@ class _Recording:
         # Without poses each sweep is at its own origin, which says nothing of motion.
         pose = np.full((4, 4), np.nan) if self._is_alone else sweep.T_global_lidar
         if may_be_keyframe and self._chooser.choose(at_ns, pose):
-            T_ego_sensor = {
-                view.name: T_base_camera
-                for view, frame in zip(ready.cameras, ready.camera_frames, strict=True)
-                if (T_base_camera := synchronizer.T_base_sensor(frame, view.stamp_ns)) is not None
-            }
+            T_ego_sensor = _extrinsics_of(ready, synchronizer.poses)
             if T_base_lidar is not None:
                 T_ego_sensor[LIDAR] = T_base_lidar @ invert(T_upright_lidar)
             scene = self._scene_at(at_ns)
@@ -262,6 +261,15 @@ class _Recording:
         if self.num_clouds:
             return f"none of {self.num_clouds} clouds has a camera view ({reasons})"
         return f"no cloud on {profile.cloud_topic} has a pose ({reasons or 'there is none'})"
+
+
+def _extrinsics_of(ready: SynchronizedSweep, poses: SensorPoses) -> dict[str, NDArray[np.float64]]:
+    """T_base_camera of the views by camera, as far as they are known."""
+    known = {}
+    for view, frame in zip(ready.cameras, ready.camera_frames, strict=True):
+        with suppress(NoExtrinsicsError, TransformError):  # of a camera in the cloud's own frame
+            known[view.name] = poses.T_base_sensor(frame, view.stamp_ns, view.stamp_ns)
+    return known
 
 
 def _upright(sweep: Sweep, T_upright_lidar: NDArray[np.float64]) -> Sweep:

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clip2scene_core.geometry.transform_tree import TransformError
 from clip2scene_ros.messages.decode import NANOSECONDS, CloudError, bare_frame, stamp_ns
@@ -48,6 +47,9 @@ class SweepSynchronizer:
         options: How messages become sweeps.
         profile: The topics, for error messages.
 
+    Attributes:
+        poses: Where sensors are, as far as messages told.
+
     Raises:
         ValueError: If an option's camera or frame override is not in the profile.
         ExtrinsicsError: If the extrinsics file cannot be used.
@@ -59,13 +61,13 @@ class SweepSynchronizer:
         self.options = options
         self.profile = profile
         self._lock = threading.Lock()
-        self._poses = SensorPoses(
+        self.poses = SensorPoses(
             options.fixed_frame, options.base_frame, options.pose_source, options.rigid_extrinsics
         )
         if options.extrinsics_file is not None:
-            self._poses.add_static(load_extrinsics(options.extrinsics_file))
+            self.poses.add_static(load_extrinsics(options.extrinsics_file))
         self._sensor_frames = SensorFrames(
-            self._poses, options.sensor_frame, options.fixed_frame, options.base_frame
+            self.poses, options.sensor_frame, options.fixed_frame, options.base_frame
         )
         self._intensity = IntensityScale(options.intensity_scale, options.intensity_field)
         self._waiting: deque[PendingCloud] = deque()
@@ -130,7 +132,7 @@ class SweepSynchronizer:
             for transform in message.transforms:
                 parent = bare_frame(transform.header.frame_id)
                 edge = f"/tf {parent} -> {bare_frame(transform.child_frame_id)}"
-                add = self._poses.add_static_transform if is_static else self._poses.add_transform
+                add = self.poses.add_static_transform if is_static else self.poses.add_transform
                 take = partial(self._add_pose, edge, add, transform)
                 if is_static:
                     take()
@@ -144,7 +146,7 @@ class SweepSynchronizer:
             return
         topic = self.profile.odometry_topic
         with self._lock:
-            take = partial(self._add_pose, topic, self._poses.add_odometry, message)
+            take = partial(self._add_pose, topic, self.poses.add_odometry, message)
             at_ns = stamp_ns(message.header)
             self._gate.admit(Doubted(topic, at_ns, now_ns or self._now_ns, take, True))
 
@@ -193,18 +195,10 @@ class SweepSynchronizer:
         with self._lock:
             return self._take_newest(now_ns) is not None
 
-    def T_base_sensor(self, frame_id: str, at_ns: int) -> NDArray[np.float64] | None:
-        """Extrinsics of a sensor at a stamp in ns, (4, 4) float64; None if they are not known."""
-        with self._lock:
-            try:
-                return self._poses.T_base_sensor(frame_id, at_ns, at_ns)
-            except (NoExtrinsicsError, TransformError):
-                return None
-
     def take_rejections(self) -> list[Rejection]:
         """Hand over the rejections since the last call."""
         with self._lock:
-            moves = self._poses.take_moves()
+            moves = self.poses.take_moves()
             self._rejections += [Rejection(RejectionKind.EXTRINSICS_MOVED, move) for move in moves]
             rejections, self._rejections = self._rejections, []
             return rejections
@@ -273,7 +267,7 @@ class SweepSynchronizer:
         self._waiting.clear()
         for camera in self._cameras.values():
             camera.clear()
-        self._poses.clear()
+        self.poses.clear()
 
     def _reject(self, kind: RejectionKind, reason: str, camera: str = "") -> None:
         self._rejections.append(Rejection(kind, reason, camera))
@@ -321,12 +315,10 @@ class SweepSynchronizer:
                 cloud.header.frame_id, cloud.at_ns, now_ns, not wait.is_over_for_poses
             )
             lidar_frame = placement.sensor_frame
-            T_fixed_lidar = self._poses.T_fixed_sensor(
-                lidar_frame, lidar_frame, cloud.at_ns, now_ns
-            )
+            T_fixed_lidar = self.poses.T_fixed_sensor(lidar_frame, lidar_frame, cloud.at_ns, now_ns)
             motion = None
             if self.options.deskew and not placement.is_world_fixed:
-                motion = self._poses.sweep_motion(lidar_frame, cloud.at_ns, cloud.span_s, now_ns)
+                motion = self.poses.sweep_motion(lidar_frame, cloud.at_ns, cloud.span_s, now_ns)
         except CloudError as error:
             return Rejection(RejectionKind.BAD_CLOUD, f"{cloud.where}: {error}")
         except NoExtrinsicsError as error:
@@ -380,7 +372,7 @@ class SweepSynchronizer:
         at_ns, message = nearest
         camera_frame = buffer.frame_of(at_ns, message)
         try:
-            T_fixed_camera = self._poses.T_fixed_sensor(
+            T_fixed_camera = self.poses.T_fixed_sensor(
                 camera_frame, lidar_frame, at_ns, wait.now_ns
             )
         except NoExtrinsicsError as error:

@@ -21,7 +21,11 @@ from clip2scene_core.config.parser import config_to_dict, override, read_config
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import ConfigError
 from clip2scene_core.datasets import DatasetError, NuScenesDataset
-from clip2scene_core.datasets.kitti_calibration import read_calibration, read_poses, read_stamps
+from clip2scene_core.datasets.kitti_format.calibration import (
+    read_calibration,
+    read_poses,
+    read_stamps,
+)
 from clip2scene_core.prompts.prompt_set import load_prompt_set
 from clip2scene_core.prompts.text_encoder import TextTable, load_text_table, save_text_table
 from clip2scene_core.prompts.vocabulary import make_vocabulary

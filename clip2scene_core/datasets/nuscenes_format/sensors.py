@@ -22,6 +22,9 @@ CAMERA_CHANNELS: Final = (
 )
 """The cameras clockwise from the front, seen from above."""
 
+RECORDED: Final = "v1.0-recorded"
+"""Version of data sets that `NuScenesWriter` wrote; all cameras in them are a robot's own."""
+
 
 class Sensor(NamedTuple):
     """A row of sensor.json.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clip2scene_core.datasets.ply import write_ply_vertices
+from clip2scene_core.datasets.scannet_format.ply import write_ply_vertices
 from clip2scene_core.world.dataset.scene_pool import check_new_folder, write_scenes
 from clip2scene_core.world.dataset.writer import WorldSummary
 from clip2scene_core.world.rooms.depth_camera import (

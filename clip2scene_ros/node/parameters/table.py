@@ -10,7 +10,8 @@ from typing import Final
 
 from clip2scene_core.config.sections import READOUTS
 from clip2scene_ros.messages.cloud_layouts import LAYOUTS
-from clip2scene_ros.node.parameters.row import ParameterError, parameter, rows_of
+from clip2scene_ros.node.parameters.row import parameter, rows_of
+from clip2scene_ros.node.parameters.rules import check_together
 from clip2scene_ros.sync.intensity import AUTO
 from clip2scene_ros.sync.topics import IMAGE_KINDS, NUSCENES_CAMERAS
 
@@ -379,25 +380,7 @@ class NodeParameters:
     def __post_init__(self) -> None:
         for row in ROWS:
             row.check(getattr(self, row.field))
-        if self.max_range_m <= self.min_range_m:
-            raise ParameterError(
-                f"parameter 'range.max' must be greater than 'range.min', "
-                f"got {self.max_range_m} and {self.min_range_m}"
-            )
-        if self.mode != "lidar" and self.sync_min_cameras > len(self.cameras):
-            raise ParameterError(
-                f"parameter 'sync.min_cameras' must be at most {len(self.cameras)}, the number of "
-                f"cameras; got {self.sync_min_cameras}"
-            )
-        for name in ("camera_image_topic", "camera_info_topic"):
-            template = getattr(self, name)
-            if len(self.cameras) > 1 and "{camera}" not in template.lower():
-                raise ParameterError(
-                    f"parameter '{name}' must contain {{camera}}, because there are "
-                    f"{len(self.cameras)} cameras; got '{template}'"
-                )
-        if len(set(self.cameras)) < len(self.cameras):
-            raise ParameterError(f"parameter 'cameras' names one twice: {', '.join(self.cameras)}")
+        check_together(self)
 
     def image_topic(self, camera: str) -> str:
         """Give the topic of a camera's image."""

@@ -45,7 +45,7 @@ def write(root, samples, T_ego_sensor):
 def test_samples_come_back_as_they_were_written(tmp_path, T_ego_sensor):
     samples = [make_sample(1), make_sample(2, previous=2), make_sample(3, "scene-b")]
     write(tmp_path / "set", samples, T_ego_sensor)
-    dataset = NuScenesDataset(tmp_path / "set", num_sweeps=3, with_labels=True, with_images=False)
+    dataset = NuScenesDataset(tmp_path / "set", num_sweeps=3, with_labels=True)
     assert [(one.token, one.name, one.num_keyframes) for one in dataset.scenes] == [
         ("scene-a", "name of scene-a", 2), ("scene-b", "name of scene-b", 1),
     ]  # fmt: skip
@@ -58,6 +58,10 @@ def test_samples_come_back_as_they_were_written(tmp_path, T_ego_sensor):
             np.testing.assert_allclose(mine.T_global_lidar, theirs.T_global_lidar, atol=1e-9)
             assert mine.stamp_ns == theirs.stamp_ns
         np.testing.assert_array_equal(read.keyframe.labels, sample.keyframe.labels)
+        (mine,), (theirs,) = read.cameras, sample.cameras
+        assert mine.name == "front_left"  # nobody has to name the cameras of a recording
+        np.testing.assert_allclose(mine.T_global_camera, theirs.T_global_camera, atol=1e-9)
+        np.testing.assert_allclose(mine.intrinsics, theirs.intrinsics)
 
 
 def test_views_have_their_poses_and_pixels(tmp_path):

@@ -14,7 +14,7 @@ pytest.importorskip(
 )
 
 from clip2scene_core.datasets import ScanNetDataset, open_dataset
-from clip2scene_core.datasets.scannet_frames import read_matrix
+from clip2scene_core.datasets.scannet_format.frames import read_matrix
 from clip2scene_core.geometry.projection import pair_pixels_with_points
 from clip2scene_core.geometry.se3 import invert, transform_points
 from clip2scene_core.labels import IGNORE_LABEL, SCANNET_CLASSES

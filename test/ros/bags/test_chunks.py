@@ -7,8 +7,8 @@ import tracemalloc
 
 import pytest
 
-from clip2scene_ros.bags.chunks import MAX_CHUNK_BYTES, check_chunks, zstd
 from clip2scene_ros.bags.io import BagError, open_bag
+from clip2scene_ros.bags.reading.chunks import MAX_CHUNK_BYTES, check_chunks, zstd
 
 MAGIC = b"\x89MCAP0\r\n"
 

@@ -14,9 +14,9 @@ from typing import Final
 from rosbags.interfaces import Connection, ConnectionExtRosbag1, ConnectionExtRosbag2
 from rosbags.typesys import Stores, get_typestore
 
-from clip2scene_ros.bags.files import ZSTD_MAGIC, find_files, open_file
-from clip2scene_ros.bags.ros1 import CONVERT_HINT, Ros1Types
-from clip2scene_ros.bags.storage import Storage, StorageError
+from clip2scene_ros.bags.reading.files import ZSTD_MAGIC, find_files, open_file
+from clip2scene_ros.bags.reading.ros1 import CONVERT_HINT, Ros1Types
+from clip2scene_ros.bags.reading.storage import Storage, StorageError
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.datasets.intensity import DatasetIntensity
-from clip2scene_core.datasets.kitti_calibration import (
+from clip2scene_core.datasets.kitti_format.calibration import (
     KittiCalibration,
     KittiCamera,
     read_calibration,

@@ -17,10 +17,10 @@ from rosbags.rosbag1 import Reader as Reader1
 from rosbags.rosbag2.storage_mcap import McapReader
 from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
 
-from clip2scene_ros.bags.mcap_scan import MAGIC as MCAP_MAGIC
-from clip2scene_ros.bags.mcap_scan import ScannedMcap
-from clip2scene_ros.bags.ros1 import CONVERT_HINT
-from clip2scene_ros.bags.storage import Storage, StorageError
+from clip2scene_ros.bags.reading.mcap_scan import MAGIC as MCAP_MAGIC
+from clip2scene_ros.bags.reading.mcap_scan import ScannedMcap
+from clip2scene_ros.bags.reading.ros1 import CONVERT_HINT
+from clip2scene_ros.bags.reading.storage import Storage, StorageError
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -25,7 +25,7 @@ from rosbags.interfaces import (
 )
 from rosbags.rosbag2.metadata import parse_qos
 
-from clip2scene_ros.bags.storage import StorageError
+from clip2scene_ros.bags.reading.storage import StorageError
 
 if sys.version_info >= (3, 14):
     from compression import zstd

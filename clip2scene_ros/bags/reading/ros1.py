@@ -19,7 +19,7 @@ from rosbags.interfaces import (
 )
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from clip2scene_ros.bags.storage import StorageError
+from clip2scene_ros.bags.reading.storage import StorageError
 
 CONVERT_HINT: Final = "or convert the recording: rosbags-convert --src {} --dst NEW"
 
