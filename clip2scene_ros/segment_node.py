@@ -5,9 +5,10 @@ It holds the life cycle; the work is done by the modules of `node/`.
 
 from __future__ import annotations
 
-# The first import, because the others take seconds, and a signal may come meanwhile.
-from clip2scene_ros.node import interruption  # isort: split
+# First, because the imports below take seconds, in which a signal may come, and may miss something.
+from clip2scene_ros.node import interruption, requirements  # noqa: F401
 
+# isort: split
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -306,6 +307,16 @@ def main(args: list[str] | None = None) -> int:
     """
     keep_freed_memory()
     signals = interruption.EARLY or interruption.Interruption()
+    try:
+        status = _run(signals, args)
+    except Exception:
+        if not signals.has_come:
+            raise
+        status = 0  # an interrupted shutdown may fail in many ways, none of which matters
+    return signals.leave(status)
+
+
+def _run(signals: interruption.Interruption, args: list[str] | None) -> int:
     node = None
     try:
         try:
@@ -321,12 +332,9 @@ def main(args: list[str] | None = None) -> int:
             executor.spin_once(timeout_sec=_SPIN_S)
         return 0
     finally:
-        try:
-            if node is not None:
-                node.destroy_node()
-            try_shutdown()
-        finally:
-            signals.leave()
+        if node is not None:
+            node.destroy_node()
+        try_shutdown()
 
 
 def _one_line(error: Exception) -> str:

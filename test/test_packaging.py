@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 from checkout import ROOT
+
+_OF_ROS = {"rclpy", "launch", "launch_ros", "ament_index_python", "tf2_ros"}
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +94,44 @@ def test_constraints_name_each_package_exactly():
 def test_rosbags_folder_holds_no_python():
     """It would be taken for a part of the `rosbags` library, whose namespace it shares."""
     assert list((ROOT / "rosbags").rglob("*.py")) == []
+
+
+def test_package_xml_names_every_ros_package_that_is_used():
+    depends = {entry.text for entry in ElementTree.parse(ROOT / "package.xml").iter("exec_depend")}
+    used = {"ros2launch", "ros2bag", "rosbag2_storage_mcap", "rviz2"}  # commands, plugins
+    used |= {name for name in imported() if name in _OF_ROS or name.endswith(("_msgs", "_srvs"))}
+    used |= imported() & {"builtin_interfaces", "rcl_interfaces"}
+    assert {"rclpy", "launch_ros", "ament_index_python", "rosgraph_msgs"} <= used
+    assert used - depends == set()
+
+
+def test_pixi_brings_what_package_xml_names():
+    tomllib = pytest.importorskip("tomllib", reason="needs Python 3.11")
+    pixi = tomllib.loads(read("pixi.toml"))
+    depends = [entry.text for entry in ElementTree.parse(ROOT / "package.xml").iter("exec_depend")]
+    wanted = {
+        f"ros-jazzy-{name.replace('_', '-')}" for name in depends if not name.startswith("python3-")
+    }
+    named = set(pixi["dependencies"])
+    assert {name for name in named if name.startswith("ros-")} == wanted
+    for name, conda_name in (("torch", "pytorch"), ("torchvision", "torchvision")):
+        assert f'"{name}{pixi["dependencies"][conda_name]}"' in read("setup.py")
+    assert pixi["pypi-dependencies"] == {"clip2scene_ros": {"path": "."}}
+
+
+def imported() -> set[str]:
+    """The top-level names that our packages and the launch file import."""
+    names = set()
+    for folder in ("clip2scene_core", "clip2scene_ros", "launch"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Import):
+                    names |= {alias.name.split(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    names.add(node.module.split(".")[0])
+                elif isinstance(node, ast.Constant) and node.value == "vision_msgs.msg":
+                    names.add("vision_msgs")  # imported by its name, where it is installed
+    return names
 
 
 def read(name: str) -> str:

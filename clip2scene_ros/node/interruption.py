@@ -39,14 +39,23 @@ class Interruption:
         """Do not end at once any more: the caller watches `has_come`, and calls `leave`."""
         self._ends_at_once = False
 
-    def leave(self) -> None:
-        """If a signal came, end the process with status 0.
+    def leave(self, status: int) -> int:
+        """End the process if a signal came, with status 0, or if it is the executable.
 
         Python would wait for threads that still work, and their libraries may abort when it is
-        gone.
+        gone; and while it ends, a signal kills.
+
+        Args:
+            status: Exit status without a signal.
+
+        Returns:
+            The same status, for a program that goes on.
         """
-        if self.has_come:
-            _end()
+        if self.has_come or self is EARLY:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0 if self.has_come else status)
+        return status
 
     def _come(self, _number: int, _frame: object) -> None:
         if self._ends_at_once:
@@ -64,10 +73,11 @@ def _end() -> None:
     os._exit(0)
 
 
-def _is_executable() -> bool:
+def is_executable() -> bool:
+    """Say whether this process is the executable of the node, and no other program."""
     is_first = Path(sys.argv[0] if sys.argv else "").stem == _EXECUTABLE
     return is_first and threading.current_thread() is threading.main_thread()
 
 
-EARLY: Final = Interruption() if _is_executable() else None
+EARLY: Final = Interruption() if is_executable() else None
 """What handles signals while the executable imports; None in every other program."""

@@ -143,8 +143,7 @@ def test_it_ends_while_it_imports_and_loads(start, command, delay_s, number):
         time.sleep(0.001)
     time.sleep(delay_s)
     if process.poll() is None:
-        errors = check_end(process, number)
-        assert "imported" not in errors or delay_s > 0.3
+        check_end(process, number)
 
 
 def test_handlers_are_there_before_anything_that_takes_long_is_imported():
