@@ -21,6 +21,7 @@ MARGIN_PX = 10
 _FADE = 0.75
 _POINTS_ACROSS = 160
 _NAME_PX = 18
+_NAME_CHARS = 120
 _NAMES_PER_COLUMN = 20
 
 
@@ -146,14 +147,15 @@ def draw_names(vocabulary: Vocabulary) -> Image.Image:
     """Draw the colour, number and name of each label, in the order of the labels.
 
     Args:
-        vocabulary: Names and colours of the labels; a column holds up to 20.
+        vocabulary: Names and colours of the labels; a column holds up to 20, and of a name the
+            first 120 characters are drawn.
 
     Returns:
         RGB picture; its size depends on the names.
     """
     font = label_font(_NAME_PX)
     line_px = _NAME_PX + 8
-    rows = [f"{label}  {name}" for label, name in enumerate(vocabulary.names)]
+    rows = [f"{label}  {_shortened(name)}" for label, name in enumerate(vocabulary.names)]
     text_left = MARGIN_PX + _NAME_PX + 8
     widest = max(font.getbbox(row)[2] for row in rows)
     column_px = text_left + math.ceil(widest) + MARGIN_PX
@@ -169,6 +171,10 @@ def draw_names(vocabulary: Vocabulary) -> Image.Image:
         draw.rectangle(swatch, fill=color)
         draw.text((left + text_left, top), row, fill=FOREGROUND, font=font)
     return picture
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _NAME_CHARS else f"{name[:_NAME_CHARS]}..."
 
 
 def place_side_by_side(

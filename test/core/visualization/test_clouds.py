@@ -85,3 +85,8 @@ def test_a_long_word_fits_the_picture():
     assert long.width > 8 * short.width
     right_edge = np.asarray(long)[:, -5:]
     assert (right_edge == right_edge[0, 0]).all()
+
+
+def test_endless_names_do_not_make_an_endless_picture():
+    names = [f"{index} " + "n" * 1000 for index in range(254)]
+    assert draw_names(make_vocabulary(names, torch.rand(254, 3))).width < 13 * 2000
