@@ -95,15 +95,16 @@ class SensorInputs:
 
     def _take(self, sync_input: SyncInput, message: Any) -> None:
         if sync_input.message_type == TF_TYPE:
-            message.transforms, reason = self._edges.pick(message.transforms)
+            taken, reason = self._edges.pick(message.transforms)
         else:
-            reason = reason_to_refuse(message)
+            taken, reason = [], reason_to_refuse(message)
         if reason is not None:
             camera = sync_input.name.rpartition(" ")[0]
             kind = _REFUSALS.get(sync_input.message_type or "", RejectionKind.CAMERA)
             self._refuse(Rejection(kind, f"{sync_input.topic}: {reason}", camera))
-            if sync_input.message_type != TF_TYPE:
+            if not taken:
                 return
+            message.transforms = taken
         sync_input.take(message, int(self._node.get_clock().now().nanoseconds))
         self._wake()
 

@@ -49,7 +49,7 @@ class SensorSubscription:
         is_reliable: Whether the subscription is reliable at present.
         received: Number of messages so far.
         last_received_s: Time of the last message, in seconds by a steady clock.
-        gap_s: Seconds between the last two messages; of the first one, since the start.
+        gap_s: Seconds between the last two messages; 0 before the second one.
     """
 
     def __init__(
@@ -149,9 +149,11 @@ class SensorSubscription:
         )
 
     def _on_message(self, message: Any) -> None:
-        self.received += 1
         now_s = time.monotonic()
-        self.gap_s, self.last_received_s = now_s - self.last_received_s, now_s
+        if self.received:
+            self.gap_s = now_s - self.last_received_s
+        self.received += 1
+        self.last_received_s = now_s
         self._callback(message)
 
     def _on_incompatible(self, event: Any) -> None:

@@ -98,3 +98,12 @@ def test_nothing_is_called_slow_once_the_bag_has_ended(start_robot, segmenter, c
     log = capfd.readouterr().err
     assert "too slow" not in log
     assert "works again" not in log
+
+
+def test_the_first_cloud_after_a_long_wait_is_no_fault(start_robot, capfd):
+    robot = start_robot(input_timeout=0.3)
+    robot.spin_until_diagnosed("lidar", "no cloud on /points")
+    capfd.readouterr()
+    robot.label(1.0)
+    robot.spin_until(lambda: robot.has("lidar", b"\0", "clouds come in"))
+    assert "is slow" not in capfd.readouterr().err
