@@ -136,7 +136,7 @@ KITTI: Final = Profile(
 K and D in them are the lens', the images are KITTI's rectified ones.
 """
 
-_KITTI_CAMERAS: Final = ("kitti/camera_color_left", "kitti/camera_color/left")
+_KITTI_CAMERAS: Final[tuple[str, ...]] = ("kitti/camera_color_left", "kitti/camera_color/left")
 """The camera of KITTI as released kitti2bags and newer ones call it."""
 
 PROFILES: Final[Mapping[str, Profile]] = {
@@ -195,8 +195,7 @@ def choose_profile(
     if layout is None:
         layout = Profile(ROBOT, cloud_topic)
     elif layout is KITTI:  # the other three cameras see the same from beside it
-        left = {name: topics for name, topics in cameras.items() if name in _KITTI_CAMERAS}
-        cameras = left or cameras
+        cameras = {name: cameras[name] for name in _KITTI_CAMERAS if name in cameras} or cameras
     return replace(
         layout,
         cameras=cameras,

@@ -208,11 +208,7 @@ class NodeParameters:
         choices=("reject", "arrival"),
     )
     stamp_offset_s: float = parameter(
-        "stamp_offset",
-        0.0,
-        "Added to the stamps of clouds, for a LiDAR whose clock is off; labelled clouds keep the "
-        "stamps of their headers [s].",
-        within=(-86400.0, 86400.0),
+        "stamp_offset", 0.0, "Added to the stamps of clouds [s].", within=(-86400.0, 86400.0)
     )
     cameras: tuple[str, ...] = parameter(
         "cameras",
