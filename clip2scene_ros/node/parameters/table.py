@@ -255,11 +255,7 @@ class NodeParameters:
         dynamic=True,
     )
     sync_max_wait_s: float = parameter(
-        "sync.max_wait",
-        0.1,
-        "Time to wait for late images [s].",
-        within=(0.0, 0.5),
-        dynamic=True,
+        "sync.max_wait", 0.1, "Time to wait for late images [s].", within=(0.0, 0.5), dynamic=True
     )
     sync_min_cameras: int = parameter(
         "sync.min_cameras",
