@@ -24,6 +24,7 @@ from clip2scene_ros.bags.messages import (
     transform_message,
 )
 
+KITTI_DISTORTION = (-0.37, 0.2, 0.001, 0.002, -0.07)
 Message = tuple[str, int, Any]
 """Topic, bag time in nanoseconds, message."""
 
@@ -111,7 +112,10 @@ def nuscenes2bag(records: list[SensorRecord], is_port: bool = False) -> list[Mes
 
 
 def kitti2bag(records: list[SensorRecord]) -> list[Message]:
-    """Frames world, imu_link, velo_link; intensity in [0, 1]; extrinsics again with every pose."""
+    """Frames world, imu_link, velo_link; intensity in [0, 1]; extrinsics again with every pose.
+
+    Only P is of the images, which are rectified; K and D are the lens'.
+    """
     messages: list[Message] = []
     T_base_imu = np.eye(4)
     T_base_imu[:3, 3] = -0.5, 0.25, 1.0
@@ -134,6 +138,7 @@ def kitti2bag(records: list[SensorRecord]) -> list[Message]:
             messages.append(("/kitti/velo/pointcloud", at_ns, cloud))
         else:
             info = camera_info_message(record.intrinsics, (32, 56), header)
+            info.k, info.d = 1.3 * info.k + 7, np.array(KITTI_DISTORTION)
             messages.append((f"/kitti/{frame}/camera_info", at_ns, info))
             messages.append((f"/kitti/{frame}/image_raw", at_ns, raw_image(record, header)))
     return messages

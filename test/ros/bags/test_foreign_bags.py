@@ -13,6 +13,7 @@ from fake_segmenter import FakeSegmenter
 from rosbags.rosbag2 import StoragePlugin
 
 from clip2scene_core.datasets.nuscenes import NuScenesDataset, read_points
+from clip2scene_core.sample import PINHOLE, Lens
 from clip2scene_ros.bags.from_dataset import write_scene_bag
 from clip2scene_ros.bags.profile import choose_bag_profile
 from clip2scene_ros.cli.label import segment
@@ -107,6 +108,26 @@ def test_kitti2bags_bag_after_conversion(records, tmp_path, label):
     segmenter = label(bag)
     assert_true(segmenter, records)
     assert ["kitti/camera_color_left"] in names_of_views(segmenter)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lens"),
+    [
+        ((), Lens("brown", foreign_bags.KITTI_DISTORTION)),
+        (("--image-kind", "rectified"), PINHOLE),
+    ],
+)
+def test_raw_images_of_a_robot_keep_their_lens(records, tmp_path, label, arguments, lens):
+    messages = foreign_bags.robot(records)
+    for topic, _, message in messages:
+        if topic.endswith("/camera_info"):
+            message.d = np.array(foreign_bags.KITTI_DISTORTION)
+    segmenter = label(
+        foreign_bags.write(tmp_path / "bag", messages), "--fixed-frame", "odom", *arguments
+    )
+    views = [view for views in segmenter.cameras for view in views]
+    assert {view.lens for view in views} == {lens}
+    assert {view.name for view in views} == {"front", "rear"}
 
 
 def test_a_robots_bag(records, tmp_path, label):
