@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from clip2scene_core.datasets import DatasetError, NuScenesDataset, open_dataset, read_points
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
@@ -243,6 +244,29 @@ def test_a_missing_or_truncated_file_is_named(tiny_nuscenes, filename):
         NuScenesDataset(tiny_nuscenes)[0]
     path.unlink()
     with pytest.raises(DatasetError, match=rf"{filename} is missing"):
+        NuScenesDataset(tiny_nuscenes)[0]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        ([[30, 0, 28], [0, float("nan"), 16], [0, 0, 1]], "cam_front must be finite"),
+        ([[30, 0, 0], [0, 30, 0], [28, 16, 1]], r"must be \[fx, skew, cx\]"),
+    ],
+)
+def test_intrinsics_of_no_camera_are_refused_by_name(tiny_nuscenes, matrix, message):
+    def spoil(rows):
+        return [row | {"camera_intrinsic": row["camera_intrinsic"] and matrix} for row in rows]
+
+    rewrite(tiny_nuscenes, "calibrated_sensor", spoil)
+    with pytest.raises(DatasetError, match=message):
+        NuScenesDataset(tiny_nuscenes)[0]
+
+
+def test_a_label_image_is_no_camera_image(tiny_nuscenes):
+    path = tiny_nuscenes / "samples/CAM_BACK/0.jpg"
+    Image.open(path).convert("P").save(path, "PNG")
+    with pytest.raises(DatasetError, match=r"CAM_BACK/0.jpg has a palette, as label images have"):
         NuScenesDataset(tiny_nuscenes)[0]
 
 

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from checkout import SHARED_DATA
+from PIL import Image
 from tiny_kitti import BASELINES, CENTER, FOCAL, TR, picture, points_of, pose_text, raw_labels
 
 from clip2scene_core.datasets import SEMANTIC_KITTI_SPLITS, DatasetError, SemanticKittiDataset
@@ -157,6 +158,10 @@ def drop_line(path) -> None:
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
 
 
+def in_16_bits(path) -> None:
+    Image.fromarray(np.full((32, 56), 3000, np.uint16)).save(path)
+
+
 @pytest.mark.parametrize(
     ("file", "damage", "message"),
     [
@@ -166,6 +171,7 @@ def drop_line(path) -> None:
         ("labels/000001.label", lambda path: path.write_bytes(b"\0" * 8), "2 labels, .* 60 points"),
         ("labels/000001.label", lambda path: path.unlink(), "000001.label is missing"),
         ("image_2/000001.png", halve, "no readable picture"),
+        ("image_2/000001.png", in_16_bits, "000001.png has 16 bits per channel"),
         ("image_3/000001.png", lambda path: path.unlink(), "000001.png is missing"),
         ("poses.txt", drop_line, "poses.txt has 3 lines, but the scans go up to 000003.bin"),
         ("times.txt", drop_line, "times.txt has 3 lines"),
