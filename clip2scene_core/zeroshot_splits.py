@@ -56,11 +56,18 @@ ZEROSHOT_SPLITS: Final = {
     "nuscenes_b12_n3": ZeroShotSplit(
         ("motorcycle", "pedestrian", "traffic cone"), ignored=("other flat",)
     ),
+    "scannet_b15_n4": ZeroShotSplit(
+        ("sofa", "bookshelf", "desk", "toilet"), ignored=("other furniture",)
+    ),
+    "scannet_b12_n7": ZeroShotSplit(
+        ("bed", "chair", "table", "bookshelf", "picture", "sink", "bathtub"),
+        ignored=("other furniture",),
+    ),
 }
 """Published splits by name. "nuscenes": Chen et al., Zero-shot Point Cloud Segmentation by
 Transferring Geometric Primitives (arXiv 2210.09923). "semantickitti": 3DGenZ (Michele et al., 3DV
-2021). "nuscenes_b12_n3": 12 base and 3 novel classes, as the line of PLA (CVPR 2023) and RegionPLC
-(CVPR 2024) has them."""
+2021). "nuscenes_b12_n3", "scannet_b15_n4" and so on: 12 base and 3 novel classes, as the line of
+PLA (CVPR 2023) and RegionPLC (CVPR 2024) has them."""
 
 
 def find_split(names: Sequence[str], classes: Collection[str]) -> ZeroShotSplit:

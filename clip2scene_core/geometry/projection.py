@@ -86,6 +86,32 @@ def project_points(
     return pixels, depth
 
 
+def compare_depths(
+    points_lidar: NDArray[np.floating], T_camera_lidar: NDArray[np.float64], image: DepthImage
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Look up what a depth camera measured in the direction of each point.
+
+    Args:
+        points_lidar: (N, 3) float, metres, LiDAR frame.
+        T_camera_lidar: (4, 4) float64.
+        image: What the camera measured.
+
+    Returns:
+        Measured depths (N,) float64, NaN for points outside the image and where nothing was
+        measured, and depths of the points (N,) float64, both in metres along the optical axis.
+
+    Source: CLIP2Scene's code for ScanNet: a point is seen if both differ by at most 0.05 m.
+    """
+    pixels, depth = project_points(points_lidar, T_camera_lidar, image.intrinsics)
+    height, width = image.depth_m.shape
+    places = np.rint(np.nan_to_num(pixels, nan=-1.0).clip(-1, max(height, width))).astype(np.int64)
+    inside = (places >= 0).all(axis=1) & (places[:, 0] < width) & (places[:, 1] < height)
+    measured = np.full(len(points_lidar), np.nan)
+    measured[inside] = image.depth_m[places[inside, 1], places[inside, 0]]
+    measured[measured <= 0] = np.nan
+    return measured, depth
+
+
 def pair_pixels_with_points(
     sweeps: Sequence[Sweep],
     cameras: Sequence[CameraView],
@@ -152,7 +178,9 @@ def _pair(
     point_index = np.flatnonzero(in_view)
     if camera.depth is not None:
         points = sweep.points[point_index, :3]
-        point_index = point_index[_is_measured(points, T_camera_lidar, camera.depth)]
+        measured, of_points = compare_depths(points, T_camera_lidar, camera.depth)
+        is_there = np.abs(measured - of_points) <= camera.depth.tolerance_m  # never where NaN
+        point_index = point_index[is_there]
     elif occlusion_margin_m is not None:
         hidden = _is_hidden(
             pixels[point_index] / camera.intrinsics.diagonal()[:2],
@@ -161,23 +189,6 @@ def _pair(
         )
         point_index = point_index[~hidden]
     return point_index, pixels[point_index].astype(np.float32)
-
-
-def _is_measured(
-    points_lidar: NDArray[np.floating], T_camera_lidar: NDArray[np.float64], image: DepthImage
-) -> NDArray[np.bool_]:
-    """Find the points (M, 3) that lie where a depth camera measured: (M,) bool.
-
-    Source: CLIP2Scene's code for ScanNet: the depths of point and pixel differ by at most 0.05 m.
-    """
-    pixels, depth = project_points(points_lidar, T_camera_lidar, image.intrinsics)
-    height, width = image.depth_m.shape
-    places = np.rint(np.nan_to_num(pixels, nan=-1.0).clip(-1, max(height, width))).astype(np.int64)
-    inside = (places >= 0).all(axis=1) & (places[:, 0] < width) & (places[:, 1] < height)
-    measured = np.zeros(len(points_lidar))
-    measured[inside] = image.depth_m[places[inside, 1], places[inside, 0]]
-    close: NDArray[np.bool_] = np.abs(measured - depth) <= image.tolerance_m
-    return close & (measured > 0)
 
 
 def _is_hidden(

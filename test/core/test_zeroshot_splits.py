@@ -1,6 +1,6 @@
 import pytest
 
-from clip2scene_core.labels import NUSCENES_CLASSES, SEMANTIC_KITTI_CLASSES
+from clip2scene_core.labels import NUSCENES_CLASSES, SCANNET_CLASSES, SEMANTIC_KITTI_CLASSES
 from clip2scene_core.zeroshot_splits import ZeroShotSplit, find_split
 
 NAMES = tuple(c.name for c in NUSCENES_CLASSES)
@@ -24,6 +24,14 @@ def test_the_split_of_semantickitti_is_3dgenz_s():
     split = find_split(["semantickitti"], names)
     assert split.unseen == ("motorcycle", "truck", "bicyclist", "traffic sign")
     assert len(split.seen(names)) == 15
+
+
+@pytest.mark.parametrize(("num_base", "num_novel"), [(15, 4), (12, 7)])
+def test_the_splits_of_scannet_leave_other_furniture_out(num_base, num_novel):
+    names = tuple(one.name for one in SCANNET_CLASSES)
+    split = find_split([f"scannet_b{num_base}_n{num_novel}"], names)
+    assert (len(split.seen(names)), len(split.unseen)) == (num_base, num_novel)
+    assert split.ignored == ("other furniture",)
 
 
 def test_own_splits_are_lists_of_unseen_classes():

@@ -12,6 +12,7 @@ from PIL import Image
 
 from clip2scene_core.datasets import DatasetError, ScanNetDataset, open_dataset
 from clip2scene_core.datasets.kitti_format.label_files import write_scannet_labels
+from clip2scene_core.datasets.scannet_format.ply import read_ply_vertices, write_ply_vertices
 from clip2scene_core.geometry.projection import pair_pixels_with_points
 from clip2scene_core.geometry.se3 import transform_points
 from clip2scene_core.labels import IGNORE_LABEL, SCANNET_CLASSES, scannet_label_map
@@ -232,6 +233,28 @@ def test_a_scene_that_was_never_tracked_is_refused(tiny_scannet):
         tiny.write_matrix(folder_of(tiny_scannet) / f"pose/{number}.txt", tiny.pose(None))
     with pytest.raises(DatasetError, match="no frame has a pose"):
         _ = ScanNetDataset(tiny_scannet)[0]
+
+
+@pytest.mark.parametrize("angle_deg", [25, 90])
+def test_a_cloud_that_was_turned_is_refused(tmp_path, angle_deg):
+    """As by ScanNet's axis alignment: a turn about z, which leaves the floor where it was."""
+    pytest.importorskip(
+        "numba", reason='the world needs numba: pip install -c constraints.txt ".[train]"'
+    )
+    from clip2scene_core.world.rooms.writer import RoomOptions, write_rooms
+
+    out = write_rooms(tmp_path / "rooms", RoomOptions(num_rooms=1, image_size=(60, 80))).out
+    path = out / "scans/scene0000_00/scene0000_00_vh_clean_2.ply"
+    assert len(ScanNetDataset(out)[0].cameras) == 12
+    vertices = read_ply_vertices(path, ("x", "y", "z"))
+    angle = np.deg2rad(angle_deg)
+    turned = {name: vertices[name] for name in vertices.dtype.names}
+    turned["x"] = (np.cos(angle) * vertices["x"] - np.sin(angle) * vertices["y"]).astype("<f4")
+    turned["y"] = (np.sin(angle) * vertices["x"] + np.cos(angle) * vertices["y"]).astype("<f4")
+    write_ply_vertices(path, turned)
+    with pytest.raises(DatasetError, match="not turned by axisAlignment"):
+        _ = ScanNetDataset(out)[0]
+    assert ScanNetDataset(out, with_images=False)[0].cameras == ()
 
 
 def test_scenes_without_frames(tiny_scannet):
