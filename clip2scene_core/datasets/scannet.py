@@ -297,8 +297,8 @@ def _check_frames(path: Path, sweep: Sweep, cameras: Sequence[CameraView]) -> No
         T_camera_cloud = invert(view.T_global_camera) @ sweep.T_global_lidar
         measured, depth = compare_depths(points, T_camera_cloud, view.depth)
         behind_m = depth - measured  # NaN where nothing was measured
-        num_fitting += np.count_nonzero(np.abs(behind_m) <= view.depth.tolerance_m)
-        num_before += np.count_nonzero(behind_m < -view.depth.tolerance_m)
+        num_fitting += int((np.abs(behind_m) <= view.depth.tolerance_m).sum())
+        num_before += int((behind_m < -view.depth.tolerance_m).sum())
     is_fitting = num_fitting > _MIN_FITTING * (num_fitting + num_before)
     if len(points) >= _ENOUGH_POINTS and not is_fitting:
         raise DatasetError(
