@@ -133,7 +133,7 @@ class TrainingLoop(Generic[_Batch]):
             self.step = load_training_checkpoint(
                 checkpoint, self._saved, self._optimizer, self._run
             )
-        if checkpoint is not None:
+        if checkpoint is not None and self._fabric.is_global_zero:
             self._check_room(checkpoint, save_every)
         for epoch, parts in self._loader.from_step(self.step):
             try:

@@ -155,7 +155,7 @@ def finetune(
     fabric = fabric or make_fabric(config)
     scenes = [dataset.scene_token(index) for index in range(len(dataset))]
     keyframes = choose_keyframes(config.labels, scenes)
-    check_writable([out.parent])
+    check_writable([out.parent] if fabric.is_global_zero else [])
     check_point_columns(dataset, config.network, keyframes[0])
     samples = LabelledKeyframes(dataset, keyframes, config)
     check_files(dataset)

@@ -81,7 +81,7 @@ def pretrain(
     started = time.monotonic()
     fabric = fabric or make_fabric(config)
     folder = cache or out.with_suffix(".teacher")
-    check_writable([out.parent, folder])
+    check_writable([out.parent, folder] if fabric.is_global_zero else [folder])
     data = prepare_distillation(dataset, config, folder, fabric, report_teacher, report_consensus)
     trainer = StudentTrainer(
         data.samples,

@@ -94,7 +94,7 @@ def train_zeroshot(
     started = time.monotonic()
     fabric = fabric or make_fabric(config)
     folder = cache or out.with_suffix(".teacher")
-    check_writable([out.parent, folder])
+    check_writable([out.parent, folder] if fabric.is_global_zero else [folder])
     dataset = read_seen_labels(dataset, config)
     check_point_columns(dataset, config.student.network)
     teacher = prepare_teacher(

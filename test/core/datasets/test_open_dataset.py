@@ -37,7 +37,7 @@ def test_an_unknown_layout_is_described(tmp_path):
 
 def test_splits_are_for_the_data_sets_that_have_them(tiny_nuscenes, tiny_kitti):
     for root, options, message in (
-        (tiny_nuscenes, {"split": "val"}, "whose splits are lists of scenes"),
+        (tiny_nuscenes, {"split": "val"}, "has 0 of the 150 scenes of the split 'val'"),
         (tiny_kitti, {"split": "valid"}, "has the splits train, val, test, got 'valid'"),
         (tiny_kitti, {"split": "val", "scenes": ["08"]}, "or scenes, not both"),
         (tiny_kitti, {"version": "v1.0-mini"}, "has no versions"),

@@ -28,13 +28,18 @@ def check_pairs(dataset: KeyframeDataset, config: PretrainConfig) -> None:
     num_images = num_points = 0
     for index in range(len(dataset)):
         sample = dataset.load(index, ())
-        if len(pair_sample(sample, plain, np.random.default_rng(0)).point_index):
+        paired = pair_sample(sample, plain, np.random.default_rng(0))
+        if len(paired.point_index):
             return
         num_images += len(sample.cameras)
-        num_points += len(sample.keyframe.points)
+        num_points += len(paired.clouds[0])
+    if not num_points:
+        raise DatasetError(
+            "no keyframe has a point to learn from; check the ranges in sweeps and, in the "
+            "inductive protocol of zero-shot training, that seen classes have labels"
+        )
     reason = "no keyframe has an image" if not num_images else "check calibration and poses"
-    reason = "no keyframe has a point" if not num_points else reason
     raise DatasetError(
         f"no camera sees any point of the data set's {len(dataset)} keyframes, so nothing can be "
-        f"learned: {reason}; sweeps.min_range_m and max_range_m leave points out, too"
+        f"learned: {reason}; the ranges in sweeps leave points out, too"
     )
