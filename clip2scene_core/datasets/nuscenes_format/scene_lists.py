@@ -97,7 +97,7 @@ def scenes_of_nuscenes_split(split: str, available: Sequence[str], table: Path) 
     if there < len(names):
         fitting = [name for name, own in NUSCENES_SPLITS.items() if set(own) <= set(available)]
         raise DatasetError(
-            f"{table} has {there} of the {len(names)} scenes of the split {split!r}; it has all of "
-            f"{', '.join(fitting) or 'no official split: give the names of scenes'}"
+            f"{table} has {there} of the {len(names)} scenes of the split {split!r}; "
+            + (f"it has all of {', '.join(fitting)}" if fitting else "give the names of scenes")
         )
     return names

@@ -105,7 +105,7 @@ def test_a_student_of_other_classes_gets_the_data_set_s_prompts(tiny_kitti, tmp_
     ("options", "message"),
     [
         (("--modes", "lidar"), "--write-labels is for SemanticKITTI"),
-        (("--modes", "lidar", "--split", "val"), "whose splits are lists of scenes"),
+        (("--modes", "lidar", "--split", "val"), "has 0 of the 150 scenes of the split"),
     ],
 )
 def test_what_nuscenes_does_not_have_is_refused(tiny_nuscenes, tmp_path, capsys, options, message):
