@@ -81,7 +81,7 @@ def test_damaged_truth_is_refused(tiny_nuscenes, sample):
     )
     path = next((tiny_nuscenes / "objects").iterdir())
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(DatasetError, match="no readable file of objects"):
+    with pytest.raises(DatasetError, match="damaged file of objects"):
         read_objects(tiny_nuscenes, sample)
 
 
