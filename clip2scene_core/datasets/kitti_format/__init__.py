@@ -1,5 +1,4 @@
 """The layout of KITTI odometry, file by file.
 
-Read `calibration` (its text files), `sequence` (files of a sequence), then `label_files`
-(predictions as SemanticKITTI's evaluator reads them).
+Read `calibration` (its text files), then `sequence` (files of a sequence).
 """

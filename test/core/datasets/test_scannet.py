@@ -11,7 +11,7 @@ import tiny_scannet as tiny
 from PIL import Image
 
 from clip2scene_core.datasets import DatasetError, ScanNetDataset, open_dataset
-from clip2scene_core.datasets.kitti_format.label_files import write_scannet_labels
+from clip2scene_core.datasets.label_files import write_scannet_labels
 from clip2scene_core.datasets.scannet_format.ply import read_ply_vertices, write_ply_vertices
 from clip2scene_core.geometry.projection import pair_pixels_with_points
 from clip2scene_core.geometry.se3 import transform_points

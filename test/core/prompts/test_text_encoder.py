@@ -142,7 +142,7 @@ def test_what_is_no_table_is_refused(own, tmp_path):
     (tmp_path / "text.npz").write_text("car")
     np.savez(tmp_path / "other.npz", points=np.zeros(3))
     for name in ("text.npz", "other.npz"):
-        with pytest.raises(ValueError, match="table of texts .*write one with"):
+        with pytest.raises(ValueError, match=r"table of texts .*write one with"):
             load_text_table(tmp_path / name, own)
     with pytest.raises(ValueError, match="a table of texts ends in"):
         save_text_table(TextTable(own.texts, own.embeddings), tmp_path / "words.txt")
