@@ -17,9 +17,14 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # of a whole cloud never exist where only logits are wanted.
 _ROWS_AT_ONCE = 1 << 12
 
+MAX_POINTS_AT_ONCE = 300_000
+"""A larger cloud goes through the network in parts, see `interleaved`."""
+
 
 class PointEmbedder:
     """A student in evaluation, on its device, with its norms folded into its weights.
+
+    Clouds of more than MAX_POINTS_AT_ONCE points are taken apart, see `interleaved`.
 
     Args:
         student: It stays as it is; the embedder has a copy of it as it is now.
@@ -67,20 +72,35 @@ class PointEmbedder:
 
     def _parts(self, told: NDArray[np.float32], result: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield rows of a result and the embeddings (R, D) that belong there, not normalized."""
-        sweep = torch.from_numpy(np.ascontiguousarray(told)).to(self._device)
-        batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
-        with self._autocast():
-            features = self._student.point_features(sweep, batch_index)
-        parts = zip(
-            torch.split(result, _ROWS_AT_ONCE), torch.split(features, _ROWS_AT_ONCE), strict=True
-        )
-        for rows, part in parts:
+        for points in interleaved(len(told)):
+            sweep = torch.from_numpy(np.ascontiguousarray(told[points])).to(self._device)
+            batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
             with self._autocast():
-                embedded: Tensor = self._student.semantic_head(part)
-            yield rows, embedded.float()
+                features = self._student.point_features(sweep, batch_index)
+            all_rows = torch.split(result[points], _ROWS_AT_ONCE)
+            for rows, part in zip(all_rows, torch.split(features, _ROWS_AT_ONCE), strict=True):
+                with self._autocast():
+                    embedded: Tensor = self._student.semantic_head(part)
+                yield rows, embedded.float()
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self._device.type, torch.bfloat16, enabled=self._is_rounded)
+
+
+def interleaved(num_points: int) -> list[slice]:
+    """Take a large cloud apart, so that memory has a bound.
+
+    Each part is a thinner cloud of the whole scene: of k parts, the first one has the points 0, k,
+    2 k and so on. Its points are labelled by what this part shows.
+
+    Args:
+        num_points: N.
+
+    Returns:
+        Slices of at most MAX_POINTS_AT_ONCE points each; one slice of all points if they are fewer.
+    """
+    count = max(1, -(-num_points // MAX_POINTS_AT_ONCE))
+    return [slice(first, None, count) for first in range(count)]
 
 
 def _lengths(embeddings: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from clip2scene_core.checkpoint import Checkpoint, FinetunedCheckpoint, load_checkpoint
 from clip2scene_core.device import find_device
-from clip2scene_core.inference.embedder import PointEmbedder
+from clip2scene_core.inference.embedder import PointEmbedder, interleaved
 from clip2scene_core.inference.segmentation import NoteLog, Segmentation, label_usable
 from clip2scene_core.network.folding import fold_norms
 from clip2scene_core.preprocessing.network_input import levelled_as, preprocess
@@ -149,7 +149,8 @@ class Segmenter:
         Args:
             points: (N, 4) float32: x, y, z in metres in the LiDAR frame (the sensor at the origin),
                 intensity in [0, 1], where one that is not finite is not known; or (N, 7) with red,
-                green, blue in [0, 1].
+                green, blue in [0, 1]. More than 300,000 usable points are labelled in parts, each a
+                thinner cloud of the whole scene, so that memory has a bound; see `interleaved`.
             T_base_lidar: (4, 4) float64, pose of the LiDAR in a frame whose z points up, if the
                 segmenter levels; only its rotation is used. None: z of the LiDAR points up.
 
@@ -385,6 +386,10 @@ class ClassifierSegmenter:
     @torch.inference_mode()
     def _probabilities(self, told: NDArray[np.float32]) -> Tensor:
         """Classify what the network is told: (N, 4) -> (N, C) float32, rows that sum to one."""
-        sweep = torch.from_numpy(np.ascontiguousarray(told)).to(self._device)
-        batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
-        return torch.softmax(self._classifier(sweep, batch_index).float(), dim=1)
+        probabilities = torch.empty((len(told), len(self.class_names)), device=self._device)
+        for points in interleaved(len(told)):
+            sweep = torch.from_numpy(np.ascontiguousarray(told[points])).to(self._device)
+            batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
+            logits = self._classifier(sweep, batch_index).float()
+            probabilities[points] = torch.softmax(logits, dim=1)
+        return probabilities

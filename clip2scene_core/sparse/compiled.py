@@ -8,7 +8,7 @@ neither can, the import fails with RuntimeError.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import numba
 import numpy as np
@@ -20,8 +20,7 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 
 def _njit(function: _Function) -> _Function:
     # Without the interpreter's lock, so that the threads of the middleware run meanwhile.
-    compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    return cast(_Function, compiled)
+    return cast("_Function", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
 @_njit
