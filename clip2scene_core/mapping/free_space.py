@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clip2scene_core.sparse.backend import compiled_module
+
 _PIXEL_RAD = math.radians(0.5)
 _NUM_COLUMNS = round(2 * math.pi / _PIXEL_RAD)
 # Beams of a 32-beam LiDAR are 1.3 degrees apart, so at most three pixels between two beams are
@@ -47,7 +49,7 @@ def seen_through(
     lowest = float(elevation.min())
     rows = ((elevation - lowest) / _PIXEL_RAD).int()
     image = _draw(range_m, rows, _columns(azimuth))
-    begin_m, end_m = _free_interval(image, _slope(image), size_m)
+    begin_m, end_m = _free_intervals(image, size_m)
 
     range_m, azimuth, elevation = _spherical(torch.from_numpy(centers))
     rows = (elevation - lowest) / _PIXEL_RAD
@@ -78,6 +80,17 @@ def _draw(range_m: Tensor, rows: Tensor, columns: Tensor) -> Image:
     image.view(-1).scatter_reduce_(0, pixels, range_m, "amin")
     nearest: Image = image.numpy()
     return nearest
+
+
+def _free_intervals(image: Image, size_m: float) -> tuple[Image, Image]:
+    """Interval of ranges in which cubes of each pixel are seen through: begin and end, metres."""
+    compiled = compiled_module("mapping")
+    if compiled is None:
+        return _free_interval(image, _slope(image), size_m)
+    intervals: tuple[Image, Image] = compiled.find_free_intervals(
+        image, size_m, _RANGE_NOISE_M, _PIXEL_RAD, _SLOPE_ROWS, _SLOPE_COLUMNS, _GAP_ROWS
+    )
+    return intervals
 
 
 def _slope(image: Image) -> Image:

@@ -1,4 +1,4 @@
-"""Choose between compiled loops and torch operations for voxels and kernel maps."""
+"""Choose between compiled loops and operations of torch or NumPy."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ def compiled_for(tensor: Tensor) -> ModuleType | None:
     That is on a GPU, without numba, and where numba has no folder to keep its code in: to compile
     at every start would take seconds.
     """
-    return _compiled() if tensor.device.type == "cpu" else None
+    return compiled_module("sparse") if tensor.device.type == "cpu" else None
 
 
 @functools.cache
-def _compiled() -> ModuleType | None:
+def compiled_module(package: str) -> ModuleType | None:
+    """Give `compiled` of "sparse" or "mapping", or None where it cannot be used at all."""
     try:
-        return importlib.import_module("clip2scene_core.sparse.compiled")
+        return importlib.import_module(f"clip2scene_core.{package}.compiled")
     except (ImportError, RuntimeError):
         return None

@@ -18,12 +18,17 @@ Indices = NDArray[np.int64]
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
 
-def _njit(function: _Function) -> _Function:
+def njit(function: _Function) -> _Function:
+    """Compile a function at its first call and keep its code.
+
+    Raises:
+        RuntimeError: If there is no folder for its code.
+    """
     # Without the interpreter's lock, so that the threads of the middleware run meanwhile.
     return cast("_Function", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
-@_njit
+@njit
 def find_pairs(keys: Indices, steps: Indices) -> tuple[Indices, Indices, Indices]:
     """Find the pairs of a 3x3x3 neighbourhood; see `kernel_map.neighbor_map`.
 
@@ -77,7 +82,7 @@ def find_pairs(keys: Indices, steps: Indices) -> tuple[Indices, Indices, Indices
     return inputs, outputs, counts
 
 
-@_njit
+@njit
 def fill_table(inputs: Indices, outputs: Indices, counts: Indices, num_rows: int) -> Indices:
     """Write pairs into a table: (num_rows, K) int64 inputs, -1 where there is none."""
     table = np.full((num_rows, len(counts)), -1, np.int64)
@@ -89,7 +94,7 @@ def fill_table(inputs: Indices, outputs: Indices, counts: Indices, num_rows: int
     return table
 
 
-@_njit
+@njit
 def order_by_output(outputs: Indices, num_outputs: int) -> tuple[Indices, Indices]:
     """Sort pairs (P,) by output, stably: their order (P,) and the start of each output in it."""
     starts = np.zeros(num_outputs + 1, np.int64)
@@ -103,7 +108,7 @@ def order_by_output(outputs: Indices, num_outputs: int) -> tuple[Indices, Indice
     return order, starts
 
 
-@_njit
+@njit
 def find_corners(
     positions: NDArray[np.float32],
     coordinates: NDArray[np.int32],

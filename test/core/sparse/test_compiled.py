@@ -78,12 +78,12 @@ def test_torch_does_it_where_nothing_can_be_compiled(
 
         monkeypatch.setattr(numba, "njit", refuse)
     monkeypatch.delitem(sys.modules, "clip2scene_core.sparse.compiled", raising=False)
-    backend._compiled.cache_clear()
+    backend.compiled_module.cache_clear()
     try:
         assert backend.compiled_for(torch.zeros(0)) is None
         assert len(cloud(50, "center").level.neighbors.num_pairs) == 27
     finally:
-        backend._compiled.cache_clear()
+        backend.compiled_module.cache_clear()
 
 
 def test_a_gpu_has_its_own_operations() -> None:
