@@ -33,7 +33,10 @@ from clip2scene_core.network.student import Student, build_network
 from clip2scene_core.prompts.scoring import ScoreCalibration
 from clip2scene_core.prompts.vocabulary import Vocabulary, make_vocabulary
 
-SMALL_STUDENT = Path(__file__).parent / "models" / "small_student.safetensors"
+MODELS: Final = Path(__file__).parent / "models"
+SHIPPED: Final = {name: MODELS / f"{name}_student.safetensors" for name in ("small", "large")}
+"""The students that ship with the package, by the names that stand for their files."""
+SMALL_STUDENT: Final = SHIPPED["small"]
 """File of the student that ships with the package."""
 
 _STUDENT_FORMAT: Final = "clip2scene-student-1"
@@ -128,13 +131,13 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     """Read a checkpoint; all weights must be there and fit.
 
     Args:
-        path: A file, or "small" for the student that ships with the package.
+        path: A file, or "small" or "large" for a student that ships with the package.
 
     Raises:
         CheckpointError: If the file is missing, damaged, of another kind, or its weights do not fit
             its configuration.
     """
-    path = SMALL_STUDENT if str(path) == "small" else Path(path)
+    path = SHIPPED.get(str(path), Path(path))
     found = _read_format(path)
     if found == _TRUNK_FORMAT:
         raise CheckpointError(
@@ -192,12 +195,12 @@ def load_trunk(path: Path | str) -> Trunk:
     """Read a trunk, or that of a student or a fine-tuned network; all weights must fit.
 
     Args:
-        path: A file, or "small" for the student that ships with the package.
+        path: A file, or "small" or "large" for a student that ships with the package.
 
     Raises:
         CheckpointError: As `load_checkpoint`.
     """
-    found = _STUDENT_FORMAT if str(path) == "small" else _read_format(Path(path))
+    found = _STUDENT_FORMAT if str(path) in SHIPPED else _read_format(Path(path))
     if found == _CLASSIFIER_FORMAT:
         tuned = load_finetuned(Path(path))
         config, told = tuned.config.network, tuned.config.input
@@ -314,7 +317,9 @@ def _write_model(
 def _read_format(path: Path) -> str | None:
     """Name and version of the file's content; None if the file does not state it."""
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint; give a .safetensors file or 'small'")
+        raise CheckpointError(
+            f"{path}: no such checkpoint; give a .safetensors file, 'small' or 'large'"
+        )
     with _name_damage(path):
         kind = kind_of_file(path)
         if kind not in (SAFETENSORS, ""):

@@ -10,7 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip2scene_core.checkpoint import FinetunedCheckpoint, is_finetuned, load_finetuned
+from clip2scene_core.checkpoint import (
+    SHIPPED,
+    FinetunedCheckpoint,
+    is_finetuned,
+    load_finetuned,
+)
 from clip2scene_core.device import find_device
 from clip2scene_core.inference.embedder import PRECISIONS
 from clip2scene_core.inference.options import OnlineOptions
@@ -135,7 +140,7 @@ def load_own_classes(
     """Load a fine-tuned network; None if the weights are a student's or not asked for.
 
     Args:
-        weights: A checkpoint, or "small".
+        weights: A checkpoint, or "small" or "large".
         prompts: Some of its classes; by default all.
         options: Mode, device and precision.
         teacher: A CLIP that was asked for; a fine-tuned network has none.
@@ -144,7 +149,7 @@ def load_own_classes(
     Raises:
         ValueError: If it cannot do what is asked; one line says why.
     """
-    if options.mode == "camera" or str(weights) == "small" or not is_finetuned(Path(weights)):
+    if options.mode == "camera" or str(weights) in SHIPPED or not is_finetuned(Path(weights)):
         return None
     if options.mode != "lidar" or teacher is not None or texts is not None:
         raise ValueError(

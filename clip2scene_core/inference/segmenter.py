@@ -282,7 +282,7 @@ def load_segmenter(
     """Load a student and say what to look for.
 
     Args:
-        weights: A student's checkpoint file, or "small" for the student that ships with the
+        weights: A student's checkpoint file, or "small" or "large" for one that ships with the
             package.
         prompts: C texts or a PromptSet, see `Segmenter.set_prompts`; by default the student's own,
             which need no CLIP.

@@ -50,7 +50,7 @@ def add_segmenter_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prompts", nargs="+", metavar="WORDS", help='for example: car road "traffic cone"'
     )
-    parser.add_argument("--weights", default="small", help="student checkpoint, or small")
+    parser.add_argument("--weights", default="small", help="student checkpoint, small or large")
     parser.add_argument(
         "--min-confidence",
         type=float,

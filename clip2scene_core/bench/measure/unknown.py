@@ -155,7 +155,7 @@ def score_unknown(weights: Path | str, test: Path) -> dict[str, Any]:
     """Leave each class out of the prompts in turn and score its points.
 
     Args:
-        weights: Checkpoint of a student, or "small".
+        weights: Checkpoint of a student, or "small" or "large".
         test: Root of a labelled data set.
 
     Returns:

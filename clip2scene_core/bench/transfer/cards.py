@@ -10,9 +10,8 @@ from clip2scene_core.bench.markdown import CardError, replace_section
 from clip2scene_core.bench.provenance import digest_of
 from clip2scene_core.bench.transfer.report import format_student
 from clip2scene_core.bench.transfer.result import TransferResult, save_result
-from clip2scene_core.checkpoint import SMALL_STUDENT
+from clip2scene_core.checkpoint import MODELS
 
-MODELS: Final = SMALL_STUDENT.parent
 RESULT: Final = "bench_transfer.json"
 """File beside the models; the cards hold its numbers."""
 

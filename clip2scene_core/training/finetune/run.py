@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from clip2scene_core.checkpoint import (
-    SMALL_STUDENT,
+    SHIPPED,
     FinetunedCheckpoint,
     Trunk,
     load_trunk,
@@ -40,7 +40,7 @@ class PretrainedTrunk:
     """The trunk of a pre-trained student, or one without words, which fine-tuning begins with.
 
     Attributes:
-        name: Path of the checkpoint or "small", as the user typed it.
+        name: Path of the checkpoint, "small" or "large", as the user typed it.
         sha256: SHA-256 of the checkpoint file, in hexadecimal digits.
         trunk: Content of the file, without heads.
     """
@@ -71,14 +71,14 @@ def load_pretrained(weights: str) -> PretrainedTrunk:
     """Read the trunk of a pre-trained student.
 
     Args:
-        weights: Path of a checkpoint of pre-training or of an imported one, or "small" for the one
+        weights: Path of a checkpoint of pre-training or of an imported one, or "small" or "large" for one
             that ships.
 
     Raises:
         CheckpointError: If the file cannot be used.
     """
     trunk = load_trunk(weights)
-    path = SMALL_STUDENT if weights == "small" else Path(weights)
+    path = SHIPPED.get(str(weights), Path(weights))
     return PretrainedTrunk(weights, hashlib.sha256(path.read_bytes()).hexdigest(), trunk)
 
 

@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--teacher", help="CLIP, as `segment` names it; by default the one that taught the student"
     )
-    parser.add_argument("--weights", default="small", help="student checkpoint, or small")
+    parser.add_argument("--weights", default="small", help="student checkpoint, small or large")
     parser.add_argument("--prompts", nargs="+", metavar="TEXT", help="texts to read")
     parser.add_argument(
         "--template", default="ensemble", help="sentence around every text, with {} in its place"

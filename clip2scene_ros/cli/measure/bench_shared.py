@@ -95,12 +95,12 @@ def student_runs(arguments: argparse.Namespace) -> list[StudentRun]:
     """Give the students that a bench trains or is given."""
     from clip2scene_core.bench.runs import given_runs, trained_runs
     from clip2scene_core.bench.training_stages import quick_config
-    from clip2scene_core.checkpoint import SMALL_STUDENT
+    from clip2scene_core.checkpoint import SHIPPED
     from clip2scene_core.config.pretrain import load_config
     from clip2scene_ros.share import share_directory
 
     if arguments.students:
-        return given_runs([SMALL_STUDENT if str(p) == "small" else p for p in arguments.students])
+        return given_runs([SHIPPED.get(str(p), p) for p in arguments.students])
     files = arguments.configs or [share_directory() / "config" / arguments.profile]
     configs = {file.stem.removeprefix("pretrain_"): load_config(file) for file in files}
     if arguments.quick:

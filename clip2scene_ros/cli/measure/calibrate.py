@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         has_several=True,
     )
     add_intensity_argument(parser)
-    parser.add_argument("--weights", default="small", help="student, or small")
+    parser.add_argument("--weights", default="small", help="student, small or large")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint (.safetensors)")
     add_threads_argument(parser)
 

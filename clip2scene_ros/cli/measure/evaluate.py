@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_split_argument(parser)
     parser.add_argument(
-        "--weights", default="small", help="student, small, or a fine-tuned network"
+        "--weights", default="small", help="student, small, large, or a fine-tuned network"
     )
     parser.add_argument("--teacher", help="CLIP; by default the one that taught the student")
     parser.add_argument(
@@ -214,9 +214,9 @@ def _make_segmenter(
 
 
 def _is_finetuned(arguments: argparse.Namespace) -> bool:
-    from clip2scene_core.checkpoint import is_finetuned
+    from clip2scene_core.checkpoint import SHIPPED, is_finetuned
 
-    return arguments.weights != "small" and is_finetuned(Path(arguments.weights))
+    return arguments.weights not in SHIPPED and is_finetuned(Path(arguments.weights))
 
 
 def _load_finetuned(

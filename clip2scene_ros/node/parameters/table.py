@@ -85,7 +85,7 @@ class NodeParameters:
         choices=("lidar", "camera", "fused"),
     )
     weights: str = parameter(
-        "weights", "small", "Student checkpoint (.safetensors), or 'small' for the shipped one."
+        "weights", "small", "Student (.safetensors), or 'small' or 'large' for a shipped one."
     )
     teacher: str = parameter(
         "teacher",
