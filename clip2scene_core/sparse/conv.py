@@ -19,6 +19,9 @@ from clip2scene_core.sparse.tensor import SparseTensor, VoxelLevel
 
 # With more output numbers, the buffer of all products is far larger than the caches.
 _MAX_BUFFERED_OUTPUT = 2_000_000
+# oneDNN, which multiplies bfloat16 on a CPU, compiles and keeps code for every number of rows. So
+# numbers of rows are rounded up to multiples of this, or of larger powers of two.
+_ROW_STEP = 64
 
 
 def sparse_convolution(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
@@ -83,16 +86,27 @@ def _convolve(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor
 
 def _convolve_buffered(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
     """Write the products of all pairs to one buffer, then sum it by output in one pass."""
-    gathered = features.index_select(0, kernel_map.input_index)
-    products = features.new_empty((len(gathered), weight.shape[2]))
-    slices = zip(
-        kernel_map.split(gathered), kernel_map.split(products), weight.unbind(), strict=True
-    )
-    for inputs, outputs, offset_weight in slices:
-        if len(inputs):
-            torch.mm(inputs, offset_weight, out=outputs)
+    num_pairs = len(kernel_map.input_index)
+    is_rounded = features.dtype == torch.bfloat16
+    spare = max(map(_spare_rows, kernel_map.num_pairs)) if is_rounded else 0
+    gathered = features.new_empty((num_pairs + spare, features.shape[1]))
+    torch.index_select(features, 0, kernel_map.input_index, out=gathered[:num_pairs])
+    products = features.new_empty((num_pairs + spare, weight.shape[2]))
+    begin = 0
+    for count, offset_weight in zip(kernel_map.num_pairs, weight.unbind(), strict=True):
+        if count:
+            # Rows beyond the own ones belong to later offsets, which overwrite them, or to nobody.
+            end = begin + count + (_spare_rows(count) if is_rounded else 0)
+            torch.mm(gathered[begin:end], offset_weight, out=products[begin:end])
+        begin += count
     order, starts = kernel_map.pairs_by_output
     return F.embedding_bag(order, products, starts, mode="sum")
+
+
+def _spare_rows(count: int) -> int:
+    """Rows to add to a count, so that counts up to 10^6 come down to a few dozen."""
+    step = max(_ROW_STEP, 1 << max(count.bit_length() - 3, 0))
+    return -count % step
 
 
 def _correlate(features: Tensor, grad_output: Tensor, kernel_map: KernelMap) -> Tensor:

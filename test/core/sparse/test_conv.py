@@ -196,3 +196,24 @@ def test_features_without_a_voxel_are_refused() -> None:
     level = random_level()
     with pytest.raises(ValueError, match="one row per voxel"):
         SparseTensor(level, torch.ones(len(level) + 1, 2))
+
+
+def test_bfloat16_meets_few_numbers_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each one costs the CPU library a compilation, and memory for ever."""
+    rows: dict[torch.dtype, set[int]] = {torch.float32: set(), torch.bfloat16: set()}
+    mm = torch.mm
+
+    def listen(one: Tensor, other: Tensor, *, out: Tensor) -> Tensor:
+        rows[one.dtype].add(len(one))
+        return mm(one, other, out=out)
+
+    monkeypatch.setattr(torch, "mm", listen)
+    for seed in range(12):
+        level = random_level(num_points=150 + 40 * seed, seed=seed)
+        for dtype in rows:
+            features = random_numbers(len(level), 4, dtype=dtype)
+            sparse_convolution(features, random_numbers(27, 4, 4, dtype=dtype), level.neighbors)
+    assert len(rows[torch.bfloat16]) <= 10 < len(rows[torch.float32])
+    spared = {count + conv._spare_rows(count) for count in range(1, 1_000_000, 7)}
+    assert len(spared) < 100
+    assert all(conv._spare_rows(count) <= max(64, count / 4) for count in range(1, 100_000, 7))
