@@ -9,7 +9,7 @@ import sys
 
 from checkout import ROOT
 
-SLOW = ("open_clip", "torchvision", "timm", "torch._dynamo", "sympy", "scipy", "skimage")
+SLOW = ("open_clip", "torchvision", "timm", "torch._dynamo", "sympy", "skimage")
 """Seconds of imports; the CLIP, training and the world need them, labelling does not."""
 
 SCRIPT = """
