@@ -287,9 +287,10 @@ class NuScenesTables:
                 return None
             calibration_token = row["calibrated_sensor_token"]
             if calibration_token not in calibrations:
+                unknown = shortened(str(calibration_token), 60)
                 raise DatasetError(
-                    f"{path}: reading {row['token']} names the calibration {calibration_token}, "
-                    f"which is not in {self.table('calibrated_sensor')}"
+                    f"{path}: reading {row['token']} names the calibration {unknown}, which is "
+                    f"not in {self.table('calibrated_sensor')}"
                 )
             calibration = calibrations[calibration_token]
             if calibration is None:
@@ -345,7 +346,7 @@ class NuScenesTables:
         if missing:
             raise DatasetError(
                 f"{self.table('ego_pose')} lacks {len(missing)} poses that sample_data names, "
-                f"for example {min(missing)}"
+                f"for example {shortened(min(missing), 60)}"
             )
         return poses
 
@@ -355,8 +356,9 @@ class NuScenesTables:
         try:
             T_global_ego = matrix_from_quaternion(rotation, translation)
         except (ValueError, TypeError) as error:
+            token = shortened(reading.ego_pose_token, 60)
             raise DatasetError(
-                f"{self.table('ego_pose')}: pose {reading.ego_pose_token}: {error}"
+                f"{self.table('ego_pose')}: pose {token}: {one_line(error)}"
             ) from None
         return SensorRecord(
             token=reading.token,

@@ -143,7 +143,9 @@ class _SparseConv3d(nn.Module):
         super().__init__()
         weight = torch.empty(self.num_offsets, in_features, out_features)
         std = (2 / (self.num_offsets * in_features)) ** 0.5
-        self.weight = nn.Parameter(nn.init.normal_(weight, std=std))
+        if not weight.is_meta:  # its random numbers take seconds of imports, and are none
+            nn.init.normal_(weight, std=std)
+        self.weight = nn.Parameter(weight)
 
 
 class SubmanifoldConv3d(_SparseConv3d):

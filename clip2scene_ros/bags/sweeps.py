@@ -54,7 +54,8 @@ def read_sweeps(
     num_given, at_ns = 0, reader.start_time
     for index, (connection, at_ns, content) in enumerate(read_messages(reader)):
         while num_given < len(poses) and stamp_ns(poses[num_given].header) <= at_ns + _AHEAD_NS:
-            synchronizer.on_odometry(poses[num_given])
+            # Past the check of stamps, which takes the first of few poses for a leap.
+            synchronizer.poses.add_odometry(poses[num_given])
             num_given += 1
         sync_input = find_input(inputs, connection.topic, connection.msgtype)
         if sync_input is None:

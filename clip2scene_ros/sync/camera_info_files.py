@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2scene_core.files.damage import one_line
+from clip2scene_core.files.damage import one_line, shortened
 from clip2scene_core.files.text import NOT_YAML, load_yaml, read_text
 
 
@@ -150,11 +150,12 @@ def _numbers(
         numbers = np.array(matrix["data"], dtype=np.float64)  # type: ignore[index]
     except (TypeError, LookupError, ValueError, OverflowError) as error:
         raise CalibrationFileError(
-            f"{path}: {key} must have data, a list of numbers; got {matrix!r}"
+            f"{path}: {key} must have data, a list of numbers; got {shortened(repr(matrix), 60)}"
         ) from error
     if numbers.ndim != 1 or not np.isfinite(numbers).all() or count not in (None, len(numbers)):
         raise CalibrationFileError(
-            f"{path}: {key} must have {count or 'some'} finite numbers, got {matrix!r}"
+            f"{path}: {key} must have {count or 'some'} finite numbers, got "
+            f"{shortened(repr(matrix), 60)}"
         )
     return numbers
 
@@ -162,5 +163,7 @@ def _numbers(
 def _length(path: Path, content: Mapping[str, Any], key: str) -> int:
     length = content.get(key)
     if not isinstance(length, int) or length < 1:
-        raise CalibrationFileError(f"{path}: {key} must be a number of pixels, got {length!r}")
+        raise CalibrationFileError(
+            f"{path}: {key} must be a number of pixels, got {shortened(repr(length), 60)}"
+        )
     return length

@@ -141,7 +141,7 @@ def with_description(path, change):
 
 def test_a_network_that_no_memory_holds_is_refused_before_it_is_built(tmp_path, tiny_checkpoint):
     path = tmp_path / "student.safetensors"
-    for width, said in ((16.0, "do not fit"), (1e6, "at most 16"), (1e400, "at most 16")):
+    for width, said in ((16.0, "do not fit"), (1e6, "at most 16"), (1e400, "got inf")):
         save_checkpoint(path, tiny_checkpoint)
         with_description(path, lambda d, width=width: d["config"]["network"].update(width=width))
         with pytest.raises(CheckpointError, match=said):
@@ -156,9 +156,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path, tiny_checkpoint):
     tensors = load_file(path)
     tensors["student.semantic_head.bias"][0] = torch.nan
     save_file(tensors, path, metadata)
-    with pytest.raises(
-        CheckpointError, match=r"semantic_head\.bias hold numbers that are not finite"
-    ):
+    with pytest.raises(CheckpointError, match=r"semantic_head\.bias is not finite"):
         load_checkpoint(path)
 
 

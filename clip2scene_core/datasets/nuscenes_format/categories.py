@@ -10,7 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.datasets.nuscenes_format.rows import text_of
 from clip2scene_core.datasets.nuscenes_tables import NuScenesTables
+from clip2scene_core.files.damage import shortened
 from clip2scene_core.labels import (
     IGNORE_LABEL,
     NUSCENES_CLASSES,
@@ -73,15 +75,19 @@ def read_categories(tables: NuScenesTables) -> Categories:
     """
     table = tables.table("category")
     name_of_raw: dict[int, str] = {}
-    for index, name in tables.read_table("category", lambda row: (row.get("index"), row["name"])):
+    for index, name in tables.read_table(
+        "category", lambda row: (row.get("index"), text_of(row, "name"))
+    ):
         if not isinstance(index, int) or not 0 <= index < 256:
             raise DatasetError(
-                f"{table} gives {name!r} the lidarseg index {index}, not one of 0 to 255; install "
+                f"{table} gives {shortened(repr(name), 60)} the lidarseg index "
+                f"{shortened(repr(index), 60)}, not one of 0 to 255; install "
                 f"the lidarseg tables or open the data set without labels"
             )
         if name_of_raw.get(index, name) != name:
             raise DatasetError(
-                f"{table} calls the raw label {index} both {name_of_raw[index]!r} and {name!r}"
+                f"{table} calls the raw label {index} both "
+                f"{shortened(repr(name_of_raw[index]), 60)} and {shortened(repr(name), 60)}"
             )
         name_of_raw[index] = name
     if set(name_of_raw.values()) <= set(NUSCENES_RAW_CATEGORIES):

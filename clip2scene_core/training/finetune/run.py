@@ -71,8 +71,8 @@ def load_pretrained(weights: str) -> PretrainedTrunk:
     """Read the trunk of a pre-trained student.
 
     Args:
-        weights: Path of a checkpoint of pre-training or of an imported one, or "small" or "large" for one
-            that ships.
+        weights: Path of a checkpoint of pre-training or of an imported one, "small" or "large" for
+            one that ships.
 
     Raises:
         CheckpointError: If the file cannot be used.

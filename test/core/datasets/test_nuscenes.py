@@ -250,7 +250,7 @@ def test_a_missing_or_truncated_file_is_named(tiny_nuscenes, filename):
 @pytest.mark.parametrize(
     ("matrix", "message"),
     [
-        ([[30, 0, 28], [0, float("nan"), 16], [0, 0, 1]], "cam_front must be finite"),
+        ([[30, 0, 28], [0, float("nan"), 16], [0, 0, 1]], "CAM_FRONT must be finite"),
         ([[30, 0, 0], [0, 30, 0], [28, 16, 1]], r"must be \[fx, skew, cx\]"),
     ],
 )

@@ -4,7 +4,12 @@ import pytest
 from checkout import CONFIGS
 
 from clip2scene_core.evaluation import NO_CLASS, class_of_label
-from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES, SemanticClass
+from clip2scene_core.labels import (
+    IGNORE_LABEL,
+    NUSCENES_CLASSES,
+    SCANNET_CLASSES,
+    SemanticClass,
+)
 from clip2scene_core.prompts.prompt_set import load_prompt_set
 
 NAMES = [scene_class.name for scene_class in NUSCENES_CLASSES]
@@ -27,7 +32,7 @@ def test_labels_count_as_the_class_of_their_name():
 @pytest.mark.parametrize("file", sorted(path.name for path in CONFIGS.glob("prompts_*.yaml")))
 def test_the_shipped_files_name_classes_and_no_prompt_twice(file):
     labels = texts_of(file)
-    class_of_label(list(labels))
+    class_of_label(list(labels), SCANNET_CLASSES if "scannet" in file else NUSCENES_CLASSES)
     texts = [text for texts in labels.values() for text in texts]
     assert len(set(texts)) == len(texts)
 

@@ -155,5 +155,5 @@ def test_a_table_with_an_embedding_of_no_unit_length_is_refused(path, own, tmp_p
     content["embeddings"] = content["embeddings"].copy()
     content["embeddings"][-1, 0] = number
     np.savez(tmp_path / "spoiled.npz", **content)
-    with pytest.raises(ValueError, match=r"spoiled.npz: the embedding of .* of unit length"):
+    with pytest.raises(ValueError, match=r"spoiled.npz: .*(of unit length|not finite)"):
         load_text_table(tmp_path / "spoiled.npz", own)

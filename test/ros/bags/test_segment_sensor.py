@@ -57,9 +57,9 @@ def test_a_cloud_in_base_link_is_seen_from_the_lidar_and_stays_where_it_was(
 @pytest.mark.parametrize(
     ("largest", "arguments", "said"),
     [
-        (1000, (), "note: intensity reaches 1000, and intensity_scale auto took 4095"),
+        (1000, (), "note: intensity reaches 1000, and --intensity-scale auto took 4095"),
         (1000, ("--intensity-scale", "1000"), ""),
-        (255, ("--intensity-scale", "1"), "beyond intensity_scale 1: give the sensor's largest"),
+        (255, ("--intensity-scale", "1"), "beyond --intensity-scale 1: give the sensor's largest"),
         (1, ("--intensity-scale", "255"), "note: intensity reaches 1, far below"),
     ],
 )

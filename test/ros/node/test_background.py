@@ -105,7 +105,7 @@ def test_several_parameters_in_one_request_are_set_one_after_the_other(start_rob
 def test_sweeps_are_labelled_while_the_map_is_written(start_robot, segmenter, tmp_path):
     file = tmp_path / "street.npz"
     robot = start_robot(pose_source="odometry", map__folder=str(tmp_path), map__save_path=file.name)
-    for stamp_s in (0.9, 2.0):
+    for stamp_s in (0.9, 1.5):
         robot.publish_pose(stamp_s)
     robot.label(1.0)
     segmenter.may_go_on.clear()
@@ -124,7 +124,7 @@ def test_sweeps_are_labelled_while_the_map_is_written(start_robot, segmenter, tm
 def test_a_node_that_ends_finishes_the_file_first(start_robot, segmenter, tmp_path):
     file = tmp_path / "street.npz"
     robot = start_robot(pose_source="odometry", map__folder=str(tmp_path), map__save_path=file.name)
-    for stamp_s in (0.9, 2.0):
+    for stamp_s in (0.9, 1.5):
         robot.publish_pose(stamp_s)
     robot.label(1.0)
     segmenter.may_go_on.clear()

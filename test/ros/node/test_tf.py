@@ -170,7 +170,7 @@ def test_tf_that_stops_is_a_warning_then_an_error_and_ends_when_it_is_back(start
 
 def test_extrinsics_on_tf_static_come_late_and_are_taken(start):
     graph = start(tf_timeout=0.05)
-    for stamp_s in (0.9, 3.1):
+    for stamp_s in (0.9, 1.7, 2.5, 3.1):
         graph.publish_tf(edge("map", "base_link", stamp_s))
     graph.send(1.0, frame="lidar_roof")
     item = graph.spin_until_diagnosed("tf", "frame 'lidar_roof' is unknown", "/tf_static")
