@@ -71,7 +71,7 @@ def load_pretrained(weights: str) -> PretrainedTrunk:
     """Read the trunk of a pre-trained student.
 
     Args:
-        weights: Path of a checkpoint of pre-training or of an imported one, "small" or "large" for
+        weights: Path of a checkpoint of pre-training or an imported one; "small" or "large" for
             one that ships.
 
     Raises:

@@ -160,7 +160,7 @@ def test_packed_chunks_are_unpacked_and_bombs_are_not(tmp_path, packer):
     assert labelled_stamps(tmp_path / "a.mcap", tmp_path)[0] == STAMPS
     bomb = chunk(b"", packer, size=1000, packed=pack(bytes(50_000_000)))
     (tmp_path / "b.mcap").write_bytes(mcap(bomb, ""))
-    with pytest.raises(BagError, match="says it has 1000; it is damaged|truncated or damaged"):
+    with pytest.raises(BagError, match=r"says it has 1000; it is damaged|truncated or damaged"):
         segment_bag(tmp_path / "b.mcap", tmp_path / "out", FakeSegmenter())
     (tmp_path / "c.mcap").write_bytes(mcap(chunk(b"", packer, size=1 << 40, packed=b""), ""))
     with pytest.raises(BagError, match="at most 1073741824 are unpacked"):
