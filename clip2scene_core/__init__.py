@@ -4,10 +4,10 @@ In the order of the data: every module uses `sample` and `labels`. `datasets` an
 samples and pixel-point pairs, `teacher` and `prompts` give embeddings. `preprocessing` makes clouds
 of all sensors alike; `sparse`, `network` and `losses` make the student, `training` writes its
 `checkpoint`, or `official` makes it of a released one, `inference` and `mapping` use it to label.
-`evaluation`, `corruptions`, `bench` and `visualization` measure the labels; `world` renders
-synthetic data; `scans` holds single scans of other tools. All of them use `config`, `device`,
-`files`, `atomic_write`, `worker` and `renamed`; `zeroshot_splits` divides classes for the few that
-do, `allocator` is for programs.
+`evaluation`, `corruptions`, `bench` and `visualization` measure the labels; `doctor` examines data
+before hours are spent; `world` renders synthetic data; `scans` holds single scans of other tools.
+All of them use `config`, `device`, `files`, `atomic_write`, `worker` and `renamed`;
+`zeroshot_splits` divides classes for the few that do, `allocator` is for programs.
 
 Example:
     >>> import clip2scene_core
