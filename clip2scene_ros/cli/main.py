@@ -11,7 +11,7 @@ from typing import Final
 from clip2scene_core import __version__
 from clip2scene_core.allocator import keep_freed_memory
 from clip2scene_ros.cli.label import bag, demo, load, parameters, segment, view, words
-from clip2scene_ros.cli.measure import bench, calibrate, corrupt, evaluate, models
+from clip2scene_ros.cli.measure import bench, calibrate, corrupt, doctor, evaluate, models
 from clip2scene_ros.cli.train import (
     audit,
     clip,
@@ -33,6 +33,7 @@ _COMMANDS = {
     "corrupt": corrupt,
     "clip": clip,
     "convert": convert,
+    "doctor": doctor,
     "pretrain": pretrain,
     "import-checkpoint": import_checkpoint,
     "finetune": finetune,

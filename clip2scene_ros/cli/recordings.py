@@ -134,7 +134,7 @@ def make_dataset(
 
         options = [recording_options(arguments, bag) for bag in bags]
         tracks = [
-            _track(arguments, bag, how, progress) for bag, how in zip(bags, options, strict=True)
+            track_of(arguments, bag, how, progress) for bag, how in zip(bags, options, strict=True)
         ]
         return write_dataset(bags, out, options, tracks, progress)
 
@@ -171,9 +171,20 @@ def settle_recordings(arguments: argparse.Namespace) -> tuple[Path, ...]:
     return tuple(made)
 
 
-def _track(
+def track_of(
     arguments: argparse.Namespace, bag: Path, options: RecordingOptions, progress: Any
 ) -> PoseTrack | None:
+    """Poses that stand in place of a recording's own; None if those are taken.
+
+    Args:
+        arguments: Those of `add_recording_arguments`.
+        bag: The recording.
+        options: From `recording_options`.
+        progress: Called with the number of messages read and their total.
+
+    Raises:
+        BagError: If poses cannot be read or found.
+    """
     from clip2scene_ros.bags.pose_track import KISS_ICP, read_pose_file, track_by_kiss_icp
     from clip2scene_ros.bags.profile import choose_bag_profile
 

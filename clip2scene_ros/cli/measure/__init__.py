@@ -1,5 +1,6 @@
-"""Commands that measure models.
+"""Commands that measure models, and data.
 
-Read `evaluate` (with `seen_unseen` and `predictions`), `calibrate`, `corrupt`, `bench` (with
-`bench_shared`, `bench_tables` and `bench_transfer`), then `models` (those that ship).
+Read `doctor` (whether data are fit to train on), `evaluate` (with `seen_unseen` and
+`predictions`), `calibrate`, `corrupt`, `bench` (with `bench_shared`, `bench_tables` and
+`bench_transfer`), then `models` (those that ship).
 """

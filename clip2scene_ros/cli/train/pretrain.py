@@ -15,6 +15,7 @@ from clip2scene_ros.cli.arguments import (
     check_training_arguments,
     open_joined,
 )
+from clip2scene_ros.cli.examination import add_doctor_argument, examine_first
 from clip2scene_ros.cli.recordings import add_recording_arguments, settle_recordings
 from clip2scene_ros.cli.train.holdout import add_holdout_argument, hold_out, print_agreement
 from clip2scene_ros.cli.train.own_words import add_word_arguments, with_words
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_holdout_argument(parser)
     add_training_arguments(parser, "losses.temperature=0.5")
     add_recording_arguments(parser)
+    add_doctor_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -56,6 +58,9 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_core.training.run_log import RunLog
     from clip2scene_ros.share import share_directory
 
+    if not arguments.print_config:
+        check_training_arguments(arguments)
+        examine_first(arguments)
     recordings = settle_recordings(arguments)
     path = arguments.config
     if path is None and recordings:
