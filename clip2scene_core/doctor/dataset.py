@@ -138,7 +138,7 @@ class DatasetExamination:
         faults: list[DatasetError] = []
         for parts in _PARTS:
             try:
-                dataset = open_dataset(place.root, **given, **parts)
+                dataset = open_dataset(place.root, **{**given, **parts})
             except DatasetError as error:
                 faults.append(error)
                 continue

@@ -14,7 +14,7 @@ from clip2scene_core.doctor.clouds import CloudLook, check_clouds, look_at_cloud
 from clip2scene_core.doctor.edges import STEP_S, EdgeFit, EdgeView, compare_turns, make_edge_view
 from clip2scene_core.doctor.finding import Finding, note, ok, some
 from clip2scene_core.doctor.motion import Track
-from clip2scene_core.doctor.offset import TimeOffset, estimate_offset
+from clip2scene_core.doctor.offset import OffsetEstimate, estimate_offset
 from clip2scene_core.doctor.picture import draw_projection
 from clip2scene_core.sample import CameraView, Sweep
 
@@ -57,7 +57,9 @@ class KeyframeExamination:
         for view in cameras:
             self._cameras.setdefault(view.name, []).append(look_at_view(sweep, view))
             if view.depth is None and sweep.points.shape[1] == 4:
-                step = track and track.step(view.T_global_camera, view.stamp_ns, STEP_S)
+                step = None
+                if track is not None:
+                    step = track.step(view.T_global_camera, view.stamp_ns, STEP_S)
                 self._edges[view.name].append(make_edge_view(sweep, view, step))
         if cameras and (self._shown is None or len(cameras) > len(self._shown[1])):
             self._shown = sweep, cameras
@@ -126,7 +128,7 @@ def describe_fit(subject: str, fit: EdgeFit) -> Finding:
     return ok(subject, text) if fit.share_below >= _GOOD else note(subject, text, remedy)
 
 
-def describe_offset(subject: str, offset: TimeOffset) -> Finding:
+def describe_offset(subject: str, offset: OffsetEstimate) -> Finding:
     """Say by how much a camera's stamps seem off, where that is sure."""
     text = f"time offset against the LiDAR {_say_offset(offset)}"
     if abs(offset.offset_s) < max(_LATE_S, 3 * offset.spread_s):
@@ -140,7 +142,7 @@ def describe_offset(subject: str, offset: TimeOffset) -> Finding:
     )
 
 
-def _say_offset(offset: TimeOffset) -> str:
+def _say_offset(offset: OffsetEstimate) -> str:
     return (
         f"{1000 * offset.offset_s:+.0f} ms, uncertain by {1000 * offset.spread_s:.0f} ms, from "
         f"{offset.num_views} views"

@@ -19,7 +19,7 @@ _SURE_S: Final = 0.015
 
 
 @dataclass(frozen=True)
-class TimeOffset:
+class OffsetEstimate:
     """How late a camera's stamps are.
 
     Attributes:
@@ -35,7 +35,7 @@ class TimeOffset:
     is_sure: bool
 
 
-def estimate_offset(views: list[EdgeView]) -> TimeOffset | None:
+def estimate_offset(views: list[EdgeView]) -> OffsetEstimate | None:
     """Find the time at which edges of depth meet the picture's edges best.
 
     The camera is moved along its path by -150 to 150 ms, in all views in which that moves the
@@ -61,7 +61,7 @@ def estimate_offset(views: list[EdgeView]) -> TimeOffset | None:
     offsets = [_best(fits[draw].sum(axis=0)) for draw in draws]
     offset_s, spread_s = _best(fits.sum(axis=0)), float(np.std(offsets))
     is_inside = abs(offset_s) < _SHIFTS_S[-2]
-    return TimeOffset(offset_s, spread_s, len(moving), bool(is_inside and spread_s < _SURE_S))
+    return OffsetEstimate(offset_s, spread_s, len(moving), bool(is_inside and spread_s < _SURE_S))
 
 
 def _fit_at(view: EdgeView, shift_s: float) -> tuple[float, float]:

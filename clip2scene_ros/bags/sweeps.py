@@ -27,7 +27,7 @@ def read_sweeps(
     poses: Sequence[Any] = (),
     others: Mapping[str, Callable[[Any], None]] | None = None,
     progress: Callable[[int, int], None] | None = None,
-    is_wanted: Callable[[str, int], bool] | None = None,
+    is_read: Callable[[str, int], bool] | None = None,
 ) -> Iterator[SynchronizedSweep]:
     """Replay a bag through a synchronizer.
 
@@ -40,7 +40,7 @@ def read_sweeps(
             synchronizer takes its poses from odometry.
         others: By topic, what takes the messages of topics that the synchronizer does not take.
         progress: Called with the number of messages read and their total.
-        is_wanted: Of topic and bag time in nanoseconds, whether a message is decoded; None decodes
+        is_read: Of topic and bag time in nanoseconds, whether a message is decoded; None decodes
             all that the synchronizer takes.
 
     Yields:
@@ -61,7 +61,7 @@ def read_sweeps(
             synchronizer.poses.add_odometry(poses[num_given])
             num_given += 1
         sync_input = find_input(inputs, connection.topic, connection.msgtype)
-        if is_wanted is not None and not is_wanted(connection.topic, at_ns):
+        if is_read is not None and not is_read(connection.topic, at_ns):
             pass
         elif sync_input is None:
             if connection.topic in others:

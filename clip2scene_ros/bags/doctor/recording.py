@@ -170,7 +170,7 @@ class RecordingExamination:
         sync = synchronizer.options
         poses = self._track.messages(sync.fixed_frame, sync.base_frame) if self._track else ()
 
-        def is_wanted(topic: str, at_ns: int) -> bool:
+        def is_read(topic: str, at_ns: int) -> bool:
             if moments is None or resolved(topic) not in images:
                 return True
             near = bisect_left(moments, at_ns - _AROUND_NS)
@@ -178,7 +178,7 @@ class RecordingExamination:
 
         before: SynchronizedSweep | None = None
         around: list[SynchronizedSweep] = []
-        for ready in read_sweeps(reader, synchronizer, poses, None, progress, is_wanted):
+        for ready in read_sweeps(reader, synchronizer, poses, None, progress, is_read):
             self._note(ready)
             around = [*around[-2:], replace(ready, cameras=(), points=ready.points[:0])]
             if before is not None:
