@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
-from clip2scene_core.datasets.nuscenes import NuScenesDataset
-from clip2scene_core.datasets.semantic_kitti import SemanticKittiDataset
+from clip2scene_core.datasets.scannet_format.ply import read_ply_vertices
 from clip2scene_core.doctor.finding import Finding, ok, problem, some
+from clip2scene_core.sample import DatasetError
 from clip2scene_core.training.data_check import missing_files
 
 REACH: Final = 10
@@ -58,11 +58,11 @@ def check_all_files(
         for path in files.all:
             if path not in seen:
                 seen.add(path)
-                fault = describe_damage(path, _record_bytes(dataset, path))
+                fault = describe_damage(path, _record_bytes(path))
                 if fault:
                     damaged[path] = fault
         if files.labels is not None and not {files.labels, files.points[0]} & damaged.keys():
-            fault = _compare_labels(dataset, files.points[0], files.labels)
+            fault = _compare_labels(files.points[0], files.labels)
             if fault:
                 damaged[files.labels] = fault
         progress(index + 1, len(dataset))
@@ -110,23 +110,34 @@ def describe_damage(path: Path, record_bytes: int | None = None) -> str:
         return "it holds zeros, as a download leaves that never ended"
     if end is not None and end not in tail:
         return "it does not end as a picture of its kind; it is cut off"
-    return ""
+    return _describe_ply(path) if path.suffix == ".ply" else ""
 
 
-def _record_bytes(dataset: KeyframeDataset, path: Path) -> int | None:
-    if isinstance(dataset, NuScenesDataset) and path.name.endswith(".pcd.bin"):
+def _record_bytes(path: Path) -> int | None:
+    """Bytes of a point of nuScenes or KITTI, or of a label of KITTI, by the file's place."""
+    if path.name.endswith(".pcd.bin"):
         return 20
-    if isinstance(dataset, SemanticKittiDataset):
-        return {".bin": 16, ".label": 4}.get(path.suffix)
-    return None
+    if path.suffix == ".bin" and path.parent.name == "velodyne":
+        return 16
+    return 4 if path.suffix == ".label" else None
 
 
-def _compare_labels(dataset: KeyframeDataset, points: Path, labels: Path) -> str:
+def _compare_labels(points: Path, labels: Path) -> str:
     """Compare the numbers of points and labels by the sizes of the files."""
-    sizes = {NuScenesDataset: (20, 1), SemanticKittiDataset: (16, 4)}.get(type(dataset))
-    if sizes is None or not points.exists() or not labels.exists():
+    point_bytes = _record_bytes(points)
+    if point_bytes is None or not points.exists() or not labels.exists():
         return ""
-    num_points, num_labels = points.stat().st_size // sizes[0], labels.stat().st_size // sizes[1]
+    num_points = points.stat().st_size // point_bytes
+    num_labels = labels.stat().st_size // (_record_bytes(labels) or 1)
     if num_points == num_labels:
         return ""
     return f"it has {num_labels} labels for {num_points} points"
+
+
+def _describe_ply(path: Path) -> str:
+    """Read the vertices: a file that was cut off may lack faces, which nobody reads."""
+    try:
+        read_ply_vertices(path, ("x", "y", "z"))
+    except DatasetError as error:
+        return str(error).removeprefix(f"{path} ")
+    return ""

@@ -75,6 +75,9 @@ class KeyframeExamination:
         every = [view for views in self._edges.values() for view in views]
         if every:
             findings.append(describe_fit("projection", compare_turns(every)))
+        together = estimate_offset(every) if len(self._edges) > 1 else None
+        if together is not None and together.is_sure:
+            findings.append(describe_offset("cameras together", together))
         untold = []
         for name, views in self._edges.items():
             fit, offset = compare_turns(views), estimate_offset(views)
@@ -143,7 +146,8 @@ def describe_offset(subject: str, offset: OffsetEstimate) -> Finding:
 
 
 def _say_offset(offset: OffsetEstimate) -> str:
+    more = " or more" if offset.is_beyond else ""
     return (
-        f"{1000 * offset.offset_s:+.0f} ms, uncertain by {1000 * offset.spread_s:.0f} ms, from "
-        f"{offset.num_views} views"
+        f"{1000 * offset.offset_s:+.0f} ms{more}, uncertain by {1000 * offset.spread_s:.0f} ms, "
+        f"from {offset.num_views} views"
     )

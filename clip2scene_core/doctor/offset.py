@@ -10,7 +10,7 @@ import numpy as np
 from clip2scene_core.doctor.edges import STEP_S, EdgeView
 from clip2scene_core.geometry.se3 import interpolate, invert
 
-_SHIFTS_S: Final = np.arange(-0.15, 0.151, 0.01)
+_SHIFTS_S: Final = np.arange(-25, 26) / 100
 _MIN_SHIFT_PX: Final = 2.0
 _MIN_VIEWS: Final = 6
 _MIN_POINTS: Final = 30
@@ -26,19 +26,21 @@ class OffsetEstimate:
         offset_s: Seconds to add to the stamps of the pictures for the best fit.
         spread_s: Standard deviation over draws of the views, seconds.
         num_views: Views in which the camera moved enough to tell.
-        is_sure: Whether the spread is small, and the offset not at the end of what was tried.
+        is_sure: Whether the spread is small.
+        is_beyond: Whether the offset is at the end of what was tried: it is that or more.
     """
 
     offset_s: float
     spread_s: float
     num_views: int
     is_sure: bool
+    is_beyond: bool = False
 
 
 def estimate_offset(views: list[EdgeView]) -> OffsetEstimate | None:
     """Find the time at which edges of depth meet the picture's edges best.
 
-    The camera is moved along its path by -150 to 150 ms, in all views in which that moves the
+    The camera is moved along its path by -250 to 250 ms, in all views in which that moves the
     points by some pixels; the fits are added up. How sure that is comes from draws of the views
     with replacement.
 
@@ -60,8 +62,9 @@ def estimate_offset(views: list[EdgeView]) -> OffsetEstimate | None:
     draws = generator.integers(0, len(moving), (_NUM_DRAWS, len(moving)))
     offsets = [_best(fits[draw].sum(axis=0)) for draw in draws]
     offset_s, spread_s = _best(fits.sum(axis=0)), float(np.std(offsets))
-    is_inside = abs(offset_s) < _SHIFTS_S[-2]
-    return OffsetEstimate(offset_s, spread_s, len(moving), bool(is_inside and spread_s < _SURE_S))
+    is_beyond = bool(abs(offset_s) >= _SHIFTS_S[-1])
+    is_sure = spread_s < _SURE_S
+    return OffsetEstimate(offset_s, spread_s, len(moving), is_sure, is_beyond)
 
 
 def _fit_at(view: EdgeView, shift_s: float) -> tuple[float, float]:

@@ -112,6 +112,10 @@ def test_a_sequence_without_calibration_leaves_the_others(tiny_kitti):
     found = worst(findings)
     assert any("1 of 2 scenes cannot be read (08)" in line for line in found)
     assert lines_of(findings, "files")  # those of sequence 00
+    shutil.copytree(tiny_kitti / "sequences/00", tiny_kitti / "sequences/01")
+    scan = tiny_kitti / "sequences/01/velodyne/000001.bin"
+    scan.write_bytes(scan.read_bytes()[:-3])
+    assert any("not a multiple of 16" in line for line in worst(examine(tiny_kitti)))
 
 
 def test_a_sequence_with_a_hole(tiny_kitti):
@@ -124,7 +128,7 @@ def test_a_scene_of_scannet_that_is_cut_off(tiny_scannet):
     path = tiny_scannet / "scans/scene0001_00/scene0001_00_vh_clean_2.ply"
     path.write_bytes(path.read_bytes()[:-50])
     found = worst(examine(tiny_scannet))
-    assert any("scene0001_00" in line for line in found)
+    assert "scene0001_00_vh_clean_2.ply: is no readable PLY file" in found[0]
 
 
 def change_points(root, change):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from clip2scene_core.doctor.edges import compare_turns, find_depth_edges, make_edge_view
-from clip2scene_core.doctor.keyframes import describe_fit
+from clip2scene_core.doctor.keyframes import describe_fit, describe_offset
 from clip2scene_core.doctor.motion import Track
-from clip2scene_core.doctor.offset import estimate_offset
+from clip2scene_core.doctor.offset import OffsetEstimate, estimate_offset
 from clip2scene_core.doctor.stamps import check_nearest, check_stamps, nearest_difference_s
 from clip2scene_core.geometry.se3 import invert
 from clip2scene_core.sample import CameraView, Sweep
@@ -112,11 +112,21 @@ def turning_views(offset_s, num=8, rate=0.5):
     return views
 
 
-@pytest.mark.parametrize("offset_s", [0.0, 0.06, -0.08])
+@pytest.mark.parametrize("offset_s", [0.0, 0.06, -0.18])
 def test_the_time_offset_is_found(offset_s):
     found = estimate_offset(turning_views(offset_s))
     assert found.offset_s == pytest.approx(offset_s, abs=0.012)
     assert found.is_sure
+
+
+def test_an_offset_beyond_what_is_tried_is_told():
+    found = estimate_offset(turning_views(0.3, rate=0.3))
+    if found.is_sure:
+        assert found.is_beyond == (abs(found.offset_s) >= 0.25)
+    said = OffsetEstimate(-0.25, 0.001, 9, is_sure=True, is_beyond=True)
+    finding = describe_offset("camera", said)
+    assert finding.level == "note"
+    assert "-250 ms or more" in finding.text
 
 
 def test_without_motion_the_time_offset_cannot_be_told():
