@@ -131,6 +131,15 @@ class NuScenesDataset:
         """The token of the scene of a keyframe; opens no file."""
         return self._tables.scene_token(self.token(index))
 
+    def lidar_token(self, index: int) -> str:
+        """The token of the LiDAR's reading of a keyframe, which names its labels."""
+        return self._tables.keyframe_records(self.token(index))[LIDAR_CHANNEL].token
+
+    @property
+    def version(self) -> str:
+        """Name of the version folder."""
+        return self._tables.version
+
     def num_previous(self, index: int, limit: int) -> int:
         """Count the sweeps before a keyframe in its scene, up to `limit`; opens no file."""
         record = self._tables.keyframe_records(self.token(index))[LIDAR_CHANNEL]

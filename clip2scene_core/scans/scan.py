@@ -23,11 +23,15 @@ class Scan:
         points: (N, 4) float32: x, y, z in metres as in the file, intensity in the file's unit.
         has_intensity: Whether the file has intensities; they are 0 without.
         columns: What the file has beside, for people, such as "ring".
+        ids: (N,) numbers of any dtype, the labels that some tool saved; None if there are none.
+        scores: (N,) float32, the confidence beside them; None if there is none.
     """
 
     points: NDArray[np.float32]
     has_intensity: bool
     columns: tuple[str, ...] = ()
+    ids: NDArray[np.generic] | None = None
+    scores: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,11 @@ class LabelledScan:
         vocabulary: Classes of the labels.
         T_global_lidar: (4, 4) float64; the identity where it is not known.
         stamp_ns: Time, nanoseconds; 0 where it is not known.
+        source: What the scan was called where it comes from, such as a file or a token; "" if it
+            had no name.
+        intensity_scale: The sensor's largest intensity; None where it is not known.
+        T_base_lidar: (4, 4) float64, how the LiDAR is mounted, see `Sweep`; None where it is not
+            known.
 
     Raises:
         ValueError: If numbers of points differ.
@@ -53,6 +62,9 @@ class LabelledScan:
     vocabulary: Vocabulary
     T_global_lidar: NDArray[np.float64]
     stamp_ns: int = 0
+    source: str = ""
+    intensity_scale: float | None = None
+    T_base_lidar: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         sizes = {len(self.points), len(self.labels), len(self.scores)}

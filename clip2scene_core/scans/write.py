@@ -87,12 +87,24 @@ def _write_las(path: Path, scan: LabelledScan) -> None:
     points[~is_finite] = 0.0  # LAS has whole numbers of steps alone; no point may be lost
     cloud.x, cloud.y, cloud.z = points[:, 0], points[:, 1], points[:, 2]
     intensity = np.nan_to_num(scan.points[:, 3])
-    full = _LAS_FULL_SCALE if intensity.max(initial=0) <= 1 else 1
+    full = las_intensity_factor(scan)
     cloud.intensity = np.clip(np.round(intensity * full), 0, _LAS_FULL_SCALE).astype(np.uint16)
     cloud.red, cloud.green, cloud.blue = (scan.colors.astype(np.uint16) * 257).T
     cloud.classification = np.minimum(scan.ids, 255).astype(np.uint8)
     cloud.label, cloud.confidence = scan.ids, scan.scores
     cloud.write(path)
+
+
+def las_intensity_factor(scan: LabelledScan) -> int:
+    """What intensities are multiplied by in LAS, which has whole numbers of 16 bits alone.
+
+    Where the sensor's scale is not known, intensities that stay within 1 are fractions.
+    """
+    scale = scan.intensity_scale
+    is_fraction = (
+        np.nan_to_num(scan.points[:, 3]).max(initial=0) <= 1 if scale is None else scale <= 1
+    )
+    return _LAS_FULL_SCALE if is_fraction else 1
 
 
 def _write_npz(path: Path, scan: LabelledScan) -> None:
