@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from clip2scene_ros.cli.arguments import (
 
 if TYPE_CHECKING:
     from clip2scene_core.config.finetune import FinetuneConfig
+    from clip2scene_core.datasets import KeyframeDataset
     from clip2scene_core.training.finetune.run import PretrainedTrunk
     from clip2scene_core.training.finetune.trainer import FinetuneStep
 
@@ -29,6 +31,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
         "dataset", type=Path, nargs="?", help="nuScenes with lidarseg, SemanticKITTI or ScanNet"
+    )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FOLDER",
+        help="labels that an annotator saved, with legend.json, in place of a data set's: "
+        "SemanticKITTI's layout, .label, .pcd, .ply, .las or .laz; DATASET is then the folder of "
+        "the scans, if they lie elsewhere",
+    )
+    parser.add_argument(
+        "--columns", type=int, choices=(4, 5), help="of .bin scans, if --labels are of such"
     )
     parser.add_argument("--version", help="version folder, if there are several")
     parser.add_argument(
@@ -69,13 +82,14 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.print_config:
         print(yaml.safe_dump(config_to_dict(config), sort_keys=False), end="")
         return
+    scans = arguments.dataset
+    if arguments.labels is not None and scans is None:
+        arguments.dataset = arguments.labels
     check_training_arguments(arguments)
     use_threads(arguments.threads)
     fabric = make_fabric(config, arguments.device, arguments.processes, arguments.nodes)
     fabric.launch()
-    dataset = open_chosen(
-        arguments, arguments.dataset, with_labels=True, with_images=False, with_poses=False
-    )
+    dataset = _open_labels(arguments, scans)
     log = RunLog(arguments.log) if arguments.log and fabric.is_global_zero else None
     try:
         with tqdm(desc="classifier", unit="step", disable=not fabric.is_global_zero) as bar:
@@ -105,6 +119,29 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"its keyframes: {arguments.out.with_suffix('.tokens.txt')}")
 
 
+def _open_labels(arguments: argparse.Namespace, scans: Path | None) -> KeyframeDataset:
+    """Open the data set, or the labels that an annotator saved.
+
+    Raises:
+        ValueError: If they cannot be used.
+    """
+    if arguments.labels is None:
+        if arguments.columns is not None:
+            raise ValueError("--columns is for .bin scans with --labels; leave it out")
+        return open_chosen(
+            arguments, arguments.dataset, with_labels=True, with_images=False, with_poses=False
+        )
+    from clip2scene_core.scans.corrected_dataset import CorrectedScans
+
+    for option in ("version", "scenes", "split"):
+        if getattr(arguments, option) is not None:
+            raise ValueError(f"--{option} is for data sets, not for --labels; leave it out")
+    dataset = CorrectedScans(arguments.labels, scans, arguments.intensity_scale, arguments.columns)
+    names = ", ".join(one.name for one in dataset.classes)
+    print(f"{len(dataset)} labelled scans of the classes {names}", file=sys.stderr)
+    return dataset
+
+
 def _resolve(arguments: argparse.Namespace, start: PretrainedTrunk | None) -> FinetuneConfig:
     """Configuration: defaults with the student's network and input, the file, the arguments."""
     from clip2scene_core.config.finetune import FinetuneConfig
@@ -113,6 +150,8 @@ def _resolve(arguments: argparse.Namespace, start: PretrainedTrunk | None) -> Fi
     default = FinetuneConfig()
     if start is not None:
         default = replace(default, network=start.trunk.config, input=start.trunk.input)
+    if arguments.labels is not None:  # what a person corrected is all used, unless they say so
+        default = replace(default, labels=replace(default.labels, percent=100))
     config = read_config(arguments.config, default)
     assignments = list(arguments.set)
     if arguments.percent is not None:
