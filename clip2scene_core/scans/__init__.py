@@ -1,9 +1,10 @@
 """Single scans in files: what annotators and other tools read and write.
 
 Read `scan` (one labelled scan), `read` (points from a file), then `write` (labelled points to a
-file), `legend` (which number is which class) and `folders` (labelled scans as a data set of another
-tool); `lidarseg` (labels of a data set in nuScenes' format); then back: `corrected` (labels that an
-annotator saved, with their scans) and `corrected_dataset` (the same for fine-tuning).
+file), `legend` (which number is which class), `folders` (labelled scans as a data set of another
+tool), `files` (labelled files called as their scans) and `lidarseg` (labels of a data set in
+nuScenes' format); then back: `corrected` (labels that an annotator saved, with their scans) and
+`corrected_dataset` (the same for fine-tuning).
 """
 
 from clip2scene_core.scans.read import SCAN_SUFFIXES, read_scan

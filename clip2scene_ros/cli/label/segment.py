@@ -18,24 +18,33 @@ from clip2scene_ros.cli.label.params_file import (
     apply_prompts,
     read_params_file,
 )
+from clip2scene_ros.cli.label.scan_files import segment_scans
 from clip2scene_ros.cli.label.sync_arguments import (
     add_sync_arguments,
     sync_fields,
     with_named_cameras,
     with_option_names,
 )
+from clip2scene_ros.cli.recordings import find_recordings
 
 if TYPE_CHECKING:
     from clip2scene_ros.bags.segment import ReplaySummary
     from clip2scene_ros.viewers.rerun import RerunLog
 
-SUMMARY = "label the clouds of a bag by words, without ROS"
+SUMMARY = "label the clouds of a bag, or scans in files, by words, without ROS"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("bag", type=Path, help="bag of ROS 2 or ROS 1: folder or file")
-    parser.add_argument("--out", type=Path, required=True, help="labelled bag to write")
+    parser.add_argument(
+        "bag",
+        type=Path,
+        help="bag of ROS 2 or ROS 1, folder or file; or scans: a .pcd, .ply, .las, .laz, .bin or "
+        ".npy file, or a folder of such",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="labelled bag to write, or folder of labelled scans"
+    )
     add_segmenter_arguments(parser)
     parser.add_argument("--points-topic", help="the cloud to label, if the bag has several")
     parser.add_argument(
@@ -46,9 +55,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--intensity-scale",
-        type=_intensity_scale,
+        type=intensity_scale,
         metavar="auto|NUMBER",
         help="the LiDAR's largest intensity; by default the bag's layout's, or auto: by the clouds",
+    )
+    parser.add_argument(
+        "--columns",
+        type=int,
+        choices=(4, 5),
+        help="numbers of a point in .bin scans: 4 as KITTI has them, or 5 as nuScenes; by default "
+        "what fits the size",
     )
     parser.add_argument(
         "--intensity-field",
@@ -110,6 +126,14 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    scans = _find_scans(arguments.bag)
+    if scans:
+        defaults = argparse.ArgumentParser()
+        add_arguments(defaults)
+        segment_scans(arguments, scans, defaults)
+        return
+    if arguments.columns is not None:
+        raise ValueError(f"--columns is for .bin scans, and {arguments.bag} holds none")
     from clip2scene_ros.bags.profile import choose_bag_profile, require_cameras
     from clip2scene_ros.bags.segment import ReplayOptions, segment_bag
     from clip2scene_ros.sync.sweeps import SyncOptions
@@ -179,6 +203,13 @@ def _run(arguments: argparse.Namespace) -> None:
         print(f"recording: {arguments.rrd} (open it with 'rerun')")
 
 
+def _find_scans(path: Path) -> tuple[Path, ...]:
+    """The scans at a path; () where a bag lies, or nothing that is a scan."""
+    from clip2scene_core.scans.files import find_scans
+
+    return () if find_recordings(path) else find_scans(path)
+
+
 def _print_sensor(summary: ReplaySummary, settings: Collection[str]) -> None:
     sensor = summary.sensor
     if sensor is None:
@@ -189,7 +220,12 @@ def _print_sensor(summary: ReplaySummary, settings: Collection[str]) -> None:
             print(f"note: {with_option_names(note, settings)}", file=sys.stderr)
 
 
-def _intensity_scale(text: str) -> float | str:
+def intensity_scale(text: str) -> float | str:
+    """Read what is typed after --intensity-scale.
+
+    Raises:
+        ArgumentTypeError: If it is neither auto nor a number.
+    """
     if text == "auto":
         return text
     try:
