@@ -123,7 +123,7 @@ def _read_published(reader: Recording) -> _Published:
     for connection, _, content in read_messages(reader, wanted) if wanted else ():
         message = read_message(connection, content)
         if connection.topic == LEGEND_TOPIC:
-            vocabulary = _vocabulary_of(message.data)
+            vocabulary = vocabulary_of(message.data)
         elif connection.topic == MAP_TOPIC:
             published.fixed_frame = message.header.frame_id
         elif vocabulary is not None:
@@ -211,7 +211,7 @@ def read_maps(bag: Path) -> Iterator[tuple[LabelledMap, int]]:
         for connection, _, content in read_messages(reader, wanted) if wanted else ():
             message = read_message(connection, content)
             if connection.topic == LEGEND_TOPIC:
-                vocabulary = _vocabulary_of(message.data)
+                vocabulary = vocabulary_of(message.data)
             elif vocabulary is not None:
                 array = np.frombuffer(message.data, MAP_DTYPE)
                 points = np.stack([array[name] for name in "xyz"], axis=1)
@@ -230,7 +230,8 @@ def _labels_of_ids(ids: NDArray[np.uint32]) -> NDArray[np.uint8]:
     return np.where(ids == UNLABELLED_ID, IGNORE_LABEL, ids).astype(np.uint8)
 
 
-def _vocabulary_of(legend: str) -> Vocabulary:
+def vocabulary_of(legend: str) -> Vocabulary:
+    """Read a legend as the bag has it; its embeddings are empty, because no bag has them."""
     classes = json.loads(legend)["classes"]
     return Vocabulary(
         tuple(entry["name"] for entry in classes),

@@ -10,7 +10,7 @@ from typing import Final
 
 from clip2scene_core import __version__
 from clip2scene_core.allocator import keep_freed_memory
-from clip2scene_ros.cli.label import bag, demo, load, parameters, segment, view, words
+from clip2scene_ros.cli.label import bag, demo, export, load, parameters, segment, view, words
 from clip2scene_ros.cli.measure import bench, calibrate, corrupt, doctor, evaluate, models
 from clip2scene_ros.cli.train import (
     audit,
@@ -26,6 +26,7 @@ from clip2scene_ros.cli.train import (
 _COMMANDS = {
     "demo": demo,
     "segment": segment,
+    "export": export,
     "view": view,
     "words": words,
     "bag": bag,
