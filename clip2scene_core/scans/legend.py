@@ -127,12 +127,12 @@ def read_legend(path: Path) -> Legend:
         colors = np.array([one.get("rgb", (200, 200, 200)) for one in classes], np.int64)
         if colors.shape != (len(names), 3) or colors.min() < 0 or colors.max() > 255:
             raise ValueError("rgb must be three numbers from 0 to 255")
-        scale, mount = content.get("intensity_scale"), content.get("T_base_lidar")
+        scale, mounting = content.get("intensity_scale"), content.get("T_base_lidar")
         return Legend(
             Vocabulary(names, prompts, colors.astype(np.uint8), torch.zeros(len(names), 0)),
             tuple(one["id"] for one in classes),
             None if scale is None else float(scale),
-            None if mount is None else np.array(mount, np.float64).reshape(4, 4),
+            None if mounting is None else np.array(mounting, np.float64).reshape(4, 4),
         )
     except FileNotFoundError:
         raise ScanError(

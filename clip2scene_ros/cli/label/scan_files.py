@@ -133,7 +133,7 @@ def make_scan_labeller(arguments: argparse.Namespace, defaults: Any = None) -> S
             f"mode '{arguments.mode}' uses cameras, and scans in files have none; take --mode "
             f"lidar, or a recording or a data set with images"
         )
-    mount = read_mount(arguments)
+    mounting = read_mount(arguments)
     values = None
     if getattr(arguments, "params_file", None) is not None:
         values = read_params_file(arguments.params_file)
@@ -144,7 +144,7 @@ def make_scan_labeller(arguments: argparse.Namespace, defaults: Any = None) -> S
     if values is not None:
         apply_prompts(values, segmenter, arguments.prompts)
     scale = "auto" if arguments.intensity_scale is None else arguments.intensity_scale
-    return ScanLabeller(segmenter, scale, arguments.columns, mount)
+    return ScanLabeller(segmenter, scale, arguments.columns, mounting)
 
 
 def read_mount(arguments: argparse.Namespace) -> NDArray[np.float64] | None:

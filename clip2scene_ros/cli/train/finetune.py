@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import yaml
 from tqdm import tqdm
 
@@ -89,7 +90,7 @@ def run(arguments: argparse.Namespace) -> None:
     use_threads(arguments.threads)
     fabric = make_fabric(config, arguments.device, arguments.processes, arguments.nodes)
     fabric.launch()
-    dataset = _open_labels(arguments, scans)
+    dataset = _open_labels(arguments, scans, fabric.is_global_zero)
     log = RunLog(arguments.log) if arguments.log and fabric.is_global_zero else None
     try:
         with tqdm(desc="classifier", unit="step", disable=not fabric.is_global_zero) as bar:
@@ -119,7 +120,9 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"its keyframes: {arguments.out.with_suffix('.tokens.txt')}")
 
 
-def _open_labels(arguments: argparse.Namespace, scans: Path | None) -> KeyframeDataset:
+def _open_labels(
+    arguments: argparse.Namespace, scans: Path | None, may_say: bool
+) -> KeyframeDataset:
     """Open the data set, or the labels that an annotator saved.
 
     Raises:
@@ -137,8 +140,20 @@ def _open_labels(arguments: argparse.Namespace, scans: Path | None) -> KeyframeD
         if getattr(arguments, option) is not None:
             raise ValueError(f"--{option} is for data sets, not for --labels; leave it out")
     dataset = CorrectedScans(arguments.labels, scans, arguments.intensity_scale, arguments.columns)
-    names = ", ".join(one.name for one in dataset.classes)
-    print(f"{len(dataset)} labelled scans of the classes {names}", file=sys.stderr)
+    # All are read before the training, so that none stops it in its middle.
+    counts = dict.fromkeys((*(one.name for one in dataset.classes), "unlabelled"), 0)
+    names = np.array(list(counts))
+    for index in tqdm(
+        range(len(dataset)), desc="checking labels", unit="scan", disable=not may_say
+    ):
+        labels = dataset[index].keyframe.labels
+        assert labels is not None  # corrected scans have some
+        found, numbers = np.unique(np.minimum(labels, len(names) - 1), return_counts=True)
+        for name, number in zip(names[found], numbers, strict=True):
+            counts[str(name)] += int(number)
+    if may_say:
+        said = ", ".join(f"{name} {number}" for name, number in counts.items())
+        print(f"{len(dataset)} labelled scans; points: {said}", file=sys.stderr)
     return dataset
 
 

@@ -23,7 +23,7 @@ pypcd4 = pytest.importorskip("pypcd4", reason="needs the extra scans")
 WORDS = ("car", "road", "tree")
 
 
-def make_scan(seed=0, scale=255.0, words=WORDS, mount=None):
+def make_scan(seed=0, scale=255.0, words=WORDS, mounting=None):
     rng = np.random.default_rng(seed)
     points = rng.uniform(-60, 60, (50, 4)).astype(np.float32)
     points[:, 3] = rng.integers(2, 250, 50)
@@ -32,7 +32,7 @@ def make_scan(seed=0, scale=255.0, words=WORDS, mount=None):
     scores = np.where(labels == IGNORE_LABEL, 0, rng.uniform(0.2, 1, 50)).astype(np.float32)
     vocabulary = make_vocabulary(words, torch.zeros(len(words), 0))
     return LabelledScan(
-        points, labels, scores, vocabulary, np.eye(4), seed, f"s{seed}", scale, mount
+        points, labels, scores, vocabulary, np.eye(4), seed, f"s{seed}", scale, mounting
     )
 
 
@@ -81,9 +81,9 @@ def test_raw_labels_of_semantickitti_come_back(tmp_path):
 
 
 def test_a_mount_turns_the_points_upright(tmp_path):
-    mount = np.diag([1.0, -1.0, -1.0, 1.0])
-    mount[:3, 3] = 1, 2, 3
-    scan = make_scan(mount=mount)
+    mounting = np.diag([1.0, -1.0, -1.0, 1.0])
+    mounting[:3, 3] = 1, 2, 3
+    scan = make_scan(mounting=mounting)
     dataset = CorrectedScans(write_folder(tmp_path / "out", "pcd", [scan]))
     points = dataset[0].keyframe.points[:, :3]
     np.testing.assert_allclose(points, scan.points[:, :3] * [1, -1, -1], atol=1e-5)

@@ -79,7 +79,7 @@ def test_poses_that_are_not_known_are_said(tmp_path, labelled, capsys):
 
 def test_a_data_set_by_a_student(tmp_path, tiny_nuscenes):
     weights = str(save_random_student(tmp_path))
-    more = ["--weights", weights, "--prompts", "building", "car", "road"]
+    more = ["--weights", weights, "--prompts", "traffic cone", "car", "road"]
     assert export(tiny_nuscenes, "lidarseg", tmp_path / "out", *more) == 0
     categories = json.loads((tmp_path / "out/v1.0-tiny/category.json").read_text())
     known = {row["index"] for row in categories}
@@ -89,7 +89,7 @@ def test_a_data_set_by_a_student(tmp_path, tiny_nuscenes):
         assert set(raw.tolist()) <= known
     shutil.copytree(tmp_path / "out", tiny_nuscenes, dirs_exist_ok=True)
     laid_over = open_dataset(tiny_nuscenes, with_labels=True, with_images=False)
-    assert [one.name for one in laid_over.classes] == ["building", "car", "road"]
+    assert [one.name for one in laid_over.classes] == ["traffic cone", "car", "road"]
     assert export(tiny_nuscenes, "semantickitti", tmp_path / "kitti", *more) == 0
     points = np.fromfile(tmp_path / "kitti/sequences/00/velodyne/000000.bin", "<f4")
     expected = laid_over[0].keyframe.points * np.float32([1, 1, 1, 255])

@@ -110,19 +110,19 @@ def test_a_lidar_upside_down_is_told_by_extrinsics(tmp_path):
     assert segment(scans, tmp_path / "upright", "--level", "on") == 0
     turned = np.load(scans / "scan-0.npy") * np.float32([1, -1, -1, 1])
     np.save(scans / "scan-0.npy", turned)
-    mount = {
+    mounting = {
         "parent": "base_link", "child": "lidar", "translation": [0, 0, 2],
         "rotation_xyzw": [1, 0, 0, 0],
     }  # fmt: skip
     file = tmp_path / "mount.yaml"
-    file.write_text(yaml.safe_dump({"transforms": [mount]}))
+    file.write_text(yaml.safe_dump({"transforms": [mounting]}))
     assert segment(scans, tmp_path / "told", "--level", "on", "--extrinsics", str(file)) == 0
     expected = labels_of(tmp_path / "upright/scan-0.npz")
     assert (labels_of(tmp_path / "told/scan-0.npz") == expected).mean() > 0.99
     legend = json.loads((tmp_path / "told/legend.json").read_text())
     np.testing.assert_allclose(np.diag(legend["T_base_lidar"]), [1, -1, -1, 1], atol=1e-9)
-    second = mount | {"child": "camera"}
-    file.write_text(yaml.safe_dump({"transforms": [mount, second]}))
+    second = mounting | {"child": "camera"}
+    file.write_text(yaml.safe_dump({"transforms": [mounting, second]}))
     assert segment(scans, tmp_path / "asked", "--extrinsics", str(file)) == 1
     named = ["--extrinsics", str(file), "--sensor-frame", "lidar"]
     assert segment(scans, tmp_path / "asked", *named) == 0
