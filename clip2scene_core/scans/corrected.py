@@ -74,7 +74,10 @@ def find_corrected(folder: Path, scans: Path | None = None) -> tuple[CorrectedFi
 
 
 def read_corrected(
-    file: CorrectedFile, legend: Legend, columns: int | None = None
+    file: CorrectedFile,
+    legend: Legend,
+    columns: int | None = None,
+    field: str | None = None,
 ) -> tuple[Scan, NDArray[np.uint8]]:
     """Read the points of a scan and their labels.
 
@@ -82,6 +85,7 @@ def read_corrected(
         file: From `find_corrected`.
         legend: What the labels mean; 0 is unlabelled.
         columns: See `read_scan`.
+        field: Field of the labels, such as "classification", for files with several that differ.
 
     Returns:
         N points and (N,) uint8 labels, IGNORE_LABEL where a point has none. Where labels come with
@@ -97,11 +101,7 @@ def read_corrected(
         ids = _read_label_file(file.labels)
     else:
         labelled = scan if file.scan == file.labels else read_scan(file.labels)
-        if labelled.ids is None:
-            raise ScanError(
-                f"{file.labels} has no label; it has {', '.join(labelled.columns) or 'points'}"
-            )
-        ids = _whole(labelled.ids, file.labels)
+        ids = _choose_ids(labelled, field, file.labels)
         if labelled is not scan:
             _check_points(file, scan, labelled)
             scan = Scan(scan.points, scan.has_intensity, scan.columns, scores=labelled.scores)
@@ -113,12 +113,15 @@ def read_corrected(
     return scan, legend.decode(ids, file.labels)
 
 
-def read_labelled_folder(folder: Path, columns: int | None = None) -> Iterator[LabelledScan]:
+def read_labelled_folder(
+    folder: Path, columns: int | None = None, field: str | None = None
+) -> Iterator[LabelledScan]:
     """Read labelled scans with the legend beside them, as `segment` and annotators leave them.
 
     Args:
         folder: See `find_corrected`.
         columns: See `read_scan`.
+        field: See `read_corrected`.
 
     Yields:
         The scans in the order of their names, without poses. A label without a confidence has 1.
@@ -128,7 +131,7 @@ def read_labelled_folder(folder: Path, columns: int | None = None) -> Iterator[L
     """
     legend = read_legend(folder / LEGEND)
     for file in find_corrected(folder):
-        scan, labels = read_corrected(file, legend, columns)
+        scan, labels = read_corrected(file, legend, columns, field)
         scores = np.ones(len(labels), np.float32) if scan.scores is None else scan.scores
         yield LabelledScan(
             scan.points,
@@ -169,6 +172,24 @@ def _read_label_file(path: Path) -> NDArray[np.integer]:
     if len(content) % 4:
         raise ScanError(f"{path} has {len(content)} bytes, not a multiple of 4; it is truncated")
     return np.frombuffer(content, "<u4") & _CLASS_BITS
+
+
+def _choose_ids(labelled: Scan, field: str | None, path: Path) -> NDArray[np.integer]:
+    """The labels of a file; where several fields could be them, all must say the same."""
+    found = {name: _whole(ids, path) for name, ids in labelled.ids.items() if field in (None, name)}
+    if not found:
+        has = ", ".join((*labelled.ids, *labelled.columns)) or "points alone"
+        raise ScanError(f"{path} has no {field or 'label'}; it has {has}")
+    first, *others = found
+    for other in others:
+        # LAS's own field is a byte.
+        differs = np.minimum(found[first], 255) != np.minimum(found[other], 255)
+        if differs.any():
+            raise ScanError(
+                f"{path}: {first} and {other} differ at {np.count_nonzero(differs)} points, and "
+                f"only one of them was corrected; say which by --label-field"
+            )
+    return found[others[-1] if others else first]
 
 
 def _whole(ids: NDArray[np.generic], path: Path) -> NDArray[np.integer]:

@@ -33,6 +33,7 @@ class CorrectedScans:
         intensity_scale: The LiDAR's largest intensity in the files; by default the legend's, or 1
             if no intensity of the first scan is larger.
         columns: Of .bin scans, see `read_scan`.
+        field: Field of the labels, see `read_corrected`.
 
     Attributes:
         classes: Those of the legend; the index of a class is its label.
@@ -52,7 +53,9 @@ class CorrectedScans:
         scans: Path | None = None,
         intensity_scale: float | None = None,
         columns: int | None = None,
+        field: str | None = None,
     ) -> None:
+        self._field = field
         self._files = find_corrected(folder, scans)
         beside = scans is not None and not (folder / LEGEND).is_file()
         self._legend_path = (scans if beside and scans is not None else folder) / LEGEND
@@ -122,7 +125,7 @@ class CorrectedScans:
         return KeyframeFiles((file.scan,), (), (numbers,), file.labels)
 
     def _read(self, index: int) -> tuple[Scan, NDArray[np.uint8]]:
-        return read_corrected(self._files[index], self._legend, self._columns)
+        return read_corrected(self._files[index], self._legend, self._columns, self._field)
 
     def _scale(self, given: float | None) -> float:
         known = self._legend.intensity_scale if given is None else given

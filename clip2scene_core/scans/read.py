@@ -14,7 +14,9 @@ from clip2scene_core.scans.scan import Scan, ScanError
 
 _INTENSITIES: Final = ("intensity", "Intensity", "i", "reflectivity", "scalar_Intensity")
 _LABELS: Final = ("label", "scalar_label", "Label", "scalar_Label")
-"""CloudCompare calls what it saves "scalar_..."."""
+"""Fields of labels; CloudCompare calls what it saves "scalar_..."."""
+_CLASSIFICATION: Final = "classification"
+"""The field that every LAS has for labels."""
 _SCORES: Final = ("confidence", "scalar_confidence")
 _VALUE_BYTES: Final = 4
 
@@ -114,13 +116,9 @@ def _read_las(path: Path) -> Scan:
         )
     points = np.concatenate([xyz, np.asarray(cloud.intensity)[:, None]], axis=1)
     extra = {name: np.asarray(cloud[name]) for name in cloud.point_format.extra_dimension_names}
-    ids = _first_of(_LABELS, extra)
-    return Scan(
-        points.astype(np.float32),
-        True,
-        ids=np.asarray(cloud.classification) if ids is None else ids,
-        scores=_scores_of(extra),
-    )
+    ids = {_CLASSIFICATION: np.asarray(cloud.classification)}
+    ids |= {name: extra[name] for name in _LABELS if name in extra}
+    return Scan(points.astype(np.float32), True, ids=ids, scores=_scores_of(extra))
 
 
 def _from_fields(fields: Mapping[str, NDArray[np.generic]], path: Path) -> Scan:
@@ -133,24 +131,14 @@ def _from_fields(fields: Mapping[str, NDArray[np.generic]], path: Path) -> Scan:
         if name is not None:
             points[:, column] = np.asarray(fields[name]).reshape(len(points))
     others = tuple(name for name in fields if name not in ("x", "y", "z", intensity))
-    ids = _first_of(_LABELS, fields)
-    return Scan(
-        points,
-        intensity is not None,
-        others,
-        None if ids is None else ids.reshape(len(points)),
-        _scores_of(fields),
-    )
-
-
-def _first_of(
-    names: tuple[str, ...], fields: Mapping[str, NDArray[np.generic]]
-) -> NDArray[np.generic] | None:
-    return next((np.asarray(fields[name]) for name in names if name in fields), None)
+    ids = {
+        name: np.asarray(fields[name]).reshape(len(points)) for name in _LABELS if name in fields
+    }
+    return Scan(points, intensity is not None, others, ids, _scores_of(fields))
 
 
 def _scores_of(fields: Mapping[str, NDArray[np.generic]]) -> NDArray[np.float32] | None:
-    scores = _first_of(_SCORES, fields)
+    scores = next((np.asarray(fields[name]) for name in _SCORES if name in fields), None)
     return None if scores is None else scores.astype(np.float32).ravel()
 
 

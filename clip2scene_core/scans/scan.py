@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +24,15 @@ class Scan:
         points: (N, 4) float32: x, y, z in metres as in the file, intensity in the file's unit.
         has_intensity: Whether the file has intensities; they are 0 without.
         columns: What the file has beside, for people, such as "ring".
-        ids: (N,) numbers of any dtype, the labels that some tool saved; None if there are none.
+        ids: By the name of their field, (N,) numbers of any dtype: what may be labels that some
+            tool saved.
         scores: (N,) float32, the confidence beside them; None if there is none.
     """
 
     points: NDArray[np.float32]
     has_intensity: bool
     columns: tuple[str, ...] = ()
-    ids: NDArray[np.generic] | None = None
+    ids: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     scores: NDArray[np.float32] | None = None
 
 
@@ -91,6 +93,6 @@ class LabelledScan:
 
     @property
     def doubt(self) -> float:
-        """How unsure the labels are: 1 minus their mean score; 0 without labels."""
+        """How unsure the labels are: 1 minus their mean score; 1 without labels."""
         is_labelled = self.labels != IGNORE_LABEL
-        return float(1 - self.scores[is_labelled].mean()) if is_labelled.any() else 0.0
+        return float(1 - self.scores[is_labelled].mean()) if is_labelled.any() else 1.0

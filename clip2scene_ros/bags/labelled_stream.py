@@ -211,7 +211,8 @@ class LabelledBag:
     def _choose_poses(self, reader: Recording) -> tuple[str, int]:
         """The source of poses that serves most labelled clouds, and how many those are."""
         best = ("none", 0)
-        sources = ("tf", "odometry", "none") if self._fixed_frame else ("none",)
+        has_frame = self._fixed_frame or "fixed_frame" in self._given
+        sources = ("tf", "odometry", "none") if has_frame else ("none",)
         if "pose_source" in self._given:
             sources = (self._given["pose_source"],)
         wanted = set(self._key_of.values())

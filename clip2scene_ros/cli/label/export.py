@@ -58,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the LiDAR's largest intensity; by default the data set's, or auto",
     )
     parser.add_argument("--columns", type=int, choices=(4, 5), help="of .bin scans")
+    parser.add_argument(
+        "--label-field", metavar="FIELD", help="of labelled scans, such as classification"
+    )
     parser.add_argument("--sensor-frame", default="", metavar="FRAME", help="frame of the LiDAR")
     add_recording_arguments(parser)
 
@@ -208,7 +211,7 @@ class _Source:
         from clip2scene_core.scans.corrected import read_labelled_folder
 
         arguments = self._arguments
-        scans = read_labelled_folder(arguments.labelled, arguments.columns)
+        scans = read_labelled_folder(arguments.labelled, arguments.columns, arguments.label_field)
         return iter(tqdm(scans, desc="exporting", unit="scan"))
 
     def _of_files(self) -> Iterator[LabelledScan]:

@@ -44,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--columns", type=int, choices=(4, 5), help="of .bin scans, if --labels are of such"
     )
+    parser.add_argument(
+        "--label-field",
+        metavar="FIELD",
+        help="field of .pcd, .ply or .las files that holds the labels, such as classification; by "
+        "default label",
+    )
     parser.add_argument("--version", help="version folder, if there are several")
     parser.add_argument(
         "--scenes",
@@ -129,8 +135,10 @@ def _open_labels(
         ValueError: If they cannot be used.
     """
     if arguments.labels is None:
-        if arguments.columns is not None:
-            raise ValueError("--columns is for .bin scans with --labels; leave it out")
+        for option in ("columns", "label_field"):
+            if getattr(arguments, option) is not None:
+                name = option.replace("_", "-")
+                raise ValueError(f"--{name} is for scans with --labels; leave it out")
         return open_chosen(
             arguments, arguments.dataset, with_labels=True, with_images=False, with_poses=False
         )
@@ -139,7 +147,13 @@ def _open_labels(
     for option in ("version", "scenes", "split"):
         if getattr(arguments, option) is not None:
             raise ValueError(f"--{option} is for data sets, not for --labels; leave it out")
-    dataset = CorrectedScans(arguments.labels, scans, arguments.intensity_scale, arguments.columns)
+    dataset = CorrectedScans(
+        arguments.labels,
+        scans,
+        arguments.intensity_scale,
+        arguments.columns,
+        arguments.label_field,
+    )
     # All are read before the training, so that none stops it in its middle.
     counts = dict.fromkeys((*(one.name for one in dataset.classes), "unlabelled"), 0)
     names = np.array(list(counts))

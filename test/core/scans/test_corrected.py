@@ -18,6 +18,7 @@ from clip2scene_core.scans.corrected_dataset import CorrectedScans
 from clip2scene_core.scans.folders import LabelledFolder
 from clip2scene_core.scans.legend import Legend, read_legend
 
+laspy = pytest.importorskip("laspy", reason="needs the extra scans")
 pypcd4 = pytest.importorskip("pypcd4", reason="needs the extra scans")
 
 WORDS = ("car", "road", "tree")
@@ -245,3 +246,26 @@ def test_unknown_poses_are_no_nan(tmp_path):
     scans[0].T_global_lidar[:] = np.nan
     write_folder(tmp_path / "out", "semantickitti", scans)
     assert np.isfinite(np.loadtxt(tmp_path / "out/sequences/00/poses.txt")).all()
+
+
+def test_nothing_labelled_is_the_most_doubtful():
+    scan = make_scan()
+    scan.labels[:] = IGNORE_LABEL
+    assert scan.doubt == 1
+
+
+def test_a_tool_that_corrects_the_classification_of_las_alone(tmp_path):
+    root = write_folder(tmp_path / "out", "las", [make_scan()])
+    cloud = laspy.read(root / "000000.las")
+    classes = np.asarray(cloud.classification).copy()
+    classes[[1, 2]] = 3, 0
+    was = make_scan().labels
+    cloud.classification = classes
+    cloud.write(root / "000000.las")
+    with pytest.raises(ScanError, match=r"classification and label differ at \d points, .* by --l"):
+        CorrectedScans(root)[0]
+    labels = CorrectedScans(root, field="classification")[0].keyframe.labels
+    assert labels[[1, 2]].tolist() == [2, IGNORE_LABEL]
+    np.testing.assert_array_equal(CorrectedScans(root, field="label")[0].keyframe.labels, was)
+    with pytest.raises(ScanError, match="has no class; it has classification, label"):
+        CorrectedScans(root, field="class")[0]

@@ -106,4 +106,4 @@ def test_what_does_not_go_with_labels_is_refused(tmp_path, capsys, more, message
 def test_columns_are_for_scans(tmp_path, tiny_nuscenes, capsys):
     out = ["--out", str(tmp_path / "out.safetensors")]
     assert main(["finetune", str(tiny_nuscenes), "--columns", "4", *out, *TINY]) == 1
-    assert "--columns is for .bin scans with --labels" in capsys.readouterr().err
+    assert "--columns is for scans with --labels" in capsys.readouterr().err

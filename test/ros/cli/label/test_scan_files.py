@@ -64,7 +64,7 @@ def labels_of(path):
         return pypcd4.PointCloud.from_path(path).pc_data["label"].ravel()
     if path.suffix == ".las":
         return np.asarray(laspy.read(path).label)
-    return read_scan(path).ids
+    return read_scan(path).ids["label"]
 
 
 def test_all_kinds_get_the_same_labels(tmp_path):
