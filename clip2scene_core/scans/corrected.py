@@ -161,7 +161,8 @@ def _with_scan(path: Path, folder: Path, scans: Path | None) -> CorrectedFile:
     if len(there) != 1:
         several = f"several: {', '.join(one.name for one in there)}" if there else "none"
         raise ScanError(
-            f"{path} must belong to one scan called {path.stem} in {near}, there is {several}"
+            f"{path} must belong to one scan called {path.stem} in {near}, there is {several}; "
+            f"name the folder of the scans, if it is another one"
         )
     return CorrectedFile(path, there[0], path.stem)
 

@@ -204,10 +204,19 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _find_scans(path: Path) -> tuple[Path, ...]:
-    """The scans at a path; () where a bag lies, or nothing that is a scan."""
+    """The scans at a path; () where a bag lies, or nothing that is a scan.
+
+    Raises:
+        ValueError: If it is a data set, or has scans of several kinds.
+    """
     from clip2scene_core.scans.files import find_scans
 
-    return () if find_recordings(path) else find_scans(path)
+    if find_recordings(path):
+        return ()
+    scans = find_scans(path)
+    if not scans and any(any(path.glob(one)) for one in ("sequences/*/velodyne", "v1.0-*")):
+        raise ValueError(f"{path} is a data set: 'clip2scene export' labels it, by --prompts")
+    return scans
 
 
 def _print_sensor(summary: ReplaySummary, settings: Collection[str]) -> None:

@@ -132,3 +132,25 @@ def test_what_does_not_go_together_is_refused(labelled, tmp_path, capsys, form, 
     assert export(labelled, form, tmp_path / "out", *more) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_data_set_is_not_segmented_but_exported(tiny_nuscenes, tiny_kitti, tmp_path, capsys):
+    for root in (tiny_nuscenes, tiny_kitti):
+        assert main(["segment", str(root), "--out", str(tmp_path / "out")]) == 1
+        assert "is a data set: 'clip2scene export' labels it" in capsys.readouterr().err
+
+
+def test_the_real_keyframe_has_a_byte_for_each_point(real_keyframe, tmp_path):
+    weights = str(save_random_student(tmp_path))
+    more = ["--weights", weights, "--prompts", "car", "road"]
+    assert export(real_keyframe, "lidarseg", tmp_path / "out", *more) == 0
+    (raw,) = (tmp_path / "out/lidarseg").rglob("*_lidarseg.bin")
+    (scan,) = (real_keyframe / "samples/LIDAR_TOP").iterdir()
+    assert raw.stat().st_size == scan.stat().st_size // 20
+    assert export(real_keyframe, "laz", tmp_path / "laz", *more) == 0
+    cloud = laspy.read(tmp_path / "laz/000000.laz")
+    points = np.fromfile(scan, "<f4").reshape(-1, 5)
+    np.testing.assert_allclose(cloud.xyz, points[:, :3], atol=6e-4)
+    np.testing.assert_array_equal(cloud.intensity, points[:, 3])
+    assert set(np.fromfile(raw, np.uint8).tolist()) <= {0, 1, 2}
+    np.testing.assert_array_equal(cloud.label, np.fromfile(raw, np.uint8))
