@@ -9,7 +9,7 @@ from clip2scene_core.network.blocks import PointNetwork
 from clip2scene_core.network.minkunet import MINKUNET_PLANS, MinkUNet
 from clip2scene_core.network.point_features import count_point_features, describe_points
 from clip2scene_core.network.spvcnn import SPVCNN
-from clip2scene_core.sparse.voxelize import voxel_mean, voxelize
+from clip2scene_core.sparse.voxelize import Voxels, voxel_mean, voxelize
 
 
 class Student(nn.Module):
@@ -74,8 +74,13 @@ def run_network(
     network: PointNetwork, config: NetworkConfig, points: Tensor, batch_index: Tensor
 ) -> Tensor:
     """Voxelise points and run a network: (N, 4) -> (N, F) features; see `Student.forward`."""
+    return run_on_voxels(network, config, points, find_voxels(config, points, batch_index))
+
+
+def find_voxels(config: NetworkConfig, points: Tensor, batch_index: Tensor) -> Voxels:
+    """Voxelise points as a network wants them; see `run_network`."""
     grid = config.voxels
-    voxels = voxelize(
+    return voxelize(
         points[:, :3],
         batch_index,
         config.voxel_size_m,
@@ -83,6 +88,13 @@ def run_network(
         origin=grid.origin,
         weights=grid.weights,
     )
+
+
+def run_on_voxels(
+    network: PointNetwork, config: NetworkConfig, points: Tensor, voxels: Voxels
+) -> Tensor:
+    """Run a network on points (N, 4) and the voxels that `find_voxels` found: (N, F) features."""
+    grid = config.voxels
     described = describe_points(
         points, voxels, config.features, config.intensity_scale, config.intensity_offset
     )
