@@ -1,6 +1,6 @@
 """Commands that measure models, and data.
 
 Read `doctor` (whether data are fit to train on), `evaluate` (with `seen_unseen` and
-`predictions`), `calibrate`, `corrupt`, `bench` (with `bench_shared`, `bench_tables` and
-`bench_transfer`), then `models` (those that ship).
+`predictions`), `calibrate`, `corrupt`, `bench` (with `bench_shared`, `bench_tables`,
+`bench_transfer`, `bench_speed` and `bench_zeroshot`), then `models` (those that ship).
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from clip2scene_core.atomic_write import atomic_write
-from clip2scene_ros.cli.measure import bench_tables, bench_transfer
+from clip2scene_ros.cli.measure import bench_speed, bench_tables, bench_transfer
 from clip2scene_ros.cli.measure.bench_shared import (
     add_bench_arguments,
     add_student_arguments,
@@ -27,6 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "transfer", help=bench_transfer.SUMMARY, description=bench_transfer.SUMMARY
     )
     bench_transfer.add_arguments(transfer)
+    speed = benchmarks.add_parser(
+        "speed", help=bench_speed.SUMMARY, description=bench_speed.SUMMARY
+    )
+    bench_speed.add_arguments(speed)
     for name, summary in bench_tables.SUMMARIES.items():
         table = benchmarks.add_parser(name, help=summary, description=summary)
         bench_tables.add_arguments(table, name)
@@ -38,6 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
         _run_world(arguments)
     elif arguments.benchmark == "transfer":
         bench_transfer.run(arguments)
+    elif arguments.benchmark == "speed":
+        bench_speed.run(arguments)
     else:
         bench_tables.run(arguments)
 

@@ -1,0 +1,56 @@
+"""Records of the speed bench, and the JSON file that holds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from clip2scene_core.bench.json_dataclass import RecordFile
+from clip2scene_core.bench.provenance import Provenance
+from clip2scene_core.bench.speed.latency import ALL_STAGES, LatencyResult
+from clip2scene_core.bench.speed.machine import MachineResult
+from clip2scene_core.bench.speed.ops import OpsResult
+from clip2scene_core.bench.speed.scale import ScaleResult
+
+
+@dataclass(frozen=True)
+class SpeedResult(Provenance):
+    """All numbers of the speed bench.
+
+    Attributes:
+        speeds: What the machine could do when the bench began.
+        latency: Labelling with each student; () if that part did not run.
+        ops: Single convolutions; None if that part did not run.
+        scale: Growth of cost; None if that part did not run.
+    """
+
+    speeds: MachineResult
+    latency: tuple[LatencyResult, ...]
+    ops: OpsResult | None
+    scale: ScaleResult | None
+
+    def key_ratios(self) -> dict[str, float]:
+        """Give medians of ratios of processor's time, by what they compare.
+
+        They hold on other machines and under load, within wide margins; no time does.
+        """
+        found = {}
+        for one in self.latency:
+            for variant in one.variants[1:]:
+                cost = variant.cost_of(ALL_STAGES)
+                found[f"latency {one.student}: {variant.variant}"] = cost.cpu_ratio.median
+            shipped, whole = one.variants[0], one.variants[0].cost_of(ALL_STAGES).cpu_ms.median
+            for part in shipped.stages[:-1]:
+                share = part.cpu_ms.median / whole
+                found[f"latency {one.student}: share of {part.stage}"] = share
+        for cost in self.ops.costs if self.ops else ():
+            if cost.what == "backward":
+                name = f"ops {cost.precision}, {cost.channels} channels: backward"
+                found.setdefault(name, cost.forward_ratio.median)
+        for growth in self.scale.growths if self.scale else ():
+            found[f"scale {growth.quantity}: exponent"] = growth.exponent
+        return found
+
+
+_FILE: Final = RecordFile("clip2scene-bench-speed-1", lambda values: SpeedResult)
+save_result, load_result = _FILE.save, _FILE.load
