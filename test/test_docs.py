@@ -119,6 +119,16 @@ def test_the_walks_name_what_is_there():
             scope = getattr(found[0], "body", [])
 
 
+@pytest.mark.parametrize("name", ["method.md", "zeroshot.md"])
+def test_what_pages_name_in_a_file_is_in_it(name):
+    """`NAME` in [file.py](path), and `NAME`s before it in the same list."""
+    found = re.findall(r"`(\w+)` in \[\w+\.py\]\(\.\./([\w/]+\.py)\)", (DOCS / name).read_text())
+    assert len(found) > 5
+    for definition, path in found:
+        defined = re.findall(r"^(?:def|class) (\w+)|^(\w+)[:=]", (ROOT / path).read_text(), re.M)
+        assert definition in {part for pair in defined for part in pair}, f"{path}: {definition}"
+
+
 def test_the_figure_of_the_folders_shows_the_imports():
     remedy = "draw it again: python test/helpers/folder_figure.py"
     assert folder_figure.FIGURE.read_text() == folder_figure.draw(), remedy

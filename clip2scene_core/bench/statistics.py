@@ -154,7 +154,7 @@ def class_iou(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def mean_iou(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Mean IoU over the classes that are present; a `Statistic`."""
-    return _mean_of_present(class_iou(counts))
+    return mean_of_present(class_iou(counts))
 
 
 def balanced_accuracy(counts: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -163,7 +163,7 @@ def balanced_accuracy(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     Guessing scores one over the number of classes, whatever the shares of the classes.
     """
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    return _mean_of_present(_divide(hits, counts.sum(axis=-1)))
+    return mean_of_present(_divide(hits, counts.sum(axis=-1)))
 
 
 def measure(scenes: SceneCounts, statistic: Statistic = mean_iou) -> Measurement:
@@ -234,7 +234,8 @@ def _jackknife_error(left_out: NDArray[np.float64]) -> float:
     return math.sqrt((count - 1) / count * float(((left_out - left_out.mean()) ** 2).sum()))
 
 
-def _mean_of_present(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def mean_of_present(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the last axis without NaN; NaN where all are."""
     present = ~np.isnan(values)
     return _divide(np.where(present, values, 0.0).sum(axis=-1), present.sum(axis=-1))
 

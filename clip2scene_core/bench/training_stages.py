@@ -31,8 +31,8 @@ from clip2scene_core.training.pretrain.run import pretrain
 from clip2scene_core.world.dataset.options import WorldOptions
 from clip2scene_core.world.dataset.splits import TRAINING_WORLDS
 
-_QUICK_NETWORK: Final = NetworkConfig(width=0.125, voxel_size_m=0.5)
-_QUICK_IMAGE_HEIGHT: Final = 64
+QUICK_NETWORK: Final = NetworkConfig(width=0.125, voxel_size_m=0.5)
+QUICK_IMAGE_HEIGHT: Final = 64
 
 
 def quick_config(config: PretrainConfig) -> PretrainConfig:
@@ -42,8 +42,8 @@ def quick_config(config: PretrainConfig) -> PretrainConfig:
     """
     return replace(
         config,
-        network=_QUICK_NETWORK,
-        teacher=replace(config.teacher, image_height=_QUICK_IMAGE_HEIGHT),
+        network=QUICK_NETWORK,
+        teacher=replace(config.teacher, image_height=QUICK_IMAGE_HEIGHT),
         training=replace(config.training, epochs=1),
         switching=replace(config.switching, start_epoch=0),
     )

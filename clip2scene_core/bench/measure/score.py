@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from clip2scene_core.bench.measure.labeller import Labeller, camera_segmenter_of, mode_of
 from clip2scene_core.bench.measure.references import label_by_class_images, majority_class
@@ -114,21 +115,40 @@ def score_teacher(config: PretrainConfig, test: Scenes, device: str) -> Counts:
 
     Each point has the label of its pixel. A point in no view has no label.
     """
+    vocabulary, look = make_teacher(config, device)
+    classes = class_of_label(vocabulary.names)
+
+    def predict(sample: Sample) -> dict[str, NDArray[np.uint8]]:
+        probabilities, in_view = look(sample)
+        labels = classes[classify(probabilities)[0]]
+        labels[~in_view] = IGNORE_LABEL
+        return {TRAINED_WORDS: labels}
+
+    return count_scenes(predict, test.open(with_labels=True))
+
+
+def make_teacher(
+    config: PretrainConfig, device: str
+) -> tuple[Vocabulary, Callable[[Sample], tuple[Tensor, NDArray[np.bool_]]]]:
+    """Make the teacher of a configuration, projected onto points.
+
+    Returns:
+        The C labels, and a function from a sample with N points to probabilities (N, C) float32 and
+        which points are in view (N,) bool; the probabilities of others mean nothing.
+    """
     encoder = TextEncoder(config.teacher.clip, device)
     vocabulary = make_vocabulary(
         config.prompts, encoder(config.texts), config.classes, config.texts_of_label
     )
-    text, classes = vocabulary.embeddings, class_of_label(vocabulary.names)
     camera = camera_segmenter_of(config.teacher, encoder.clip)
 
-    def predict(sample: Sample) -> dict[str, NDArray[np.uint8]]:
+    def look(sample: Sample) -> tuple[Tensor, NDArray[np.bool_]]:
         pairs = camera.embed_pairs([sample.keyframe], sample.cameras)
-        probabilities, in_view = camera.compare(pairs, len(sample.keyframe.points), text)
-        labels = classes[classify(vocabulary.merge(probabilities))[0]]
-        labels[~np.asarray(in_view)] = IGNORE_LABEL
-        return {TRAINED_WORDS: labels}
+        num_points = len(sample.keyframe.points)
+        by_text, in_view = camera.compare(pairs, num_points, vocabulary.embeddings)
+        return vocabulary.merge(by_text), np.asarray(in_view)
 
-    return count_scenes(predict, test.open(with_labels=True))
+    return vocabulary, look
 
 
 def score_students(weights: Sequence[Path], test: Scenes) -> Counts:

@@ -99,7 +99,7 @@ def _study_section(table: Ablations) -> str:
     notes = [f"- {row.name}: {row.note}." for row in table.rows if row.note]
     return "\n\n".join(
         [
-            _format_run(table.run, with_paper=full is not None),
+            format_run(table.run, with_paper=full is not None),
             format_columns(columns),
             "\n".join(notes),
         ]
@@ -123,7 +123,7 @@ def _section2(table: Table2) -> str:
     )
     return "\n\n".join(
         [
-            _format_run(table.run, with_paper=True),
+            format_run(table.run, with_paper=True),
             format_table(header, rows),
             tuned,
             format_table(
@@ -138,7 +138,8 @@ def _section2(table: Table2) -> str:
     )
 
 
-def _format_run(run: TableProvenance, with_paper: bool) -> str:
+def format_run(run: TableProvenance, with_paper: bool) -> str:
+    """Write how a table was computed, and how to read it."""
     parts = "; ".join(f"{p.name} {p.num_scenes} with {p.num_keyframes}" for p in run.parts)
     lines = [
         *run.format_lines(),

@@ -5,7 +5,12 @@ from __future__ import annotations
 import argparse
 
 from clip2scene_core.atomic_write import atomic_write
-from clip2scene_ros.cli.measure import bench_speed, bench_tables, bench_transfer
+from clip2scene_ros.cli.measure import (
+    bench_speed,
+    bench_tables,
+    bench_transfer,
+    bench_zeroshot,
+)
 from clip2scene_ros.cli.measure.bench_shared import (
     add_bench_arguments,
     add_student_arguments,
@@ -31,6 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "speed", help=bench_speed.SUMMARY, description=bench_speed.SUMMARY
     )
     bench_speed.add_arguments(speed)
+    zeroshot = benchmarks.add_parser(
+        "zeroshot", help=bench_zeroshot.SUMMARY, description=bench_zeroshot.SUMMARY
+    )
+    bench_zeroshot.add_arguments(zeroshot)
     for name, summary in bench_tables.SUMMARIES.items():
         table = benchmarks.add_parser(name, help=summary, description=summary)
         bench_tables.add_arguments(table, name)
@@ -44,6 +53,8 @@ def run(arguments: argparse.Namespace) -> None:
         bench_transfer.run(arguments)
     elif arguments.benchmark == "speed":
         bench_speed.run(arguments)
+    elif arguments.benchmark == "zeroshot":
+        bench_zeroshot.run(arguments)
     else:
         bench_tables.run(arguments)
 
