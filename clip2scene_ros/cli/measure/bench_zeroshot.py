@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from clip2scene_core.bench.zeroshot.run import ZeroShotBenchOptions
 
 SUMMARY = "ablations of zero-shot training: seen and unseen classes on rendered scenes"
-_CONFIG = "zeroshot_synthetic.yaml"
+_CONFIG = "zeroshot_tables_synthetic.yaml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

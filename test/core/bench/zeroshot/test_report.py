@@ -145,7 +145,7 @@ def counts_of(seen_hits: int, unseen_hits: int) -> dict[str, list]:
 def make_options() -> ZeroShotBenchOptions:
     return ZeroShotBenchOptions(
         work=Path("work"), is_quick=False, workers=1, device="cpu", command="",
-        base=load_zeroshot_config(CONFIGS / "zeroshot_synthetic.yaml"), num_seeds=2,
+        base=load_zeroshot_config(CONFIGS / "zeroshot_tables_synthetic.yaml"), num_seeds=2,
     )  # fmt: skip
 
 

@@ -10,13 +10,14 @@ pytest.importorskip(
     "numba", reason='the world needs numba: pip install -c constraints.txt ".[train]"'
 )
 
+from clip2scene_core.bench.tables.scenes import synthetic_worlds
 from clip2scene_core.bench.zeroshot.rows import FULL, ROWS, ZeroShotRow, plan_run
-from clip2scene_core.bench.zeroshot.run import ZeroShotBenchOptions, quick_zeroshot
+from clip2scene_core.bench.zeroshot.run import ZeroShotBenchOptions, quick_zeroshot, worlds_of
 from clip2scene_core.config.parser import override
 from clip2scene_core.config.sections import ConfigError
 from clip2scene_core.config.zeroshot import load_zeroshot_config
 
-BASE = load_zeroshot_config(CONFIGS / "zeroshot_synthetic.yaml")
+BASE = load_zeroshot_config(CONFIGS / "zeroshot_tables_synthetic.yaml")
 PLANS = {row.name: plan_run(row, BASE, 1, Path("work")) for row in ROWS}
 
 
@@ -55,7 +56,7 @@ def test_the_base_has_all_that_the_rows_take_away():
 
 def test_runs_of_a_bench_are_told_apart_by_row_and_seed():
     runs = options_of(num_seeds=3).runs
-    assert len({run.name for run in runs}) == len(runs) == 3 * len(ROWS)
+    assert len({one.name for one in runs}) == len(runs) == 3 * len(ROWS)
     assert [run.config.training.seed for run in runs[:3]] == [0, 1, 2]
     assert runs[0].weights == Path("work/students/full-method-0.safetensors")
 
@@ -84,3 +85,13 @@ def test_a_configuration_that_the_table_cannot_be_made_of_is_refused(assignments
 def test_a_bench_needs_a_seed():
     with pytest.raises(ValueError, match="got 0 seeds"):
         options_of(num_seeds=0)
+
+
+def test_more_scenes_than_the_other_tables_have_and_no_sweep_without_labels():
+    whole, quick = worlds_of(is_quick=False), worlds_of(is_quick=True)
+    assert list(whole) == list(quick) == ["train", "val", "test"]
+    for name, world in synthetic_worlds(False, "test").items():
+        assert whole[name].num_scenes > world.num_scenes
+        assert whole[name].seed == world.seed
+        assert whole[name].previous_sweeps == 0
+    assert quick["train"].num_scenes == 2
