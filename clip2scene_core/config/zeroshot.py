@@ -26,6 +26,7 @@ from clip2scene_core.zeroshot_splits import ZEROSHOT_SPLITS, ZeroShotSplit
 
 PROTOCOLS: Final = ("transductive", "inductive")
 ALIGNED_FEATURES: Final = ("trunk", "embedding")
+UNSURE_LABELS: Final = ("none", "clip")
 OWN_SPLIT: Final = "own"
 ANNOTATION_FREE: Final = "annotation_free"
 SPLIT_NAMES: Final = (*ZEROSHOT_SPLITS, OWN_SPLIT, ANNOTATION_FREE)
@@ -145,16 +146,21 @@ class SelfTrainingConfig:
         start: Share of the epochs that phase 1 takes; 1 leaves phase 2 out.
         keep: Share of the points of each unseen class that keep their own pseudo label, the most
             probable ones, in (0, 1].
+        unsure: What the other points are called: "none", nothing; or "clip", as in phase 1. With
+            "none" the share of unseen classes among the labels falls by 1 - keep, and the student
+            leans towards the seen ones.
         ema_decay: Decay of the moving average of the weights, per step.
         threshold_decay: Decay of the moving average of each class's threshold, per step.
     """
 
     start: float = 0.5
     keep: float = 0.5
+    unsure: str = "none"
     ema_decay: float = 0.99
     threshold_decay: float = 0.9
 
     def __post_init__(self) -> None:
+        check_choice("self_training.unsure", self.unsure, UNSURE_LABELS)
         if not (0 <= self.start <= 1 and 0 < self.keep <= 1):
             raise ConfigError(
                 f"self_training.start must be in [0, 1] and keep in (0, 1], got {self.start} and "

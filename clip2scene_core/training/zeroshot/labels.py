@@ -72,6 +72,7 @@ def label_by_student(
     class_weights: Tensor | None,
     thresholds: ClassThresholds,
     losses: ZeroShotLossesConfig,
+    unsure: PointLabels | None = None,
 ) -> PointLabels:
     """Phase 2: the student itself names the points without a seen label.
 
@@ -85,15 +86,23 @@ def label_by_student(
         class_weights: (C,) float of the cross-entropy, or None; see `student_pseudo_labels`.
         thresholds: How probable a label must be, for each class; they follow these labels.
         losses: Whether there are pseudo labels, and the temperature of the student.
+        unsure: Labels of the points of which it is not sure enough; None: they have none.
     """
     weights = is_unseen.float() if class_weights is None else class_weights * is_unseen
     if not (weights > 0).any():  # nothing was ever named an unseen class
+        if unsure is not None:
+            return unsure
         nothing = torch.full_like(batch.true_labels, IGNORE_LABEL)
         return _complete(batch.true_labels, nothing, nothing.bool(), losses)
     proposed, confidences = student_pseudo_labels(embeddings, text, 1 / losses.temperature, weights)
     is_open = batch.true_labels == IGNORE_LABEL
     thresholds.update(proposed[is_open], confidences[is_open])
-    return _complete(batch.true_labels, proposed, thresholds.keep(proposed, confidences), losses)
+    is_kept = thresholds.keep(proposed, confidences)
+    own = _complete(batch.true_labels, proposed, is_kept, losses)
+    if unsure is None:
+        return own
+    labels = torch.where(own.is_pseudo, own.labels, unsure.labels)
+    return PointLabels(labels, own.is_pseudo | unsure.is_pseudo)
 
 
 def count_class_weights(

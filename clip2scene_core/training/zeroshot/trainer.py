@@ -179,8 +179,14 @@ class ZeroShotTrainer:
     def _label(self, batch: ZeroShotBatch, by_student: Tensor, epoch: int) -> PointLabels:
         """Name the points of a batch, as the phase has it."""
         losses = self._config.losses
-        if not self._is_self_training(epoch):
-            return label_by_teacher(batch, self._text, self._is_unseen, self._logit_scale, losses)
+        is_by_student = self._is_self_training(epoch)
+        by_clip = None
+        if not is_by_student or self._config.self_training.unsure == "clip":
+            by_clip = label_by_teacher(
+                batch, self._text, self._is_unseen, self._logit_scale, losses
+            )
+        if by_clip is not None and not is_by_student:
+            return by_clip
         semantic = self._ema.embed(batch.pairs, by_student).detach().float()
         return label_by_student(
             batch,
@@ -190,6 +196,7 @@ class ZeroShotTrainer:
             self._class_weights,
             self._thresholds,
             losses,
+            by_clip,
         )
 
     def _is_self_training(self, epoch: int) -> bool:

@@ -84,3 +84,35 @@ def test_the_student_names_what_it_is_surest_of(class_weights, expected):
     )
     assert found.labels.tolist() == expected
     assert (found.labels != batch.true_labels).tolist() == found.is_pseudo.tolist()
+
+
+def test_clip_names_the_points_of_which_the_student_is_not_sure():
+    losses = ZeroShotLossesConfig(temperature=0.5, min_confidence=0.0)
+    batch = make_batch()
+    by_clip = label_by_teacher(batch, TEXT, IS_UNSEEN, 10.0, losses)
+    embeddings = F.normalize(torch.tensor([[0.0, 0, 1, a] for a in (0, 0, 0.1, 0.2, 0.8, 0.9)]))
+
+    def label(unsure):
+        thresholds = ClassThresholds(4, keep=0.5, decay=0.0, fabric=make_fabric(PretrainConfig()))
+        return label_by_student(
+            batch, embeddings, TEXT, IS_UNSEEN, None, thresholds, losses, unsure
+        )
+
+    assert label(None).labels.tolist() == [1, 2, 2, 2, NONE, NONE]
+    both = label(by_clip)
+    assert both.labels.tolist() == [
+        1,
+        2,
+        2,
+        2,
+        3,
+        NONE,
+    ]  # 3 is CLIP's; it knows nothing of the last
+    assert both.is_pseudo.tolist() == [False, True, True, True, True, False]
+    # A student that was never taught an unseen class leaves all to CLIP.
+    thresholds = ClassThresholds(4, keep=0.5, decay=0.0, fabric=make_fabric(PretrainConfig()))
+    weights = torch.tensor([1.0, 1, 0, 0])
+    found = label_by_student(
+        batch, embeddings, TEXT, IS_UNSEEN, weights, thresholds, losses, by_clip
+    )
+    assert found.labels.tolist() == by_clip.labels.tolist()
