@@ -38,9 +38,9 @@ def is_usable(
         ValueError: If `T_base_lidar` holds no rotation.
     """
     across = points[:, :2]
-    if T_base_lidar is not None:
-        across = points[:, :3] @ mount_rotation(T_base_lidar)[:2, :3].T.astype(np.float32)
     with np.errstate(invalid="ignore", over="ignore"):
+        if T_base_lidar is not None:
+            across = points[:, :3] @ mount_rotation(T_base_lidar)[:2, :3].T.astype(np.float32)
         range_m = np.linalg.norm(points[:, :3], axis=1)
         inside: NDArray[np.bool_] = (range_m >= min_range_m) & (range_m <= max_range_m)
         inside &= np.linalg.norm(across, axis=1) >= ego_radius_m

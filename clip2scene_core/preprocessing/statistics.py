@@ -21,6 +21,8 @@ MIN_REACH_M: Final = 12.0
 """The farthest hundredth of the points is normally farther away."""
 MAX_LEFT_OUT: Final = 1 / 3
 """Share of points out of reach that is no longer normal; a car's own roof takes up to a fifth."""
+MAX_BROKEN: Final = 0.9
+"""Share of points without a place; half of an organised cloud is normally such."""
 MAX_UNKNOWN: Final = 0.01
 """Share of intensities that are not finite which is worth a note."""
 MIN_BRIGHTEST: Final = 0.02
@@ -76,14 +78,23 @@ def list_left_out(
         T_base_lidar: See `is_usable`.
 
     Returns:
-        One note if more than a third are out of reach; none otherwise.
+        A note if nearly all have no place, and one if more than a third of the others are out of
+        reach.
     """
-    is_point = np.isfinite(points[:, :3]).all(axis=1) & (points[:, :3] != 0).any(axis=1)
+    is_finite = np.isfinite(points[:, :3]).all(axis=1)
+    is_point = is_finite & (points[:, :3] != 0).any(axis=1)
     measured = points[is_point]
+    notes = []
+    if len(measured) < (1 - MAX_BROKEN) * len(points):
+        broken, at_origin = 1 - np.mean(is_finite), np.mean(is_finite & ~is_point)
+        notes = [
+            f"{100 * broken:.0f} % of the points are not finite, {100 * at_origin:.0f} % are at "
+            f"the origin: these have no place"
+        ]
     usable = is_usable(measured, *reach, T_base_lidar=T_base_lidar)
     num_left_out = len(measured) - int(usable.sum())
     if num_left_out <= MAX_LEFT_OUT * len(measured):
-        return ()
+        return tuple(notes)
     min_range_m, ego_radius_m, max_range_m = reach
     with np.errstate(over="ignore"):
         range_m = np.linalg.norm(measured[:, :3], axis=1)
@@ -94,6 +105,7 @@ def list_left_out(
         return f"{100 * count / len(measured):.0f} %"
 
     return (
+        *notes,
         f"{share(num_left_out)} of the points are out of reach: {share(num_far)} farther than "
         f"{max_range_m:g} m, {share(num_near)} nearer than {min_range_m:g} m, {share(of_robot)} in "
         f"the robot's circle of {ego_radius_m:g} m; are they in metres, the sensor at the origin, "

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -19,6 +19,7 @@ from rosbags.rosbag2 import Writer
 
 from clip2scene_core.inference.online import MissingCamerasError, OnlineSegmenter
 from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.preprocessing.statistics import kind_of_note
 from clip2scene_ros.bags.io import BagError, create_bag, open_bag, read_messages
 from clip2scene_ros.bags.labelled_writer import OWN_TOPICS, LabelledWriter, Viewer
 from clip2scene_ros.bags.messages import read_message
@@ -32,6 +33,7 @@ from clip2scene_ros.sync.synchronizer import SweepSynchronizer
 from clip2scene_ros.sync.topics import INFO_TYPE, TF_TYPE, Profile, resolved
 
 _NO_CAMERAS: Final = "no camera for a mode that needs one"
+_SHOWN_REASONS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class ReplaySummary:
             time.
         seconds: Wall time of the whole replay.
         rejections: Number of rejections by kind.
-        reasons: The first reason of each kind.
+        reasons: The commonest reasons of each kind, each with its first example.
         sensor: What the last labelled sweep says of its sensor; None if a node labelled.
         notes: What of the bag was not read, and what is odd about at least half of the sweeps.
     """
@@ -204,7 +206,8 @@ class _Replay:
         self._num_views = 0
         self.sensor_facts: list[SensorFacts] = []
         self.rejections: Counter[str] = Counter()
-        self.reasons: dict[str, str] = {}
+        self._reasons: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._examples: dict[str, str] = {}
 
     def feed(self, connection: Connection, at_ns: int, content: bytes) -> None:
         """Copy one message, feed the synchronizer, and label the sweeps that became ready."""
@@ -248,6 +251,17 @@ class _Replay:
             )
         return ""
 
+    @property
+    def reasons(self) -> dict[str, str]:
+        """The commonest reasons of each kind, which differ in more than numbers."""
+        return {
+            kind: "; ".join(
+                self._examples[alike] if len(counts) == 1 else f"{count} x {self._examples[alike]}"
+                for alike, count in counts.most_common(_SHOWN_REASONS)
+            )
+            for kind, counts in self._reasons.items()
+        }
+
     def _label_ready(self, is_last: bool) -> None:
         while True:
             started = time.perf_counter()
@@ -285,7 +299,9 @@ class _Replay:
 
     def _count(self, kind: str, reason: str) -> None:
         self.rejections[kind] += 1
-        self.reasons.setdefault(kind, reason)
+        alike = kind_of_note(reason)
+        self._reasons[kind][alike] += 1
+        self._examples.setdefault(alike, reason)
 
 
 def feed_latched(reader: Recording, inputs: Mapping[str, SyncInput]) -> None:

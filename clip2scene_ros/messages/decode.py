@@ -91,10 +91,17 @@ def fields_from_cloud(message: Any, names: Sequence[str]) -> NDArray[np.void]:
         (height, width) structured array with these names, each in its datatype in the cloud.
 
     Raises:
-        CloudError: If a field is missing, has an unknown datatype or lies outside the point, or the
-            length of the message does not fit its layout.
+        CloudError: If a field is missing, is there twice at two places, has an unknown datatype or
+            lies outside the point, or the length of the message does not fit its layout.
     """
-    fields = {field.name: field for field in message.fields}
+    fields: dict[str, Any] = {}
+    for field in message.fields:
+        first = fields.setdefault(field.name, field)
+        if field.name in names and _place(first) != _place(field):
+            raise CloudError(
+                f"cloud has two fields {field.name}, at {first.offset} and {field.offset}: which "
+                f"one holds?"
+            )
     missing = [name for name in names if name not in fields]
     if missing:
         raise CloudError(
@@ -174,6 +181,10 @@ def _row_step(message: Any, num_bytes: int) -> int:
             f"{num_bytes} bytes, but row_step * height = {row_step} * {message.height}"
         )
     return row_step
+
+
+def _place(field: Any) -> tuple[int, int]:
+    return field.offset, field.datatype
 
 
 def _check_field(field: Any, point_step: int) -> None:

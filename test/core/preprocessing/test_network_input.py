@@ -141,6 +141,14 @@ def test_a_third_of_the_points_out_of_reach_is_said():
     assert list_left_out(no_echo[:0], REACH) == ()
 
 
+def test_a_cloud_without_places_says_so():
+    points = np.zeros((1000, 4), np.float32)
+    points[:600, 2] = np.nan
+    points[990:] = 10, 0, 0, 0.5
+    (note,) = list_left_out(points, REACH)
+    assert note.startswith("60 % of the points are not finite, 39 % are at the origin")
+
+
 def test_an_optical_frame_loses_points_to_the_circle_unless_its_axes_are_known():
     """z forward, x right, y down: what is ahead lies along z, and so within a circle about z."""
     generator = np.random.default_rng(0)

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 
@@ -47,3 +49,11 @@ def test_the_circle_of_the_robot_is_level_however_the_sensor_is_mounted(degrees)
 def test_what_is_no_rotation_is_refused():
     with pytest.raises(ValueError, match="T_base_lidar must be a"):
         is_usable(np.array([AHEAD]), T_base_lidar=2 * np.eye(4))
+
+
+def test_points_that_are_not_finite_are_no_warning():
+    points = np.array([AHEAD, AHEAD, AHEAD])
+    points[0, :3], points[1, :3] = np.inf, (np.inf, -np.inf, 3e38)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert is_usable(points, T_base_lidar=rolled(15)).tolist() == [False, False, True]

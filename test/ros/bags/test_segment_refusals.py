@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import pytest
 import ros_messages
 from fake_segmenter import FakeSegmenter
@@ -110,3 +113,27 @@ def test_existing_output_is_refused(tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(BagError, match="exists already"):
         segment_bag(bag, tmp_path / "out", FakeSegmenter())
+
+
+def test_every_reason_is_said_and_not_the_first_alone(tmp_path):
+    """The first cloud has no image near it; the others' images are of 16 bits."""
+    messages = small_bag(at_ms=(0, 500, 1000, 1500), num_poses=4)
+    for ms in (500, 1000, 1500):
+        at_ns = START + ms * 1_000_000
+        image = ros_messages.TYPES["sensor_msgs/msg/Image"](
+            header=ros_messages.header(at_ns, "lidar_top"),
+            height=8,
+            width=16,
+            encoding="mono16",
+            is_bigendian=0,
+            step=32,
+            data=np.zeros(256, np.uint8),
+        )
+        info = ros_messages.camera_info(at_ns, "lidar_top")
+        messages += [("/front/image_raw", ms, image), ("/front/camera_info", ms, info)]
+    messages.sort(key=lambda message: message[1])
+    bag = write_bag(tmp_path / "bag", messages)
+    with pytest.raises(BagError) as caught:
+        segment_bag(bag, tmp_path / "out", FakeSegmenter(True), ReplayOptions(with_cameras=True))
+    said = str(caught.value)
+    assert re.search(r"4 x camera left out: 3 x .*'mono16', .*; 1 x .*: no image came on", said)

@@ -5,6 +5,7 @@ import io
 import json
 import struct
 import zlib
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -123,6 +124,18 @@ def test_empty_cloud_has_no_points():
 def test_cloud_without_z_is_refused_with_its_fields():
     with pytest.raises(CloudError, match="has no z; its fields are x, y"):
         points_from_cloud(ros_messages.cloud(POINTS[:, :2]))
+
+
+def test_a_field_at_two_places_is_refused():
+    """PCL takes the first of them, a dictionary the last: nobody says which holds."""
+    message = ros_messages.cloud(POINTS)
+    twice = ros_messages.point_field("x", 4, ros_messages.FLOAT32)
+    same = ros_messages.point_field("x", 0, ros_messages.FLOAT32)
+    other = [ros_messages.point_field("pad", place, ros_messages.FLOAT32) for place in (0, 4)]
+    with pytest.raises(CloudError, match="two fields x, at 0 and 4"):
+        points_from_cloud(replace(message, fields=[*message.fields, twice]))
+    message = replace(message, fields=[*message.fields, same, *other])
+    np.testing.assert_allclose(points_from_cloud(message), EXPECTED)
 
 
 def test_unknown_datatype_is_refused():
