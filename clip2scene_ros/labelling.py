@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -25,6 +26,9 @@ LEVELS: Final = {"auto": None, "on": True, "off": False}
 """What users type, and what it is in `OnlineOptions.level`; auto is as the student was trained."""
 
 _NO_GROUND: Final = describe_ground(None)
+_REPEATED_STAMP: Final = (
+    "clouds have the stamp of the one before, as of a clock that stands still: all get one pose"
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class SensorFacts:
             they do not matter because nothing is levelled.
         notes: What is odd about the sweep, in a few words each.
         intensity_scale: What the intensities were divided by.
+        stamp_ns: Stamp of the sweep, in nanoseconds; None if it is not known.
     """
 
     ground: Ground | None
@@ -45,6 +50,7 @@ class SensorFacts:
     without_extrinsics: str
     notes: tuple[str, ...]
     intensity_scale: float
+    stamp_ns: int | None = None
 
     def __str__(self) -> str:
         return describe_ground(self.ground) if self.is_levelled else "clouds are not levelled"
@@ -111,7 +117,12 @@ def describe_sensor(
                 f"levelled; set level to on",
             )
     return SensorFacts(
-        cloud.ground, is_levelled, without_extrinsics, notes, synchronized.intensity_scale
+        cloud.ground,
+        is_levelled,
+        without_extrinsics,
+        notes,
+        synchronized.intensity_scale,
+        synchronized.sweep.stamp_ns,
     )
 
 
@@ -124,11 +135,15 @@ def lasting_notes(sweeps: Collection[SensorFacts], before: Collection[str] = ())
     """
     counts = Counter(kind_of_note(note) for facts in sweeps for note in facts.notes)
     newest = {kind_of_note(note): note for facts in sweeps for note in facts.notes}
+    stamps = [facts.stamp_ns for facts in sweeps if facts.stamp_ns is not None]
+    repeated = kind_of_note(_REPEATED_STAMP)
+    newest[repeated] = _REPEATED_STAMP
+    counts[repeated] = sum(one == other for one, other in pairwise(stamps))
     listed = {kind_of_note(note) for note in before}
     return tuple(
         newest[kind]
         for kind, count in counts.most_common()
-        if (4 if kind in listed else 2) * count >= len(sweeps)
+        if count and (4 if kind in listed else 2) * count >= len(sweeps)
     )
 
 

@@ -225,7 +225,7 @@ class _Replay:
     def finish(self) -> None:
         """Label the clouds that still wait, and write the last map."""
         self._label_ready(is_last=True)
-        if self.latencies_ms:
+        if self.latencies_ms and self._segmenter.options.map_enabled:
             self._output.write_map(self._segmenter.map, self._now_ns)
 
     def why_nothing(self) -> str:
@@ -288,7 +288,8 @@ class _Replay:
         may_level = options.mode != "camera" and options.level is not False
         told = self._segmenter.input
         self.sensor_facts.append(describe_sensor(cloud, synchronized, base_frame, may_level, told))
-        self._output.write_due_map(self._segmenter.map, self._now_ns)
+        if options.map_enabled:
+            self._output.write_due_map(self._segmenter.map, self._now_ns)
 
     def _change_prompts(self, sweep_ns: int) -> None:
         if self._first_sweep_ns is None:

@@ -68,7 +68,7 @@ def test_a_lidar_at_an_angle_gets_the_labels_of_an_upright_one(segmenter, tmp_pa
 
 def sweep_of(frame="lidar_top", T_base_lidar=None, note=""):
     return SimpleNamespace(
-        sweep=SimpleNamespace(T_base_lidar=T_base_lidar),
+        sweep=SimpleNamespace(T_base_lidar=T_base_lidar, stamp_ns=0),
         placement=CloudPlacement(frame, note=note),
         intensity_scale=255.0,
         intensity_note="intensity reaches 1000",
@@ -129,6 +129,15 @@ def test_a_note_lasts_if_half_of_the_sweeps_share_it():
     sweeps = [SensorFacts(None, True, "", notes, 1.0) for notes in (often, half, often, once)]
     assert lasting_notes(sweeps) == ("b", "a")
     assert lasting_notes([]) == ()
+
+
+def test_a_clock_that_stands_still_is_said():
+    def note_of(*stamps):
+        return lasting_notes([SensorFacts(None, True, "", (), 1.0, stamp) for stamp in stamps])
+
+    assert note_of(0, 1, 2, 0, 1, 2) == note_of(5) == note_of(None, None) == ()  # a bag in a loop
+    (note,) = note_of(5, 5, 5, 6)
+    assert note.startswith("clouds have the stamp of the one before")
 
 
 @pytest.mark.parametrize("rotation", [(1, 0, 0, 0), None], ids=["upside down", "unknown"])

@@ -43,10 +43,10 @@ class SpeedResult(Provenance):
             for part in shipped.stages[:-1]:
                 share = part.cpu_ms.median / whole
                 found[f"latency {one.student}: share of {part.stage}"] = share
-        for cost in self.ops.costs if self.ops else ():
-            if cost.what == "backward":
-                name = f"ops {cost.precision}, {cost.channels} channels: backward"
-                found.setdefault(name, cost.forward_ratio.median)
+        for product in self.ops.costs if self.ops else ():
+            if product.what == "backward":
+                name = f"ops {product.precision}, {product.channels} channels: backward"
+                found.setdefault(name, product.forward_ratio.median)
         for growth in self.scale.growths if self.scale else ():
             found[f"scale {growth.quantity}: exponent"] = growth.exponent
         return found

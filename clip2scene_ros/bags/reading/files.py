@@ -192,8 +192,8 @@ def _open_ros1(path: Path) -> Storage:
         reader = Reader1(path)
         reader.open()
     except Exception as error:  # its parsers raise whatever damage provokes
-        if "not indexed" in str(error):
-            why = "is a bag of ROS 1 whose recorder was killed"
+        if re.search("not indexed|index looks damaged", str(error)):
+            why = "is a bag of ROS 1 whose recorder was killed, or that is cut off"
             raise StorageError(f"{why}; rosbag reindex {path} (ROS 1) repairs it") from error
         raise StorageError(_damaged(error, CONVERT_HINT.format(path))) from error
     return _Opened(reader, reader.start_time, reader.end_time, CONVERT_HINT.format(path))
@@ -230,9 +230,9 @@ def _is_recording(path: Path) -> bool:
 
 
 def _is_twin(path: Path, files: list[Path]) -> bool:
-    """Whether the same file is among the others, packed or unpacked."""
+    """Whether a file is among others, itself, packed or unpacked."""
     names = {file.name for file in files}
-    return f"{path.name}.zstd" in names or path.name.removesuffix(".zstd") in names
+    return not names.isdisjoint((path.name, f"{path.name}.zstd", path.name.removesuffix(".zstd")))
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

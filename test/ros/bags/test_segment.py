@@ -13,6 +13,7 @@ from rosbags.rosbag2 import CompressionMode, Reader, StoragePlugin
 from small_bags import MS, START, field, read_raw, read_topic, small_bag, write_bag
 
 from clip2scene_core.datasets.nuscenes import NuScenesDataset, read_points
+from clip2scene_core.inference.options import OnlineOptions
 from clip2scene_ros.bags.from_dataset import write_scene_bag
 from clip2scene_ros.bags.segment import PromptChange, ReplayOptions, segment_bag
 from clip2scene_ros.messages.decode import points_from_cloud, stamp_ns
@@ -238,3 +239,13 @@ def test_real_keyframe_is_labelled_with_its_poses(tmp_path, real_keyframe):
     (sweep,) = segmenter.sweeps
     np.testing.assert_allclose(sweep.T_global_lidar, record.T_global_sensor, atol=1e-6)
     assert len(segmenter.cameras[0]) == 6
+
+
+def test_without_a_map_none_is_written(tmp_path):
+    """As with map.enabled: false in a parameter file of the node."""
+    bag = write_bag(tmp_path / "bag", small_bag())
+    segmenter = FakeSegmenter()
+    segmenter.options, segmenter.map = OnlineOptions(map_enabled=False), None
+    assert segment_bag(bag, tmp_path / "out", segmenter).num_labelled == 2
+    assert len(read_topic(tmp_path / "out", "/clip2scene/points")) == 2
+    assert read_topic(tmp_path / "out", "/clip2scene/map") == []
