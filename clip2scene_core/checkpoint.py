@@ -323,7 +323,8 @@ def _read_format(path: Path) -> str | None:
     with _name_damage(path):
         kind = kind_of_file(path)
         if kind not in (SAFETENSORS, ""):
-            raise CheckpointError(f"{path}: {kind}, {_NO_CHECKPOINT}")
+            has_remedy = ";" in kind
+            raise CheckpointError(f"{path}: {kind}" + ("" if has_remedy else f", {_NO_CHECKPOINT}"))
         with safe_open(path, framework="pt") as file:
             found: str | None = (file.metadata() or {}).get("format")
     return found

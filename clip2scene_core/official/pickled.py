@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from clip2scene_core.checkpoint import CheckpointError
+from clip2scene_core.files.kind import TORCH_SAVE, TORCH_SCRIPT, kind_of_file
 
 _OWNERS: Final = ("model_points", "state_dict", "model_state", "model")
 """Keys under which the released trainers save the weights."""
@@ -51,6 +52,10 @@ def read_pickled(path: Path) -> PickledWeights:
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; give a file of torch.save")
+    kind = kind_of_file(path)
+    if kind not in (TORCH_SAVE, TORCH_SCRIPT, ""):
+        remedy = "" if ";" in kind else ", not a file of torch.save"
+        raise CheckpointError(f"{path}: {kind}{remedy}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -100,6 +101,18 @@ def _describe(error: Exception) -> str:
     return line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]}..."
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows a default where there is one and the text does not name it."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        says_it = re.search(r"\bdefault\b", action.help or "") is not None
+        is_none = action.default is None or action.default is False
+        is_empty = isinstance(action.default, (str, list, tuple)) and not action.default
+        if says_it or is_none or is_empty:
+            return action.help
+        return super()._get_help_string(action)
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of all commands."""
     parser = argparse.ArgumentParser(
@@ -113,7 +126,7 @@ def make_parser() -> argparse.ArgumentParser:
             name,
             help=command.SUMMARY,
             description=command.SUMMARY,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=_Help,
         )
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)

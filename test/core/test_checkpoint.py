@@ -123,7 +123,7 @@ def test_files_of_another_kind_are_named_for_what_they_are(tmp_path):
         with pytest.raises(CheckpointError, match=r"a PyTorch file.*import-checkpoint"):
             load(path)
     path.write_text("version https://git-lfs.github.com/spec/v1\n")
-    with pytest.raises(CheckpointError, match="git lfs pull"):
+    with pytest.raises(CheckpointError, match=r"'git lfs pull' gets it$"):
         load_checkpoint(path)
     path.unlink()
     path.mkdir()

@@ -55,9 +55,11 @@ def read_scene_list(path: Path) -> list[str]:
         path: Text file, UTF-8 or UTF-16.
 
     Raises:
-        ValueError: If the file is no text, or names no scene.
+        ValueError: If the file is no text, names no scene, or is none but the name of a split.
         OSError: If it cannot be read.
     """
+    if path.name in (*NUSCENES_SPLITS, "pretrain_600") and not path.exists():
+        raise ValueError(f"there is no file {path}; the official split is --split {path.name}")
     content = path.read_bytes()
     is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:

@@ -11,12 +11,12 @@ from contextlib import closing
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-import yaml
 from rosbags.interfaces import Connection
 from rosbags.rosbag1 import Reader as Reader1
 from rosbags.rosbag2.storage_mcap import McapReader
 from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
 
+from clip2scene_core.files.text import NOT_YAML, load_yaml, read_text
 from clip2scene_ros.bags.reading.mcap_scan import MAGIC as MCAP_MAGIC
 from clip2scene_ros.bags.reading.mcap_scan import ScannedMcap
 from clip2scene_ros.bags.reading.ros1 import CONVERT_HINT
@@ -216,12 +216,10 @@ def _unpack(path: Path, folder: Path) -> Path:
 def _listed(metadata: Path) -> list[str]:
     """Names of the files in metadata.yaml; [] if it is missing or no metadata."""
     try:
-        if metadata.stat().st_size > MAX_METADATA_BYTES:
-            return []
-        content = yaml.safe_load(metadata.read_text(encoding="utf-8"))
+        content = load_yaml(read_text(metadata, MAX_METADATA_BYTES))
         paths = content["rosbag2_bagfile_information"]["relative_file_paths"]
         return [PurePosixPath(path).name for path in paths if isinstance(path, str)]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError):
+    except (OSError, *NOT_YAML):
         return []
 
 

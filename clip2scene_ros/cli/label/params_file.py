@@ -9,8 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
-
+from clip2scene_core.files.text import NOT_YAML, load_yaml, read_text
 from clip2scene_ros.node.parameters.row import ParameterError, ParameterRow
 from clip2scene_ros.node.parameters.table import ROWS, NodeParameters
 
@@ -56,8 +55,8 @@ def read_params_file(path: Path) -> NodeParameters:
         OSError: If it cannot be read.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = load_yaml(read_text(path))
+    except NOT_YAML as error:
         raise ParameterError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
     given: dict[str, Any] = {}
     sections = content if isinstance(content, Mapping) else {}

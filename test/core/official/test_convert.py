@@ -214,12 +214,14 @@ def test_no_code_in_a_file_is_run(tmp_path):
     [
         (None, "no such checkpoint"),
         (b"", "not a "),
-        (b"PK\x03\x04 and no more", "not a "),
+        (b"PK\x03\x04 and no more", "zip archive .* that is cut off; get the file again"),
+        (b"version https://git-lfs.github.com/spec/v1", "'git lfs pull' gets it"),
+        (b"<html>404", "a web page in place of the file"),
         ({"epoch": 3}, "no weights in it, it holds epoch"),
         ([1, 2], "no weights in it, it holds list"),
         ({"model": {"stem.0.kernel": torch.zeros(1), "note": "text"}}, "note among the weights"),
     ],
-    ids=["missing", "empty", "cut", "no weights", "list", "text"],
+    ids=["missing", "empty", "cut", "pointer", "page", "no weights", "list", "text"],
 )
 def test_other_files_are_refused_in_one_line(tmp_path, content, message):
     path = tmp_path / "model.pt"

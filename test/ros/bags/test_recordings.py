@@ -79,7 +79,8 @@ def test_storage_is_known_from_the_content_and_not_from_the_name(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "rosbag2_bagfile_information: [", "version: 5", "\x00\x00"]
+    "content",
+    ["", "rosbag2_bagfile_information: [", "version: 5", "\x00\x00", "a: " + "[" * 5000, "a: !b c"],
 )
 def test_damaged_metadata_is_said_and_does_without(tmp_path, content):
     bag = write_bag(tmp_path / "bag", MESSAGES)

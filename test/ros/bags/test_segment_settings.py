@@ -238,6 +238,15 @@ def test_parameter_file_that_does_not_fit_is_refused(label, tmp_path, capsys, va
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "content", ["[" * 5000, "a: 2026-13-45", "a: !!python/name:os.x ''", "\x00"]
+)
+def test_a_damaged_parameter_file_is_named(tmp_path, content):
+    (tmp_path / "params.yaml").write_text(content)
+    with pytest.raises(ValueError, match=r"params\.yaml: not valid YAML"):
+        read_params_file(tmp_path / "params.yaml")
+
+
 def test_parameters_of_other_nodes_are_not_read(tmp_path):
     content = {
         "/other": {"ros__parameters": {"zero_stamp": 5}},

@@ -1,6 +1,7 @@
 import importlib.util
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +129,11 @@ def test_one_line_cannot_be_forged_or_prolonged(tmp_path, bag, student, capsys):
     error = error_of(capsys, *arguments, "--prompts", "car\x1b[2J\r\n[ERROR] forged" + "a" * 900)
     assert "\x1b" not in error
     error = error_of(capsys, *arguments, "--prompts", "a" * 100_000)
+<<<<<<< HEAD
     assert "at most 1000 are read" in error
+=======
+    assert "100000 characters is too long, at most 1000 are read" in error
+>>>>>>> e48e5bb (Name splits, pages and defaults as they are)
     assert len(error) < 300
     error = error_of(capsys, *arguments, "--prompts", *[f"car {n}" for n in range(10_000)])
     assert "10000 texts are too many" in error
@@ -212,3 +217,13 @@ def test_a_small_clip_is_trained_scored_and_knows_its_words(tmp_path, capsys):
     capsys.readouterr()
     assert main(["clip", "score", str(out), "--split", "test", "--pictures", "5"]) == 0
     assert "looks at the test split" in capsys.readouterr().out
+
+
+def test_help_names_defaults_once_and_none_where_there_is_none(capsys):
+    for command in ("segment", "pretrain", "evaluate"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        text = " ".join(capsys.readouterr().out.split())
+        assert "(default: cpu)" in text
+        assert not re.search(r"\(default: (None|False|\(\)|\[\])?\)", text)
+        assert not re.search(r"default: [^)]*\) \(default", text)

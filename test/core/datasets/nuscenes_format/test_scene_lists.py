@@ -34,6 +34,15 @@ def test_a_file_without_names_is_refused(tmp_path, content, message):
         read_scene_list(path)
 
 
+def test_the_name_of_a_split_is_no_file(tmp_path):
+    with pytest.raises(ValueError, match="the official split is --split val"):
+        read_scene_list(tmp_path / "val")
+    with pytest.raises(FileNotFoundError):
+        read_scene_list(tmp_path / "mine.txt")
+    (tmp_path / "val").write_text("scene-0003\n")
+    assert read_scene_list(tmp_path / "val") == ["scene-0003"]
+
+
 def test_official_splits_are_what_their_authors_say():
     sizes = {"train": 700, "val": 150, "test": 150, "mini_train": 8, "mini_val": 2}
     assert {name: len(set(names)) for name, names in NUSCENES_SPLITS.items()} == sizes
