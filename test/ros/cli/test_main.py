@@ -129,11 +129,7 @@ def test_one_line_cannot_be_forged_or_prolonged(tmp_path, bag, student, capsys):
     error = error_of(capsys, *arguments, "--prompts", "car\x1b[2J\r\n[ERROR] forged" + "a" * 900)
     assert "\x1b" not in error
     error = error_of(capsys, *arguments, "--prompts", "a" * 100_000)
-<<<<<<< HEAD
     assert "at most 1000 are read" in error
-=======
-    assert "100000 characters is too long, at most 1000 are read" in error
->>>>>>> e48e5bb (Name splits, pages and defaults as they are)
     assert len(error) < 300
     error = error_of(capsys, *arguments, "--prompts", *[f"car {n}" for n in range(10_000)])
     assert "10000 texts are too many" in error
