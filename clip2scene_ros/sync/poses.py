@@ -152,8 +152,14 @@ class SensorPoses:
         try:
             return self._tree.lookup(self._fixed_frame, self._base_frame, at_ns)
         except TransformError as error:
-            if error.kind in ("past", "future") or self._odometry_frames is None:
+            if error.kind in ("past", "future"):
                 raise
+            if self._odometry_frames is None:
+                raise TransformError(
+                    f"{error}; name fixed_frame and base_frame as the transforms do, or set "
+                    f"pose_source to none if there are no poses",
+                    error.kind,
+                ) from error
             parent, child = self._odometry_frames
             raise TransformError(
                 f"{error}; odometry is {parent} <- {child}, and fixed_frame is "

@@ -85,6 +85,25 @@ def test_many_clouds_without_pose_say_what_they_wait_for(label, capsys):
     assert "300 x no pose" in capsys.readouterr().err
 
 
+def test_frames_of_a_lidar_odometry_are_to_be_named(label, capsys):
+    messages = [m for m in small_bag(STAMPS, 0) if m[0] != "/tf_static"]
+    for ms in STAMPS:
+        pose = ros_messages.transforms((START + ms * MS, "camera_init", "body", (1, 0, 0)))
+        messages.append(("/tf", ms, pose))
+    messages = [
+        (t, ms, replace(m, header=ros_messages.header(START + ms * MS, "body")))
+        if t == "/lidar_top"
+        else (t, ms, m)
+        for t, ms, m in sorted(messages, key=lambda row: row[1])
+    ]
+    assert label(messages)[1] == 1
+    error = capsys.readouterr().err
+    assert "known frames: body, camera_init; name --fixed-frame and --base-frame as" in error
+    assert "set --pose-source to none" in error
+    segmenter, code = label(messages, "--fixed-frame", "camera_init", "--base-frame", "body")
+    assert (code, stamps(segmenter)) == (0, STAMPS)
+
+
 def test_stamp_offset_moves_clouds_and_leaves_their_headers(label):
     messages = small_bag(STAMPS, 4)
     late = []
