@@ -81,7 +81,7 @@ class SensorInputs:
             subscription.close()
 
     def _subscribe(self, sync_input: SyncInput, values: NodeParameters) -> SensorSubscription:
-        is_tf = sync_input.message_type == TF_TYPE
+        is_tf, is_static = sync_input.message_type == TF_TYPE, sync_input.name == "tf_static"
         return SensorSubscription(
             self._node,
             _message_class(sync_input.message_type, values.image_transport),
@@ -90,7 +90,7 @@ class SensorInputs:
             _POSE_DEPTH if sync_input.message_type in (ODOMETRY_TYPE, TF_TYPE) else _DEPTH,
             # Whatever the sensors' reliability: a static transform that is lost is not sent again.
             "auto" if is_tf else values.reliability,
-            is_latched=sync_input.name == "tf_static",
+            is_latched=None if sync_input.message_type == INFO_TYPE else is_static,
         )
 
     def _take(self, sync_input: SyncInput, message: Any) -> None:

@@ -1,4 +1,4 @@
-"""A sensor subscription that counts its messages and adapts its reliability to the publishers."""
+"""A sensor subscription that counts its messages and adapts its QoS to the publishers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ class SensorSubscription:
         depth: Number of messages in the queue; 1 for raw images. ROS's parameter
             qos_overrides./TOPIC.subscription.depth overrides it.
         reliability: "auto", "reliable" or "best_effort".
-        is_latched: Get the messages that were published before the subscription, too.
+        is_latched: Get the messages that were published before the subscription, too. None gets
+            them where all publishers latch, as some drivers do a calibration that never changes.
 
     Attributes:
         topic: Absolute name.
@@ -60,15 +61,17 @@ class SensorSubscription:
         callback: Callable[[Any], None],
         depth: int,
         reliability: str,
-        is_latched: bool = False,
+        is_latched: bool | None = False,
     ) -> None:
         self._node = node
         self._message_type = message_type
         self._callback = callback
         self._depth = depth
         self._durability = (
-            DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE
+            DurabilityPolicy.VOLATILE if is_latched is False else DurabilityPolicy.TRANSIENT_LOCAL
         )
+        self._may_be_volatile = is_latched is None
+        self._is_not_latched = False
         self._may_fall_back = reliability == "auto"
         self._is_refused = False
         self._subscription: Subscription | None = None
@@ -91,6 +94,11 @@ class SensorSubscription:
                 f"{self.topic} is published best effort: subscribed so; large clouds may get lost "
                 f"unless the publisher has a larger Fast DDS segment (dds_profile)"
             )
+        if self._subscription is not None and self._is_not_latched:
+            self._is_not_latched = self._may_be_volatile = False
+            self._durability = DurabilityPolicy.VOLATILE
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
         if self._subscription is None:
             message_type = self._message_type or self._published_image_type()
             if message_type is not None:
@@ -125,7 +133,8 @@ class SensorSubscription:
 
     def is_partly_volatile(self) -> bool:
         """Say whether a latched subscription has a publisher that does not latch."""
-        return self._durability == DurabilityPolicy.TRANSIENT_LOCAL and any(
+        is_needed = self._durability == DurabilityPolicy.TRANSIENT_LOCAL
+        return (is_needed and not self._may_be_volatile) and any(
             publisher.qos_profile.durability == DurabilityPolicy.VOLATILE
             for publisher in self._node.get_publishers_info_by_topic(self.topic)
         )
@@ -135,7 +144,7 @@ class SensorSubscription:
         # A queue of raw images of 4 MB each delays the clouds, and only the newest one is used.
         depth = 1 if message_type is Image else self._depth
         events = None
-        if self._may_fall_back and self.is_reliable:
+        if (self._may_fall_back and self.is_reliable) or self._may_be_volatile:
             events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible)
         self._subscription = self._node.create_subscription(
             message_type,
@@ -158,7 +167,9 @@ class SensorSubscription:
 
     def _on_incompatible(self, event: Any) -> None:
         if event.last_policy_kind == QoSPolicyKind.RELIABILITY:
-            self._is_refused = True
+            self._is_refused = self._may_fall_back
+        elif event.last_policy_kind == QoSPolicyKind.DURABILITY:
+            self._is_not_latched = self._may_be_volatile
 
     def _mismatches(self) -> list[str]:
         publishers = self._node.get_publishers_info_by_topic(self.topic)
