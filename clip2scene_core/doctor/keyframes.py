@@ -64,14 +64,16 @@ class KeyframeExamination:
         if cameras and (self._shown is None or len(cameras) > len(self._shown[1])):
             self._shown = sweep, cameras
 
-    def findings(self, full_scale: float | None) -> list[Finding]:
+    def findings(self, full_scale: float | None, with_cameras: bool = True) -> list[Finding]:
         """What was found.
 
         Args:
             full_scale: See `check_clouds`.
+            with_cameras: Whether there should be views.
         """
         findings = check_clouds(self._clouds, full_scale)
-        findings += check_cameras(self._cameras, self.num_keyframes)
+        if with_cameras:
+            findings += check_cameras(self._cameras, self.num_keyframes)
         every = [view for views in self._edges.values() for view in views]
         if every:
             findings.append(describe_fit("projection", compare_turns(every)))

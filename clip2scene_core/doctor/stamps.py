@@ -12,6 +12,9 @@ from clip2scene_core.doctor.finding import Finding, note, ok, problem
 _GAP_PERIODS: Final = 3.0
 _MIN_GAP_S: Final = 0.3
 _MANY_FALLING: Final = 0.01
+_LEAP_S: Final = 5.0
+_AROUND: Final = 5
+"""Odd number of stamps whose median a stamp is compared with."""
 
 
 def check_stamps(subject: str, stamps_ns: NDArray[np.int64]) -> list[Finding]:
@@ -34,12 +37,23 @@ def check_stamps(subject: str, stamps_ns: NDArray[np.int64]) -> list[Finding]:
                 "good, take them with zero_stamp: arrival",
             )
         ]
+    findings = []
+    is_leap = _find_leaps(stamps_ns)
+    if is_leap.any():
+        findings.append(
+            note(
+                subject,
+                f"{int(is_leap.sum())} of {len(stamps_ns)} stamps leap away from those around them",
+                "their messages are lost; look for a clock that was set, or a driver's fault",
+            )
+        )
+        stamps_ns = stamps_ns[~is_leap]
     steps_s = np.diff(stamps_ns) / 1e9
     rising = steps_s[steps_s > 0]
     if not len(rising):
-        return [problem(subject, "all stamps are equal", "let the driver stamp each measurement")]
+        remedy = "let the driver stamp each measurement"
+        return [*findings, problem(subject, "all stamps are equal", remedy)]
     period_s = float(np.median(rising))
-    findings = []
     num_falling, num_equal = int((steps_s < 0).sum()), int((steps_s == 0).sum())
     if num_falling:
         is_much = num_falling > max(2, _MANY_FALLING * len(steps_s))
@@ -74,6 +88,17 @@ def check_stamps(subject: str, stamps_ns: NDArray[np.int64]) -> list[Finding]:
     else:
         findings.append(ok(subject, f"{text}, no gaps"))
     return findings
+
+
+def _find_leaps(stamps_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which stamps lie seconds from those around them: (N,) bool. A gap or a jump is none."""
+    if len(stamps_ns) < _AROUND:
+        return np.zeros(len(stamps_ns), dtype=np.bool_)
+    padded = np.pad(stamps_ns, _AROUND // 2, mode="reflect")
+    around = np.lib.stride_tricks.sliding_window_view(padded, _AROUND)
+    middle = np.partition(around, _AROUND // 2, axis=1)[:, _AROUND // 2]
+    leaps: NDArray[np.bool_] = np.abs(stamps_ns - middle) > _LEAP_S * 1e9
+    return leaps
 
 
 def check_nearest(

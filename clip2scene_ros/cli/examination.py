@@ -51,8 +51,7 @@ def examine_recording(
     Raises:
         ValueError: If an argument or the teacher cannot be used.
     """
-    from clip2scene_core.doctor.finding import problem
-    from clip2scene_ros.bags.doctor.recording import RecordingExamination
+    from clip2scene_ros.bags.doctor.recording import RecordingExamination, unreadable
     from clip2scene_ros.bags.io import BagError
 
     with tqdm(desc="examined", unit="message") as bar:
@@ -62,8 +61,7 @@ def examine_recording(
             track = track_of(arguments, bag, options, progress)
         except BagError as error:
             examination = RecordingExamination(bag)
-            remedy = "name the cloud with --points-topic if there are several, else record anew"
-            examination.findings.append(problem("recording", str(error), remedy))
+            examination.findings.append(unreadable(error))
             return examination
         examination = RecordingExamination(bag, options, track, num_keyframes)
         examination.run(teacher, cache, device, progress)

@@ -41,6 +41,14 @@ _AROUND_NS: Final = NANOSECONDS // 2
 Progress = Callable[[int, int], None]
 
 
+def unreadable(error: BagError) -> Finding:
+    """The finding of a recording that cannot be read, or whose cloud cannot be chosen."""
+    remedy = "mend the file as is said there, or record anew"
+    if "PointCloud2" in str(error) or "several clouds" in str(error):
+        remedy = "name the topic of the cloud with --points-topic"
+    return problem("recording", str(error), remedy)
+
+
 class RecordingExamination:
     """Examines one recording.
 
@@ -97,8 +105,7 @@ class RecordingExamination:
                 profile = profile_of(reader, self._options.cloud_topic, is_calibrated)
                 num_images = self._examine(reader, profile, progress)
         except BagError as error:
-            remedy = "name the cloud with --points-topic if there are several, else record anew"
-            self.findings.append(problem("recording", str(error), remedy))
+            self.findings.append(unreadable(error))
         except ValueError as error:  # of files: extrinsics, calibrations
             remedy = "correct the file or the argument"
             self.findings.append(problem("recording", str(error), remedy))
@@ -119,8 +126,8 @@ class RecordingExamination:
         moments = self._moments(times, profile, images)
         synchronizer = SweepSynchronizer(sync, profile)
         for ready, track in self._sweeps(reader, synchronizer, images, moments, progress):
-            is_located = ready.sweep.is_located
-            if ready.cameras and is_located and self._is_chosen(ready, times[profile.cloud_topic]):
+            has_views = ready.cameras and ready.sweep.is_located
+            if (has_views or not profile.cameras) and self._is_due(num_clouds):
                 self.keyframes.add(ready.sweep, ready.cameras, track)
         rejections = synchronizer.take_rejections()
         self.findings += check_rejections(rejections, num_clouds, len(self._released.stamps))
@@ -128,7 +135,7 @@ class RecordingExamination:
         found, num_images = check_places(self._released, profile, sync, self._options, times)
         self.findings += found
         if self.keyframes.num_keyframes:
-            self.findings += self.keyframes.findings(None)
+            self.findings += self.keyframes.findings(None, with_cameras=bool(profile.cameras))
         return num_images
 
     def _sync_of(self, profile: Profile) -> SyncOptions:
@@ -150,12 +157,12 @@ class RecordingExamination:
         chosen = np.unique(np.linspace(0, len(arrivals) - 1, count).astype(int))
         return sorted(arrivals[index] for index in chosen)
 
-    def _is_chosen(self, ready: SynchronizedSweep, clouds: TopicTimes) -> bool:
-        """Whether a sweep with views is one of those that are looked at."""
+    def _is_due(self, num_clouds: int) -> bool:
+        """Whether it is time to look at a sweep whole."""
         if self.keyframes.num_keyframes >= self._num_keyframes:
             return False
         # As many of the keyframes as of the recording have gone by.
-        gone = len(self._released.stamps) / len(clouds)
+        gone = len(self._released.stamps) / num_clouds
         return self.keyframes.num_keyframes <= gone * self._num_keyframes
 
     def _sweeps(

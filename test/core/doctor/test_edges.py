@@ -174,6 +174,18 @@ def test_stamps():
     assert check_stamps("lidar", np.full(9, 5))[0].level == "problem"
 
 
+@pytest.mark.parametrize("wrong_ns", [0, 10**18 + 3600 * 10**9])
+def test_one_stamp_that_leaps_is_no_gap(wrong_ns):
+    stamps = np.arange(50) * 100_000_000 + 10**18
+    stamps[20] = wrong_ns
+    leap, rate = check_stamps("lidar", stamps)
+    assert "1 of 50 stamps leap" in leap.text
+    assert "10.0 Hz, no gaps" in rate.text
+    after_an_hour = np.concatenate([stamps[:20], stamps[21:] + 3600 * 10**9])
+    (gap,) = check_stamps("lidar", after_an_hour)
+    assert "1 gaps: the longest has 3600.20 s" in gap.text
+
+
 def test_images_near_clouds():
     clouds = np.array([100, 200, 300, 400]) * 1_000_000
     assert nearest_difference_s(clouds, np.array([390, 110]) * 1_000_000) == pytest.approx(

@@ -106,6 +106,8 @@ def test_images_without_calibration(scene_bag, tmp_path):
     examination = examine(rewrite(scene_bag, tmp_path / "no_info", without("camera_info")))
     assert any(line.startswith("cameras: none can be used") for line in worst(examination))
     assert "/cam_front/image_rect_compressed" in worst(examination)[0]
+    assert "48 points each" in lines_of(examination, "clouds")[0]  # they are looked at all the same
+    assert not any(line == "there are none" for line in lines_of(examination, "cameras"))
 
 
 def test_one_camera_without_calibration_is_passed_over(scene_bag, tmp_path):
