@@ -119,6 +119,9 @@ class RecordingExamination:
         if sync.pose_source == "odometry" and self._track is None:
             topics.append(profile.odometry_topic)
         times = read_times(reader, topics, progress)
+        if sync.zero_stamp == "arrival":
+            for of_topic in times.values():
+                of_topic.take_arrivals()
         self.findings += check_times(reader, profile, sync, times)
         num_clouds = len(times[profile.cloud_topic])
         if not num_clouds:

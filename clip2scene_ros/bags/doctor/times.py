@@ -42,6 +42,11 @@ class TopicTimes:
         """(N,) int64."""
         return np.array(self.stamps, dtype=np.int64)
 
+    def take_arrivals(self) -> None:
+        """Take the time of arrival where the stamp is 0, as `zero_stamp: arrival` does."""
+        pairs = zip(self.stamps, self.arrivals, strict=True)
+        self.stamps = [stamp or arrival for stamp, arrival in pairs]
+
     @property
     def lag_s(self) -> float:
         """From stamp to arrival in the median, seconds; stamps of 0 do not count."""
