@@ -41,7 +41,7 @@ from clip2scene_core.world.dataset.options import WorldOptions
 TUNE: Final = "tune"
 TEST: Final = "test"
 
-_NUM_SCENES: Final = {"train": 90, "val": 30, "test": 40}
+_NUM_SCENES: Final = {"train": 120, "val": 30, "test": 40}
 """More than the other tables have: of a class such as trailers, few scenes show one at all."""
 
 _PARTS: Final = 2
