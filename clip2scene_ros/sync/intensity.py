@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Final
 
 import numpy as np
@@ -32,7 +33,7 @@ def check_intensity_scale(value: float | str) -> None:
     Raises:
         ValueError: If it is not.
     """
-    if value != AUTO and (isinstance(value, str) or not value > 0):
+    if value != AUTO and (isinstance(value, str) or not 0 < value < math.inf):
         raise ValueError(f"intensity_scale must be '{AUTO}' or a positive number, got {value!r}")
 
 

@@ -133,8 +133,10 @@ class SyncOptions:
             raise ValueError(
                 f"zero_stamp must be one of {', '.join(ZERO_STAMPS)}, got {self.zero_stamp!r}"
             )
-        if min(self.tolerance_s, self.max_wait_s, self.pose_wait_s) < 0:
-            raise ValueError("tolerance_s, max_wait_s and pose_wait_s must not be negative")
+        if not (self.tolerance_s >= 0 and self.max_wait_s >= 0 and self.pose_wait_s >= 0):
+            raise ValueError("tolerance_s, max_wait_s and pose_wait_s must be seconds, 0 or more")
+        if not math.isfinite(self.tolerance_s):
+            raise ValueError(f"tolerance_s must be finite, got {self.tolerance_s}")
         if not math.isfinite(self.stamp_offset_s):
             raise ValueError(f"stamp_offset must be a number of seconds, got {self.stamp_offset_s}")
         check_intensity_scale(self.intensity_scale)

@@ -29,6 +29,9 @@ _SCAN_PERIOD_NS: Final = 100_000_000
 _POINT_BYTES: Final = 16
 _LABEL_BYTES: Final = 4
 _UNKNOWN: Final = 254
+_OFF_CENTER: Final = (0.15, 0.25)
+"""Share of the width and the height by which the principal point may lie beside the middle: 0.02 in
+KITTI, 0.14 of the height in KITTI-360. Pictures of half the size have it at their edge."""
 _LABEL_OF_RAW: Final = np.full(1 << 16, _UNKNOWN, dtype=np.uint8)
 for _raw, _label in semantic_kitti_label_map().items():
     _LABEL_OF_RAW[_raw] = _label
@@ -101,13 +104,14 @@ class KittiSequence:
         """Read the images of a scan. KITTI takes them while the LiDAR looks ahead: at its stamp.
 
         Raises:
-            DatasetError: If a file is missing or is no color picture (see `decode_picture`).
+            DatasetError: If a file is missing, is no color picture (see `decode_picture`), or has
+                another size than the calibration.
         """
         pose = self.pose(position)
         return tuple(
             CameraView(
                 name=name,
-                image=_read_image(self.path(name, position, ".png")),
+                image=_read_image(self.path(name, position, ".png"), camera.intrinsics),
                 intrinsics=camera.intrinsics,
                 T_global_camera=pose @ invert(camera.T_camera_lidar),
                 stamp_ns=int(self.stamps_ns[position]),
@@ -244,12 +248,21 @@ def _read_values(path: Path, size: int, remedy: str) -> NDArray[np.uint8]:
     return values
 
 
-def _read_image(path: Path) -> NDArray[np.uint8]:
+def _read_image(path: Path, intrinsics: NDArray[np.float64]) -> NDArray[np.uint8]:
     try:
-        return read_picture(path)
+        image = read_picture(path)
     except FileNotFoundError:
         raise DatasetError(f"{path} is missing; the data set is incomplete") from None
     except PictureError as error:
         raise DatasetError(f"{path} {error}") from None
     except OSError as error:
         raise DatasetError(f"{path} is no readable picture: {error}") from None
+    height, width = image.shape[:2]
+    center = intrinsics[:2, 2]
+    if (np.abs(center / (width, height) - 0.5) > _OFF_CENTER).any():
+        raise DatasetError(
+            f"{path} is {width} x {height} pixels, but calib.txt has its middle at "
+            f"{center[0]:.0f}, {center[1]:.0f}: it is for pictures of another size; scale P as the "
+            f"pictures"
+        )
+    return image

@@ -274,3 +274,11 @@ def test_points_in_real_boxes_are_seen_in_the_boxes_of_the_picture(tmp_path):
             assert in_box.mean() > 0.95, (number, kind, in_box.mean())
             checked += 1
     assert checked >= 4
+
+
+def test_a_picture_that_was_resized_is_refused(tiny_kitti):
+    path = tiny_kitti / "sequences/00/image_2/000001.png"
+    picture(1, 2).resize((28, 16)).save(path)
+    dataset = SemanticKittiDataset(tiny_kitti, ["00"])
+    with pytest.raises(DatasetError, match=r"000001.png is 28 x 16 pixels, but .* at 28, 16"):
+        dataset[1]

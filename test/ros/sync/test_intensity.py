@@ -131,7 +131,7 @@ def test_a_cloud_without_intensity_is_said_and_without_the_named_field_refused()
         SyncOptions(intensity_field="")
 
 
-@pytest.mark.parametrize("value", ["full", 0, -1.0, float("nan")])
+@pytest.mark.parametrize("value", ["full", 0, -1.0, float("nan"), float("inf")])
 def test_another_value_is_refused(value):
     with pytest.raises(ValueError, match="intensity_scale must be 'auto' or a positive number"):
         SyncOptions(intensity_scale=value)

@@ -322,6 +322,13 @@ def test_unknown_camera_and_option_are_refused():
         SyncOptions(pose_source="gps")
     with pytest.raises(ValueError, match="on_missing_pose must be one of drop, single"):
         SyncOptions(on_missing_pose="identity")
+    for name in ("tolerance_s", "max_wait_s", "pose_wait_s"):
+        for value in (-1.0, float("nan")):
+            with pytest.raises(ValueError, match="must be seconds, 0 or more"):
+                SyncOptions(**{name: value})
+    with pytest.raises(ValueError, match="tolerance_s must be finite"):
+        SyncOptions(tolerance_s=float("inf"))
+    assert SyncOptions(pose_wait_s=float("inf")).pose_wait_s > 1e9  # a bag is whole
     with pytest.raises(ValueError, match="deskew needs poses"):
         SyncOptions(pose_source="none", deskew=True)
 
