@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,7 @@ class VariantCost:
     Attributes:
         variant: Name of the variant.
         stages: Cost of each stage, then of all.
-        peak_mib: Most memory that its process had resident, MiB.
+        peak_mib: Most memory that its process had resident, MiB; NaN if it had none of its own.
     """
 
     variant: str
@@ -109,15 +110,23 @@ def measure_latency(
         quartiles_of([answer.num_voxels for answer in answers[AS_SHIPPED]]),
         load_averages(),
         tuple(
-            VariantCost(name, _costs(_durations(told), shipped), max(one.peak_mib for one in told))
+            VariantCost(
+                name, costs_of(_durations(told), shipped), max(one.peak_mib for one in told)
+            )
             for name, told in answers.items()
         ),
     )
 
 
 def _durations(answers: list[Answer]) -> dict[str, list[Duration]]:
-    """Durations of each stage and of all, sweep by sweep."""
-    found = {stage: [answer.times[stage] for answer in answers] for stage in STAGES}
+    return by_stage([answer.times for answer in answers], STAGES)
+
+
+def by_stage(
+    times: Sequence[Mapping[str, Duration]], stages: Sequence[str]
+) -> dict[str, list[Duration]]:
+    """Turn the times of each input into durations of each stage, and of all together."""
+    found = {stage: [one[stage] for one in times] for stage in stages}
     found[ALL_STAGES] = [
         Duration(sum(one.wall_ms for one in parts), sum(one.cpu_ms for one in parts))
         for parts in zip(*found.values(), strict=True)
@@ -125,9 +134,10 @@ def _durations(answers: list[Answer]) -> dict[str, list[Duration]]:
     return found
 
 
-def _costs(
-    own: dict[str, list[Duration]], shipped: dict[str, list[Duration]]
+def costs_of(
+    own: Mapping[str, list[Duration]], shipped: Mapping[str, list[Duration]]
 ) -> tuple[StageCost, ...]:
+    """Compare a variant with the shipped way, stage by stage; both from `by_stage`."""
     costs = []
     for stage, durations in own.items():
         walls, cpus = [one.wall_ms for one in durations], [one.cpu_ms for one in durations]

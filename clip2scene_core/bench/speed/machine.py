@@ -53,14 +53,14 @@ def measure_machine(is_quick: bool) -> MachineResult:
         2e-6 * copied.numel() / measure(lambda: target.copy_(copied)).wall_ms
     )
     speeds = interleave(works, range(repeats + 2), 2)
-    gemm_fp32, gemm_bf16, bandwidth = (quartiles_of(speeds[n]) for n in (*PRECISIONS, "copy"))
+    found = {name: quartiles_of(values) for name, values in speeds.items()}
     return MachineResult(
         num_cores(),
         torch.get_num_threads(),
         load_averages(),
-        gemm_fp32,
-        gemm_bf16,
-        bandwidth,
+        found["fp32"],
+        found["bf16"],
+        found["copy"],
         _versions(),
     )
 

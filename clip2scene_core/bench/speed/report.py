@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from clip2scene_core.bench.markdown import format_table, format_times
 from clip2scene_core.bench.speed.charts import OPS_PICTURE, latency_picture
-from clip2scene_core.bench.speed.latency import LatencyResult
+from clip2scene_core.bench.speed.latency import LatencyResult, VariantCost
 from clip2scene_core.bench.speed.machine import MachineResult
 from clip2scene_core.bench.speed.ops import OpsResult
 from clip2scene_core.bench.speed.result import SpeedResult
 from clip2scene_core.bench.speed.scale import ScaleResult
+from clip2scene_core.bench.speed.train import TrainResult
+from clip2scene_core.bench.speed.variants import AS_SHIPPED
 
 QUICK_NOTE: Final = "- **A quick run: its ratios are rough, and its times say nothing.**"
 READING: Final = (
@@ -18,6 +21,7 @@ READING: Final = (
     "comes twice, since a repeated one hides what new shapes cost. Numbers are medians with "
     "quartiles in brackets. Ratios are medians of the ratios of one sweep each. CPU is the time of "
     "all threads of the process: other work on the machine lengthens the wall's time by far more. "
+    "With two threads or more, it counts the time in which they wait for each other. "
     "Compare ratios between machines, never times; times under load are of that load."
 )
 LATENCY_NOTE: Final = (
@@ -32,6 +36,10 @@ OPS_NOTE: Final = (
     "that of a dense product with as many multiplications and as few columns. `of the peak`: "
     "operations by CPU time, in percent of products of large square matrices between the same "
     "calls. `backward` computes both gradients: twice the work of `forward`."
+)
+TRAIN_NOTE: Final = (
+    "Embeddings of every point against random targets, without loading, augmentation and teacher; "
+    "batch norms as in training."
 )
 SCALE_NOTE: Final = (
     "The exponent is the slope of a line through the logarithms of size and CPU time: 1 is linear. "
@@ -54,6 +62,8 @@ def format_result(result: SpeedResult) -> str:
         sections.append(format_ops(result.ops))
     if result.scale is not None:
         sections.append(format_scale(result.scale))
+    if result.train is not None:
+        sections.append(format_train(result.train))
     sections.append(f"## Times\n\n{format_times(result)}")
     return "\n\n".join(sections) + "\n"
 
@@ -73,21 +83,14 @@ def format_machine(speeds: MachineResult) -> str:
 
 def format_latency(latency: LatencyResult) -> str:
     """Write the stages of one student."""
-    names = [variant.variant for variant in latency.variants]
-    header = ("stage", "wall [ms]", "CPU [ms]", *names[1:])
-    rows = []
-    for number, stage in enumerate(latency.variants[0].stages):
-        others = [one.stages[number].cpu_ratio.format(2) for one in latency.variants[1:]]
-        rows.append((stage.stage, stage.wall_ms.format(), stage.cpu_ms.format(), *others))
-    walls = [one.stages[-1].wall_ratio.format(2) for one in latency.variants[1:]]
-    rows.append(("all, by the wall", "", "", *walls))
+    header, rows = _stage_rows(latency.variants)
     rows.append(("memory [MiB]", "", *(f"{one.peak_mib:.0f}" for one in latency.variants)))
     return "\n\n".join(
         [
             f"## A sweep, student {latency.student}",
             f"{latency.num_sweeps} sweeps: {latency.source}; {latency.points.format(0)} points, "
             f"{latency.voxels.format(0)} voxels; {_format_load(latency.load)} afterwards. The first"
-            f" columns are {names[0]}; the others are ratios to its CPU time.",
+            f" columns are {AS_SHIPPED}; the others are ratios to its CPU time.",
             LATENCY_NOTE,
             format_table(header, rows),
             f"![stages]({latency_picture(latency)})",
@@ -148,6 +151,34 @@ def format_scale(scale: ScaleResult) -> str:
             format_table(("by", "size", "wall [ms]", "CPU [ms]"), rows),
         ]
     )
+
+
+def format_train(train: TrainResult) -> str:
+    """Write the stages of a step."""
+    return "\n\n".join(
+        [
+            "## A step of training",
+            f"Student {train.student}, {train.num_steps} steps of {train.sweeps_per_step} sweeps: "
+            f"{train.source}; {_format_load(train.load)} afterwards. The first columns are "
+            f"{train.variants[0].variant}; the others are ratios to its CPU time.",
+            TRAIN_NOTE,
+            format_table(*_stage_rows(train.variants)),
+        ]
+    )
+
+
+def _stage_rows(
+    variants: Sequence[VariantCost],
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Header and rows of a stage table: times of the first variant, ratios of the others."""
+    header = ("stage", "wall [ms]", "CPU [ms]", *(one.variant for one in variants[1:]))
+    rows: list[tuple[str, ...]] = []
+    for number, stage in enumerate(variants[0].stages):
+        others = [one.stages[number].cpu_ratio.format(2) for one in variants[1:]]
+        rows.append((stage.stage, stage.wall_ms.format(), stage.cpu_ms.format(), *others))
+    walls = [one.stages[-1].wall_ratio.format(2) for one in variants[1:]]
+    rows.append(("all, by the wall", "", "", *walls))
+    return header, rows
 
 
 def _format_load(load: tuple[float, ...]) -> str:

@@ -11,6 +11,7 @@ from clip2scene_core.bench.speed.latency import ALL_STAGES, LatencyResult
 from clip2scene_core.bench.speed.machine import MachineResult
 from clip2scene_core.bench.speed.ops import OpsResult
 from clip2scene_core.bench.speed.scale import ScaleResult
+from clip2scene_core.bench.speed.train import TrainResult
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,14 @@ class SpeedResult(Provenance):
         latency: Labelling with each student; () if that part did not run.
         ops: Single convolutions; None if that part did not run.
         scale: Growth of cost; None if that part did not run.
+        train: Steps of training; None if that part did not run.
     """
 
     speeds: MachineResult
     latency: tuple[LatencyResult, ...]
     ops: OpsResult | None
     scale: ScaleResult | None
+    train: TrainResult | None
 
     def key_ratios(self) -> dict[str, float]:
         """Give medians of ratios of processor's time, by what they compare.
@@ -43,12 +46,14 @@ class SpeedResult(Provenance):
             for part in shipped.stages[:-1]:
                 share = part.cpu_ms.median / whole
                 found[f"latency {one.student}: share of {part.stage}"] = share
-        for product in self.ops.costs if self.ops else ():
-            if product.what == "backward":
-                name = f"ops {product.precision}, {product.channels} channels: backward"
-                found.setdefault(name, product.forward_ratio.median)
+        for op in self.ops.costs if self.ops else ():
+            if op.what == "backward":
+                name = f"ops {op.precision}, {op.channels} channels: backward"
+                found.setdefault(name, op.forward_ratio.median)
         for growth in self.scale.growths if self.scale else ():
             found[f"scale {growth.quantity}: exponent"] = growth.exponent
+        for way in self.train.variants[1:] if self.train else ():
+            found[f"train: {way.variant}"] = way.cost_of(ALL_STAGES).cpu_ratio.median
         return found
 
 

@@ -18,6 +18,7 @@ from clip2scene_core.bench.speed.ops import OpsPlan, OpsResult, measure_ops
 from clip2scene_core.bench.speed.result import SpeedResult
 from clip2scene_core.bench.speed.scale import ScalePlan, ScaleResult, measure_scale
 from clip2scene_core.bench.speed.sweeps import FULL_COLUMNS, SweepSource
+from clip2scene_core.bench.speed.train import TrainResult, measure_train
 from clip2scene_core.bench.stages import (
     BenchOptions,
     Stage,
@@ -27,10 +28,13 @@ from clip2scene_core.bench.stages import (
 )
 from clip2scene_core.checkpoint import SHIPPED
 
-PARTS: Final = ("latency", "ops", "scale")
+PARTS: Final = ("latency", "ops", "scale", "train")
 RESULT_NAMES: Final = ("bench_speed.json", "bench_speed.md")
 _QUICK_COLUMNS: Final = 271
 _QUICK_OPS: Final = OpsPlan((0.1,), (16, 64), num_sweeps=5, warm_up=1, peak_side=256)
+_STEPS: Final = (10, 2, 2)
+_QUICK_STEPS: Final = (3, 1, 1)
+"""Steps that count, sweeps in each, steps before."""
 _QUICK_SCALE: Final = ScalePlan(
     (2_000, 8_000, 32_000), (400, 100), (16, 64), (1, 100), (1, 4), repeats=3, pool=8
 )
@@ -42,7 +46,7 @@ class SpeedBenchOptions(BenchOptions):
 
     Attributes:
         parts: Some of PARTS.
-        students: Students whose stages are measured; the first one's growth is.
+        students: Students whose stages are measured; growth and training are the first one's.
         sweeps: A data set; None renders a drive.
         num_sweeps: Number of sweeps that each student labels in each way.
     """
@@ -101,6 +105,7 @@ def run_speed_bench(options: SpeedBenchOptions, report: StageReport) -> SpeedRes
             ),
             ops=from_json(OpsResult, values["ops"]) if "ops" in values else None,
             scale=from_json(ScaleResult, values["scale"]) if "scale" in values else None,
+            train=from_json(TrainResult, values["train"]) if "train" in values else None,
         )
 
 
@@ -121,6 +126,9 @@ def _stages(options: SpeedBenchOptions) -> list[Stage]:
     if "scale" in options.parts:
         plan = _QUICK_SCALE if quick else ScalePlan()
         works["scale"] = partial(measure_scale, source, options.students[0], plan)
+    if "train" in options.parts:
+        sizes = _QUICK_STEPS if quick else _STEPS
+        works["train"] = partial(measure_train, source, options.students[0], *sizes)
     return [Stage(name, partial(_as_json, work)) for name, work in works.items()]
 
 

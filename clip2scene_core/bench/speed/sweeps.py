@@ -40,7 +40,8 @@ class SweepSource:
         """Give this many consecutive sweeps, each with its pose.
 
         Raises:
-            BenchError: If the data set has fewer, or a sweep twice: a repeated sweep hides costs.
+            BenchError: If the data set has fewer, or a sweep twice (a repeated sweep hides costs),
+                or one without a pose.
         """
         return self._render(count) if self.root is None else _read(self.root, count)
 
@@ -75,4 +76,6 @@ def _read(root: Path, count: int) -> tuple[Sweep, ...]:
     sweeps = [replace(dataset[index].keyframe, labels=None) for index in range(count)]
     if len({sweep.points.tobytes() for sweep in sweeps}) < count:
         raise BenchError(f"{root} holds a sweep twice; a repeated sweep hides what sweeps cost")
+    if not all(sweep.is_located for sweep in sweeps):
+        raise BenchError(f"{root} has keyframes without a pose, and the map needs the poses")
     return tuple(sweeps)

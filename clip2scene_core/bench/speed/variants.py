@@ -10,7 +10,7 @@ import multiprocessing
 import resource
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Final
@@ -90,7 +90,8 @@ class VariantProcess:
             BenchError: If the process failed or died.
         """
         try:
-            self._connection.send(sweep)
+            with suppress(BrokenPipeError):  # it may have said why before it ended
+                self._connection.send(sweep)
             answer = self._connection.recv()
         except (EOFError, OSError) as error:
             raise BenchError(

@@ -10,6 +10,7 @@ from clip2scene_core.atomic_write import atomic_write
 from clip2scene_ros.cli.measure.bench_shared import progress_bar
 
 SUMMARY = "what a sweep, a convolution and more points cost, in ratios of one run"
+_PARTS = ("latency", "ops", "scale", "train")
 _NUM_SWEEPS = 20
 _QUICK_SWEEPS = 4
 
@@ -22,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--parts",
         nargs="+",
-        choices=("latency", "ops", "scale"),
-        default=["latency", "ops", "scale"],
+        choices=_PARTS,
+        default=list(_PARTS),
         help="what to measure; by default all",
     )
     parser.add_argument(

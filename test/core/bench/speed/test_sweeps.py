@@ -30,3 +30,19 @@ def test_too_few_or_repeated_keyframes_are_refused(monkeypatch, tmp_path, shifts
     monkeypatch.setattr(module, "open_dataset", lambda root, with_images: keyframes)
     with pytest.raises(BenchError, match=says):
         SweepSource(tmp_path).read(3)
+
+
+def test_keyframes_of_a_data_set(tiny_nuscenes):
+    first, second = SweepSource(tiny_nuscenes).read(2)
+    assert len(first.points)
+    assert first.labels is None
+    assert not np.array_equal(first.T_global_lidar, second.T_global_lidar)
+
+
+def test_keyframes_without_a_pose_are_refused(monkeypatch, tmp_path):
+    nowhere = Sweep(np.zeros((3, 4), np.float32), np.full((4, 4), np.nan), 0)
+    monkeypatch.setattr(
+        module, "open_dataset", lambda root, with_images: [SimpleNamespace(keyframe=nowhere)]
+    )
+    with pytest.raises(BenchError, match="without a pose"):
+        SweepSource(tmp_path).read(1)
