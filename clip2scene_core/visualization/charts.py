@@ -48,7 +48,8 @@ def draw_bars(
     left = MARGIN_PX + names_px + MARGIN_PX
     group_px = max(_LINE_PX, _BAR_PX * len(series)) + MARGIN_PX // 2
     top = MARGIN_PX + 2 * _LINE_PX
-    size = (left + _AXIS_PX + 70, top + group_px * len(rows) + _LINE_PX + MARGIN_PX)
+    width = left + max(_AXIS_PX + 70, sum(map(_key_px, series)))
+    size = (width, top + group_px * len(rows) + _LINE_PX + MARGIN_PX)
     picture = Image.new("RGB", size, BACKGROUND)
     draw = ImageDraw.Draw(picture)
     draw.text((MARGIN_PX, MARGIN_PX), title, fill=FOREGROUND, font=label_font())
@@ -168,7 +169,12 @@ def _draw_keys(draw: ImageDraw.ImageDraw, start: tuple[int, int], names: Sequenc
     for number, name in enumerate(names):
         draw.rectangle([x, y + 3, x + 10, y + 13], fill=_SERIES[number % len(_SERIES)])
         draw.text((x + 15, y), name, fill=FOREGROUND, font=label_font())
-        x += 30 + round(label_font().getlength(name))
+        x += _key_px(name)
+
+
+def _key_px(name: str) -> int:
+    """Width of one name in a row of series, with its colour and the gap after it."""
+    return 30 + round(label_font().getlength(name))
 
 
 def _draw_upright(text: str, length_px: int) -> Image.Image:

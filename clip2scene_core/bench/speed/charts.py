@@ -1,4 +1,4 @@
-"""Bars of the speed bench: where a sweep's time goes, and how near convolutions are to the peak."""
+"""Bars of the speed bench: where time goes, how near the peak products are, how cost grows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.bench.speed.latency import LatencyResult
 from clip2scene_core.bench.speed.ops import DIRECTIONS, OpsResult
 from clip2scene_core.bench.speed.result import SpeedResult
+from clip2scene_core.bench.speed.scale import ScaleResult
 from clip2scene_core.visualization.charts import draw_bars
 
 OPS_PICTURE: Final = "bench_speed_ops.png"
+SCALE_PICTURE: Final = "bench_speed_scale.png"
 
 
 def latency_picture(latency: LatencyResult) -> str:
@@ -22,10 +24,12 @@ def latency_picture(latency: LatencyResult) -> str:
 
 
 def save_pictures(result: SpeedResult, folder: Path) -> None:
-    """Write a picture for each student, and one of the convolutions."""
+    """Write a picture for each student, one of the convolutions, and one of the growth."""
     pictures = {latency_picture(one): _draw_latency(one) for one in result.latency}
     if result.ops is not None:
         pictures[OPS_PICTURE] = _draw_ops(result.ops)
+    if result.scale is not None:
+        pictures[SCALE_PICTURE] = _draw_scale(result.scale)
     for name, picture in pictures.items():
         with atomic_write(folder / name) as draft:
             picture.save(draft, format="PNG")
@@ -58,3 +62,15 @@ def _draw_ops(ops: OpsResult) -> Image.Image:
             series[f"{precision} {what}"] = [shares.get(case) for case in cases]
     rows = [f"{voxels} voxels, {channels} channels" for voxels, channels in cases]
     return draw_bars("3x3x3 convolution, % of the peak of dense products", rows, series)
+
+
+def _draw_scale(scale: ScaleResult) -> Image.Image:
+    """Cost of one point, voxel and so on at each size; bars of a linear cost have one length."""
+    rows: list[str] = []
+    shares: list[float] = []
+    for growth in scale.growths:
+        each = [ms.median / size for ms, size in zip(growth.cpu_ms, growth.sizes, strict=True)]
+        rows += [f"{size:.0f} {growth.quantity}" for size in growth.sizes]
+        shares += [one / max(each) for one in each]
+    title = "processor's time for each one, % of the dearest"
+    return draw_bars(title, rows, {"time / size": shares})

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from clip2scene_core.bench.markdown import format_table, format_times
-from clip2scene_core.bench.speed.charts import OPS_PICTURE, latency_picture
+from clip2scene_core.bench.speed.charts import OPS_PICTURE, SCALE_PICTURE, latency_picture
 from clip2scene_core.bench.speed.latency import LatencyResult, VariantCost
 from clip2scene_core.bench.speed.machine import MachineResult
 from clip2scene_core.bench.speed.ops import OpsResult
@@ -149,6 +149,7 @@ def format_scale(scale: ScaleResult) -> str:
             SCALE_NOTE,
             format_table(("by", "what", "exponent", "last exponent"), exponents),
             format_table(("by", "size", "wall [ms]", "CPU [ms]"), rows),
+            f"![cost of each one]({SCALE_PICTURE})",
         ]
     )
 

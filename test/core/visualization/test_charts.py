@@ -29,6 +29,14 @@ def test_an_absent_class_has_no_bar_but_says_so():
     assert (np.asarray(empty) != np.asarray(absent)).any()
 
 
+def test_all_names_of_series_fit():
+    series = {f"a rather long name of a series {number}": [0.0] for number in range(5)}
+    pixels = np.asarray(draw_bars("time", ["all"], series))
+    last = (pixels == (230, 90, 110)).all(axis=2)[:46]
+    assert last.sum() == 11 * 11
+    assert last[:, -100:].sum() == 0  # room for the name
+
+
 def test_a_bar_may_have_no_place_and_a_spread():
     two = {"ours": [0.5, 0.5], "theirs": [0.5, None]}
     picture = np.asarray(draw_bars("IoU", ["car", "road"], two, {"ours": [0.1, float("nan")]}))

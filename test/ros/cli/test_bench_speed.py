@@ -62,7 +62,7 @@ def test_a_quick_bench_measures_all_and_its_ratios_are_near_the_stored(tmp_path,
     report = (work / "bench_speed.md").read_text()
     assert report == format_result(result)
     assert str(tmp_path) not in report
-    for name in ("bench_speed_small.png", "bench_speed_ops.png"):
+    for name in ("bench_speed_small.png", "bench_speed_ops.png", "bench_speed_scale.png"):
         assert f"({name})" in report
         assert Image.open(work / name).width > 400
 
