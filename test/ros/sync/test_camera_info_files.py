@@ -140,3 +140,17 @@ def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path, text, complaint):
     with pytest.raises(CalibrationFileError, match=complaint) as error:
         load_camera_infos(str(tmp_path / "front.yaml"), ["front"])
     assert str(tmp_path / "front.yaml") in str(error.value)
+
+
+def test_a_long_value_is_cut_in_the_message(folder):
+    path = folder / "front.yaml"
+    for value, changed in (("k1", {"k1": "a" * 5000}), ("focal", {"focal": "[1, 2]"})):
+        text = CALIBRATION.format(**{"name": "front", "focal": 10.0, "k1": 0, **changed})
+        path.write_text(text)
+        with pytest.raises(CalibrationFileError, match="must have data") as error:
+            load_camera_infos(str(path), ["front"])
+        assert len(str(error.value)) < 1000, value
+    path.write_text(CALIBRATION.format(name="front", focal=10.0, k1=0).replace("16", "b" * 5000, 1))
+    with pytest.raises(CalibrationFileError, match="must be a number of pixels") as error:
+        load_camera_infos(str(path), ["front"])
+    assert len(str(error.value)) < 1000
