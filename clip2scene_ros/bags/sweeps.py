@@ -10,6 +10,7 @@ from rosbags.interfaces import Connection
 from clip2scene_ros.bags.io import read_messages
 from clip2scene_ros.bags.messages import read_message
 from clip2scene_ros.bags.reading.recording import Recording
+from clip2scene_ros.bags.segment import feed_latched
 from clip2scene_ros.messages.decode import NANOSECONDS, stamp_ns
 from clip2scene_ros.sync.inputs import find_input, inputs_of
 from clip2scene_ros.sync.sweeps import SynchronizedSweep
@@ -31,7 +32,8 @@ def read_sweeps(
 ) -> Iterator[SynchronizedSweep]:
     """Replay a bag through a synchronizer.
 
-    All of /tf_static counts from the beginning, as on a latched topic.
+    All of /tf_static and the first CameraInfo of each camera count from the beginning, as on
+    latched topics.
 
     Args:
         reader: From `open_bag`.
@@ -51,9 +53,7 @@ def read_sweeps(
     """
     others = others or {}
     inputs = inputs_of(synchronizer)
-    static = [c for c in reader.connections if _is_static(c)]
-    for connection, at_ns, content in read_messages(reader, static) if static else ():
-        inputs["tf_static"].take(read_message(connection, content), at_ns)
+    feed_latched(reader, inputs)
     num_given, at_ns = 0, reader.start_time
     for index, (connection, at_ns, content) in enumerate(read_messages(reader)):
         while num_given < len(poses) and stamp_ns(poses[num_given].header) <= at_ns + _AHEAD_NS:

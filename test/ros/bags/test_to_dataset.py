@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
-from small_bags import small_bag, write_bag
+import ros_messages
+from rosbags.rosbag2 import Reader
+from small_bags import MS, START, small_bag, write_bag
 
 from clip2scene_core.datasets import NuScenesDataset, open_dataset
 from clip2scene_core.geometry.se3 import transform_points
@@ -78,6 +80,24 @@ def test_poses_of_a_track_are_used(scene_bag, tmp_path):
     dataset = open_dataset(tmp_path / "set")
     places = [dataset[index].keyframe.T_global_lidar[0, 3] for index in range(2)]
     assert places[1] - places[0] == pytest.approx(500.0)
+
+
+def test_a_calibration_sent_once_and_recorded_last_serves_all_images(scene_bag, tmp_path):
+    rows, last = [], {}
+    with Reader(scene_bag) as reader:
+        for connection, at_ns, raw in reader.messages():
+            message = ros_messages.STORE.deserialize_cdr(raw, connection.msgtype)
+            row = (connection.topic, (at_ns - START) // MS, message)
+            if connection.msgtype == "sensor_msgs/msg/CameraInfo":
+                last.setdefault(connection.topic, row)
+            else:
+                rows.append(row)
+    end_ms = max(ms for _, ms, _ in rows)
+    rows += [(topic, end_ms, message) for topic, _, message in last.values()]
+    assert len(last) == 2
+    bag = write_bag(tmp_path / "late", rows)
+    summary = write_dataset([bag], tmp_path / "set", [RecordingOptions(num_previous=9)])
+    assert (summary.num_keyframes, summary.num_images) == (2, 4)
 
 
 def test_recordings_without_cameras_are_refused_and_leave_nothing(tmp_path):
