@@ -12,8 +12,13 @@ _PROBABILITIES: Final = (
     "own_robot", "sector_dropout", "elevation_dropout", "beam_dropout", "range_dropout",
     "point_dropout", "intensity_dropout", "mix_probability",
 )  # fmt: skip
-_AMOUNTS: Final = ("height_m", "waves_m", "jitter_m", "intensity_range", "intensity_noise")
-_FACTORS: Final = ("intensity_gain", "intensity_gamma")
+_AMOUNTS: Final = (
+    "height_m", "waves_m", "jitter_m", "beam_range_m", "intensity_range", "intensity_noise",
+)  # fmt: skip
+_LIMITS: Final = (
+    ("tilt_deg", 45), ("beam_elevation_deg", 5), ("scale", 0.9), ("point_dropout", 0.99),
+)  # fmt: skip
+_FACTORS: Final = ("beam_gain", "intensity_gain", "intensity_gamma")
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,11 @@ class SensorAugmentationConfig:
         waves_m: The ground gets waves of 5 to 40 m length, up to this high, metres.
         jitter_m: Standard deviation of Gaussian noise on every coordinate, cut at three of it,
             metres.
+        beam_range_m: Every beam measures all ranges too long or too short by an error of its own,
+            whose standard deviation a sweep draws up to this, metres.
+        beam_elevation_deg: The same for the elevation of each beam, degrees; at most 5.
+        beam_gain: The intensities of every beam are multiplied by a factor of its own, up to one
+            that a sweep draws up to this, or divided; 0 or at least 1.
         own_robot: Probability that all points within a random 1 to 3 m of the sensor are dropped.
         sector_dropout: Probability that all points in a random azimuth sector of 30 to 240
             degrees are dropped, as in a sensor that looks forward only.
@@ -57,6 +67,9 @@ class SensorAugmentationConfig:
     scale: float = 0.0
     waves_m: float = 0.0
     jitter_m: float = 0.0
+    beam_range_m: float = 0.0
+    beam_elevation_deg: float = 0.0
+    beam_gain: float = 0.0
     own_robot: float = 0.0
     sector_dropout: float = 0.0
     elevation_dropout: float = 0.0
@@ -88,7 +101,7 @@ class SensorAugmentationConfig:
                 raise ConfigError(
                     f"augmentation.{name} must be 0 (off) or a factor of at least 1, got {value}"
                 )
-        for name, limit in (("tilt_deg", 45), ("scale", 0.9), ("point_dropout", 0.99)):
+        for name, limit in _LIMITS:
             if not 0 <= getattr(self, name) <= limit:
                 raise ConfigError(
                     f"augmentation.{name} must be in [0, {limit}], got {getattr(self, name)}"

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from clip2scene_core.config.augmentation import SensorAugmentationConfig
 from clip2scene_core.config.sections import InputConfig
 from clip2scene_core.preprocessing.network_input import level_by_ground, tell_intensity
+from clip2scene_core.training.augmentation.beams import vary_beams
 from clip2scene_core.training.augmentation.dropout import draw_survivors
 from clip2scene_core.training.augmentation.intensity import vary_intensity
 from clip2scene_core.training.augmentation.placement import vary_placement
@@ -22,9 +23,9 @@ def augment_cloud(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Let another sensor see a sweep, and make of it what the network is told.
 
-    Points are dropped first, in the frame of the sensor, where beams are cones. What is left is
-    leveled, as the cloud of such a sensor would be, then rotated, placed elsewhere, and given other
-    intensities.
+    Points are dropped and beams get their errors first, in the frame of the sensor, where beams are
+    cones. What is left is leveled, as the cloud of such a sensor would be, then rotated, placed
+    elsewhere, and given other intensities.
 
     Args:
         points: (N, 4) float32: x, y, z in metres in the LiDAR frame, intensity in [0, 1].
@@ -37,7 +38,8 @@ def augment_cloud(
         (M, 4) float32, and (M,) int64, its rows in `points`, ascending. M is 0 only where N is 0.
     """
     kept = draw_survivors(points, config, generator)
-    cloud = level_by_ground(points[kept], network_input)
+    cloud = vary_beams(points[kept], config, generator)
+    cloud = level_by_ground(cloud, network_input)
     if may_rotate:
         cloud = rotate_and_flip(cloud, generator)
     cloud = vary_placement(cloud, config, generator)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.config.augmentation import SensorAugmentationConfig
+from clip2scene_core.training.augmentation.beams import elevation_deg_of, number_beams
 
 _ROBOT_RADIUS_M: Final = (1.0, 3.0)
 _SECTOR_DEG: Final = (30.0, 240.0)
@@ -21,11 +22,6 @@ _HIGHEST_DEG: Final = (0.0, 15.0)
 _BEAM_SHARE: Final = (0.25, 1.0)
 _HALF_RANGE_M: Final = (20.0, 80.0)
 """Range at which a weaker sensor sees half of the points."""
-_BIN_DEG: Final = 0.05
-_STRAY_SHARE: Final = 0.02
-"""Bins with fewer points than this share of the fullest bin are no beams of their own."""
-_MAX_BINS_OF_BEAM: Final = 8
-"""A band of 0.4 degrees, the spacing of 64 beams."""
 
 
 def draw_survivors(
@@ -80,7 +76,7 @@ def is_in_a_narrower_view(
     points: NDArray[np.float32], generator: np.random.Generator
 ) -> NDArray[np.bool_]:
     """Keep what lies between random elevations of -30 to -10 and of 0 to 15 degrees."""
-    elevation_deg = _elevation_deg(points)
+    elevation_deg = elevation_deg_of(points)
     is_above = elevation_deg >= generator.uniform(*_LOWEST_DEG)
     kept: NDArray[np.bool_] = is_above & (elevation_deg <= generator.uniform(*_HIGHEST_DEG))
     return kept
@@ -109,29 +105,6 @@ def is_seen_by_a_weaker_sensor(
     return kept
 
 
-def number_beams(points: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Find the beam of each point by its elevation, because clouds have no column of rings.
-
-    Elevations that touch each other within 0.05 degrees are one beam. Where they fill more than 0.4
-    degrees, as in a cloud that does not come from a spinning sensor or was tilted, every 0.4
-    degrees are one. Stray points between beams belong to the beam below.
-
-    Returns:
-        (N,) int64, the number of each point's beam, from 0 without gaps, by rising elevation.
-    """
-    bins = np.floor((_elevation_deg(points) + 90) / _BIN_DEG).astype(np.int64)
-    counts = np.bincount(bins)
-    occupied = np.flatnonzero(counts > _STRAY_SHARE * counts.max(initial=0))
-    is_first_of_run = np.diff(occupied, prepend=-2) > 1
-    run = np.cumsum(is_first_of_run) - 1
-    place = (occupied - occupied[is_first_of_run][run]) // _MAX_BINS_OF_BEAM
-    is_first_of_beam = is_first_of_run | (np.diff(place, prepend=0) != 0)
-    numbers = np.cumsum(is_first_of_beam) - 1
-    bin_below = np.maximum(np.searchsorted(occupied, bins, side="right") - 1, 0)
-    beams: NDArray[np.int64] = numbers[bin_below]
-    return beams
-
-
 def _keep(kept: NDArray[np.int64], is_kept: NDArray[np.bool_]) -> NDArray[np.int64]:
     return kept[is_kept] if is_kept.any() else kept
 
@@ -139,9 +112,3 @@ def _keep(kept: NDArray[np.int64], is_kept: NDArray[np.bool_]) -> NDArray[np.int
 def _range_m(points: NDArray[np.float32]) -> NDArray[np.float32]:
     range_m: NDArray[np.float32] = np.linalg.norm(points[:, :3], axis=1)
     return range_m
-
-
-def _elevation_deg(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    distance_m = np.hypot(points[:, 0], points[:, 1])
-    elevation_deg: NDArray[np.float32] = np.rad2deg(np.arctan2(points[:, 2], distance_m))
-    return elevation_deg

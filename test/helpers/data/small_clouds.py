@@ -74,9 +74,10 @@ def make_sweep(num_beams: int = 16, columns: int = 120, seed: int = 0) -> NDArra
 
 
 ANY_SENSOR = SensorAugmentationConfig(
-    height_m=0.3, tilt_deg=3.0, scale=0.1, waves_m=0.1, jitter_m=0.01, own_robot=0.3,
-    sector_dropout=0.2, elevation_dropout=0.2, beam_dropout=0.5, range_dropout=0.3,
-    point_dropout=0.2, intensity_range=1.0, intensity_gamma=2.0, intensity_noise=0.1,
-    intensity_dropout=0.2, mix="mix3d", mix_probability=0.3,
+    height_m=0.3, tilt_deg=3.0, scale=0.1, waves_m=0.1, jitter_m=0.01, beam_range_m=0.05,
+    beam_elevation_deg=0.1, beam_gain=1.5, own_robot=0.3, sector_dropout=0.2,
+    elevation_dropout=0.2, beam_dropout=0.5, range_dropout=0.3, point_dropout=0.2,
+    intensity_range=1.0, intensity_gamma=2.0, intensity_noise=0.1, intensity_dropout=0.2,
+    mix="mix3d", mix_probability=0.3,
 )  # fmt: skip
 """Every augmentation of the sensor, strong enough to be seen in a test."""

@@ -36,7 +36,7 @@ def test_what_is_off_changes_nothing_and_draws_nothing(cloud):
 def test_survivors_are_named_in_order_and_their_points_are_theirs():
     points = make_sweep()
     quiet = replace(
-        ANY_SENSOR, intensity_range=0, intensity_gamma=0,
+        ANY_SENSOR, beam_gain=0, intensity_range=0, intensity_gamma=0,
         intensity_noise=0, intensity_dropout=0,
     )  # fmt: skip
     num_kept = []

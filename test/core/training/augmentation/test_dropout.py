@@ -9,30 +9,9 @@ from clip2scene_core.training.augmentation.dropout import (
     is_on_a_kept_beam,
     is_outside_a_sector,
     is_seen_by_a_weaker_sensor,
-    number_beams,
 )
 
 SEEDS = range(40)
-
-
-def test_beams_are_found_by_their_elevation():
-    for num_beams in (16, 32, 64):
-        points = make_sweep(num_beams)
-        assert number_beams(points).tolist() == np.repeat(np.arange(num_beams), 120).tolist()
-        points[5, 2] += 0.012 * np.linalg.norm(points[5, :3])  # a stray point, still below the next
-        assert number_beams(points).max() == num_beams - 1
-    assert number_beams(np.zeros((0, 4), dtype=np.float32)).shape == (0,)
-
-
-def test_a_cloud_without_beams_has_bands_of_elevation():
-    generator = np.random.default_rng(0)
-    elevation = np.deg2rad(generator.uniform(-20, 20, 20_000))
-    points = np.stack([np.cos(elevation), 0 * elevation, np.sin(elevation), elevation], axis=1)
-    beams = number_beams(points.astype(np.float32))
-    assert 98 <= beams.max() + 1 <= 104  # 40 degrees in bands of 0.4
-    order = np.argsort(elevation)
-    assert (np.diff(beams[order]) >= 0).all()
-    assert set(beams.tolist()) == set(range(beams.max() + 1))
 
 
 def test_whole_beams_are_kept_evenly_spread():
