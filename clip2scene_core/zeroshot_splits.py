@@ -56,11 +56,28 @@ ZEROSHOT_SPLITS: Final = {
     "nuscenes_b12_n3": ZeroShotSplit(
         ("motorcycle", "pedestrian", "traffic cone"), ignored=("other flat",)
     ),
+    "nuscenes_b10_n5": ZeroShotSplit(
+        ("barrier", "motorcycle", "pedestrian", "traffic cone", "sidewalk"), ignored=("other flat",)
+    ),
     "scannet_b15_n4": ZeroShotSplit(
         ("sofa", "bookshelf", "desk", "toilet"), ignored=("other furniture",)
     ),
     "scannet_b12_n7": ZeroShotSplit(
         ("bed", "chair", "table", "bookshelf", "picture", "sink", "bathtub"),
+        ignored=("other furniture",),
+    ),
+    "scannet_b10_n9": ZeroShotSplit(
+        (
+            "bookshelf",
+            "picture",
+            "counter",
+            "desk",
+            "refrigerator",
+            "shower curtain",
+            "toilet",
+            "sink",
+            "bathtub",
+        ),
         ignored=("other furniture",),
     ),
 }

@@ -13,9 +13,10 @@ def test_the_split_of_nuscenes_is_found_by_name():
     assert set(split.seen(NAMES)).isdisjoint(split.unseen)
 
 
-def test_base_and_novel_classes_leave_one_out():
-    split = find_split(["nuscenes_b12_n3"], NAMES)
-    assert (len(split.seen(NAMES)), len(split.unseen)) == (12, 3)
+@pytest.mark.parametrize(("num_base", "num_novel"), [(12, 3), (10, 5)])
+def test_base_and_novel_classes_leave_one_out(num_base, num_novel):
+    split = find_split([f"nuscenes_b{num_base}_n{num_novel}"], NAMES)
+    assert (len(split.seen(NAMES)), len(split.unseen)) == (num_base, num_novel)
     assert "other flat" not in (*split.seen(NAMES), *split.unseen)
 
 
@@ -26,7 +27,7 @@ def test_the_split_of_semantickitti_is_3dgenz_s():
     assert len(split.seen(names)) == 15
 
 
-@pytest.mark.parametrize(("num_base", "num_novel"), [(15, 4), (12, 7)])
+@pytest.mark.parametrize(("num_base", "num_novel"), [(15, 4), (12, 7), (10, 9)])
 def test_the_splits_of_scannet_leave_other_furniture_out(num_base, num_novel):
     names = tuple(one.name for one in SCANNET_CLASSES)
     split = find_split([f"scannet_b{num_base}_n{num_novel}"], names)

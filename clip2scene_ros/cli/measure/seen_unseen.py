@@ -21,8 +21,8 @@ def add_zeroshot_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="CLASS",
         help="also score unseen and seen classes apart: the names of the unseen ones, or a "
-        "published choice: nuscenes, nuscenes_b12_n3, semantickitti, scannet_b15_n4, "
-        "scannet_b12_n7",
+        "published choice: nuscenes, nuscenes_b12_n3, nuscenes_b10_n5, semantickitti, "
+        "scannet_b15_n4, scannet_b12_n7, scannet_b10_n9",
     )
     parser.add_argument(
         "--seen-penalty",

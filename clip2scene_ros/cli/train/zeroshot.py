@@ -38,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="CLASS",
         help="names of the unseen classes, or a published choice: nuscenes, nuscenes_b12_n3, "
-        "semantickitti, scannet_b15_n4, scannet_b12_n7; or annotation_free, which opens no label",
+        "nuscenes_b10_n5, semantickitti, scannet_b15_n4, scannet_b12_n7, scannet_b10_n9; or "
+        "annotation_free, which opens no label",
     )
     parser.add_argument(
         "--protocol",
