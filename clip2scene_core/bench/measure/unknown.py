@@ -18,7 +18,7 @@ from clip2scene_core.evaluation import Calibration, EvaluationError, class_of_la
 from clip2scene_core.evaluation.score_fit import fit_calibration
 from clip2scene_core.evaluation.selective import RiskCoverage, auroc, risk_coverage
 from clip2scene_core.inference.segmenter import Segmenter
-from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
+from clip2scene_core.labels import IGNORE_LABEL, SemanticClass
 from clip2scene_core.prompts.scoring import ScoreCalibration
 from clip2scene_core.prompts.vocabulary import Vocabulary, entropies_of
 
@@ -79,10 +79,12 @@ class EmbeddedPoints:
     Attributes:
         embeddings: (N, D) float32 of unit length.
         labels: (N,) uint8, the true classes; none is IGNORE_LABEL.
+        classes: The classes of the data set; a label is an index into them.
     """
 
     embeddings: Tensor
     labels: NDArray[np.uint8]
+    classes: tuple[SemanticClass, ...]
 
 
 def embed_points(segmenter: Segmenter, dataset: KeyframeDataset, seed: int = 0) -> EmbeddedPoints:
@@ -118,11 +120,11 @@ def embed_points(segmenter: Segmenter, dataset: KeyframeDataset, seed: int = 0) 
         labels.append(keyframe.labels[finite][chosen])
     if not sum(map(len, labels)):
         raise EvaluationError("no point of the data set has a label; check it and its scenes")
-    return EmbeddedPoints(torch.cat(embeddings), np.concatenate(labels))
+    return EmbeddedPoints(torch.cat(embeddings), np.concatenate(labels), tuple(dataset.classes))
 
 
 def calibrate(segmenter: Segmenter, points: EmbeddedPoints) -> ScoreCalibration:
-    """Fit the calibration of a student whose labels are nuScenes classes.
+    """Fit the calibration of a student whose labels are classes of the data set.
 
     A class that the student has no label for does not count; of a label with several texts the
     nearest one does.
@@ -132,7 +134,7 @@ def calibrate(segmenter: Segmenter, points: EmbeddedPoints) -> ScoreCalibration:
     """
     own = segmenter.checkpoint.vocabulary
     label_of_class = np.full(256, IGNORE_LABEL, np.uint8)
-    for label, class_index in enumerate(class_of_label(own.names)[: len(own)]):
+    for label, class_index in enumerate(class_of_label(own.names, points.classes)[: len(own)]):
         label_of_class[class_index] = label
     label_of_class[IGNORE_LABEL] = IGNORE_LABEL
     labels = label_of_class[points.labels]
@@ -146,7 +148,7 @@ def calibration_error(segmenter: Segmenter, points: EmbeddedPoints) -> float:
     own = segmenter.checkpoint.vocabulary
     labels, by_rule = _score(segmenter, points, own)
     calibration = Calibration()
-    predicted = class_of_label(own.names)[labels]
+    predicted = class_of_label(own.names, points.classes)[labels]
     calibration.add(points.labels, predicted, by_rule[PROBABILITY_AND_BACKGROUND])
     return calibration.expected_error()
 
@@ -171,10 +173,10 @@ def measure_unknown(segmenter: Segmenter, points: EmbeddedPoints) -> UnknownResu
     """Leave each class that has points and a word out of the student's own prompts in turn.
 
     Raises:
-        ValueError: If the student's labels are no nuScenes classes.
+        ValueError: If the student's labels are no classes of the data set.
     """
     own = segmenter.checkpoint.vocabulary
-    classes = class_of_label(own.names)
+    classes = class_of_label(own.names, points.classes)
     scores: list[UnknownScore] = []
     for label in range(len(own)):
         is_left_out = points.labels == classes[label]
@@ -182,10 +184,10 @@ def measure_unknown(segmenter: Segmenter, points: EmbeddedPoints) -> UnknownResu
             continue
         named = _without(own, label)
         predicted, by_rule = _score(segmenter, points, named)
-        is_error = class_of_label(named.names)[predicted] != points.labels
+        is_error = class_of_label(named.names, points.classes)[predicted] != points.labels
         scores += [
             UnknownScore(
-                NUSCENES_CLASSES[classes[label]].name,
+                points.classes[classes[label]].name,
                 rule,
                 int(is_left_out.sum()),
                 auroc(by_rule[rule][~is_left_out], by_rule[rule][is_left_out]),

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from clip2scene_ros.cli.arguments import (
     add_dataset_arguments,
-    add_intensity_argument,
+    add_split_argument,
     add_threads_argument,
+    open_chosen,
 )
 
 SUMMARY = "fit a student's scores to labelled scenes that it was not trained on"
@@ -19,10 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_dataset_arguments(
         parser,
-        "data sets in nuScenes' format with lidarseg; not the test split",
+        "data sets with labels, of any layout; not the test split",
         has_several=True,
     )
-    add_intensity_argument(parser)
+    add_split_argument(parser)
     parser.add_argument("--weights", default="small", help="student, small or large")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint (.safetensors)")
     add_threads_argument(parser)
@@ -33,9 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_core.bench.measure.unknown import calibrate, embed_points
     from clip2scene_core.bench.measure.unknown import calibration_error as error_of
     from clip2scene_core.checkpoint import load_checkpoint, save_checkpoint
-    from clip2scene_core.datasets import JoinedDataset, NuScenesDataset
-    from clip2scene_core.datasets.nuscenes import FULL_SCALE
-    from clip2scene_core.datasets.nuscenes_format.scene_lists import read_scene_list
+    from clip2scene_core.datasets import JoinedDataset
     from clip2scene_core.device import use_threads
     from clip2scene_core.inference.segmenter import Segmenter
 
@@ -44,19 +43,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.out.exists():
         raise ValueError(f"{arguments.out} exists; choose another --out or remove it")
     use_threads(arguments.threads)
-    scenes = read_scene_list(arguments.scenes) if arguments.scenes else None
-    intensity_scale = arguments.intensity_scale
-    intensity_scale = FULL_SCALE if intensity_scale is None else intensity_scale
     dataset = JoinedDataset(
         [
-            NuScenesDataset(
-                root,
-                arguments.version,
-                scenes,
-                with_labels=True,
-                with_images=False,
-                intensity_scale=intensity_scale,
-            )
+            open_chosen(arguments, root, with_labels=True, with_images=False)
             for root in arguments.dataset
         ]
     )

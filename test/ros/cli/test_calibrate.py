@@ -5,7 +5,7 @@ from clip2scene_ros.cli.main import main
 
 
 def test_the_command_writes_a_student_or_says_why_not(
-    tiny_nuscenes, other_nuscenes, tmp_path, capsys, monkeypatch
+    tiny_nuscenes, other_nuscenes, tiny_kitti, tmp_path, capsys, monkeypatch
 ):
     import clip2scene_core.bench.measure.unknown as unknown
     from clip2scene_core.prompts.scoring import ScoreCalibration
@@ -26,6 +26,11 @@ def test_the_command_writes_a_student_or_says_why_not(
     several = [arguments[0], str(tiny_nuscenes), str(other_nuscenes), *arguments[2:-1]]
     assert main([*several, str(tmp_path / "several.safetensors")]) == 0
     assert "points of 4 keyframes" in capsys.readouterr().out
+    assert (
+        main([arguments[0], str(tiny_kitti), *several[3:], str(tmp_path / "kitti.safetensors")])
+        == 1
+    )
+    assert "a label is called 'barrier', but evaluation compares" in capsys.readouterr().err
     assert main(arguments) == 1
     assert "exists; choose another --out" in capsys.readouterr().err
     assert main([*arguments[:-1], str(tmp_path / "x.pt")]) == 1

@@ -23,7 +23,7 @@ from clip2scene_core.bench.measure.unknown import (
 from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.evaluation import EvaluationError
 from clip2scene_core.inference.segmenter import Segmenter
-from clip2scene_core.labels import IGNORE_LABEL
+from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,8 @@ def points_near_their_texts(
     offsets = noise * torch.randn(4000, embeddings.shape[1], generator=generator)
     noisy = torch.nn.functional.normalize(embeddings[labels] + offsets, dim=1)
     wrong = torch.rand(4000, generator=generator) < mislabelled
-    return EmbeddedPoints(noisy, torch.where(wrong, (labels + 1) % 16, labels).numpy().astype("u1"))
+    said = torch.where(wrong, (labels + 1) % 16, labels).numpy().astype("u1")
+    return EmbeddedPoints(noisy, said, NUSCENES_CLASSES)
 
 
 def test_the_background_knows_what_was_left_out(segmenter):
@@ -56,7 +57,8 @@ def test_a_class_without_points_is_not_left_out(segmenter):
     points = points_near_their_texts(segmenter)
     some = np.flatnonzero(points.labels < 3)
     result = measure_unknown(
-        segmenter, EmbeddedPoints(points.embeddings[some], points.labels[some])
+        segmenter,
+        dataclasses.replace(points, embeddings=points.embeddings[some], labels=points.labels[some]),
     )
     assert [score.left_out for score in result.scores][:: len(RULES)] == [
         "barrier",
@@ -72,6 +74,18 @@ def test_a_calibration_makes_scores_come_true(segmenter):
     assert calibration_error(calibrated, points) < calibration_error(segmenter, points)
     # Three in ten labels of the clear points are wrong: no score may be near one.
     assert calibration.temperature > segmenter.checkpoint.config.losses.temperature
+
+
+def test_labels_are_classes_of_the_data_set_by_name(segmenter):
+    points = points_near_their_texts(segmenter, noise=0.03, mislabelled=0.3)
+    turned = dataclasses.replace(
+        points,
+        labels=(len(NUSCENES_CLASSES) - 1 - points.labels).astype(np.uint8),
+        classes=NUSCENES_CLASSES[::-1],
+    )
+    assert calibrate(segmenter, turned) == calibrate(segmenter, points)
+    assert calibration_error(segmenter, turned) == calibration_error(segmenter, points)
+    assert next(s.left_out for s in measure_unknown(segmenter, turned).scores) == "barrier"
 
 
 def test_only_labelled_points_of_scenes_that_were_not_trained_on_count(segmenter, tiny_nuscenes):
