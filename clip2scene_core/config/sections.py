@@ -226,8 +226,10 @@ class LossesConfig:
             temperature.
         normalize: Whether the cross-entropy scales embeddings to unit length; the paper's code does
             not.
-        class_balance: Whether classes are weighted by the inverse square root of their share of the
-            pseudo labels (only cross-entropy).
+        class_balance: Whether classes are weighted by their share of the pseudo labels, rare ones
+            more (only cross-entropy).
+        class_balance_power: The weight is the share to the power of minus this: 1 makes all
+            classes count alike, and a student that is not sure then says the rarer one.
         weigh_by_confidence: Whether a label is weighted by its probability under the model that
             gave it (only cross-entropy).
         feature: "none"; "cosine", 1 - the cosine between a point and the pixel that shows it, on
@@ -252,6 +254,7 @@ class LossesConfig:
     temperature: float = 0.07
     normalize: bool = True
     class_balance: bool = True
+    class_balance_power: float = 0.5
     weigh_by_confidence: bool = False
     feature: str = "none"
     feature_weight: float = 1.0
@@ -285,6 +288,7 @@ class LossesConfig:
                 "temperature, fusion_temperature and grid_size_m must be positive, got "
                 f"{self.temperature}, {self.fusion_temperature} and {self.grid_size_m}"
             )
+        check_class_balance_power("class_balance_power", self.class_balance_power)
         if self.feature_weight <= 0:
             raise ConfigError(f"feature_weight must be positive, got {self.feature_weight}")
         if min(self.contrastive_temperature, self.superpixel_compactness) <= 0:
@@ -386,3 +390,16 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """
     if value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def check_class_balance_power(name: str, value: float) -> None:
+    """Refuse powers that weigh no rare class more, or make it count more than a common one.
+
+    Raises:
+        ConfigError: If the value is not in (0, 1].
+    """
+    if not 0 < value <= 1:
+        raise ConfigError(
+            f"{name} must be in (0, 1], got {value}; with class_balance: false all points count "
+            f"alike"
+        )

@@ -20,6 +20,7 @@ from clip2scene_core.config.sections import (
     TeacherConfig,
     TrainingConfig,
     check_choice,
+    check_class_balance_power,
 )
 from clip2scene_core.labels import NUSCENES_CLASSES
 from clip2scene_core.zeroshot_splits import ZEROSHOT_SPLITS, ZeroShotSplit
@@ -93,8 +94,9 @@ class ZeroShotLossesConfig:
 
     Attributes:
         temperature: Temperature of the cross-entropy over the texts of all classes.
-        class_balance: Whether classes are weighted by the inverse square root of their share of the
-            labels and pseudo labels.
+        class_balance: Whether classes are weighted by their share of the labels and pseudo labels,
+            rare ones more.
+        class_balance_power: The weight is the share to the power of minus this.
         pseudo_weight: Weight of a pseudo label against a label; 0 removes all pseudo labels, those
             of self-training too.
         min_confidence: Points get no pseudo label of CLIP that is less probable than this, among
@@ -109,6 +111,7 @@ class ZeroShotLossesConfig:
 
     temperature: float = 0.07
     class_balance: bool = True
+    class_balance_power: float = 0.5
     pseudo_weight: float = 1.0
     min_confidence: float = 0.5
     prototype_weight: float = 0.1
@@ -122,6 +125,7 @@ class ZeroShotLossesConfig:
         for name in ("temperature", "alignment_temperature"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"losses.{name} must be positive, got {getattr(self, name)}")
+        check_class_balance_power("losses.class_balance_power", self.class_balance_power)
         for name in ("pseudo_weight", "prototype_weight", "patch_weight"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(
@@ -260,7 +264,9 @@ class ZeroShotConfig:
             sweeps=self.sweeps,
             augmentation=self.augmentation,
             losses=LossesConfig(
-                temperature=self.losses.temperature, class_balance=self.losses.class_balance
+                temperature=self.losses.temperature,
+                class_balance=self.losses.class_balance,
+                class_balance_power=self.losses.class_balance_power,
             ),
             training=self.training,
         )

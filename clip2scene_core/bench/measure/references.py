@@ -164,7 +164,8 @@ def supervise(
     embed_prompts = TextEncoder(config.teacher.clip)
     vocabulary = make_vocabulary(config.prompts, embed_prompts(config.prompts), config.classes)
     samples = LabelledSamples(dataset, vocabulary.embeddings, config)
-    weights = class_weights(samples, vocabulary.embeddings)
+    power = config.losses.class_balance_power
+    weights = class_weights(samples, vocabulary.embeddings, power)
     trainer = StudentTrainer(
         samples,
         vocabulary.embeddings,

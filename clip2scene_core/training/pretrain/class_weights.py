@@ -31,7 +31,8 @@ def cached_class_weights(
         samples: Keyframes whose images are not augmented.
         keyframes: Digest of these keyframes and of the sweeps before them.
         text: (C, D) float32 embeddings of the C texts of all classes, unit length.
-        config: Sweeps, consensus, occlusion, classes and seed, which decide the pseudo labels.
+        config: Sweeps, consensus, occlusion, classes and seed, which decide the pseudo labels, and
+            the power of the weights.
 
     Returns:
         (C,) float32, see `class_weights`.
@@ -42,24 +43,26 @@ def cached_class_weights(
     settings = [
         keyframes, asdict(config.sweeps), asdict(config.consensus),
         config.teacher.occlusion_margin_m, config.class_of_text, config.training.seed,
+        config.losses.class_balance_power,
     ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(settings).encode())
     digest.update(text.numpy().tobytes())
     path = folder / f"class-weights-{digest.hexdigest()[:16]}.json"
     if path.is_file():
         return torch.tensor(json.loads(path.read_text()), dtype=torch.float32)
-    weights = class_weights(samples, text)
+    weights = class_weights(samples, text, config.losses.class_balance_power)
     with atomic_write(path) as draft:
         draft.write_text(json.dumps(weights.tolist()))
     return weights
 
 
-def class_weights(samples: Samples, text: Tensor) -> Tensor:
-    """Weigh each class by the inverse square root of its share of the teacher's pseudo labels.
+def class_weights(samples: Samples, text: Tensor, power: float) -> Tensor:
+    """Weigh each class by its share of the teacher's pseudo labels.
 
     Args:
         samples: Keyframes. At most 256 of them, evenly spread, are counted.
         text: (C, D) float32 embeddings of the C texts of all classes, unit length.
+        power: See `weigh_counts`.
 
     Returns:
         (C,) float32 with mean 1 over the classes that occur; 0 for classes that never occur.
@@ -76,7 +79,7 @@ def class_weights(samples: Samples, text: Tensor) -> Tensor:
         raise ValueError(
             "no camera sees any point of the data set; check its calibration and that it has images"
         )
-    return weigh_counts(counts)
+    return weigh_counts(counts, power)
 
 
 def spread_keyframes(num_keyframes: int) -> list[int]:
@@ -86,12 +89,12 @@ def spread_keyframes(num_keyframes: int) -> list[int]:
     return indices
 
 
-def weigh_counts(counts: NDArray[np.int64]) -> Tensor:
-    """Weigh classes by the inverse square root of their counts (C,): (C,) float32.
+def weigh_counts(counts: NDArray[np.int64], power: float) -> Tensor:
+    """Weigh classes by their share of the counts (C,), to the power of minus `power`: (C,) float32.
 
     The mean is 1 over the classes that occur; others have 0. At least one must occur.
     """
     occurs = counts > 0
     weights: NDArray[np.float64] = np.zeros(len(counts))
-    weights[occurs] = 1 / np.sqrt(counts[occurs] / counts.sum())
+    weights[occurs] = (counts[occurs] / counts.sum()) ** -power
     return torch.from_numpy((weights / weights[occurs].mean()).astype(np.float32))

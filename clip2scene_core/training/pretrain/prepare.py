@@ -123,7 +123,7 @@ def prepare_distillation(
     weights = None
     is_balanced = config.losses.class_balance and config.losses.semantic == "cross_entropy"
     if is_balanced and isinstance(teacher.pixels, LiveTeacher):
-        weights = class_weights(samples, text)
+        weights = class_weights(samples, text, config.losses.class_balance_power)
     elif is_balanced:
         # Points that another sensor would miss count, too: the weights are those of the labels.
         whole = replace(config, augmentation=config.augmentation.without_sensors())

@@ -112,14 +112,14 @@ def count_class_weights(
     logit_scale: float,
     losses: ZeroShotLossesConfig,
 ) -> Tensor:
-    """Weigh each class by the inverse square root of its share of the labels of phase 1.
+    """Weigh each class by its share of the labels of phase 1, see `weigh_counts`.
 
     Args:
         samples: Keyframes. At most 256 of them, evenly spread, are counted.
         text: (C, D) float32 embeddings of the C texts, unit length.
         is_unseen: (C,) bool.
         logit_scale: Inverse temperature of the teacher.
-        losses: Which pseudo labels there are.
+        losses: Which pseudo labels there are, and the power of the weights.
 
     Returns:
         (C,) float32 with mean 1 over the classes that occur; 0 for classes that never occur.
@@ -138,7 +138,7 @@ def count_class_weights(
             "no point has a label of a seen class or a pseudo label; check the labels, the "
             "calibration and that there are images"
         )
-    return weigh_counts(counts)
+    return weigh_counts(counts, losses.class_balance_power)
 
 
 def _complete(

@@ -8,7 +8,8 @@ from clip2scene_core.training.pretrain.class_weights import class_weights
 from clip2scene_core.training.pretrain.prepare import prepare_distillation
 
 
-def test_rare_classes_weigh_more_and_absent_ones_nothing():
+@pytest.mark.parametrize(("power", "ratio"), [(0.5, 2.0), (0.25, 2.0**0.5), (1.0, 4.0)])
+def test_rare_classes_weigh_more_and_absent_ones_nothing(power, ratio):
     class Uneven(SeparableSamples):
         def __getitem__(self, key):
             sample, _ = super().__getitem__(key)
@@ -16,9 +17,9 @@ def test_rare_classes_weigh_more_and_absent_ones_nothing():
             labels[: len(labels) // 5] = 2
             return sample, TEXT[labels]
 
-    weights = class_weights(Uneven(1), TEXT)
+    weights = class_weights(Uneven(1), TEXT, power)
     assert weights[1] == 0
-    assert weights[2] / weights[0] == pytest.approx(2.0)
+    assert weights[2] / weights[0] == pytest.approx(ratio)
     assert (weights[0] + weights[2]) / 2 == pytest.approx(1.0)
 
 
@@ -31,3 +32,16 @@ def test_only_the_cross_entropy_weighs_classes(
         NuScenesDataset(tiny_nuscenes), config, tmp_path, make_fabric(config)
     )
     assert (data.class_weights is not None) == weighs
+
+
+def test_another_power_is_not_taken_from_the_cache(tmp_path, tiny_nuscenes, tiny_clip):
+    weights = []
+    for power in (0.5, 0.25, 0.5):
+        config = make_config(tiny_clip, f"losses.class_balance_power={power}")
+        dataset = NuScenesDataset(tiny_nuscenes)
+        data = prepare_distillation(dataset, config, tmp_path, make_fabric(config))
+        occurs = data.class_weights > 0
+        weights.append(data.class_weights[occurs])
+    strong, weak, again = weights
+    assert torch.equal(strong, again)
+    torch.testing.assert_close(strong**0.5 / (strong**0.5).mean(), weak)
