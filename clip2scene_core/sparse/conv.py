@@ -50,7 +50,7 @@ class _SparseConvolution(torch.autograd.Function):
     def forward(ctx: Any, features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
         ctx.save_for_backward(features, weight)
         ctx.kernel_map = kernel_map
-        if 0 < kernel_map.num_outputs * weight.shape[2] < _MAX_BUFFERED_OUTPUT:
+        if _fits_buffer(kernel_map.num_outputs, weight.shape[2]):
             return _convolve_buffered(features, weight, kernel_map)
         return _convolve(features, weight, kernel_map)
 
@@ -58,14 +58,22 @@ class _SparseConvolution(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         features, weight = ctx.saved_tensors
+        kernel_map = ctx.kernel_map
+        needs_features, needs_weight, _ = ctx.needs_input_grad
+        is_buffered = _fits_buffer(kernel_map.num_inputs, weight.shape[1])
+        if is_buffered and needs_features and needs_weight:
+            return *_gradients_buffered(features, weight, grad_output, kernel_map), None
         grad_features = grad_weight = None
-        if ctx.needs_input_grad[0]:
-            grad_features = _convolve(
-                grad_output, weight.transpose(1, 2), ctx.kernel_map.transpose()
-            )
-        if ctx.needs_input_grad[1]:
-            grad_weight = _correlate(features, grad_output, ctx.kernel_map)
+        if needs_features:
+            grad_features = _convolve(grad_output, weight.transpose(1, 2), kernel_map.transposed)
+        if needs_weight:
+            grad_weight = _correlate(features, grad_output, kernel_map)
         return grad_features, grad_weight, None
+
+
+def _fits_buffer(num_rows: int, num_features: int) -> bool:
+    """Whether the products that are summed to so many rows are worth a buffer of all of them."""
+    return 0 < num_rows * num_features < _MAX_BUFFERED_OUTPUT
 
 
 def _convolve(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
@@ -86,21 +94,70 @@ def _convolve(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor
 
 def _convolve_buffered(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
     """Write the products of all pairs to one buffer, then sum it by output in one pass."""
-    num_pairs = len(kernel_map.input_index)
-    is_rounded = features.dtype == torch.bfloat16
-    spare = max(map(_spare_rows, kernel_map.num_pairs)) if is_rounded else 0
-    gathered = features.new_empty((num_pairs + spare, features.shape[1]))
-    torch.index_select(features, 0, kernel_map.input_index, out=gathered[:num_pairs])
-    products = features.new_empty((num_pairs + spare, weight.shape[2]))
+    gather = _Gather(features, kernel_map)
+    products = features.new_empty((gather.num_pair_rows, weight.shape[2]))
+    slices = zip(kernel_map.split(kernel_map.input_index), weight.unbind(), strict=True)
     begin = 0
-    for count, offset_weight in zip(kernel_map.num_pairs, weight.unbind(), strict=True):
-        if count:
-            # Rows beyond the own ones belong to later offsets, which overwrite them, or to nobody.
-            end = begin + count + (_spare_rows(count) if is_rounded else 0)
-            torch.mm(gathered[begin:end], offset_weight, out=products[begin:end])
-        begin += count
+    for inputs, offset_weight in slices:
+        if len(inputs):
+            gathered = gather(inputs)
+            torch.mm(gathered, offset_weight, out=products[begin : begin + len(gathered)])
+        begin += len(inputs)
+    return _sum_by_output(products, kernel_map)
+
+
+def _gradients_buffered(
+    features: Tensor, weight: Tensor, grad_output: Tensor, kernel_map: KernelMap
+) -> tuple[Tensor, Tensor]:
+    """Gradients of features and weight in one walk, which gathers output gradients once."""
+    gather_features, gather_grad = _Gather(features, kernel_map), _Gather(grad_output, kernel_map)
+    products = features.new_empty((gather_grad.num_pair_rows, weight.shape[1]))
+    grad_weight = torch.zeros_like(weight)
+    input_slices = kernel_map.split(kernel_map.input_index)
+    output_slices = kernel_map.split(kernel_map.output_index)
+    offsets = zip(weight.unbind(), grad_weight.unbind(), strict=True)
+    begin = 0
+    for inputs, outputs, (one, grad) in zip(input_slices, output_slices, offsets, strict=True):
+        if len(inputs):
+            gathered = gather_grad(outputs)
+            torch.mm(gathered, one.T, out=products[begin : begin + len(gathered)])
+            torch.mm(gather_features(inputs).T, gathered, out=grad)
+        begin += len(inputs)
+    return _sum_by_output(products, kernel_map.transposed), grad_weight
+
+
+def _sum_by_output(products: Tensor, kernel_map: KernelMap) -> Tensor:
     order, starts = kernel_map.pairs_by_output
     return F.embedding_bag(order, products, starts, mode="sum")
+
+
+class _Gather:
+    """Gathers the rows of one offset into a buffer for all offsets, which stays in the caches.
+
+    Args:
+        rows: (M, F) rows.
+        kernel_map: Pairs whose offsets follow one another.
+
+    Attributes:
+        num_pair_rows: Rows for the products of all pairs. Those of one offset may be more than its
+            pairs; later offsets overwrite them, or nobody reads them.
+    """
+
+    def __init__(self, rows: Tensor, kernel_map: KernelMap) -> None:
+        self._rows = rows
+        self._is_rounded = rows.dtype == torch.bfloat16
+        spare = max(map(_spare_rows, kernel_map.num_pairs)) if self._is_rounded else 0
+        self.num_pair_rows = len(kernel_map.input_index) + spare
+        self._buffer = rows.new_empty((max(kernel_map.num_pairs) + spare, rows.shape[1]))
+
+    def __call__(self, index: Tensor) -> Tensor:
+        """Gather rows (n,) int64; zeros follow up to a number of rows that recurs."""
+        count = len(index)
+        gathered = self._buffer[: count + (_spare_rows(count) if self._is_rounded else 0)]
+        torch.index_select(self._rows, 0, index, out=gathered[:count])
+        if len(gathered) > count:
+            gathered[count:].zero_()
+        return gathered
 
 
 def _spare_rows(count: int) -> int:
@@ -189,5 +246,5 @@ class UpsampleConv3d(_SparseConv3d):
                 f"cannot upsample stride {tensor.stride} to stride {fine.stride}: the finer level "
                 f"must be the one that was downsampled to this tensor"
             )
-        kernel_map = step.kernel_map.transpose()
+        kernel_map = step.kernel_map.transposed
         return SparseTensor(fine, sparse_convolution(tensor.features, self.weight, kernel_map))

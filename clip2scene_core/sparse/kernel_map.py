@@ -43,20 +43,15 @@ class KernelMap:
     @cached_property
     def pairs_by_output(self) -> tuple[Tensor, Tensor]:
         """Order of the pairs by output, (P,) int64, and the start of each output in it."""
-        compiled = compiled_for(self.output_index)
-        if compiled is not None:
-            arrays = compiled.order_by_output(self.output_index.numpy(), self.num_outputs)
-            return torch.from_numpy(arrays[0]), torch.from_numpy(arrays[1])
-        order = torch.argsort(self.output_index.int(), stable=True)  # twice as fast as int64
-        counts = torch.bincount(self.output_index, minlength=self.num_outputs)
-        return order, counts.cumsum(0) - counts
+        return order_by_output(self.output_index, self.num_outputs)
 
     def split(self, pairs: Tensor) -> tuple[Tensor, ...]:
         """Split a tensor with one row per pair, (P, ...), into K tensors, one per offset."""
         return torch.split(pairs, list(self.num_pairs))
 
-    def transpose(self) -> KernelMap:
-        """Swap input and output: the map of the transposed convolution."""
+    @cached_property
+    def transposed(self) -> KernelMap:
+        """The same pairs with input and output swapped: the map of the transposed convolution."""
         return KernelMap(
             self.output_index,
             self.input_index,
@@ -65,6 +60,25 @@ class KernelMap:
             self.num_inputs,
             self.identity_offset,
         )
+
+
+def order_by_output(output_index: Tensor, num_outputs: int) -> tuple[Tensor, Tensor]:
+    """Sort pairs by output, stably.
+
+    Args:
+        output_index: (P,) int64 in [0, M), the output of each pair.
+        num_outputs: M.
+
+    Returns:
+        Order of the pairs, (P,) int64, and the start of each output in it, (M,) int64.
+    """
+    compiled = compiled_for(output_index)
+    if compiled is not None:
+        arrays = compiled.order_by_output(output_index.numpy(), num_outputs)
+        return torch.from_numpy(arrays[0]), torch.from_numpy(arrays[1])
+    order = torch.argsort(output_index.int(), stable=True)  # twice as fast as int64
+    counts = torch.bincount(output_index, minlength=num_outputs)
+    return order, counts.cumsum(0) - counts
 
 
 def neighbor_map(keys: Tensor) -> KernelMap:

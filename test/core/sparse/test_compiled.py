@@ -36,7 +36,8 @@ def maps_of(voxels: Voxels) -> list[KernelMap | PointsOnLevel | tuple[torch.Tens
     for stride in STRIDES:
         step = level.downsampling.kernel_map
         found += [level.neighbors, level.neighbors.pairs_by_output, (level.neighbor_table,)]
-        found += [step.pairs_by_output, step.transpose().pairs_by_output, voxels.points_on(stride)]
+        found += [step.pairs_by_output, step.transposed.pairs_by_output, voxels.points_on(stride)]
+        found += [voxels.points_on(stride).points_by_corner]
         level = level.downsampling.coarse
     return found
 
