@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.datasets import SensorRecord
+from clip2scene_core.datasets.nuscenes_format.tokens import token_of
 from clip2scene_core.datasets.nuscenes_tables import NuScenesTables
 from clip2scene_core.geometry.se3 import quaternion_from_matrix
 
@@ -71,12 +71,12 @@ def _write_readings(tables: NuScenesTables, readings: Readings, folder: Path) ->
         before, after = readings.moved[row["token"]]
         row["timestamp"] = after.stamp_ns // 1000
         if not np.array_equal(before.T_global_ego, after.T_global_ego):
-            row["ego_pose_token"] = _token("ego_pose", row["token"])
+            row["ego_pose_token"] = token_of("ego_pose", row["token"])
             pose = {"token": row["ego_pose_token"], "timestamp": row["timestamp"]}
             new_poses.append(pose | _placement(after.T_global_ego))
         if not np.array_equal(before.T_ego_sensor, after.T_ego_sensor):
             old = row["calibrated_sensor_token"]
-            row["calibrated_sensor_token"] = _token(old, after.T_ego_sensor.tolist())
+            row["calibrated_sensor_token"] = token_of(old, after.T_ego_sensor.tolist())
             extrinsics[old][row["calibrated_sensor_token"]] = after.T_ego_sensor
     used_poses = {row["ego_pose_token"] for row in sample_data}
     poses = _rows(tables, "ego_pose", lambda row: row["token"] in used_poses)
@@ -104,9 +104,3 @@ def _placement(transform: NDArray[np.float64]) -> Row:
         "rotation": quaternion_from_matrix(transform).tolist(),
         "translation": transform[:3, 3].tolist(),
     }
-
-
-def _token(*parts: object) -> str:
-    """Make a token, 32 hex digits, that depends only on its parts."""
-    name = "/".join(map(str, parts))
-    return hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clip2scene_core.datasets.nuscenes_format.sensors import LIDAR_CHANNEL, RECORDED
+from clip2scene_core.datasets.nuscenes_format.tokens import token_of
 from clip2scene_core.geometry.se3 import invert, quaternion_from_matrix
 from clip2scene_core.labels import (
     IGNORE_LABEL,
@@ -50,7 +50,7 @@ class NuScenesWriter:
     def __init__(self, root: Path, log: str) -> None:
         self._root = root
         self._rows: dict[str, list[_Row]] = {name: [] for name in _TABLES}
-        self._log_token = _token("log", log)
+        self._log_token = token_of("log", log)
         self._newest: dict[tuple[str, str], _Row] = {}
         self._calibrations: dict[str, str] = {}
         self._scenes: dict[str, _Row] = {}
@@ -65,7 +65,12 @@ class NuScenesWriter:
         )
         for index, name in enumerate(NUSCENES_RAW_CATEGORIES):
             self._rows["category"].append(
-                {"token": _token("category", name), "name": name, "description": "", "index": index}
+                {
+                    "token": token_of("category", name),
+                    "name": name,
+                    "description": "",
+                    "index": index,
+                }
             )
 
     @property
@@ -169,7 +174,7 @@ class NuScenesWriter:
         suffix: str,
         is_keyframe: bool,
     ) -> _Row:
-        token = _token(sample.scene_token, channel, stamp_ns)
+        token = token_of(sample.scene_token, channel, stamp_ns)
         folder = "samples" if is_keyframe else "sweeps"
         row: _Row = {
             "token": token,
@@ -209,10 +214,10 @@ class NuScenesWriter:
     ) -> str:
         """Token of a calibration; equal ones are one row."""
         matrix = [] if intrinsics is None else intrinsics.tolist()
-        token = _token(channel, T_ego_sensor.round(9).tolist(), matrix)
+        token = token_of(channel, T_ego_sensor.round(9).tolist(), matrix)
         if token in self._calibrations:
             return token
-        sensor = _token("sensor", channel)
+        sensor = token_of("sensor", channel)
         if all(row["token"] != sensor for row in self._rows["sensor"]):
             modality = "lidar" if channel == LIDAR_CHANNEL else "camera"
             self._rows["sensor"].append({"token": sensor, "channel": channel, "modality": modality})
@@ -261,9 +266,3 @@ def _placement(transform: NDArray[np.float64]) -> _Row:
         "rotation": quaternion_from_matrix(transform).tolist(),
         "translation": transform[:3, 3].tolist(),
     }
-
-
-def _token(*parts: object) -> str:
-    """Make a token, 32 hex digits, that depends only on its parts."""
-    name = "/".join(map(str, parts))
-    return hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()

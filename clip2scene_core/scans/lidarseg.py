@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Final
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
+from clip2scene_core.datasets.nuscenes_format.tokens import token_of
 from clip2scene_core.labels import (
     IGNORE_LABEL,
     NUSCENES_CLASSES,
@@ -82,7 +82,7 @@ class LidarsegFolder:
         names = _category_names(self._vocabulary)
         categories = [
             {
-                "token": hashlib.md5(name.encode(), usedforsecurity=False).hexdigest(),
+                "token": token_of(name),
                 "name": name,
                 "description": "",
                 "index": index,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from collections import Counter
@@ -15,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.datasets.nuscenes_format.tokens import token_of
 from clip2scene_core.datasets.nuscenes_writer import LIDAR, NuScenesWriter
 from clip2scene_core.geometry.se3 import invert, transform_points
 from clip2scene_core.geometry.transform_tree import TransformError
@@ -227,9 +227,9 @@ class _Recording:
             if T_base_lidar is not None:
                 T_ego_sensor[LIDAR] = T_base_lidar @ invert(T_upright_lidar)
             scene = self._scene_at(at_ns)
-            scene_token = _token(self._bag.stem, self._scene)
+            scene_token = token_of(self._bag.stem, self._scene)
             sample = Sample(
-                _token(scene_token, at_ns),
+                token_of(scene_token, at_ns),
                 scene_token,
                 (sweep, *reversed(self._previous)),
                 ready.cameras,
@@ -280,9 +280,3 @@ def _upright(sweep: Sweep, T_upright_lidar: NDArray[np.float64]) -> Sweep:
     T_global_lidar = sweep.T_global_lidar @ invert(T_upright_lidar)
     labels = None if sweep.labels is None else sweep.labels[is_finite]
     return Sweep(points, T_global_lidar, sweep.stamp_ns, labels)
-
-
-def _token(*parts: object) -> str:
-    """Make a token, 32 hex digits, that depends only on its parts."""
-    name = "/".join(map(str, parts))
-    return hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()

@@ -8,9 +8,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.datasets.nuscenes_format.tokens import token_of
 from clip2scene_core.geometry.se3 import quaternion_from_matrix
 from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES
-from clip2scene_core.world.dataset.tables import Record, Tables, token_of
+from clip2scene_core.world.dataset.tables import Record, Tables
 from clip2scene_core.world.layout.scene import Scene
 from clip2scene_core.world.layout.street import RAW
 from clip2scene_core.world.render.sensor_rig import Firing

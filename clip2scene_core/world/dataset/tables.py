@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.datasets.nuscenes_format.tokens import token_of
 from clip2scene_core.files.damage import name_damage, one_line
 from clip2scene_core.geometry.se3 import quaternion_from_matrix
 from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES
@@ -44,11 +44,6 @@ ATTRIBUTES: Final = (
 VISIBILITIES: Final = (("1", "v0-40"), ("2", "v40-60"), ("3", "v60-80"), ("4", "v80-100"))
 
 Record = dict[str, Any]
-
-
-def token_of(*parts: object) -> str:
-    """Make a token, 32 hex digits, that depends only on its parts."""
-    return hashlib.md5("/".join(map(str, parts)).encode(), usedforsecurity=False).hexdigest()
 
 
 class Tables:
