@@ -18,8 +18,9 @@ from clip2scene_core.bench.provenance import digest_of
 from clip2scene_core.bench.runs import StudentRun, groups_of
 from clip2scene_core.bench.splits import Scenes, write_split
 from clip2scene_core.bench.stages import BenchOptions, SceneReport, Stage
+from clip2scene_core.config.losses import LossesConfig
 from clip2scene_core.config.pretrain import PretrainConfig
-from clip2scene_core.config.sections import LossesConfig, NetworkConfig, TeacherConfig
+from clip2scene_core.config.sections import NetworkConfig, TeacherConfig
 from clip2scene_core.device import find_device
 from clip2scene_core.teacher.cache import TeacherCache
 from clip2scene_core.teacher.clip import load_clip

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from clip2scene_core.config.augmentation import AugmentationConfig
+from clip2scene_core.config.losses import LossesConfig, SwitchingConfig
 from clip2scene_core.config.parser import build_config, read_config
 from clip2scene_core.config.sections import (
     ConfigError,
     ConsensusConfig,
     InputConfig,
-    LossesConfig,
     NetworkConfig,
     SweepsConfig,
-    SwitchingConfig,
     TeacherConfig,
     TrainingConfig,
 )

@@ -8,19 +8,18 @@ from pathlib import Path
 from typing import Final
 
 from clip2scene_core.config.augmentation import AugmentationConfig
+from clip2scene_core.config.losses import LossesConfig, check_class_balance_power
 from clip2scene_core.config.parser import read_config
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import (
     ConfigError,
     ConsensusConfig,
     InputConfig,
-    LossesConfig,
     NetworkConfig,
     SweepsConfig,
     TeacherConfig,
     TrainingConfig,
     check_choice,
-    check_class_balance_power,
 )
 from clip2scene_core.labels import NUSCENES_CLASSES
 from clip2scene_core.zeroshot_splits import ZEROSHOT_SPLITS, ZeroShotSplit

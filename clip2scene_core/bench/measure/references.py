@@ -14,8 +14,8 @@ from torch import Tensor
 
 from clip2scene_core.bench.splits import count_points
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
+from clip2scene_core.config.losses import SwitchingConfig
 from clip2scene_core.config.pretrain import PretrainConfig
-from clip2scene_core.config.sections import SwitchingConfig
 from clip2scene_core.datasets import KeyframeDataset, Sample
 from clip2scene_core.geometry.projection import pair_pixels_with_points
 from clip2scene_core.inference.camera_segmenter import DEFAULT_OCCLUSION_MARGIN_M

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from clip2scene_core.config.sections import LossesConfig
+from clip2scene_core.config.losses import LossesConfig
 from clip2scene_core.network.student import Student
 
 

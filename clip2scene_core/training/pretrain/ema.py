@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from clip2scene_core.config.sections import SwitchingConfig
+from clip2scene_core.config.losses import SwitchingConfig
 from clip2scene_core.network.student import Student
 from clip2scene_core.training.pretrain.data.batch import PretrainBatch
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clip2scene_core.config.sections import LossesConfig
+from clip2scene_core.config.losses import LossesConfig
 from clip2scene_core.losses.distillation import distillation_loss, feature_distillation_loss
 from clip2scene_core.losses.info_nce import ppkt_loss, slidr_loss
 from clip2scene_core.losses.semantic_consistency import (

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from torch import Tensor
 
+from clip2scene_core.config.losses import LossesConfig
 from clip2scene_core.config.pretrain import PretrainConfig
-from clip2scene_core.config.sections import LossesConfig, TeacherConfig
+from clip2scene_core.config.sections import TeacherConfig
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.prompts.text_encoder import TextEncoder
 from clip2scene_core.prompts.vocabulary import Vocabulary, make_vocabulary

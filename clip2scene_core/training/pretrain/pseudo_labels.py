@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clip2scene_core.config.sections import SwitchingConfig
+from clip2scene_core.config.losses import SwitchingConfig
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.training.pretrain.data.batch import PretrainBatch
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from clip2scene_core.config.sections import SwitchingConfig
+from clip2scene_core.config.losses import SwitchingConfig
 from clip2scene_core.config.zeroshot import ZeroShotConfig
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.network.student import Student

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from clip2scene_core.config.sections import SwitchingConfig
+from clip2scene_core.config.losses import SwitchingConfig
 from clip2scene_core.training.pretrain.pseudo_labels import draw_switches, student_pseudo_labels
 
 PROBABILITIES = torch.tensor([[0.7, 0.2, 0.1], [0.3, 0.4, 0.3], [0.05, 0.35, 0.6]])

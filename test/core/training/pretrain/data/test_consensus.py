@@ -5,8 +5,9 @@ import pytest
 import torch
 from separable_samples import TEXT, SeparableSamples, make_config
 
+from clip2scene_core.config.losses import SwitchingConfig
 from clip2scene_core.config.parser import override
-from clip2scene_core.config.sections import ConfigError, SwitchingConfig
+from clip2scene_core.config.sections import ConfigError
 from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.geometry.se3 import transform_points
 from clip2scene_core.labels import IGNORE_LABEL
