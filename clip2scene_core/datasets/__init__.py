@@ -6,7 +6,8 @@ to records), `nuscenes` (records to samples); `kitti_format/`, `semantic_kitti` 
 samples), `intensity` (the full scale of both); `scannet_format/`, `scannet` (scenes to samples);
 `label_files` (predictions as evaluators read them); then `open_dataset` (a folder to one of these),
 `joined` (several data sets as one), `chosen_scenes` (a part of one) and `seen_labels` (one without
-the labels of unseen classes). `nuscenes_writer` writes samples in nuScenes' format.
+the labels of unseen classes). `nuscenes_writer` writes samples in nuScenes' format, `nuscenes_copy`
+a whole data set.
 """
 
 from clip2scene_core.datasets.joined import JoinedDataset

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.atomic_write import atomic_folder
 from clip2scene_core.datasets.nuscenes_format.tokens import token_of
 from clip2scene_core.datasets.nuscenes_writer import LIDAR, NuScenesWriter
 from clip2scene_core.geometry.se3 import invert, transform_points
@@ -114,10 +113,7 @@ def write_dataset(
     tracks = tracks or [None] * len(bags)
     if out.exists():
         raise BagError(f"{out} exists already; remove it or name another")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        root = staging / out.name  # made inside, because mkdtemp's folder is its owner's alone
+    with atomic_folder(out) as root:
         (root / "samples").mkdir(parents=True)
         writer = NuScenesWriter(root, ", ".join(bag.stem for bag in bags))
         recordings = []
@@ -126,9 +122,6 @@ def write_dataset(
             recording.write(progress)
             recordings.append(recording)
         writer.close()
-        root.rename(out)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     rejections: Counter[str] = Counter()
     reasons: dict[str, str] = {}
     for recording in recordings:

@@ -47,6 +47,16 @@ def test_convert_writes_a_data_set(scene_bag, tmp_path, capsys):
     assert "tiny is no recording" in capsys.readouterr().err
 
 
+def test_convert_writes_another_layout_and_then_a_bag(tiny_kitti, tmp_path, capsys):
+    out = tmp_path / "set"
+    assert main(["convert", str(tiny_kitti), "--scenes", "00", "--out", str(out)]) == 0
+    assert "4 keyframes in 1 scenes, without labels" in capsys.readouterr().out
+    assert main(["bag", str(out), "--scene", "00", "--out", str(tmp_path / "bag")]) == 0
+    assert find_recordings(tmp_path / "bag")
+    assert main(["convert", str(tmp_path / "bag"), "--scenes", "00", "--out", str(out)]) == 1
+    assert "recordings have none" in capsys.readouterr().err
+
+
 def test_a_recording_becomes_a_data_set_once(scene_bag, tmp_path, capsys):
     def settle(*options):
         parser = argparse.ArgumentParser()
