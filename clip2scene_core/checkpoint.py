@@ -244,6 +244,15 @@ class FinetunedCheckpoint:
     record: dict[str, Any]
 
 
+def is_student(path: Path | str) -> bool:
+    """Whether a file, or "small" or "large", holds a student with the words of its training.
+
+    Raises:
+        CheckpointError: If the file is missing or damaged.
+    """
+    return str(path) in SHIPPED or _read_format(Path(path)) == _STUDENT_FORMAT
+
+
 def is_finetuned(path: Path) -> bool:
     """Whether a file holds a fine-tuned network.
 

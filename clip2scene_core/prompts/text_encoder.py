@@ -77,15 +77,23 @@ class TextEncoder:
     def _check(self, clip: Clip) -> None:
         if self._taught_with is None:
             return
-        from clip2scene_core.teacher.text import embed_prompts
-
-        own = self._taught_with.embeddings[0]
-        theirs = embed_prompts(clip, self._taught_with.texts[:1])[0].cpu()
-        if own.shape != theirs.shape or float(torch.dot(own, theirs)) < _MIN_COSINE:
+        if not is_taught_by(self._taught_with, clip):
             raise ValueError(
                 f"CLIP {clip.name!r} did not teach this student: they place the prompt "
                 f"{self._taught_with.texts[0]!r} differently; name the CLIP of its training"
             )
+
+
+def is_taught_by(vocabulary: Vocabulary, clip: Clip) -> bool:
+    """Whether a CLIP is the one that embedded a vocabulary: it places the first text there, too."""
+    from clip2scene_core.teacher.text import PromptError, embed_prompts
+
+    own = vocabulary.embeddings[0]
+    try:
+        theirs = embed_prompts(clip, vocabulary.texts[:1])[0].cpu()
+    except PromptError:  # the CLIP that embedded the text can read it
+        return False
+    return own.shape == theirs.shape and float(torch.dot(own, theirs)) >= _MIN_COSINE
 
 
 class KnownPrompts:

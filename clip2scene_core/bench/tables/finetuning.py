@@ -19,7 +19,8 @@ from clip2scene_core.checkpoint import load_finetuned
 from clip2scene_core.config.finetune import FinetuneConfig
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.training.fabric import make_fabric
-from clip2scene_core.training.finetune.run import finetune, load_pretrained
+from clip2scene_core.training.finetune.run import finetune
+from clip2scene_core.training.pretrained import load_pretrained
 
 RATE_FACTORS: Final = (1.0, 0.3)
 EPOCH_FACTORS: Final = (1.0, 0.5)

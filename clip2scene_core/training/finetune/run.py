@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,13 +9,7 @@ from pathlib import Path
 
 import torch
 
-from clip2scene_core.checkpoint import (
-    SHIPPED,
-    FinetunedCheckpoint,
-    Trunk,
-    load_trunk,
-    save_finetuned,
-)
+from clip2scene_core.checkpoint import FinetunedCheckpoint, Trunk, save_finetuned
 from clip2scene_core.config.finetune import FinetuneConfig
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.labels import NUSCENES_CLASSES
@@ -33,21 +26,7 @@ from clip2scene_core.training.finetune.data import (
 from clip2scene_core.training.finetune.trainer import FinetuneStep, FinetuneTrainer
 from clip2scene_core.training.keyframe_digests import KeyframeDigests
 from clip2scene_core.training.point_columns import check_point_columns
-
-
-@dataclass(frozen=True)
-class PretrainedTrunk:
-    """The trunk of a pre-trained student, or one without words, which fine-tuning begins with.
-
-    Attributes:
-        name: Path of the checkpoint, "small" or "large", as the user typed it.
-        sha256: SHA-256 of the checkpoint file, in hexadecimal digits.
-        trunk: Content of the file, without heads.
-    """
-
-    name: str
-    sha256: str
-    trunk: Trunk
+from clip2scene_core.training.pretrained import SCRATCH, Pretrained, check_fit, seen_scenes
 
 
 @dataclass(frozen=True)
@@ -67,21 +46,6 @@ class _Run:
     keyframes: str
 
 
-def load_pretrained(weights: str) -> PretrainedTrunk:
-    """Read the trunk of a pre-trained student.
-
-    Args:
-        weights: Path of a checkpoint of pre-training or an imported one; "small" or "large" for
-            one that ships.
-
-    Raises:
-        CheckpointError: If the file cannot be used.
-    """
-    trunk = load_trunk(weights)
-    path = SHIPPED.get(str(weights), Path(weights))
-    return PretrainedTrunk(weights, hashlib.sha256(path.read_bytes()).hexdigest(), trunk)
-
-
 def make_classifier(
     config: FinetuneConfig, start: Trunk | None, num_classes: int = len(NUSCENES_CLASSES)
 ) -> Classifier:
@@ -99,16 +63,7 @@ def make_classifier(
     torch.manual_seed(config.training.seed)
     classifier = Classifier(config.network, num_classes)
     if start is not None:
-        if config.network != start.config:
-            raise ValueError(
-                f"the configuration's network is {config.network}, but the student's is "
-                f"{start.config}; leave 'network' out of the configuration"
-            )
-        if config.input != start.input:
-            raise ValueError(
-                f"the configuration's input is {config.input}, but the student's is "
-                f"{start.input}; leave 'input' out of the configuration"
-            )
+        check_fit(config.network, config.input, start)
         classifier.network.load_state_dict(start.network.state_dict())
     return classifier
 
@@ -117,7 +72,7 @@ def finetune(
     dataset: KeyframeDataset,
     config: FinetuneConfig,
     out: Path,
-    start: PretrainedTrunk | None,
+    start: Pretrained | None,
     fabric: Fabric | None = None,
     num_workers: int = 0,
     save_every: int = 500,
@@ -173,23 +128,22 @@ def finetune(
         config,
         fabric,
         num_workers,
-        _Run(config, start.sha256 if start else "scratch", tokens_sha256, digest),
+        _Run(config, start.sha256 if start else SCRATCH, tokens_sha256, digest),
     )
     training_checkpoint = out.with_suffix(".state.safetensors")
     trainer.train(report, training_checkpoint, save_every)
     if fabric.is_global_zero:
         record = {
-            "from": {"weights": start.name, "sha256": start.sha256} if start else "scratch",
+            "from": start.record if start else SCRATCH,
             "tokens": {"file": token_file.name, "sha256": tokens_sha256},
             "num_keyframes": len(keyframes),
             "num_processes": fabric.world_size,
             "seconds": round(time.monotonic() - started),
         }
-        pretraining_scenes = start.trunk.scene_tokens if start else ()
-        seen = dict.fromkeys([*pretraining_scenes, *(scenes[index] for index in keyframes)])
+        seen = seen_scenes(start, [scenes[index] for index in keyframes])
         names = tuple(scene_class.name for scene_class in dataset.classes)
         trained = classifier.cpu().eval()
-        save_finetuned(out, FinetunedCheckpoint(trained, names, config, tuple(seen), record))
+        save_finetuned(out, FinetunedCheckpoint(trained, names, config, seen, record))
         training_checkpoint.unlink(missing_ok=True)
     fabric.barrier()
     return out

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
 from clip2scene_core.config.pretrain import PretrainConfig
@@ -16,6 +17,14 @@ from clip2scene_core.training.fabric import Fabric, make_fabric
 from clip2scene_core.training.point_columns import check_point_columns
 from clip2scene_core.training.pretrain.prepare import prepare_distillation
 from clip2scene_core.training.pretrain.trainer import StepReport, StudentTrainer
+from clip2scene_core.training.pretrained import (
+    SCRATCH,
+    Pretrained,
+    check_fit,
+    keep_fitting_heads,
+    record_start,
+    seen_scenes,
+)
 
 
 @dataclass(frozen=True)
@@ -25,10 +34,12 @@ class _Run:
     Attributes:
         config: Configuration.
         keyframes: Digest of keyframes, teacher and texts, see `PreparedTeacher.source`.
+        start: SHA-256 of the checkpoint that it begins with, or "scratch".
     """
 
     config: PretrainConfig
     keyframes: str
+    start: str
 
 
 def pretrain(
@@ -42,6 +53,7 @@ def pretrain(
     report_teacher: Callable[[int, int], None] = lambda done, total: None,
     report: Callable[[StepReport], None] = lambda step: None,
     report_consensus: Callable[[int, int], None] = lambda done, total: None,
+    start: Pretrained | None = None,
 ) -> Path:
     """Distil the frozen CLIP into a student, without any 3D label.
 
@@ -64,6 +76,9 @@ def pretrain(
         report: Called after each step.
         report_consensus: Called after each sequence whose consensus was computed, with the number
             of sequences done and in total.
+        start: Trained network to begin with, from `load_pretrained`. Its heads are kept if the same
+            CLIP taught them, else drawn anew; the record says which. None begins with random
+            weights.
 
     Returns:
         `out`.
@@ -82,6 +97,9 @@ def pretrain(
     fabric = fabric or make_fabric(config)
     folder = cache or out.with_suffix(".teacher")
     check_writable([out.parent, folder] if fabric.is_global_zero else [folder])
+    if start is not None:
+        check_fit(config.network, config.input, start.trunk)
+        start = keep_fitting_heads(start, config.teacher.clip, fabric.device)
     data = prepare_distillation(dataset, config, folder, fabric, report_teacher, report_consensus)
     trainer = StudentTrainer(
         data.samples,
@@ -91,18 +109,20 @@ def pretrain(
         data.class_weights,
         num_workers,
         data.logit_scale,
-        _Run(config, data.source),
+        _Run(config, data.source, start.sha256 if start else SCRATCH),
+        start,
     )
     training_checkpoint = out.with_suffix(".state.safetensors")
     trainer.train(report, training_checkpoint, save_every)
     if fabric.is_global_zero:
-        record = {
+        record: dict[str, Any] = {
+            "from": record_start(start),
             "num_keyframes": len(dataset),
             "num_processes": fabric.world_size,
             "seconds": round(time.monotonic() - started),
         }
         student = trainer.student.cpu().eval()
-        scenes = tuple(scene.token for scene in dataset.scenes)
+        scenes = seen_scenes(start, [scene.token for scene in dataset.scenes])
         save_checkpoint(out, Checkpoint(student, data.vocabulary, config, scenes, record))
         training_checkpoint.unlink(missing_ok=True)
         if cache is None:

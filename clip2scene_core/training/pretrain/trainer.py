@@ -29,6 +29,7 @@ from clip2scene_core.training.pretrain.pseudo_labels import (
     switch_labels,
     teacher_pseudo_labels,
 )
+from clip2scene_core.training.pretrained import Pretrained, make_student
 
 # Random streams of a step: one switches labels, one draws the pairs of "ppkt", one mixes clouds.
 _LABEL_STREAM, _PAIR_STREAM, _MIX_STREAM = 0, 1, 2
@@ -77,6 +78,7 @@ class StudentTrainer:
         num_workers: Number of processes that load keyframes, beside this one.
         logit_scale: Inverse temperature of the teacher, for the loss "kl".
         run: Dataclass with everything that decides the result; the configuration by default.
+        start: What the student begins with, see `make_student`; None for random weights.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class StudentTrainer:
         num_workers: int = 0,
         logit_scale: float = 100.0,
         run: Any = None,
+        start: Pretrained | None = None,
     ) -> None:
         self._config, self._fabric, self._logit_scale = config, fabric, logit_scale
         self._loss_weights = {
@@ -98,7 +101,8 @@ class StudentTrainer:
             "contrastive": config.losses.contrastive_weight,
         }
         torch.manual_seed(config.training.seed)
-        self._distiller = Distiller(Student(config.network, text.shape[1]), config.losses)
+        student = make_student(config.network, text.shape[1], start)
+        self._distiller = Distiller(student, config.losses)
         self._ema = EmaStudent(self.student, config.switching)
         self._loop = TrainingLoop(
             fabric,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,14 @@ from clip2scene_core.training.data_check import check_writable
 from clip2scene_core.training.fabric import Fabric, make_fabric
 from clip2scene_core.training.point_columns import check_point_columns
 from clip2scene_core.training.pretrain.prepare import PreparedTeacher, prepare_teacher
+from clip2scene_core.training.pretrained import (
+    SCRATCH,
+    Pretrained,
+    check_fit,
+    keep_fitting_heads,
+    record_start,
+    seen_scenes,
+)
 from clip2scene_core.training.zeroshot.data.samples import ZeroShotSamples
 from clip2scene_core.training.zeroshot.labels import count_class_weights
 from clip2scene_core.training.zeroshot.trainer import ZeroShotStep, ZeroShotTrainer
@@ -34,10 +43,12 @@ class _Run:
     Attributes:
         config: Configuration.
         keyframes: Digest of keyframes, teacher and texts, see `PreparedTeacher.source`.
+        start: SHA-256 of the checkpoint that it begins with, or "scratch".
     """
 
     config: ZeroShotConfig
     keyframes: str
+    start: str
 
 
 def train_zeroshot(
@@ -51,6 +62,7 @@ def train_zeroshot(
     report_teacher: Callable[[int, int], None] = lambda done, total: None,
     report: Callable[[ZeroShotStep], None] = lambda step: None,
     report_consensus: Callable[[int, int], None] = lambda done, total: None,
+    start: Pretrained | None = None,
 ) -> Path:
     """Train a student of seen and unseen classes.
 
@@ -77,6 +89,9 @@ def train_zeroshot(
         report: Called after each step.
         report_consensus: Called after each sequence whose consensus was computed, with the number
             of sequences done and in total.
+        start: Trained network to begin with, from `load_pretrained`. Its heads are kept if the same
+            CLIP taught them, else drawn anew; the record says which. None begins with random
+            weights.
 
     Returns:
         `out`.
@@ -95,6 +110,9 @@ def train_zeroshot(
     fabric = fabric or make_fabric(config)
     folder = cache or out.with_suffix(".teacher")
     check_writable([out.parent, folder] if fabric.is_global_zero else [folder])
+    if start is not None:
+        check_fit(config.student.network, config.student.input, start.trunk)
+        start = keep_fitting_heads(start, config.teacher.clip, fabric.device)
     dataset = read_seen_labels(dataset, config)
     check_point_columns(dataset, config.student.network)
     teacher = prepare_teacher(
@@ -110,19 +128,21 @@ def train_zeroshot(
         _weigh_classes(dataset, teacher, config, is_unseen),
         num_workers,
         teacher.logit_scale,
-        _Run(config, teacher.source),
+        _Run(config, teacher.source, start.sha256 if start else SCRATCH),
+        start,
     )
     training_checkpoint = out.with_suffix(".state.safetensors")
     trainer.train(report, training_checkpoint, save_every)
     if fabric.is_global_zero:
-        record = {
+        record: dict[str, Any] = {
+            "from": record_start(start),
             "num_keyframes": len(dataset),
             "num_processes": fabric.world_size,
             "seconds": round(time.monotonic() - started),
             "zeroshot": config_to_dict(config),
         }
         student = trainer.student.cpu().eval()
-        scenes = tuple(scene.token for scene in dataset.scenes)
+        scenes = seen_scenes(start, [scene.token for scene in dataset.scenes])
         save_checkpoint(
             out, Checkpoint(student, teacher.vocabulary, config.student, scenes, record)
         )

@@ -23,6 +23,7 @@ from clip2scene_core.training.fabric import Fabric
 from clip2scene_core.training.loader import BatchLoader
 from clip2scene_core.training.loop import PartLoss, TakenStep, TrainingLoop, make_generator
 from clip2scene_core.training.pretrain.ema import EmaStudent
+from clip2scene_core.training.pretrained import Pretrained, make_student
 from clip2scene_core.training.zeroshot.aligner import AlignedStudent
 from clip2scene_core.training.zeroshot.data.batch import ZeroShotBatch, collate_zeroshot
 from clip2scene_core.training.zeroshot.data.samples import ZeroShotSample
@@ -85,6 +86,7 @@ class ZeroShotTrainer:
         num_workers: Number of processes that load keyframes, beside this one.
         logit_scale: Inverse temperature of the teacher.
         run: Dataclass with everything that decides the result; the configuration by default.
+        start: What the student begins with, see `make_student`; None for random weights.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class ZeroShotTrainer:
         num_workers: int = 0,
         logit_scale: float = 100.0,
         run: Any = None,
+        start: Pretrained | None = None,
     ) -> None:
         self._config, self._fabric, self._logit_scale = config, fabric, logit_scale
         self._loss_weights = {
@@ -107,7 +110,8 @@ class ZeroShotTrainer:
         }
         self._phase, self._phase_2 = 1, config.self_training.first_epoch(config.training.epochs)
         torch.manual_seed(config.training.seed)
-        self._aligned = AlignedStudent(Student(config.network, text.shape[1]), config.losses)
+        student = make_student(config.network, text.shape[1], start)
+        self._aligned = AlignedStudent(student, config.losses)
         self._ema = EmaStudent(self.student, self._switching())
         self._thresholds = ClassThresholds(
             len(text), config.self_training.keep, config.self_training.threshold_decay, fabric

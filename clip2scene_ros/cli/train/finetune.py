@@ -18,12 +18,13 @@ from clip2scene_ros.cli.arguments import (
     check_training_arguments,
     open_chosen,
 )
+from clip2scene_ros.cli.train.start import add_start_argument, load_start
 
 if TYPE_CHECKING:
     from clip2scene_core.config.finetune import FinetuneConfig
     from clip2scene_core.datasets import KeyframeDataset
-    from clip2scene_core.training.finetune.run import PretrainedTrunk
     from clip2scene_core.training.finetune.trainer import FinetuneStep
+    from clip2scene_core.training.pretrained import Pretrained
 
 SUMMARY = "fine-tune a pre-trained student, or train from scratch, on a share of the 3D labels"
 
@@ -58,14 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "count in this order, without it in that of scene.json",
     )
     add_split_argument(parser)
-    parser.add_argument(
-        "--from",
-        dest="start",
-        default="small",
-        metavar="CHECKPOINT",
-        help="student to begin with: a file of 'clip2scene pretrain' or 'import-checkpoint', or "
-        "small; scratch begins with random weights",
-    )
+    add_start_argument(parser, "small")
     parser.add_argument("--percent", type=int, help="share of the labels: 1, 5, 10, 25 or 100")
     parser.add_argument(
         "--sampler",
@@ -81,10 +75,10 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_core.config.parser import config_to_dict
     from clip2scene_core.device import use_threads
     from clip2scene_core.training.fabric import make_fabric
-    from clip2scene_core.training.finetune.run import finetune, load_pretrained
+    from clip2scene_core.training.finetune.run import finetune
     from clip2scene_core.training.run_log import RunLog
 
-    start = None if arguments.start == "scratch" else load_pretrained(arguments.start)
+    start = load_start(arguments)
     config = _resolve(arguments, start)
     if arguments.print_config:
         print(yaml.safe_dump(config_to_dict(config), sort_keys=False), end="")
@@ -171,7 +165,7 @@ def _open_labels(
     return dataset
 
 
-def _resolve(arguments: argparse.Namespace, start: PretrainedTrunk | None) -> FinetuneConfig:
+def _resolve(arguments: argparse.Namespace, start: Pretrained | None) -> FinetuneConfig:
     """Configuration: defaults with the student's network and input, the file, the arguments."""
     from clip2scene_core.config.finetune import FinetuneConfig
     from clip2scene_core.config.parser import override, read_config

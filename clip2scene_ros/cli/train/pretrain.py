@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,12 @@ from clip2scene_ros.cli.recordings import add_recording_arguments, settle_record
 from clip2scene_ros.cli.train.holdout import add_holdout_argument, hold_out, print_agreement
 from clip2scene_ros.cli.train.own_words import add_word_arguments, with_words
 from clip2scene_ros.cli.train.progress import TrainingBars
+from clip2scene_ros.cli.train.start import add_start_argument, load_start
 
 if TYPE_CHECKING:
+    from clip2scene_core.config.pretrain import PretrainConfig
     from clip2scene_core.training.pretrain.trainer import StepReport
+    from clip2scene_core.training.pretrained import Pretrained
 
 SUMMARY = "pre-train a student from a frozen CLIP; reads no 3D label"
 
@@ -38,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_split_argument(parser)
     add_word_arguments(parser)
+    add_start_argument(parser)
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="keep what the teacher says there, for other runs"
     )
@@ -50,22 +55,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     # Torch and CLIP take seconds to import: `clip2scene --help` must not wait for them.
-    from clip2scene_core.config.parser import config_to_dict, override
-    from clip2scene_core.config.pretrain import load_config
+    from clip2scene_core.config.parser import config_to_dict
     from clip2scene_core.device import use_threads
     from clip2scene_core.training.fabric import make_fabric
     from clip2scene_core.training.pretrain.run import pretrain
     from clip2scene_core.training.run_log import RunLog
-    from clip2scene_ros.share import share_directory
 
+    start = load_start(arguments)
     if not arguments.print_config:
         check_training_arguments(arguments)
         examine_first(arguments)
     recordings = settle_recordings(arguments)
-    path = arguments.config
-    if path is None and recordings:
-        path = share_directory() / "config" / "pretrain_recording.yaml"
-    config = override(with_words(load_config(path), arguments), arguments.set)
+    config = _resolve(arguments, start, bool(recordings))
     if arguments.print_config:
         print(yaml.safe_dump(config_to_dict(config), sort_keys=False), end="")
         return
@@ -96,6 +97,7 @@ def run(arguments: argparse.Namespace) -> None:
             bars.show_teacher,
             report,
             bars.show_consensus,
+            start,
         )
     finally:
         bars.close()
@@ -105,3 +107,22 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"student: {arguments.out}")
         if held_out is not None:
             print_agreement(held_out, arguments)
+
+
+def _resolve(
+    arguments: argparse.Namespace, start: Pretrained | None, is_recording: bool
+) -> PretrainConfig:
+    """Configuration: defaults with the start's network and input, the file, the arguments.
+
+    Without --config, recordings have one of ours; the start's network and input take precedence.
+    """
+    from clip2scene_core.config.parser import override, read_config
+    from clip2scene_core.config.pretrain import PretrainConfig
+    from clip2scene_ros.share import share_directory
+
+    default = PretrainConfig()
+    if arguments.config is None and is_recording:
+        default = read_config(share_directory() / "config" / "pretrain_recording.yaml", default)
+    if start is not None:
+        default = replace(default, network=start.trunk.config, input=start.trunk.input)
+    return override(with_words(read_config(arguments.config, default), arguments), arguments.set)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,11 @@ from clip2scene_ros.cli.arguments import (
     open_joined,
 )
 from clip2scene_ros.cli.train.progress import TrainingBars
+from clip2scene_ros.cli.train.start import add_start_argument, load_start
 
 if TYPE_CHECKING:
     from clip2scene_core.config.zeroshot import ZeroShotConfig
+    from clip2scene_core.training.pretrained import Pretrained
     from clip2scene_core.training.zeroshot.trainer import ZeroShotStep
 
 SUMMARY = "train a student with 3D labels of seen classes, and a frozen CLIP for unseen ones"
@@ -46,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="transductive: points of unseen classes are there, without labels; inductive: points "
         "without a seen label are removed before the training",
     )
+    add_start_argument(parser)
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="keep what the teacher says there, for other runs"
     )
@@ -60,7 +64,8 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_core.training.run_log import RunLog
     from clip2scene_core.training.zeroshot.run import train_zeroshot
 
-    config = _resolve(arguments)
+    start = load_start(arguments)
+    config = _resolve(arguments, start)
     if arguments.print_config:
         print(yaml.safe_dump(config_to_dict(config), sort_keys=False), end="")
         return
@@ -90,6 +95,7 @@ def run(arguments: argparse.Namespace) -> None:
             bars.show_teacher,
             report,
             bars.show_consensus,
+            start,
         )
     finally:
         bars.close()
@@ -99,10 +105,10 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"student: {arguments.out}")
 
 
-def _resolve(arguments: argparse.Namespace) -> ZeroShotConfig:
-    """Configuration: defaults, the file, the arguments."""
-    from clip2scene_core.config.parser import override
-    from clip2scene_core.config.zeroshot import SPLIT_NAMES, load_zeroshot_config
+def _resolve(arguments: argparse.Namespace, start: Pretrained | None) -> ZeroShotConfig:
+    """Configuration: defaults with the start's network and input, the file, the arguments."""
+    from clip2scene_core.config.parser import override, read_config
+    from clip2scene_core.config.zeroshot import SPLIT_NAMES, ZeroShotConfig
 
     assignments = list(arguments.set)
     if arguments.unseen is not None:
@@ -113,4 +119,7 @@ def _resolve(arguments: argparse.Namespace) -> ZeroShotConfig:
         assignments.append("class_split.ignored=[]")
     if arguments.protocol is not None:
         assignments.append(f"class_split.protocol={arguments.protocol}")
-    return override(load_zeroshot_config(arguments.config), assignments)
+    default = ZeroShotConfig()
+    if start is not None:
+        default = replace(default, network=start.trunk.config, input=start.trunk.input)
+    return override(read_config(arguments.config, default), assignments)
