@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from clip2scene_core.config.augmentation import AugmentationConfig
 from clip2scene_core.config.losses import LossesConfig
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import TeacherConfig
@@ -22,8 +23,9 @@ from clip2scene_core.training.data_check import check_files
 from clip2scene_core.training.fabric import Fabric
 from clip2scene_core.training.keyframe_digests import KeyframeDigests
 from clip2scene_core.training.pretrain.class_weights import (
-    cached_class_weights,
+    cached_label_counts,
     class_weights,
+    weigh_labels,
 )
 from clip2scene_core.training.pretrain.data.consensus_cache import (
     ConsensusCache,
@@ -37,6 +39,7 @@ from clip2scene_core.training.pretrain.data.pixel_embeddings import (
 )
 from clip2scene_core.training.pretrain.data.samples import PairedSamples
 from clip2scene_core.training.pretrain.data.superpixels import SuperpixelMaps
+from clip2scene_core.training.pretrain.label_counts import LabelCounts
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class DistillationData:
         samples: Keyframes with pixel embeddings.
         vocabulary: Classes with their text embeddings.
         class_weights: (P,) float32, one for each text, or None for equal weights.
+        label_counts: What the teacher labelled; None if nothing depends on it, or images vary.
         logit_scale: Inverse temperature of the teacher.
         source: See `PreparedTeacher.source`.
     """
@@ -83,6 +87,7 @@ class DistillationData:
     samples: PairedSamples
     vocabulary: Vocabulary
     class_weights: Tensor | None
+    label_counts: LabelCounts | None
     logit_scale: float
     source: str
 
@@ -121,18 +126,19 @@ def prepare_distillation(
         superpixels_of(config.losses, folder, teacher.digests),
         teacher.consensus,
     )
-    weights = None
+    weights, counts = None, None
     is_balanced = config.losses.class_balance and config.losses.semantic == "cross_entropy"
     if is_balanced and isinstance(teacher.pixels, LiveTeacher):
         weights = class_weights(samples, text, config.losses.class_balance_power)
     elif is_balanced:
         # Points that another sensor would miss count, too: the weights are those of the labels.
-        whole = replace(config, augmentation=config.augmentation.without_sensors())
+        whole = replace(config, augmentation=AugmentationConfig(cloud=False))
         counted = PairedSamples(dataset, teacher.pixels, whole, consensus=teacher.consensus)
         keyframes = teacher.digests.whole()
-        weights = cached_class_weights(teacher.cache.folder, counted, keyframes, text, config)
+        counts = cached_label_counts(teacher.cache.folder, counted, keyframes, text, config)
+        weights = weigh_labels(counts, config.losses.class_balance_power)
     return DistillationData(
-        samples, teacher.vocabulary, weights, teacher.logit_scale, teacher.source
+        samples, teacher.vocabulary, weights, counts, teacher.logit_scale, teacher.source
     )
 
 

@@ -121,6 +121,8 @@ def pretrain(
             "num_processes": fabric.world_size,
             "seconds": round(time.monotonic() - started),
         }
+        if data.label_counts is not None:
+            record["labels"] = data.label_counts.to_record()
         student = trainer.student.cpu().eval()
         scenes = seen_scenes(start, [scene.token for scene in dataset.scenes])
         save_checkpoint(out, Checkpoint(student, data.vocabulary, config, scenes, record))

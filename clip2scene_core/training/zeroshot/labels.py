@@ -12,7 +12,8 @@ from torch import Tensor
 
 from clip2scene_core.config.zeroshot import ZeroShotLossesConfig
 from clip2scene_core.labels import IGNORE_LABEL
-from clip2scene_core.training.pretrain.class_weights import spread_keyframes, weigh_counts
+from clip2scene_core.training.pretrain.class_weights import weigh_counts
+from clip2scene_core.training.pretrain.label_counts import spread_keyframes
 from clip2scene_core.training.pretrain.pseudo_labels import student_pseudo_labels
 from clip2scene_core.training.zeroshot.data.batch import ZeroShotBatch, collate_zeroshot
 from clip2scene_core.training.zeroshot.data.samples import ZeroShotSamples

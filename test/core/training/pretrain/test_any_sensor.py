@@ -34,6 +34,6 @@ def test_class_weights_are_those_of_all_points(tmp_path, tiny_nuscenes, tiny_cli
     for name, options in (("off", "{}"), ("on", "{point_dropout: 0.9, sector_dropout: 1}")):
         config = make_config(tiny_clip, f"augmentation={options}", "training.epochs=1")
         pretrain(dataset, config, tmp_path / f"{name}.safetensors", cache=tmp_path / name)
-        weights += [path.read_text() for path in (tmp_path / name).rglob("class-weights-*.json")]
+        weights += [path.read_text() for path in (tmp_path / name).rglob("label-counts-*.json")]
     assert len(weights) == 2
     assert weights[0] == weights[1]
