@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from clip2scene_core.doctor.cost import check_cost
 from clip2scene_core.doctor.files import REACH, check_all_files
 from clip2scene_core.doctor.finding import Finding, note, ok, problem, some
 from clip2scene_core.doctor.keyframes import KeyframeExamination
-from clip2scene_core.doctor.motion import Track, check_motion
+from clip2scene_core.doctor.motion import Track, check_motion, read_tracks
 from clip2scene_core.doctor.splits import check_splits
 from clip2scene_core.doctor.stamps import check_stamps
 from clip2scene_core.labels import IGNORE_LABEL
@@ -186,19 +185,9 @@ class DatasetExamination:
 
     def _read_tracks(self, dataset: KeyframeDataset) -> None:
         """Read stamps and poses of all sweeps, from the tables."""
-        stamps: defaultdict[str, list[int]] = defaultdict(list)
-        poses: defaultdict[str, list[NDArray[np.float64]]] = defaultdict(list)
-        keyframes: defaultdict[str, list[int]] = defaultdict(list)
-        for index in range(len(dataset)):
-            files = dataset.files(index, range(1, REACH + 1))
-            of_sweeps = files.placement[: 2 * len(files.points)]
-            if len(of_sweeps) < 2 or of_sweeps[1].dtype != np.int64:
-                return  # ScanNet: nothing moves, and there is no time
-            scene = dataset.scene_token(index)
-            poses[scene] += [np.asarray(pose, np.float64) for pose in of_sweeps[::2]]
-            stamps[scene] += [int(stamp[0]) for stamp in of_sweeps[1::2]]
-            keyframes[scene].append(int(of_sweeps[1][0]))
-        self._tracks = {scene: Track.of(stamps[scene], poses[scene]) for scene in stamps}
+        self._tracks, keyframes = read_tracks(dataset, REACH)
+        if not self._tracks:
+            return
         self.findings += _check_scene_stamps(keyframes, self._tracks)
         self.findings += check_motion(list(self._tracks.values()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.doctor.finding import Finding, note, ok
 from clip2scene_core.geometry.se3 import displacement, interpolate, invert
 
@@ -74,6 +76,34 @@ class Track:
         step = interpolate(np.eye(4), invert(T_before) @ T_after, after_s / apart_s)
         moved: NDArray[np.float64] = invert(T_lidar_camera) @ step @ T_lidar_camera
         return moved
+
+
+def read_tracks(
+    dataset: KeyframeDataset, reach: int = 0
+) -> tuple[dict[str, Track], dict[str, list[int]]]:
+    """Read stamps and poses of a data set from its tables; no file is opened.
+
+    Args:
+        dataset: Any number of keyframes.
+        reach: Number of sweeps before each keyframe that are read, too.
+
+    Returns:
+        By the token of the scene: poses of its LiDAR, and the stamps of its keyframes in
+        nanoseconds, in their order. Both are empty where there is no time, as in ScanNet's layout.
+    """
+    stamps: defaultdict[str, list[int]] = defaultdict(list)
+    poses: defaultdict[str, list[NDArray[np.float64]]] = defaultdict(list)
+    keyframes: defaultdict[str, list[int]] = defaultdict(list)
+    for index in range(len(dataset)):
+        files = dataset.files(index, range(1, reach + 1))
+        of_sweeps = files.placement[: 2 * len(files.points)]
+        if len(of_sweeps) < 2 or of_sweeps[1].dtype != np.int64:
+            return {}, {}
+        scene = dataset.scene_token(index)
+        poses[scene] += [np.asarray(pose, np.float64) for pose in of_sweeps[::2]]
+        stamps[scene] += [int(stamp[0]) for stamp in of_sweeps[1::2]]
+        keyframes[scene].append(int(of_sweeps[1][0]))
+    return {scene: Track.of(stamps[scene], poses[scene]) for scene in stamps}, dict(keyframes)
 
 
 def check_motion(tracks: Sequence[Track]) -> list[Finding]:

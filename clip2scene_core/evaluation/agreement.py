@@ -61,20 +61,36 @@ def format_agreement(confusion: ConfusionMatrix, words: Sequence[str]) -> str:
         words: C words.
 
     Returns:
-        A table: the word's share of the points, of its points the share to which the student gives
-        the same word, and the word that it gives to most of the others.
+        A table, see `tell_agreement`.
     """
-    counts = confusion.counts
-    total = max(1, counts.sum())
     width = max(len("word"), *(len(word) for word in words))
     lines = [f"{'word':<{width}}  share   same  otherwise mostly"]
     for label, word in enumerate(words):
-        row = counts[label].copy()
-        points = row.sum()
-        same = f"{100 * row[label] / points:5.1f}" if points else "    -"
-        row[label] = 0
-        others = row[: len(words)]
-        mostly = words[int(others.argmax())] if others.any() else ""
-        lines.append(f"{word:<{width}}  {100 * points / total:5.1f}  {same}  {mostly}".rstrip())
-    lines.append(f"{'all':<{width}}  100.0  {100 * counts.trace() / total:5.1f}")
+        share, same, mostly = tell_agreement(confusion, words, label)
+        lines.append(f"{word:<{width}}  {share:>5}  {same:>5}  {mostly}".rstrip())
+    lines.append(f"{'all':<{width}}  100.0  {100 * confusion.accuracy():5.1f}")
     return "\n".join(lines)
+
+
+def tell_agreement(
+    confusion: ConfusionMatrix, words: Sequence[str], label: int
+) -> tuple[str, str, str]:
+    """Write of one word how far the student agrees with the teacher.
+
+    Args:
+        confusion: See `format_agreement`.
+        words: C words.
+        label: Index of the word.
+
+    Returns:
+        The word's share of the points in percent; of its points the share to which the student
+        gives the same word, "-" without points; the word that it gives to most of the others, ""
+        without others.
+    """
+    row = confusion.counts[label].copy()
+    points, total = row.sum(), max(1, confusion.counts.sum())
+    same = f"{100 * row[label] / points:.1f}" if points else "-"
+    row[label] = 0
+    others = row[: len(words)]
+    mostly = words[int(others.argmax())] if others.any() else ""
+    return f"{100 * points / total:.1f}", same, mostly

@@ -86,7 +86,8 @@ class TextEncoder:
 
 def is_taught_by(vocabulary: Vocabulary, clip: Clip) -> bool:
     """Whether a CLIP is the one that embedded a vocabulary: it places the first text there, too."""
-    from clip2scene_core.teacher.text import PromptError, embed_prompts
+    from clip2scene_core.teacher.text import embed_prompts
+    from clip2scene_core.teacher.tokenizer import PromptError
 
     own = vocabulary.embeddings[0]
     try:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip2scene_core.training.pretrain.data.batch import PretrainBatch, collate
+from clip2scene_core.training.pretrain.data.batch import collate
 from clip2scene_core.training.pretrain.data.samples import Samples
 from clip2scene_core.training.pretrain.pseudo_labels import teacher_pseudo_labels
 
@@ -45,6 +45,23 @@ class LabelCounts:
     points_at: NDArray[np.int64]
     labelled_at: NDArray[np.int64]
 
+    def of_labels(
+        self, label_of_text: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Count by label instead of by text.
+
+        Args:
+            label_of_text: (P,) int64, the label that each text belongs to; C labels.
+
+        Returns:
+            Labels (C,) int64, those of all texts together, and keyframes (C,) int64, those of the
+            commonest text of each label.
+        """
+        labels, keyframes = np.zeros((2, int(label_of_text.max()) + 1), dtype=np.int64)
+        np.add.at(labels, label_of_text, self.labels_of_text)
+        np.maximum.at(keyframes, label_of_text, self.keyframes_of_text)
+        return labels, keyframes
+
     def to_record(self) -> dict[str, Any]:
         """Turn into what JSON can hold; `from_record` reads it."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -53,12 +70,11 @@ class LabelCounts:
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> LabelCounts:
         """Read what `to_record` made."""
-        return cls(
-            **{
-                name: np.array(value, dtype=np.int64) if isinstance(value, list) else value
-                for name, value in record.items()
-            }
-        )
+        values: dict[str, Any] = {
+            key: np.array(value, dtype=np.int64) if isinstance(value, list) else value
+            for key, value in record.items()
+        }
+        return cls(**values)
 
 
 def count_labels(samples: Samples, text: Tensor) -> LabelCounts:
@@ -80,9 +96,10 @@ def count_labels(samples: Samples, text: Tensor) -> LabelCounts:
         counts = torch.bincount(classes, minlength=len(text)).numpy()
         of_text += counts
         keyframes_of_text += counts > 0
-        num_seen += len(batch.point_index.unique())
-        rows = torch.cat([batch.point_index, labels.unseen_index]).unique()
-        at += _count_places(batch, rows)
+        seen = batch.point_index.numpy()
+        num_seen += len(np.unique(seen))
+        labelled = np.union1d(seen, labels.unseen_index.numpy())
+        at += _count_places(batch.points.numpy(), labelled)
     return LabelCounts(
         len(indices), int(at[0].sum()), num_seen, int(at[1].sum()), of_text, keyframes_of_text, *at
     )
@@ -95,9 +112,8 @@ def spread_keyframes(num_keyframes: int) -> list[int]:
     return indices
 
 
-def _count_places(batch: PretrainBatch, labelled: Tensor) -> NDArray[np.int64]:
-    """Count all points and the labelled ones: (2, 12, 4) int64 by sector and range."""
-    points = batch.points.numpy()
+def _count_places(points: NDArray[np.float32], labelled: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count all points (N, 4) and the labelled rows of them: (2, 12, 4) by sector and range."""
     angle = np.arctan2(points[:, 1], points[:, 0]) % (2 * np.pi)
     sector = np.floor(angle / (2 * np.pi) * NUM_SECTORS).astype(np.int64) % NUM_SECTORS
     num_bins = len(RANGE_EDGES_M) + 1

@@ -2,6 +2,6 @@
 
 `world`, `convert` (recordings), `clip` (the teacher), `pretrain`, `audit` (compares its labels with
 3D labels), `import_checkpoint` (in place of pre-training), `zeroshot`, `finetune`; for pre-training
-`own_words` has the prompts, `holdout` the stretch to compare on, `progress` the bars, and `start`
-what a training begins with.
+`own_words` has the prompts, `start` what it begins with, `holdout` the stretch to compare on,
+`progress` the bars, and `closing` the report.
 """

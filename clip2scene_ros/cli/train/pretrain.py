@@ -18,7 +18,8 @@ from clip2scene_ros.cli.arguments import (
 )
 from clip2scene_ros.cli.examination import add_doctor_argument, examine_first
 from clip2scene_ros.cli.recordings import add_recording_arguments, settle_recordings
-from clip2scene_ros.cli.train.holdout import add_holdout_argument, hold_out, print_agreement
+from clip2scene_ros.cli.train.closing import report_training
+from clip2scene_ros.cli.train.holdout import add_holdout_argument, hold_out
 from clip2scene_ros.cli.train.own_words import add_word_arguments, with_words
 from clip2scene_ros.cli.train.progress import TrainingBars
 from clip2scene_ros.cli.train.start import add_start_argument, load_start
@@ -105,8 +106,8 @@ def run(arguments: argparse.Namespace) -> None:
             log.close()
     if fabric.is_global_zero:
         print(f"student: {arguments.out}")
-        if held_out is not None:
-            print_agreement(held_out, arguments)
+        if recordings or held_out is not None:
+            report_training(dataset, held_out, arguments)
 
 
 def _resolve(
