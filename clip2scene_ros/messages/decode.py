@@ -15,6 +15,12 @@ from clip2scene_ros.messages.encodings import (
     refusal_of_encoding,
     refusal_of_format,
 )
+from clip2scene_ros.messages.raw_colors import (
+    BAYER_PATTERNS,
+    YUV_ORDERS,
+    rgb_from_bayer,
+    rgb_from_yuv,
+)
 
 NANOSECONDS: Final = 1_000_000_000
 
@@ -131,8 +137,8 @@ def image_from_message(message: Any) -> NDArray[np.uint8]:
     """Decode an image message.
 
     Args:
-        message: sensor_msgs/CompressedImage (JPEG or PNG) or sensor_msgs/Image (rgb8, bgr8, mono8,
-            rgba8 or bgra8).
+        message: sensor_msgs/CompressedImage (JPEG or PNG) or sensor_msgs/Image (one of
+            KNOWN_ENCODINGS: RGB in any order, gray, Bayer of 8 bits, or YUV 4:2:2).
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -217,13 +223,24 @@ def _from_raw(message: Any) -> NDArray[np.uint8]:
     refusal = refusal_of_encoding(message.encoding)
     if refusal:
         raise ImageError(refusal)
-    num_channels, order = CHANNEL_ORDERS[message.encoding]
+    encoding, height, width = message.encoding, message.height, message.width
     buffer = np.frombuffer(message.data, dtype=np.uint8)
-    row_bytes = message.width * num_channels
+    row_bytes = width * (2 if encoding in YUV_ORDERS else CHANNEL_ORDERS.get(encoding, (1,))[0])
     if len(buffer) != message.step * message.height or row_bytes > message.step or row_bytes == 0:
         raise ImageError(
-            f"image of {message.width} x {message.height} {message.encoding} has {len(buffer)} "
-            f"bytes, but step * height = {message.step} * {message.height}"
+            f"image of {width} x {height} {encoding} has {len(buffer)} "
+            f"bytes, but step * height = {message.step} * {height}"
         )
-    rows = buffer.reshape(message.height, message.step)[:, :row_bytes]
-    return rows.reshape(message.height, message.width, num_channels)[..., order]
+    rows = buffer.reshape(height, message.step)[:, :row_bytes]
+    if encoding in CHANNEL_ORDERS:
+        num_channels, order = CHANNEL_ORDERS[encoding]
+        return rows.reshape(height, width, num_channels)[..., order]
+    is_bayer = encoding in BAYER_PATTERNS
+    if width % 2 or (is_bayer and height % 2):
+        raise ImageError(
+            f"image of {width} x {height} {encoding}: pixels of this encoding come in pairs; check "
+            f"width, height and encoding of the driver"
+        )
+    if is_bayer:
+        return rgb_from_bayer(rows, encoding)
+    return rgb_from_yuv(rows.reshape(height, width // 2, 4), encoding)

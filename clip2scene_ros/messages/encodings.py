@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from clip2scene_ros.messages.raw_colors import BAYER_PATTERNS, YUV_ORDERS
+
 CHANNEL_ORDERS: Final = {
     "rgb8": (3, [0, 1, 2]),
     "bgr8": (3, [2, 1, 0]),
@@ -13,6 +15,8 @@ CHANNEL_ORDERS: Final = {
     "mono8": (1, [0, 0, 0]),
 }
 """Number of channels, and which ones are red, green and blue; alpha is left out."""
+KNOWN_ENCODINGS: Final = (*CHANNEL_ORDERS, *BAYER_PATTERNS, *YUV_ORDERS)
+"""Of a sensor_msgs/Image that is read."""
 
 _SHOWN: Final = 40
 _WIDE: Final = "has 16 bits per channel, whose full scale nobody names; scale it to rgb8 or mono8"
@@ -36,11 +40,11 @@ def refusal_of_encoding(encoding: str) -> str:
     Args:
         encoding: Of a sensor_msgs/Image.
     """
-    if encoding in CHANNEL_ORDERS:
+    if encoding in KNOWN_ENCODINGS:
         return ""
     what = f"image has the encoding {encoding[:_SHOWN]!r}"
     reason = _reason(encoding)
-    known = f"known are {', '.join(CHANNEL_ORDERS)}"
+    known = f"known are {', '.join(KNOWN_ENCODINGS)}"
     return f"{what}, which {reason}; {known}" if reason else f"{what}; {known}"
 
 
