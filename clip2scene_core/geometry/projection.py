@@ -226,11 +226,13 @@ def _nearest_on_both_sides(
     """Minimum of the `reach` rows before and after each cell; inf outside the image."""
     # Every other column of cells has no firing, so the minimum is also over both columns beside it.
     beside = np.pad(nearest, ((0, 0), (1, 1)), constant_values=np.inf)
-    widened = np.minimum.reduce([beside[:, :-2], beside[:, 1:-1], beside[:, 2:]])
-    padded = np.pad(widened, ((reach, reach), (0, 0)), constant_values=np.inf)
-    num_rows = len(nearest)
-    before = np.minimum.reduce([padded[step : step + num_rows] for step in range(reach)])
-    after = np.minimum.reduce(
-        [padded[step : step + num_rows] for step in range(reach + 1, 2 * reach + 1)]
-    )
-    return before, after
+    window = np.full((len(nearest) + 2 * reach, nearest.shape[1]), np.inf)
+    widened = window[reach : reach + len(nearest)]
+    np.minimum(beside[:, :-2], beside[:, 1:-1], out=widened)
+    np.minimum(widened, beside[:, 2:], out=widened)
+    num_rows = 1  # in the window that begins at each row; it nearly doubles each time
+    while num_rows < reach:
+        step = min(num_rows, reach - num_rows)
+        window = np.minimum(window[:-step], window[step:])
+        num_rows += step
+    return window[: len(nearest)], window[reach + 1 : reach + 1 + len(nearest)]
