@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.losses.checks import check_points_and_texts
+
+_MIN_LENGTH: Final = 1e-12
+"""Shorter embeddings are not scaled to unit length, as in torch's `normalize`."""
 
 
 def semantic_consistency_loss(
@@ -45,9 +50,12 @@ def semantic_consistency_loss(
     """
     check_points_and_texts(point_embeddings, text_embeddings, pseudo_labels, temperature)
     if normalize:
-        point_embeddings = F.normalize(point_embeddings, dim=1)
         text_embeddings = F.normalize(text_embeddings, dim=1)
     logits = point_embeddings @ text_embeddings.T / temperature  # (P, C)
+    if normalize:
+        # Cosines are scaled: embeddings have far more columns than there are classes.
+        lengths = torch.linalg.vector_norm(point_embeddings, dim=1, keepdim=True)
+        logits = logits / lengths.clamp(min=_MIN_LENGTH)
     labelled = pseudo_labels != IGNORE_LABEL
     if point_weights is not None and point_weights.shape != pseudo_labels.shape:
         raise ValueError(

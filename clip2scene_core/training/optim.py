@@ -26,9 +26,10 @@ def make_optimizer(
             momentum=training.momentum,
             dampening=training.dampening,
             weight_decay=training.weight_decay,
+            fused=True,
         )
     return torch.optim.AdamW(
-        parameters, lr=training.learning_rate, weight_decay=training.weight_decay
+        parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
     )
 
 
