@@ -150,7 +150,8 @@ class CameraView:
 
     Attributes:
         name: Name of the camera, for example "cam_front".
-        image: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB; (H, W, 0) where only its size was read, so that who looks at
+            its pixels fails.
         intrinsics: (3, 3) float64 pinhole matrix, in pixels of `image`.
         T_global_camera: (4, 4) float64 rigid transform at `stamp_ns`. The camera frame is optical:
             x right, y down, z forward.
@@ -180,7 +181,8 @@ class CameraView:
     depth: DepthImage | None = None
 
     def __post_init__(self) -> None:
-        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
+        is_image = self.image.ndim == 3 and self.image.shape[2] in (3, 0)
+        if not is_image or self.image.dtype != np.uint8:
             raise ValueError(
                 f"image of {self.name} must be (H, W, 3) uint8 RGB, "
                 f"got {self.image.shape} {self.image.dtype}"

@@ -45,9 +45,9 @@ class ChosenScenes:
         """Load one keyframe with the sweeps that the data set was opened for."""
         return self._dataset[self._indices[index]]
 
-    def load(self, index: int, previous: Sequence[int]) -> Sample:
+    def load(self, index: int, previous: Sequence[int], with_pixels: bool = True) -> Sample:
         """Load one keyframe and chosen sweeps before it, see `KeyframeDataset.load`."""
-        return self._dataset.load(self._indices[index], previous)
+        return self._dataset.load(self._indices[index], previous, with_pixels)
 
     def token(self, index: int) -> str:
         """The token of a keyframe; opens no file."""

@@ -75,10 +75,10 @@ class JoinedDataset:
         dataset, own = self._find(index)
         return dataset[own]
 
-    def load(self, index: int, previous: Sequence[int]) -> Sample:
+    def load(self, index: int, previous: Sequence[int], with_pixels: bool = True) -> Sample:
         """Load one keyframe and chosen sweeps before it, see `KeyframeDataset.load`."""
         dataset, own = self._find(index)
-        return dataset.load(own, previous)
+        return dataset.load(own, previous, with_pixels)
 
     def token(self, index: int) -> str:
         """The token of a keyframe; opens no file."""

@@ -58,13 +58,15 @@ class KeyframeDataset(LabelledDataset, Protocol):
     `SeenLabelsDataset` have this interface. All trainings, evaluation and audit take it.
     """
 
-    def load(self, index: int, previous: Sequence[int]) -> Sample:
+    def load(self, index: int, previous: Sequence[int], with_pixels: bool = True) -> Sample:
         """Load one keyframe and chosen sweeps before it.
 
         Args:
             index: Index of the keyframe.
             previous: Numbers of the sweeps, ascending; 1 is the sweep just before the keyframe.
                 Sweeps before the start of the scene are left out.
+            with_pixels: Whether images are decoded. Else only their sizes are read, which is enough
+                to pair points with embeddings that were computed before; see `CameraView.image`.
         """
         ...
 

@@ -100,13 +100,14 @@ class NuScenesDataset:
         """Load one keyframe with the `num_sweeps` - 1 sweeps just before it; see `load`."""
         return self.load(index, range(1, self._num_sweeps))
 
-    def load(self, index: int, previous: Sequence[int]) -> Sample:
+    def load(self, index: int, previous: Sequence[int], with_pixels: bool = True) -> Sample:
         """Load one keyframe and chosen sweeps before it.
 
         Args:
             index: Index of the keyframe.
             previous: Numbers of the sweeps, ascending; 1 is the sweep just before the keyframe.
                 Sweeps before the start of the scene are left out.
+            with_pixels: Whether images are decoded, see `KeyframeDataset.load`.
 
         Raises:
             DatasetError: If a file is missing, truncated, or has the wrong size.
@@ -120,7 +121,7 @@ class NuScenesDataset:
             token=sample_token,
             scene_token=self._tables.scene_token(sample_token),
             sweeps=tuple(self._read_sweeps(lidar, previous)),
-            cameras=tuple(read_camera(record) for record in cameras),
+            cameras=tuple(read_camera(record, with_pixels) for record in cameras),
         )
 
     def token(self, index: int) -> str:
@@ -282,8 +283,8 @@ def read_sweep(record: SensorRecord, intensity: DatasetIntensity | None = None) 
     )
 
 
-def read_camera(record: SensorRecord) -> CameraView:
-    """Read one camera image.
+def read_camera(record: SensorRecord, with_pixels: bool = True) -> CameraView:
+    """Read one camera image, or only its size.
 
     Raises:
         DatasetError: If the file is missing, is no color picture (see `decode_picture`), does not
@@ -294,7 +295,7 @@ def read_camera(record: SensorRecord) -> CameraView:
             f"{record.channel} of {record.path.name} has no camera_intrinsic in calibrated_sensor"
         )
     try:
-        image = read_picture(record.path)
+        image = read_picture(record.path, with_pixels)
     except FileNotFoundError:
         raise DatasetError(f"{record.path} is missing; the data set is incomplete") from None
     except PictureError as error:

@@ -126,7 +126,7 @@ class ScanNetDataset:
         """
         return self.load(index, ())
 
-    def load(self, index: int, previous: Sequence[int]) -> Sample:
+    def load(self, index: int, previous: Sequence[int], with_pixels: bool = True) -> Sample:
         """Load one scene; it has no previous sweeps, so none of them is there.
 
         Raises:
@@ -139,7 +139,7 @@ class ScanNetDataset:
         points, T_global_cloud = _points_of(cloud, vertices)
         labels = _read_labels(scene, vertices) if self.with_labels else None
         sweep = Sweep(points, T_global_cloud, stamp_ns=0, labels=labels)
-        cameras = () if scene.frames is None else scene.frames.read(self._max_frames)
+        cameras = () if scene.frames is None else scene.frames.read(self._max_frames, with_pixels)
         if cameras and not self._is_checked:
             _check_frames(cloud, sweep, cameras)
             self._is_checked = True

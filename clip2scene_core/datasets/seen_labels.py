@@ -68,9 +68,9 @@ class SeenLabelsDataset:
         """Load one keyframe with the sweeps that the data set was opened for."""
         return self._read(self._dataset[index])
 
-    def load(self, index: int, previous: Sequence[int]) -> Sample:
+    def load(self, index: int, previous: Sequence[int], with_pixels: bool = True) -> Sample:
         """Load one keyframe and chosen sweeps before it, see `KeyframeDataset.load`."""
-        return self._read(self._dataset.load(index, previous))
+        return self._read(self._dataset.load(index, previous, with_pixels))
 
     def token(self, index: int) -> str:
         """The token of a keyframe; opens no file."""

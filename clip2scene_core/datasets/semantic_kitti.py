@@ -94,7 +94,7 @@ class SemanticKittiDataset:
         """Load one scan with the `num_sweeps` - 1 scans just before it; see `load`."""
         return self.load(index, range(1, self._num_sweeps))
 
-    def load(self, index: int, previous: Sequence[int]) -> Sample:
+    def load(self, index: int, previous: Sequence[int], with_pixels: bool = True) -> Sample:
         """Load one scan and chosen scans before it, see `KeyframeDataset.load`.
 
         Raises:
@@ -107,7 +107,7 @@ class SemanticKittiDataset:
             token=self.token(index),
             scene_token=_scene_token(sequence),
             sweeps=tuple(self._read_sweeps(sequence, position, previous)),
-            cameras=sequence.read_cameras(position),
+            cameras=sequence.read_cameras(position, with_pixels),
         )
 
     def token(self, index: int) -> str:

@@ -45,16 +45,18 @@ class PictureError(ValueError):
     """Bytes that are no color picture; the message is a predicate: "has 16 bits per channel"."""
 
 
-def decode_picture(content: bytes) -> NDArray[np.uint8]:
+def decode_picture(content: bytes, with_pixels: bool = True) -> NDArray[np.uint8]:
     """Decode a JPEG or a PNG.
 
     Gray becomes RGB. Alpha is left out, the colors under it stay as they are stored.
 
     Args:
         content: Bytes of the file.
+        with_pixels: Whether pixels are unpacked; else only the header is read, and no EXIF tag,
+            which may stand behind the pixels.
 
     Returns:
-        (H, W, 3) uint8 RGB, rows and columns as they are stored.
+        (H, W, 3) uint8 RGB, rows and columns as they are stored; (H, W, 0) without pixels.
 
     Raises:
         PictureError: If it is damaged, no JPEG or PNG, has other than 8 bits per channel, a palette
@@ -64,6 +66,9 @@ def decode_picture(content: bytes) -> NDArray[np.uint8]:
     try:
         with open_picture(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
             _check(image, content)
+            if not with_pixels:
+                return np.empty((image.height, image.width, 0), np.uint8)
+            _check_upright(image)
             return np.array(image.convert("RGB"))
     except UnidentifiedImageError as error:
         raise PictureError("is no JPEG or PNG") from error
@@ -73,14 +78,14 @@ def decode_picture(content: bytes) -> NDArray[np.uint8]:
         raise PictureError(f"is no readable picture: {one_line(error)}") from error
 
 
-def read_picture(path: Path) -> NDArray[np.uint8]:
+def read_picture(path: Path, with_pixels: bool = True) -> NDArray[np.uint8]:
     """Read a JPEG or PNG file, as `decode_picture` does.
 
     Raises:
         PictureError: As `decode_picture`.
         OSError: If the file cannot be read.
     """
-    return decode_picture(path.read_bytes())
+    return decode_picture(path.read_bytes(), with_pixels)
 
 
 def _check(image: Image.Image, content: bytes) -> None:
@@ -93,6 +98,9 @@ def _check(image: Image.Image, content: bytes) -> None:
         raise PictureError(
             f"has {bits}, as depth, thermal and label images have; scale a picture to 8 bits"
         )
+
+
+def _check_upright(image: Image.Image) -> None:
     orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
     if orientation not in (0, 1):
         raise PictureError(

@@ -85,7 +85,7 @@ class CorrectedScans:
         """Load one scan; see `load`."""
         return self.load(index, ())
 
-    def load(self, index: int, previous: Sequence[int]) -> Sample:
+    def load(self, index: int, previous: Sequence[int], with_pixels: bool = True) -> Sample:
         """Load one scan, see `KeyframeDataset.load`.
 
         Raises:

@@ -20,7 +20,7 @@ def check_point_columns(
         ValueError: If the network reads colors of clouds without them, or intensities of the clouds
             of depth cameras, which are all 0.
     """
-    points = dataset.load(keyframe, ()).keyframe.points
+    points = dataset.load(keyframe, (), with_pixels=False).keyframe.points
     has_color = points.shape[1] > 4
     if "color" in network.features and not has_color:
         raise ValueError(

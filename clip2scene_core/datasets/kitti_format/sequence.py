@@ -100,7 +100,7 @@ class KittiSequence:
             )
         return labels
 
-    def read_cameras(self, position: int) -> tuple[CameraView, ...]:
+    def read_cameras(self, position: int, with_pixels: bool = True) -> tuple[CameraView, ...]:
         """Read the images of a scan. KITTI takes them while the LiDAR looks ahead: at its stamp.
 
         Raises:
@@ -111,7 +111,9 @@ class KittiSequence:
         return tuple(
             CameraView(
                 name=name,
-                image=_read_image(self.path(name, position, ".png"), camera.intrinsics),
+                image=_read_image(
+                    self.path(name, position, ".png"), camera.intrinsics, with_pixels
+                ),
                 intrinsics=camera.intrinsics,
                 T_global_camera=pose @ invert(camera.T_camera_lidar),
                 stamp_ns=int(self.stamps_ns[position]),
@@ -248,9 +250,11 @@ def _read_values(path: Path, size: int, remedy: str) -> NDArray[np.uint8]:
     return values
 
 
-def _read_image(path: Path, intrinsics: NDArray[np.float64]) -> NDArray[np.uint8]:
+def _read_image(
+    path: Path, intrinsics: NDArray[np.float64], with_pixels: bool
+) -> NDArray[np.uint8]:
     try:
-        image = read_picture(path)
+        image = read_picture(path, with_pixels)
     except FileNotFoundError:
         raise DatasetError(f"{path} is missing; the data set is incomplete") from None
     except PictureError as error:

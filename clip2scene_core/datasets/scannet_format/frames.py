@@ -40,7 +40,7 @@ class ScanNetFrames:
     color_intrinsics: NDArray[np.float64]
     depth_intrinsics: NDArray[np.float64]
 
-    def read(self, limit: int) -> tuple[CameraView, ...]:
+    def read(self, limit: int, with_pixels: bool = True) -> tuple[CameraView, ...]:
         """Read frames that are spread over the scene.
 
         The frames are cut into `limit` runs of equal length; of each the first one whose pose is
@@ -48,11 +48,12 @@ class ScanNetFrames:
 
         Args:
             limit: Most frames.
+            with_pixels: Whether pictures are decoded, see `KeyframeDataset.load`.
 
         Raises:
             DatasetError: If a file is missing or damaged, or no frame has a pose.
         """
-        return tuple(self._read_view(stem, pose) for stem, pose in self._choose(limit))
+        return tuple(self._read_view(stem, pose, with_pixels) for stem, pose in self._choose(limit))
 
     def files(self, limit: int) -> tuple[tuple[Path, ...], tuple[Path, ...], NDArray[np.float64]]:
         """The pictures and depth images that `read` reads, and the poses, (F, 4, 4) float64."""
@@ -95,9 +96,9 @@ class ScanNetFrames:
             )
         return pose
 
-    def _read_view(self, stem: str, pose: NDArray[np.float64]) -> CameraView:
+    def _read_view(self, stem: str, pose: NDArray[np.float64], with_pixels: bool) -> CameraView:
         path = self.folder / "color" / f"{stem}{self.suffix}"
-        image = _read_picture(path)
+        image = _read_picture(path, with_pixels)
         return CameraView(
             name=f"frame_{stem}",
             image=image,
@@ -195,9 +196,11 @@ def _is_centered(intrinsics: NDArray[np.float64], width: int, height: int) -> bo
     return bool(((shares > _CENTER_SHARES[0]) & (shares < _CENTER_SHARES[1])).all())
 
 
-def _read_picture(path: Path) -> NDArray[np.uint8]:
+def _read_picture(path: Path, with_pixels: bool) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as picture:
+            if not with_pixels:
+                return np.empty((picture.height, picture.width, 0), np.uint8)
             return np.array(picture.convert("RGB"))
     except FileNotFoundError:
         raise DatasetError(f"{path} is missing; the data set is incomplete") from None

@@ -35,6 +35,7 @@ from clip2scene_core.training.pretrain.data.pair_check import check_pairs
 from clip2scene_core.training.pretrain.data.pixel_embeddings import (
     CachedTeacher,
     LiveTeacher,
+    PixelTeacher,
     fill_cache,
 )
 from clip2scene_core.training.pretrain.data.samples import PairedSamples
@@ -60,7 +61,7 @@ class PreparedTeacher:
     logit_scale: float
     dense_clip: DenseClip
     cache: TeacherCache
-    pixels: LiveTeacher | CachedTeacher
+    pixels: PixelTeacher
     consensus: ConsensusCache | None
     digests: KeyframeDigests
 
@@ -175,7 +176,7 @@ def prepare_teacher(
         fill_consensus(consensus, dataset, cached_teacher, *place, report_consensus)
         fabric.barrier()
     # With augmentation there are other images in every epoch.
-    pixels: LiveTeacher | CachedTeacher = cached_teacher
+    pixels: PixelTeacher = cached_teacher
     if is_augmented:
         pixels = LiveTeacher(dense_clip)
     return PreparedTeacher(vocabulary, logit_scale, dense_clip, cache, pixels, consensus, digests)

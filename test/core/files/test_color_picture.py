@@ -118,3 +118,13 @@ def test_damaged_bytes_are_a_picture_or_refused():
         except PictureError:
             outcomes.add("refused")
     assert outcomes == {"uint8", "refused"}
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_the_size_alone_takes_the_header_alone(kind):
+    content = saved(Image.fromarray(RED), kind)
+    assert decode_picture(content, with_pixels=False).shape == (8, 16, 0)
+    # The header is whole, the pixels are missing.
+    assert decode_picture(content[:-6], with_pixels=False).shape == (8, 16, 0)
+    with pytest.raises(PictureError, match="no JPEG or PNG"):
+        decode_picture(b"text", with_pixels=False)

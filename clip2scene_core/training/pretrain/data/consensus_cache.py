@@ -85,7 +85,7 @@ class ConsensusCache:
         is_movable = np.isin(self._config.class_of_text, self._config.consensus.movable)
         votes = Votes(self._config.consensus.voxel_size_m, is_movable, self._logit_scale)
         for index in keyframes:
-            sample = dataset.load(index, ())
+            sample = dataset.load(index, (), with_pixels=False)
             paired = pair_sample(sample, self._config, np.random.default_rng(0))
             points = paired.clouds[0][paired.point_index, :3]
             cosines = (teacher.embed_pairs(paired) @ self._text.T).numpy()

@@ -27,7 +27,7 @@ def check_pairs(dataset: KeyframeDataset, config: PretrainConfig) -> None:
     plain = replace(config, augmentation=_NOT_AUGMENTED, sweeps=replace(config.sweeps, count=1))
     num_images = num_points = 0
     for index in range(len(dataset)):
-        sample = dataset.load(index, ())
+        sample = dataset.load(index, (), with_pixels=False)
         paired = pair_sample(sample, plain, np.random.default_rng(0))
         if len(paired.point_index):
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 import torch
 from torch import Tensor
@@ -15,12 +16,27 @@ from clip2scene_core.training.keyframe_digests import KeyframeDigests
 from clip2scene_core.training.pretrain.data.paired_sample import PairedSample
 
 
+class PixelTeacher(Protocol):
+    """Source of the embeddings of pixels."""
+
+    @property
+    def reads_pixels(self) -> bool:
+        """Whether images must be decoded."""
+        ...
+
+    def embed_pairs(self, sample: PairedSample) -> Tensor:
+        """Embed the pixel of every pair: (P, D) float32, unit length."""
+        ...
+
+
 class LiveTeacher:
     """Embeds the images of a keyframe each time, for images that are augmented.
 
     Args:
         dense_clip: The frozen CLIP.
     """
+
+    reads_pixels: Final = True
 
     def __init__(self, dense_clip: DenseClip) -> None:
         self._dense_clip = dense_clip
@@ -40,6 +56,8 @@ class CachedTeacher:
         embedding_size: Size of an embedding, D.
         digests: Of the data set that the keyframes are of.
     """
+
+    reads_pixels: Final = False
 
     def __init__(self, cache: TeacherCache, embedding_size: int, digests: KeyframeDigests) -> None:
         self._cache, self._digests = cache, digests

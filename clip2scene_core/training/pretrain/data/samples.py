@@ -16,10 +16,7 @@ from clip2scene_core.training.pretrain.data.paired_sample import (
     choose_sweeps,
     pair_sample,
 )
-from clip2scene_core.training.pretrain.data.pixel_embeddings import (
-    CachedTeacher,
-    LiveTeacher,
-)
+from clip2scene_core.training.pretrain.data.pixel_embeddings import PixelTeacher
 from clip2scene_core.training.pretrain.data.superpixels import SuperpixelMaps
 
 
@@ -56,7 +53,7 @@ class PairedSamples(Samples):
     def __init__(
         self,
         dataset: KeyframeDataset,
-        teacher: LiveTeacher | CachedTeacher,
+        teacher: PixelTeacher,
         config: PretrainConfig,
         superpixels: SuperpixelMaps | None = None,
         consensus: ConsensusCache | None = None,
@@ -78,8 +75,13 @@ class PairedSamples(Samples):
         epoch, index = key
         generator = np.random.default_rng((self._config.training.seed, epoch, index))
         previous = choose_sweeps(self._dataset, index, self._config, generator)
-        loaded = self._dataset.load(index, previous)
+        loaded = self._dataset.load(index, previous, self._reads_pixels(index))
         superpixels = () if self._superpixels is None else self._superpixels.of(loaded)
         consensus = None if self._consensus is None else self._consensus.read(loaded.scene_token)
         sample = pair_sample(loaded, self._config, generator, superpixels, consensus)
         return sample, self._teacher.embed_pairs(sample)
+
+    def _reads_pixels(self, index: int) -> bool:
+        """Whether teacher or superpixels look at the images of a keyframe."""
+        has_superpixels = self._superpixels is None or self._superpixels.holds(self.token(index))
+        return self._teacher.reads_pixels or not has_superpixels

@@ -84,8 +84,12 @@ class SuperpixelMaps:
         self._digests = digests
         self.folder = root / f"superpixels-{num_segments}-{compactness:g}"
 
+    def holds(self, token: str) -> bool:
+        """Whether the superpixels of a keyframe are on disk."""
+        return self._path(token).is_file()
+
     def of(self, sample: Sample) -> list[NDArray[np.uint16]]:
-        """Read the superpixels of a keyframe, or make them.
+        """Read the superpixels of a keyframe, or make them, for which its pixels must be there.
 
         Returns:
             For each of V images the superpixel of each pixel, (H, W) uint16, from 0 in every image.
@@ -93,9 +97,7 @@ class SuperpixelMaps:
         Raises:
             ValueError: If the file is damaged.
         """
-        images = "|".join(self._digests.images(sample.token))
-        name = hashlib.sha256(images.encode()).hexdigest()[:32]
-        path = self.folder / name[:2] / f"{name}.npz"
+        path = self._path(sample.token)
         if not path.is_file():
             self._make(sample, path)
         try:
@@ -103,6 +105,10 @@ class SuperpixelMaps:
                 return [file[f"arr_{number}"] for number in range(len(sample.cameras))]
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path}: damaged superpixels ({error}); delete the file") from error
+
+    def _path(self, token: str) -> Path:
+        name = hashlib.sha256("|".join(self._digests.images(token)).encode()).hexdigest()[:32]
+        return self.folder / name[:2] / f"{name}.npz"
 
     def _make(self, sample: Sample, path: Path) -> None:
         """Cut the images of a keyframe, and write the file."""

@@ -19,7 +19,7 @@ from clip2scene_core.training.pretrain.data.paired_sample import (
     is_in_range,
     pair_sample,
 )
-from clip2scene_core.training.pretrain.data.pixel_embeddings import CachedTeacher, LiveTeacher
+from clip2scene_core.training.pretrain.data.pixel_embeddings import PixelTeacher
 from clip2scene_core.training.zeroshot.data.patches import find_patches
 
 
@@ -62,7 +62,7 @@ class ZeroShotSamples(Dataset[ZeroShotSample]):
     def __init__(
         self,
         dataset: KeyframeDataset,
-        teacher: LiveTeacher | CachedTeacher,
+        teacher: PixelTeacher,
         config: PretrainConfig,
         is_unseen: NDArray[np.bool_],
         patch_grid: Callable[[tuple[int, int]], tuple[int, int]],
@@ -96,7 +96,7 @@ class ZeroShotSamples(Dataset[ZeroShotSample]):
     def _load_with_points(self, index: int) -> Sample:
         """Load a keyframe, or else the next one with a point within range."""
         for step in range(len(self)):
-            loaded = self._dataset.load((index + step) % len(self), ())
+            loaded = self._dataset.load((index + step) % len(self), (), self._teacher.reads_pixels)
             if is_in_range(loaded.keyframe.points, self._config.sweeps).any():
                 return loaded
         raise ValueError(
@@ -107,7 +107,7 @@ class ZeroShotSamples(Dataset[ZeroShotSample]):
 
 def embed_with_patches(
     paired: PairedSample,
-    teacher: LiveTeacher | CachedTeacher,
+    teacher: PixelTeacher,
     patch_grid: Callable[[tuple[int, int]], tuple[int, int]],
 ) -> ZeroShotSample:
     """Ask the teacher for the pixels of all pairs and for the patches that they lie in."""
