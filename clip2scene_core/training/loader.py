@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -132,13 +132,16 @@ class BatchLoader(Generic[_Batch]):
             The epoch of a step, from 0, and the parts of its batch. The caller must take all
             parts before it asks for the next step.
         """
-        parts: Iterator[_Batch] = iter(())
+        first_epoch, done = divmod(step, self.steps_per_epoch)
+        # One loader for all epochs: its workers load the next epoch while this one ends.
+        parts = self._load(
+            keys
+            for epoch in range(first_epoch, self._training.epochs)
+            for keys in self._order(epoch, done if epoch == first_epoch else 0)
+        )
+        num_parts = self._order(first_epoch, done).num_parts
         for number in range(step, self.num_steps):
-            epoch, done = divmod(number, self.steps_per_epoch)
-            order = self._order(epoch, done)
-            if number == step or done == 0:
-                parts = self._load(order)
-            yield epoch, islice(parts, order.num_parts)
+            yield number // self.steps_per_epoch, islice(parts, num_parts)
 
     def keyframes(self, step: int, part: int) -> list[str]:
         """Names of the keyframes that this process has in a part of a step, both from 0."""
@@ -161,10 +164,10 @@ class BatchLoader(Generic[_Batch]):
             parts=self._training.accumulate,
         )
 
-    def _load(self, order: BatchOrder) -> Iterator[_Batch]:
+    def _load(self, parts: Iterable[list[tuple[int, int]]]) -> Iterator[_Batch]:
         loader: DataLoader[Any] = DataLoader(
             self._samples,
-            batch_sampler=order,
+            batch_sampler=parts,
             collate_fn=(
                 SharedCollate(self._collate, self._num_workers)
                 if self._num_workers

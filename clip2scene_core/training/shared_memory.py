@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -16,10 +17,22 @@ WORKER_TIMEOUT_S: Final = 1800
 
 _FOLDER: Final = Path("/dev/shm")
 _WAIT_S: Final = 60.0
+_WORKER_MEMORY: Final = 1 << 30
 _CURE: Final = (
     "give the container --shm-size=2g or --ipc=host, choose a smaller batch_size or fewer "
     "--workers, or load keyframes in the training process with --workers 0"
 )
+
+
+def spare_workers(num_processes: int) -> int:
+    """Give 1 if a worker has a processor and a gigabyte of shared memory for its batches, else 0.
+
+    Args:
+        num_processes: Number of processes that train on this machine.
+    """
+    has_processor = (os.cpu_count() or 1) > num_processes
+    has_memory = _FOLDER.is_dir() and shutil.disk_usage(_FOLDER).free >= _WORKER_MEMORY
+    return int(has_processor and has_memory)
 
 
 class SharedCollate:

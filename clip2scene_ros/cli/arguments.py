@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clip2scene_core.config.sections import READOUTS
 
 if TYPE_CHECKING:
+    from clip2scene_core.config.augmentation import AugmentationConfig
     from clip2scene_core.config.pretrain import PretrainConfig
     from clip2scene_core.datasets import KeyframeDataset
     from clip2scene_core.inference.online import OnlineSegmenter
@@ -291,7 +292,12 @@ def add_training_arguments(parser: argparse.ArgumentParser, example: str) -> Non
         "--log", type=Path, metavar="DIR", help="write steps.csv there, and TensorBoard's events"
     )
     parser.add_argument("--save-every", type=int, default=500, help="steps between two states")
-    parser.add_argument("--workers", type=int, default=0, help="processes that load keyframes")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        help="processes that load keyframes while others train; by default 1 where a processor and "
+        "a gigabyte of shared memory are to spare, else 0",
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, or cuda:N")
     parser.add_argument(
         "--processes", type=int, default=1, help="processes on this machine, one GPU each"
@@ -312,6 +318,25 @@ def check_training_arguments(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--out must end in .safetensors, got {arguments.out}")
     if arguments.out.exists():
         raise ValueError(f"{arguments.out} exists; choose another --out or remove it")
+
+
+def count_workers(arguments: argparse.Namespace, augmentation: AugmentationConfig | None) -> int:
+    """Count the processes that load keyframes: as many as were asked for, or as fit.
+
+    Args:
+        arguments: Of a training.
+        augmentation: Random changes of clouds and images; None if no image is read.
+    """
+    if arguments.workers is not None:
+        return int(arguments.workers)
+    changes_images = augmentation is not None and (
+        augmentation.image_flip or augmentation.image_crop
+    )
+    if changes_images and arguments.device != "cpu":
+        return 0  # the teacher embeds the changed images, and a worker cannot use the GPU
+    from clip2scene_core.training.shared_memory import spare_workers
+
+    return spare_workers(arguments.processes)
 
 
 def add_threads_argument(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ from clip2scene_ros.cli.arguments import (
     add_split_argument,
     add_training_arguments,
     check_training_arguments,
+    count_workers,
     open_chosen,
 )
 from clip2scene_ros.cli.train.start import add_start_argument, load_start
@@ -108,7 +109,7 @@ def run(arguments: argparse.Namespace) -> None:
                 arguments.out,
                 start,
                 fabric,
-                arguments.workers,
+                count_workers(arguments, None),
                 arguments.save_every,
                 report,
             )

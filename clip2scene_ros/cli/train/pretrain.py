@@ -14,6 +14,7 @@ from clip2scene_ros.cli.arguments import (
     add_split_argument,
     add_training_arguments,
     check_training_arguments,
+    count_workers,
     open_joined,
 )
 from clip2scene_ros.cli.examination import add_doctor_argument, examine_first
@@ -93,7 +94,7 @@ def run(arguments: argparse.Namespace) -> None:
             arguments.out,
             fabric,
             arguments.cache,
-            arguments.workers,
+            count_workers(arguments, config.augmentation),
             arguments.save_every,
             bars.show_teacher,
             report,

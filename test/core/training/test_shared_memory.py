@@ -76,3 +76,12 @@ def test_the_error_of_a_worker_is_one_line():
     late = RuntimeError("DataLoader worker (pid 3) is killed by signal: Bus error.")
     assert "--shm-size" in str(explain_worker_error(late))
     assert explain_worker_error(RuntimeError("size mismatch")) is None
+
+
+@pytest.mark.parametrize(
+    ("processors", "free", "workers"), [(2, 1 << 30, 1), (1, 1 << 30, 0), (2, 64 << 20, 0)]
+)
+def test_a_worker_is_spared_where_processor_and_memory_are(monkeypatch, processors, free, workers):
+    monkeypatch.setattr(shared_memory.os, "cpu_count", lambda: processors)
+    monkeypatch.setattr(shared_memory.shutil, "disk_usage", lambda _: Disk(free, 0, free))
+    assert shared_memory.spare_workers(1) == workers
