@@ -1,3 +1,8 @@
+"""The contract of a sparse convolution: it is dense `conv3d` on the occupied voxels.
+
+Every way to compute it passes all of these tests, with the loops that numba compiles and without.
+"""
+
 from __future__ import annotations
 
 import pytest
@@ -5,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clip2scene_core.sparse import conv
+from clip2scene_core.sparse import conv, kernel_map
+from clip2scene_core.sparse import voxelize as voxelize_module
 from clip2scene_core.sparse.conv import (
     DownsampleConv3d,
     SubmanifoldConv3d,
@@ -20,6 +26,15 @@ SIZE = 8  # of the dense cube; coordinates run from -4 to 3
 NUM_BATCHES = 2
 TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 3e-2}
 DTYPES = pytest.mark.parametrize("dtype", list(TOLERANCES))
+
+
+@pytest.fixture(params=["compiled loops", "torch operations"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "compiled loops":
+        pytest.importorskip("clip2scene_core.sparse.compiled", reason="needs numba")
+        return
+    monkeypatch.setattr(kernel_map, "compiled_for", lambda _: None)
+    monkeypatch.setattr(voxelize_module, "compiled_for", lambda _: None)
 
 
 def random_level(seed: int = 0, num_points: int = 150) -> VoxelLevel:
@@ -141,14 +156,14 @@ def test_upsampling_equals_the_dense_transposed_convolution(dtype: torch.dtype) 
 def test_sums_and_gradients_agree_with_and_without_the_buffer(
     monkeypatch: pytest.MonkeyPatch, kind: str, dtype: torch.dtype
 ) -> None:
-    kernel_map = map_of(kind, random_level())
-    num_offsets = len(kernel_map.num_pairs)
-    features = random_numbers(kernel_map.num_inputs, 16, dtype=dtype).requires_grad_()
+    pairs = map_of(kind, random_level())
+    num_offsets = len(pairs.num_pairs)
+    features = random_numbers(pairs.num_inputs, 16, dtype=dtype).requires_grad_()
     weight = random_numbers(num_offsets, 16, 8, dtype=dtype, seed=2).requires_grad_()
-    direction = random_numbers(kernel_map.num_outputs, 8, dtype=dtype, seed=3)
+    direction = random_numbers(pairs.num_outputs, 8, dtype=dtype, seed=3)
 
     def convolve() -> tuple[Tensor, ...]:
-        output = sparse_convolution(features, weight, kernel_map)
+        output = sparse_convolution(features, weight, pairs)
         return output, *torch.autograd.grad(output, (features, weight), direction)
 
     buffered = convolve()
@@ -163,10 +178,10 @@ def test_sums_and_gradients_agree_with_and_without_the_buffer(
 
 @pytest.mark.parametrize("kind", ["neighbours", "downsample", "upsample"])
 def test_gradients_agree_with_finite_differences(kind: str) -> None:
-    kernel_map = map_of(kind, random_level(num_points=12))
-    features = random_numbers(kernel_map.num_inputs, 2, dtype=torch.float64).requires_grad_()
-    weight = random_numbers(len(kernel_map.num_pairs), 2, 3, dtype=torch.float64).requires_grad_()
-    assert torch.autograd.gradcheck(sparse_convolution, (features, weight, kernel_map))
+    pairs = map_of(kind, random_level(num_points=12))
+    features = random_numbers(pairs.num_inputs, 2, dtype=torch.float64).requires_grad_()
+    weight = random_numbers(len(pairs.num_pairs), 2, 3, dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(sparse_convolution, (features, weight, pairs))
 
 
 def test_autocast_computes_in_its_own_dtype() -> None:
