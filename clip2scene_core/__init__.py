@@ -6,8 +6,9 @@ of all sensors alike; `sparse`, `network` and `losses` make the student, `traini
 `checkpoint`, or `official` makes it of a released one, `inference` and `mapping` use it to label.
 `evaluation`, `corruptions`, `bench` and `visualization` measure the labels; `doctor` examines data
 before hours are spent; `world` renders synthetic data; `scans` holds single scans of other tools.
-All of them use `config`, `device`, `files`, `atomic_write`, `worker` and `renamed`;
-`zeroshot_splits` divides classes for the few that do, `allocator` is for programs.
+`jobs` lets processes share work, one recording each. All of them use `config`, `device`, `files`,
+`atomic_write`, `worker` and `renamed`; `zeroshot_splits` divides classes for the few that do,
+`allocator` is for programs.
 
 Example:
     >>> import clip2scene_core

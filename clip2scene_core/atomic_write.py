@@ -14,6 +14,7 @@ from typing import Final
 
 _MAX_NAME: Final = 100
 _SUFFIX: Final = ".unfinished"
+_REPLACED: Final = ".replaced"
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -49,27 +50,50 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path, replaces: bool = False) -> Iterator[Path]:
     """Fill a draft folder and rename it to `path` when the block ends without an error.
 
     Args:
         path: The folder. It does not exist or is empty; folders above it are made.
+        replaces: Take the place of a folder that is not empty. It is there until the new one is
+            complete, but a process that is killed between two renames leaves neither.
 
     Yields:
         Path of the draft folder, of the same name in a folder of its own; the caller creates it.
 
     Raises:
-        FileExistsError: If `path` is a file, or a folder that is not empty.
+        FileExistsError: If `path` is a file, or a folder that is not empty and not replaced.
         OSError: If it cannot be written; the draft is removed.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and (not path.is_dir() or (any(path.iterdir()) and not replaces)):
         raise FileExistsError(f"{path} exists and is not empty; choose a new folder")
     path.parent.mkdir(parents=True, exist_ok=True)
     with _staging(path) as folder:
         draft = folder / path.name
         with _full_disk_named(path):
             yield draft
+        if replaces and path.is_dir():
+            path.replace(folder / _REPLACED)
         draft.replace(path)
+
+
+@contextmanager
+def scratch_folder(name: str) -> Iterator[Path]:
+    """Make a folder for temporary files, which is gone when the block ends.
+
+    Those of processes that were killed are removed by the next one that asks for the same name.
+
+    Args:
+        name: What it is for, so that people know whose it is.
+
+    Yields:
+        The folder, where the system keeps temporary files; nobody else can read it.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    with _staging(Path(tempfile.gettempdir()) / name) as folder:
+        yield folder
 
 
 @contextmanager

@@ -26,7 +26,7 @@ CORE_TESTS = [
     file
     for file in FILES
     if file.is_relative_to("test/core")
-    or str(file.parent) in ("test", "test/helpers", "test/helpers/data")
+    or str(file.parent) in ("test", "test/helpers", "test/helpers/data", "test/helpers/processes")
     if file.stem not in ("test_architecture", "test_docs", "test_packaging")
 ]
 OTHER_FOLDERS = {*PACKAGES, "models", "config", "docs", "launch", "rosbags", "test"}

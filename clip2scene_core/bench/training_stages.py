@@ -21,13 +21,9 @@ from clip2scene_core.bench.stages import BenchOptions, SceneReport, Stage
 from clip2scene_core.config.losses import LossesConfig
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import NetworkConfig, TeacherConfig
-from clip2scene_core.device import find_device
-from clip2scene_core.teacher.cache import TeacherCache
-from clip2scene_core.teacher.clip import load_clip
 from clip2scene_core.training.fabric import make_fabric
 from clip2scene_core.training.keyframe_digests import KeyframeDigests
-from clip2scene_core.training.pretrain.data.pixel_embeddings import fill_cache
-from clip2scene_core.training.pretrain.prepare import dense_clip_of, superpixels_of
+from clip2scene_core.training.pretrain.prepare import embed_share, superpixels_of
 from clip2scene_core.training.pretrain.run import pretrain
 from clip2scene_core.world.dataset.options import WorldOptions
 from clip2scene_core.world.dataset.splits import TRAINING_WORLDS
@@ -105,11 +101,7 @@ def embed_images(
     train: Scenes, teacher: TeacherConfig, cache: Path, device: str, part: int = 0, parts: int = 1
 ) -> str:
     """Embed share `part` of `parts` of the images by the teacher; return the name of its cache."""
-    dense_clip = dense_clip_of(teacher, load_clip(teacher.clip, find_device(device)))
-    kept = TeacherCache(cache, dense_clip)
-    dataset = train.open()
-    fill_cache(kept, dataset, range(part, len(dataset), parts), lambda done, total: None)
-    return kept.folder.name
+    return embed_share(train.open(), teacher, cache, device, part, parts)
 
 
 def cut_superpixels(train: Scenes, losses: LossesConfig, cache: Path, part: int, parts: int) -> str:

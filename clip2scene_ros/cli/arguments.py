@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,7 +155,7 @@ def add_intensity_argument(parser: argparse.ArgumentParser) -> None:
 
 def open_chosen(
     arguments: argparse.Namespace,
-    root: Path,
+    root: Path | Sequence[Path],
     with_labels: bool = False,
     with_images: bool | None = True,
     with_poses: bool = True,
@@ -163,28 +164,40 @@ def open_chosen(
 
     Args:
         arguments: Of `add_dataset_arguments` and `add_split_argument`.
-        root: Folder of the data set.
+        root: Folder of the data set, or several that are opened as one.
         with_labels: See `open_dataset`.
         with_images: See `open_dataset`.
         with_poses: See `open_dataset`.
 
     Raises:
-        DatasetError: See `open_dataset`.
+        DatasetError: See `open_dataset` and `JoinedDataset`.
+        ValueError: If scenes are chosen of several data sets.
     """
-    from clip2scene_core.datasets import open_dataset
+    from clip2scene_core.datasets import JoinedDataset, open_dataset
     from clip2scene_core.datasets.nuscenes_format.scene_lists import read_scene_list
 
-    return open_dataset(
-        root,
-        arguments.version,
-        read_scene_list(arguments.scenes) if arguments.scenes else None,
-        arguments.split,
-        with_labels=with_labels,
-        with_images=with_images,
-        with_poses=with_poses,
-        cameras=getattr(arguments, "cameras", None),
-        intensity_scale=arguments.intensity_scale,
-    )
+    roots = [root] if isinstance(root, Path) else root
+    for option in ("scenes", "split"):
+        if getattr(arguments, option) is not None and len(roots) > 1:
+            raise ValueError(
+                f"--{option} chooses scenes of one data set, got {len(roots)} data sets; leave "
+                f"--{option} out, or name one data set or recording"
+            )
+    datasets = [
+        open_dataset(
+            one,
+            arguments.version,
+            read_scene_list(arguments.scenes) if arguments.scenes else None,
+            arguments.split,
+            with_labels=with_labels,
+            with_images=with_images,
+            with_poses=with_poses,
+            cameras=getattr(arguments, "cameras", None),
+            intensity_scale=arguments.intensity_scale,
+        )
+        for one in roots
+    ]
+    return datasets[0] if len(datasets) == 1 else JoinedDataset(datasets)
 
 
 def open_joined(
@@ -200,20 +213,8 @@ def open_joined(
     Raises:
         ValueError: If a data set cannot be opened, or scenes are chosen of several.
     """
-    from clip2scene_core.datasets import JoinedDataset
-
-    for option in ("scenes", "split"):
-        if getattr(arguments, option) is not None and len(arguments.dataset) > 1:
-            raise ValueError(
-                f"--{option} chooses scenes of one data set, got {len(arguments.dataset)} data "
-                f"sets; leave --{option} out, or train on one data set"
-            )
     with_poses = config.sweeps.count > 1 or config.consensus.voxel_size_m > 0
-    datasets = [
-        open_chosen(arguments, root, with_labels, with_poses=with_poses)
-        for root in arguments.dataset
-    ]
-    return datasets[0] if len(datasets) == 1 else JoinedDataset(datasets)
+    return open_chosen(arguments, arguments.dataset, with_labels, with_poses=with_poses)
 
 
 def make_segmenter(arguments: argparse.Namespace) -> OnlineSegmenter:

@@ -106,9 +106,16 @@ def examine_first(arguments: argparse.Namespace) -> None:
 
 def _is_first_process(arguments: argparse.Namespace) -> bool:
     """Whether this is the first of the processes that were, or will be, started for a training."""
+    if arguments.share is not None and arguments.share[0] != 0:
+        return False
     if arguments.processes * arguments.nodes == 1:
         return True
     return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+
+
+def was_launched() -> bool:
+    """Whether torchrun or SLURM has started this process, and others beside it."""
+    return "RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) > 1
 
 
 def print_findings(findings: Iterable[Finding], file: Any = None) -> None:

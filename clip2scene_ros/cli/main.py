@@ -7,10 +7,10 @@ import logging
 import re
 import sys
 from collections.abc import Sequence
-from typing import Final
 
 from clip2scene_core import __version__
 from clip2scene_core.allocator import keep_freed_memory
+from clip2scene_ros.cli.errors import describe
 from clip2scene_ros.cli.label import bag, demo, export, load, parameters, segment, view, words
 from clip2scene_ros.cli.measure import bench, calibrate, corrupt, doctor, evaluate, models
 from clip2scene_ros.cli.train import (
@@ -50,9 +50,6 @@ _COMMANDS = {
 }
 
 
-_MAX_LINE: Final = 2000
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one sub-command.
 
@@ -78,27 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if chosen.debug:
             raise
-        print(f"clip2scene {chosen.command}: {_describe(error)}", file=sys.stderr)
+        print(f"clip2scene {chosen.command}: {describe(error)}", file=sys.stderr)
         return 1
     return 0
-
-
-def _describe(error: Exception) -> str:
-    """Say an error in one line that no name or text of a file can forge or prolong."""
-    # Readers turn what a file provokes into ValueError; LookupError is for names that are not
-    # there, but its two most common kinds are what a mistake in the code raises.
-    is_ours = isinstance(error, (ValueError, OSError, LookupError, ImportError))
-    if type(error) in (KeyError, IndexError) or not (is_ours or isinstance(error, MemoryError)):
-        text = (
-            f"this is a bug: {type(error).__name__}: {error}; please report it with what "
-            f"'clip2scene --debug' and the same words print"
-        )
-    elif isinstance(error, MemoryError):
-        text = f"error: not enough memory {error}".rstrip()
-    else:
-        text = f"error: {error}"
-    line = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
-    return line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]}..."
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):

@@ -6,17 +6,20 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tqdm import tqdm
-
 if TYPE_CHECKING:
+    from clip2scene_core.jobs.record import Job
+    from clip2scene_core.jobs.work import Do
     from clip2scene_ros.bags.pose_track import PoseTrack
     from clip2scene_ros.bags.to_dataset import RecordingOptions, RecordingSummary
 
 _SUFFIXES: Final = (".mcap", ".db3", ".bag")
+_PACKED: Final = ".zstd"
 
 
 def add_recording_arguments(parser: argparse.ArgumentParser, are_kept: bool = True) -> None:
@@ -75,13 +78,22 @@ def add_recording_arguments(parser: argparse.ArgumentParser, are_kept: bool = Tr
 def find_recordings(path: Path) -> tuple[Path, ...]:
     """Find the recordings at a path: it is one, or a folder of some; () if it is something else."""
     if path.is_file():
-        return (path,) if path.suffix in _SUFFIXES else ()
+        return (path,) if _is_file_of_one(path) else ()
     if _is_bag_folder(path):
         return (path,)
     if not path.is_dir():
         return ()
     inside = sorted(path.iterdir())
-    return tuple(one for one in inside if one.suffix in _SUFFIXES or _is_bag_folder(one))
+    return tuple(one for one in inside if _is_file_of_one(one) or _is_bag_folder(one))
+
+
+def name_of(bag: Path) -> str:
+    """What a recording is called: its folder, or its file without endings."""
+    return bag.name if bag.is_dir() else Path(bag.name.removesuffix(_PACKED)).stem
+
+
+def _is_file_of_one(path: Path) -> bool:
+    return path.is_file() and path.name.removesuffix(_PACKED).endswith(_SUFFIXES)
 
 
 def recording_options(arguments: argparse.Namespace, bag: Path) -> RecordingOptions:
@@ -115,60 +127,124 @@ def recording_options(arguments: argparse.Namespace, bag: Path) -> RecordingOpti
 
 
 def make_dataset(
-    arguments: argparse.Namespace, bags: Sequence[Path], out: Path
+    arguments: argparse.Namespace,
+    bags: Sequence[Path],
+    out: Path,
+    progress: Callable[[int, int], None],
 ) -> RecordingSummary:
-    """Write recordings as a data set, with progress.
+    """Write recordings as one data set.
+
+    Args:
+        arguments: Those of `add_recording_arguments`.
+        bags: The recordings.
+        out: Folder to make.
+        progress: Called with the number of messages read and their total, bag by bag.
 
     Raises:
         BagError: See `write_dataset`.
     """
     from clip2scene_ros.bags.to_dataset import write_dataset
 
-    with tqdm(desc="reading recordings", unit="message") as bar:
-
-        def progress(done: int, total: int) -> None:
-            if done < bar.n:
-                bar.reset(total)
-            bar.total = total
-            bar.update(done - bar.n)
-
-        options = [recording_options(arguments, bag) for bag in bags]
-        tracks = [
-            track_of(arguments, bag, how, progress) for bag, how in zip(bags, options, strict=True)
-        ]
-        return write_dataset(bags, out, options, tracks, progress)
+    options = [recording_options(arguments, bag) for bag in bags]
+    tracks = [
+        track_of(arguments, bag, how, progress) for bag, how in zip(bags, options, strict=True)
+    ]
+    return write_dataset(bags, out, options, tracks, progress)
 
 
-def settle_recordings(arguments: argparse.Namespace) -> tuple[Path, ...]:
-    """Put data sets in the place of recordings among the arguments; each is made only once.
+def settle_recordings(arguments: argparse.Namespace, num_processes: int = 1) -> tuple[Path, ...]:
+    """Put data sets in the place of recordings among the arguments, one each, made only once.
 
-    A data set's name depends on the recordings and on how they are read. Which one it is goes to
-    stderr.
+    A data set's name depends on the recording and on how it is read. Where they are goes to stderr.
+    Other processes may do the same at the same time: each makes some, and waits for the others.
 
     Args:
         arguments: Of a command that takes one data set or several, and of
-            `add_recording_arguments`.
+            `add_recording_arguments`. Several recordings in the place of one data set become a
+            list.
+        num_processes: Processes that read recordings.
 
     Returns:
         The data sets that were made of recordings, now or earlier.
 
     Raises:
-        BagError: See `write_dataset`.
+        BagError: See `write_dataset`; of several recordings a ValueError that names those that
+            cannot be read.
     """
     is_one = not isinstance(arguments.dataset, list)
-    settled, made = [], []
+    settled: list[Path] = []
+    made: dict[Path, Path] = {}
     for path in [arguments.dataset] if is_one else arguments.dataset:
         bags = find_recordings(path)
-        if bags:
-            name = f"{bags[0].stem}-{_digest(arguments, bags)[:12]}"
-            path = arguments.recordings / name
-            if not path.is_dir():
-                make_dataset(arguments, bags, path)
-            print(f"data set of {len(bags)} recordings: {path}", file=sys.stderr)
-            made.append(path)
-        settled.append(path)
-    arguments.dataset = settled[0] if is_one else settled
+        kept = {arguments.recordings / _name(arguments, bag): bag for bag in bags}
+        made |= kept
+        settled += list(kept) or [path]
+    if any(not path.is_dir() for path in made):
+        _make_datasets(arguments, made, num_processes)
+    for path in made:
+        print(f"data set of a recording: {path}", file=sys.stderr)
+    arguments.dataset = settled[0] if is_one and len(settled) == 1 else settled
     return tuple(made)
+
+
+def require_labels(path: Path, cloud_topic: str | None) -> None:
+    """Refuse recordings without ground truth before they are read; data sets pass.
+
+    Args:
+        path: What a command that compares labels was given.
+        cloud_topic: The cloud, for recordings that have several.
+
+    Raises:
+        BagError: If a recording cannot be read.
+        ValueError: If one has none; the message names the topic that it would be on.
+    """
+    from clip2scene_ros.bags.io import open_bag
+    from clip2scene_ros.bags.profile import profile_of
+    from clip2scene_ros.sync.topics import GROUND_TRUTH_SUFFIX
+
+    for bag in find_recordings(path):
+        with open_bag(bag) as reader:
+            topic = profile_of(reader, cloud_topic).cloud_topic + GROUND_TRUTH_SUFFIX
+            if all(connection.topic != topic for connection in reader.connections):
+                raise ValueError(
+                    f"{bag} has no labels to compare with: there is no {topic}. Without labels, "
+                    f"'clip2scene segment' shows what a student says, and the end of 'clip2scene "
+                    f"pretrain' how far it agrees with its teacher; labels of your own are for "
+                    f"'clip2scene export' and 'finetune --labels'"
+                )
+
+
+def _make_datasets(
+    arguments: argparse.Namespace, made: Mapping[Path, Path], num_processes: int
+) -> None:
+    """Make the data sets that are not there, a job each.
+
+    Args:
+        arguments: Those of `add_recording_arguments`.
+        made: Recordings by the data sets to make of them.
+        num_processes: Of this machine.
+    """
+    from clip2scene_core.jobs.folder import JobFolder
+    from clip2scene_core.jobs.record import Job
+    from clip2scene_ros.cli.jobs import do_jobs
+
+    jobs = tuple(
+        Job(path.name, bag.resolve(), path.name, _reading(arguments))
+        for path, bag in made.items()
+        if not path.is_dir()
+    )
+    folder = JobFolder(arguments.recordings, jobs)
+    print(do_jobs(folder, None, num_processes, partial(_make_do, arguments)), file=sys.stderr)
+
+
+def _make_do(arguments: argparse.Namespace) -> Do:
+    from clip2scene_ros.cli.jobs import naming_failures, throttled
+
+    def do(job: Job, draft: Path, tell: Callable[[float], None]) -> Mapping[str, Any]:
+        with naming_failures(job):
+            return asdict(make_dataset(arguments, [job.source], draft, throttled(tell)))
+
+    return do
 
 
 def track_of(
@@ -207,19 +283,26 @@ def _is_bag_folder(path: Path) -> bool:
     return bool(pieces) and all(one.rpartition("_")[2].isdigit() for one in pieces)
 
 
-def _digest(arguments: argparse.Namespace, bags: Sequence[Path]) -> str:
-    """Identify recordings by name, size and change, and how they are read."""
+def _name(arguments: argparse.Namespace, bag: Path) -> str:
+    """Name the data set of a recording: by name, size and change of its files, and its reading."""
+    from clip2scene_ros.cli.jobs import files_of
+
+    files = list(files_of(bag))
+    for named in (arguments.extrinsics, Path(arguments.poses)):
+        if named is not None and named.is_file():
+            files.append(named)
+    content = [
+        list(_reading(arguments).values()),
+        [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files],
+    ]
+    return f"{name_of(bag)}-{hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]}"
+
+
+def _reading(arguments: argparse.Namespace) -> dict[str, str]:
+    """How recordings are read."""
     names = (
         "points_topic", "poses", "fixed_frame", "base_frame", "extrinsics", "camera_info_url",
         "frame_overrides", "keyframe_period", "keyframe_distance", "previous_sweeps",
         "scene_length",
     )  # fmt: skip
-    files = [file for bag in bags for file in ([bag] if bag.is_file() else sorted(bag.iterdir()))]
-    for named in (arguments.extrinsics, Path(arguments.poses)):
-        if named is not None and named.is_file():
-            files.append(named)
-    content = [
-        [str(getattr(arguments, name)) for name in names],
-        [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files],
-    ]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return {name: str(getattr(arguments, name)) for name in names}

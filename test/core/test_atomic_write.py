@@ -2,10 +2,11 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
-from clip2scene_core.atomic_write import atomic_folder, atomic_write
+from clip2scene_core.atomic_write import atomic_folder, atomic_write, scratch_folder
 
 
 def names(folder):
@@ -147,6 +148,52 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path, name):
     with atomic_write(path) as draft:
         draft.write_text("ours")
     assert names(tmp_path) == sorted([name, f"{name[:200]}.other"])
+
+
+def test_a_folder_takes_the_place_of_another_when_it_is_complete(tmp_path):
+    path = tmp_path / "a"
+    path.mkdir()
+    (path / "old.txt").write_text("old")
+
+    def fill(content):
+        with atomic_folder(path, replaces=True) as draft:
+            draft.mkdir()
+            (draft / "new.txt").write_text(content)
+            assert names(path) == ["old.txt"]
+            if content == "half":
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fill("half")
+    assert names(path) == ["old.txt"]
+    fill("whole")
+    assert (names(tmp_path), names(path)) == (["a"], ["new.txt"])
+
+
+SCRATCH = """
+import sys
+from clip2scene_core.atomic_write import scratch_folder
+with scratch_folder("job") as folder:
+    (folder / "large").write_text("a")
+    print("written", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_scratch_folders_of_killed_processes_go_with_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", SCRATCH]
+    with subprocess.Popen(command, env=environment, **pipes) as other:
+        assert other.stdout.readline() == "written\n"
+        with scratch_folder("job"):
+            assert len(names(tmp_path)) == 2
+        other.kill()
+    assert len(names(tmp_path)) == 1
+    with scratch_folder("job") as folder:
+        assert names(tmp_path) == [folder.name]
+    assert names(tmp_path) == []
 
 
 FULL_DISK = """

@@ -14,10 +14,11 @@ from clip2scene_core.config.losses import LossesConfig
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import TeacherConfig
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
+from clip2scene_core.device import find_device
 from clip2scene_core.prompts.text_encoder import TextEncoder
 from clip2scene_core.prompts.vocabulary import Vocabulary, make_vocabulary
 from clip2scene_core.teacher.cache import TeacherCache
-from clip2scene_core.teacher.clip import Clip
+from clip2scene_core.teacher.clip import Clip, load_clip
 from clip2scene_core.teacher.maskclip import DenseClip
 from clip2scene_core.training.data_check import check_files
 from clip2scene_core.training.fabric import Fabric
@@ -164,8 +165,7 @@ def prepare_teacher(
     digests = KeyframeDigests(dataset, _reach(config))
     digests.exchange(fabric)
     cached_teacher = CachedTeacher(cache, encoder.clip.embedding_size, digests)
-    is_augmented = config.augmentation.image_flip or config.augmentation.image_crop
-    if config.consensus.voxel_size_m or not is_augmented:
+    if needs_cache(config):
         share = range(fabric.global_rank, len(dataset), fabric.world_size)
         fill_cache(cache, dataset, share, report_teacher, digests)
         fabric.barrier()
@@ -177,9 +177,45 @@ def prepare_teacher(
         fabric.barrier()
     # With augmentation there are other images in every epoch.
     pixels: PixelTeacher = cached_teacher
-    if is_augmented:
+    if config.augmentation.image_flip or config.augmentation.image_crop:
         pixels = LiveTeacher(dense_clip)
     return PreparedTeacher(vocabulary, logit_scale, dense_clip, cache, pixels, consensus, digests)
+
+
+def embed_share(
+    dataset: KeyframeDataset,
+    teacher: TeacherConfig,
+    cache: Path,
+    device: str,
+    part: int = 0,
+    parts: int = 1,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> str:
+    """Let the teacher embed a share of the images of a data set, for trainings to come.
+
+    Processes that know nothing of each other may embed one share each into one folder. A share that
+    was stopped goes on where it was.
+
+    Args:
+        dataset: Data set, opened with images.
+        teacher: The teacher of those trainings.
+        cache: Folder that they are given.
+        device: Of the teacher.
+        part: Which share, from 0.
+        parts: Number of shares.
+        report: Called after each keyframe with the number of keyframes done and in total.
+
+    Returns:
+        Name of the teacher's folder in `cache`.
+
+    Raises:
+        OSError: If the disk has too little space left.
+        ValueError: If the teacher cannot be used.
+    """
+    dense_clip = dense_clip_of(teacher, load_clip(teacher.clip, find_device(device)))
+    kept = TeacherCache(cache, dense_clip)
+    fill_cache(kept, dataset, range(part, len(dataset), parts), report)
+    return kept.folder.name
 
 
 def dense_clip_of(teacher: TeacherConfig, clip: Clip) -> DenseClip:
@@ -187,6 +223,12 @@ def dense_clip_of(teacher: TeacherConfig, clip: Clip) -> DenseClip:
     return DenseClip(
         clip, teacher.image_height, teacher.key_smoothing, teacher.scales, teacher.readout
     )
+
+
+def needs_cache(config: PretrainConfig) -> bool:
+    """Whether a training reads embeddings of whole images, and not of newly augmented ones only."""
+    is_augmented = config.augmentation.image_flip or config.augmentation.image_crop
+    return config.consensus.voxel_size_m > 0 or not is_augmented
 
 
 def _reach(config: PretrainConfig) -> int:

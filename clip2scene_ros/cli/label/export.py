@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from tqdm import tqdm
 
-from clip2scene_ros.cli.arguments import add_segmenter_arguments, make_segmenter
+from clip2scene_ros.cli.arguments import add_segmenter_arguments, make_segmenter, open_chosen
 from clip2scene_ros.cli.label.scan_files import make_scan_labeller
 from clip2scene_ros.cli.label.segment import intensity_scale
 from clip2scene_ros.cli.recordings import (
@@ -253,24 +253,20 @@ class _Source:
             )
 
     def _open_dataset(self) -> KeyframeDataset:
-        from clip2scene_core.datasets import NuScenesDataset, open_dataset
-        from clip2scene_core.datasets.nuscenes_format.scene_lists import read_scene_list
+        from clip2scene_core.datasets import NuScenesDataset
 
         arguments = self._arguments
         arguments.dataset = arguments.labelled
-        settle_recordings(arguments)
+        made = settle_recordings(arguments)
         given = arguments.intensity_scale
         if given == "auto":
             raise ValueError("--intensity-scale auto is for bags and scans; give the number")
-        dataset = open_dataset(
+        dataset = open_chosen(
+            arguments,
             arguments.dataset,
-            arguments.version,
-            read_scene_list(arguments.scenes) if arguments.scenes else None,
-            arguments.split,
             with_images=False,
             with_poses=arguments.poses != "none",
-            intensity_scale=given,
         )
-        usual = 255.0 if isinstance(dataset, NuScenesDataset) else 1.0
+        usual = 255.0 if made or isinstance(dataset, NuScenesDataset) else 1.0
         self._scale: float = usual if given is None else given
         return dataset

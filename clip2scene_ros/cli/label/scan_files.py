@@ -23,7 +23,7 @@ _WHOLE_NUMBERS: Final = (".las", ".laz")  # whose intensities are no fractions
 
 _OF_SCANS: Final = frozenset(
     (
-        "bag", "out", "prompts", "weights", "min_confidence", "teacher", "level", "device",
+        "bags", "out", "prompts", "weights", "min_confidence", "teacher", "level", "device",
         "precision", "threads", "mode", "intensity_scale", "columns", "extrinsics", "base_frame",
         "sensor_frame", "params_file",
     )
@@ -194,8 +194,8 @@ def segment_scans(
     for name, usual in vars(defaults.parse_args(["-", "--out", "-"])).items():
         if name not in _OF_SCANS and getattr(arguments, name) != usual:
             raise ValueError(
-                f"--{name.replace('_', '-')} is for bags, and {arguments.bag} holds scans; leave "
-                f"it out"
+                f"--{name.replace('_', '-')} is for bags, and {arguments.bags[0]} holds scans; "
+                f"leave it out"
             )
     if arguments.columns is not None and scans[0].suffix.lower() != ".bin":
         raise ValueError(f"--columns is for .bin scans, and {scans[0].name} is another kind")

@@ -9,8 +9,13 @@ from tqdm import tqdm
 
 from clip2scene_core.corruptions.corruption import NUM_STRENGTHS, STRENGTHS, Corruption
 from clip2scene_ros.cli.arguments import add_dataset_arguments, add_intensity_argument
+from clip2scene_ros.cli.recordings import (
+    add_recording_arguments,
+    find_recordings,
+    settle_recordings,
+)
 
-SUMMARY = "copy a data set in nuScenes' format with fog, rain or failing sensors"
+SUMMARY = "copy a data set in nuScenes' format, or a recording, with fog, rain or failing sensors"
 
 _WHAT = {
     "fog": "droplets dim points and images, and shine back",
@@ -28,7 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(["what the strengths mean:", *_describe_strengths()])
-    add_dataset_arguments(parser, "data set in nuScenes' format")
+    add_dataset_arguments(
+        parser,
+        "data set in nuScenes' format, or a recording, which becomes one first",
+    )
     add_intensity_argument(parser)
     parser.add_argument("--kind", required=True, choices=tuple(STRENGTHS), help="see below")
     parser.add_argument(
@@ -40,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--seed", type=int, default=0, help="decides what is random (default: 0)")
+    add_recording_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -49,6 +58,13 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_core.datasets.nuscenes_format.scene_lists import read_scene_list
     from clip2scene_core.datasets.nuscenes_tables import NuScenesTables
 
+    bags = find_recordings(arguments.dataset)
+    if len(bags) > 1:
+        raise ValueError(
+            f"{arguments.dataset} has {len(bags)} recordings, and one data set is copied; "
+            f"name one, or make one data set of them by 'clip2scene convert'"
+        )
+    settle_recordings(arguments)
     scenes = read_scene_list(arguments.scenes) if arguments.scenes else None
     corruption = Corruption(arguments.kind, arguments.strength, arguments.seed)
     tables = NuScenesTables(arguments.dataset, arguments.version, scenes, arguments.cameras)

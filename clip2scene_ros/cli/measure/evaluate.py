@@ -25,7 +25,11 @@ from clip2scene_ros.cli.measure.seen_unseen import (
     record_groups,
     stacked_labeller,
 )
-from clip2scene_ros.cli.recordings import add_recording_arguments, settle_recordings
+from clip2scene_ros.cli.recordings import (
+    add_recording_arguments,
+    require_labels,
+    settle_recordings,
+)
 
 if TYPE_CHECKING:
     from clip2scene_core.datasets import KeyframeDataset, Sample
@@ -118,6 +122,7 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_core.device import use_threads
     from clip2scene_core.zeroshot_splits import find_split
 
+    require_labels(arguments.dataset, arguments.points_topic)
     settle_recordings(arguments)
     is_finetuned = _is_finetuned(arguments)
     is_lidar_alone = is_finetuned or arguments.seen_penalty != 0
@@ -322,8 +327,9 @@ def _write_report(
         write_json,
     )
 
+    roots = [arguments.dataset] if isinstance(arguments.dataset, Path) else arguments.dataset
     setting: dict[str, Any] = {
-        "dataset": str(arguments.dataset),
+        "dataset": " ".join(map(str, roots)),
         "scenes": {scene.token: scene.name for scene in dataset.scenes},
         "weights": arguments.weights,
         "teacher": arguments.teacher,

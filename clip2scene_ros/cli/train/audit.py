@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from clip2scene_core.atomic_write import scratch_folder
 from clip2scene_ros.cli.arguments import (
     add_config_arguments,
     add_dataset_arguments,
@@ -16,7 +16,11 @@ from clip2scene_ros.cli.arguments import (
     add_threads_argument,
     open_chosen,
 )
-from clip2scene_ros.cli.recordings import add_recording_arguments, settle_recordings
+from clip2scene_ros.cli.recordings import (
+    add_recording_arguments,
+    require_labels,
+    settle_recordings,
+)
 
 SUMMARY = "compare the labels that pre-training would learn from with 3D labels"
 
@@ -43,6 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_core.device import use_threads
     from clip2scene_core.training.pretrain.audit import audit_labels
 
+    require_labels(arguments.dataset, arguments.points_topic)
     settle_recordings(arguments)
     config = override(load_config(arguments.config), arguments.set)
     use_threads(arguments.threads)
@@ -50,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     labelled = open_chosen(arguments, arguments.dataset, with_labels=True, with_poses=False)
     unlabelled = open_chosen(arguments, arguments.dataset, with_poses=with_poses)
     with (
-        tempfile.TemporaryDirectory() as folder,
+        scratch_folder("clip2scene-audit") as folder,
         tqdm(desc="teacher", unit="keyframe", total=len(labelled)) as teacher,
         tqdm(desc="compared", unit="keyframe", total=len(labelled)) as compared,
     ):
@@ -58,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
             labelled,
             unlabelled,
             config,
-            arguments.cache or Path(folder),
+            arguments.cache or folder,
             lambda done, total: _show(teacher, done),
             lambda done, total: _show(compared, done),
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from clip2scene_ros.cli.examination import showing
 from clip2scene_ros.cli.recordings import add_recording_arguments, find_recordings, make_dataset
 
 SUMMARY = "write recordings of a robot, or SemanticKITTI, as a data set in nuScenes' format"
@@ -45,7 +46,8 @@ def run(arguments: argparse.Namespace) -> None:
                 f"in SemanticKITTI's layout (sequences/NN/velodyne)"
             )
         bags += found
-    summary = make_dataset(arguments, bags, arguments.out)
+    with tqdm(desc="reading recordings", unit="message") as bar:
+        summary = make_dataset(arguments, bags, arguments.out, showing(bar))
     for kind, count in summary.rejections.items():
         print(f"left out: {count} x {kind}: {summary.reasons[kind]}", file=sys.stderr)
     print(

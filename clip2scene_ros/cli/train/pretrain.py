@@ -17,7 +17,8 @@ from clip2scene_ros.cli.arguments import (
     count_workers,
     open_joined,
 )
-from clip2scene_ros.cli.examination import add_doctor_argument, examine_first
+from clip2scene_ros.cli.examination import add_doctor_argument, examine_first, was_launched
+from clip2scene_ros.cli.jobs import add_share_argument
 from clip2scene_ros.cli.recordings import add_recording_arguments, settle_recordings
 from clip2scene_ros.cli.train.closing import report_training
 from clip2scene_ros.cli.train.holdout import add_holdout_argument, hold_out
@@ -27,6 +28,8 @@ from clip2scene_ros.cli.train.start import add_start_argument, load_start
 
 if TYPE_CHECKING:
     from clip2scene_core.config.pretrain import PretrainConfig
+    from clip2scene_core.datasets import KeyframeDataset
+    from clip2scene_core.training.fabric import Fabric
     from clip2scene_core.training.pretrain.trainer import StepReport
     from clip2scene_core.training.pretrained import Pretrained
 
@@ -48,6 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="keep what the teacher says there, for other runs"
     )
+    parser.add_argument(
+        "--teacher-only",
+        action="store_true",
+        help="let the teacher embed the images into --cache, in --processes, and stop; a training "
+        "with this --cache, the same settings and data finds them",
+    )
+    add_share_argument(parser)
     add_holdout_argument(parser)
     add_training_arguments(parser, "losses.temperature=0.5")
     add_recording_arguments(parser)
@@ -65,19 +75,22 @@ def run(arguments: argparse.Namespace) -> None:
 
     start = load_start(arguments)
     if not arguments.print_config:
-        check_training_arguments(arguments)
+        _check(arguments)
         examine_first(arguments)
-    recordings = settle_recordings(arguments)
+    recordings = settle_recordings(arguments, 1 if was_launched() else arguments.processes)
     config = _resolve(arguments, start, bool(recordings))
     if arguments.print_config:
         print(yaml.safe_dump(config_to_dict(config), sort_keys=False), end="")
         return
-    check_training_arguments(arguments)
+    _check(arguments)
     use_threads(arguments.threads)
     fabric = make_fabric(config, arguments.device, arguments.processes, arguments.nodes)
     fabric.launch()
     dataset = open_joined(arguments, config)
     dataset, held_out = hold_out(dataset, arguments.hold_out, bool(recordings))
+    if arguments.teacher_only:
+        _embed(arguments, dataset, config, fabric)
+        return
     log = RunLog(arguments.log) if arguments.log and fabric.is_global_zero else None
     bars = TrainingBars(fabric)
 
@@ -128,3 +141,59 @@ def _resolve(
     if start is not None:
         default = replace(default, network=start.trunk.config, input=start.trunk.input)
     return override(with_words(read_config(arguments.config, default), arguments), arguments.set)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse what could not end well, see `check_training_arguments`.
+
+    Raises:
+        ValueError: If so.
+    """
+    if arguments.teacher_only:
+        if not arguments.dataset or arguments.cache is None:
+            raise ValueError("--teacher-only embeds images into a folder; name data and --cache")
+        return
+    if arguments.share is not None:
+        raise ValueError("--share is for --teacher-only; a training shares by --processes, --nodes")
+    check_training_arguments(arguments)
+
+
+def _embed(
+    arguments: argparse.Namespace,
+    dataset: KeyframeDataset,
+    config: PretrainConfig,
+    fabric: Fabric,
+) -> None:
+    """Embed this process's share of the images.
+
+    Raises:
+        ValueError: If the training will not read them.
+    """
+    from clip2scene_core.training.data_check import check_files
+    from clip2scene_core.training.pretrain.prepare import embed_share, needs_cache
+
+    if not needs_cache(config):
+        raise ValueError(
+            "images are augmented, so they are embedded anew in every epoch; --teacher-only is of "
+            "no use with augmentation.image_flip or image_crop"
+        )
+    check_files(dataset)
+    share, num_shares = arguments.share or (0, 1)
+    part = share * fabric.world_size + fabric.global_rank
+    bars = TrainingBars(fabric)
+    try:
+        embed_share(
+            dataset,
+            config.teacher,
+            arguments.cache,
+            str(fabric.device),
+            part,
+            num_shares * fabric.world_size,
+            bars.show_teacher,
+        )
+        fabric.barrier()
+    finally:
+        bars.close()
+    if fabric.is_global_zero:
+        whose = "" if arguments.share is None else f" of share {share}/{num_shares}"
+        print(f"embeddings{whose}: {arguments.cache}")

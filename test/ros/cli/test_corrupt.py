@@ -1,9 +1,11 @@
+import shutil
 from pathlib import Path
 
 import pytest
 from street_sweep import make_street
 
 from clip2scene_core.corruptions.corruption import STRENGTHS
+from clip2scene_core.datasets import open_dataset
 from clip2scene_ros.cli.main import main
 
 
@@ -24,6 +26,22 @@ def test_the_command_writes_what_evaluate_and_bag_read(street, tmp_path, capsys)
     assert "6 sweeps, 6 images, 2 sweeps with labels" in capsys.readouterr().out
     assert main(arguments) == 1
     assert "not empty" in capsys.readouterr().err
+
+
+def test_a_recording_is_copied_as_a_data_set(scene_bag, tmp_path, capsys):
+    out, kept = tmp_path / "turned", tmp_path / "kept"
+    words = ["--kind", "camera_loss", "--strength", "1", "--out", str(out)]
+    words += ["--recordings", str(kept), "--keyframe-distance", "0"]
+    assert main(["corrupt", str(scene_bag), *words]) == 0
+    (made,) = (path for path in kept.iterdir() if path.is_dir() and path.name != ".jobs")
+    assert len(open_dataset(out)) == len(open_dataset(made)) == 2
+    before, after = (len(open_dataset(path).load(0, ()).cameras) for path in (made, out))
+    assert (before, after) == (2, 1)
+    capsys.readouterr()
+    shutil.copytree(scene_bag, tmp_path / "two/a")
+    shutil.copytree(scene_bag, tmp_path / "two/b")
+    assert main(["corrupt", str(tmp_path / "two"), *words]) == 1
+    assert "has 2 recordings, and one data set is copied" in capsys.readouterr().err
 
 
 def test_the_help_says_what_every_strength_means(capsys):

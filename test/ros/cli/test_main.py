@@ -162,7 +162,7 @@ def test_unknown_words_exit_with_2_and_help_with_0(capsys):
         with pytest.raises(SystemExit) as raised:
             main(arguments)
         assert raised.value.code == status
-    assert "label the clouds of a bag" in capsys.readouterr().out
+    assert "label the clouds of bags" in capsys.readouterr().out
 
 
 def test_a_labelled_bag_is_recorded_for_rerun_or_the_extra_is_named(tmp_path, bag, student, capsys):

@@ -2,13 +2,16 @@ import argparse
 import shutil
 
 import pytest
+from small_bags import small_bag, write_bag
 
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.datasets import open_dataset
+from clip2scene_core.teacher.cache import TeacherCache
 from clip2scene_ros.cli.main import main
 from clip2scene_ros.cli.recordings import (
     add_recording_arguments,
     find_recordings,
+    name_of,
     settle_recordings,
 )
 
@@ -23,8 +26,11 @@ def test_recordings_are_found_alone_and_in_folders(scene_bag, tiny_nuscenes, tmp
     drives.mkdir()
     shutil.copytree(scene_bag, drives / "b")
     shutil.copy(mcap, drives / "a.mcap")
+    shutil.copy(mcap, drives / "c.mcap.zstd")
     (drives / "notes.txt").write_text("rain")
-    assert find_recordings(drives) == (drives / "a.mcap", drives / "b")
+    found = find_recordings(drives)
+    assert found == (drives / "a.mcap", drives / "b", drives / "c.mcap.zstd")
+    assert [name_of(bag) for bag in found] == ["a", "b", "c"]
     assert find_recordings(tiny_nuscenes) == ()
     assert find_recordings(tmp_path / "nowhere") == ()
 
@@ -94,8 +100,74 @@ def test_one_command_makes_a_student_of_a_recording(scene_bag, tiny_clip, tmp_pa
     assert checkpoint.vocabulary.names == ("car", "road", "tree")
     assert checkpoint.config.consensus.movable == ("car",)
     assert checkpoint.config.input.intensity == "rank"
-    scenes = open_dataset(next((tmp_path / "kept").iterdir())).scenes
+    scenes = open_dataset(*kept_sets(tmp_path / "kept")).scenes
     assert checkpoint.scene_tokens == (scenes[0].token,)  # the other one was held out
+
+
+def kept_sets(folder):
+    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name != ".jobs")
+
+
+def test_a_recording_that_cannot_be_read_leaves_the_others_made(scene_bag, tmp_path, capsys):
+    drives, kept = tmp_path / "drives", tmp_path / "kept"
+    for name in "abc":
+        shutil.copytree(scene_bag, drives / name)
+    mcap = next((drives / "b").glob("*.mcap"))
+    mcap.write_bytes(b"no recording at all")
+    words = ["pretrain", str(drives), "--no-doctor", "--recordings", str(kept), *QUICK]
+    out = ["--out", str(tmp_path / "student.safetensors")]
+    assert main([*words, *out]) == 1
+    said = capsys.readouterr().err
+    assert "2 of 3 recordings are done" in said
+    assert "1 failed, and the same command tries them again: b-" in said
+    assert [path.name[0] for path in kept_sets(kept)] == ["a", "c"]
+
+
+def test_shares_of_the_teacher_fill_the_cache_of_a_training(
+    scene_bag, tiny_clip, tmp_path, capsys, monkeypatch
+):
+    words = [
+        "pretrain", str(scene_bag), "--no-doctor", "--recordings", str(tmp_path / "kept"),
+        "--cache", str(tmp_path / "cache"), "--teacher", f"small:{tiny_clip}", "--prompts", "car",
+        "--hold-out", "0", *QUICK,
+    ]  # fmt: skip
+    for share in ("0/2", "1/2"):
+        assert main([*words, "--teacher-only", "--share", share]) == 0
+        assert f"embeddings of share {share}" in capsys.readouterr().out
+        (teacher,) = (tmp_path / "cache").iterdir()
+        # A share is one of two keyframes, whose two pictures are the same.
+        assert len(list(teacher.rglob("*.npy"))) == int(share[0]) + 1
+    monkeypatch.setattr(TeacherCache, "add", None)  # the training embeds no more
+    quick = ["--set", "training.epochs=1", "--set", "network.width=0.125"]
+    out = ["--out", str(tmp_path / "student.safetensors")]
+    assert main([*words, *quick, *out, "--set", "losses.class_balance=false"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--teacher-only"], "name data and --cache"),
+        (["--share", "0/2", "--out", "s.safetensors"], "--share is for --teacher-only"),
+        (
+            ["--teacher-only", "--cache", "c", "--set", "augmentation.image_flip=true"],
+            "they are embedded anew in every epoch",
+        ),
+    ],
+)
+def test_a_pass_of_the_teacher_that_helps_nobody_is_refused(tiny_nuscenes, options, why, capsys):
+    assert main(["pretrain", str(tiny_nuscenes), *options]) == 1
+    assert why in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["audit", "evaluate"])
+def test_what_compares_labels_refuses_a_recording_without(command, tmp_path, capsys):
+    kept = tmp_path / "kept"
+    bag = write_bag(tmp_path / "bag", small_bag())
+    assert main([command, str(bag), "--recordings", str(kept)]) == 1
+    assert (
+        "has no labels to compare with: there is no /lidar_top/lidarseg" in capsys.readouterr().err
+    )
+    assert not kept.exists()
 
 
 @pytest.mark.parametrize(
