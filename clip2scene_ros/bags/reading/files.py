@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
-import sys
 from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path, PurePosixPath
@@ -21,17 +20,11 @@ from clip2scene_ros.bags.reading.mcap_scan import MAGIC as MCAP_MAGIC
 from clip2scene_ros.bags.reading.mcap_scan import ScannedMcap
 from clip2scene_ros.bags.reading.ros1 import CONVERT_HINT
 from clip2scene_ros.bags.reading.storage import Storage, StorageError
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from clip2scene_ros.bags.reading.unpack import ZSTD_MAGIC, bound_chunks, unpack_file
 
 METADATA: Final = "metadata.yaml"
 MAX_METADATA_BYTES: Final = 16 << 20
 """A larger metadata.yaml is not read; the files say what they hold."""
-
-ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 
 _SUFFIXES: Final = (".mcap", ".db3", ".bag", ".zstd", ".active")
 _SQLITE_MAGIC: Final = b"SQLite format 3\x00"
@@ -94,7 +87,7 @@ def open_file(path: Path, folder: Path) -> Storage:
     if not head:
         raise StorageError("is empty; its recorder has written nothing")
     if head.startswith(ZSTD_MAGIC):
-        return open_file(_unpack(path, folder), folder)
+        return open_file(unpack_file(path, folder), folder)
     if head.startswith(MCAP_MAGIC):
         return _open_mcap(path)
     if head.startswith(_SQLITE_MAGIC):
@@ -196,21 +189,8 @@ def _open_ros1(path: Path) -> Storage:
             why = "is a bag of ROS 1 whose recorder was killed, or that is cut off"
             raise StorageError(f"{why}; rosbag reindex {path} (ROS 1) repairs it") from error
         raise StorageError(_damaged(error, CONVERT_HINT.format(path))) from error
+    bound_chunks(reader.chunks)
     return _Opened(reader, reader.start_time, reader.end_time, CONVERT_HINT.format(path))
-
-
-def _unpack(path: Path, folder: Path) -> Path:
-    """Unpack a file that a recorder has compressed as a whole."""
-    unpacked = folder / path.name.removesuffix(".zstd")
-    try:
-        with zstd.open(path, "rb") as packed, unpacked.open("wb") as stream:
-            shutil.copyfileobj(packed, stream)
-    except (zstd.ZstdError, EOFError) as error:
-        raise StorageError(f"is truncated or damaged: {error}") from error
-    with unpacked.open("rb") as stream:
-        if stream.read(4) == ZSTD_MAGIC:
-            raise StorageError("is compressed twice; unpack it first")
-    return unpacked
 
 
 def _listed(metadata: Path) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import sys
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -14,9 +13,11 @@ from typing import Final
 from rosbags.interfaces import Connection, ConnectionExtRosbag1, ConnectionExtRosbag2
 from rosbags.typesys import Stores, get_typestore
 
-from clip2scene_ros.bags.reading.files import ZSTD_MAGIC, find_files, open_file
+from clip2scene_core.atomic_write import scratch_folder
+from clip2scene_ros.bags.reading.files import find_files, open_file
 from clip2scene_ros.bags.reading.ros1 import CONVERT_HINT, Ros1Types
 from clip2scene_ros.bags.reading.storage import Storage, StorageError
+from clip2scene_ros.bags.reading.unpack import ZSTD_MAGIC
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -104,7 +105,7 @@ class Recording:
         self._stack.close()
 
     def _open(self) -> None:
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="clip2scene.")))
+        folder = self._stack.enter_context(scratch_folder("clip2scene-recording"))
         try:
             files, self.notes = find_files(self.path)
         except StorageError as error:

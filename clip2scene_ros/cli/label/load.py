@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 from tqdm import tqdm
 
-from clip2scene_core.atomic_write import atomic_write
+from clip2scene_core.atomic_write import atomic_write, scratch_folder
 
 SUMMARY = "send a robot's full stream to the node in real time and say what got lost"
 
@@ -64,14 +63,14 @@ def run(arguments: argparse.Namespace) -> None:
         options = LoadOptions(arguments.lidar_hz, arguments.camera_hz, arguments.points)
         stream = robot_stream(bag, options)
     with (
-        tempfile.TemporaryDirectory() as folder,
+        scratch_folder("clip2scene-load") as folder,
         tqdm(total=round(arguments.seconds), desc="sending", unit="s") as bar,
     ):
 
         def progress(seconds: float) -> None:
             bar.update(round(seconds) - bar.n)
 
-        extrinsics_file = Path(folder) / "extrinsics.yaml"
+        extrinsics_file = folder / "extrinsics.yaml"
         save_extrinsics(extrinsics_file, read_bag_extrinsics(bag))
         result = run_under_load(
             stream, arguments.seconds, arguments.mode, extrinsics_file, arguments.depth, progress

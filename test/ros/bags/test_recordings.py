@@ -17,6 +17,7 @@ from rosbags.rosbag2 import CompressionMode, StoragePlugin
 from small_bags import MS, START, read_topic, small_bag, write_bag
 
 from clip2scene_ros.bags.io import BagError, open_bag, read_messages
+from clip2scene_ros.bags.reading import unpack
 from clip2scene_ros.bags.segment import segment_bag
 
 STAMPS = [0, 100, 200, 300]
@@ -222,8 +223,11 @@ def test_packed_files_and_messages_need_no_metadata(tmp_path, mode):
     assert labelled_stamps(bag, tmp_path)[0] == STAMPS
 
 
-def write_ros1(path, messages, latched=("/tf_static",)):
-    with Writer1(path) as writer:
+def write_ros1(path, messages, latched=("/tf_static",), compression=None):
+    writer = Writer1(path)
+    if compression is not None:
+        writer.set_compression(compression)
+    with writer:
         connections = {}
         for topic, at_ms, message in messages:
             kind = message.__msgtype__
@@ -296,6 +300,28 @@ def test_damaged_ros1_messages_and_bags_name_the_remedy(tmp_path):
     (tmp_path / "drive.bag.active").write_bytes(content[:at] + bytes(8) + content[at + 8 :])
     with pytest.raises(BagError, match=r"recorder was killed, or .*rosbag reindex"):
         segment_bag(tmp_path / "drive.bag.active", tmp_path / "out", FakeSegmenter())
+
+
+@pytest.mark.parametrize("compression", list(Writer1.CompressionFormat))
+def test_packed_chunks_of_ros1_are_unpacked_within_a_bound(tmp_path, compression, monkeypatch):
+    path = write_ros1(tmp_path / "drive.bag", MESSAGES, compression=compression)
+    summary = segment_bag(path, tmp_path / "out", FakeSegmenter())
+    assert summary.num_labelled
+    monkeypatch.setattr(unpack, "MAX_CHUNK_BYTES", 100)
+    with pytest.raises(BagError, match=r"drive\.bag .*a chunk unpacks to more than 100 bytes"):
+        segment_bag(path, tmp_path / "out2", FakeSegmenter())
+
+
+def test_packed_files_are_unpacked_within_bounds(tmp_path, monkeypatch):
+    path = tmp_path / "bomb.mcap.zstd"
+    path.write_bytes(zstd.compress(bytes(1_000_000)))
+    monkeypatch.setattr(unpack, "ALWAYS_UNPACKED_BYTES", 100_000)
+    with pytest.raises(BagError, match=r"bomb\.mcap\.zstd unpacks to more than 100000 bytes"):
+        segment_bag(path, tmp_path / "out", FakeSegmenter())
+    monkeypatch.undo()
+    monkeypatch.setattr(unpack, "LEFT_FREE_BYTES", 1 << 60)
+    with pytest.raises(BagError, match=r"does not fit into .*TMPDIR.* zstd -d .*bomb"):
+        segment_bag(path, tmp_path / "out", FakeSegmenter())
 
 
 @pytest.mark.parametrize(
