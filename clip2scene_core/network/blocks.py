@@ -50,7 +50,7 @@ class PointNetwork(nn.Module, ABC):
         Raises:
             ValueError: If point_features does not fit the points or the network.
         """
-        expected = (len(voxels.point_to_voxel), self.in_features)
+        expected = (voxels.point_to_voxel.shape[0], self.in_features)
         if point_features.shape != expected:
             raise ValueError(
                 f"point_features must be {expected} for these voxels and this network, "

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from clip2scene_core.config.sections import INTENSITIES
 
-_MAX_COMPARED: Final = 4096
+MAX_COMPARED: Final = 4096
 """Values that a rank is found among; more cost time and change ranks by less than 1 / 4096."""
 
 
@@ -44,7 +44,7 @@ def normalize_intensity(intensity: NDArray[np.floating], how: str) -> NDArray[np
 def _rank(values: NDArray[np.floating]) -> NDArray[np.float32]:
     """Mid-ranks in [0, 1] of M >= 1 finite values: (M,) float32."""
     # Rows of a cloud often go ring by ring, and the number of rings is even: an odd step meets all.
-    stride = -(-len(values) // _MAX_COMPARED) | 1
+    stride = -(-len(values) // MAX_COMPARED) | 1
     compared = np.sort(values[::stride])
     below = np.searchsorted(compared, values, side="left")
     # Where the values compared with hold a value, the end of its ties is looked up, not searched.

@@ -106,23 +106,10 @@ def neighbor_map(keys: Tensor) -> KernelMap:
             len(keys),
             CENTER_OFFSET,
         )
-    padded = torch.cat([keys, keys.new_full((NUM_NEIGHBORS,), _PAST_ANY_KEY)])
+    positions, hit_mask = search_upper_neighbors(keys)
     own = torch.arange(len(keys), device=keys.device)
-    positions = [own + 1]
-    hits = [padded[1 : len(keys) + 1] == keys + 1]
-    for dx, dy in _POSITIVE_COLUMNS:
-        wanted = keys + key_step(dx, dy, -1)
-        position = torch.searchsorted(keys, wanted)
-        for dz in (-1, 0, 1):
-            hit = padded.index_select(0, position) == wanted
-            positions.append(position)
-            hits.append(hit)
-            if dz < 1:
-                position = position + hit
-                wanted = wanted + 1
-    hit_mask = torch.stack(hits)  # (13, M), offsets 14 to 26
     upper_output = hit_mask.nonzero()[:, 1]
-    upper_input = torch.stack(positions)[hit_mask]
+    upper_input = positions[hit_mask]
     upper_pairs: list[int] = hit_mask.sum(1).tolist()
     # Offsets 12 to 0 are the same pairs with input and output swapped.
     lower_output = torch.cat(torch.split(upper_input, upper_pairs)[::-1])
@@ -135,6 +122,32 @@ def neighbor_map(keys: Tensor) -> KernelMap:
         len(keys),
         CENTER_OFFSET,
     )
+
+
+def search_upper_neighbors(keys: Tensor) -> tuple[Tensor, Tensor]:
+    """Find the neighbours at the offsets 14 to 26 by torch operations alone.
+
+    Args:
+        keys: (M,) int64 packed keys, sorted and unique.
+
+    Returns:
+        Rows (13, M) int64 where a neighbour would be, and (13, M) bool whether it is there.
+    """
+    padded = torch.cat([keys, keys.new_full((NUM_NEIGHBORS,), _PAST_ANY_KEY)])
+    num_keys = keys.shape[0]  # len() would make a number of it, and a trace for one cloud alone
+    positions = [torch.arange(1, num_keys + 1, device=keys.device)]
+    hits = [padded[1 : num_keys + 1] == keys + 1]
+    for dx, dy in _POSITIVE_COLUMNS:
+        wanted = keys + key_step(dx, dy, -1)
+        position = torch.searchsorted(keys, wanted)
+        for dz in (-1, 0, 1):
+            hit = padded.index_select(0, position) == wanted
+            positions.append(position)
+            hits.append(hit)
+            if dz < 1:
+                position = position + hit
+                wanted = wanted + 1
+    return torch.stack(positions), torch.stack(hits)
 
 
 def neighbor_table(neighbors: KernelMap) -> Tensor:

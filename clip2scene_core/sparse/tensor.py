@@ -90,7 +90,7 @@ class SparseTensor:
     features: Tensor
 
     def __post_init__(self) -> None:
-        if self.features.ndim != 2 or len(self.features) != len(self.level):
+        if self.features.ndim != 2 or self.features.shape[0] != self.level.keys.shape[0]:
             raise ValueError(
                 f"features must be ({len(self.level)}, F), one row per voxel, "
                 f"got {tuple(self.features.shape)}"

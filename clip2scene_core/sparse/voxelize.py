@@ -150,13 +150,7 @@ def voxelize(
         )
     if not voxel_size > 0:
         raise ValueError(f"voxel_size must be positive metres, got {voxel_size}")
-    positions = points.float() / voxel_size
-    if coordinates == "cylindrical":
-        # In SLidR's order: another one rounds points at a border to other voxels.
-        x, y = points[:, :2].float().unbind(dim=1)
-        distance = torch.sqrt(x**2 + y**2) / voxel_size
-        azimuth_deg = torch.atan2(y, x) * 180 / torch.pi
-        positions = torch.stack([distance, azimuth_deg, positions[:, 2]], dim=1)
+    positions = place_points(points, voxel_size, coordinates)
     _check_range(points, positions, batch_index, voxel_size)
     cells = positions.floor()
     if origin == "minimum" and len(cells):
@@ -166,6 +160,18 @@ def voxelize(
     placed = torch.cat([batch_index[:, None], cells.long()], dim=1)
     keys, point_to_voxel = torch.unique(packed_keys.pack(placed), return_inverse=True)
     return Voxels(VoxelLevel(keys, 1), point_to_voxel, positions, voxel_size, weights)
+
+
+def place_points(points: Tensor, voxel_size: float, coordinates: str) -> Tensor:
+    """Turn points (N, 3) float32 in metres into positions (N, 3) float32 in voxels."""
+    positions = points.float() / voxel_size
+    if coordinates == "cartesian":
+        return positions
+    # In SLidR's order: another one rounds points at a border to other voxels.
+    x, y = points[:, :2].float().unbind(dim=1)
+    distance = torch.sqrt(x**2 + y**2) / voxel_size
+    azimuth_deg = torch.atan2(y, x) * 180 / torch.pi
+    return torch.stack([distance, azimuth_deg, positions[:, 2]], dim=1)
 
 
 def _lowest_of_clouds(cells: Tensor, batch_index: Tensor) -> Tensor:
@@ -190,14 +196,15 @@ def voxel_mean(point_features: Tensor, voxels: Voxels, stride: int = 1) -> Spars
         ValueError: If the number of feature rows is not N.
     """
     located = voxels.points_on(stride)
-    if point_features.ndim != 2 or len(point_features) != len(located.voxel_index):
+    if point_features.ndim != 2 or point_features.shape[0] != located.voxel_index.shape[0]:
         raise ValueError(
             f"point_features must be ({len(located.voxel_index)}, F), one row per point, "
             f"got {tuple(point_features.shape)}"
         )
     # A sum of many bfloat16 numbers would lose the small ones.
     sum_dtype = torch.promote_types(point_features.dtype, torch.float32)
-    sums = point_features.new_zeros((len(located.level), point_features.shape[1]), dtype=sum_dtype)
+    shape = (located.level.keys.shape[0], point_features.shape[1])
+    sums = point_features.new_zeros(shape, dtype=sum_dtype)
     sums = sums.index_add(0, located.voxel_index, point_features.to(sum_dtype))
     means = sums / located.num_points[:, None]
     return SparseTensor(located.level, means.to(point_features.dtype))
@@ -294,8 +301,36 @@ def _locate(
             torch.from_numpy(corners),
             torch.from_numpy(weights_of_corners),
         )
-    own_coordinates = level.coordinates.index_select(0, voxel_index)[:, 1:]
-    from_corner = positions / level.stride - own_coordinates  # (N, 3) in [0, 1)
+    corner_index, corner_weight = find_corners(
+        positions, level.coordinates, voxel_index, level.neighbor_table, level.stride, weights
+    )
+    num_points = torch.bincount(voxel_index, minlength=len(level))
+    return PointsOnLevel(level, voxel_index, num_points, corner_index, corner_weight)
+
+
+def find_corners(
+    positions: Tensor,
+    coordinates: Tensor,
+    voxel_index: Tensor,
+    table: Tensor,
+    stride: int,
+    weights: str,
+) -> tuple[Tensor, Tensor]:
+    """Find the eight voxels around each point and their weights, by torch operations alone.
+
+    Args:
+        positions: (N, 3) float32, in voxels of the finest level.
+        coordinates: (M, 4) int32 of this level.
+        voxel_index: (N,) int64 row of the voxel of each point.
+        table: (M, 27) int64 neighbours, -1 where there is none.
+        stride: Of this level.
+        weights: See `Voxels`.
+
+    Returns:
+        `corner_index` and `corner_weight` of `PointsOnLevel`.
+    """
+    own_coordinates = coordinates.index_select(0, voxel_index)[:, 1:]
+    from_corner = positions / stride - own_coordinates  # (N, 3) in [0, 1)
     # On each axis, the point lies between its voxel and one of the next voxels, whose weight is
     # the distance from the own one. The eight corners are all combinations.
     if weights == "corner":
@@ -310,9 +345,8 @@ def _locate(
         far = far_weight[:, axis, None]
         corner = torch.cat([corner, corner + far_step[:, axis, None]], dim=1)
         weight = torch.cat([weight * (1 - far), weight * far], dim=1)
-    corner_index = level.neighbor_table.view(-1).index_select(0, corner.view(-1)).view(-1, 8)
+    corner_index = table.reshape(-1).index_select(0, corner.view(-1)).view(-1, 8)
     weight *= corner_index >= 0
     total = weight.sum(dim=1, keepdim=True)
     weight /= total + _CORNER_EPSILON if weights == "corner" else total
-    num_points = torch.bincount(voxel_index, minlength=len(level))
-    return PointsOnLevel(level, voxel_index, num_points, corner_index.clamp_(min=0), weight)
+    return corner_index.clamp_(min=0), weight

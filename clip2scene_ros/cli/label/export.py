@@ -1,4 +1,4 @@
-"""`clip2scene export`: labels as files that annotation tools open."""
+"""`clip2scene export`: labels as files that annotation tools open; or a student as a network."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ import numpy as np
 from tqdm import tqdm
 
 from clip2scene_ros.cli.arguments import add_segmenter_arguments, make_segmenter, open_chosen
+from clip2scene_ros.cli.label.export_network import (
+    add_network_arguments,
+    export_network,
+    names_network,
+)
 from clip2scene_ros.cli.label.scan_files import make_scan_labeller
 from clip2scene_ros.cli.label.segment import intensity_scale
 from clip2scene_ros.cli.recordings import (
@@ -24,7 +29,10 @@ if TYPE_CHECKING:
     from clip2scene_core.datasets import KeyframeDataset
     from clip2scene_core.scans import LabelledScan
 
-SUMMARY = "write labels as files of annotation tools: SemanticKITTI, PCD, PLY, LAS, lidarseg, NPZ"
+SUMMARY = (
+    "write labels as files of annotation tools (SemanticKITTI, PCD, PLY, LAS, lidarseg, NPZ), or a "
+    "student as a network for C++ (.pt2, .onnx)"
+)
 
 _LIDARSEG: Final = "lidarseg"
 _FORMATS: Final = ("semantickitti", "pcd", "ply", "las", "laz", "npz", _LIDARSEG)
@@ -36,10 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "labelled",
         type=Path,
         help="labelled bag; or what a student labels here: a data set, recordings, or scans in "
-        "files; or labelled scans with legend.json",
+        "files; or labelled scans with legend.json; or a student, to export the network itself: "
+        "a .safetensors file, small or large",
     )
-    parser.add_argument("--format", required=True, choices=_FORMATS, help="of the files")
-    parser.add_argument("--out", type=Path, required=True, help="folder to make")
+    parser.add_argument("--format", choices=_FORMATS, help="of the files; labels need it")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder to make; of a network, a .pt2 or .onnx file"
+    )
     parser.add_argument(
         "--sort-by",
         choices=("time", "doubt"),
@@ -63,15 +74,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--sensor-frame", default="", metavar="FRAME", help="frame of the LiDAR")
     add_recording_arguments(parser)
+    add_network_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
+    if names_network(arguments.labelled):
+        export_network(arguments)
+    else:
+        _export_labels(arguments)
+
+
+def _export_labels(arguments: argparse.Namespace) -> None:
     from clip2scene_core.atomic_write import atomic_folder
     from clip2scene_core.scans import ScanError
     from clip2scene_core.scans.folders import LabelledFolder
     from clip2scene_core.scans.lidarseg import LidarsegFolder
 
+    _check_labels(arguments)
     if arguments.out.exists():
         raise ScanError(f"{arguments.out} exists already; remove it or name another")
     by_doubt = arguments.sort_by == "doubt"
@@ -102,6 +122,21 @@ def run(arguments: argparse.Namespace) -> None:
             file=sys.stderr,
         )
     print(f"{len(folder)} scans as {arguments.format}: {arguments.out}")
+
+
+def _check_labels(arguments: argparse.Namespace) -> None:
+    """Refuse options that labels do not have, or that they need and that are not there."""
+    is_file = arguments.out.suffix in (".pt2", ".onnx")
+    if arguments.aot or (arguments.format is None and is_file):
+        raise ValueError(
+            f"--aot, .pt2 and .onnx are for networks, and {arguments.labelled} is none: name a "
+            f"student's .safetensors file, small or large"
+        )
+    if arguments.format is None:
+        raise ValueError(
+            f"name the --format that the labels of {arguments.labelled} shall have: "
+            f"{', '.join(_FORMATS)}; only a network (.safetensors, small or large) needs none"
+        )
 
 
 class _Source:
