@@ -92,6 +92,7 @@ setup(
             "tensorboard>=2.15",
         ],
         "odometry": ["kiss-icp>=1.2,<2"],
+        "onnx": ["onnx>=1.19", "onnxscript>=0.5"],
         "scans": ["laspy[lazrs]>=2.5,<3", "pypcd4>=1.3,<2"],
         "viz": ["rerun-sdk>=0.39,<0.42"],
         "test": [
@@ -103,6 +104,9 @@ setup(
             "laspy[lazrs]>=2.5,<3",
             "lightning-fabric>=2.6,<3",
             "mypy>=1.11",
+            "onnx>=1.19",
+            "onnxruntime>=1.22",
+            "onnxscript>=0.5",
             "pypcd4>=1.3,<2",
             "numba>=0.59",
             "pytest>=8",

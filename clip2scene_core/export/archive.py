@@ -7,13 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch.export import ExportedProgram
 
 from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.checkpoint import Checkpoint
 from clip2scene_core.export.description import DESCRIPTION, TEXTS, describe, list_texts
-from clip2scene_core.export.programs import MAPS, NETWORK, ExportError, export_programs
+from clip2scene_core.export.programs import (
+    MAPS,
+    NETWORK,
+    ExportError,
+    export_programs,
+    require_torch,
+)
 from clip2scene_core.prompts.vocabulary import Vocabulary
 
 
@@ -39,12 +44,12 @@ def export_student(
         progress: Told what is done next.
 
     Raises:
-        ExportError: If the student cannot be exported, this torch has no archives, or there is no
+        ExportError: If the student cannot be exported, this torch is too old, or there is no
             C++ compiler to compile with.
     """
     if path.suffix != ".pt2":
         raise ExportError(f"the archive must end in .pt2, got {path}")
-    package_pt2 = _find_writer()
+    require_torch()
     if compiled:
         _require_compiler()
     progress("tracing")
@@ -59,6 +64,9 @@ def export_student(
         DESCRIPTION: describe(checkpoint, vocabulary, programs.tensors),
         TEXTS: list_texts(vocabulary),
     }
+    # Of torch's own archive, this is the only writer of several graphs in one file.
+    from torch.export.pt2_archive._package import package_pt2
+
     progress("writing")
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as draft:
@@ -68,16 +76,6 @@ def export_student(
             aoti_files=libraries or None,
             extra_files=extra_files,
         )
-
-
-def _find_writer() -> Callable[..., Any]:
-    try:
-        from torch.export.pt2_archive._package import package_pt2
-    except ImportError as error:
-        raise ExportError(
-            f"torch {torch.__version__} writes no archives of several graphs; install torch 2.13"
-        ) from error
-    return package_pt2
 
 
 def _require_compiler() -> None:

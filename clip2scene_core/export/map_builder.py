@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
 from torch import Tensor, nn
 
@@ -15,7 +17,11 @@ from clip2scene_core.sparse.kernel_map import CENTER_OFFSET, search_upper_neighb
 from clip2scene_core.sparse.tensor import VoxelLevel
 from clip2scene_core.sparse.voxelize import Voxels, find_corners, place_points
 
-_NUM_CHILDREN = 8
+MAX_POINTS: Final = 1 << 26
+"""The graph refuses more. A compiled graph compares sizes of tensors with what they can be at most,
+and multiples of a number without bound are more than it can write down."""
+
+_NUM_CHILDREN: Final = 8
 
 
 class MapBuilder(nn.Module):
@@ -113,7 +119,9 @@ def _unique(keys: Tensor) -> tuple[Tensor, Tensor]:
     is_first = torch.cat([torch.ones_like(keys[:1], dtype=torch.bool), keys[1:] != keys[:-1]])
     rows = is_first.cumsum(0) - 1
     index = torch.empty_like(rows).scatter(0, order, rows)
-    return keys[is_first], index
+    keys = keys[is_first]
+    torch._check(keys.shape[0] <= MAX_POINTS)
+    return keys, index
 
 
 def _neighbor_table(keys: Tensor) -> Tensor:
@@ -176,7 +184,9 @@ def _place_in_blocks(is_pair: Tensor) -> tuple[Tensor, Tensor]:
     num_blocks = (is_pair.sum(dim=1) + BLOCK_ROWS - 1) // BLOCK_ROWS
     first_block = num_blocks.cumsum(0) - num_blocks
     places = BLOCK_ROWS * first_block[:, None] + is_pair.cumsum(dim=1) - 1
-    return places, torch.repeat_interleave(num_blocks)
+    offsets = torch.repeat_interleave(num_blocks)
+    torch._check(offsets.shape[0] <= MAX_POINTS)
+    return places, offsets
 
 
 def _fill_blocks(offsets: Tensor, places: Tensor, rows: Tensor) -> Tensor:

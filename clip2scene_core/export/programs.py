@@ -13,7 +13,7 @@ from torch.export import Dim, ExportedProgram
 from clip2scene_core.checkpoint import Checkpoint
 from clip2scene_core.config.sections import NetworkConfig
 from clip2scene_core.export.layout import TensorSpec, list_tensors
-from clip2scene_core.export.map_builder import MapBuilder
+from clip2scene_core.export.map_builder import MAX_POINTS, MapBuilder
 from clip2scene_core.export.point_scorer import PointScorer
 from clip2scene_core.network.point_features import count_point_features
 
@@ -21,14 +21,11 @@ MAPS: Final = "maps"
 NETWORK: Final = "network"
 """Names of the two graphs in an archive."""
 
+_OLDEST_TORCH: Final = (2, 13)
 # Strides at which a network interpolates voxels at points.
 _POINT_STRIDES: Final = {"spvcnn": (1, 4, 16)}
 # A sweep to trace with: any would do.
 _NUM_TRACED: Final = 300
-
-MAX_POINTS: Final = 1 << 26
-"""The graphs refuse more. A compiled graph compares sizes of tensors with what they can be at most,
-and 27 times a number without bound is more than it can write down."""
 
 
 class ExportError(ValueError):
@@ -50,12 +47,27 @@ class StudentPrograms:
     tensors: tuple[TensorSpec, ...]
 
 
+def require_torch() -> None:
+    """Refuse versions of torch that the graphs were not tried with.
+
+    Raises:
+        ExportError: If torch is older than 2.13.
+    """
+    version = tuple(int(part) for part in torch.__version__.split(".")[:2])
+    if version < _OLDEST_TORCH:
+        raise ExportError(
+            f"an export needs torch {'.'.join(map(str, _OLDEST_TORCH))} or newer, this is "
+            f"{torch.__version__}; install it, or export where it is"
+        )
+
+
 def export_programs(checkpoint: Checkpoint) -> StudentPrograms:
     """Trace a student.
 
     Raises:
-        ExportError: If it has voxels as only the released codes make them.
+        ExportError: If it has voxels as only the released codes make them, or torch is too old.
     """
+    require_torch()
     config = checkpoint.config.network
     _refuse_foreign_voxels(config)
     specs = list_tensors(count_point_features(config.features), _POINT_STRIDES.get(config.name, ()))
