@@ -94,6 +94,7 @@ setup(
         "odometry": ["kiss-icp>=1.2,<2"],
         "onnx": ["onnx>=1.19", "onnxscript>=0.5"],
         "scans": ["laspy[lazrs]>=2.5,<3", "pypcd4>=1.3,<2"],
+        "tokenizers": ["tokenizers>=0.22,<1"],
         "viz": ["rerun-sdk>=0.39,<0.42"],
         "test": [
             *TF2_MSGS_BUILD_PINS,
@@ -113,6 +114,7 @@ setup(
             "ruff>=0.8",
             "scikit-image>=0.24",
             "setuptools",
+            "tokenizers>=0.22,<1",
             "types-PyYAML",
             "types-tqdm",
         ],

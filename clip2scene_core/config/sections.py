@@ -142,6 +142,10 @@ class TeacherConfig:
         key_smoothing: Whether MaskCLIP smooths pixel embeddings by key similarity.
         readout: What stands for the last attention of a ViT: "maskclip" (the paper's), "clearclip",
             "naclip" or "sc_clip", see `DenseClip`.
+        window: Edge of square windows that slide over the resized image, pixels, a multiple of
+            CLIP's patch; 0 reads the image at once.
+        window_step: From one window to the next, pixels; 0 is half of the window.
+        refinement: Iterations of a refinement by colors, see `DenseClip`; 0 for none.
         occlusion_margin_m: A point is not paired with a pixel whose surface is nearer by more than
             this, metres; null pairs every point that projects into the image, as the paper does. A
             camera with a depth image pairs the points that lie where it measured, in any case.
@@ -153,9 +157,17 @@ class TeacherConfig:
     key_smoothing: bool = False
     occlusion_margin_m: float | None = None
     readout: str = "maskclip"
+    window: int = 0
+    window_step: int = 0
+    refinement: int = 0
 
     def __post_init__(self) -> None:
         check_choice("teacher.readout", self.readout, READOUTS)
+        if min(self.window, self.refinement) < 0 or not 0 <= self.window_step <= self.window:
+            raise ConfigError(
+                "teacher.window and refinement must not be negative, and window_step at most the "
+                f"window, got {self.window}, {self.refinement} and {self.window_step}"
+            )
 
 
 MOVABLE = (

@@ -91,7 +91,7 @@ class CameraSegmenter:
         Returns:
             Pairs and their pixel embeddings.
         """
-        from clip2scene_core.teacher.maskclip import sample_at  # open_clip takes seconds
+        from clip2scene_core.teacher.sampling import sample_at
 
         pairs = pair_pixels_with_points(
             sweeps, cameras, occlusion_margin_m=self._occlusion_margin_m
@@ -175,5 +175,8 @@ def make_camera_segmenter(clip: Clip, options: OnlineOptions) -> CameraSegmenter
         key_smoothing=options.key_smoothing,
         scales=options.camera_scales,
         readout=options.readout,
+        window=options.window,
+        window_step=options.window_step,
+        refinement=options.refinement,
     )
     return CameraSegmenter(dense_clip, prompt_denoising=options.prompt_denoising)

@@ -43,6 +43,9 @@ class OnlineOptions:
         key_smoothing: MaskCLIP's smoothing of pixel embeddings by key similarity; doubles the time
             of the cameras.
         readout: What stands for the last attention of a CLIP with a ViT, see `DenseClip`.
+        window: Edge of square windows that slide over an image, pixels, see `DenseClip`; 0: none.
+        window_step: From one window to the next, pixels; 0: half of the window.
+        refinement: Iterations of a refinement by colors, see `DenseClip`; 0: none.
         prompt_denoising: MaskCLIP's: a label whose probability stays below this all over a picture
             is not in it. 0 keeps all labels. Neither queries nor the map are denoised.
         level: Whether the student sees sweeps levelled on their ground; None: as in its training.
@@ -76,6 +79,9 @@ class OnlineOptions:
     camera_scales: tuple[float, ...] = (1.0,)
     key_smoothing: bool = True
     readout: str = "maskclip"
+    window: int = 0
+    window_step: int = 0
+    refinement: int = 0
     prompt_denoising: float = 0.0
     level: bool | None = None
     ground_smoothing: float = 0.8

@@ -116,7 +116,8 @@ def fingerprint(dense_clip: DenseClip) -> str:
         digest.update(tensor.detach().cpu().numpy().tobytes())
     settings = [
         dense_clip.image_height, dense_clip.scales, dense_clip.key_smoothing, clip.mean, clip.std,
-        dense_clip.readout,
+        dense_clip.readout, dense_clip.window, dense_clip.window and dense_clip.window_step,
+        dense_clip.refinement,
     ]  # fmt: skip
     digest.update(json.dumps(settings).encode())
     return digest.hexdigest()[:16]

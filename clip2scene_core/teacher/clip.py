@@ -7,33 +7,41 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from clip2scene_core.files.damage import one_line
-from clip2scene_core.teacher.folder import (
+from clip2scene_core.teacher.hub_tokenizer import TOKENIZER_FILES, HubTokenizer, find_package
+from clip2scene_core.teacher.loading.architecture import (
+    TrainedAs,
+    architecture_config,
+    check_buildable,
+    check_config,
+    make_model,
+    trained_as,
+    trainings_of,
+)
+from clip2scene_core.teacher.loading.folder import (
     OPEN_CLIP_CONFIG,
     TRANSFORMERS_CONFIG,
     WEIGHT_FILES,
     read_folder,
 )
-from clip2scene_core.teacher.openclip import CLIP, open_clip
+from clip2scene_core.teacher.loading.weights import ClipWeights, fill_clip, read_clip_weights
+from clip2scene_core.teacher.openclip import CLIP, CustomTextCLIP, open_clip
 from clip2scene_core.teacher.small_clip import load_small_clip
 from clip2scene_core.teacher.tokenizer import (
     BytePairTokenizer,
     CompactBytePairTokenizer,
     Tokenizer,
 )
-from clip2scene_core.teacher.weights import ClipWeights, fill_clip, read_clip_weights
 
 _LOG = logging.getLogger(__name__)
 
 SMALL_CLIP_NAME = "small"
 """Name of the small CLIP that ships with the package."""
-
-_VOCABULARY: Final = 49408
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,7 @@ class Clip:
 
     Attributes:
         name: Name that it was loaded by.
-        model: open_clip.CLIP in evaluation mode, without gradients.
+        model: open_clip.CLIP or CustomTextCLIP in evaluation mode, without gradients.
         tokenizer: Tokenizer of the text tower.
         mean: (red, green, blue), subtracted from images in [0, 1].
         std: (red, green, blue), divisor of images after that.
@@ -52,7 +60,7 @@ class Clip:
     """
 
     name: str
-    model: CLIP
+    model: CLIP | CustomTextCLIP
     tokenizer: Tokenizer
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -67,7 +75,9 @@ class Clip:
     @property
     def embedding_size(self) -> int:
         """D, the size of image and text embeddings."""
-        size: int = self.model.visual.output_dim
+        tower = self.model.text if isinstance(self.model, CustomTextCLIP) else self.model
+        projection = tower.text_projection
+        size: int = getattr(projection, "out_features", None) or projection.shape[1]
         return size
 
     @property
@@ -96,9 +106,10 @@ def load_clip(name: str, device: torch.device | str = "cpu") -> Clip:
             `small:FILE`: another small CLIP;
             `ARCHITECTURE/TAG`: weights that open_clip knows, such as `ViT-B-16/openai`; open_clip
             downloads them to its cache if necessary;
-            `ARCHITECTURE:FILE`: weights in a local file, such as
-            `ViT-B-16-quickgelu:weights.safetensors` (OpenAI's weights need `-quickgelu`; their
-            own TorchScript archives are known and run so in any case);
+            `ARCHITECTURE/TAG:FILE`: those weights in a local file, such as
+            `ViT-B-16/openai:weights.safetensors`. Without `/TAG` they are run with the activation
+            of the architecture (OpenAI's own archives with theirs), and CLIP's mean and std where
+            open_clip knows weights of several;
             `local-dir:FOLDER`: a folder with configuration and weights, of open_clip or of
             transformers' CLIPModel;
             `hf-hub:OWNER/NAME`: such a folder on the hub, which open_clip downloads to its cache.
@@ -117,12 +128,13 @@ def load_clip(name: str, device: torch.device | str = "cpu") -> Clip:
     if architecture == SMALL_CLIP_NAME:
         return _load_small(name, Path(file) if colon else shipped_small_clip(), device)
     if colon:
-        return _load_file(name, architecture, _existing_file(name, Path(file)), device)
+        architecture, _, tag = architecture.partition("/")
+        return _load_file(name, architecture, tag, _existing_file(name, Path(file)), device)
     architecture, _, tag = name.rpartition("/")
     if not architecture or not tag:
         raise ValueError(
             f"CLIP {name!r} cannot be read; say small, ARCHITECTURE/TAG (ViT-B-16/openai), "
-            "ARCHITECTURE:FILE, local-dir:FOLDER or hf-hub:OWNER/NAME"
+            "ARCHITECTURE/TAG:FILE, ARCHITECTURE:FILE, local-dir:FOLDER or hf-hub:OWNER/NAME"
         )
     return _load_open_clip(name, architecture, tag, device)
 
@@ -154,43 +166,58 @@ def _existing_file(name: str, path: Path) -> Path:
 
 def _load_open_clip(name: str, architecture: str, tag: str, device: torch.device | str) -> Clip:
     """Load weights that open_clip knows by a tag, strictly."""
-    _architecture_config(name, architecture)
-    tag_config = open_clip.get_pretrained_cfg(architecture, tag)
-    if not tag_config:
-        tags = ", ".join(open_clip.list_pretrained_tags_by_model(architecture)) or "none"
-        raise ValueError(
-            f"CLIP {name!r}: open_clip has no weights {tag!r} for {architecture}; it has {tags}"
-        )
+    config = architecture_config(name, architecture)
+    known = _trained_as(name, architecture, tag)
+    check_buildable(name, config)
+    tokenizer = _tokenizer(name, config, None)
     try:
         model = open_clip.create_model(
             architecture,
             pretrained=tag,
             # The tag names the activation of the training; open_clip only warns about another one.
-            force_quick_gelu=bool(tag_config.get("quick_gelu", False)),
+            force_quick_gelu=known.quick_gelu,
             require_pretrained=True,
         )
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise ValueError(f"CLIP {name!r}: {reason}") from error
-    return clip_of_model(name, model.to(device))
+    return clip_of_model(name, model.to(device), tokenizer)
 
 
-def _load_file(name: str, architecture: str, path: Path, device: torch.device | str) -> Clip:
+def _trained_as(name: str, architecture: str, tag: str) -> TrainedAs:
+    known = trained_as(architecture, tag)
+    if known is None:
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(architecture)) or "none"
+        raise ValueError(
+            f"CLIP {name!r}: open_clip has no weights {tag!r} for {architecture}; it has {tags}"
+        )
+    return known
+
+
+def _load_file(
+    name: str, architecture: str, tag: str, path: Path, device: torch.device | str
+) -> Clip:
     """Load a local file into one of open_clip's architectures, strictly."""
-    config = _architecture_config(name, architecture)
+    config = architecture_config(name, architecture)
+    trainings = [_trained_as(name, architecture, tag)] if tag else trainings_of(architecture)
+    known = trainings[0] if len(trainings) == 1 else TrainedAs()
     try:
         weights = read_clip_weights(path)
-        is_quick = bool(config.get("quick_gelu")) or weights.is_openai
-        if not is_quick:
+        is_quick = bool(config["quick_gelu"]) or weights.is_openai or known.quick_gelu
+        if not is_quick and len(trainings) != 1:
             _LOG.warning(
-                "%s: weights of a local file are run with GELU; name %s-quickgelu if they are "
-                "OpenAI's",
+                "%s: weights of a local file are run with GELU, and with CLIP's mean and std of "
+                "images; name %s-quickgelu if they are OpenAI's, and other known ones with their "
+                "tag, %s/TAG:FILE",
                 name,
                 architecture,
+                architecture,
             )
-        return _build(name, {**config, "quick_gelu": is_quick}, weights, {}, device)
+        model = _filled(name, {**config, "quick_gelu": is_quick}, weights)
+        colors = {"mean": known.mean, "std": known.std}
+        return _finish(name, model, config, colors, path.parent, device)
     except (ValueError, RuntimeError, OSError) as error:
-        raise ValueError(f"CLIP {name!r}: {one_line(error)}") from error
+        raise ValueError(_named(name, one_line(error))) from error
 
 
 def _load_folder(name: str, folder: Path, device: torch.device | str) -> Clip:
@@ -199,30 +226,68 @@ def _load_folder(name: str, folder: Path, device: torch.device | str) -> Clip:
         raise FileNotFoundError(f"CLIP {name!r}: no folder {folder}; correct the path")
     try:
         path, config, colors = read_folder(folder)
-        _refuse_other_models(name, folder.name, config)
+        check_config(name, folder.name, config)
         weights = read_clip_weights(path)
-        return _build(name, config, weights, colors, device)
+        model = _filled(name, config, weights)
+        return _finish(name, model, config, colors, folder, device)
     except (ValueError, TypeError, RuntimeError, OSError) as error:
-        prefix = f"CLIP {name!r}: "
-        raise ValueError(f"{prefix}{str(error).removeprefix(prefix)}") from error
+        raise ValueError(_named(name, str(error))) from error
 
 
-def _build(
+def _filled(name: str, config: dict[str, Any], weights: ClipWeights) -> CLIP | CustomTextCLIP:
+    with torch.device("meta"):  # a configuration may claim any size: compare it first
+        fill_clip(make_model(name, config), weights)
+    model = make_model(name, config)
+    fill_clip(model, weights)
+    return model
+
+
+def _named(name: str, reason: str) -> str:
+    prefix = f"CLIP {name!r}: "
+    return reason if reason.startswith(f"CLIP {name!r}") else f"{prefix}{reason}"
+
+
+def _finish(
     name: str,
+    model: CLIP | CustomTextCLIP,
     config: dict[str, Any],
-    weights: ClipWeights,
     colors: dict[str, tuple[float, ...]],
+    folder: Path,
     device: torch.device | str,
 ) -> Clip:
-    with torch.device("meta"):  # a configuration may claim any size: compare it first
-        fill_clip(CLIP(**config), weights)
-    model = CLIP(**config)
-    fill_clip(model, weights)
-    size = config["vision_cfg"].get("image_size", 224)
-    mean = colors.get("mean", open_clip.OPENAI_DATASET_MEAN)
-    std = colors.get("std", open_clip.OPENAI_DATASET_STD)
-    open_clip.set_model_preprocess_cfg(model, {"size": size, "mean": mean, "std": std})
-    return clip_of_model(name, model.to(device))
+    usual = TrainedAs()
+    preprocessing = {
+        "size": config["vision_cfg"].get("image_size", 224),
+        "mean": colors.get("mean", usual.mean),
+        "std": colors.get("std", usual.std),
+    }
+    open_clip.set_model_preprocess_cfg(model, preprocessing)
+    return clip_of_model(name, model.to(device), _tokenizer(name, config, folder))
+
+
+def _tokenizer(name: str, config: dict[str, Any], folder: Path | None) -> Tokenizer:
+    """Make the tokenizer of a configuration, from files in a folder or, without one, of the hub."""
+    text = config["text_cfg"]
+    length, repository = text.get("context_length", 77), text.get("hf_tokenizer_name")
+    if not repository:
+        return BytePairTokenizer(length)
+    try:
+        find_package()
+        files = folder or _download_tokenizer(repository)
+        return HubTokenizer(files, length, text.get("tokenizer_kwargs") or {})
+    except (OSError, ImportError, ValueError) as error:
+        raise ValueError(_named(name, str(error))) from error
+
+
+def _download_tokenizer(repository: str) -> Path:
+    try:
+        paths = [Path(_download(repository, file)) for file in TOKENIZER_FILES]
+    except (OSError, ImportError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"its tokenizer could not be downloaded ({one_line(error)}); save the folder of "
+            f"{repository} by other means and name it as local-dir:FOLDER"
+        ) from error
+    return paths[0].parent
 
 
 def _load_from_hub(name: str, repository: str, device: torch.device | str) -> Clip:
@@ -255,40 +320,16 @@ def _download(repository: str, file: str) -> str:
     return path
 
 
-def _architecture_config(name: str, architecture: str) -> dict[str, Any]:
-    """Read open_clip's configuration; refuse what MaskCLIP or our tokenizer do not support."""
-    config: dict[str, Any] | None = open_clip.get_model_config(architecture)
-    if config is None:
-        raise ValueError(
-            f"CLIP {name!r}: open_clip has no architecture {architecture!r}; "
-            "ViT-B-16, ViT-L-14 and RN50 are three that it has"
-        )
-    _refuse_other_models(name, architecture, config)
-    is_quick = architecture.endswith("-quickgelu") or config.get("quick_gelu", False)
-    return {**config, "quick_gelu": is_quick}
+def clip_of_model(
+    name: str, model: CLIP | CustomTextCLIP, tokenizer: Tokenizer | None = None
+) -> Clip:
+    """Wrap a model from open_clip.create_model, with its mean and std.
 
-
-def _refuse_other_models(name: str, architecture: str, config: dict[str, Any]) -> None:
-    vision, text = config["vision_cfg"], config["text_cfg"]
-    foreign = [
-        key
-        for key in ("timm_model_name", "attentional_pool", "hf_model_name", "hf_tokenizer_name")
-        if vision.get(key) or text.get(key)
-    ]
-    if foreign or config.get("custom_text") or "multimodal_cfg" in config:
-        raise ValueError(
-            f"CLIP {name!r}: {architecture} is not a plain CLIP (it has its own tower, pooling or "
-            "tokenizer); use a ViT-* or RN* architecture such as ViT-B-16 or RN50"
-        )
-    if text.get("vocab_size", _VOCABULARY) != _VOCABULARY:
-        raise ValueError(
-            f"CLIP {name!r}: {architecture} has {text['vocab_size']} tokens; only CLIP's own "
-            f"{_VOCABULARY} byte pairs are read"
-        )
-
-
-def clip_of_model(name: str, model: CLIP) -> Clip:
-    """Wrap a CLIP from open_clip.create_model, with its mean and std."""
+    Args:
+        name: What the CLIP is called.
+        model: The model.
+        tokenizer: Tokenizer of its text tower; CLIP's byte pairs if None.
+    """
     preprocessing = open_clip.get_model_preprocess_cfg(model)
     red_mean, green_mean, blue_mean = preprocessing["mean"]
     red_std, green_std, blue_std = preprocessing["std"]
@@ -296,7 +337,7 @@ def clip_of_model(name: str, model: CLIP) -> Clip:
     return Clip(
         name=name,
         model=model,
-        tokenizer=BytePairTokenizer(model.context_length),
+        tokenizer=tokenizer or BytePairTokenizer(model.context_length),
         mean=(red_mean, green_mean, blue_mean),
         std=(red_std, green_std, blue_std),
         image_height=size if isinstance(size, int) else size[0],

@@ -14,9 +14,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from clip2scene_core.teacher.clip import Clip
-from clip2scene_core.teacher.openclip import AttentionPool2d, ModifiedResNet, VisionTransformer
+from clip2scene_core.teacher.loading.architecture import check_tower
+from clip2scene_core.teacher.openclip import (
+    AttentionPool2d,
+    ModifiedResNet,
+    TimmModel,
+    VisionTransformer,
+)
 from clip2scene_core.teacher.readouts import ATTENTIVE_READOUTS
+from clip2scene_core.teacher.refinement import refine, refinement_factor
 from clip2scene_core.teacher.small_clip import PositionFreeAttentionPool
+from clip2scene_core.teacher.timm_tower import read_timm, stride_of
+from clip2scene_core.teacher.windows import slide
 
 _KEY_TEMPERATURE = 0.05
 
@@ -25,7 +34,7 @@ class DenseClip:
     """Computes dense embeddings of images in CLIP's space: one for each place (patch).
 
     Args:
-        clip: A frozen CLIP with a VisionTransformer or ModifiedResNet of open_clip.
+        clip: A frozen CLIP with a ViT, of open_clip's own or timm's, or CLIP's ResNet.
         image_height: Height in pixels to which images are resized; the CLIP's default if None.
         key_smoothing: Whether to average each embedding with those of places with similar attention
             keys. It takes a product of all places with all places.
@@ -33,7 +42,13 @@ class DenseClip:
             embeddings of a place are averaged. Near objects have the size of CLIP's training in a
             small image, far objects in a large one.
         readout: What stands for the attention of a ViT's last block: "maskclip", its value path
-            (the paper's), or one of ATTENTIVE_READOUTS. A ResNet has "maskclip" alone.
+            (the paper's), or one of ATTENTIVE_READOUTS. ResNets and timm's ViTs have "maskclip"
+            alone.
+        window: Edge of square windows that slide over the resized image, pixels; embeddings of a
+            place are averaged over its windows. 0 reads the image at once.
+        window_step: From one window to the next, pixels; 0 is half of the window.
+        refinement: Iterations of the refinement by colors, see `refine`; 0 for none. Places then
+            have edges of about 4 pixels.
 
     Attributes:
         clip: The frozen CLIP.
@@ -42,10 +57,14 @@ class DenseClip:
         scales: Factors on image_height.
         key_smoothing: Whether embeddings are smoothed by keys.
         readout: Name of the read-out.
+        window: Edge of the windows, pixels; 0 without.
+        window_step: From one window to the next, pixels.
+        refinement: Iterations of the refinement.
 
     Raises:
         ValueError: If the CLIP has another kind of image tower, there is no scale, the smallest
-            height is below one patch, or the tower has no such read-out.
+            height is below one patch, the tower has no such read-out, or windows do not consist of
+            whole patches or leave gaps.
     """
 
     def __init__(
@@ -55,13 +74,12 @@ class DenseClip:
         key_smoothing: bool = False,
         scales: Sequence[float] = (1.0,),
         readout: str = "maskclip",
+        window: int = 0,
+        window_step: int = 0,
+        refinement: int = 0,
     ) -> None:
         visual = clip.model.visual
-        if not isinstance(visual, (VisionTransformer, ModifiedResNet)):
-            raise ValueError(
-                f"CLIP {clip.name!r} has a {type(visual).__name__}; MaskCLIP reads out open_clip's "
-                "VisionTransformer and ModifiedResNet, take a ViT-* or RN* architecture"
-            )
+        check_tower(clip.name, visual)
         self.clip = clip
         self.stride = _stride(visual)
         self.image_height = clip.image_height if image_height is None else image_height
@@ -76,11 +94,24 @@ class DenseClip:
         if readout not in known:
             raise ValueError(f"readout must be one of {', '.join(known)}, got {readout!r}")
         if readout != "maskclip" and not isinstance(visual, VisionTransformer):
+            trunk = visual.trunk if isinstance(visual, TimmModel) else visual
             raise ValueError(
-                f"readout {readout!r} is for ViTs, but CLIP {clip.name!r} has a "
-                f"{type(visual).__name__}; take 'maskclip', or a ViT-* architecture"
+                f"readout {readout!r} is for open_clip's own ViTs, but CLIP {clip.name!r} has a "
+                f"{type(trunk).__name__}; take 'maskclip', or a CLIP such as ViT-B-16/openai"
             )
         self.readout = readout
+        self.window = window
+        self.window_step = window_step or window // 2 // self.stride * self.stride or window
+        steps = (window, self.window_step)
+        if any(step % self.stride for step in steps) or not 0 <= self.window_step <= window:
+            raise ValueError(
+                f"window and window_step must be multiples of {self.stride} (one patch), and the "
+                f"step no larger than the window, got {window} and {window_step}"
+            )
+        if refinement < 0:
+            raise ValueError(f"refinement must not be negative, got {refinement}")
+        self.refinement = refinement
+        self._refined = refinement_factor(self.stride) if refinement else 1
 
     @torch.no_grad()
     def embed_pixels(self, images: Tensor) -> Tensor:
@@ -90,7 +121,8 @@ class DenseClip:
             images: (B, 3, H, W) float in [0, 1], RGB, any size.
 
         Returns:
-            (B, D, h, w) float32, unit length along D; the h x w places cover the whole image.
+            (B, D, h, w) float32, unit length along D; the h x w places cover the whole image, see
+            `map_size`.
 
         Raises:
             ValueError: If images is not (B, 3, H, W) float.
@@ -101,6 +133,13 @@ class DenseClip:
                 f"{images.dtype}; divide uint8 by 255 and move channels to the front"
             )
         images = images.to(self.clip.device)
+        embeddings = self._embed_scales(images)
+        if not self.refinement:
+            return embeddings
+        return F.normalize(refine(embeddings, images, self._refined, self.refinement), dim=1)
+
+    def _embed_scales(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) -> unit embeddings (B, D, h, w), averaged over scales."""
         if len(self.scales) == 1:
             return self._embed_at(images, self.scales[0])
         # The finest first: the others are resized to its places.
@@ -112,10 +151,19 @@ class DenseClip:
 
     def _embed_at(self, images: Tensor, scale: float) -> Tensor:
         """Images (B, 3, H, W) -> unit embeddings (B, D, h, w), at one scale."""
-        visual = self.clip.model.visual
         pixels = self._preprocess(images, scale)
+        if not self.window:
+            return self._embed_window(pixels)
+        averaged = slide(self._embed_window, pixels, self.window, self.window_step, self.stride)
+        return F.normalize(averaged, dim=1)
+
+    def _embed_window(self, pixels: Tensor) -> Tensor:
+        """Normalized pixels (B, 3, H, W) -> unit embeddings (B, D, h, w)."""
+        visual = self.clip.model.visual
         if isinstance(visual, VisionTransformer):
             values, keys = read_vit(visual, pixels, self.readout)
+        elif isinstance(visual, TimmModel):
+            values, keys = read_timm(visual, pixels)
         else:
             values, keys = value_path_of_resnet(visual, pixels)
         embeddings = F.normalize(values, dim=1)
@@ -130,7 +178,8 @@ class DenseClip:
     def map_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """Size (rows, columns) of the dense embeddings of an image (height, width), in places."""
         height, width = self.input_size(image_size, max(self.scales))
-        return height // self.stride, width // self.stride
+        rows, columns = height // self.stride, width // self.stride
+        return rows * self._refined, columns * self._refined
 
     def _preprocess(self, images: Tensor, scale: float = 1.0) -> Tensor:
         """Resize and normalize images (B, 3, H, W) as in the training of this CLIP."""
@@ -287,65 +336,10 @@ def smooth_by_keys(embeddings: Tensor, keys: Tensor) -> Tensor:
     return F.normalize(smoothed, dim=1).view_as(embeddings)
 
 
-def sample_at(
-    dense: Tensor, image_index: Tensor, pixels: Tensor, image_size: tuple[int, int]
-) -> Tensor:
-    """Read dense embeddings at pixels, bilinearly.
-
-    Args:
-        dense: (B, D, h, w) float.
-        image_index: (P,) int64 index of the image, in [0, B).
-        pixels: (P, 2) float [u, v] in pixels of the original images; whole numbers are the
-            centres of pixels.
-        image_size: (height, width) of the original images, pixels.
-
-    Returns:
-        (P, D) float, unit length.
-
-    Raises:
-        ValueError: If pixels is not (P, 2) or image_index not (P,).
-    """
-    if pixels.ndim != 2 or pixels.shape[1] != 2 or image_index.shape != pixels.shape[:1]:
-        raise ValueError(
-            f"pixels must be (P, 2) and image_index (P,), got {tuple(pixels.shape)} and "
-            f"{tuple(image_index.shape)}"
-        )
-    rows, columns = dense.shape[2:]
-    height, width = image_size
-    # The places cover the image: place 0 has the pixels -0.5 to W / w - 0.5 (align_corners False).
-    x = ((pixels[:, 0] + 0.5) * (columns / width) - 0.5).clamp(0, columns - 1)
-    y = ((pixels[:, 1] + 0.5) * (rows / height) - 0.5).clamp(0, rows - 1)
-    left, top = x.floor().long(), y.floor().long()
-    right, bottom = (left + 1).clamp(max=columns - 1), (top + 1).clamp(max=rows - 1)
-    x_weight, y_weight = x - left, y - top
-    first = image_index * rows
-    corners = torch.stack(
-        [
-            (first + top) * columns + left,
-            (first + top) * columns + right,
-            (first + bottom) * columns + left,
-            (first + bottom) * columns + right,
-        ],
-        dim=1,
-    )
-    weights = torch.stack(
-        [
-            (1 - y_weight) * (1 - x_weight),
-            (1 - y_weight) * x_weight,
-            y_weight * (1 - x_weight),
-            y_weight * x_weight,
-        ],
-        dim=1,
-    )
-    places = dense.permute(0, 2, 3, 1).flatten(0, 2)  # (B * h * w, D)
-    sampled = F.embedding_bag(
-        corners, places, mode="sum", per_sample_weights=weights.to(places.dtype)
-    )
-    return F.normalize(sampled, dim=1)
-
-
-def _stride(visual: VisionTransformer | ModifiedResNet) -> int:
+def _stride(visual: VisionTransformer | TimmModel | ModifiedResNet) -> int:
     """Edge of a place, pixels."""
+    if isinstance(visual, TimmModel):
+        return stride_of(visual)
     if isinstance(visual, VisionTransformer):
         patch: int = visual.patch_size[0]
         return patch

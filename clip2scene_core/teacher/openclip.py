@@ -1,4 +1,4 @@
-"""The only module that imports open_clip; all other modules import it from here.
+"""The only module that imports open_clip and its timm; all other modules import them from here.
 
 open_clip imports torchvision, and PyPI's torchvision is built for CUDA. With a CPU build of torch
 its compiled operators do not load, and `import torchvision` fails at two missing operator schemas.
@@ -40,8 +40,30 @@ def _declare_torchvision_operators() -> torch.library.Library | None:
 _TORCHVISION_OPERATORS = _declare_torchvision_operators()
 
 import open_clip  # noqa: E402
-from open_clip import CLIP  # noqa: E402
+from open_clip import CLIP, CustomTextCLIP  # noqa: E402
 from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet  # noqa: E402
+from open_clip.timm_model import TimmModel  # noqa: E402
+from open_clip.tokenizer import get_clean_fn  # noqa: E402
 from open_clip.transformer import VisionTransformer  # noqa: E402
+from timm.layers import AttentionPoolLatent  # noqa: E402
+from timm.layers import Format as PatchFormat  # noqa: E402
+from timm.models.eva import Eva, EvaBlockPostNorm  # noqa: E402
+from timm.models.vision_transformer import (  # noqa: E402
+    VisionTransformer as TimmVisionTransformer,
+)
 
-__all__ = ["CLIP", "AttentionPool2d", "ModifiedResNet", "VisionTransformer", "open_clip"]
+__all__ = [
+    "CLIP",
+    "AttentionPool2d",
+    "AttentionPoolLatent",
+    "CustomTextCLIP",
+    "Eva",
+    "EvaBlockPostNorm",
+    "ModifiedResNet",
+    "PatchFormat",
+    "TimmModel",
+    "TimmVisionTransformer",
+    "VisionTransformer",
+    "get_clean_fn",
+    "open_clip",
+]

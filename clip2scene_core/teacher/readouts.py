@@ -46,7 +46,7 @@ def clearclip(visual: VisionTransformer, tokens: Sequence[Tensor], map_size: Map
     """
     block = visual.transformer.resblocks[-1]
     queries, _, values = _heads(block.attn, block.ln_1(tokens[-1]))
-    attended = _join(block.attn, torch.softmax(_products(queries), dim=-1) @ values)
+    attended = _join(block, torch.softmax(_products(queries), dim=-1) @ values)
     return _project(visual, attended[:, 1:])
 
 
@@ -61,7 +61,7 @@ def naclip(visual: VisionTransformer, tokens: Sequence[Tensor], map_size: MapSiz
     _, keys, values = _heads(block.attn, block.ln_1(tokens[-1]))
     logits = _products(keys)
     logits[..., 1:, 1:] += gaussian_window(map_size).to(logits)
-    attended = _join(block.attn, torch.softmax(logits, dim=-1) @ values)
+    attended = _join(block, torch.softmax(logits, dim=-1) @ values)
     return _project(visual, attended[:, 1:])
 
 
@@ -93,7 +93,7 @@ def sc_clip(visual: VisionTransformer, tokens: Sequence[Tensor], map_size: MapSi
         _, keys, values = _heads(block.attn, block.ln_1(patches))
         by_keys = torch.softmax(_products(keys), dim=-1)
         attention = (by_keys + _attention_of(middle)[:, None]) / 2
-        attended = _join(block.attn, attention @ values) + _CLASS_WEIGHT * class_token
+        attended = _join(block, attention @ values) + _CLASS_WEIGHT * class_token
         return aggregate(attended, early)
 
     detailed = last_block(aggregate(patches, middle), last[:, :1])
@@ -202,9 +202,9 @@ def _products(vectors: Tensor) -> Tensor:
     return products
 
 
-def _join(attention: nn.MultiheadAttention, attended: Tensor) -> Tensor:
-    """Put heads (B, heads, N, d) together and through the output layer: (B, N, C)."""
-    joined: Tensor = attention.out_proj(attended.transpose(1, 2).flatten(2))
+def _join(block: nn.Module, attended: Tensor) -> Tensor:
+    """Put heads (B, heads, N, d) together, through output layer and layer scale: (B, N, C)."""
+    joined: Tensor = block.ls_1(block.attn.out_proj(attended.transpose(1, 2).flatten(2)))
     return joined
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from clip2scene_core.teacher.clip import Clip
-from clip2scene_core.teacher.openclip import CLIP, open_clip
+from clip2scene_core.teacher.openclip import CLIP, CustomTextCLIP, open_clip
 from clip2scene_core.teacher.template import ENSEMBLE, check_template
 from clip2scene_core.teacher.tokenizer import PromptError, Tokenizer, split_words
 
@@ -83,9 +83,10 @@ def check_prompt(clip: Clip, prompt: str, templates: Sequence[str] = PROMPT_TEMP
         raise PromptError(f"prompt {prompt!r} holds no word; name a thing, such as 'traffic cone'")
     tokenizer = clip.tokenizer
     tokenizer.check_prompt(prompt)
+    around = len(tokenizer.encode(""))
     template_tokens = max(len(tokenizer.encode(template.format(""))) for template in templates)
-    room = tokenizer.context_length - 2 - template_tokens
-    num_tokens = len(tokenizer.encode(prompt))
+    room = tokenizer.context_length - template_tokens
+    num_tokens = len(tokenizer.encode(prompt)) - around
     if num_tokens > room:
         raise PromptError(
             f"prompt {_shortened(prompt)!r} is too long: {num_tokens} tokens, and CLIP {clip.name} "
@@ -134,19 +135,19 @@ def _average_over_templates(clip: Clip, prompts: list[str], templates: Sequence[
 
 
 def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> Tensor:
-    """Turn texts into tokens, padded to the longest text.
+    """Turn texts into tokens, padded to the longest text, or to the context if the tower reads it.
 
     Args:
         tokenizer: Tokenizer of the CLIP.
         texts: T texts.
 
     Returns:
-        (T, L) int64, L at most the context length; padding is 0.
+        (T, L) int64, L at most the context length.
 
     Raises:
         PromptError: If a text has more tokens than the context length.
     """
-    rows = [[tokenizer.start_token, *tokenizer.encode(text), tokenizer.end_token] for text in texts]
+    rows = [tokenizer.encode(text) for text in texts]
     longest = max(range(len(rows)), key=lambda row: len(rows[row]))
     length = len(rows[longest])
     if length > tokenizer.context_length:
@@ -154,14 +155,17 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> Tensor:
             f"text {_shortened(texts[longest])!r} is too long: {length} tokens, the text tower "
             f"reads {tokenizer.context_length}"
         )
-    return torch.tensor([row + [0] * (length - len(row)) for row in rows])
+    if tokenizer.is_padded:
+        length = tokenizer.context_length
+    return torch.tensor([row + [tokenizer.padding] * (length - len(row)) for row in rows])
 
 
-def encode_tokens(model: CLIP, tokens: Tensor) -> Tensor:
-    """Run CLIP's text tower on texts that are shorter than its context length.
+def encode_tokens(model: CLIP | CustomTextCLIP, tokens: Tensor) -> Tensor:
+    """Run CLIP's text tower on texts that may be shorter than its context length.
 
-    The tower is causal, and its result is read at the end token. So padding after that token has no
-    effect. Without it, short prompts are about five times faster than with encode_text.
+    CLIP's tower is causal, and its result is read at the end token. So padding after that token has
+    no effect. Without it, short prompts are about five times faster than with encode_text. Other
+    towers see the whole context, filled with CLIP's padding, 0, or already by the tokenizer's.
 
     Args:
         model: The CLIP.
@@ -170,10 +174,18 @@ def encode_tokens(model: CLIP, tokens: Tensor) -> Tensor:
     Returns:
         (T, D) float, not of unit length.
     """
+    tower = model.text if isinstance(model, CustomTextCLIP) else model
+    pooling = tower.pool_type if isinstance(model, CustomTextCLIP) else tower.text_pool_type
     length = tokens.shape[1]
-    hidden = model.token_embedding(tokens) + model.positional_embedding[:length]
-    hidden = model.transformer(hidden, attn_mask=model.attn_mask[:length, :length])
-    hidden = model.ln_final(hidden)
+    if tower.attn_mask is None or pooling != "argmax":
+        whole: Tensor = model.encode_text(F.pad(tokens, (0, model.context_length - length)))
+        return whole
+    hidden = tower.token_embedding(tokens) + tower.positional_embedding[:length]
+    hidden = tower.transformer(hidden, attn_mask=tower.attn_mask[:length, :length])
+    hidden = tower.ln_final(hidden)
     at_end = hidden[torch.arange(len(tokens), device=tokens.device), tokens.argmax(dim=1)]
-    embeddings: Tensor = at_end @ model.text_projection
+    projection = tower.text_projection
+    embeddings: Tensor = (
+        projection(at_end) if isinstance(projection, nn.Linear) else at_end @ projection
+    )
     return embeddings

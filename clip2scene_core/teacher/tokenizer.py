@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from clip2scene_core.teacher.openclip import open_clip
@@ -27,18 +27,18 @@ class Tokenizer(Protocol):
         """Maximum number of tokens of a text, including start and end."""
 
     @property
-    def start_token(self) -> int:
-        """The token before every text."""
+    def padding(self) -> int:
+        """The token that fills a row after its text."""
 
     @property
-    def end_token(self) -> int:
-        """The token after every text. It is the largest number, because CLIP finds it by argmax."""
+    def is_padded(self) -> bool:
+        """Whether every row is padded to the context length, because the text tower reads all."""
 
     def check_prompt(self, prompt: str) -> None:
         """Raise PromptError if the prompt has a word that the text tower does not know."""
 
     def encode(self, text: str) -> list[int]:
-        """Turn a text into tokens, without start and end."""
+        """Turn a text into tokens, with those at its start and end."""
 
 
 def split_words(text: str) -> list[str]:
@@ -68,6 +68,9 @@ class CompactBytePairTokenizer:
     words: tuple[str, ...]
     context_length: int
 
+    padding: ClassVar[int] = 0
+    is_padded: ClassVar[bool] = False
+
     @classmethod
     def of_captions(
         cls, captions: Iterable[str], templates: Iterable[str], context_length: int
@@ -95,7 +98,7 @@ class CompactBytePairTokenizer:
 
     @property
     def end_token(self) -> int:
-        """The token after every text, the largest number."""
+        """The token after every text, the largest number, because CLIP finds it by argmax."""
         return len(self.pieces) + 2
 
     @property
@@ -118,31 +121,34 @@ class CompactBytePairTokenizer:
             )
 
     def encode(self, text: str) -> list[int]:
-        """Turn a text into tokens, without start and end.
+        """Turn a text into tokens, with those at its start and end.
 
         Raises:
             KeyError: For a piece without a token; call check_prompt first.
         """
         tokens: dict[int, int] = object.__getattribute__(self, "_tokens")
-        return [tokens[piece] for word in split_words(text) for piece in _pieces_of(word)]
+        of_text = [tokens[piece] for word in split_words(text) for piece in _pieces_of(word)]
+        return [self.start_token, *of_text, self.end_token]
 
 
 class BytePairTokenizer:
     """All byte pairs of CLIP, from open_clip's tokenizer; it can encode every text."""
 
+    padding = 0
+    is_padded = False
+
     def __init__(self, context_length: int) -> None:
         self._tokenizer = _clip_byte_pairs()
         self.context_length = context_length
-        self.start_token: int = self._tokenizer.sot_token_id
-        self.end_token: int = self._tokenizer.eot_token_id
+        self._start: int = self._tokenizer.sot_token_id
+        self._end: int = self._tokenizer.eot_token_id
 
     def check_prompt(self, prompt: str) -> None:
         """Accept every prompt."""
 
     def encode(self, text: str) -> list[int]:
-        """Turn a text into tokens, without start and end."""
-        tokens: list[int] = self._tokenizer.encode(text)
-        return tokens
+        """Turn a text into tokens, with those at its start and end."""
+        return [self._start, *self._tokenizer.encode(text), self._end]
 
 
 @cache

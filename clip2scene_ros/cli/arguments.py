@@ -92,6 +92,27 @@ def add_camera_arguments(parser: argparse.ArgumentParser, scales: str = "--camer
         help="what stands for the last attention of a CLIP with a ViT",
     )
     parser.add_argument(
+        "--window",
+        type=int,
+        default=0,
+        metavar="PX",
+        help="edge of windows that slide over an image, pixels after resizing; 0: no windows",
+    )
+    parser.add_argument(
+        "--window-step",
+        type=int,
+        default=0,
+        metavar="PX",
+        help="from one window to the next; 0: half of it",
+    )
+    parser.add_argument(
+        "--refinement",
+        type=int,
+        default=0,
+        metavar="N",
+        help="iterations of a refinement by the colors of the image; 0: none",
+    )
+    parser.add_argument(
         scales,
         type=float,
         nargs="+",
@@ -241,6 +262,9 @@ def make_segmenter(arguments: argparse.Namespace) -> OnlineSegmenter:
         camera_scales=tuple(arguments.camera_scales),
         key_smoothing=not arguments.no_key_smoothing,
         readout=arguments.readout,
+        window=arguments.window,
+        window_step=arguments.window_step,
+        refinement=arguments.refinement,
         device=arguments.device,
         precision=arguments.precision,
         level=LEVELS[arguments.level],

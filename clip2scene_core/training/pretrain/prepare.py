@@ -221,7 +221,14 @@ def embed_share(
 def dense_clip_of(teacher: TeacherConfig, clip: Clip) -> DenseClip:
     """Make the teacher: the frozen CLIP, set up as a configuration says."""
     return DenseClip(
-        clip, teacher.image_height, teacher.key_smoothing, teacher.scales, teacher.readout
+        clip,
+        teacher.image_height,
+        teacher.key_smoothing,
+        teacher.scales,
+        teacher.readout,
+        teacher.window,
+        teacher.window_step,
+        teacher.refinement,
     )
 
 

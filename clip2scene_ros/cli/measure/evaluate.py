@@ -198,6 +198,9 @@ def _make_segmenter(
         camera_scales=tuple(arguments.camera_scales),
         key_smoothing=not arguments.no_key_smoothing,
         readout=arguments.readout,
+        window=arguments.window,
+        window_step=arguments.window_step,
+        refinement=arguments.refinement,
         prompt_denoising=arguments.prompt_denoising,
         device=arguments.device,
     )
@@ -338,6 +341,8 @@ def _write_report(
         "camera_scales": arguments.camera_scales,
         "key_smoothing": not arguments.no_key_smoothing,
         "readout": arguments.readout,
+        "window": [arguments.window, arguments.window_step],
+        "refinement": arguments.refinement,
         "prompt_denoising": arguments.prompt_denoising,
     }
     names = [c.name for c in dataset.classes]

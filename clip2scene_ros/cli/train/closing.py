@@ -100,6 +100,9 @@ def _compare(
         map_enabled=False,
         key_smoothing=said.key_smoothing,
         readout=said.readout,
+        window=said.window,
+        window_step=said.window_step,
+        refinement=said.refinement,
         device=arguments.device,
     )
     student = load_online_segmenter(arguments.out, options=options)

@@ -199,8 +199,10 @@ def test_impossible_shapes_are_refused():
         ("ViT-B-16/", "cannot be read"),
         ("ViT-Z-16/openai", "open_clip has no architecture 'ViT-Z-16'"),
         ("ViT-B-16/nobody", "has no weights 'nobody' for ViT-B-16; it has openai"),
-        ("ViT-B-16-SigLIP/webli", "is not a plain CLIP"),
-        ("coca_ViT-B-32/laion2b_s13b_b90k", "is not a plain CLIP"),
+        ("coca_ViT-B-32/laion2b_s13b_b90k", r"writes captions and pools them \(CoCa\).*RN\* work"),
+        ("roberta-ViT-B-32/laion2b_s12b_b32k", "has the text tower roberta-base of transformers"),
+        ("convnext_base/laion400m_s13b_b51k", "has a ConvNeXt, whose patches are not read"),
+        ("MobileCLIP-S1/datacompdr", "has a FastVit, whose patches are not read"),
     ],
 )
 def test_names_that_cannot_be_loaded_are_explained_in_one_line(name, message):

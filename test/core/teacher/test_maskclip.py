@@ -13,11 +13,11 @@ from clip2scene_core.teacher.maskclip import (
     DenseClip,
     pooled_and_dense,
     read_vit,
-    sample_at,
     smooth_by_keys,
     value_path_of_resnet,
 )
 from clip2scene_core.teacher.openclip import VisionTransformer
+from clip2scene_core.teacher.sampling import sample_at
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +121,30 @@ def test_scales_average_the_unit_embeddings_of_every_size(tiny_resnet):
     small = F.interpolate(small, large.shape[2:], mode="bilinear", align_corners=False)
     both = DenseClip(tiny_resnet, image_height=128, scales=(0.5, 1.0)).embed_pixels(images)
     torch.testing.assert_close(both, F.normalize(large + small, dim=1))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {},
+        {"no_ln_pre": True, "pool_type": "avg", "final_ln_after_pool": True},  # CLIPA
+        {"ls_init_value": 0.2},  # ViT-M-16-alt
+        {"pos_embed_type": "sin_cos_2d"},
+        {"mlp_ratio": 3.0, "norm_kwargs": {"eps": 1e-3}},
+    ],
+    ids=str,
+)
+def test_every_vit_of_open_clip_is_read_as_patches_alone(kind):
+    visual = tiny_clip(layers=2, width=32, patch_size=16, **kind).model.visual
+    image, seen = torch.rand(1, 3, 64, 64), []
+    block = visual.transformer.resblocks[-1]
+    handle = block.register_forward_pre_hook(lambda _, args: seen.append(args[0][0]))
+    visual(image)
+    handle.remove()
+    alone = block(seen[0][1:, None])[:, 0]  # each patch is a sequence of its own
+    expected = visual.ln_post(alone) @ visual.proj
+    torch.testing.assert_close(read_vit(visual, image)[0][0].flatten(1).T, expected)
 
 
 def test_key_smoothing_keeps_shape_and_changes_embeddings(tiny_vit):

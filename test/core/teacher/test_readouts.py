@@ -80,7 +80,8 @@ def naive_attentive(visual, image, part, extra):
     block = visual.transformer.resblocks[-1]
     found = parts_of(block, tokens_of_blocks(visual, image)[-1])
     attended = attend(block, found[part], found[2], extra)
-    return torch.stack([project(visual, token) for token in attended[1:]], dim=1)
+    scale = getattr(block.ls_1, "gamma", 1)
+    return torch.stack([project(visual, scale * token) for token in attended[1:]], dim=1)
 
 
 @torch.no_grad()
@@ -108,6 +109,15 @@ def test_naclip_equals_its_closed_form(vit):
         gaussian_window((4, 4)),
         torch.tensor([[window(p, q) for q in range(1, 17)] for p in range(1, 17)]),
     )
+
+
+@torch.no_grad()
+def test_a_layer_scale_stays_in_what_is_read():
+    visual = tiny_clip(layers=2, width=32, patch_size=16, ls_init_value=0.3).model.visual.double()
+    image = torch.rand(3, 64, 64, dtype=torch.float64)
+    expected = naive_attentive(visual, image, part=0, extra=None)
+    embeddings, _ = read_vit(visual, image[None], "clearclip")
+    torch.testing.assert_close(embeddings[0].flatten(1), expected, atol=1e-5, rtol=0)
 
 
 def naive_repair(patches, outliers, rows, columns):
@@ -228,5 +238,5 @@ def test_readouts_have_their_own_cache_and_names():
         TeacherConfig(readout="proxyclip")
     with pytest.raises(ValueError, match="readout must be one of maskclip, clearclip"):
         DenseClip(clip, readout="proxyclip")
-    with pytest.raises(ValueError, match=r"readout 'naclip' is for ViTs.*has a ModifiedResNet"):
+    with pytest.raises(ValueError, match=r"'naclip' is for open_clip's own ViTs.*ModifiedResNet"):
         DenseClip(tiny_clip(layers=[1, 1, 1, 1], width=8), readout="naclip")

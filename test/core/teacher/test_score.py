@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from clip2scene_core.teacher.clip import Clip
-from clip2scene_core.teacher.maskclip import DenseClip, sample_at
+from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.teacher.sampling import sample_at
 from clip2scene_core.teacher.score import (
     embed_pictures,
     label_pixels,

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from clip2scene_core.teacher.clip import Clip, clip_of_model
+from clip2scene_core.teacher.loading.architecture import make_model
 from clip2scene_core.teacher.openclip import CLIP, open_clip
 from clip2scene_core.teacher.small_clip import SmallClipShape, build_small_clip
 from clip2scene_core.teacher.text import (
@@ -18,6 +19,7 @@ from clip2scene_core.teacher.text import (
 )
 from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer, PromptError
 
+VISION = {"layers": 1, "width": 16, "head_width": 8, "patch_size": 16, "image_size": 32}
 CAPTIONS = ("a red car", "a traffic cone", "a green tree", "grass and a sidewalk")
 
 
@@ -37,7 +39,7 @@ def byte_pair():
     torch.manual_seed(0)
     model = CLIP(
         embed_dim=16,
-        vision_cfg={"layers": 1, "width": 16, "head_width": 8, "patch_size": 16, "image_size": 32},
+        vision_cfg=VISION,
         text_cfg={"width": 16, "heads": 2, "layers": 2},
     )
     open_clip.model.set_model_preprocess_cfg(
@@ -75,6 +77,34 @@ def test_padding_never_changes_an_embedding(byte_pair):
     alone = tokenize(byte_pair.tokenizer, ["a car"])
     padded = encode_tokens(byte_pair.model, tokens)[0]
     torch.testing.assert_close(encode_tokens(byte_pair.model, alone)[0], padded)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("has_own_module", [False, True])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {},  # CLIP, PE, EVA
+        {"no_causal_mask": True},  # MobileCLIP2-L-14
+        {"no_causal_mask": True, "pool_type": "last", "proj_bias": True},  # SigLIP
+        {"pool_type": "eos", "eos_id": 49407},
+    ],
+    ids=str,
+)
+def test_every_text_tower_is_run_as_open_clip_runs_it(kind, has_own_module):
+    torch.manual_seed(0)
+    text = {"context_length": 12, "width": 16, "heads": 2, "layers": 2, **kind}
+    config = {"embed_dim": 8, "vision_cfg": {**VISION, "image_size": 32}, "text_cfg": text}
+    model = make_model("tiny", {**config, "custom_text": has_own_module}).eval()
+    open_clip.model.set_model_preprocess_cfg(
+        model, {"mean": (0.5,) * 3, "std": (0.5,) * 3, "size": 32}
+    )
+    clip = clip_of_model("tiny", model)
+    texts = ["a bus", "a traffic cone in the scene."]
+    tokens = tokenize(clip.tokenizer, texts)
+    by_open_clip = model.encode_text(open_clip.SimpleTokenizer(context_length=12)(texts))
+    torch.testing.assert_close(encode_tokens(model, tokens), by_open_clip, atol=1e-5, rtol=0)
+    assert clip.embedding_size == 8
 
 
 def test_a_prompt_that_was_asked_before_is_not_computed_again(small, monkeypatch):
@@ -147,9 +177,9 @@ def test_a_long_prompt_is_refused_not_cut(small, byte_pair):
 
 
 def test_the_longest_prompt_that_fits_is_read(byte_pair):
-    # 77 tokens less start, end and the longest template ("a photo of ... ." without the prompt).
+    # 77 tokens less the longest template ("a photo of ... ." without the prompt), start and end.
     longest = max(len(byte_pair.tokenizer.encode(t.format(""))) for t in PROMPT_TEMPLATES)
-    prompt = " ".join(["car"] * (75 - longest))
+    prompt = " ".join(["car"] * (77 - longest))
     assert embed_prompts(byte_pair, [prompt]).shape == (1, 16)
     with pytest.raises(PromptError, match="too long"):
         embed_prompts(byte_pair, [prompt + " car"])

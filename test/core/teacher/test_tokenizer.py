@@ -23,8 +23,9 @@ def compact() -> CompactBytePairTokenizer:
 def test_compact_tokens_are_clip_s_byte_pairs_renumbered(compact):
     text = "a minivan next to a motorcyclist"
     in_clip = BytePairTokenizer(16).encode(text)
-    assert [compact.pieces[token - 1] for token in compact.encode(text)] == in_clip
-    assert len(in_clip) == 8  # mini-van, motor-cyclist
+    assert (in_clip[0], in_clip[-1]) == (49406, 49407)
+    assert [compact.pieces[token - 1] for token in compact.encode(text)[1:-1]] == in_clip[1:-1]
+    assert len(in_clip) == 10  # start, mini-van, motor-cyclist, end
 
 
 def test_tokens_are_padding_then_pieces_then_start_then_end(compact):
@@ -33,9 +34,10 @@ def test_tokens_are_padding_then_pieces_then_start_then_end(compact):
     assert compact.size == 17
     assert (compact.start_token, compact.end_token) == (15, 16)
     assert tokenize(compact, ["bus", "a bus"]).tolist() == [
-        [15, *compact.encode("bus"), 16, 0],
-        [15, *compact.encode("a bus"), 16],
+        [*compact.encode("bus"), 0],
+        compact.encode("a bus"),
     ]
+    assert compact.encode("bus")[::2] == [15, 16]
 
 
 def test_an_unseen_word_of_seen_pieces_is_read(compact):
@@ -45,7 +47,7 @@ def test_an_unseen_word_of_seen_pieces_is_read(compact):
     for word in ("minibus", "motorcar"):
         assert word not in compact.words
         compact.check_prompt(word)
-        assert len(compact.encode(word)) == 2
+        assert len(compact.encode(word)) == 4
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def test_a_word_with_an_unseen_piece_is_refused(compact, prompt, word):
 
 
 def test_a_piece_that_only_templates_hold_has_a_token_but_no_prompt_may_use_it(compact):
-    assert len(compact.encode("origami")) == 1
+    assert len(compact.encode("origami")) == 3
     with pytest.raises(PromptError, match="never saw the word 'origami'"):
         compact.check_prompt("origami")
 

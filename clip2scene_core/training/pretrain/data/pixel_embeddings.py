@@ -10,7 +10,8 @@ from torch import Tensor
 
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.teacher.cache import TeacherCache, embed_image
-from clip2scene_core.teacher.maskclip import DenseClip, sample_at
+from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.teacher.sampling import sample_at
 from clip2scene_core.training.data_check import check_room
 from clip2scene_core.training.keyframe_digests import KeyframeDigests
 from clip2scene_core.training.pretrain.data.paired_sample import PairedSample

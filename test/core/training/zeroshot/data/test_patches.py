@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from clip2scene_core.teacher.maskclip import sample_at
+from clip2scene_core.teacher.sampling import sample_at
 from clip2scene_core.training.zeroshot.data.patches import find_patches
 
 SIZES = np.array([[32, 56], [20, 30]])

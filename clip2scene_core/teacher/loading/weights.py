@@ -16,14 +16,20 @@ from torch import Tensor
 from clip2scene_core.files.damage import name_damage, shortened
 from clip2scene_core.files.kind import SAFETENSORS, TORCH_SAVE, TORCH_SCRIPT, kind_of_file
 from clip2scene_core.files.pickled import Unread, read_archive, tensors_of
-from clip2scene_core.teacher.openclip import CLIP
-from clip2scene_core.teacher.transformers_layout import from_transformers, is_transformers_layout
+from clip2scene_core.teacher.loading.transformers_layout import (
+    from_transformers,
+    is_transformers_layout,
+)
+from clip2scene_core.teacher.openclip import CLIP, CustomTextCLIP
 
 _OWNERS: Final = ("state_dict", "model_state_dict", "model_state", "model", "module")
 """Keys under which trainers save the weights."""
 
-_MARKS: Final = ("visual.proj", "visual.conv1.weight", "visual_projection.weight")
+_MARKS: Final = ("visual.proj", "visual.conv1.weight", "visual_projection.weight", "logit_scale")
 """Weights that a CLIP has, in open_clip's or transformers' layout."""
+
+_OF_BOTH: Final = ("visual.", "logit_scale", "logit_bias")
+"""What is called the same in a CLIP and a CustomTextCLIP."""
 
 _OPENAI_NUMBERS: Final = ("input_resolution", "context_length", "vocab_size")
 """Buffers beside the weights by which OpenAI's archives are known."""
@@ -84,7 +90,7 @@ def read_clip_weights(path: Path) -> ClipWeights:
     return ClipWeights(path, state, is_openai)
 
 
-def fill_clip(model: CLIP, weights: ClipWeights) -> None:
+def fill_clip(model: CLIP | CustomTextCLIP, weights: ClipWeights) -> None:
     """Put weights into a CLIP; all must be there and fit.
 
     Args:
@@ -97,9 +103,11 @@ def fill_clip(model: CLIP, weights: ClipWeights) -> None:
     """
     wanted = model.state_dict()
     state = dict(weights.state)
-    scale = state.get("logit_scale")
-    if scale is not None and scale.numel() == 1:
-        state["logit_scale"] = scale.reshape(wanted["logit_scale"].shape)
+    if isinstance(model, CustomTextCLIP):
+        state = {n if n.startswith(_OF_BOTH) else f"text.{n}": v for n, v in state.items()}
+    for name in ("logit_scale", "logit_bias"):
+        if name in state and name in wanted and state[name].numel() == 1:
+            state[name] = state[name].reshape(wanted[name].shape)
     for name in ("visual.positional_embedding", "positional_embedding"):
         if name in state and state[name].shape[1:] == wanted[name].shape[1:]:
             _check_positions(weights.path, name, state[name], wanted[name])

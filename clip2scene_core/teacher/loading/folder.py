@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from clip2scene_core.files.damage import name_damage, shortened
 from clip2scene_core.files.text import load_json, read_text
-from clip2scene_core.teacher.transformers_layout import config_of_transformers
+from clip2scene_core.teacher.loading.transformers_layout import config_of_transformers
 
 OPEN_CLIP_CONFIG: Final = "open_clip_config.json"
 TRANSFORMERS_CONFIG: Final = "config.json"
@@ -59,7 +59,7 @@ def read_folder(folder: Path) -> tuple[Path, dict[str, Any], dict[str, tuple[flo
                     found = load_json(read_text(folder / _PREPROCESSING))
                     pixels = {"mean": found["image_mean"], "std": found["image_std"]}
             check_model_config(config)
-            colors = {key: _color(pixels[key]) for key in ("mean", "std") if pixels.get(key)}
+            colors = {key: _color(key, pixels[key]) for key in ("mean", "std") if pixels.get(key)}
         return _find_weights(folder, weight_names), config, colors
     raise ValueError(
         f"{folder} has neither {OPEN_CLIP_CONFIG} nor {TRANSFORMERS_CONFIG}; a single file of "
@@ -87,9 +87,11 @@ def check_model_config(config: Mapping[str, Any]) -> None:
                     )
 
 
-def _color(values: Any) -> tuple[float, ...]:
+def _color(key: str, values: Any) -> tuple[float, ...]:
     color = tuple(float(value) for value in values)
-    if len(color) != 3 or not all(0 < value <= 1 for value in color):
+    # MobileCLIP subtracts 0, but nothing is divided by it.
+    is_divisor = key == "std"
+    if len(color) != 3 or not all(0 <= c <= 1 and (c > 0 or not is_divisor) for c in color):
         raise ValueError(f"mean and std of images must be 3 numbers in 0 to 1, got {values!r}")
     return color
 
