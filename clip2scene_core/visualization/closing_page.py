@@ -57,7 +57,7 @@ def write_closing_page(
         summary: Lines below the title.
         advice: What was found and what to do about it, one pair each.
         columns: Names of the columns of the table, after that of the word.
-        rows: The words.
+        rows: The words. Their pictures are left out if no word has one.
         overview: A picture of the whole; None leaves it out.
 
     Raises:
@@ -75,7 +75,7 @@ def write_closing_page(
     ]
     if overview is not None:
         parts += ["<h2>From above</h2>", _format_picture(overview)]
-    for row in rows:
+    for row in rows if any(row.picture is not None for row in rows) else ():
         parts.append(f"<h3>{_swatch(row.color)} {html.escape(row.word)}</h3>")
         if row.picture is None:
             parts.append("<p><em>Neither teacher nor student says it where a camera sees.</em></p>")

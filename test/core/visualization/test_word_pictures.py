@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import torch
 from PIL import Image
@@ -73,5 +75,6 @@ def test_the_page_is_one_file_and_escapes_what_was_typed(tmp_path):
     assert text.count("data:image/jpeg;base64,") == 1
     assert "Neither teacher nor student says it" in text
     assert "src=" not in text.replace('src="data:', "")  # nothing lies outside
-    write_closing_page(path, "t", [], [], [], [])
+    write_closing_page(path, "t", [], [], [], [replace(rows[0], picture=None)])
+    assert "Neither teacher" not in path.read_text()
     assert "Nothing in particular" in path.read_text()

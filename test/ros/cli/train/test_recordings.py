@@ -96,6 +96,8 @@ def test_one_command_makes_a_student_of_a_recording(scene_bag, tiny_clip, tmp_pa
     said = capsys.readouterr().out
     assert "1 keyframes that the training did not see" in said
     assert "agreement, not accuracy" in said
+    assert f"report with pictures: {out.with_suffix('.report.html')}" in said
+    assert "data:image/jpeg" in out.with_suffix(".report.html").read_text()
     checkpoint = load_checkpoint(out)
     assert checkpoint.vocabulary.names == ("car", "road", "tree")
     assert checkpoint.config.consensus.movable == ("car",)
