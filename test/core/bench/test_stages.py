@@ -66,7 +66,7 @@ if __name__ == "__main__":
 def test_no_worker_outlives_a_bench_that_is_killed(tmp_path):
     script = tmp_path / "bench.py"
     script.write_text(BENCH)
-    environment = {**os.environ, "PYTHONPATH": str(HELPERS)}
+    environment = {**os.environ, "PYTHONPATH": str(HELPERS / "processes")}
     bench = subprocess.Popen([sys.executable, str(script), str(tmp_path)], env=environment)
     traces = [tmp_path / "0.pid", tmp_path / "1.pid"]
     try:
