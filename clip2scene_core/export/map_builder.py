@@ -142,9 +142,11 @@ def _pairs(table: Tensor, stride: int) -> dict[str, Tensor]:
     """Map of the 3x3x3 convolution, from the neighbours (27, M)."""
     is_there = table >= 0
     places, offsets = _place_in_blocks(is_there)
+    pairs = is_there.view(-1).nonzero()[:, 0]
+    rows, own_places = (of.view(-1).index_select(0, pairs) for of in (table, places))
     num_neighbors = is_there.sum(dim=0)
     return {
-        f"pair_rows_{stride}": _fill_blocks(offsets, places[is_there], table[is_there]),
+        f"pair_rows_{stride}": _fill_blocks(offsets, own_places, rows),
         f"pair_offsets_{stride}": offsets,
         f"pair_order_{stride}": places.T[is_there.T],
         f"pair_starts_{stride}": num_neighbors.cumsum(0) - num_neighbors,

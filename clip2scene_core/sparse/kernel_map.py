@@ -135,19 +135,19 @@ def search_upper_neighbors(keys: Tensor) -> tuple[Tensor, Tensor]:
     """
     padded = torch.cat([keys, keys.new_full((NUM_NEIGHBORS,), _PAST_ANY_KEY)])
     num_keys = keys.shape[0]  # len() would make a number of it, and a trace for one cloud alone
-    positions = [torch.arange(1, num_keys + 1, device=keys.device)]
-    hits = [padded[1 : num_keys + 1] == keys + 1]
-    for dx, dy in _POSITIVE_COLUMNS:
-        wanted = keys + key_step(dx, dy, -1)
-        position = torch.searchsorted(keys, wanted)
-        for dz in (-1, 0, 1):
-            hit = padded.index_select(0, position) == wanted
-            positions.append(position)
-            hits.append(hit)
-            if dz < 1:
-                position = position + hit
-                wanted = wanted + 1
-    return torch.stack(positions), torch.stack(hits)
+    own_column = torch.arange(1, num_keys + 1, device=keys.device)[None]
+    wanted = keys + keys.new_tensor(_COLUMN_STEPS)[:, None]  # (4, M), of each column the lowest
+    position = torch.searchsorted(keys, wanted)
+    positions, hits = [], []
+    for _ in range(3):
+        hit = padded[position] == wanted
+        positions.append(position)
+        hits.append(hit)
+        position, wanted = position + hit, wanted + 1
+    return (
+        torch.cat([own_column, torch.stack(positions, dim=1).flatten(0, 1)]),
+        torch.cat([padded[own_column] == keys + 1, torch.stack(hits, dim=1).flatten(0, 1)]),
+    )
 
 
 def neighbor_table(neighbors: KernelMap) -> Tensor:
