@@ -3,12 +3,12 @@
 In the order of the data: every module uses `sample` and `labels`. `datasets` and `geometry` give
 samples and pixel-point pairs, `teacher` and `prompts` give embeddings. `preprocessing` makes clouds
 of all sensors alike; `sparse`, `network` and `losses` make the student, `training` writes its
-`checkpoint`, or `official` makes it of a released one, `inference` and `mapping` use it to label.
-`evaluation`, `corruptions`, `bench` and `visualization` measure the labels; `doctor` examines data
-before hours are spent; `world` renders synthetic data; `scans` holds single scans of other tools.
-`jobs` lets processes share work, one recording each. All of them use `config`, `device`, `files`,
-`atomic_write`, `worker` and `renamed`; `zeroshot_splits` divides classes for the few that do,
-`allocator` is for programs.
+`checkpoint`, or `official` makes it of a released one, `inference` and `mapping` use it to label,
+`export` writes it for programs without Python. `evaluation`, `corruptions`, `bench` and
+`visualization` measure the labels; `doctor` examines data before hours are spent; `world` renders
+synthetic data; `scans` holds single scans of other tools. `jobs` lets processes share work, one
+recording each. All of them use `config`, `device`, `files`, `atomic_write`, `worker` and `renamed`;
+`zeroshot_splits` divides classes for the few that do, `allocator` is for programs.
 
 Example:
     >>> import clip2scene_core
