@@ -130,5 +130,6 @@ class _Worker:
         except BaseException:
             # An interrupt is no death: the job is as it was before.
             self._folder.write(job, last)
+            self._folder.write_manifest()
             raise
         return running.as_done(result)

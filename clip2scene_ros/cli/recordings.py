@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES: Final = (".mcap", ".db3", ".bag")
 _PACKED: Final = ".zstd"
+_NUM_NAMED: Final = 3
 
 
 def add_recording_arguments(parser: argparse.ArgumentParser, are_kept: bool = True) -> None:
@@ -89,7 +90,9 @@ def find_recordings(path: Path) -> tuple[Path, ...]:
 
 def name_of(bag: Path) -> str:
     """What a recording is called: its folder, or its file without endings."""
-    return bag.name if bag.is_dir() else Path(bag.name.removesuffix(_PACKED)).stem
+    if bag.is_dir():
+        return bag.resolve().name if bag.name in ("", "..") else bag.name
+    return Path(bag.name.removesuffix(_PACKED)).stem
 
 
 def _is_file_of_one(path: Path) -> bool:
@@ -181,8 +184,11 @@ def settle_recordings(arguments: argparse.Namespace, num_processes: int = 1) -> 
         settled += list(kept) or [path]
     if any(not path.is_dir() for path in made):
         _make_datasets(arguments, made, num_processes)
-    for path in made:
-        print(f"data set of a recording: {path}", file=sys.stderr)
+    if len(made) > _NUM_NAMED:
+        print(f"data sets of {len(made)} recordings: {arguments.recordings}", file=sys.stderr)
+    else:
+        for path in made:
+            print(f"data set of a recording: {path}", file=sys.stderr)
     arguments.dataset = settled[0] if is_one and len(settled) == 1 else settled
     return tuple(made)
 

@@ -117,6 +117,7 @@ def test_an_interrupt_leaves_a_job_as_it_was(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         work(tmp_path, jobs, lambda: interrupt)
     assert JobFolder(tmp_path / "out", jobs).read(jobs[0]) is None
+    assert manifest(tmp_path)["outputs"]["a"]["state"] == "waiting"
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [".jobs", "manifest.json"]
 
 

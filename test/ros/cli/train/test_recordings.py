@@ -31,6 +31,7 @@ def test_recordings_are_found_alone_and_in_folders(scene_bag, tiny_nuscenes, tmp
     found = find_recordings(drives)
     assert found == (drives / "a.mcap", drives / "b", drives / "c.mcap.zstd")
     assert [name_of(bag) for bag in found] == ["a", "b", "c"]
+    assert [name_of(drives / "b" / ".."), name_of(drives / "b" / ".")] == ["drives", "b"]
     assert find_recordings(tiny_nuscenes) == ()
     assert find_recordings(tmp_path / "nowhere") == ()
 
