@@ -33,6 +33,7 @@ from clip2scene_core.teacher.train_small.data import (
     CaptionedPictures,
     random_crops,
 )
+from clip2scene_core.teacher.train_small.distill import DistilledClip
 from clip2scene_core.teacher.train_small.losses import (
     are_equal,
     are_named,
@@ -66,6 +67,10 @@ class TrainingOptions:
         choice_shares: Share of a picture's places in `place_choice_loss` if the caption has one
             phrase, two, and so on (the last one: or more). These are the places that match best.
             The others may show what the caption leaves out.
+        distill: A small CLIP, as `load_clip` names it, whose text tower is taken over and kept, and
+            whose pooled embeddings of crops are learned beside the captions; None trains both
+            towers from nothing.
+        distill_weight: Weight of the mean of 1 - cosine to those pooled embeddings.
         template_probability: Probability of putting a caption into one of the 85 templates.
         bfloat16: Whether to multiply matrices in bfloat16. The weights stay float32. This is faster
             only on CPUs that have instructions for it; others take ten times as long.
@@ -83,6 +88,8 @@ class TrainingOptions:
     place_weight: float = 1.0
     choice_weight: float = 1.0
     choice_shares: tuple[float, ...] = (0.3, 0.5, 0.75)
+    distill: str | None = None
+    distill_weight: float = 10.0
     template_probability: float = 0.3
     bfloat16: bool = False
     save_every: int = 500
@@ -170,12 +177,23 @@ class _Training:
         self.options = options
         self.device = device
         self.step = 0
-        self.tokenizer = CompactBytePairTokenizer.of_captions(
-            pictures.captions, PROMPT_TEMPLATES, options.shape.context_length
+        self.distilled = (
+            None
+            if options.distill is None
+            else DistilledClip(options.distill, options.shape, device)
+        )
+        self.tokenizer = (
+            CompactBytePairTokenizer.of_captions(
+                pictures.captions, PROMPT_TEMPLATES, options.shape.context_length
+            )
+            if self.distilled is None
+            else self.distilled.tokenizer
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(options.seed)
             self.model = build_small_clip(options.shape, self.tokenizer.size)
+        if self.distilled is not None:
+            self.distilled.give_text_tower(self.model)
         self.model.to(device, memory_format=torch.channels_last).train()
         self.optimizer = torch.optim.AdamW(
             _parameter_groups(self.model, options.weight_decay),
@@ -216,6 +234,10 @@ class _Training:
             loss = loss + self.options.choice_weight * place_choice_loss(
                 places, phrase_embeddings, scale, is_named, self.options.choice_shares
             )
+        if self.distilled is not None:
+            with torch.autocast(self.device.type, torch.bfloat16, self.options.bfloat16):
+                distance = self.distilled.distance(images, image_embeddings)
+            loss = loss + self.options.distill_weight * distance
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -340,7 +362,7 @@ class _Training:
 
 def _parameter_groups(model: CLIP, weight_decay: float) -> list[dict[str, object]]:
     """Split parameters into those with and without weight decay."""
-    parameters = list(model.parameters())
+    parameters = [p for p in model.parameters() if p.requires_grad]
     return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},

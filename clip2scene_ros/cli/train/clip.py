@@ -50,7 +50,11 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures of whole streets",
     )
     parser.add_argument("--held-out", type=int, default=2000, help="pictures to score on")
-    parser.add_argument("--steps", type=int, default=3000, help="batches of 256 pictures")
+    parser.add_argument("--steps", type=int, default=3000, help="batches of pictures")
+    parser.add_argument("--batch-size", type=int, default=256, help="pictures in a batch")
+    parser.add_argument(
+        "--crops", type=int, nargs="+", default=[80, 112, 144], metavar="PX", help="edges of crops"
+    )
     parser.add_argument("--workers", type=int, default=1, help="processes that render pictures")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument(
@@ -60,6 +64,16 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--width", type=int, default=24, help="of the ResNet's stem")
     parser.add_argument("--tower", choices=("resnet", "vit"), default="resnet", help="for images")
+    parser.add_argument(
+        "--captions-only",
+        action="store_true",
+        help="CLIP's own loss between whole pictures and captions; places learn no phrases",
+    )
+    parser.add_argument(
+        "--distill",
+        metavar="CLIP",
+        help="small CLIP whose text tower is kept, and whose embeddings of pictures are learned",
+    )
     parser.add_argument(
         "--image-height", type=int, default=224, help="height at which images are labelled, pixels"
     )
@@ -100,7 +114,7 @@ def _train(arguments: argparse.Namespace) -> None:
     from clip2scene_core.device import find_device
     from clip2scene_core.teacher.clip import load_clip
     from clip2scene_core.teacher.small_clip import SMALL_VIT, SmallClipShape, save_small_clip
-    from clip2scene_core.teacher.train_small.data import CaptionedPictures
+    from clip2scene_core.teacher.train_small.data import Augmentation, CaptionedPictures
     from clip2scene_core.teacher.train_small.loop import (
         Progress,
         TrainingOptions,
@@ -126,10 +140,15 @@ def _train(arguments: argparse.Namespace) -> None:
     shape = SMALL_VIT if arguments.tower == "vit" else SmallClipShape(width=arguments.width)
     options = TrainingOptions(
         shape=replace(shape, image_height=arguments.image_height),
+        augmentation=Augmentation(sizes=tuple(arguments.crops)),
         steps=arguments.steps,
+        batch_size=arguments.batch_size,
+        distill=arguments.distill,
         bfloat16=arguments.bfloat16,
         seed=arguments.seed,
     )
+    if arguments.captions_only:
+        options = replace(options, place_weight=0.0, choice_weight=0.0)
     with tqdm(desc="training", total=options.steps, unit="step") as bar:
 
         def report(progress: Progress) -> None:
@@ -172,6 +191,8 @@ def _score(arguments: argparse.Namespace) -> None:
             "scales": arguments.scales,
             "key_smoothing": not arguments.no_key_smoothing,
             "readout": arguments.readout,
+            "window": [arguments.window, arguments.window_step],
+            "refinement": arguments.refinement,
             "num_pixels": int(confusion.counts.sum()),
             "mean_iou": confusion.mean_iou(),
             "iou": {
@@ -194,6 +215,9 @@ def _score_pixels(clip: Clip, arguments: argparse.Namespace) -> ConfusionMatrix:
         not arguments.no_key_smoothing,
         arguments.scales,
         arguments.readout,
+        arguments.window,
+        arguments.window_step,
+        arguments.refinement,
     )
     with tqdm(desc="pixels", unit="keyframe") as bar:
 

@@ -11,7 +11,12 @@ import torch
 from clip2scene_core.teacher.clip import load_clip
 from clip2scene_core.teacher.maskclip import DenseClip
 from clip2scene_core.teacher.score import embed_pictures, nearest_prompt
-from clip2scene_core.teacher.small_clip import SmallClipShape, load_small_clip, save_small_clip
+from clip2scene_core.teacher.small_clip import (
+    SmallClipShape,
+    build_small_clip,
+    load_small_clip,
+    save_small_clip,
+)
 from clip2scene_core.teacher.text import embed_prompts
 from clip2scene_core.teacher.train_small.data import (
     Augmentation,
@@ -96,6 +101,49 @@ def test_a_vision_transformer_is_trained_too(pictures, tmp_path):
     train_small_clip(pictures, options, out, lambda progress: losses.append(progress.loss))
     assert np.mean(losses[-3:]) < np.mean(losses[:3]) - 0.5
     assert load_small_clip(out).training["options"]["shape"]["layers"] == 2
+
+
+def test_another_image_tower_is_distilled_from_a_trained_one(pictures, trained, tmp_path):
+    shape = replace(OPTIONS.shape, layers=2, width=32, head_width=16)
+    options = replace(
+        OPTIONS, shape=shape, steps=30, place_weight=0.0, choice_weight=0.0,
+        distill=f"small:{trained[0]}",
+    )  # fmt: skip
+    losses = []
+    out = tmp_path / "clip.safetensors"
+    vit = train_small_clip(pictures, options, out, lambda progress: losses.append(progress.loss))
+    assert np.mean(losses[-3:]) < np.mean(losses[:3]) - 1.0
+    # The file holds matrices in half precision.
+    own, new = load_small_clip(trained[0]).model.state_dict(), vit.model.state_dict()
+    text = [name for name in own if not name.startswith("visual.") and name != "logit_scale"]
+    assert all(torch.equal(own[name], new[name]) for name in text)
+    assert not torch.equal(own["logit_scale"], new["logit_scale"])
+    assert vit.tokenizer == trained[1].tokenizer
+    images = CaptionedPictures.collect(colored_shapes(20, seed=2)).images
+    by_teacher, by_vit = (
+        embed_pictures(load_clip(f"small:{path}"), images) for path in (trained[0], out)
+    )
+    untrained = build_small_clip(shape, vit.tokenizer.size)
+    with torch.no_grad():
+        for name, value in vit.model.state_dict().items():
+            if name.startswith("visual."):
+                value.copy_(untrained.state_dict()[name])
+    save_small_clip(tmp_path / "untrained.safetensors", vit)
+    by_chance = embed_pictures(load_clip(f"small:{tmp_path / 'untrained.safetensors'}"), images)
+    cosines = [(by_teacher * other).sum(dim=1).mean() for other in (by_vit, by_chance)]
+    assert cosines[0] > cosines[1] + 0.3
+
+
+def test_what_cannot_be_distilled_is_refused(pictures, trained, tmp_path):
+    for change, message in (
+        ({"text_layers": 3}, r"\(32, 32, 2, 56\), the CLIP to train \(32, 32, 3, 56\)"),
+        ({"embedding_size": 16}, "they must be the same"),
+    ):
+        options = replace(
+            OPTIONS, shape=replace(OPTIONS.shape, **change), distill=f"small:{trained[0]}"
+        )
+        with pytest.raises(ValueError, match=message):
+            train_small_clip(pictures, options, tmp_path / "clip.safetensors")
 
 
 def test_scores_join_the_training_record_of_the_file(trained, tmp_path):
