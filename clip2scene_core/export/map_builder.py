@@ -91,12 +91,9 @@ class MapBuilder(nn.Module):
                 keys, voxel_index = parent_keys, parent_index.index_select(0, voxel_index)
         level = VoxelLevel(found["keys_1"], 1)
         voxels = Voxels(level, found["voxel_index_1"], positions, config.voxel_size_m)
-        described = describe_points(
+        found["features"] = describe_points(
             points, voxels, config.features, config.intensity_scale, config.intensity_offset
         )
-        if config.voxels.value == "first":
-            described = described.index_select(0, voxels.first_points()[voxels.point_to_voxel])
-        found["features"] = described
         return tuple(found[name] for name in self._names)
 
 

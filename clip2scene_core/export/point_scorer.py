@@ -58,8 +58,10 @@ class PointScorer(nn.Module):
                 points_on[stride] = _points_on(maps, level)
         assert level is not None
         index = maps["voxel_index_1"]
+        # Positions only serve to find corners, which are there already.
         no_positions = maps["features"].new_empty((0, 3))
-        return Voxels(level, index, no_positions, self._config.voxel_size_m, "", points_on)
+        size_m, weights = self._config.voxel_size_m, self._config.voxels.weights
+        return Voxels(level, index, no_positions, size_m, weights, points_on)
 
 
 def _level(maps: dict[str, Tensor], stride: int, coarse: MappedLevel | None) -> MappedLevel:
