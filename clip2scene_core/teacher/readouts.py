@@ -7,7 +7,7 @@ and drop the last block's residual and MLP, which carry what the image as a whol
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -202,7 +202,7 @@ def _products(vectors: Tensor) -> Tensor:
     return products
 
 
-def _join(block: nn.Module, attended: Tensor) -> Tensor:
+def _join(block: Any, attended: Tensor) -> Tensor:
     """Put heads (B, heads, N, d) together, through output layer and layer scale: (B, N, C)."""
     joined: Tensor = block.ls_1(block.attn.out_proj(attended.transpose(1, 2).flatten(2)))
     return joined

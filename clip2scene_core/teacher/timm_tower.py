@@ -95,7 +95,8 @@ def _keys(block: Any, tokens: Tensor) -> Tensor:
 @contextmanager
 def _any_size(trunk: Any, map_size: tuple[int, ...]) -> Iterator[None]:
     """Let a trunk take images of map_size patches: timm's settings of `dynamic_img_size`."""
-    patches, rope = trunk.patch_embed, getattr(trunk, "rope", None)
+    patches = trunk.patch_embed
+    rope: Any = getattr(trunk, "rope", None)
     usual = (patches.strict_img_size, patches.flatten, patches.output_fmt, trunk.dynamic_img_size)
     is_fixed = rope is not None and rope.feat_shape is not None
     try:
