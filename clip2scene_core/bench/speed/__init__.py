@@ -3,5 +3,5 @@
 Read `sweeps` (what is labelled), `clock` (interleaved calls, quartiles), `machine` (what the
 processor can do), `labelling` (one sweep, stage by stage), `variants` (processes that label
 otherwise), `latency`, `peers` and `ops` (one convolution), `scale` (growth), `train` (one step),
-`result` (on disk), `run`, `report` and `charts`.
+`feeding` (what a step waits for), `result` (on disk), `run`, `report` and `charts`.
 """

@@ -54,8 +54,9 @@ class OpCost:
     """Cost of one submanifold 3x3x3 convolution.
 
     Attributes:
-        what: "forward", "backward" (both gradients), or the forward of a peer by its name.
-        precision: "fp32" or "bf16".
+        what: "forward", "backward" (both gradients), or the forward pass of a peer with its
+            precision, such as "spconv fp32".
+        precision: Of ours, "fp32" or "bf16".
         channels: C, features in and out.
         voxels: Number of voxels, median.
         pairs: Number of pairs of input and output voxels, median; each costs C * C products.
@@ -141,7 +142,7 @@ class _Case:
         # One shape for all: oneDNN compiles code for each new one.
         self._dense = torch.randn(max(self._pairs), channels).to(dtype)
         self._square = make_square(plan.peak_side, dtype)
-        self._peers = self._right_peers(reasons) if precision == "fp32" else {}
+        self._peers = self._right_peers(reasons)
 
     def measure(self, warm_up: int) -> list[OpCost]:
         """Time everything on each sweep before the next one."""
@@ -202,18 +203,19 @@ class _Case:
         """Peers that are installed and compute what we compute."""
         if reasons["spconv"]:
             return {}
-        layers = [spconv_layer(level, self._weight) for level in self._levels]
-        ours = sparse_convolution(self._features[0], self._weight, self._levels[0].neighbors)
+        weight, features = self._weight.float(), [rows.float() for rows in self._features]
+        layers = [spconv_layer(level, weight) for level in self._levels]
+        ours = sparse_convolution(features[0], weight, self._levels[0].neighbors)
         with torch.inference_mode():
-            reasons["spconv"] = why_wrong(layers[0], self._features[0], ours)
+            reasons["spconv"] = why_wrong(layers[0], features[0], ours)
         if reasons["spconv"]:
             return {}
 
         @torch.inference_mode()
         def convolve(number: int) -> Duration:
-            return measure(lambda: layers[number](self._features[number]))
+            return measure(lambda: layers[number](features[number]))
 
-        return {"spconv": convolve}
+        return {"spconv fp32": convolve}
 
 
 def _level_of(sweep: Sweep, size_m: float) -> VoxelLevel:

@@ -44,10 +44,12 @@ def why_left_out(peer: str, threads: int) -> str:
 
 
 def spconv_layer(level: VoxelLevel, weight: Tensor) -> Convolve:
-    """Make spconv's submanifold convolution, with its indices built.
+    """Make spconv's submanifold convolution, with its indices built; it computes in float32.
+
+    Only its forward pass: going backward on a CPU, spconv 2.3.8 asks CUDA for a stream.
 
     Args:
-        level: M voxels.
+        level: M voxels, at least one.
         weight: (27, C_in, C_out) float32, as ours.
     """
     spconv: Any = importlib.import_module("spconv.pytorch")
@@ -60,7 +62,8 @@ def spconv_layer(level: VoxelLevel, weight: Tensor) -> Convolve:
     with torch.no_grad():
         layer.weight.copy_(ours.permute(4, 0, 1, 2, 3))
     features = torch.zeros(len(level), in_features)
-    tensor = spconv.SparseConvTensor(features, coordinates.contiguous(), shape, 1)
+    num_batches = int(coordinates[:, 0].max()) + 1
+    tensor = spconv.SparseConvTensor(features, coordinates.contiguous(), shape, num_batches)
     layer(tensor)
 
     def convolve(features: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Final
 
 from clip2scene_core.bench.markdown import format_table, format_times
 from clip2scene_core.bench.speed.charts import OPS_PICTURE, SCALE_PICTURE, latency_picture
+from clip2scene_core.bench.speed.feeding import FeedingResult
 from clip2scene_core.bench.speed.latency import LatencyResult, VariantCost
 from clip2scene_core.bench.speed.machine import MachineResult
 from clip2scene_core.bench.speed.ops import OpsResult
@@ -35,11 +36,18 @@ OPS_NOTE: Final = (
     "A submanifold 3x3x3 convolution; kernel maps are built before. `over dense`: CPU time over "
     "that of a dense product with as many multiplications and as few columns. `of the peak`: "
     "operations by CPU time, in percent of products of large square matrices between the same "
-    "calls. `backward` computes both gradients: twice the work of `forward`."
+    "calls. `backward` computes both gradients: twice the work of `forward`. `spconv fp32` is the "
+    "forward pass of spconv's CPU wheel, which computes in fp32, on the same sweeps."
 )
 TRAIN_NOTE: Final = (
     "Embeddings of every point against random targets, without loading, augmentation and teacher; "
     "batch norms as in training."
+)
+FEEDING_NOTE: Final = (
+    "`cache`: the teacher's embeddings and the consensus are on disk, and images are not decoded. "
+    "`live teacher`: images are cropped and mirrored, and CLIP embeds them at every step, as in "
+    "the official code. `train` is a step as above. Nothing overlaps here: in a training a worker "
+    "reads while another process trains."
 )
 SCALE_NOTE: Final = (
     "The exponent is the slope of a line through the logarithms of size and CPU time: 1 is linear. "
@@ -64,6 +72,8 @@ def format_result(result: SpeedResult) -> str:
         sections.append(format_scale(result.scale))
     if result.train is not None:
         sections.append(format_train(result.train))
+    if result.feeding is not None:
+        sections.append(format_feeding(result.feeding))
     sections.append(f"## Times\n\n{format_times(result)}")
     return "\n\n".join(sections) + "\n"
 
@@ -164,6 +174,24 @@ def format_train(train: TrainResult) -> str:
             f"{train.variants[0].variant}; the others are ratios to its CPU time.",
             TRAIN_NOTE,
             format_table(*_stage_rows(train.variants)),
+        ]
+    )
+
+
+def format_feeding(feeding: FeedingResult) -> str:
+    """Write what comes before a step, and the step."""
+    first = feeding.variants[0]
+    per_second = 1e3 * feeding.keyframes_per_step / first.stages[-1].cpu_ms.median
+    return "\n\n".join(
+        [
+            "## What feeds a step",
+            f"Student {feeding.student}, CLIP {feeding.teacher}, {feeding.num_steps} steps of "
+            f"{feeding.keyframes_per_step} keyframes with {feeding.images} images in all: "
+            f"{feeding.source}; {_format_load(feeding.load)} afterwards. The first columns are "
+            f"{first.variant}, {per_second:.1f} keyframes a second of the processor's time; the "
+            f"others are ratios to its CPU time.",
+            FEEDING_NOTE,
+            format_table(*_stage_rows(feeding.variants)),
         ]
     )
 

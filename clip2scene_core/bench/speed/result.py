@@ -7,6 +7,7 @@ from typing import Final
 
 from clip2scene_core.bench.json_dataclass import RecordFile
 from clip2scene_core.bench.provenance import Provenance
+from clip2scene_core.bench.speed.feeding import FeedingResult
 from clip2scene_core.bench.speed.latency import ALL_STAGES, LatencyResult
 from clip2scene_core.bench.speed.machine import MachineResult
 from clip2scene_core.bench.speed.ops import OpsResult
@@ -24,6 +25,7 @@ class SpeedResult(Provenance):
         ops: Single convolutions; None if that part did not run.
         scale: Growth of cost; None if that part did not run.
         train: Steps of training; None if that part did not run.
+        feeding: Loading and teacher before such a step; None if that part did not run.
     """
 
     speeds: MachineResult
@@ -31,6 +33,7 @@ class SpeedResult(Provenance):
     ops: OpsResult | None
     scale: ScaleResult | None
     train: TrainResult | None
+    feeding: FeedingResult | None
 
     def key_ratios(self) -> dict[str, float]:
         """Give medians of ratios of processor's time, by what they compare.
@@ -54,6 +57,8 @@ class SpeedResult(Provenance):
             found[f"scale {growth.quantity}: exponent"] = growth.exponent
         for way in self.train.variants[1:] if self.train else ():
             found[f"train: {way.variant}"] = way.cost_of(ALL_STAGES).cpu_ratio.median
+        for way in self.feeding.variants[1:] if self.feeding else ():
+            found[f"train from {way.variant}"] = way.cost_of(ALL_STAGES).cpu_ratio.median
         return found
 
 

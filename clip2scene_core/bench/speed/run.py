@@ -12,6 +12,11 @@ import torch
 
 from clip2scene_core.bench.json_dataclass import from_json, to_json
 from clip2scene_core.bench.provenance import describe_run, digest_of
+from clip2scene_core.bench.speed.feeding import (
+    FeedingResult,
+    KeyframeSource,
+    measure_feeding,
+)
 from clip2scene_core.bench.speed.latency import LatencyResult, measure_latency
 from clip2scene_core.bench.speed.machine import MachineResult, measure_machine
 from clip2scene_core.bench.speed.ops import OpsPlan, OpsResult, measure_ops
@@ -35,6 +40,9 @@ _QUICK_OPS: Final = OpsPlan((0.1,), (16, 64), num_sweeps=5, warm_up=1, peak_side
 _STEPS: Final = (10, 2, 2)
 _QUICK_STEPS: Final = (3, 1, 1)
 """Steps that count, sweeps in each, steps before."""
+_FEEDS: Final = (6, 2, 1)
+_QUICK_FEEDS: Final = (2, 1, 1)
+"""Steps that count, keyframes in each, steps before; keyframes take seconds to render."""
 _QUICK_SCALE: Final = ScalePlan(
     (2_000, 8_000, 32_000), (400, 100), (16, 64), (1, 100), (1, 4), repeats=3, pool=8
 )
@@ -106,6 +114,7 @@ def run_speed_bench(options: SpeedBenchOptions, report: StageReport) -> SpeedRes
             ops=from_json(OpsResult, values["ops"]) if "ops" in values else None,
             scale=from_json(ScaleResult, values["scale"]) if "scale" in values else None,
             train=from_json(TrainResult, values["train"]) if "train" in values else None,
+            feeding=from_json(FeedingResult, values["feeding"]) if "feeding" in values else None,
         )
 
 
@@ -129,6 +138,9 @@ def _stages(options: SpeedBenchOptions) -> list[Stage]:
     if "train" in options.parts:
         sizes = _QUICK_STEPS if quick else _STEPS
         works["train"] = partial(measure_train, source, options.students[0], *sizes)
+        sizes = _QUICK_FEEDS if quick else _FEEDS
+        keyframes = KeyframeSource(options.sweeps, options.work, source.columns)
+        works["feeding"] = partial(measure_feeding, keyframes, options.students[0], *sizes)
     return [Stage(name, partial(_as_json, work)) for name, work in works.items()]
 
 
