@@ -15,6 +15,7 @@ from clip2scene_ros.cli.label import bag, demo, export, load, parameters, segmen
 from clip2scene_ros.cli.measure import bench, calibrate, corrupt, doctor, evaluate, models
 from clip2scene_ros.cli.train import (
     audit,
+    average,
     clip,
     convert,
     finetune,
@@ -37,6 +38,7 @@ _COMMANDS = {
     "convert": convert,
     "doctor": doctor,
     "pretrain": pretrain,
+    "average": average,
     "import-checkpoint": import_checkpoint,
     "finetune": finetune,
     "zeroshot": zeroshot,

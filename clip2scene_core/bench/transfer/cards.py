@@ -22,22 +22,25 @@ MARKS: Final = (
 
 
 def update_shipped(result: TransferResult, folder: Path = MODELS) -> None:
-    """Write tables into the cards of all students that ship, and the numbers as JSON beside them.
+    """Write tables into the cards that have a place for them, and the numbers as JSON beside them.
 
     Args:
         result: Result of a bench that measured these very files.
         folder: Folder of the models. The card of a model has its name and ends in .md.
 
     Raises:
-        CardError: If the bench did not measure a student, or a card has no place for the tables.
-            Then no card is changed.
+        CardError: If the bench did not measure the student of such a card, or there is no such
+            card. Then no card is changed.
     """
-    students = sorted(folder.glob("*student*.safetensors"))
     cards = {}
-    for model in students:
+    for model in sorted(folder.glob("*student*.safetensors")):
         card = model.with_suffix(".md")
-        section = format_section(digest_of(model), model.stem, result)
-        cards[card] = replace_section(card.read_text(), section, str(card), MARKS)
+        text = card.read_text()
+        if MARKS[0] in text:  # a card without them tells in words what was measured
+            section = format_section(digest_of(model), model.stem, result)
+            cards[card] = replace_section(text, section, str(card), MARKS)
+    if not cards:
+        raise CardError(f"no card of a student in {folder} has a place for the tables")
     for card, text in cards.items():
         with atomic_write(card) as draft:
             draft.write_text(text)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.bench.markdown import (
+    BEGIN,
     CardError,
     format_differences,
     format_percent,
@@ -28,7 +29,7 @@ from clip2scene_core.visualization.clouds import stack
 
 
 def update_shipped(result: BenchResult, pictures: Path, folder: Path = MODELS) -> None:
-    """Write numbers into the cards of all models that ship, and JSON and pictures beside them.
+    """Write numbers into the cards that have a place for them, and JSON and pictures beside them.
 
     Args:
         result: Result of a bench that measured these very files.
@@ -37,12 +38,19 @@ def update_shipped(result: BenchResult, pictures: Path, folder: Path = MODELS) -
         folder: Folder of the models. The card of a model has its name and ends in .md.
 
     Raises:
-        CardError: If the bench measured other files, or a card has no place for the numbers. Then
-            no card is changed.
+        CardError: If the bench measured other files than those of such cards, or there is no such
+            card. Then no card is changed.
     """
-    models = sorted(folder.glob("*.safetensors"))
-    cards = [_updated_card(model, result) for model in models]
-    for model, text in zip(models, cards, strict=True):
+    cards = {}
+    for model in sorted(folder.glob("*.safetensors")):
+        card = model.with_suffix(".md")
+        text = card.read_text()
+        if BEGIN in text:  # a card without it tells in words what was measured
+            section = format_section(digest_of(model), model.stem, result)
+            cards[model] = replace_section(text, section, str(card))
+    if not cards:
+        raise CardError(f"no card in {folder} has a place for the numbers")
+    for model, text in cards.items():
         with atomic_write(model.with_suffix(".md")) as draft:
             draft.write_text(text)
         found = _find_student(digest_of(model), result)
@@ -103,12 +111,6 @@ def failures_picture(model: Path) -> Path:
 def words_picture(model: Path) -> Path:
     """File of the picture of a model's answers to queries."""
     return model.with_name(f"{model.stem}_words.png")
-
-
-def _updated_card(model: Path, result: BenchResult) -> str:
-    card = model.with_suffix(".md")
-    section = format_section(digest_of(model), model.stem, result)
-    return replace_section(card.read_text(), section, str(card))
 
 
 def _copy_pictures(model: Path, student: StudentResult, pictures: Path) -> None:
