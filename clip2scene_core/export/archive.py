@@ -95,4 +95,5 @@ def _compile(graph: ExportedProgram) -> list[Any]:
     inputs, keywords = graph.example_inputs
     options = {"aot_inductor.package": True}
     files = torch._inductor.aot_compile(graph.module(), inputs, keywords, options=options)
-    return list(files)
+    assert isinstance(files, list), "of a package there are several files"
+    return files

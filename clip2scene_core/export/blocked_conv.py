@@ -123,9 +123,9 @@ def block_convolutions(network: _Module) -> _Module:
     """
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
-            blocked = _BLOCKED.get(type(child))
-            if blocked is not None:
-                setattr(parent, name, blocked(child.weight))
+            for kind, blocked in _BLOCKED.items():
+                if isinstance(child, kind):
+                    setattr(parent, name, blocked(child.weight))
     return network
 
 

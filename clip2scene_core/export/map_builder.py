@@ -117,7 +117,7 @@ def _unique(keys: Tensor) -> tuple[Tensor, Tensor]:
     rows = is_first.cumsum(0) - 1
     index = torch.empty_like(rows).scatter(0, order, rows)
     keys = keys[is_first]
-    torch._check(keys.shape[0] <= MAX_POINTS)
+    _bound(keys)
     return keys, index
 
 
@@ -184,7 +184,7 @@ def _place_in_blocks(is_pair: Tensor) -> tuple[Tensor, Tensor]:
     first_block = num_blocks.cumsum(0) - num_blocks
     places = BLOCK_ROWS * first_block[:, None] + is_pair.cumsum(dim=1) - 1
     offsets = torch.repeat_interleave(num_blocks)
-    torch._check(offsets.shape[0] <= MAX_POINTS)
+    _bound(offsets)
     return places, offsets
 
 
@@ -192,6 +192,11 @@ def _fill_blocks(offsets: Tensor, places: Tensor, rows: Tensor) -> Tensor:
     """Write rows (P,) to their places in Q blocks: (Q, BLOCK_ROWS)."""
     blocks = rows.new_zeros(BLOCK_ROWS * offsets.shape[0])
     return blocks.scatter(0, places, rows).view(-1, BLOCK_ROWS)
+
+
+def _bound(found: Tensor) -> None:
+    """Tell a trace that something whose size the data tell is no larger than a cloud may be."""
+    torch._check(found.shape[0] <= MAX_POINTS)  # type: ignore[no-untyped-call]
 
 
 def _count(index: Tensor, counted: Tensor) -> Tensor:

@@ -47,7 +47,8 @@ class PointScorer(nn.Module):
         features = self.network(self._voxels(maps), maps["features"])
         embeddings = self.head(features)
         lengths = torch.linalg.vector_norm(embeddings, dim=1, keepdim=True).clamp(min=1e-12)
-        return embeddings @ (texts.T / self._temperature) / lengths
+        logits: Tensor = embeddings @ (texts.T / self._temperature) / lengths
+        return logits
 
     def _voxels(self, maps: dict[str, Tensor]) -> Voxels:
         level: MappedLevel | None = None

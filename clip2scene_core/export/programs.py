@@ -92,7 +92,8 @@ def _trace(
     module: nn.Module, inputs: tuple[Tensor, ...], shapes: tuple[object, ...]
 ) -> ExportedProgram:
     # Without this setting graphs are for sizes of 2 and more, and a level may have one voxel.
-    with torch.no_grad(), tracing.patch(backed_size_oblivious=True):
+    any_size = tracing.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
+    with torch.no_grad(), any_size:
         return torch.export.export(module.eval(), inputs, dynamic_shapes=shapes, strict=False)
 
 
