@@ -112,7 +112,7 @@ def _check_intensities(looks: Sequence[CloudLook], full_scale: float | None) -> 
                 "intensity",
                 "all intensities are one number, or none is known",
                 "name the field that holds them (intensity_field), or train without: "
-                "--set network.use_intensity=false",
+                "--set input.intensity=none",
             )
         ]
     largest = max(look.largest for look in looks)
@@ -158,6 +158,6 @@ def _check_ground(looks: Sequence[CloudLook]) -> list[Finding]:
         remedy = "check that points are in metres and in the sensor's own frame"
         return [note("ground", text, remedy)]
     if tilt_deg > _TILTED_DEG:
-        remedy = "give the LiDAR's extrinsics, or level the clouds (network.level=true)"
+        remedy = "give the LiDAR's extrinsics, or level the clouds (--set input.level=true)"
         return [note("ground", text, remedy)]
     return [ok("ground", text)]
