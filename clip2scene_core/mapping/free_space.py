@@ -84,7 +84,7 @@ def _draw(range_m: Tensor, rows: Tensor, columns: Tensor) -> Image:
 
 def _free_intervals(image: Image, size_m: float) -> tuple[Image, Image]:
     """Interval of ranges in which cubes of each pixel are seen through: begin and end, metres."""
-    compiled = compiled_module("mapping")
+    compiled = compiled_module("mapping.compiled")
     if compiled is None:
         return _free_interval(image, _slope(image), size_m)
     intervals: tuple[Image, Image] = compiled.find_free_intervals(

@@ -15,13 +15,13 @@ def compiled_for(tensor: Tensor) -> ModuleType | None:
     That is on a GPU, without numba, and where numba has no folder to keep its code in: to compile
     at every start would take seconds.
     """
-    return compiled_module("sparse") if tensor.device.type == "cpu" else None
+    return compiled_module("sparse.compiled") if tensor.device.type == "cpu" else None
 
 
 @functools.cache
-def compiled_module(package: str) -> ModuleType | None:
-    """Give `compiled` of "sparse" or "mapping", or None where it cannot be used at all."""
+def compiled_module(name: str) -> ModuleType | None:
+    """Give a compiled module, such as "sparse.compiled"; None where it cannot be used at all."""
     try:
-        return importlib.import_module(f"clip2scene_core.{package}.compiled")
+        return importlib.import_module(f"clip2scene_core.{name}")
     except (ImportError, RuntimeError):
         return None

@@ -1,8 +1,7 @@
-"""Sparse 3D convolutions in plain torch, on any device.
+"""Sparse 3D convolutions, in plain torch on any device; on a CPU `tiled_conv` does most of them.
 
 All three kinds are one operation over a kernel map: gather input rows, multiply them by the weight
-of their offset, add them to output rows. A compiled backend needs to replace only
-`sparse_convolution`.
+of their offset, add them to output rows. `sparse_convolution` chooses who computes it.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from clip2scene_core.sparse import tiled_conv
 from clip2scene_core.sparse.kernel_map import KernelMap
 from clip2scene_core.sparse.tensor import SparseTensor, VoxelLevel
 
@@ -50,6 +50,8 @@ class _SparseConvolution(torch.autograd.Function):
     def forward(ctx: Any, features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
         ctx.save_for_backward(features, weight)
         ctx.kernel_map = kernel_map
+        if tiled_conv.is_tiled(features, weight):
+            return tiled_conv.convolve(features, weight, kernel_map)
         if _fits_buffer(kernel_map.num_outputs, weight.shape[2]):
             return _convolve_buffered(features, weight, kernel_map)
         return _convolve(features, weight, kernel_map)
@@ -60,14 +62,17 @@ class _SparseConvolution(torch.autograd.Function):
         features, weight = ctx.saved_tensors
         kernel_map = ctx.kernel_map
         needs_features, needs_weight, _ = ctx.needs_input_grad
-        is_buffered = _fits_buffer(kernel_map.num_inputs, weight.shape[1])
+        is_tiled = tiled_conv.is_tiled(features, weight)
+        is_buffered = not is_tiled and _fits_buffer(kernel_map.num_inputs, weight.shape[1])
         if is_buffered and needs_features and needs_weight:
             return *_gradients_buffered(features, weight, grad_output, kernel_map), None
+        convolve = tiled_conv.convolve if is_tiled else _convolve
+        correlate = tiled_conv.correlate if is_tiled else _correlate
         grad_features = grad_weight = None
         if needs_features:
-            grad_features = _convolve(grad_output, weight.transpose(1, 2), kernel_map.transposed)
+            grad_features = convolve(grad_output, weight.transpose(1, 2), kernel_map.transposed)
         if needs_weight:
-            grad_weight = _correlate(features, grad_output, kernel_map)
+            grad_weight = correlate(features, grad_output, kernel_map)
         return grad_features, grad_weight, None
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from clip2scene_core.sparse.backend import compiled_for
 from clip2scene_core.sparse.packed_keys import key_step
+from clip2scene_core.sparse.tiles import Tiles, find_tiles
 
 NUM_NEIGHBORS = 27
 CENTER_OFFSET = 13
@@ -23,6 +24,8 @@ _PAST_ANY_KEY = torch.iinfo(torch.int64).max
 @dataclass(frozen=True)
 class KernelMap:
     """The pairs of one sparse convolution, grouped by kernel offset.
+
+    Inputs and outputs of the pairs of one offset ascend.
 
     Attributes:
         input_index: (P,) int64 rows of the input features.
@@ -44,6 +47,11 @@ class KernelMap:
     def pairs_by_output(self) -> tuple[Tensor, Tensor]:
         """Order of the pairs by output, (P,) int64, and the start of each output in it."""
         return order_by_output(self.output_index, self.num_outputs)
+
+    @cached_property
+    def tiles(self) -> Tiles:
+        """The pairs of each tile of output rows, on the CPU."""
+        return find_tiles(self.output_index.numpy(), self.num_pairs, self.num_outputs)
 
     def split(self, pairs: Tensor) -> tuple[Tensor, ...]:
         """Split a tensor with one row per pair, (P, ...), into K tensors, one per offset."""

@@ -27,7 +27,8 @@ READING: Final = (
 )
 LATENCY_NOTE: Final = (
     "Each way has a process of its own, and all of them wait while one labels. `norms not folded`: "
-    "batch norms run after the convolutions. `torch operations`: nothing is compiled by numba. "
+    "batch norms run after the convolutions. `torch products`: convolutions without "
+    "compiled tiles. `torch operations`: nothing is compiled by numba. "
     "`allocator off`: freed memory goes back to the kernel. `kernel maps` are the pairs of all "
     "levels and the points on them; `map` is the map with carving. Memory is the most that the "
     "process had resident."

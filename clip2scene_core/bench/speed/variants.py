@@ -24,7 +24,8 @@ from clip2scene_core.bench.stages import BenchError
 from clip2scene_core.sample import Sweep
 from clip2scene_core.worker import end_with_parent
 
-_COMPILED: Final = ("clip2scene_core.sparse.compiled", "clip2scene_core.mapping.compiled")
+_TILES: Final = ("clip2scene_core.sparse.compiled_conv",)
+_COMPILED: Final = (*_TILES, "clip2scene_core.sparse.compiled", "clip2scene_core.mapping.compiled")
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,14 @@ class Variant:
 
     Attributes:
         name: In reports.
-        is_compiled: Whether loops compiled by numba run, where numba is.
+        refused: Modules that are not imported, as if numba or scipy were not there.
         is_folded: Whether norms are folded into weights.
         keeps_memory: Whether the allocator keeps freed memory.
         precision: "fp32" or "bf16".
     """
 
     name: str
-    is_compiled: bool = True
+    refused: tuple[str, ...] = ()
     is_folded: bool = True
     keeps_memory: bool = True
     precision: str = "fp32"
@@ -49,7 +50,8 @@ class Variant:
 AS_SHIPPED: Final = "as shipped"
 VARIANTS: Final = (
     Variant(AS_SHIPPED),
-    Variant("torch operations", is_compiled=False),
+    Variant("torch products", refused=_TILES),
+    Variant("torch operations", refused=_COMPILED),
     Variant("norms not folded", is_folded=False),
     Variant("allocator off", keeps_memory=False),
     Variant("bf16", precision="bf16"),
@@ -139,9 +141,8 @@ def _serve(connection: Connection, weights: str, variant: Variant, threads: int)
     try:
         if variant.keeps_memory:
             keep_freed_memory()
-        if not variant.is_compiled:
-            for module in _COMPILED:
-                sys.modules[module] = None  # type: ignore[assignment]  # refuses the import
+        for module in variant.refused:
+            sys.modules[module] = None  # type: ignore[assignment]  # refuses the import
         labeller = StagedLabeller(weights, variant.is_folded, variant.precision)
         while True:
             times = labeller.label(connection.recv())
