@@ -93,19 +93,18 @@ def correlate_tiles(
         correlated: (K, C_in, C_out) float32, contiguous; added to.
     """
     num_offsets, num_in, num_out = correlated.shape
-    gathered = np.empty((TILE_ROWS, num_in), np.float32)
-    gathered_gradients = np.empty((TILE_ROWS, num_out), np.float32)
+    rows_at_once = max(1, min(2 * TILE_ROWS, _MAX_PRODUCT // (num_in * num_out)))
+    gathered = np.empty((rows_at_once, num_in), np.float32)
+    gathered_gradients = np.empty((rows_at_once, num_out), np.float32)
     product = np.empty((num_in, num_out), np.float32)
-    rows_at_once = max(1, _MAX_PRODUCT // (num_in * num_out))
     for offset in range(num_offsets):
-        for tile in range(first, last):
-            start, end = starts[tile, offset], starts[tile + 1, offset]
-            for begin in range(start, end, rows_at_once):
-                count = min(end - begin, rows_at_once)
-                _gather(features, inputs[begin : begin + count], gathered)
-                _gather(gradients, outputs[begin : begin + count], gathered_gradients)
-                np.dot(gathered[:count].T, gathered_gradients[:count], product)
-                correlated[offset] += product
+        start, end = starts[first, offset], starts[last, offset]
+        for begin in range(start, end, rows_at_once):
+            count = min(end - begin, rows_at_once)
+            _gather(features, inputs[begin : begin + count], gathered)
+            _gather(gradients, outputs[begin : begin + count], gathered_gradients)
+            np.dot(gathered[:count].T, gathered_gradients[:count], product)
+            correlated[offset] += product
 
 
 @njit
