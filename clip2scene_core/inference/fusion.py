@@ -158,12 +158,13 @@ class Fusion:
             np.ones(embedded.num_points, dtype=bool),
         )
 
-    def gather(self, embedded: EmbeddedSweep, point_texts: Tensor) -> Evidence:
+    def gather(self, embedded: EmbeddedSweep, texts: Tensor, text_of_point: Tensor) -> Evidence:
         """Keep what was seen in a form that outlives the prompts; see `semantic_guided`.
 
         Args:
             embedded: N points.
-            point_texts: (N, D) float32 of unit length, the text of each point's label.
+            texts: (C, D) float32 of unit length.
+            text_of_point: (N,) int64, the text of each point's label.
         """
         pixel_share = torch.zeros(embedded.num_points)
         sources = []
@@ -177,7 +178,7 @@ class Fusion:
             assert self._segmenter is not None
             points, scale = embedded.points.cpu(), self._segmenter.logit_scale
             sources.append(Source(points, scale, 1 - pixel_share))
-        return semantic_guided(sources, point_texts)
+        return semantic_guided(sources, texts, text_of_point)
 
     def _compare_pixels(
         self, embedded: EmbeddedSweep, text_embeddings: Tensor, label_of_text: Tensor | None

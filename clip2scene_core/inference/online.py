@@ -260,8 +260,8 @@ class OnlineSegmenter:
             notes,
         )
         if self._map is not None and sweep.is_located:
-            point_texts = vocabulary.embeddings[text_probabilities.argmax(dim=1).cpu()]
-            evidence = self._fusion.gather(embedded, point_texts)
+            text_of_point = text_probabilities.argmax(dim=1).cpu()
+            evidence = self._fusion.gather(embedded, vocabulary.embeddings, text_of_point)
             self._map.add(inside.points[:, :3], evidence, sweep.T_global_lidar, sweep.stamp_ns)
         return cloud
 

@@ -127,8 +127,8 @@ class StagedLabeller:
     def _add(
         self, sweep: Sweep, inside: NDArray[np.bool_], embedded: EmbeddedSweep, by_text: Tensor
     ) -> None:
-        point_texts = self._vocabulary.embeddings[by_text.argmax(dim=1)]
-        evidence = self._fusion.gather(embedded, point_texts)
+        texts, text_of_point = self._vocabulary.embeddings, by_text.argmax(dim=1)
+        evidence = self._fusion.gather(embedded, texts, text_of_point)
         points = sweep.points[inside][:, :3]
         self._map.add(points, evidence, sweep.T_global_lidar, sweep.stamp_ns)
 

@@ -15,7 +15,8 @@ def unit(*numbers: float) -> torch.Tensor:
 def test_pixels_and_points_weigh_by_their_similarity_with_the_text():
     pixel, point = unit(0.6, 0.8, 0.0), unit(0.0, 0.8, 0.6)
     half = torch.tensor([0.5])
-    evidence = semantic_guided([Source(pixel, 1.0, half), Source(point, 1.0, half)], TEXTS[[0]])
+    sources = [Source(pixel, 1.0, half), Source(point, 1.0, half)]
+    evidence = semantic_guided(sources, TEXTS, torch.tensor([0]))
     # Eq. (4) by hand: similarities 0.6 and 0.0.
     a, b = math.exp(0.6), math.exp(0.0)
     expected = (a * pixel + b * point) / (a + b)
@@ -27,7 +28,7 @@ def test_logits_of_the_evidence_are_those_of_the_sweep():
     pixel, point = unit(0.6, 0.8, 0.0), unit(0.0, 0.8, 0.6)
     sources = [Source(pixel, 5.0, torch.tensor([0.2])), Source(point, 4.0, torch.tensor([0.8]))]
     # A text that fits both equally well leaves the shares as they are.
-    evidence = semantic_guided(sources, TEXTS[[1]])
+    evidence = semantic_guided(sources, TEXTS, torch.tensor([1]))
     of_point, of_pixel = (torch.softmax(s * x @ TEXTS.T, 1) for s, x in ((4, point), (5, pixel)))
     expected = fuse(of_point, of_pixel, torch.tensor([True]).numpy(), camera_weight=0.2)
     torch.testing.assert_close(
@@ -37,6 +38,17 @@ def test_logits_of_the_evidence_are_those_of_the_sweep():
 
 def test_what_nothing_has_seen_weighs_nothing():
     blind = Source(torch.zeros(1, 3), 100.0, torch.zeros(1))
-    evidence = semantic_guided([blind], TEXTS[[0]])
+    evidence = semantic_guided([blind], TEXTS, torch.tensor([0]))
     assert evidence.weights.tolist() == [0.0]
     assert torch.isfinite(evidence.vectors).all()
+
+
+def test_points_are_alone_however_many_there_are():
+    generator = torch.Generator().manual_seed(0)
+    embeddings = torch.nn.functional.normalize(torch.randn(5000, 3, generator=generator), dim=1)
+    text_of_point = torch.randint(3, (5000,), generator=generator)
+    evidence = semantic_guided([Source(embeddings, 4.0, torch.ones(5000))], TEXTS, text_of_point)
+    torch.testing.assert_close(evidence.vectors, 4 * embeddings)
+    torch.testing.assert_close(
+        evidence.weights, embeddings[torch.arange(5000), text_of_point].exp()
+    )
