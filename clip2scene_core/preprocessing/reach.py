@@ -37,11 +37,13 @@ def is_usable(
     Raises:
         ValueError: If `T_base_lidar` holds no rotation.
     """
-    across = points[:, :2]
+    x, y, z = points[:, :3].T  # column by column: reductions over three numbers are slow
+    across_x, across_y = x, y
     with np.errstate(invalid="ignore", over="ignore"):
         if T_base_lidar is not None:
-            across = points[:, :3] @ mount_rotation(T_base_lidar)[:2, :3].T.astype(np.float32)
-        range_m = np.linalg.norm(points[:, :3], axis=1)
-        inside: NDArray[np.bool_] = (range_m >= min_range_m) & (range_m <= max_range_m)
-        inside &= np.linalg.norm(across, axis=1) >= ego_radius_m
-    return inside & np.isfinite(points[:, :3]).all(axis=1)
+            rotation = mount_rotation(T_base_lidar)[:2, :3].astype(np.float32)
+            across_x, across_y = rotation @ points[:, :3].T
+        square_m2 = x * x + y * y + z * z
+        inside: NDArray[np.bool_] = (square_m2 >= min_range_m**2) & (square_m2 <= max_range_m**2)
+        inside &= across_x * across_x + across_y * across_y >= ego_radius_m**2
+    return inside & np.isfinite(x) & np.isfinite(y) & np.isfinite(z)
