@@ -46,4 +46,5 @@ def is_usable(
         square_m2 = x * x + y * y + z * z
         inside: NDArray[np.bool_] = (square_m2 >= min_range_m**2) & (square_m2 <= max_range_m**2)
         inside &= across_x * across_x + across_y * across_y >= ego_radius_m**2
-    return inside & np.isfinite(x) & np.isfinite(y) & np.isfinite(z)
+    inside &= np.isfinite(x) & np.isfinite(y) & np.isfinite(z)
+    return inside
