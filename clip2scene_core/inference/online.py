@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.inference.camera_segmenter import CameraSegmenter, make_camera_segmenter
-from clip2scene_core.inference.fusion import Fusion
+from clip2scene_core.inference.fusion import EmbeddedSweep, Fusion
 from clip2scene_core.inference.labelled_cloud import LabelledCloud
 from clip2scene_core.inference.options import OnlineOptions
 from clip2scene_core.inference.own_classes import OwnClasses, load_own_classes
@@ -117,6 +118,9 @@ class OnlineSegmenter:
                 options.map_decay_s,
             )
             self._map = SemanticMap(grid, options.map_carving)
+        # Labels need not wait for the map: it takes up a sweep while the next one is labelled.
+        self._map_thread = ThreadPoolExecutor(1, thread_name_prefix="map")
+        self._taken_up: Future[None] | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -204,7 +208,9 @@ class OnlineSegmenter:
         self.apply(EncodedPrompts(self.vocabulary, query))
 
     def segment(self, sweep: Sweep, cameras: Sequence[CameraView] = ()) -> LabelledCloud:
-        """Label one sweep and add it to the map, if its pose is known.
+        """Label one sweep and let the map take it up, if its pose is known.
+
+        It does not wait for the map; `map` does. The map takes up one sweep at a time.
 
         Args:
             sweep: N points; `T_global_lidar` holds T_fixed_lidar. Points that are not finite or out
@@ -260,9 +266,9 @@ class OnlineSegmenter:
             notes,
         )
         if self._map is not None and sweep.is_located:
-            text_of_point = text_probabilities.argmax(dim=1).cpu()
-            evidence = self._fusion.gather(embedded, vocabulary.embeddings, text_of_point)
-            self._map.add(inside.points[:, :3], evidence, sweep.T_global_lidar, sweep.stamp_ns)
+            self._wait_for_map()
+            arguments = (inside, embedded, vocabulary, text_probabilities)
+            self._taken_up = self._map_thread.submit(self._take_up, *arguments)
         return cloud
 
     def _preprocess(
@@ -275,14 +281,38 @@ class OnlineSegmenter:
         told = preprocess(sweep.points, config, sweep.T_base_lidar, self._ground_tracker)
         return told, list_oddities(sweep.points, config, told.ground)
 
+    def _take_up(
+        self,
+        sweep: Sweep,
+        embedded: EmbeddedSweep,
+        vocabulary: Vocabulary,
+        text_probabilities: Tensor,
+    ) -> None:
+        """Add a sweep of usable points to the map."""
+        assert self._map is not None
+        text_of_point = text_probabilities.argmax(dim=1).cpu()
+        evidence = self._fusion.gather(embedded, vocabulary.embeddings, text_of_point)
+        self._map.add(sweep.points[:, :3], evidence, sweep.T_global_lidar, sweep.stamp_ns)
+
+    def _wait_for_map(self) -> None:
+        """Wait until the map has taken up the last sweep; raise once what went wrong."""
+        if self._taken_up is None:
+            return
+        try:
+            self._taken_up.result()
+        except BaseException:
+            self._taken_up = None
+            raise
+
     def map(self) -> LabelledMap:
-        """The voxels around the vehicle, labelled with the newest prompts.
+        """The voxels around the vehicle, of all sweeps so far, labelled with the newest prompts.
 
         Raises:
             ValueError: If the options keep no map.
         """
         if self._map is None:
             raise ValueError("there is no map: OnlineOptions.map_enabled is False")
+        self._wait_for_map()
         encoded, options, scoring = self._setting
         return self._map.label(encoded.vocabulary, options.min_confidence, scoring)
 
@@ -308,6 +338,7 @@ class OnlineSegmenter:
         """Forget the map and the ground, for example after a jump in time."""
         self._ground_tracker.reset()
         if self._map is not None:
+            self._wait_for_map()
             self._map.clear()
 
 

@@ -160,3 +160,40 @@ def test_new_options_do_not_wait_for_a_map_that_is_being_labelled(tiny_checkpoin
     finally:
         may_end.set()
         thread.join()
+
+
+def test_labels_do_not_wait_for_the_map_and_the_map_has_all_sweeps(tiny_checkpoint):
+    segmenter = make_segmenter(tiny_checkpoint, map_carving=False)
+    segmenter.segment(make_sweep())
+    counts = segmenter.map().counts.sum()
+    may_go_on, threads = threading.Event(), []
+    add = segmenter._map.add
+
+    def add_slowly(*arguments):
+        threads.append(threading.current_thread())
+        assert may_go_on.wait(20)
+        add(*arguments)
+
+    segmenter._map.add = add_slowly
+    cloud = segmenter.segment(make_sweep(stamp_ns=2))
+    assert (cloud.labels != IGNORE_LABEL).any()
+    may_go_on.set()
+    segmenter.segment(make_sweep(stamp_ns=3))
+    assert segmenter.map().counts.sum() == 3 * counts
+    assert threading.main_thread() not in threads
+
+
+def test_what_the_map_cannot_take_up_is_raised_once(tiny_checkpoint):
+    segmenter = make_segmenter(tiny_checkpoint)
+    add = segmenter._map.add
+
+    def fail(*arguments):
+        raise MemoryError("the map is too large")
+
+    segmenter._map.add = fail
+    segmenter.segment(make_sweep())
+    with pytest.raises(MemoryError, match="too large"):
+        segmenter.map()
+    segmenter._map.add = add
+    segmenter.segment(make_sweep(stamp_ns=2))
+    assert len(segmenter.map().points) > 0
