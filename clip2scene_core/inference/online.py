@@ -13,6 +13,7 @@ from torch import Tensor
 
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.inference.camera_segmenter import CameraSegmenter, make_camera_segmenter
+from clip2scene_core.inference.embedder import MAX_POINTS_AT_ONCE
 from clip2scene_core.inference.fusion import EmbeddedSweep, Fusion
 from clip2scene_core.inference.labelled_cloud import LabelledCloud
 from clip2scene_core.inference.options import OnlineOptions
@@ -269,6 +270,8 @@ class OnlineSegmenter:
             self._wait_for_map()
             arguments = (inside, embedded, vocabulary, text_probabilities)
             self._taken_up = self._map_thread.submit(self._take_up, *arguments)
+            if len(inside.points) > MAX_POINTS_AT_ONCE:
+                self._wait_for_map()  # two such sweeps at a time take too much memory
         return cloud
 
     def _preprocess(
