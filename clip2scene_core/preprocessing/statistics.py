@@ -55,7 +55,8 @@ def list_oddities(
     notes = []
     if config.intensity != "none":
         notes += _intensity_notes(points[:, 3], config.intensity == "raw")
-    reach_m = float(np.percentile(np.linalg.norm(points[:, :3], axis=1), 99))
+    x, y, z = points[:, :3].T
+    reach_m = float(np.percentile(np.sqrt(x * x + y * y + z * z), 99))
     if reach_m < MIN_REACH_M:
         notes.append(f"points reach only {reach_m:.0f} m")
     if config.level:
@@ -81,8 +82,9 @@ def list_left_out(
         A note if nearly all have no place, and one if more than a third of the others are out of
         reach.
     """
-    is_finite = np.isfinite(points[:, :3]).all(axis=1)
-    is_point = is_finite & (points[:, :3] != 0).any(axis=1)
+    x, y, z = points[:, :3].T
+    is_finite = np.isfinite(x) & np.isfinite(y) & np.isfinite(z)
+    is_point = is_finite & ((x != 0) | (y != 0) | (z != 0))
     measured = points[is_point]
     notes = []
     if len(measured) < (1 - MAX_BROKEN) * len(points):
