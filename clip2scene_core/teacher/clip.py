@@ -130,6 +130,11 @@ def load_clip(name: str, device: torch.device | str = "cpu") -> Clip:
     if colon:
         architecture, _, tag = architecture.partition("/")
         return _load_file(name, architecture, tag, _existing_file(name, Path(file)), device)
+    if Path(name).is_file():
+        raise ValueError(
+            f"CLIP {name!r} is a file; say whose weights it holds: small:{name} for one of "
+            f"'clip2scene clip train', or ARCHITECTURE/TAG:{name}, such as ViT-B-16/openai:{name}"
+        )
     architecture, _, tag = name.rpartition("/")
     if not architecture or not tag:
         raise ValueError(

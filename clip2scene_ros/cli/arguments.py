@@ -83,13 +83,14 @@ def add_camera_arguments(parser: argparse.ArgumentParser, scales: str = "--camer
     parser.add_argument(
         "--no-key-smoothing",
         action="store_true",
-        help="label pixels without MaskCLIP's key smoothing: in half the time, less well",
+        help="read MaskCLIP without its key smoothing: in half the time, less well",
     )
     parser.add_argument(
         "--readout",
         choices=READOUTS,
         default=READOUTS[0],
-        help="what stands for the last attention of a CLIP with a ViT",
+        help="what stands for the last attention of a CLIP with a ViT; auto is sc_clip, and "
+        "maskclip where a CLIP has no other",
     )
     parser.add_argument(
         "--window",

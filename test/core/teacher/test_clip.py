@@ -211,6 +211,13 @@ def test_names_that_cannot_be_loaded_are_explained_in_one_line(name, message):
     assert "\n" not in str(refusal.value)
 
 
+def test_a_bare_file_is_asked_what_it_is(tmp_path):
+    path = tmp_path / "clip.safetensors"
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match=f"is a file; say whose weights it holds: small:{path}"):
+        load_clip(str(path))
+
+
 def test_a_missing_weight_file_is_named():
     with pytest.raises(FileNotFoundError, match=r"no file nowhere\.pt; correct the path"):
         load_clip("ViT-B-16:nowhere.pt")
