@@ -83,6 +83,58 @@ def find_pairs(keys: Indices, steps: Indices) -> tuple[Indices, Indices, Indices
 
 
 @njit
+def find_parents(keys: Indices, field_bits: int) -> tuple[Indices, Indices, Indices, Indices]:
+    """Find the voxels of the next coarser level; see `kernel_map.downsample_map`.
+
+    Voxels with the same lowest bits have different parents, in their own order. So one walk through
+    the eight kinds of voxels at a time meets the parents in order.
+
+    Args:
+        keys: (M,) int64 packed keys, sorted and unique.
+        field_bits: Bits of a field of a key; see `packed_keys`.
+
+    Returns:
+        Keys of the parents, sorted; (M,) the parent of each voxel; (M,) voxels by their lowest bits
+        [x, y, z]; and how many have which, (8,): int64 each.
+    """
+    lowest = (1 << 2 * field_bits) | (1 << field_bits) | 1
+    mask = (1 << field_bits) - 1
+    bias = 1 << (field_bits - 2)  # halving a field halves its bias, too
+    biases = bias * lowest
+    halves, slots = np.empty(len(keys), np.int64), np.empty(len(keys), np.int64)
+    counts = np.zeros(8, np.int64)
+    for row in range(len(keys)):
+        key = keys[row]
+        x, y, z = key >> 2 * field_bits & mask, key >> field_bits & mask, key & mask
+        batch = key >> 3 * field_bits
+        column = (batch << field_bits | x >> 1) << field_bits | y >> 1
+        halves[row] = (column << field_bits | z >> 1) + biases
+        slots[row] = 4 * (x & 1) + 2 * (y & 1) + (z & 1)
+        counts[slots[row]] += 1
+    ends = np.cumsum(counts)
+    heads = ends - counts
+    order, place = np.empty(len(keys), np.int64), heads.copy()
+    for row in range(len(keys)):
+        order[place[slots[row]]] = row
+        place[slots[row]] += 1
+    parents, parent_index = np.empty(len(keys), np.int64), np.empty(len(keys), np.int64)
+    num_parents, past_any = 0, np.iinfo(np.int64).max
+    while True:
+        parent = past_any
+        for slot in range(8):
+            if heads[slot] < ends[slot]:
+                parent = min(parent, halves[order[heads[slot]]])
+        if parent == past_any:
+            return parents[:num_parents].copy(), parent_index, order, counts
+        for slot in range(8):
+            if heads[slot] < ends[slot] and halves[order[heads[slot]]] == parent:
+                parent_index[order[heads[slot]]] = num_parents
+                heads[slot] += 1
+        parents[num_parents] = parent
+        num_parents += 1
+
+
+@njit
 def fill_table(inputs: Indices, outputs: Indices, counts: Indices, num_rows: int) -> Indices:
     """Write pairs into a table: (num_rows, K) int64 inputs, -1 where there is none."""
     table = np.full((num_rows, len(counts)), -1, np.int64)

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clip2scene_core.sparse import packed_keys
 from clip2scene_core.sparse.backend import compiled_for
-from clip2scene_core.sparse.packed_keys import key_step
 from clip2scene_core.sparse.tiles import Tiles, find_tiles
 
 NUM_NEIGHBORS = 27
 CENTER_OFFSET = 13
 # Half of the (dx, dy) columns around a voxel; the other half follows by symmetry.
 _POSITIVE_COLUMNS = ((0, 1), (1, -1), (1, 0), (1, 1))
-_COLUMN_STEPS = np.array([key_step(dx, dy, -1) for dx, dy in _POSITIVE_COLUMNS])
+_COLUMN_STEPS = np.array([packed_keys.key_step(dx, dy, -1) for dx, dy in _POSITIVE_COLUMNS])
 _PAST_ANY_KEY = torch.iinfo(torch.int64).max
 
 
@@ -173,20 +173,28 @@ def neighbor_table(neighbors: KernelMap) -> Tensor:
     return table.view(-1, NUM_NEIGHBORS)
 
 
-def downsample_map(coordinates: Tensor, parent_index: Tensor, num_parents: int) -> KernelMap:
+def downsample_map(keys: Tensor) -> tuple[Tensor, Tensor, KernelMap]:
     """Map the up to 2x2x2 voxels inside each voxel of the next coarser level to that voxel.
 
     Args:
-        coordinates: (M, 4) int32 [batch, x, y, z] of the finer level.
-        parent_index: (M,) int64 row of the parent of each voxel; its x, y, z are halved (floor).
-        num_parents: Number of voxels of the coarser level.
+        keys: (M,) int64 packed keys of the finer level, sorted and unique.
 
     Returns:
-        Map of 8 offsets. The index of an offset is 4 x + 2 y + z, with the lowest bit of each
-        coordinate.
+        Packed keys of the coarser level, sorted and unique; (M,) int64 row there of the parent of
+        each voxel, whose x, y, z are halved (floor); and the map of 8 offsets. The index of an
+        offset is 4 x + 2 y + z, with the lowest bit of each coordinate.
     """
-    x, y, z = (coordinates[:, 1:] & 1).unbind(1)
-    slot = 4 * x + 2 * y + z
-    order = torch.argsort(slot, stable=True)
-    num_pairs: list[int] = torch.bincount(slot, minlength=8).tolist()
-    return KernelMap(order, parent_index[order], tuple(num_pairs), len(coordinates), num_parents)
+    compiled = compiled_for(keys)
+    if compiled is not None:
+        arrays = compiled.find_parents(keys.numpy(), packed_keys.FIELD_BITS)
+        parents, parent_index, order, counts = map(torch.from_numpy, arrays)
+    else:
+        coordinates = packed_keys.unpack(keys)
+        x, y, z = (coordinates[:, 1:] & 1).unbind(1)
+        coordinates[:, 1:] >>= 1
+        parents, parent_index = torch.unique(packed_keys.pack(coordinates), return_inverse=True)
+        slot = 4 * x + 2 * y + z
+        order, counts = torch.argsort(slot, stable=True), torch.bincount(slot, minlength=8)
+    num_pairs: list[int] = counts.tolist()
+    pairs = KernelMap(order, parent_index[order], tuple(num_pairs), len(keys), len(parents))
+    return parents, parent_index, pairs

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
 from torch import Tensor
 
 from clip2scene_core.sparse import packed_keys
@@ -52,14 +51,8 @@ class VoxelLevel:
     @cached_property
     def downsampling(self) -> Downsampling:
         """The next coarser level, with the map to it."""
-        parents = self.coordinates.clone()
-        parents[:, 1:] >>= 1
-        keys, parent_index = torch.unique(packed_keys.pack(parents), return_inverse=True)
-        return Downsampling(
-            VoxelLevel(keys, 2 * self.stride),
-            parent_index,
-            downsample_map(self.coordinates, parent_index, len(keys)),
-        )
+        parents, parent_index, pairs = downsample_map(self.keys)
+        return Downsampling(VoxelLevel(parents, 2 * self.stride), parent_index, pairs)
 
 
 @dataclass(frozen=True, eq=False)
