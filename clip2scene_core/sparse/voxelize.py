@@ -205,7 +205,7 @@ def voxel_mean(point_features: Tensor, voxels: Voxels, stride: int = 1) -> Spars
     sum_dtype = torch.promote_types(point_features.dtype, torch.float32)
     shape = (located.level.keys.shape[0], point_features.shape[1])
     sums = point_features.new_zeros(shape, dtype=sum_dtype)
-    sums = sums.index_add(0, located.voxel_index, point_features.to(sum_dtype))
+    sums.index_add_(0, located.voxel_index, point_features.to(sum_dtype))
     means = sums / located.num_points[:, None]
     return SparseTensor(located.level, means.to(point_features.dtype))
 
