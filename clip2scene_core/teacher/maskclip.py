@@ -44,7 +44,7 @@ class DenseClip:
             small image, far objects in a large one.
         readout: What stands for the attention of a ViT's last block: "maskclip", its value path
             (the paper's), or one of ATTENTIVE_READOUTS. ResNets and timm's ViTs have "maskclip"
-            alone. "auto" is "sc_clip" where a CLIP has it, else "maskclip".
+            alone. "auto" is "naclip" where a CLIP has it, else "maskclip".
         window: Edge of square windows that slide over the resized image, pixels; embeddings of a
             place are averaged over its windows. 0 reads the image at once.
         window_step: From one window to the next, pixels; 0 is half of the window.
@@ -95,7 +95,7 @@ class DenseClip:
             raise ValueError(f"readout must be one of {', '.join(known)}, got {readout!r}")
         is_attentive = isinstance(visual, VisionTransformer)
         if readout == "auto":
-            readout = "sc_clip" if is_attentive else "maskclip"
+            readout = "naclip" if is_attentive else "maskclip"
             key_smoothing = key_smoothing and not is_attentive
         if readout != "maskclip" and not is_attentive:
             trunk = visual.trunk if isinstance(visual, TimmModel) else visual

@@ -89,7 +89,7 @@ def add_camera_arguments(parser: argparse.ArgumentParser, scales: str = "--camer
         "--readout",
         choices=READOUTS,
         default=READOUTS[0],
-        help="what stands for the last attention of a CLIP with a ViT; auto is sc_clip, and "
+        help="what stands for the last attention of a CLIP with a ViT; auto is naclip, and "
         "maskclip where a CLIP has no other",
     )
     parser.add_argument(

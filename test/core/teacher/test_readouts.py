@@ -243,10 +243,10 @@ def test_readouts_have_their_own_cache_and_names():
         DenseClip(tiny_clip(layers=[1, 1, 1, 1], width=8), readout="naclip")
 
 
-def test_by_default_a_vit_is_read_by_sc_clip_and_a_resnet_by_maskclip():
+def test_by_default_a_vit_is_read_by_naclip_and_a_resnet_by_maskclip():
     clip = tiny_clip(layers=2, width=32, patch_size=16)
     found = DenseClip(clip, key_smoothing=True)
-    assert (found.readout, found.key_smoothing) == ("sc_clip", False)
-    assert fingerprint(found) == fingerprint(DenseClip(clip, readout="sc_clip"))
+    assert (found.readout, found.key_smoothing) == ("naclip", False)
+    assert fingerprint(found) == fingerprint(DenseClip(clip, readout="naclip"))
     resnet = DenseClip(tiny_clip(layers=[1, 1, 1, 1], width=8), key_smoothing=True)
     assert (resnet.readout, resnet.key_smoothing) == ("maskclip", True)
