@@ -126,7 +126,7 @@ class NetworkConfig:
             )
 
 
-READOUTS: Final = ("auto", "maskclip", "clearclip", "naclip", "sc_clip")
+READOUTS: Final = ("maskclip", "clearclip", "naclip", "sc_clip")
 """Read-outs of a CLIP, see `DenseClip`."""
 
 
@@ -141,7 +141,7 @@ class TeacherConfig:
             are averaged.
         key_smoothing: Whether MaskCLIP smooths pixel embeddings by key similarity.
         readout: What stands for the last attention of a ViT: "maskclip" (the paper's), "clearclip",
-            "naclip" or "sc_clip"; "auto" is the best that is known for the CLIP, see `DenseClip`.
+            "naclip" or "sc_clip", see `DenseClip`.
         window: Edge of square windows that slide over the resized image, pixels, a multiple of
             CLIP's patch; 0 reads the image at once.
         window_step: From one window to the next, pixels; 0 is half of the window.
@@ -156,7 +156,7 @@ class TeacherConfig:
     scales: tuple[float, ...] = (1.0,)
     key_smoothing: bool = False
     occlusion_margin_m: float | None = None
-    readout: str = "auto"
+    readout: str = "maskclip"
     window: int = 0
     window_step: int = 0
     refinement: int = 0

@@ -78,7 +78,7 @@ class OnlineOptions:
     with_entropies: bool = False
     camera_scales: tuple[float, ...] = (1.0,)
     key_smoothing: bool = True
-    readout: str = "auto"
+    readout: str = "maskclip"
     window: int = 0
     window_step: int = 0
     refinement: int = 0

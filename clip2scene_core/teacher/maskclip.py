@@ -37,14 +37,13 @@ class DenseClip:
         clip: A frozen CLIP with a ViT, of open_clip's own or timm's, or CLIP's ResNet.
         image_height: Height in pixels to which images are resized; the CLIP's default if None.
         key_smoothing: Whether to average each embedding with those of places with similar attention
-            keys. It takes a product of all places with all places. "auto" smooths so where it is
-            "maskclip" alone.
+            keys. It takes a product of all places with all places.
         scales: Factors on image_height. Each image is embedded at each scale, and the unit
             embeddings of a place are averaged. Near objects have the size of CLIP's training in a
             small image, far objects in a large one.
         readout: What stands for the attention of a ViT's last block: "maskclip", its value path
             (the paper's), or one of ATTENTIVE_READOUTS. ResNets and timm's ViTs have "maskclip"
-            alone. "auto" is "naclip" where a CLIP has it, else "maskclip".
+            alone.
         window: Edge of square windows that slide over the resized image, pixels; embeddings of a
             place are averaged over its windows. 0 reads the image at once.
         window_step: From one window to the next, pixels; 0 is half of the window.
@@ -57,7 +56,7 @@ class DenseClip:
         image_height: Height to which images are resized, pixels.
         scales: Factors on image_height.
         key_smoothing: Whether embeddings are smoothed by keys.
-        readout: Name of the read-out, not "auto".
+        readout: Name of the read-out.
         window: Edge of the windows, pixels; 0 without.
         window_step: From one window to the next, pixels.
         refinement: Iterations of the refinement.
@@ -74,7 +73,7 @@ class DenseClip:
         image_height: int | None = None,
         key_smoothing: bool = False,
         scales: Sequence[float] = (1.0,),
-        readout: str = "auto",
+        readout: str = "maskclip",
         window: int = 0,
         window_step: int = 0,
         refinement: int = 0,
@@ -90,20 +89,16 @@ class DenseClip:
                 f"there must be a scale, and image_height times each at least {self.stride} (one "
                 f"patch), got image_height {self.image_height} and scales {self.scales}"
             )
-        known = ("auto", "maskclip", *ATTENTIVE_READOUTS)
+        self.key_smoothing = key_smoothing
+        known = ("maskclip", *ATTENTIVE_READOUTS)
         if readout not in known:
             raise ValueError(f"readout must be one of {', '.join(known)}, got {readout!r}")
-        is_attentive = isinstance(visual, VisionTransformer)
-        if readout == "auto":
-            readout = "naclip" if is_attentive else "maskclip"
-            key_smoothing = key_smoothing and not is_attentive
-        if readout != "maskclip" and not is_attentive:
+        if readout != "maskclip" and not isinstance(visual, VisionTransformer):
             trunk = visual.trunk if isinstance(visual, TimmModel) else visual
             raise ValueError(
                 f"readout {readout!r} is for open_clip's own ViTs, but CLIP {clip.name!r} has a "
                 f"{type(trunk).__name__}; take 'maskclip', or a CLIP such as ViT-B-16/openai"
             )
-        self.key_smoothing = key_smoothing
         self.readout = readout
         self.window = window
         self.window_step = window_step or window // 2 // self.stride * self.stride or window

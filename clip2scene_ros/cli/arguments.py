@@ -83,14 +83,13 @@ def add_camera_arguments(parser: argparse.ArgumentParser, scales: str = "--camer
     parser.add_argument(
         "--no-key-smoothing",
         action="store_true",
-        help="read MaskCLIP without its key smoothing: in half the time, less well",
+        help="label pixels without MaskCLIP's key smoothing: in half the time, less well",
     )
     parser.add_argument(
         "--readout",
         choices=READOUTS,
         default=READOUTS[0],
-        help="what stands for the last attention of a CLIP with a ViT; auto is naclip, and "
-        "maskclip where a CLIP has no other",
+        help="what stands for the last attention of a CLIP with a ViT",
     )
     parser.add_argument(
         "--window",

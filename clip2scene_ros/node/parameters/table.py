@@ -114,7 +114,7 @@ class NodeParameters:
     )
     readout: str = parameter(
         "readout",
-        "auto",
+        "maskclip",
         "What stands for the last attention of a CLIP with a ViT; method.md compares them.",
         choices=READOUTS,
     )

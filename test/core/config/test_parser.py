@@ -163,7 +163,6 @@ def test_the_recommended_profile_leaves_the_paper_where_it_says_so():
     paper, recommended = profile("paper"), profile("recommended")
     assert differences(paper, recommended) == {
         "teacher.key_smoothing",
-        "teacher.readout",
         "teacher.occlusion_margin_m",
         "consensus.voxel_size_m",
         "sweeps.count",

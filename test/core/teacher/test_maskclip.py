@@ -100,8 +100,7 @@ def test_embeddings_are_computed_from_images_normalised_with_the_clip_s_own_cons
     red, green, blue = image[:, 0], image[:, 1], image[:, 2]
     normalized = torch.stack([(red - 0.5) / 0.2, (green - 0.4) / 0.3, (blue - 0.3) / 0.4], dim=1)
     expected = F.normalize(read_vit(tiny_vit.model.visual, normalized)[0], dim=1)
-    dense_clip = DenseClip(tiny_vit, readout="maskclip")
-    torch.testing.assert_close(dense_clip.embed_pixels(image), expected)
+    torch.testing.assert_close(DenseClip(tiny_vit).embed_pixels(image), expected)
 
 
 def test_wide_images_keep_their_shape_and_unit_length(tiny_vit, tiny_resnet):
@@ -150,8 +149,8 @@ def test_every_vit_of_open_clip_is_read_as_patches_alone(kind):
 
 def test_key_smoothing_keeps_shape_and_changes_embeddings(tiny_vit):
     images = torch.rand(1, 3, 64, 64)
-    plain = DenseClip(tiny_vit, readout="maskclip").embed_pixels(images)
-    smoothed = DenseClip(tiny_vit, key_smoothing=True, readout="maskclip").embed_pixels(images)
+    plain = DenseClip(tiny_vit).embed_pixels(images)
+    smoothed = DenseClip(tiny_vit, key_smoothing=True).embed_pixels(images)
     assert smoothed.shape == plain.shape
     assert not torch.allclose(smoothed, plain)
 

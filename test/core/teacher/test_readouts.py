@@ -232,21 +232,11 @@ def test_images_do_not_know_each_other(vit, readout):
 
 def test_readouts_have_their_own_cache_and_names():
     clip = tiny_clip(layers=2, width=32, patch_size=16)
-    named = [readout for readout in READOUTS if readout != "auto"]
-    digests = {fingerprint(DenseClip(clip, readout=readout)) for readout in named}
-    assert len(digests) == len(named) == len(ATTENTIVE_READOUTS) + 1
+    digests = {fingerprint(DenseClip(clip, readout=readout)) for readout in READOUTS}
+    assert len(digests) == len(READOUTS) == len(ATTENTIVE_READOUTS) + 1
     with pytest.raises(ConfigError, match=r"teacher\.readout must be .*got 'proxyclip'"):
         TeacherConfig(readout="proxyclip")
-    with pytest.raises(ValueError, match="readout must be one of auto, maskclip, clearclip"):
+    with pytest.raises(ValueError, match="readout must be one of maskclip, clearclip"):
         DenseClip(clip, readout="proxyclip")
     with pytest.raises(ValueError, match=r"'naclip' is for open_clip's own ViTs.*ModifiedResNet"):
         DenseClip(tiny_clip(layers=[1, 1, 1, 1], width=8), readout="naclip")
-
-
-def test_by_default_a_vit_is_read_by_naclip_and_a_resnet_by_maskclip():
-    clip = tiny_clip(layers=2, width=32, patch_size=16)
-    found = DenseClip(clip, key_smoothing=True)
-    assert (found.readout, found.key_smoothing) == ("naclip", False)
-    assert fingerprint(found) == fingerprint(DenseClip(clip, readout="naclip"))
-    resnet = DenseClip(tiny_clip(layers=[1, 1, 1, 1], width=8), key_smoothing=True)
-    assert (resnet.readout, resnet.key_smoothing) == ("maskclip", True)

@@ -28,7 +28,7 @@ def test_windows_cover_a_side_and_end_with_it():
 
 @torch.no_grad()
 def test_places_are_averaged_over_the_windows_that_hold_them(clip):
-    dense_clip = DenseClip(clip, 96, readout="maskclip", window=64, window_step=32)
+    dense_clip = DenseClip(clip, image_height=96, window=64, window_step=32)
     images = torch.rand(1, 3, 96, 144)
     visual = clip.model.visual
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (clip.mean, clip.std))
