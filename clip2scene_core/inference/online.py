@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +12,9 @@ from torch import Tensor
 
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.inference.camera_segmenter import CameraSegmenter, make_camera_segmenter
-from clip2scene_core.inference.embedder import MAX_POINTS_AT_ONCE
-from clip2scene_core.inference.fusion import EmbeddedSweep, Fusion
+from clip2scene_core.inference.fusion import Fusion
 from clip2scene_core.inference.labelled_cloud import LabelledCloud
+from clip2scene_core.inference.map_thread import MapThread
 from clip2scene_core.inference.options import OnlineOptions
 from clip2scene_core.inference.own_classes import OwnClasses, load_own_classes
 from clip2scene_core.inference.segmenter import Segmenter
@@ -119,9 +118,7 @@ class OnlineSegmenter:
                 options.map_decay_s,
             )
             self._map = SemanticMap(grid, options.map_carving)
-        # Labels need not wait for the map: it takes up a sweep while the next one is labelled.
-        self._map_thread = ThreadPoolExecutor(1, thread_name_prefix="map")
-        self._taken_up: Future[None] | None = None
+            self._map_thread = MapThread(self._map, self._fusion)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -209,9 +206,7 @@ class OnlineSegmenter:
         self.apply(EncodedPrompts(self.vocabulary, query))
 
     def segment(self, sweep: Sweep, cameras: Sequence[CameraView] = ()) -> LabelledCloud:
-        """Label one sweep and let the map take it up, if its pose is known.
-
-        It does not wait for the map; `map` does. The map takes up one sweep at a time.
+        """Label one sweep, and begin to add it to the map, if its pose is known.
 
         Args:
             sweep: N points; `T_global_lidar` holds T_fixed_lidar. Points that are not finite or out
@@ -267,11 +262,7 @@ class OnlineSegmenter:
             notes,
         )
         if self._map is not None and sweep.is_located:
-            self._wait_for_map()
-            arguments = (inside, embedded, vocabulary, text_probabilities)
-            self._taken_up = self._map_thread.submit(self._take_up, *arguments)
-            if len(inside.points) > MAX_POINTS_AT_ONCE:
-                self._wait_for_map()  # two such sweeps at a time take too much memory
+            self._map_thread.take_up(inside, embedded, vocabulary, text_probabilities)
         return cloud
 
     def _preprocess(
@@ -284,29 +275,6 @@ class OnlineSegmenter:
         told = preprocess(sweep.points, config, sweep.T_base_lidar, self._ground_tracker)
         return told, list_oddities(sweep.points, config, told.ground)
 
-    def _take_up(
-        self,
-        sweep: Sweep,
-        embedded: EmbeddedSweep,
-        vocabulary: Vocabulary,
-        text_probabilities: Tensor,
-    ) -> None:
-        """Add a sweep of usable points to the map."""
-        assert self._map is not None
-        text_of_point = text_probabilities.argmax(dim=1).cpu()
-        evidence = self._fusion.gather(embedded, vocabulary.embeddings, text_of_point)
-        self._map.add(sweep.points[:, :3], evidence, sweep.T_global_lidar, sweep.stamp_ns)
-
-    def _wait_for_map(self) -> None:
-        """Wait until the map has taken up the last sweep; raise once what went wrong."""
-        if self._taken_up is None:
-            return
-        try:
-            self._taken_up.result()
-        except BaseException:
-            self._taken_up = None
-            raise
-
     def map(self) -> LabelledMap:
         """The voxels around the vehicle, of all sweeps so far, labelled with the newest prompts.
 
@@ -315,7 +283,7 @@ class OnlineSegmenter:
         """
         if self._map is None:
             raise ValueError("there is no map: OnlineOptions.map_enabled is False")
-        self._wait_for_map()
+        self._map_thread.wait()
         encoded, options, scoring = self._setting
         return self._map.label(encoded.vocabulary, options.min_confidence, scoring)
 
@@ -341,7 +309,7 @@ class OnlineSegmenter:
         """Forget the map and the ground, for example after a jump in time."""
         self._ground_tracker.reset()
         if self._map is not None:
-            self._wait_for_map()
+            self._map_thread.wait()
             self._map.clear()
 
 
