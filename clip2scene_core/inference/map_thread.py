@@ -60,13 +60,10 @@ class MapThread:
         Raises:
             Exception: What the map raised, once.
         """
-        if self._taken_up is None:
-            return
-        try:
-            self._taken_up.result()
-        except BaseException:
+        error = None if self._taken_up is None else self._taken_up.exception()
+        if error is not None:
             self._taken_up = None
-            raise
+            raise error
 
     def _add(
         self, sweep: Sweep, embedded: EmbeddedSweep, texts: Tensor, text_probabilities: Tensor

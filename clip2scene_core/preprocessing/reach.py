@@ -43,8 +43,8 @@ def is_usable(
         if T_base_lidar is not None:
             rotation = mount_rotation(T_base_lidar)[:2, :3].astype(np.float32)
             across_x, across_y = rotation @ points[:, :3].T
-        square_m2 = x * x + y * y + z * z
-        inside: NDArray[np.bool_] = (square_m2 >= min_range_m**2) & (square_m2 <= max_range_m**2)
-        inside &= across_x * across_x + across_y * across_y >= ego_radius_m**2
+        range_m = np.sqrt(x * x + y * y + z * z)
+        inside: NDArray[np.bool_] = (range_m >= min_range_m) & (range_m <= max_range_m)
+        inside &= np.sqrt(across_x * across_x + across_y * across_y) >= ego_radius_m
     inside &= np.isfinite(x) & np.isfinite(y) & np.isfinite(z)
     return inside

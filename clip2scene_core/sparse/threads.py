@@ -21,7 +21,7 @@ def run_in_parts(compute: Callable[[int, int], None], bounds: list[int]) -> None
         compute: Takes the begin and the end of a part; releases the interpreter's lock.
         bounds: Where parts begin, and the end of the last one.
     """
-    parts = iter(list(pairwise(bounds)))  # its next is taken by one thread alone
+    parts = iter(list(pairwise(bounds)))  # shared: each part goes to one thread
 
     def take_parts() -> None:
         for begin, end in parts:
