@@ -17,8 +17,10 @@ from clip2scene_ros.messages.encodings import (
 )
 from clip2scene_ros.messages.raw_colors import (
     BAYER_PATTERNS,
+    NV_ORDERS,
     YUV_ORDERS,
     rgb_from_bayer,
+    rgb_from_nv,
     rgb_from_yuv,
 )
 
@@ -226,21 +228,24 @@ def _from_raw(message: Any) -> NDArray[np.uint8]:
     encoding, height, width = message.encoding, message.height, message.width
     buffer = np.frombuffer(message.data, dtype=np.uint8)
     row_bytes = width * (2 if encoding in YUV_ORDERS else CHANNEL_ORDERS.get(encoding, (1,))[0])
-    if len(buffer) != message.step * message.height or row_bytes > message.step or row_bytes == 0:
+    num_rows = height * 3 // 2 if encoding in NV_ORDERS else height
+    if len(buffer) != message.step * num_rows or row_bytes > message.step or row_bytes == 0:
+        more = " * 3 / 2" if encoding in NV_ORDERS else ""
         raise ImageError(
             f"image of {width} x {height} {encoding} has {len(buffer)} "
-            f"bytes, but step * height = {message.step} * {height}"
+            f"bytes, but step * height{more} = {message.step} * {height}{more}"
         )
-    rows = buffer.reshape(height, message.step)[:, :row_bytes]
+    rows = buffer.reshape(num_rows, message.step)[:, :row_bytes]
     if encoding in CHANNEL_ORDERS:
         num_channels, order = CHANNEL_ORDERS[encoding]
         return rows.reshape(height, width, num_channels)[..., order]
-    is_bayer = encoding in BAYER_PATTERNS
-    if width % 2 or (is_bayer and height % 2):
+    if width % 2 or (encoding not in YUV_ORDERS and height % 2):
         raise ImageError(
             f"image of {width} x {height} {encoding}: pixels of this encoding come in pairs; check "
             f"width, height and encoding of the driver"
         )
-    if is_bayer:
+    if encoding in BAYER_PATTERNS:
         return rgb_from_bayer(rows, encoding)
+    if encoding in NV_ORDERS:
+        return rgb_from_nv(rows, encoding)
     return rgb_from_yuv(rows.reshape(height, width // 2, 4), encoding)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from clip2scene_ros.messages.raw_colors import BAYER_PATTERNS, YUV_ORDERS
+from clip2scene_ros.messages.raw_colors import BAYER_PATTERNS, NV_ORDERS, YUV_ORDERS
 
 CHANNEL_ORDERS: Final = {
     "rgb8": (3, [0, 1, 2]),
@@ -15,7 +15,7 @@ CHANNEL_ORDERS: Final = {
     "mono8": (1, [0, 0, 0]),
 }
 """Number of channels, and which ones are red, green and blue; alpha is left out."""
-KNOWN_ENCODINGS: Final = (*CHANNEL_ORDERS, *BAYER_PATTERNS, *YUV_ORDERS)
+KNOWN_ENCODINGS: Final = (*CHANNEL_ORDERS, *BAYER_PATTERNS, *YUV_ORDERS, *NV_ORDERS)
 """Of a sensor_msgs/Image that is read."""
 
 _SHOWN: Final = 40

@@ -1,4 +1,4 @@
-"""Colors of images as sensors give them: behind a Bayer filter, or as YUV of two pixels each."""
+"""Colors of images as sensors give them: behind a Bayer filter, or as YUV of two or four pixels."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ YUV_ORDERS: Final = {
     "yuv422": (1, 0, 2),
 }
 """Of the four bytes of two pixels: where the first Y, U and V are; the second Y is two on."""
+
+NV_ORDERS: Final = {"nv12": (0, 1), "nv21": (1, 0)}
+"""Below the rows of Y half as many of U and V, a pair for each 2 x 2 pixels: where U and V are."""
 
 
 def rgb_from_bayer(mosaic: NDArray[np.uint8], encoding: str) -> NDArray[np.uint8]:
@@ -68,11 +71,36 @@ def rgb_from_yuv(pixels: NDArray[np.uint8], encoding: str) -> NDArray[np.uint8]:
     Source: ITU-R BT.601 with Y in [16, 235], as OpenCV and so cv_bridge convert these encodings.
     """
     y, u, v = YUV_ORDERS[encoding]
-    luma = (pixels[..., [y, y + 2]].astype(np.float32) - 16) * (255 / 219)
-    blue = (pixels[..., u, None].astype(np.float32) - 128) * (255 / 224)
-    red = (pixels[..., v, None].astype(np.float32) - 128) * (255 / 224)
+    colors = _rgb_of(pixels[..., [y, y + 2]], pixels[..., u, None], pixels[..., v, None])
+    return colors.reshape(len(pixels), -1, 3)
+
+
+def rgb_from_nv(rows: NDArray[np.uint8], encoding: str) -> NDArray[np.uint8]:
+    """Convert YUV in which four pixels, two in each of two rows, share U and V.
+
+    Args:
+        rows: (3 H / 2, W) uint8, H rows of Y, then H / 2 of U and V in turn.
+        encoding: One of NV_ORDERS.
+
+    Returns:
+        (H, W, 3) uint8 RGB; the color of four pixels is theirs alike, as OpenCV converts it.
+
+    Source: as of `rgb_from_yuv`.
+    """
+    height = len(rows) * 2 // 3
+    pairs = rows[height:].reshape(height // 2, -1, 2)
+    u, v = NV_ORDERS[encoding]
+    blue, red = (pairs[..., i].repeat(2, axis=0).repeat(2, axis=1) for i in (u, v))
+    return _rgb_of(rows[:height], blue, red)
+
+
+def _rgb_of(y: NDArray[np.uint8], u: NDArray[np.uint8], v: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Colors (..., 3) of Y, U and V, which are broadcast."""
+    luma = (y.astype(np.float32) - 16) * (255 / 219)
+    blue = (u.astype(np.float32) - 128) * (255 / 224)
+    red = (v.astype(np.float32) - 128) * (255 / 224)
     colors = np.stack(
         [luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue], axis=-1
     )
     rounded: NDArray[np.uint8] = np.rint(colors).clip(0, 255).astype(np.uint8)
-    return rounded.reshape(len(pixels), -1, 3)
+    return rounded

@@ -206,7 +206,7 @@ def test_raw_image_with_padded_rows_is_decoded(encoding, pixel, expected):
         ("bayer_grbg16", "16 bits per channel"),
         ("bayer_rgbw8", "not converted to colors yet; image_proc"),
         ("yuv420", "not converted to colors yet"),
-        ("nv12", "not converted to colors yet"),
+        ("nv24", "not converted to colors yet"),
         ("8UC1", "does not name its colors"),
         ("8UC3", "does not name its colors"),
         ("my_own", "; known are rgb8"),

@@ -66,6 +66,36 @@ def test_yuv_is_converted_pixel_by_pixel(encoding, order):
             np.testing.assert_allclose(found, [clipped(one) for one in expected], atol=0.51)
 
 
+def message_nv(encoding: str, rows: np.ndarray, padding: int = 3) -> SimpleNamespace:
+    sent = message(encoding, rows, rows.shape[1], padding)
+    sent.height = len(rows) * 2 // 3
+    return sent
+
+
+@pytest.mark.parametrize(("encoding", "u"), [("nv12", 0), ("nv21", 1)])
+def test_four_pixels_share_their_color_below_the_rows_of_y(encoding, u):
+    rows = np.random.default_rng(2).integers(0, 256, (6, 6)).astype(np.uint8)
+    image = image_from_message(message_nv(encoding, rows))
+    assert image.shape == (4, 6, 3)
+    for row, column in np.ndindex(4, 6):
+        pair = rows[4 + row // 2, column // 2 * 2 : column // 2 * 2 + 2].astype(float) - 128
+        y, of_u, of_v = 1.164383 * (float(rows[row, column]) - 16), pair[u], pair[1 - u]
+        expected = [y + 1.596027 * of_v, y - 0.391762 * of_u - 0.812968 * of_v, y + 2.017232 * of_u]
+        found = image[row, column].astype(float)
+        np.testing.assert_allclose(found, [clipped(one) for one in expected], atol=0.51)
+
+
+@pytest.mark.parametrize(("shape", "width"), [((6, 5), 5), ((4, 6), 6)])
+def test_nv_of_odd_sides_or_without_its_colors_is_refused(shape, width):
+    rows = np.zeros(shape, np.uint8)
+    sent = message_nv("nv12", rows)
+    if width % 2 == 0:
+        sent.height = len(rows)  # as if there were rows of Y alone
+    reason = "come in pairs" if width % 2 else r"36 bytes, but step \* height \* 3 / 2 = 9 \* 4"
+    with pytest.raises(ImageError, match=reason):
+        image_from_message(sent)
+
+
 @pytest.mark.parametrize(
     ("encoding", "color", "expected"),
     [("yuyv", (16, 128, 128), 0), ("yuyv", (235, 128, 128), 255), ("uyvy", (126, 128, 128), 128)],
