@@ -58,6 +58,9 @@ def online_options(values: NodeParameters) -> OnlineOptions:
         camera_weight=values.camera_weight,
         key_smoothing=values.key_smoothing,
         readout=values.readout,
+        window=values.window,
+        window_step=values.window_step,
+        refinement=values.refinement,
         level=LEVELS[values.level],
     )
 

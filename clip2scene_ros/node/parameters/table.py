@@ -118,6 +118,15 @@ class NodeParameters:
         "What stands for the last attention of a CLIP with a ViT; method.md compares them.",
         choices=READOUTS,
     )
+    window: int = parameter(
+        "window", 0, "Edge of windows in which CLIP reads images [px]; 0: none.", within=(0, 4096)
+    )
+    window_step: int = parameter(
+        "window_step", 0, "From one window to the next [px]; 0: half of one.", within=(0, 4096)
+    )
+    refinement: int = parameter(
+        "refinement", 0, "Rounds of refining CLIP's answers by colors; 0: none.", within=(0, 100)
+    )
     num_threads: int = parameter(
         "num_threads",
         0,

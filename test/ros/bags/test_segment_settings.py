@@ -17,6 +17,7 @@ from clip2scene_ros.cli.label import segment
 from clip2scene_ros.cli.label.params_file import read_params_file
 from clip2scene_ros.cli.label.sync_arguments import with_option_names
 from clip2scene_ros.cli.main import main, make_parser
+from clip2scene_ros.node.parameters.options import online_options
 from clip2scene_ros.node.parameters.table import ROWS, NodeParameters
 
 STAMPS = [0, 100, 200, 300]
@@ -227,6 +228,16 @@ def test_parameter_file_of_the_node_holds_and_what_is_typed_wins(label, tmp_path
     segmenter, code = label(unstamped(small_bag(STAMPS, 4)), *typed)
     assert (code, segmenter.sweeps) == (1, [])
     assert segmenter.made_with.tf_timeout == 3
+
+
+def test_how_clip_reads_images_is_taken_from_the_file(label, tmp_path):
+    values = {"mode": "fused", "readout": "naclip", "window": 112, "refinement": 3}
+    file = params_file(tmp_path / "params.yaml", values)
+    segmenter, _ = label(with_camera(small_bag(STAMPS, 4)), "--params-file", file, mode="fused")
+    made_with = segmenter.made_with
+    assert (made_with.readout, made_with.window, made_with.refinement) == ("naclip", 112, 3)
+    options = online_options(NodeParameters(window=112, window_step=56, refinement=3))
+    assert (options.window, options.window_step, options.refinement) == (112, 56, 3)
 
 
 def test_shipped_parameter_file_changes_nothing(label):
