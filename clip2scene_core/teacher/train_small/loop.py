@@ -33,7 +33,6 @@ from clip2scene_core.teacher.train_small.data import (
     CaptionedPictures,
     random_crops,
 )
-from clip2scene_core.teacher.train_small.distill import DistilledClip
 from clip2scene_core.teacher.train_small.losses import (
     are_equal,
     are_named,
@@ -42,6 +41,7 @@ from clip2scene_core.teacher.train_small.losses import (
     place_choice_loss,
     place_similarity,
 )
+from clip2scene_core.teacher.train_small.trained import TrainedClip
 
 _LOG = logging.getLogger(__name__)
 
@@ -67,9 +67,11 @@ class TrainingOptions:
         choice_shares: Share of a picture's places in `place_choice_loss` if the caption has one
             phrase, two, and so on (the last one: or more). These are the places that match best.
             The others may show what the caption leaves out.
-        distill: A small CLIP, as `load_clip` names it, whose text tower is taken over and kept, and
-            whose pooled embeddings of crops are learned beside the captions; None trains both
-            towers from nothing.
+        start: A small CLIP, as `load_clip` names it, whose weights are those that training begins
+            with, and whose text tower is kept, so that students of it still understand the words of
+            what comes out; None begins with random weights.
+        distill: A small CLIP whose text tower is taken over and kept, and whose pooled embeddings
+            of crops are learned beside the captions; None trains both towers from nothing.
         distill_weight: Weight of the mean of 1 - cosine to those pooled embeddings.
         template_probability: Probability of putting a caption into one of the 85 templates.
         bfloat16: Whether to multiply matrices in bfloat16. The weights stay float32. This is faster
@@ -88,12 +90,20 @@ class TrainingOptions:
     place_weight: float = 1.0
     choice_weight: float = 1.0
     choice_shares: tuple[float, ...] = (0.3, 0.5, 0.75)
+    start: str | None = None
     distill: str | None = None
     distill_weight: float = 10.0
     template_probability: float = 0.3
     bfloat16: bool = False
     save_every: int = 500
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.start is not None and self.distill is not None:
+            raise ValueError(
+                f"a training begins with the weights of {self.start!r} or learns those of "
+                f"{self.distill!r}, not both; leave one out"
+            )
 
 
 @dataclass(frozen=True)
@@ -177,23 +187,22 @@ class _Training:
         self.options = options
         self.device = device
         self.step = 0
-        self.distilled = (
-            None
-            if options.distill is None
-            else DistilledClip(options.distill, options.shape, device)
-        )
+        given = options.start or options.distill
+        self.trained = None if given is None else TrainedClip(given, options.shape, device)
         self.tokenizer = (
             CompactBytePairTokenizer.of_captions(
                 pictures.captions, PROMPT_TEMPLATES, options.shape.context_length
             )
-            if self.distilled is None
-            else self.distilled.tokenizer
+            if self.trained is None
+            else self.trained.tokenizer
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(options.seed)
             self.model = build_small_clip(options.shape, self.tokenizer.size)
-        if self.distilled is not None:
-            self.distilled.give_text_tower(self.model)
+        if self.trained is not None and options.start is not None:
+            self.trained.give_weights(self.model)
+        elif self.trained is not None:
+            self.trained.give_text_tower(self.model)
         self.model.to(device, memory_format=torch.channels_last).train()
         self.optimizer = torch.optim.AdamW(
             _parameter_groups(self.model, options.weight_decay),
@@ -234,9 +243,9 @@ class _Training:
             loss = loss + self.options.choice_weight * place_choice_loss(
                 places, phrase_embeddings, scale, is_named, self.options.choice_shares
             )
-        if self.distilled is not None:
+        if self.trained is not None and self.options.distill is not None:
             with torch.autocast(self.device.type, torch.bfloat16, self.options.bfloat16):
-                distance = self.distilled.distance(images, image_embeddings)
+                distance = self.trained.distance(images, image_embeddings)
             loss = loss + self.options.distill_weight * distance
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

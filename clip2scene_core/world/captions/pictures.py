@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clip2scene_core.labels import IGNORE_LABEL, nuscenes_label_map
+from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.worker import end_with_parent
+from clip2scene_core.world.captions.aim import NUM_TARGETS, Aim, Targets
 from clip2scene_core.world.captions.captions import SKY_LABEL, Caption, Shown, web_caption
 from clip2scene_core.world.layout.build import PICTURE_STREAM, build_scene
-from clip2scene_core.world.layout.road import road_pose, surface_at
+from clip2scene_core.world.layout.relief import relief_at
+from clip2scene_core.world.layout.road import surface_at
 from clip2scene_core.world.layout.scene import Scene
 from clip2scene_core.world.render.camera import (
     Hits,
@@ -30,15 +32,11 @@ from clip2scene_core.world.render.camera import (
 
 PICTURES_PER_SCENE: Final = 20
 SCENE_SECONDS: Final = 4.0
-NUM_TARGETS: Final = SKY_LABEL + 1
 Split = Literal["train", "val", "test"]
 STREAMS: Final[dict[Split, int]] = {"train": PICTURE_STREAM, "val": 3, "test": 4}
 """Random stream of the scenes of each split; splits share no scene, for any seeds."""
 
 NUM_TRIES: Final = 10
-GROUND_LABELS: Final = {10: (0,), 11: (1, 4), 12: (2,), 13: (3,)}
-"""Surface numbers of `road` for each ground class."""
-
 SALIENCE: Final = {0: 2.5, 1: 4.0, 2: 1.5, 3: 1.5, 4: 1.7, 5: 3.5, 6: 4.0, 7: 5.0, 8: 1.5, 9: 1.5}
 """Importance of a class relative to a surface of the same area, for captions; 1 for the others."""
 
@@ -56,8 +54,11 @@ WANTED_SHARE: Final = {
 """Minimum share of a tight crop that a class fills, 0.4 for the others; narrow objects cannot fill
 0.4."""
 
-_OTHER_FLAT = 11
-_LABEL_MAP = nuscenes_label_map()
+NARROW_KINDS: Final = {"street lamp": 0.06, "traffic light": 0.06, "sign": 0.15, "fence": 0.2}
+"""Likewise for kinds of objects whose class has wider ones, in varied scenes."""
+
+SMALLEST_KIND: Final = 0.03
+"""Minimum share of a picture of the kind of object aimed at, for captions."""
 
 
 @dataclass(frozen=True)
@@ -73,19 +74,6 @@ class Picture:
     image: NDArray[np.uint8]
     caption: Caption
     shown: tuple[Shown, ...]
-
-
-@dataclass(frozen=True)
-class Aim:
-    """Target of a free camera.
-
-    Attributes:
-        point: (3,) float64, metres, scene frame.
-        extent_m: Size of the target, metres.
-    """
-
-    point: NDArray[np.float64]
-    extent_m: float
 
 
 @dataclass(frozen=True)
@@ -121,13 +109,16 @@ def caption_pictures(
     split: Split = "train",
     view_share: float = 0.0,
     workers: int = 1,
+    varied_share: float = 0.0,
 ) -> Iterator[Picture]:
     """Render pictures with captions.
 
     The target class of a picture is drawn uniformly, so that rare classes are as frequent as common
     classes. Two thirds of the pictures are tight crops of one object or one surface, at the scales
     of a surround camera; the others are wider. With `view_share`, some pictures are views: the
-    street with the target anywhere in it.
+    street with the target anywhere in it. Scenes are flat streets; with `varied_share`, some are on
+    varied terrain and in other places, where kinds of a class are as frequent as each other, and
+    captions may name two of them.
 
     Args:
         num_pictures: Number of pictures.
@@ -138,6 +129,7 @@ def caption_pictures(
         workers: Number of processes that render; the pictures are the same for any number. With
             more than one, Python starts new interpreters, so a calling script needs
             `if __name__ == "__main__":`.
+        varied_share: Share of scenes on varied terrain and in other places, in [0, 1].
 
     Yields:
         Pictures with captions; some captions are incomplete or wrong.
@@ -153,7 +145,14 @@ def caption_pictures(
         (first // PICTURES_PER_SCENE, min(PICTURES_PER_SCENE, num_pictures - first))
         for first in range(0, num_pictures, PICTURES_PER_SCENE)
     ]
-    take = partial(_pictures_of_scene, seed=seed, size=size, split=split, view_share=view_share)
+    take = partial(
+        _pictures_of_scene,
+        seed=seed,
+        size=size,
+        split=split,
+        view_share=view_share,
+        varied_share=varied_share,
+    )
     if workers == 1:
         for scene in scenes:
             yield from take(scene)
@@ -165,12 +164,19 @@ def caption_pictures(
 
 
 def _pictures_of_scene(
-    scene_and_count: tuple[int, int], seed: int, size: int, split: Split, view_share: float
+    scene_and_count: tuple[int, int],
+    seed: int,
+    size: int,
+    split: Split,
+    view_share: float,
+    varied_share: float,
 ) -> list[Picture]:
     """Render some pictures of one scene."""
     index, count = scene_and_count
     rng = np.random.default_rng([seed, STREAMS[split], index, 1])
-    scene = build_scene(seed, index, SCENE_SECONDS, STREAMS[split])
+    is_varied = np.random.default_rng([seed, STREAMS[split], index, 2]).random() < varied_share
+    terrain, places = ("varied", "mixed") if is_varied else ("flat", "street")
+    scene = build_scene(seed, index, SCENE_SECONDS, STREAMS[split], terrain, places)
     seconds = float(rng.uniform(0, SCENE_SECONDS))
     moment = moment_of(scene, static_sun_map(scene), seconds)
     renderer = _PictureRenderer(moment, seconds, size, view_share, rng)
@@ -199,32 +205,34 @@ class _PictureRenderer:
         self.moment, self.seconds, self.size, self.rng = moment, seconds, size, rng
         self.view_share = view_share
         self.scene: Scene = moment.scene
-        self.reach_m = self.scene.road.lanes_end + 2.5
-        self.by_label: dict[int, list[int]] = {}
-        for index, scene_object in enumerate(self.scene.objects):
-            if -45 < scene_object.s < self.scene.length_m + 60:
-                self.by_label.setdefault(int(_LABEL_MAP[scene_object.category]), []).append(index)
+        self.reach_m = self.scene.road.lanes_end + (2.5 if self.scene.is_flat else 6.0)
+        self.targets = Targets(self.scene, seconds, rng)
+        self.words = np.array([placed.word for placed in self.scene.objects] or [""])
 
     def render(self) -> Picture:
         """Render one picture with its caption."""
-        available = [
-            label
-            for label in range(NUM_TARGETS)
-            if label in self.by_label or label in GROUND_LABELS
-        ]
-        available.append(SKY_LABEL)
+        available = self.targets.labels
         for attempt in range(NUM_TRIES * 40):
             if attempt % NUM_TRIES == 0:
                 target = available[int(self.rng.integers(len(available)))]
             framing = self._choose_framing()
-            hits = self._frame(target, framing)
-            if hits is None:
+            focal = math.exp(self.rng.uniform(math.log(95), math.log(420)))
+            aim = self.targets.aim(target)
+            hits = None if aim is None else self._frame(aim, framing, focal)
+            if aim is None or hits is None:
                 continue
             labels = self._visible_labels(hits)
-            share = float((labels == target).mean())
+            share, wanted = float((labels == target).mean()), WANTED_SHARE.get(target, 0.4)
             shown = self._shown(hits, labels, framing)
-            wanted = WANTED_SHARE.get(target, 0.4) * framing.wanted
-            if shown and (share > wanted or attempt >= NUM_TRIES * 3):
+            if not self.scene.is_flat and aim.kind:
+                of_kind = self._shown_kind(hits, aim)
+                if of_kind.share > SMALLEST_KIND and of_kind.word not in [
+                    one.word for one in shown
+                ]:
+                    shown.insert(0, of_kind)
+                share = of_kind.share
+                wanted = NARROW_KINDS.get(aim.kind, wanted)
+            if shown and (share > wanted * framing.wanted or attempt >= NUM_TRIES * 3):
                 break
         else:
             raise AssertionError("no free view in a scene; the layout left no room for a camera")
@@ -242,13 +250,9 @@ class _PictureRenderer:
             return _VIEW
         return _TIGHT if self.rng.random() < 0.67 else _WIDE
 
-    def _frame(self, target: int, framing: Framing) -> Hits | None:
+    def _frame(self, aim: Aim, framing: Framing, focal: float) -> Hits | None:
         """Point a camera at the target and cast its rays; None if there is no place for it."""
         rng = self.rng
-        focal = math.exp(rng.uniform(math.log(95), math.log(420)))
-        aim = self._aim(target)
-        if aim is None:
-            return None
         fill = float(rng.uniform(*framing.fill))
         distance = focal * aim.extent_m / (96 * fill)
         off_road = abs(surface_at(self.scene.plan, aim.point[0], aim.point[1])[1]) - self.reach_m
@@ -269,71 +273,27 @@ class _PictureRenderer:
         )
         return cast_camera(self.moment, intrinsics, _look_at(camera, aim.point), (pixels, pixels))
 
-    def _aim(self, target: int) -> Aim | None:
-        rng, scene = self.rng, self.scene
-        if target == SKY_LABEL:
-            x, y, _ = road_pose(
-                scene.road.curvature, float(rng.uniform(0, 60)), float(rng.normal(0, 12))
-            )
-            return Aim(np.array([x, y, rng.uniform(14, 40)]), float(rng.uniform(8, 30)))
-        if target in GROUND_LABELS:
-            return self._aim_at_ground(GROUND_LABELS[target], 2.0 if target == _OTHER_FLAT else 4.5)
-        choices = self.by_label[target]
-        index = choices[int(rng.integers(len(choices)))]
-        length, width, height = scene.objects[index].size
-        x, y, z, heading = scene.pose_of(index, self.seconds)
-        along, across, up = rng.uniform(-0.2, 0.2) * length, 0.0, float(rng.uniform(0.35, 0.65))
-        extent = max(0.72 * length, width, height)
-        if scene.objects[index].word == "building":
-            along, across, up = (
-                rng.uniform(-0.4, 0.4) * length,
-                -width / 2,
-                float(rng.uniform(0.1, 0.8)),
-            )
-            height, extent = min(height, 12.0), float(rng.uniform(2.0, 9.0))
-        elif scene.objects[index].word in ("tree", "wall", "fence", "hedge"):
-            along = rng.uniform(-0.3, 0.3) * length
-            up = float(rng.uniform(0.5, 0.85)) if height > 3 else up
-            extent = float(rng.uniform(0.3, 1.0)) * max(height, 2.0)
-        elif target == 6:
-            extent, up = height * float(rng.uniform(0.45, 1.0)), float(rng.uniform(0.45, 0.75))
-        elif height > 3 and width < 0.9:
-            extent, up = float(rng.uniform(1.0, 3.0)), float(rng.uniform(0.3, 0.95))
-        point = np.array(
-            [
-                x + along * math.cos(heading) - across * math.sin(heading),
-                y + along * math.sin(heading) + across * math.cos(heading),
-                z + up * height,
-            ]
-        )
-        return Aim(point, extent)
-
-    def _aim_at_ground(self, surfaces: tuple[int, ...], largest_m: float) -> Aim | None:
-        reach = max(*self.scene.road.ends(1), *self.scene.road.ends(-1)) + 5
-        for _ in range(400):  # an island is a narrow target
-            s, d = float(self.rng.uniform(-30, 80)), float(self.rng.uniform(-reach, reach))
-            x, y, _ = road_pose(self.scene.road.curvature, s, d)
-            if surface_at(self.scene.plan, x, y)[0] in surfaces:
-                return Aim(np.array([x, y, 0.05]), float(self.rng.uniform(1.0, largest_m)))
-        return None
-
     def _stand(self, aim: Aim, distance: float) -> NDArray[np.float64] | None:
         """Find a position (3,) of the camera on the street outside of all objects, metres."""
         rng, primitives = self.rng, self.moment.primitives
         height = float(rng.uniform(1.3, 1.85) if rng.random() < 0.85 else rng.uniform(0.8, 3.0))
+        if not self.scene.is_flat:
+            height = float(rng.uniform(0.4, 2.4))
+        up = aim.point[2] - relief_at(self.scene.plan, aim.point[0], aim.point[1]) - height
         for _ in range(20):
             turn = float(rng.uniform(0, 2 * math.pi))
-            level = math.sqrt(max(distance**2 - (aim.point[2] - height) ** 2, 1.0))
+            level = math.sqrt(max(distance**2 - up**2, 1.0))
             x, y = aim.point[0] + level * math.cos(turn), aim.point[1] + level * math.sin(turn)
             _, d, _ = surface_at(self.scene.plan, x, y)
             if abs(d) > self.reach_m:
                 continue
-            offset = np.array([x, y, height]) - primitives.center
+            camera = np.array([x, y, relief_at(self.scene.plan, x, y) + height])
+            offset = camera - primitives.center
             inside = (
                 np.abs(np.einsum("pij,pj->pi", primitives.axes, offset)) < primitives.half + 0.7
             )
             if not inside.all(axis=1).any():
-                return np.array([x, y, height])
+                return camera
         return None
 
     def _visible_labels(self, hits: Hits) -> NDArray[np.uint8]:
@@ -359,6 +319,12 @@ class _PictureRenderer:
                 word, color = largest.word, largest.color_name
             shown.append(Shown(label, word, color, float(counts[label])))
         return shown
+
+    def _shown_kind(self, hits: Hits, aim: Aim) -> Shown:
+        """Measure how much of the picture shows the kind of object aimed at."""
+        hit = hits.index[hits.index >= 0]
+        words = self.words[self.moment.primitives.instance[hit]]
+        return Shown(aim.label, aim.kind, "", float((words == aim.kind).sum()) / hits.index.size)
 
 
 def _look_at(camera: NDArray[np.float64], point: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -49,9 +49,17 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="pictures of whole streets",
     )
+    parser.add_argument(
+        "--varied",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="scenes on varied terrain and in places other than streets",
+    )
     parser.add_argument("--held-out", type=int, default=2000, help="pictures to score on")
     parser.add_argument("--steps", type=int, default=3000, help="batches of pictures")
     parser.add_argument("--batch-size", type=int, default=256, help="pictures in a batch")
+    parser.add_argument("--learning-rate", type=float, default=2e-3, help="after the warm-up")
     parser.add_argument(
         "--crops", type=int, nargs="+", default=[80, 112, 144], metavar="PX", help="edges of crops"
     )
@@ -68,6 +76,12 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
         "--captions-only",
         action="store_true",
         help="CLIP's own loss between whole pictures and captions; places learn no phrases",
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="CLIP",
+        help="small CLIP to go on from; its text tower is kept, so its students stay of use",
     )
     parser.add_argument(
         "--distill",
@@ -133,6 +147,7 @@ def _train(arguments: argparse.Namespace) -> None:
         size=arguments.size,
         view_share=arguments.views,
         workers=arguments.workers,
+        varied_share=arguments.varied,
     )
     pictures = CaptionedPictures.collect(
         (p.image, p.caption.text, p.caption.phrases) for p in taken
@@ -143,6 +158,8 @@ def _train(arguments: argparse.Namespace) -> None:
         augmentation=Augmentation(sizes=tuple(arguments.crops)),
         steps=arguments.steps,
         batch_size=arguments.batch_size,
+        learning_rate=arguments.learning_rate,
+        start=arguments.start,
         distill=arguments.distill,
         bfloat16=arguments.bfloat16,
         seed=arguments.seed,

@@ -134,6 +134,33 @@ def test_another_image_tower_is_distilled_from_a_trained_one(pictures, trained, 
     assert cosines[0] > cosines[1] + 0.3
 
 
+def test_a_training_goes_on_from_a_trained_one_and_keeps_its_words(pictures, trained, tmp_path):
+    start = f"small:{trained[0]}"
+    options = replace(OPTIONS, steps=6, learning_rate=5e-4, warmup_steps=2, start=start)
+    losses = []
+    out = tmp_path / "clip.safetensors"
+    clip = train_small_clip(pictures, options, out, lambda progress: losses.append(progress.loss))
+    assert losses[0] < np.mean([report.loss for report in trained[2][:3]]) - 0.5
+    assert clip.tokenizer == trained[1].tokenizer
+    words = ["a red square", "a blue disc"]
+    before, after = (embed_prompts(load_clip(f"small:{path}"), words) for path in (trained[0], out))
+    assert torch.equal(before, after)
+    images = CaptionedPictures.collect(colored_shapes(8, seed=2)).images
+    before, after = (
+        embed_pictures(load_clip(f"small:{path}"), images) for path in (trained[0], out)
+    )
+    assert not torch.equal(before, after)
+
+
+def test_a_start_of_another_shape_and_two_starts_are_refused(pictures, trained, tmp_path):
+    start = f"small:{trained[0]}"
+    wider = replace(OPTIONS, shape=replace(OPTIONS.shape, width=16), start=start)
+    with pytest.raises(ValueError, match=r"another image tower .* visual\.conv1\.weight is"):
+        train_small_clip(pictures, wider, tmp_path / "clip.safetensors")
+    with pytest.raises(ValueError, match="leave one out"):
+        replace(OPTIONS, start=start, distill=start)
+
+
 def test_what_cannot_be_distilled_is_refused(pictures, trained, tmp_path):
     for change, message in (
         ({"text_layers": 3}, r"\(32, 32, 2, 56\), the CLIP to train \(32, 32, 3, 56\)"),

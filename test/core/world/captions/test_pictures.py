@@ -57,6 +57,33 @@ def test_views_show_more_classes_than_crops(pictures):
     assert 0.015 <= min(shares) < 0.04  # smaller things are named than in crops
 
 
+def test_other_places_show_kinds_that_a_street_hides():
+    flat, varied = (
+        list(caption_pictures(120, seed=1, size=64, varied_share=share)) for share in (0.0, 1.0)
+    )
+    assert all(picture.shown and picture.caption.text for picture in varied)
+    kinds = [{one.word for picture in some for one in picture.shown} for some in (flat, varied)]
+    rare = {"fence", "bench", "street lamp", "traffic light", "sign", "wall", "hedge"}
+    assert len(kinds[1] & rare) > len(kinds[0] & rare)
+    # A fence before a house is a fence and a house.
+    twice = [p for p in varied if len({one.label for one in p.shown}) < len(p.shown)]
+    assert twice
+    for picture in twice:
+        assert len({(one.label, one.word) for one in picture.shown}) == len(picture.shown)
+
+
+def test_some_scenes_are_varied_and_the_others_stay_as_they_were():
+    flat, mixed = (
+        list(caption_pictures(80, seed=5, size=32, varied_share=share)) for share in (0.0, 0.5)
+    )
+    scenes = [slice(first, first + 20) for first in range(0, 80, 20)]
+    same = [
+        all(np.array_equal(a.image, b.image) for a, b in zip(flat[s], mixed[s], strict=True))
+        for s in scenes
+    ]
+    assert 0 < sum(same) < len(scenes)
+
+
 def test_pictures_differ_and_are_lit(pictures):
     means = np.array([picture.image.mean() for picture in pictures])
     assert means.std() > 10

@@ -1,4 +1,4 @@
-"""A small CLIP with another image tower, learned from one that is trained already."""
+"""A small CLIP that is trained already, and what it gives to one in training."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 _IMAGE_TOWER = "visual."
 
 
-class DistilledClip:
-    """A trained small CLIP: it gives its text tower, and embeddings of pictures to learn.
+class TrainedClip:
+    """A trained small CLIP: it gives its weights, or its text tower and embeddings to learn.
 
     Args:
         name: Of a small CLIP, see `load_clip`.
@@ -32,7 +32,7 @@ class DistilledClip:
     def __init__(self, name: str, shape: SmallClipShape, device: torch.device) -> None:
         clip = load_clip(name, device)
         if not isinstance(clip.tokenizer, CompactBytePairTokenizer):
-            raise ValueError(f"only small CLIPs can be distilled, got {name!r}; say small")
+            raise ValueError(f"a training begins with small CLIPs only, got {name!r}; say small")
         wanted = (shape.embedding_size, shape.text_width, shape.text_layers, shape.context_length)
         model = clip.model
         own = (
@@ -47,7 +47,24 @@ class DistilledClip:
                 f"{own}, the CLIP to train {wanted}; they must be the same"
             )
         self.tokenizer = clip.tokenizer
-        self._model = model
+        self._name, self._model = name, model
+
+    def give_weights(self, model: CLIP) -> None:
+        """Copy all weights into a CLIP, and fix its text tower.
+
+        Raises:
+            ValueError: If its image tower has another shape.
+        """
+        own, wanted = self._model.state_dict(), model.state_dict()
+        for name, value in wanted.items():
+            if name not in own or own[name].shape != value.shape:
+                given = tuple(own[name].shape) if name in own else "nothing"
+                raise ValueError(
+                    f"{self._name!r} has another image tower than the CLIP to train: {name} is "
+                    f"{given}, not {tuple(value.shape)}; ask for its tower and width"
+                )
+        self.give_text_tower(model)
+        model.load_state_dict(own)
 
     def give_text_tower(self, model: CLIP) -> None:
         """Copy the text tower and the logit scale into a CLIP, and fix the tower there."""
