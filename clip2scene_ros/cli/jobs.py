@@ -20,6 +20,7 @@ from clip2scene_ros.cli.errors import describe
 
 if TYPE_CHECKING:
     from clip2scene_core.jobs.folder import JobFolder
+    from clip2scene_core.jobs.ray_cluster import RayCluster
     from clip2scene_core.jobs.record import Job
     from clip2scene_core.jobs.work import Do, JobEvent
 
@@ -64,14 +65,17 @@ def do_jobs(
     part: tuple[int, int] | None,
     num_processes: int,
     make: Callable[[], Do],
+    cluster: RayCluster | None = None,
 ) -> str:
     """Do jobs, or a share of them, with progress; failures are told as they happen.
 
     Args:
         folder: With all jobs.
         part: Of `add_share_argument`.
-        num_processes: On this machine; with 1 this process does the work.
+        num_processes: On this machine, or on the cluster; with 1 on this machine this process does
+            the work.
         make: See `work_through`; it is pickled for other processes.
+        cluster: Whose processes do the work; None: those of this machine.
 
     Returns:
         How many are done, one line.
@@ -94,7 +98,11 @@ def do_jobs(
     ) as bar:
         progress = _Progress(bar)
         count = min(num_processes, len(jobs))
-        if count > 1:
+        if cluster is not None:
+            from clip2scene_core.jobs.ray_cluster import work_on_ray
+
+            work_on_ray(cluster, count, folder, jobs, make, progress.show, since)
+        elif count > 1:
             work_in_processes(count, folder, jobs, make, progress.show, since)
         else:
             work_through(folder, jobs, make, progress.show, since)

@@ -59,7 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--processes",
         type=int,
         metavar="N",
-        help="processes that label several bags on this machine; default: 1",
+        help="processes that label several bags, on this machine or with --ray; default: 1",
+    )
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="let --processes of a Ray cluster label several bags: auto for the cluster of this "
+        "machine, HOST:PORT, or local for one that ends with the command",
     )
     add_share_argument(parser)
     add_segmenter_arguments(parser)

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 _APART: Final = frozenset(
     (
-        "command", "run", "debug", "bags", "out", "processes", "share", "threads", "device", "view",
-        "rrd", "columns",
+        "command", "run", "debug", "bags", "out", "processes", "ray", "share", "threads", "device",
+        "view", "rrd", "columns",
     )
 )  # fmt: skip
 """Arguments that do not decide how the points of a bag are labelled."""
@@ -56,7 +56,8 @@ def is_for_several(arguments: argparse.Namespace) -> bool:
 
     A folder whose only recording is one bare file is that recording.
     """
-    if arguments.processes is not None or arguments.share is not None or len(arguments.bags) > 1:
+    asked = (arguments.processes, arguments.ray, arguments.share)
+    if any(one is not None for one in asked) or len(arguments.bags) > 1:
         return True
     (path,) = arguments.bags
     found = find_recordings(path)
@@ -90,13 +91,21 @@ def segment_several(arguments: argparse.Namespace, make: Callable[[], _Labeller]
         Job(name, bag.resolve(), source_state(bag), settings)
         for name, bag in _named_bags(arguments).items()
     )
-    if num_processes > 1 and not arguments.threads:
+    cluster = None
+    if arguments.ray is not None:
+        from clip2scene_core.jobs.ray_cluster import RayCluster
+
+        arguments.threads = arguments.threads or 1
+        on_gpu = arguments.device.startswith("cuda")
+        cluster = RayCluster(arguments.ray, arguments.threads, int(on_gpu))
+    elif num_processes > 1 and not arguments.threads:
         arguments.threads = max(1, (os.cpu_count() or 1) // 2 // num_processes)
     said = do_jobs(
         JobFolder(arguments.out, jobs),
         arguments.share,
         num_processes,
         partial(_make_do, make, arguments),
+        cluster,
     )
     print(said)
 
