@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2scene_core.network.folding import fold_norms
+from clip2scene_core.network.span import EmbeddingSpan
 from clip2scene_core.network.student import Student
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -33,6 +34,9 @@ class PointEmbedder:
 
     Raises:
         ValueError: If the precision is another one.
+
+    Attributes:
+        span: Takes embeddings and texts to the coordinates of `locate`, and back.
     """
 
     def __init__(self, student: Student, device: torch.device, precision: str = "fp32") -> None:
@@ -41,15 +45,23 @@ class PointEmbedder:
         self._device = device
         self._is_rounded = PRECISIONS[precision] is torch.bfloat16
         self._student = fold_norms(student).to(device)
+        self.span = EmbeddingSpan(student.semantic_head).to(device)
 
     @torch.inference_mode()
     def embed(self, told: NDArray[np.float32]) -> Tensor:
         """Place points in CLIP's space: (N, 4) -> (N, D) float32 of unit length."""
-        size = self._student.semantic_head.out_features
-        embeddings = torch.empty((len(told), size), device=self._device)
-        for rows, part in self._parts(told, embeddings):
+        return self.span.expand(self.locate(told))
+
+    @torch.inference_mode()
+    def locate(self, told: NDArray[np.float32]) -> Tensor:
+        """Place points in CLIP's space by fewer numbers: (N, 4) -> (N, K) float32 of unit length.
+
+        They are coordinates in the span of all embeddings; see `EmbeddingSpan`.
+        """
+        coordinates = torch.empty((len(told), self.span.size), device=self._device)
+        for rows, part in self._parts(told, coordinates):
             torch.div(part, _lengths(part), out=rows)
-        return embeddings
+        return coordinates
 
     @torch.inference_mode()
     def logits(self, told: NDArray[np.float32], texts: Tensor, temperature: float) -> Tensor:
@@ -63,15 +75,15 @@ class PointEmbedder:
         Returns:
             (N, C) float32.
         """
-        columns = texts.to(self._device).T / temperature
+        columns = self.span.reduce(texts).T / temperature
         logits = torch.empty((len(told), len(texts)), device=self._device)
         for rows, part in self._parts(told, logits):
-            # The length divides C numbers of a point here, not its D.
+            # The length divides C numbers of a point here, not its K.
             torch.div(part @ columns, _lengths(part), out=rows)
         return logits
 
     def _parts(self, told: NDArray[np.float32], result: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield rows of a result and the embeddings (R, D) that belong there, not normalized."""
+        """Yield rows of a result and the coordinates (R, K) that belong there, not normalized."""
         for points in interleaved(len(told)):
             sweep = torch.from_numpy(np.ascontiguousarray(told[points])).to(self._device)
             batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
@@ -80,8 +92,8 @@ class PointEmbedder:
             all_rows = torch.split(result[points], _ROWS_AT_ONCE)
             for rows, part in zip(all_rows, torch.split(features, _ROWS_AT_ONCE), strict=True):
                 with self._autocast():
-                    embedded: Tensor = self._student.semantic_head(part)
-                yield rows, embedded.float()
+                    coordinates: Tensor = self.span(part)
+                yield rows, coordinates.float()
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self._device.type, torch.bfloat16, enabled=self._is_rounded)
@@ -103,7 +115,7 @@ def interleaved(num_points: int) -> list[slice]:
     return [slice(first, None, count) for first in range(count)]
 
 
-def _lengths(embeddings: Tensor) -> Tensor:
-    """Lengths (R, 1) of embeddings (R, D), never zero."""
-    lengths: Tensor = torch.linalg.vector_norm(embeddings, dim=1, keepdim=True)
+def _lengths(rows: Tensor) -> Tensor:
+    """Lengths (R, 1) of rows (R, K), never zero."""
+    lengths: Tensor = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
     return lengths.clamp_(min=1e-12)

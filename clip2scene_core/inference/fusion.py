@@ -26,7 +26,8 @@ class EmbeddedSweep:
 
     Attributes:
         num_points: N.
-        points: (N, D) float32 of unit length, the student's; None without one.
+        points: (N, D) float32 of unit length, the student's, or without cameras (N, K), their
+            coordinates in its span (see `EmbeddingSpan`); None without a student.
         pixels: The teacher's view of some of the points; None without cameras.
     """
 
@@ -42,6 +43,10 @@ class Fusion:
         segmenter: The student.
         camera_segmenter: The teacher. One of both may be missing.
         camera_weight: The cameras' share where there are both, in [0, 1].
+
+    Attributes:
+        span: Of the student, if points are its coordinates: all texts are taken there. None where
+            cameras look, whose embeddings are not in it, and for a fine-tuned network.
     """
 
     def __init__(
@@ -53,6 +58,11 @@ class Fusion:
         self._segmenter = segmenter
         self._camera_segmenter = camera_segmenter
         self._camera_weight = camera_weight
+        self.span = (
+            segmenter.span
+            if isinstance(segmenter, Segmenter) and camera_segmenter is None
+            else None
+        )
 
     def embed(
         self,
@@ -72,7 +82,7 @@ class Fusion:
         if self._segmenter is not None:
             if told is None:
                 told = preprocess(sweep.points, self._segmenter.input, sweep.T_base_lidar).points
-            points = self._segmenter.embed_input(told)
+            points = self._embed_points(told)
         if self._camera_segmenter is not None and cameras:
             pixels = self._camera_segmenter.embed_pairs([sweep], cameras)
         return EmbeddedSweep(len(sweep.points), points, pixels)
@@ -97,7 +107,7 @@ class Fusion:
         if embedded.points is None:
             return self._compare_pixels(embedded, text_embeddings, label_of_text)
         assert self._segmenter is not None  # it embedded them
-        probabilities = self._segmenter.compare(embedded.points, text_embeddings)
+        probabilities = self._segmenter.compare(embedded.points, self._reach(text_embeddings))
         if embedded.pixels is not None:
             seen_probabilities, in_view = self._compare_pixels(
                 embedded, text_embeddings, label_of_text
@@ -152,7 +162,8 @@ class Fusion:
             by_text, seen = self.compare(embedded, texts, labels)
             return by_text, self.score(embedded, vocabulary, scoring), seen
         assert self._segmenter is not None  # it embedded them
-        logits = self._segmenter.logits(embedded.points, scoring.texts(vocabulary))
+        texts = self._reach(scoring.texts(vocabulary))
+        logits = self._segmenter.logits(embedded.points, texts)
         return (
             *scoring.judge(logits, vocabulary),
             np.ones(embedded.num_points, dtype=bool),
@@ -178,7 +189,17 @@ class Fusion:
             assert self._segmenter is not None
             points, scale = embedded.points.cpu(), self._segmenter.logit_scale
             sources.append(Source(points, scale, 1 - pixel_share))
-        return semantic_guided(sources, texts, text_of_point)
+        return semantic_guided(sources, self._reach(texts).cpu(), text_of_point)
+
+    def _embed_points(self, told: NDArray[np.float32]) -> Tensor:
+        assert self._segmenter is not None
+        if isinstance(self._segmenter, Segmenter) and self.span is not None:
+            return self._segmenter.locate_input(told)
+        return self._segmenter.embed_input(told)
+
+    def _reach(self, texts: Tensor) -> Tensor:
+        """Take texts (C, D) to where the points are."""
+        return texts if self.span is None else self.span.reduce(texts)
 
     def _compare_pixels(
         self, embedded: EmbeddedSweep, text_embeddings: Tensor, label_of_text: Tensor | None

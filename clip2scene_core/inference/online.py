@@ -110,14 +110,15 @@ class OnlineSegmenter:
         self._ground_tracker = GroundTracker(options.ground_smoothing)
         self._map = None
         if options.map_enabled:
+            span = self._fusion.span
             grid = EvidenceGrid(
                 options.map_voxel_size_m,
-                vocabulary.embeddings.shape[1],
+                vocabulary.embeddings.shape[1] if span is None else span.size,
                 options.map_radius_m,
                 options.map_max_voxels,
                 options.map_decay_s,
             )
-            self._map = SemanticMap(grid, options.map_carving)
+            self._map = SemanticMap(grid, options.map_carving, span)
             self._map_thread = MapThread(self._map, self._fusion)
 
     @property

@@ -1,4 +1,4 @@
-"""One sweep to labels: by a student and any prompts, or by a fine-tuned network and its classes."""
+"""One sweep to labels, by a student and any prompts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip2scene_core.checkpoint import Checkpoint, FinetunedCheckpoint, load_checkpoint
+from clip2scene_core.checkpoint import Checkpoint, load_checkpoint
 from clip2scene_core.device import find_device
-from clip2scene_core.inference.embedder import PointEmbedder, interleaved
+from clip2scene_core.inference.embedder import PointEmbedder
 from clip2scene_core.inference.segmentation import NoteLog, Segmentation, label_usable
-from clip2scene_core.network.folding import fold_norms
+from clip2scene_core.network.span import EmbeddingSpan
 from clip2scene_core.preprocessing.network_input import levelled_as, preprocess
 from clip2scene_core.preprocessing.reach import (
     EGO_RADIUS_M,
@@ -222,6 +222,22 @@ class Segmenter:
         """
         return self._embedder.embed(told)
 
+    @property
+    def span(self) -> EmbeddingSpan:
+        """Takes texts to the coordinates that `locate_input` gives."""
+        return self._embedder.span
+
+    def locate_input(self, told: NDArray[np.float32]) -> Tensor:
+        """Place points as `embed_input` does, by fewer numbers; see `EmbeddingSpan`.
+
+        Args:
+            told: (N, 4) float32, finite.
+
+        Returns:
+            (N, K) float32 of unit length.
+        """
+        return self._embedder.locate(told)
+
     @torch.inference_mode()
     def compare(self, embeddings: Tensor, text_embeddings: Tensor) -> Tensor:
         """Compare embedded points with every text.
@@ -335,61 +351,3 @@ def load_segmenter(
     if prompts is not None:
         segmenter.set_prompts(prompts)
     return segmenter
-
-
-class ClassifierSegmenter:
-    """A fine-tuned network; its classes are those of its labels and take no prompts.
-
-    Args:
-        checkpoint: From `load_finetuned`.
-        device: Where it runs, for example "cpu" or "cuda".
-        level: See `Segmenter`.
-        min_range_m: See `Segmenter`.
-        ego_radius_m: See `Segmenter`.
-        max_range_m: See `Segmenter`.
-
-    Attributes:
-        input: What the network is told of a sweep.
-    """
-
-    def __init__(
-        self,
-        checkpoint: FinetunedCheckpoint,
-        device: str = "cpu",
-        *,
-        level: bool | None = None,
-        min_range_m: float = MIN_RANGE_M,
-        ego_radius_m: float = EGO_RADIUS_M,
-        max_range_m: float = MAX_RANGE_M,
-    ) -> None:
-        self.class_names = checkpoint.class_names
-        self.input = levelled_as(checkpoint.config.input, level)
-        self._reach = (min_range_m, ego_radius_m, max_range_m)
-        self._note_log = NoteLog()
-        self._device = find_device(device)
-        self._classifier = fold_norms(checkpoint.classifier).to(self._device)
-
-    def segment(
-        self, points: NDArray[np.float32], T_base_lidar: NDArray[np.float64] | None = None
-    ) -> Segmentation:
-        """Label one sweep with the classes; see `Segmenter.segment`."""
-        segmentation = label_usable(
-            points,
-            self._reach,
-            self.input,
-            T_base_lidar,
-            lambda told: (self._probabilities(told),) * 2,
-        )
-        self._note_log.update(segmentation.notes)
-        return segmentation
-
-    @torch.inference_mode()
-    def _probabilities(self, told: NDArray[np.float32]) -> Tensor:
-        """Classify what the network is told: (N, 4) -> (N, C) float32, rows that sum to one."""
-        probabilities = torch.empty((len(told), len(self.class_names)), device=self._device)
-        for points in interleaved(len(told)):
-            sweep = torch.from_numpy(np.ascontiguousarray(told[points])).to(self._device)
-            batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
-            logits = self._classifier(sweep, batch_index).float()
-            probabilities[points] = torch.softmax(logits, dim=1)
-        return probabilities

@@ -13,6 +13,7 @@ from clip2scene_core.mapping.evidence import Evidence
 from clip2scene_core.mapping.free_space import seen_through
 from clip2scene_core.mapping.labelled_map import LabelledMap
 from clip2scene_core.mapping.voxel_grid import EvidenceGrid
+from clip2scene_core.network.span import EmbeddingSpan
 from clip2scene_core.prompts.scoring import Scoring
 from clip2scene_core.prompts.vocabulary import Vocabulary, classify
 
@@ -26,11 +27,15 @@ class SemanticMap:
         grid: Voxel grid that holds the evidence.
         is_carved: Whether to drop voxels that three later sweeps see through, so that a car that
             moved away leaves no trail.
+        span: Of the student, if the evidence is in its coordinates.
     """
 
-    def __init__(self, grid: EvidenceGrid, is_carved: bool) -> None:
+    def __init__(
+        self, grid: EvidenceGrid, is_carved: bool, span: EmbeddingSpan | None = None
+    ) -> None:
         self._grid = grid
         self._is_carved = is_carved
+        self._span = span
         self._lock = threading.Lock()
         self._kept: tuple[float, float] | None = None
 
@@ -74,8 +79,11 @@ class SemanticMap:
             scoring: What the labels compete with in the scores; by default with each other alone.
         """
         scoring = scoring or Scoring(vocabulary.embeddings[:0])
+        texts = scoring.texts(vocabulary)
+        if self._span is not None:
+            texts = self._span.reduce(texts).cpu()
         with self._lock:
-            logits = self._grid.logits(scoring.texts(vocabulary))
+            logits = self._grid.logits(texts)
             points, counts = self._grid.centers(), self._grid.counts()
         by_text, scored = scoring.judge(logits, vocabulary)
         probabilities = vocabulary.merge(by_text)

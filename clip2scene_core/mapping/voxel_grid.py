@@ -32,7 +32,7 @@ class EvidenceGrid:
 
     Args:
         voxel_size_m: Edge of a voxel, metres.
-        embedding_size: D, size of CLIP's embeddings.
+        embedding_size: D, numbers of a vector of evidence.
         radius_m: Voxels farther from the vehicle are dropped, metres.
         max_voxels: Maximum number of voxels; those not seen for the longest time are dropped.
         decay_s: Half-life of the weight of evidence, seconds; 0 means no decay.

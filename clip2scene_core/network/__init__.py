@@ -2,5 +2,5 @@
 
 Read `point_features` (the input), `row_batch_norm` and `blocks` (the parts), `minkunet` and
 `spvcnn` (the networks), then `student` (embeddings in CLIP's space) and `classifier` (logits), and
-`folding` (networks without norms, for inference).
+`folding` and `span` (networks without norms, and embeddings in fewer numbers, for inference).
 """

@@ -32,7 +32,8 @@ from clip2scene_core.evaluation import (
     class_of_label,
     evaluate_together,
 )
-from clip2scene_core.inference.segmenter import ClassifierSegmenter, Segmenter
+from clip2scene_core.inference.classifier_segmenter import ClassifierSegmenter
+from clip2scene_core.inference.segmenter import Segmenter
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.prompts.text_encoder import TextEncoder
 from clip2scene_core.prompts.vocabulary import Vocabulary, classify, make_vocabulary

@@ -63,11 +63,11 @@ class StagedLabeller:
         self._tracker = GroundTracker(options.ground_smoothing)
         grid = EvidenceGrid(
             options.map_voxel_size_m,
-            self._vocabulary.embeddings.shape[1],
+            self._segmenter.span.size,
             options.map_radius_m,
             options.map_max_voxels,
         )
-        self._map = SemanticMap(grid, options.map_carving)
+        self._map = SemanticMap(grid, options.map_carving, self._segmenter.span)
         self.num_voxels = 0
         self.labels: NDArray[np.uint8] = np.zeros(0, np.uint8)
 
@@ -105,19 +105,19 @@ class StagedLabeller:
         return inside, told.points
 
     def _embed(self, points: Tensor, voxels: Voxels) -> Tensor:
-        student = self._student
-        embeddings = torch.empty((len(points), student.semantic_head.out_features))
+        student, span = self._student, self._segmenter.span
+        coordinates = torch.empty((len(points), span.size))
         with torch.autocast("cpu", torch.bfloat16, enabled=self._is_rounded):
             features = run_on_voxels(student.network, student.config, points, voxels)
             for rows, part in zip(
-                torch.split(embeddings, _ROWS_AT_ONCE),
+                torch.split(coordinates, _ROWS_AT_ONCE),
                 torch.split(features, _ROWS_AT_ONCE),
                 strict=True,
             ):
-                embedded = student.semantic_head(part).float()
-                lengths = torch.linalg.vector_norm(embedded, dim=1, keepdim=True)
-                torch.div(embedded, lengths.clamp_(min=1e-12), out=rows)
-        return embeddings
+                located = span(part).float()
+                lengths = torch.linalg.vector_norm(located, dim=1, keepdim=True)
+                torch.div(located, lengths.clamp_(min=1e-12), out=rows)
+        return coordinates
 
     def _compare(self, embedded: EmbeddedSweep) -> tuple[Tensor, NDArray[np.uint8]]:
         by_text, scored, _ = self._fusion.judge(embedded, self._vocabulary, self._scoring)

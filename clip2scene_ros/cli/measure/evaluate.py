@@ -233,7 +233,7 @@ def _load_finetuned(
     """Load a fine-tuned network: its labeller, and the scenes that it was trained on."""
     from clip2scene_core.checkpoint import load_finetuned
     from clip2scene_core.evaluation import Prediction, class_of_label
-    from clip2scene_core.inference.segmenter import ClassifierSegmenter
+    from clip2scene_core.inference.classifier_segmenter import ClassifierSegmenter
 
     if list(modes) != ["lidar"] or arguments.prompts or arguments.teacher:
         raise ValueError(

@@ -6,7 +6,8 @@ from separable_clouds import NAMES, make_config
 
 from clip2scene_core.checkpoint import FinetunedCheckpoint
 from clip2scene_core.inference import embedder
-from clip2scene_core.inference.segmenter import ClassifierSegmenter, Segmenter
+from clip2scene_core.inference.classifier_segmenter import ClassifierSegmenter
+from clip2scene_core.inference.segmenter import Segmenter
 from clip2scene_core.network.student import Student
 from clip2scene_core.training.finetune.run import make_classifier
 

@@ -10,9 +10,10 @@ from street_sweep import moved, spin, turn
 
 from clip2scene_core.checkpoint import FinetunedCheckpoint, load_checkpoint, save_checkpoint
 from clip2scene_core.config.sections import InputConfig
+from clip2scene_core.inference.classifier_segmenter import ClassifierSegmenter
 from clip2scene_core.inference.online import OnlineSegmenter
 from clip2scene_core.inference.options import OnlineOptions
-from clip2scene_core.inference.segmenter import ClassifierSegmenter, Segmenter
+from clip2scene_core.inference.segmenter import Segmenter
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.network.student import Student
 from clip2scene_core.training.finetune.run import make_classifier

@@ -11,9 +11,9 @@ from clip2scene_core.checkpoint import (
     load_trunk,
     save_finetuned,
 )
+from clip2scene_core.inference.classifier_segmenter import ClassifierSegmenter
 from clip2scene_core.inference.online import load_online_segmenter
 from clip2scene_core.inference.options import OnlineOptions
-from clip2scene_core.inference.segmenter import ClassifierSegmenter
 from clip2scene_core.sample import Sweep
 from clip2scene_core.training.finetune.run import make_classifier
 

@@ -6,7 +6,8 @@ import torch
 from separable_clouds import NAMES, make_config
 
 from clip2scene_core.checkpoint import FinetunedCheckpoint
-from clip2scene_core.inference.segmenter import ClassifierSegmenter, Segmenter
+from clip2scene_core.inference.classifier_segmenter import ClassifierSegmenter
+from clip2scene_core.inference.segmenter import Segmenter
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.prompts.scoring import ScoreCalibration
 from clip2scene_core.training.finetune.run import make_classifier

@@ -5,7 +5,7 @@ from separable_clouds import NAMES, SeparableClouds, make_config
 
 from clip2scene_core.checkpoint import FinetunedCheckpoint
 from clip2scene_core.config.finetune import FinetuneConfig
-from clip2scene_core.inference.segmenter import ClassifierSegmenter
+from clip2scene_core.inference.classifier_segmenter import ClassifierSegmenter
 from clip2scene_core.network.classifier import Classifier
 from clip2scene_core.training.fabric import make_fabric
 from clip2scene_core.training.finetune.run import make_classifier
