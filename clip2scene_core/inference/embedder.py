@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from clip2scene_core.network.folding import fold_norms
 from clip2scene_core.network.span import EmbeddingSpan
-from clip2scene_core.network.student import Student
+from clip2scene_core.network.student import Student, find_voxels, run_on_rows
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # Points that go through the head at once: their embeddings stay in the processor's cache, and those
@@ -20,6 +21,24 @@ _ROWS_AT_ONCE = 1 << 12
 
 MAX_POINTS_AT_ONCE = 300_000
 """A larger cloud goes through the network in parts, see `interleaved`."""
+
+
+@dataclass(frozen=True)
+class LocatedPoints:
+    """Where N points lie in CLIP's space, in the coordinates of an `EmbeddingSpan`.
+
+    Attributes:
+        rows: (R, K) float32 of unit length.
+        row_of_point: (N,) int64, where points of a voxel share a row; None: row i is point i.
+    """
+
+    rows: Tensor
+    row_of_point: Tensor | None
+
+
+def spread(of_rows: Tensor, row_of_point: Tensor | None) -> Tensor:
+    """Give each point what its row has: (R, ...) -> (N, ...); see `LocatedPoints`."""
+    return of_rows if row_of_point is None else of_rows.index_select(0, row_of_point)
 
 
 class PointEmbedder:
@@ -50,18 +69,27 @@ class PointEmbedder:
     @torch.inference_mode()
     def embed(self, told: NDArray[np.float32]) -> Tensor:
         """Place points in CLIP's space: (N, 4) -> (N, D) float32 of unit length."""
-        return self.span.expand(self.locate(told))
+        located = self.locate(told)
+        return spread(self.span.expand(located.rows), located.row_of_point)
 
     @torch.inference_mode()
-    def locate(self, told: NDArray[np.float32]) -> Tensor:
-        """Place points in CLIP's space by fewer numbers: (N, 4) -> (N, K) float32 of unit length.
-
-        They are coordinates in the span of all embeddings; see `EmbeddingSpan`.
-        """
-        coordinates = torch.empty((len(told), self.span.size), device=self._device)
-        for rows, part in self._parts(told, coordinates):
-            torch.div(part, _lengths(part), out=rows)
-        return coordinates
+    def locate(self, told: NDArray[np.float32]) -> LocatedPoints:
+        """Place points (N, 4) in CLIP's space by fewer numbers, and those at one place once."""
+        if not self._student.shares_rows:
+            rows = torch.empty((len(told), self.span.size), device=self._device)
+            for points, features, _ in self._parts(told):
+                self._fill(rows[points], features)
+            return LocatedPoints(rows, None)
+        row_of_point = torch.empty(len(told), dtype=torch.int64, device=self._device)
+        parts: list[Tensor] = []
+        num_rows = 0
+        for points, features, voxel_of_point in self._parts(told):
+            parts.append(torch.empty((len(features), self.span.size), device=self._device))
+            self._fill(parts[-1], features)
+            assert voxel_of_point is not None
+            row_of_point[points] = num_rows + voxel_of_point
+            num_rows += len(features)
+        return LocatedPoints(torch.cat(parts), row_of_point)
 
     @torch.inference_mode()
     def logits(self, told: NDArray[np.float32], texts: Tensor, temperature: float) -> Tensor:
@@ -77,23 +105,40 @@ class PointEmbedder:
         """
         columns = self.span.reduce(texts).T / temperature
         logits = torch.empty((len(told), len(texts)), device=self._device)
-        for rows, part in self._parts(told, logits):
-            # The length divides C numbers of a point here, not its K.
-            torch.div(part @ columns, _lengths(part), out=rows)
+        for points, features, voxel_of_point in self._parts(told):
+            of_rows = torch.empty((len(features), len(texts)), device=self._device)
+            for rows, part in self._heads(of_rows, features):
+                # The length divides C numbers of a row here, not its K.
+                torch.div(part @ columns, _lengths(part), out=rows)
+            logits[points] = spread(of_rows, voxel_of_point)
         return logits
 
-    def _parts(self, told: NDArray[np.float32], result: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield rows of a result and the coordinates (R, K) that belong there, not normalized."""
+    def _parts(self, told: NDArray[np.float32]) -> Iterator[tuple[slice, Tensor, Tensor | None]]:
+        """Run the network on each part of a cloud: its points, rows, and the row of each point."""
+        student = self._student
         for points in interleaved(len(told)):
             sweep = torch.from_numpy(np.ascontiguousarray(told[points])).to(self._device)
             batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
             with self._autocast():
-                features = self._student.point_features(sweep, batch_index)
-            all_rows = torch.split(result[points], _ROWS_AT_ONCE)
-            for rows, part in zip(all_rows, torch.split(features, _ROWS_AT_ONCE), strict=True):
-                with self._autocast():
-                    coordinates: Tensor = self.span(part)
-                yield rows, coordinates.float()
+                if student.shares_rows:
+                    voxels = find_voxels(student.config, sweep, batch_index)
+                    features = run_on_rows(student.network, student.config, sweep, voxels)
+                    yield points, features, voxels.point_to_voxel
+                else:
+                    yield points, student.point_features(sweep, batch_index), None
+
+    def _fill(self, coordinates: Tensor, features: Tensor) -> None:
+        """Write the coordinates (R, K) of unit length of features (R, F)."""
+        for rows, part in self._heads(coordinates, features):
+            torch.div(part, _lengths(part), out=rows)
+
+    def _heads(self, result: Tensor, features: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield rows of a result and the coordinates (R, K) that belong there, not normalized."""
+        all_rows = torch.split(result, _ROWS_AT_ONCE)
+        for rows, part in zip(all_rows, torch.split(features, _ROWS_AT_ONCE), strict=True):
+            with self._autocast():
+                coordinates: Tensor = self.span(part)
+            yield rows, coordinates.float()
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self._device.type, torch.bfloat16, enabled=self._is_rounded)

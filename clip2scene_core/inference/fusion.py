@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,11 +30,24 @@ class EmbeddedSweep:
         points: (N, D) float32 of unit length, the student's, or without cameras (N, K), their
             coordinates in its span (see `EmbeddingSpan`); None without a student.
         pixels: The teacher's view of some of the points; None without cameras.
+        row_of_point: (N,) int64, where points of a voxel share a row of `points`, and of all that
+            is made of it; None: row i is point i.
     """
 
     num_points: int
     points: Tensor | None
     pixels: PairedEmbeddings | None
+    row_of_point: Tensor | None = None
+
+    @property
+    def num_rows(self) -> int:
+        """R, how many answers there are for N points."""
+        shared = self.row_of_point is not None and self.points is not None
+        return len(self.points) if shared and self.points is not None else self.num_points
+
+    def spread(self, of_rows: NDArray[Any]) -> NDArray[Any]:
+        """Give each point the answer of its row: (R,) -> (N,)."""
+        return of_rows if self.row_of_point is None else of_rows[self.row_of_point.cpu().numpy()]
 
 
 class Fusion:
@@ -78,14 +92,14 @@ class Fusion:
             told: (N, 4) float32, what `preprocess` made of the sweep for the student; by default
                 it is made of this sweep alone.
         """
-        points, pixels = None, None
+        points, pixels, row_of_point = None, None, None
         if self._segmenter is not None:
             if told is None:
                 told = preprocess(sweep.points, self._segmenter.input, sweep.T_base_lidar).points
-            points = self._embed_points(told)
+            points, row_of_point = self._embed_points(told)
         if self._camera_segmenter is not None and cameras:
             pixels = self._camera_segmenter.embed_pairs([sweep], cameras)
-        return EmbeddedSweep(len(sweep.points), points, pixels)
+        return EmbeddedSweep(len(sweep.points), points, pixels, row_of_point)
 
     def compare(
         self,
@@ -101,8 +115,8 @@ class Fusion:
             label_of_text: (C,) int64, for the cameras' prompt denoising; without it there is none.
 
         Returns:
-            Probabilities (N, C) float32, rows that sum to one, and (N,) bool, whether anything saw
-            the point; rows of points that nothing saw are zero.
+            Probabilities (R, C) float32, rows that sum to one, and (R,) bool, whether anything saw
+            the row's points; rows of points that nothing saw are zero.
         """
         if embedded.points is None:
             return self._compare_pixels(embedded, text_embeddings, label_of_text)
@@ -115,7 +129,7 @@ class Fusion:
             probabilities = fuse(
                 probabilities.cpu(), seen_probabilities, in_view, self._camera_weight
             )
-        return probabilities, np.ones(embedded.num_points, dtype=bool)
+        return probabilities, np.ones(embedded.num_rows, dtype=bool)
 
     def score(
         self, embedded: EmbeddedSweep, vocabulary: Vocabulary, scoring: Scoring
@@ -166,18 +180,18 @@ class Fusion:
         logits = self._segmenter.logits(embedded.points, texts)
         return (
             *scoring.judge(logits, vocabulary),
-            np.ones(embedded.num_points, dtype=bool),
+            np.ones(embedded.num_rows, dtype=bool),
         )
 
-    def gather(self, embedded: EmbeddedSweep, texts: Tensor, text_of_point: Tensor) -> Evidence:
+    def gather(self, embedded: EmbeddedSweep, texts: Tensor, text_of_row: Tensor) -> Evidence:
         """Keep what was seen in a form that outlives the prompts; see `semantic_guided`.
 
         Args:
             embedded: N points.
             texts: (C, D) float32 of unit length.
-            text_of_point: (N,) int64, the text of each point's label.
+            text_of_row: (R,) int64, the text of each row's label.
         """
-        pixel_share = torch.zeros(embedded.num_points)
+        pixel_share = torch.zeros(embedded.num_rows)
         sources = []
         if embedded.pixels is not None:
             assert self._camera_segmenter is not None  # it embedded them
@@ -189,13 +203,16 @@ class Fusion:
             assert self._segmenter is not None
             points, scale = embedded.points.cpu(), self._segmenter.logit_scale
             sources.append(Source(points, scale, 1 - pixel_share))
-        return semantic_guided(sources, self._reach(texts).cpu(), text_of_point)
+        evidence = semantic_guided(sources, self._reach(texts).cpu(), text_of_row)
+        row_of_point = embedded.row_of_point
+        return replace(evidence, row_of_point=None if row_of_point is None else row_of_point.cpu())
 
-    def _embed_points(self, told: NDArray[np.float32]) -> Tensor:
+    def _embed_points(self, told: NDArray[np.float32]) -> tuple[Tensor, Tensor | None]:
         assert self._segmenter is not None
         if isinstance(self._segmenter, Segmenter) and self.span is not None:
-            return self._segmenter.locate_input(told)
-        return self._segmenter.embed_input(told)
+            located = self._segmenter.locate_input(told)
+            return located.rows, located.row_of_point
+        return self._segmenter.embed_input(told), None
 
     def _reach(self, texts: Tensor) -> Tensor:
         """Take texts (C, D) to where the points are."""

@@ -43,7 +43,7 @@ class MapThread:
             sweep: N usable points, with a pose.
             embedded: What the networks made of them.
             vocabulary: C texts.
-            text_probabilities: (N, C) float32.
+            text_probabilities: (R, C) float32, see `EmbeddedSweep`.
 
         Raises:
             Exception: What the map raised at the sweep before.
@@ -68,6 +68,6 @@ class MapThread:
     def _add(
         self, sweep: Sweep, embedded: EmbeddedSweep, texts: Tensor, text_probabilities: Tensor
     ) -> None:
-        text_of_point = text_probabilities.argmax(dim=1).cpu()
-        evidence = self._fusion.gather(embedded, texts, text_of_point)
+        text_of_row = text_probabilities.argmax(dim=1).cpu()
+        evidence = self._fusion.gather(embedded, texts, text_of_row)
         self._map.add(sweep.points[:, :3], evidence, sweep.T_global_lidar, sweep.stamp_ns)

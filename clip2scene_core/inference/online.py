@@ -238,17 +238,16 @@ class OnlineSegmenter:
         probabilities = vocabulary.merge(text_probabilities)
         labels = np.full(len(sweep.points), IGNORE_LABEL, dtype=np.uint8)
         scores = np.zeros(len(sweep.points), dtype=np.float32)
-        labels[usable], scores[usable] = _decide(
-            probabilities, scored, seen, options.min_confidence
-        )
+        of_rows = _decide(probabilities, scored, seen, options.min_confidence)
+        labels[usable], scores[usable] = (embedded.spread(one) for one in of_rows)
         similarities, entropies = None, None
         if options.with_entropies:
             entropies = np.full(len(sweep.points), np.log(len(vocabulary)), dtype=np.float32)
-            entropies[usable] = entropies_of(probabilities)
+            entropies[usable] = embedded.spread(entropies_of(probabilities))
         if query is not None:
             similarities = np.zeros(len(sweep.points), dtype=np.float32)
             answer, _ = self._fusion.compare(embedded, negatives_and_query(vocabulary, query))
-            similarities[usable] = answer[:, -1].float().cpu().numpy()
+            similarities[usable] = embedded.spread(answer[:, -1].float().cpu().numpy())
         cloud = LabelledCloud(
             sweep.points,
             labels,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from clip2scene_core.checkpoint import Checkpoint, load_checkpoint
 from clip2scene_core.device import find_device
-from clip2scene_core.inference.embedder import PointEmbedder
+from clip2scene_core.inference.embedder import LocatedPoints, PointEmbedder
 from clip2scene_core.inference.segmentation import NoteLog, Segmentation, label_usable
 from clip2scene_core.network.span import EmbeddingSpan
 from clip2scene_core.preprocessing.network_input import levelled_as, preprocess
@@ -227,15 +227,8 @@ class Segmenter:
         """Takes texts to the coordinates that `locate_input` gives."""
         return self._embedder.span
 
-    def locate_input(self, told: NDArray[np.float32]) -> Tensor:
-        """Place points as `embed_input` does, by fewer numbers; see `EmbeddingSpan`.
-
-        Args:
-            told: (N, 4) float32, finite.
-
-        Returns:
-            (N, K) float32 of unit length.
-        """
+    def locate_input(self, told: NDArray[np.float32]) -> LocatedPoints:
+        """Place points (N, 4) as `embed_input` does, by fewer numbers and rows."""
         return self._embedder.locate(told)
 
     @torch.inference_mode()

@@ -36,12 +36,14 @@ class Evidence:
     """The contribution of each of N points to its voxel.
 
     Attributes:
-        vectors: (N, D) float32; the product with a text embedding is the logit of that text.
-        weights: (N,) float32; 0 for points that no modality sees.
+        vectors: (R, D) float32; the product with a text embedding is the logit of that text.
+        weights: (R,) float32; 0 for points that no modality sees.
+        row_of_point: (N,) int64, where several points have the same; None: row i is point i.
     """
 
     vectors: Tensor
     weights: Tensor
+    row_of_point: Tensor | None = None
 
 
 @torch.inference_mode()

@@ -60,7 +60,7 @@ class SemanticMap:
         with self._lock:
             if self._kept is not None:
                 self._grid.keep(*self._kept)
-            self._grid.add(points_fixed, evidence.vectors, evidence.weights, origin_fixed, stamp_ns)
+            self._grid.add(points_fixed, evidence, origin_fixed, stamp_ns)
             offsets = self._grid.offsets(origin_fixed)
             is_passed = None
             if self._is_carved:

@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clip2scene_core.mapping.evidence import Evidence
+
 _AXIS_BITS = 21
 _AXIS_OFFSET = 1 << (_AXIS_BITS - 1)
 _AXIS_MASK = (1 << _AXIS_BITS) - 1
@@ -112,8 +114,7 @@ class EvidenceGrid:
     def add(
         self,
         points_fixed: NDArray[np.float64],
-        evidence: Tensor,
-        weights: Tensor,
+        evidence: Evidence,
         origin_fixed: NDArray[np.float64],
         stamp_ns: int,
     ) -> None:
@@ -121,14 +122,16 @@ class EvidenceGrid:
 
         Args:
             points_fixed: (N, 3) float64, metres, fixed frame.
-            evidence: (N, D) float32, evidence of each point.
-            weights: (N,) float32; points with weight 0 are left out.
+            evidence: Of the same N points; those with weight 0 are left out.
             origin_fixed: (3,) float64, position of the LiDAR, metres, fixed frame.
             stamp_ns: Time of the sweep, nanoseconds.
         """
         # Keys are relative to an anchor near the vehicle: UTM coordinates are thousands of km.
         self._follow(np.floor(origin_fixed / self.voxel_size_m).astype(np.int64))
         square_m2 = ((points_fixed - origin_fixed) ** 2).sum(axis=1)
+        weights = evidence.weights
+        if evidence.row_of_point is not None:
+            weights = weights.index_select(0, evidence.row_of_point)
         near = np.flatnonzero((square_m2 <= self._radius_m**2) & (weights.numpy() > 0))
         cells = np.floor(points_fixed[near] / self.voxel_size_m).astype(np.int64) - self._anchor
         # Points sorted by voxel; torch sorts twice as fast as NumPy.
@@ -277,7 +280,7 @@ class EvidenceGrid:
         slots: NDArray[np.int32],
         order: NDArray[np.int64],
         starts: NDArray[np.int64],
-        evidence: Tensor,
+        evidence: Evidence,
         weights: Tensor,
         stamp_ns: int,
     ) -> None:
@@ -287,7 +290,7 @@ class EvidenceGrid:
             slots: (U,) int32 slots of the voxels that the sweep hit.
             order: (P,) int64 indices of the points, sorted by voxel.
             starts: (U,) int64 index in `order` of the first point of each voxel.
-            evidence: (N, D) float32, evidence of each point.
+            evidence: Of N points.
             weights: (N,) float32, weight of each point.
             stamp_ns: Time of the sweep, nanoseconds.
         """
@@ -298,6 +301,8 @@ class EvidenceGrid:
         self._weights[slots] = np.minimum(total, _MAX_WEIGHT)
         rows, points = torch.from_numpy(slots).long(), torch.from_numpy(order)
         point_weights = weights[points]
+        if evidence.row_of_point is not None:
+            points = evidence.row_of_point[points]
         shares = torch.from_numpy(old / total)[:, None]
         totals = torch.from_numpy(total)[:, None]
         ends = np.append(starts[1:], len(order))
@@ -307,7 +312,7 @@ class EvidenceGrid:
             # One pass over the points; adding them row by row is five times slower.
             means = F.embedding_bag(
                 points[first:last],
-                evidence,
+                evidence.vectors,
                 torch.from_numpy(starts[chosen] - first),
                 mode="sum",
                 per_sample_weights=point_weights[first:last],

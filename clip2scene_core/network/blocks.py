@@ -32,10 +32,12 @@ class PointNetwork(nn.Module, ABC):
     Attributes:
         in_features: Number of input features of a point.
         out_features: Number of output features of a point.
+        is_per_voxel: Whether all points of a voxel get the same features.
     """
 
     in_features: int
     out_features: int
+    is_per_voxel: bool = False
 
     def forward(self, voxels: Voxels, point_features: Tensor) -> Tensor:
         """Compute features for every point.

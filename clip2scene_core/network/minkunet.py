@@ -60,6 +60,8 @@ class MinkUNet(PointNetwork):
     in CLIP2Scene and SLidR (CVPR 2022), not 5x5x5.
     """
 
+    is_per_voxel = True
+
     def __init__(self, in_features: int, plan: MinkUNetPlan, width: float = 1.0) -> None:
         super().__init__()
         planes = scale_planes((_STEM_PLANES, *plan.planes), width)

@@ -61,6 +61,11 @@ class Student(nn.Module):
         """Run the trunk: (N, 4) points -> (N, F) features of every point."""
         return run_network(self.network, self.config, points, batch_index)
 
+    @property
+    def shares_rows(self) -> bool:
+        """Whether all points of a voxel get the same features."""
+        return self.network.is_per_voxel or self.config.voxels.points == "voxels"
+
 
 def build_network(config: NetworkConfig) -> PointNetwork:
     """Build the network that a configuration names, with random weights."""
@@ -94,15 +99,26 @@ def run_on_voxels(
     network: PointNetwork, config: NetworkConfig, points: Tensor, voxels: Voxels
 ) -> Tensor:
     """Run a network on points (N, 4) and the voxels that `find_voxels` found: (N, F) features."""
-    grid = config.voxels
+    if config.voxels.points == "all":
+        features: Tensor = network(voxels, _describe(config, points, voxels))
+        return features
+    rows = run_on_rows(network, config, points, voxels)
+    return rows.index_select(0, voxels.point_to_voxel)
+
+
+def run_on_rows(
+    network: PointNetwork, config: NetworkConfig, points: Tensor, voxels: Voxels
+) -> Tensor:
+    """Run a network whose features all points of a voxel share: (V, F), one row for each voxel."""
+    means = voxel_mean(_describe(config, points, voxels), voxels).features
+    features: Tensor = network(voxels.as_points(), means)
+    return features
+
+
+def _describe(config: NetworkConfig, points: Tensor, voxels: Voxels) -> Tensor:
     described = describe_points(
         points, voxels, config.features, config.intensity_scale, config.intensity_offset
     )
-    if grid.value == "first":
-        described = described.index_select(0, voxels.first_points()[voxels.point_to_voxel])
-    if grid.points == "all":
-        features: Tensor = network(voxels, described)
-        return features
-    means = voxel_mean(described, voxels).features
-    features = network(voxels.as_points(), means)
-    return features.index_select(0, voxels.point_to_voxel)
+    if config.voxels.value == "first":
+        return described.index_select(0, voxels.first_points()[voxels.point_to_voxel])
+    return described

@@ -24,7 +24,7 @@ from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.mapping.semantic_map import SemanticMap
 from clip2scene_core.mapping.voxel_grid import EvidenceGrid
 from clip2scene_core.network.folding import fold_norms
-from clip2scene_core.network.student import find_voxels, run_on_voxels
+from clip2scene_core.network.student import find_voxels, run_on_rows, run_on_voxels
 from clip2scene_core.preprocessing.levelling import GroundTracker
 from clip2scene_core.preprocessing.network_input import preprocess
 from clip2scene_core.preprocessing.reach import is_usable
@@ -81,8 +81,7 @@ class StagedLabeller:
         config = self._student.config
         voxels = self._timed("voxels", times, lambda: find_voxels(config, points, batch_index))
         self._timed("kernel maps", times, lambda: build_maps(voxels))
-        embeddings = self._timed("network", times, lambda: self._embed(points, voxels))
-        embedded = EmbeddedSweep(len(points), embeddings, None)
+        embedded = self._timed("network", times, lambda: self._embed(points, voxels))
         by_text, labels = self._timed("compare", times, lambda: self._compare(embedded))
         self._timed("map", times, lambda: self._add(sweep, inside, embedded, by_text))
         self.num_voxels = len(voxels.level)
@@ -104,11 +103,12 @@ class StagedLabeller:
         )
         return inside, told.points
 
-    def _embed(self, points: Tensor, voxels: Voxels) -> Tensor:
+    def _embed(self, points: Tensor, voxels: Voxels) -> EmbeddedSweep:
         student, span = self._student, self._segmenter.span
-        coordinates = torch.empty((len(points), span.size))
+        run = run_on_rows if student.shares_rows else run_on_voxels
         with torch.autocast("cpu", torch.bfloat16, enabled=self._is_rounded):
-            features = run_on_voxels(student.network, student.config, points, voxels)
+            features = run(student.network, student.config, points, voxels)
+            coordinates = torch.empty((len(features), span.size))
             for rows, part in zip(
                 torch.split(coordinates, _ROWS_AT_ONCE),
                 torch.split(features, _ROWS_AT_ONCE),
@@ -117,18 +117,19 @@ class StagedLabeller:
                 located = span(part).float()
                 lengths = torch.linalg.vector_norm(located, dim=1, keepdim=True)
                 torch.div(located, lengths.clamp_(min=1e-12), out=rows)
-        return coordinates
+        row_of_point = voxels.point_to_voxel if student.shares_rows else None
+        return EmbeddedSweep(len(points), coordinates, None, row_of_point)
 
     def _compare(self, embedded: EmbeddedSweep) -> tuple[Tensor, NDArray[np.uint8]]:
         by_text, scored, _ = self._fusion.judge(embedded, self._vocabulary, self._scoring)
         labels, _ = classify(self._vocabulary.merge(by_text), 0.0, scored)
-        return by_text, labels
+        return by_text, embedded.spread(labels)
 
     def _add(
         self, sweep: Sweep, inside: NDArray[np.bool_], embedded: EmbeddedSweep, by_text: Tensor
     ) -> None:
-        texts, text_of_point = self._vocabulary.embeddings, by_text.argmax(dim=1)
-        evidence = self._fusion.gather(embedded, texts, text_of_point)
+        texts, text_of_row = self._vocabulary.embeddings, by_text.argmax(dim=1)
+        evidence = self._fusion.gather(embedded, texts, text_of_row)
         points = sweep.points[inside][:, :3]
         self._map.add(points, evidence, sweep.T_global_lidar, sweep.stamp_ns)
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from clip2scene_core.mapping.evidence import Evidence
 from clip2scene_core.mapping.voxel_grid import EvidenceGrid
 
 ORIGIN = np.zeros(3)
@@ -17,11 +18,27 @@ def add(grid, points, labels, weights=None, origin=ORIGIN, stamp_ns: int = 0) ->
     weights = np.ones(len(points)) if weights is None else weights
     grid.add(
         points,
-        torch.eye(4)[torch.tensor(labels, dtype=torch.int64)],
-        torch.tensor(weights, dtype=torch.float32),
+        Evidence(
+            torch.eye(4)[torch.tensor(labels, dtype=torch.int64)],
+            torch.tensor(weights, dtype=torch.float32),
+        ),
         np.asarray(origin, dtype=np.float64),
         stamp_ns,
     )
+
+
+def test_points_may_share_rows_of_evidence():
+    generator = np.random.default_rng(0)
+    points = generator.uniform(-3, 3, (200, 3))
+    vectors, weights = torch.randn(20, 4), torch.rand(20)
+    weights[3] = 0
+    rows = torch.from_numpy(generator.integers(0, 20, 200))
+    shared, spread = make_grid(), make_grid()
+    shared.add(points, Evidence(vectors, weights, rows), ORIGIN, 0)
+    spread.add(points, Evidence(vectors[rows], weights[rows]), ORIGIN, 0)
+    np.testing.assert_array_equal(shared.centers(), spread.centers())
+    np.testing.assert_array_equal(shared.counts(), spread.counts())
+    assert torch.equal(shared.logits(torch.eye(4)), spread.logits(torch.eye(4)))
 
 
 def along_x(grid) -> list:
@@ -104,7 +121,7 @@ def test_memory_is_bounded_by_the_number_of_voxels():
     generator = np.random.default_rng(0)
     for stamp_ns in range(20):
         points = generator.uniform(-30, 30, (300, 3))
-        grid.add(points, torch.ones(300, 512), torch.ones(300), ORIGIN, stamp_ns)
+        grid.add(points, Evidence(torch.ones(300, 512), torch.ones(300)), ORIGIN, stamp_ns)
     assert len(grid) == 1000
     assert grid.nbytes == before
 
