@@ -50,6 +50,7 @@ class PointEmbedder:
         student: It stays as it is; the embedder has a copy of it as it is now.
         device: Where the copy runs.
         precision: "fp32" or "bf16".
+        per_voxel: Whether the mean of the points in a voxel stands for each of them.
 
     Raises:
         ValueError: If the precision is another one.
@@ -58,12 +59,19 @@ class PointEmbedder:
         span: Takes embeddings and texts to the coordinates of `locate`, and back.
     """
 
-    def __init__(self, student: Student, device: torch.device, precision: str = "fp32") -> None:
+    def __init__(
+        self,
+        student: Student,
+        device: torch.device,
+        precision: str = "fp32",
+        per_voxel: bool = False,
+    ) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
         self._device = device
         self._is_rounded = PRECISIONS[precision] is torch.bfloat16
         self._student = fold_norms(student).to(device)
+        self._shares_rows = per_voxel or student.shares_rows
         self.span = EmbeddingSpan(student.semantic_head).to(device)
 
     @torch.inference_mode()
@@ -75,7 +83,7 @@ class PointEmbedder:
     @torch.inference_mode()
     def locate(self, told: NDArray[np.float32]) -> LocatedPoints:
         """Place points (N, 4) in CLIP's space by fewer numbers, and those at one place once."""
-        if not self._student.shares_rows:
+        if not self._shares_rows:
             rows = torch.empty((len(told), self.span.size), device=self._device)
             for points, features, _ in self._parts(told):
                 self._fill(rows[points], features)
@@ -120,7 +128,7 @@ class PointEmbedder:
             sweep = torch.from_numpy(np.ascontiguousarray(told[points])).to(self._device)
             batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
             with self._autocast():
-                if student.shares_rows:
+                if self._shares_rows:
                     voxels = find_voxels(student.config, sweep, batch_index)
                     features = run_on_rows(student.network, student.config, sweep, voxels)
                     yield points, features, voxels.point_to_voxel

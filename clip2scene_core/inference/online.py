@@ -162,7 +162,7 @@ class OnlineSegmenter:
 
         Args:
             encoded: From `encode`.
-            options: By default those in use. Mode, device, precision, key smoothing, prompt
+            options: By default those in use. Mode, device, precision, voxels, key smoothing, prompt
                 denoising, camera weight, ground smoothing and of the map all but radius and decay
                 count at the construction only.
         """
@@ -373,7 +373,8 @@ def load_online_segmenter(
         vocabulary = None
     else:
         checkpoint = load_checkpoint(weights)
-        segmenter = Segmenter(checkpoint, options.device, options.precision)
+        per_voxel = options.per_voxel
+        segmenter = Segmenter(checkpoint, options.device, options.precision, per_voxel=per_voxel)
         vocabulary = checkpoint.vocabulary
         clip_name = teacher or checkpoint.config.teacher.clip
         encoder = TextEncoder(clip_name, options.device, taught_with=vocabulary)

@@ -51,6 +51,8 @@ class Segmenter:
         min_confidence: Points with a lower score get no label.
         background: Whether scores say how the label compares with the student's other texts too;
             see `OnlineOptions`.
+        per_voxel: Whether the mean of the points in a voxel stands for each of them; see
+            `OnlineOptions`.
 
     Raises:
         ValueError: If the precision is another one, the device is not there, or min_confidence is
@@ -78,6 +80,7 @@ class Segmenter:
         max_range_m: float = MAX_RANGE_M,
         min_confidence: float = 0.0,
         background: bool = True,
+        per_voxel: bool = False,
     ) -> None:
         if not 0 <= min_confidence <= 1:
             raise ValueError(f"min_confidence must be in [0, 1], got {min_confidence}")
@@ -89,7 +92,7 @@ class Segmenter:
         self._note_log = NoteLog()
         self.vocabulary = checkpoint.vocabulary
         self._device = find_device(device)
-        self._embedder = PointEmbedder(checkpoint.student, self._device, precision)
+        self._embedder = PointEmbedder(checkpoint.student, self._device, precision, per_voxel)
         own = checkpoint.vocabulary
         encoder = embed_prompts or TextEncoder(checkpoint.config.teacher.clip, device, own)
         self._embed_prompts = KnownPrompts(own, encoder)

@@ -109,9 +109,14 @@ def run_on_voxels(
 def run_on_rows(
     network: PointNetwork, config: NetworkConfig, points: Tensor, voxels: Voxels
 ) -> Tensor:
-    """Run a network whose features all points of a voxel share: (V, F), one row for each voxel."""
+    """Run a network on one point in place of all of a voxel: (V, F), a row for each voxel.
+
+    A network that tells points of a voxel apart meets their mean, one that was trained on voxels
+    (`VoxelsConfig.points`) what it met there.
+    """
+    place = "corner" if config.voxels.points == "voxels" else "mean"
     means = voxel_mean(_describe(config, points, voxels), voxels).features
-    features: Tensor = network(voxels.as_points(), means)
+    features: Tensor = network(voxels.as_points(place), means)
     return features
 
 

@@ -106,11 +106,18 @@ class Voxels:
         first = rows.new_full((len(self.level),), len(rows))
         return first.scatter_reduce_(0, self.point_to_voxel, rows, "amin")
 
-    def as_points(self) -> Voxels:
-        """Make a point of every voxel, at its lowest corner: the voxels of these M points."""
+    def as_points(self, place: str = "corner") -> Voxels:
+        """Make a point of every voxel: the voxels of these M points.
+
+        Args:
+            place: The point is at the lowest "corner" of its voxel, or at the "mean" of its points.
+        """
         rows = torch.arange(len(self.level), device=self.point_to_voxel.device)
-        corners = self.coordinates[:, 1:].float()
-        return Voxels(self.level, rows, corners, self.voxel_size, self.weights)
+        if place == "corner":
+            positions = self.coordinates[:, 1:].float()
+        else:
+            positions = voxel_mean(self.positions, self).features
+        return Voxels(self.level, rows, positions, self.voxel_size, self.weights)
 
 
 def voxelize(

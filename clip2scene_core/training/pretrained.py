@@ -35,7 +35,7 @@ class Pretrained:
     """A trained network that a training begins with.
 
     Attributes:
-        name: Path of the checkpoint, "small" or "large", as the user typed it.
+        name: Path of the checkpoint, or a shipped one's name, as the user typed it.
         sha256: SHA-256 of the checkpoint file, in hexadecimal digits.
         trunk: Content of the file, without heads.
         student: Content of the file, with heads; None if it has none, or none that can be used.
@@ -56,7 +56,7 @@ def load_pretrained(weights: str) -> Pretrained:
     """Read a trained network.
 
     Args:
-        weights: Path of a checkpoint of any training here or an imported one; "small" or "large"
+        weights: Path of a checkpoint of any training here or an imported one; a name of SHIPPED
             for one that ships.
 
     Raises:

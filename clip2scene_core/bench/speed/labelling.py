@@ -53,7 +53,7 @@ class StagedLabeller:
     def __init__(self, weights: str, is_folded: bool = True, precision: str = "fp32") -> None:
         checkpoint = load_checkpoint(weights)
         self._options = options = OnlineOptions()
-        self._segmenter = Segmenter(checkpoint)
+        self._segmenter = Segmenter(checkpoint, per_voxel=options.per_voxel)
         student = checkpoint.student
         self._student = fold_norms(student) if is_folded else student.eval().requires_grad_(False)
         self._is_rounded = PRECISIONS[precision] is torch.bfloat16
@@ -105,7 +105,8 @@ class StagedLabeller:
 
     def _embed(self, points: Tensor, voxels: Voxels) -> EmbeddedSweep:
         student, span = self._student, self._segmenter.span
-        run = run_on_rows if student.shares_rows else run_on_voxels
+        shares_rows = student.shares_rows or self._options.per_voxel
+        run = run_on_rows if shares_rows else run_on_voxels
         with torch.autocast("cpu", torch.bfloat16, enabled=self._is_rounded):
             features = run(student.network, student.config, points, voxels)
             coordinates = torch.empty((len(features), span.size))
@@ -117,7 +118,7 @@ class StagedLabeller:
                 located = span(part).float()
                 lengths = torch.linalg.vector_norm(located, dim=1, keepdim=True)
                 torch.div(located, lengths.clamp_(min=1e-12), out=rows)
-        row_of_point = voxels.point_to_voxel if student.shares_rows else None
+        row_of_point = voxels.point_to_voxel if shares_rows else None
         return EmbeddedSweep(len(points), coordinates, None, row_of_point)
 
     def _compare(self, embedded: EmbeddedSweep) -> tuple[Tensor, NDArray[np.uint8]]:

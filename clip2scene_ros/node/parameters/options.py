@@ -55,6 +55,7 @@ def online_options(values: NodeParameters) -> OnlineOptions:
         with_entropies=values.output_layout == "autoware",
         device=device,
         precision=values.precision,
+        per_voxel=values.per_voxel,
         camera_weight=values.camera_weight,
         key_smoothing=values.key_smoothing,
         readout=values.readout,

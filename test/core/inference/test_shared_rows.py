@@ -87,3 +87,22 @@ def test_labels_scores_and_the_map_are_those_of_the_points(checkpoint, points):
     np.testing.assert_array_equal(one.points, two.points)
     np.testing.assert_array_equal(one.labels, two.labels)
     np.testing.assert_allclose(one.scores, two.scores, atol=1e-4)
+
+
+def test_the_mean_of_a_voxel_may_stand_for_its_points(checkpoint, points):
+    """Of points that lie alone in their voxels, nothing changes; others share an answer."""
+    of_voxels, of_points = (Segmenter(checkpoint, per_voxel=one) for one in (True, False))
+    told = preprocess(points, of_voxels.input, None).points
+    cells = np.floor(told[:, :3] / 0.5).astype(int)
+    _, first, voxel, counts = np.unique(
+        cells, axis=0, return_index=True, return_inverse=True, return_counts=True
+    )
+    assert counts.max() > 1
+    shared = of_voxels.embed_input(told)
+    torch.testing.assert_close(shared, shared[first][voxel.ravel()])
+    alone = told[first]  # one point in each voxel
+    torch.testing.assert_close(
+        of_voxels.embed_input(alone), of_points.embed_input(alone), atol=1e-5, rtol=1e-4
+    )
+    cosines = (shared * of_points.embed_input(told)).sum(dim=1)
+    assert cosines.mean() > 0.95
