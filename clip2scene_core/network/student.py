@@ -9,7 +9,7 @@ from clip2scene_core.network.blocks import PointNetwork
 from clip2scene_core.network.minkunet import MINKUNET_PLANS, MinkUNet
 from clip2scene_core.network.point_features import count_point_features, describe_points
 from clip2scene_core.network.spvcnn import SPVCNN
-from clip2scene_core.sparse.voxelize import Voxels, voxel_mean, voxelize
+from clip2scene_core.sparse.voxelize import Voxels, voxelize
 
 
 class Student(nn.Module):
@@ -114,10 +114,14 @@ def run_on_rows(
     A network that tells points of a voxel apart meets their mean, one that was trained on voxels
     (`VoxelsConfig.points`) what it met there.
     """
-    place = "corner" if config.voxels.points == "voxels" else "mean"
-    means = voxel_mean(_describe(config, points, voxels), voxels).features
-    features: Tensor = network(voxels.as_points(place), means)
+    means = voxels.means(_describe(config, points, voxels))
+    features: Tensor = network(points_of_voxels(config, voxels), means)
     return features
+
+
+def points_of_voxels(config: NetworkConfig, voxels: Voxels) -> Voxels:
+    """The points that `run_on_rows` runs on."""
+    return voxels.as_points("corner" if config.voxels.points == "voxels" else "mean")
 
 
 def _describe(config: NetworkConfig, points: Tensor, voxels: Voxels) -> Tensor:

@@ -76,6 +76,7 @@ class Voxels:
     voxel_size: float
     weights: str = "center"
     _points_on_level: dict[int, PointsOnLevel] = field(default_factory=dict, repr=False)
+    _as_points: dict[str, Voxels] = field(default_factory=dict, repr=False)
 
     @property
     def coordinates(self) -> Tensor:
@@ -107,17 +108,26 @@ class Voxels:
         return first.scatter_reduce_(0, self.point_to_voxel, rows, "amin")
 
     def as_points(self, place: str = "corner") -> Voxels:
-        """Make a point of every voxel: the voxels of these M points.
+        """Make a point of every voxel: the voxels of these M points, found once and kept.
 
         Args:
             place: The point is at the lowest "corner" of its voxel, or at the "mean" of its points.
         """
-        rows = torch.arange(len(self.level), device=self.point_to_voxel.device)
-        if place == "corner":
-            positions = self.coordinates[:, 1:].float()
-        else:
-            positions = voxel_mean(self.positions, self).features
-        return Voxels(self.level, rows, positions, self.voxel_size, self.weights)
+        if place not in self._as_points:
+            rows = torch.arange(len(self.level), device=self.point_to_voxel.device)
+            is_mean = place == "mean"
+            at = self.means(self.positions) if is_mean else self.coordinates[:, 1:].float()
+            self._as_points[place] = Voxels(self.level, rows, at, self.voxel_size, self.weights)
+        return self._as_points[place]
+
+    def means(self, of_points: Tensor) -> Tensor:
+        """Average over the points of each voxel, (N, F) float32 -> (M, F).
+
+        Unlike `voxel_mean` it does not look for the voxels around the points.
+        """
+        sums = of_points.new_zeros(len(self.level), of_points.shape[1])
+        sums.index_add_(0, self.point_to_voxel, of_points)
+        return sums / torch.bincount(self.point_to_voxel, minlength=len(self.level))[:, None]
 
 
 def voxelize(

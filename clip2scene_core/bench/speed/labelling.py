@@ -24,7 +24,12 @@ from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.mapping.semantic_map import SemanticMap
 from clip2scene_core.mapping.voxel_grid import EvidenceGrid
 from clip2scene_core.network.folding import fold_norms
-from clip2scene_core.network.student import find_voxels, run_on_rows, run_on_voxels
+from clip2scene_core.network.student import (
+    find_voxels,
+    points_of_voxels,
+    run_on_rows,
+    run_on_voxels,
+)
 from clip2scene_core.preprocessing.levelling import GroundTracker
 from clip2scene_core.preprocessing.network_input import preprocess
 from clip2scene_core.preprocessing.reach import is_usable
@@ -44,15 +49,22 @@ class StagedLabeller:
         weights: A student's checkpoint or the name of a shipped one.
         is_folded: Whether norms go into the weights before them, as in every use.
         precision: "fp32" or "bf16".
+        per_voxel: Whether the mean of the points in a voxel stands for each of them, as in use.
 
     Attributes:
         num_voxels: Number of voxels of the last sweep.
         labels: (N,) uint8, labels of the last sweep.
     """
 
-    def __init__(self, weights: str, is_folded: bool = True, precision: str = "fp32") -> None:
+    def __init__(
+        self,
+        weights: str,
+        is_folded: bool = True,
+        precision: str = "fp32",
+        per_voxel: bool = True,
+    ) -> None:
         checkpoint = load_checkpoint(weights)
-        self._options = options = OnlineOptions()
+        self._options = options = OnlineOptions(per_voxel=per_voxel)
         self._segmenter = Segmenter(checkpoint, per_voxel=options.per_voxel)
         student = checkpoint.student
         self._student = fold_norms(student) if is_folded else student.eval().requires_grad_(False)
@@ -80,7 +92,12 @@ class StagedLabeller:
         batch_index = torch.zeros(len(points), dtype=torch.int64)
         config = self._student.config
         voxels = self._timed("voxels", times, lambda: find_voxels(config, points, batch_index))
-        self._timed("kernel maps", times, lambda: build_maps(voxels))
+        shares_rows = self._student.shares_rows or self._options.per_voxel
+        self._timed(
+            "kernel maps",
+            times,
+            lambda: build_maps(points_of_voxels(config, voxels) if shares_rows else voxels),
+        )
         embedded = self._timed("network", times, lambda: self._embed(points, voxels))
         by_text, labels = self._timed("compare", times, lambda: self._compare(embedded))
         self._timed("map", times, lambda: self._add(sweep, inside, embedded, by_text))

@@ -26,7 +26,8 @@ READING: Final = (
     "Compare ratios between machines, never times; times under load are of that load."
 )
 LATENCY_NOTE: Final = (
-    "Each way has a process of its own, and all of them wait while one labels. `norms not folded`: "
+    "Each way has a process of its own, and all of them wait while one labels. `each point`: the "
+    "network tells the points of a voxel apart. `norms not folded`: "
     "batch norms run after the convolutions. `torch products`: convolutions without "
     "compiled tiles. `torch operations`: nothing is compiled by numba. "
     "`allocator off`: freed memory goes back to the kernel. `kernel maps` are the pairs of all "

@@ -38,6 +38,7 @@ class Variant:
         is_folded: Whether norms are folded into weights.
         keeps_memory: Whether the allocator keeps freed memory.
         precision: "fp32" or "bf16".
+        per_voxel: Whether the mean of the points in a voxel stands for each of them.
     """
 
     name: str
@@ -45,11 +46,13 @@ class Variant:
     is_folded: bool = True
     keeps_memory: bool = True
     precision: str = "fp32"
+    per_voxel: bool = True
 
 
 AS_SHIPPED: Final = "as shipped"
 VARIANTS: Final = (
     Variant(AS_SHIPPED),
+    Variant("each point", per_voxel=False),
     Variant("torch products", refused=_TILES),
     Variant("torch operations", refused=_COMPILED),
     Variant("norms not folded", is_folded=False),
@@ -143,7 +146,7 @@ def _serve(connection: Connection, weights: str, variant: Variant, threads: int)
             keep_freed_memory()
         for module in variant.refused:
             sys.modules[module] = None  # type: ignore[assignment]  # refuses the import
-        labeller = StagedLabeller(weights, variant.is_folded, variant.precision)
+        labeller = StagedLabeller(weights, variant.is_folded, variant.precision, variant.per_voxel)
         while True:
             times = labeller.label(connection.recv())
             connection.send(Answer(times, labeller.num_voxels, _peak_mib()))
