@@ -54,7 +54,7 @@ class OnlineOptions:
         device: For example "cpu" or "cuda".
         precision: "fp32" or "bf16".
         per_voxel: Whether the student sees the mean of the points in each of its voxels, and they
-            all get its label. SPVCNN can tell them apart, which costs a fifth more time; with the
+            all get its label. SPVCNN can tell them apart, which costs a third more time; with the
             shipped student validation scenes and real frames are labelled equally well.
 
     Raises:

@@ -32,7 +32,8 @@ Source: CLIP2Scene (CVPR 2023), section 4.1 (85 templates, averaged).
 """
 
 _CACHED_PROMPTS = 512
-_PROMPTS_PER_PASS = 4
+_PROMPTS_PER_PASS = 16
+_TEXTS_PER_PASS = 128
 
 
 def embed_prompts(
@@ -128,10 +129,26 @@ def _shortened(prompt: str) -> str:
 def _average_over_templates(clip: Clip, prompts: list[str], templates: Sequence[str]) -> Tensor:
     """C prompts -> unit-length embeddings (C, D)."""
     texts = [template.format(prompt) for prompt in prompts for template in templates]
-    tokens = tokenize(clip.tokenizer, texts).to(clip.device)
-    embeddings = F.normalize(encode_tokens(clip.model, tokens), dim=1)
+    embeddings = F.normalize(_encode_texts(clip, texts), dim=1)
     averaged = embeddings.reshape(len(prompts), len(templates), -1).mean(dim=1)
     return F.normalize(averaged, dim=1)
+
+
+def _encode_texts(clip: Clip, texts: list[str]) -> Tensor:
+    """T texts -> (T, D): texts of the same tokens once, those of as many together, unpadded."""
+    rows = [tuple(clip.tokenizer.encode(text)) for text in texts]
+    by_length: dict[int, list[tuple[int, ...]]] = {}
+    for row in dict.fromkeys(rows):
+        by_length.setdefault(len(row), []).append(row)
+    encoded: dict[tuple[int, ...], Tensor] = {}
+    for group in by_length.values():
+        for start in range(0, len(group), _TEXTS_PER_PASS):
+            chosen = group[start : start + _TEXTS_PER_PASS]
+            tokens = _padded(clip.tokenizer, chosen, texts[rows.index(chosen[0])])
+            encoded.update(
+                zip(chosen, encode_tokens(clip.model, tokens.to(clip.device)), strict=True)
+            )
+    return torch.stack([encoded[row] for row in rows])
 
 
 def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> Tensor:
@@ -149,15 +166,20 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> Tensor:
     """
     rows = [tokenizer.encode(text) for text in texts]
     longest = max(range(len(rows)), key=lambda row: len(rows[row]))
-    length = len(rows[longest])
+    return _padded(tokenizer, rows, texts[longest])
+
+
+def _padded(tokenizer: Tokenizer, rows: Sequence[Sequence[int]], longest: str) -> Tensor:
+    """Tokens (T, L) of rows; the longest one is of a text that an error would quote."""
+    length = max(len(row) for row in rows)
     if length > tokenizer.context_length:
         raise PromptError(
-            f"text {_shortened(texts[longest])!r} is too long: {length} tokens, the text tower "
-            f"reads {tokenizer.context_length}"
+            f"text {_shortened(longest)!r} is too long: {length} tokens, the text tower reads "
+            f"{tokenizer.context_length}"
         )
     if tokenizer.is_padded:
         length = tokenizer.context_length
-    return torch.tensor([row + [tokenizer.padding] * (length - len(row)) for row in rows])
+    return torch.tensor([[*row, *[tokenizer.padding] * (length - len(row))] for row in rows])
 
 
 def encode_tokens(model: CLIP | CustomTextCLIP, tokens: Tensor) -> Tensor:

@@ -101,7 +101,7 @@ class NodeParameters:
         "precision", "fp32", "Arithmetic of the student.", choices=("fp32", "bf16")
     )
     per_voxel: bool = parameter(
-        "per_voxel", True, "Label the mean of the points in each voxel: a fifth less time."
+        "per_voxel", True, "Label the mean of the points in each voxel: a quarter less time."
     )
     camera_weight: float = parameter(
         "camera_weight",
