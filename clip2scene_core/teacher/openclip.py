@@ -44,7 +44,11 @@ from open_clip import CLIP, CustomTextCLIP  # noqa: E402
 from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet  # noqa: E402
 from open_clip.timm_model import TimmModel  # noqa: E402
 from open_clip.tokenizer import get_clean_fn  # noqa: E402
-from open_clip.transformer import VisionTransformer  # noqa: E402
+from open_clip.transformer import (  # noqa: E402
+    ResidualAttentionBlock,
+    Transformer,
+    VisionTransformer,
+)
 from timm.layers import AttentionPoolLatent  # noqa: E402
 from timm.layers import Format as PatchFormat  # noqa: E402
 from timm.models.eva import Eva, EvaBlockPostNorm  # noqa: E402
@@ -61,8 +65,10 @@ __all__ = [
     "EvaBlockPostNorm",
     "ModifiedResNet",
     "PatchFormat",
+    "ResidualAttentionBlock",
     "TimmModel",
     "TimmVisionTransformer",
+    "Transformer",
     "VisionTransformer",
     "get_clean_fn",
     "open_clip",

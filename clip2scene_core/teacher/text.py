@@ -10,7 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from clip2scene_core.teacher.clip import Clip
-from clip2scene_core.teacher.openclip import CLIP, CustomTextCLIP, open_clip
+from clip2scene_core.teacher.openclip import (
+    CLIP,
+    CustomTextCLIP,
+    ResidualAttentionBlock,
+    Transformer,
+    open_clip,
+)
 from clip2scene_core.teacher.template import ENSEMBLE, check_template
 from clip2scene_core.teacher.tokenizer import PromptError, Tokenizer, split_words
 
@@ -203,11 +209,38 @@ def encode_tokens(model: CLIP | CustomTextCLIP, tokens: Tensor) -> Tensor:
         whole: Tensor = model.encode_text(F.pad(tokens, (0, model.context_length - length)))
         return whole
     hidden = tower.token_embedding(tokens) + tower.positional_embedding[:length]
-    hidden = tower.transformer(hidden, attn_mask=tower.attn_mask[:length, :length])
-    hidden = tower.ln_final(hidden)
-    at_end = hidden[torch.arange(len(tokens), device=tokens.device), tokens.argmax(dim=1)]
+    mask = tower.attn_mask[:length, :length]
+    at_end = tower.ln_final(_read_at_end(tower.transformer, hidden, tokens.argmax(dim=1), mask))
     projection = tower.text_projection
     embeddings: Tensor = (
         projection(at_end) if isinstance(projection, nn.Linear) else at_end @ projection
     )
     return embeddings
+
+
+def _read_at_end(transformer: Transformer, hidden: Tensor, end: Tensor, mask: Tensor) -> Tensor:
+    """Run a causal transformer; what its last block says of other tokens than the end is left out.
+
+    Args:
+        transformer: Of a text tower.
+        hidden: (T, L, W) float, its input.
+        end: (T,) int64, place of the end token.
+        mask: (L, L) float, added to the attention.
+
+    Returns:
+        (T, W) float, its output at the end.
+    """
+    rows = torch.arange(len(end), device=end.device)
+    *blocks, last = transformer.resblocks
+    if type(last) is not ResidualAttentionBlock or not transformer.batch_first:
+        whole: Tensor = transformer(hidden, attn_mask=mask)
+        return whole[rows, end]
+    for block in blocks:
+        hidden = block(hidden, attn_mask=mask)
+    at_end, normed = hidden[rows, end], last.ln_1(hidden)
+    # A row of the mask for each head of each text.
+    masks = mask[end].repeat_interleave(last.attn.num_heads, dim=0)[:, None]
+    attended = last.attention(normed[rows, end][:, None], normed, normed, masks)[:, 0]
+    at_end = at_end + last.ls_1(attended)
+    read: Tensor = at_end + last.ls_2(last.mlp(last.ln_2(at_end)))
+    return read

@@ -88,6 +88,7 @@ def test_padding_never_changes_an_embedding(byte_pair):
         {"no_causal_mask": True},  # MobileCLIP2-L-14
         {"no_causal_mask": True, "pool_type": "last", "proj_bias": True},  # SigLIP
         {"pool_type": "eos", "eos_id": 49407},
+        {"qk_norm": True},  # other blocks than CLIP's
     ],
     ids=str,
 )
