@@ -82,7 +82,6 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.print_config:
         print(yaml.safe_dump(config_to_dict(config), sort_keys=False), end="")
         return
-    _check(arguments)
     use_threads(arguments.threads)
     fabric = make_fabric(config, arguments.device, arguments.processes, arguments.nodes)
     fabric.launch()
