@@ -42,8 +42,9 @@ class EmbeddedSweep:
     @property
     def num_rows(self) -> int:
         """R, how many answers there are for N points."""
-        shared = self.row_of_point is not None and self.points is not None
-        return len(self.points) if shared and self.points is not None else self.num_points
+        if self.row_of_point is None or self.points is None:
+            return self.num_points
+        return len(self.points)
 
     def spread(self, of_rows: NDArray[Any]) -> NDArray[Any]:
         """Give each point the answer of its row: (R,) -> (N,)."""
@@ -59,8 +60,8 @@ class Fusion:
         camera_weight: The cameras' share where there are both, in [0, 1].
 
     Attributes:
-        span: Of the student, if points are its coordinates: all texts are taken there. None where
-            cameras look, whose embeddings are not in it, and for a fine-tuned network.
+        span: Span of the student's embeddings: points and texts are in its coordinates. None where
+            cameras look, whose embeddings lie outside of it, and for a fine-tuned network.
     """
 
     def __init__(
@@ -121,7 +122,7 @@ class Fusion:
         if embedded.points is None:
             return self._compare_pixels(embedded, text_embeddings, label_of_text)
         assert self._segmenter is not None  # it embedded them
-        probabilities = self._segmenter.compare(embedded.points, self._reach(text_embeddings))
+        probabilities = self._segmenter.compare(embedded.points, self._to_span(text_embeddings))
         if embedded.pixels is not None:
             seen_probabilities, in_view = self._compare_pixels(
                 embedded, text_embeddings, label_of_text
@@ -176,7 +177,7 @@ class Fusion:
             by_text, seen = self.compare(embedded, texts, labels)
             return by_text, self.score(embedded, vocabulary, scoring), seen
         assert self._segmenter is not None  # it embedded them
-        texts = self._reach(scoring.texts(vocabulary))
+        texts = self._to_span(scoring.texts(vocabulary))
         logits = self._segmenter.logits(embedded.points, texts)
         return (
             *scoring.judge(logits, vocabulary),
@@ -203,7 +204,7 @@ class Fusion:
             assert self._segmenter is not None
             points, scale = embedded.points.cpu(), self._segmenter.logit_scale
             sources.append(Source(points, scale, 1 - pixel_share))
-        evidence = semantic_guided(sources, self._reach(texts).cpu(), text_of_row)
+        evidence = semantic_guided(sources, self._to_span(texts).cpu(), text_of_row)
         row_of_point = embedded.row_of_point
         return replace(evidence, row_of_point=None if row_of_point is None else row_of_point.cpu())
 
@@ -214,8 +215,8 @@ class Fusion:
             return located.rows, located.row_of_point
         return self._segmenter.embed_input(told), None
 
-    def _reach(self, texts: Tensor) -> Tensor:
-        """Take texts (C, D) to where the points are."""
+    def _to_span(self, texts: Tensor) -> Tensor:
+        """Texts (C, D) in the coordinates of the points, (C, K) or as they are."""
         return texts if self.span is None else self.span.reduce(texts)
 
     def _compare_pixels(

@@ -52,10 +52,10 @@ def work_on_ray(
     Args:
         cluster: Where to.
         count: Number of processes.
-        folder: Where outputs go.
-        jobs: The jobs.
-        make: Makes what does the jobs, in each process. It is pickled.
-        tell: Called in this process. A job ends once for each process that finds it ended.
+        folder: See `work_in_processes`.
+        jobs: See `work_in_processes`.
+        make: See `work_in_processes`.
+        tell: See `work_in_processes`.
         since: See `work_through`.
 
     Raises:

@@ -33,7 +33,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The contribution of each of N points to its voxel.
+    """The contribution of each of N points to its voxel, in R rows that points may share.
 
     Attributes:
         vectors: (R, D) float32; the product with a text embedding is the logit of that text.

@@ -27,7 +27,8 @@ class SemanticMap:
         grid: Voxel grid that holds the evidence.
         is_carved: Whether to drop voxels that three later sweeps see through, so that a car that
             moved away leaves no trail.
-        span: Of the student, if the evidence is in its coordinates.
+        span: Span of the student's embeddings, if the evidence is in its coordinates; None if the
+            evidence is in CLIP's.
     """
 
     def __init__(

@@ -122,7 +122,7 @@ class EvidenceGrid:
 
         Args:
             points_fixed: (N, 3) float64, metres, fixed frame.
-            evidence: Of the same N points; those with weight 0 are left out.
+            evidence: Evidence of the same N points; those with weight 0 are left out.
             origin_fixed: (3,) float64, position of the LiDAR, metres, fixed frame.
             stamp_ns: Time of the sweep, nanoseconds.
         """
@@ -290,7 +290,7 @@ class EvidenceGrid:
             slots: (U,) int32 slots of the voxels that the sweep hit.
             order: (P,) int64 indices of the points, sorted by voxel.
             starts: (U,) int64 index in `order` of the first point of each voxel.
-            evidence: Of N points.
+            evidence: Evidence of the N points of the sweep.
             weights: (N,) float32, weight of each point.
             stamp_ns: Time of the sweep, nanoseconds.
         """

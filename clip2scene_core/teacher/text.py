@@ -222,8 +222,8 @@ def _read_at_end(transformer: Transformer, hidden: Tensor, end: Tensor, mask: Te
     """Run a causal transformer; what its last block says of other tokens than the end is left out.
 
     Args:
-        transformer: Of a text tower.
-        hidden: (T, L, W) float, its input.
+        transformer: Transformer of a text tower, in open_clip's form.
+        hidden: (T, L, W) float, token embeddings with positions.
         end: (T,) int64, place of the end token.
         mask: (L, L) float, added to the attention.
 

@@ -68,6 +68,7 @@ class StagedLabeller:
         self._segmenter = Segmenter(checkpoint, per_voxel=options.per_voxel)
         student = checkpoint.student
         self._student = fold_norms(student) if is_folded else student.eval().requires_grad_(False)
+        self._shares_rows = student.shares_rows or per_voxel
         self._is_rounded = PRECISIONS[precision] is torch.bfloat16
         self._vocabulary = checkpoint.vocabulary
         self._scoring = self._segmenter.scoring(self._vocabulary, options.background)
@@ -92,11 +93,10 @@ class StagedLabeller:
         batch_index = torch.zeros(len(points), dtype=torch.int64)
         config = self._student.config
         voxels = self._timed("voxels", times, lambda: find_voxels(config, points, batch_index))
-        shares_rows = self._student.shares_rows or self._options.per_voxel
         self._timed(
             "kernel maps",
             times,
-            lambda: build_maps(points_of_voxels(config, voxels) if shares_rows else voxels),
+            lambda: build_maps(points_of_voxels(config, voxels) if self._shares_rows else voxels),
         )
         embedded = self._timed("network", times, lambda: self._embed(points, voxels))
         by_text, labels = self._timed("compare", times, lambda: self._compare(embedded))
@@ -122,8 +122,7 @@ class StagedLabeller:
 
     def _embed(self, points: Tensor, voxels: Voxels) -> EmbeddedSweep:
         student, span = self._student, self._segmenter.span
-        shares_rows = student.shares_rows or self._options.per_voxel
-        run = run_on_rows if shares_rows else run_on_voxels
+        run = run_on_rows if self._shares_rows else run_on_voxels
         with torch.autocast("cpu", torch.bfloat16, enabled=self._is_rounded):
             features = run(student.network, student.config, points, voxels)
             coordinates = torch.empty((len(features), span.size))
@@ -135,7 +134,7 @@ class StagedLabeller:
                 located = span(part).float()
                 lengths = torch.linalg.vector_norm(located, dim=1, keepdim=True)
                 torch.div(located, lengths.clamp_(min=1e-12), out=rows)
-        row_of_point = voxels.point_to_voxel if shares_rows else None
+        row_of_point = voxels.point_to_voxel if self._shares_rows else None
         return EmbeddedSweep(len(points), coordinates, None, row_of_point)
 
     def _compare(self, embedded: EmbeddedSweep) -> tuple[Tensor, NDArray[np.uint8]]:

@@ -32,7 +32,7 @@ class Aim:
     """Target of a free camera.
 
     Attributes:
-        label: Its label.
+        label: Index into NUSCENES_CLASSES, or SKY_LABEL.
         point: (3,) float64, metres, scene frame.
         extent_m: Size of the target, metres.
         kind: Word of the object aimed at, "" for a surface or the sky.

@@ -13,6 +13,7 @@ from clip2scene_core.inference import embedder
 from clip2scene_core.inference.online import OnlineSegmenter
 from clip2scene_core.inference.options import OnlineOptions
 from clip2scene_core.inference.segmenter import Segmenter
+from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.network.student import Student
 from clip2scene_core.preprocessing.network_input import preprocess
 
@@ -87,6 +88,17 @@ def test_labels_scores_and_the_map_are_those_of_the_points(checkpoint, points):
     np.testing.assert_array_equal(one.points, two.points)
     np.testing.assert_array_equal(one.labels, two.labels)
     np.testing.assert_allclose(one.scores, two.scores, atol=1e-4)
+
+
+@pytest.mark.parametrize("per_voxel", [False, True])
+@pytest.mark.parametrize("cloud", [np.zeros((0, 4)), np.full((5, 4), np.nan), np.zeros((5, 4))])
+def test_a_cloud_without_usable_points_has_no_labels(checkpoint, cloud, per_voxel):
+    segmenter = Segmenter(checkpoint, per_voxel=per_voxel)
+    online = OnlineSegmenter(OnlineOptions(), checkpoint.vocabulary, None, segmenter)
+    labelled = online.segment(Sweep(cloud.astype(np.float32), np.eye(4), stamp_ns=0))
+    assert (labelled.labels == IGNORE_LABEL).all()
+    assert len(labelled.labels) == len(cloud)
+    assert len(online.map().points) == 0
 
 
 def test_the_mean_of_a_voxel_may_stand_for_its_points(checkpoint, points):
