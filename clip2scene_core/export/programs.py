@@ -94,7 +94,10 @@ def _trace(
     # Without this setting graphs are for sizes of 2 and more, and a level may have one voxel.
     any_size = tracing.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
     with torch.no_grad(), any_size:
-        return torch.export.export(module.eval(), inputs, dynamic_shapes=shapes, strict=False)
+        program = torch.export.export(module.eval(), inputs, dynamic_shapes=shapes, strict=False)
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # paths of this machine would go into the file
+    return program
 
 
 def _some_points(num_columns: int) -> Tensor:

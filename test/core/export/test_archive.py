@@ -1,6 +1,7 @@
 """An exported student says in a process without this package what it says here."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from exported_clouds import check_same
 from random_student import random_student
 
 from clip2scene_core.config.sections import VoxelsConfig
+from clip2scene_core.export import programs
 from clip2scene_core.export.archive import export_student
 from clip2scene_core.export.programs import ExportError, export_programs
 
@@ -19,6 +21,7 @@ def test_a_fresh_process_gets_the_same_labels(tmp_path):
     archive = tmp_path / "student.pt2"
     export_student(archive, checkpoint, checkpoint.vocabulary, progress=steps.append)
     assert steps == ["tracing", "writing"]
+    assert str(Path(programs.__file__).parents[1]).encode() not in archive.read_bytes()
     said = check_same(archive, checkpoint, tmp_path, "exported")
     description = said["description"]
     assert description["network"]["voxel_size_m"] == 0.5
