@@ -3,5 +3,5 @@
 Read `splits` (which scenes), `runs` (which students), `stages` (computed once, kept on disk),
 `training_stages`, `measure/` (what is counted), `statistics` (means and differences with errors),
 `provenance`, `results` (with `json_dataclass` on disk), `markdown`; `world/`, `tables/`,
-`transfer/`, `zeroshot/` and `speed/` are the benches.
+`transfer/`, `augmentations/`, `zeroshot/` and `speed/` are the benches.
 """

@@ -25,20 +25,27 @@ def is_trained_in_varied_world(scene_tokens: Sequence[str]) -> bool:
 def test_worlds() -> dict[str, WorldOptions]:
     """Options of the test data sets by name: "street", then one for each LiDAR model.
 
-    "street" is the test split of the world bench: flat, with one sensor. The others show the same
-    varied scenes, from the same places, to one LiDAR model each. None has images.
+    "street" is the test split of the world bench: flat, with one sensor. None has images.
     """
     street = next(split for split in SPLITS if split.name == "test")
+    return {
+        "street": replace(benchmark_options(street), with_ground_truth=False, cameras="none"),
+        **lidar_worlds(MODEL_NAMES, _SEED),
+    }
+
+
+def lidar_worlds(models: Sequence[str], seed: int) -> dict[str, WorldOptions]:
+    """Options of a data set for each of these LiDAR models, by "lidar-" and its name.
+
+    All show the same varied scenes of a seed, from the same places, and have no images.
+    """
     varied = replace(
         VARIED_TRAIN,
         num_scenes=_NUM_SCENES,
-        seed=_SEED,
+        seed=seed,
         seconds=0.5,
         previous_sweeps=0,
         cameras="none",
         held_out_lidars=(),
     )
-    return {
-        "street": replace(benchmark_options(street), with_ground_truth=False, cameras="none"),
-        **{f"lidar-{name}": replace(varied, lidar=name) for name in MODEL_NAMES},
-    }
+    return {f"lidar-{name}": replace(varied, lidar=name) for name in models}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,14 +11,12 @@ from clip2scene_ros.cli.measure.bench_shared import (
     add_bench_arguments,
     add_student_arguments,
     bench_options,
-    num_seeds,
     progress_bar,
     student_runs,
     student_words,
 )
 
 if TYPE_CHECKING:
-    from clip2scene_core.bench.runs import StudentRun
     from clip2scene_core.bench.transfer.result import TransferResult
 
 SUMMARY = "students on other heights, tilts, LiDAR models and on real frames"
@@ -35,11 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="real frames to look at: semantickitti_scan/, kitti_object/training/ or "
         "nuscenes_keyframe/ with boxes_lidar_frame.json",
-    )
-    parser.add_argument(
-        "--ablate",
-        action="store_true",
-        help="train the configuration with each augmentation taken away, and with each alone",
     )
     parser.add_argument(
         "--update-cards",
@@ -63,12 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.quick and arguments.update_cards:
         raise ValueError("--quick measures nothing that a card could hold")
     use_threads(1)
-    if arguments.ablate and arguments.students:
-        raise ValueError("--ablate trains; leave out --students")
     runs, words = student_runs(arguments), student_words(arguments)
-    if arguments.ablate:
-        runs = _ablated(arguments, runs)
-        words.append("--ablate")
     if arguments.real is not None:
         words += ["--real", arguments.real.name]
     options = TransferBenchOptions(
@@ -87,14 +74,6 @@ def run(arguments: argparse.Namespace) -> None:
         update_shipped(result)
     _print(result)
     print(f"numbers: {markdown_path} and {json_path}")
-
-
-def _ablated(arguments: argparse.Namespace, runs: Sequence[StudentRun]) -> list[StudentRun]:
-    """Give the ablations of the first of these students' configuration."""
-    from clip2scene_core.bench.runs import trained_runs
-    from clip2scene_core.bench.transfer.ablations import ablations_of
-
-    return trained_runs(ablations_of(runs[0].config), num_seeds(arguments), arguments.work)
 
 
 def _print(result: TransferResult) -> None:

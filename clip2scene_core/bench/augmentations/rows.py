@@ -1,4 +1,4 @@
-"""Ablations of what makes a student survive other sensors: all, none, one less, one alone."""
+"""What is compared: all that helps with other sensors, none of it, one less, one alone."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from clip2scene_core.config.augmentation import AugmentationConfig, SensorAugmen
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import InputConfig
 
+ALL: Final = "all"
+NONE: Final = "none"
+WITHOUT: Final = "without "
+ONLY: Final = "only "
+
 _OPTIONS: Final = tuple(
     one.name for one in fields(SensorAugmentationConfig) if one.name != "mix_probability"
 )
 
 
-def ablations_of(config: PretrainConfig) -> dict[str, PretrainConfig]:
+def rows_of(config: PretrainConfig) -> dict[str, PretrainConfig]:
     """Vary a configuration by what it does for other sensors.
 
     Args:
@@ -27,16 +32,16 @@ def ablations_of(config: PretrainConfig) -> dict[str, PretrainConfig]:
         nothing else. NAME is an option of `augmentation`, "level" or "rank".
     """
     bare = replace(config, augmentation=config.augmentation.without_sensors(), input=InputConfig())
-    named: dict[str, PretrainConfig] = {"all": config, "none": bare}
+    named: dict[str, PretrainConfig] = {ALL: config, NONE: bare}
     for name, (without, only) in _augmentations(config, bare).items():
-        named[f"without {name}"], named[f"only {name}"] = without, only
+        named[WITHOUT + name], named[ONLY + name] = without, only
     if config.input.level:
-        named["without level"] = _with_input(config, level=False)
-        named["only level"] = _with_input(bare, level=True)
+        named[WITHOUT + "level"] = _with_input(config, level=False)
+        named[ONLY + "level"] = _with_input(bare, level=True)
     if config.input.intensity != "raw":
         told = config.input.intensity
-        named[f"without {told}"] = _with_input(config, intensity="raw")
-        named[f"only {told}"] = _with_input(bare, intensity=told)
+        named[WITHOUT + told] = _with_input(config, intensity="raw")
+        named[ONLY + told] = _with_input(bare, intensity=told)
     return named
 
 
@@ -53,6 +58,11 @@ def _augmentations(
             kept = {name: value, "mix_probability": config.augmentation.mix_probability}
             pairs[name] = (without, _with_augmentation(bare, kept))
     return pairs
+
+
+def reference_of(row: str) -> str:
+    """Name the row that a row differs from in one thing: "all", or "none" for those with one."""
+    return NONE if row.startswith(ONLY) else ALL
 
 
 def _with_augmentation(config: PretrainConfig, values: Mapping[str, Any]) -> PretrainConfig:

@@ -2,7 +2,7 @@
 
 from checkout import CONFIGS
 
-from clip2scene_core.bench.transfer.ablations import ablations_of
+from clip2scene_core.bench.augmentations.rows import rows_of
 from clip2scene_core.config.augmentation import AugmentationConfig
 from clip2scene_core.config.parser import config_to_dict
 from clip2scene_core.config.pretrain import PretrainConfig, load_config
@@ -21,7 +21,7 @@ def differences(one: PretrainConfig, other: PretrainConfig) -> set[str]:
 
 def test_each_option_is_taken_away_and_left_alone():
     config = load_config(CONFIGS / "pretrain_synthetic.yaml")
-    named = ablations_of(config)
+    named = rows_of(config)
     assert named["all"] == config
     none = named["none"]
     assert none.augmentation == AugmentationConfig()
@@ -38,4 +38,4 @@ def test_each_option_is_taken_away_and_left_alone():
 
 
 def test_what_a_configuration_does_not_use_is_not_ablated():
-    assert set(ablations_of(PretrainConfig())) == {"all", "none"}
+    assert set(rows_of(PretrainConfig())) == {"all", "none"}

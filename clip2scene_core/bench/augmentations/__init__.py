@@ -1,0 +1,4 @@
+"""What each augmentation is worth on other sensors: taken away, and alone.
+
+Read `rows` (what is compared), `worlds` (what is rendered), `scores` (what is counted), then `run`.
+"""

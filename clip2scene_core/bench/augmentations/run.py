@@ -1,0 +1,124 @@
+"""Run the bench: render, embed, train every row with every seed, count; stages are kept."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any, Final
+
+from clip2scene_core.bench.augmentations.rows import rows_of
+from clip2scene_core.bench.augmentations.scores import score_student
+from clip2scene_core.bench.augmentations.worlds import bench_worlds
+from clip2scene_core.bench.measure.clip_scores import clip_digest
+from clip2scene_core.bench.runs import StudentRun, trained_runs
+from clip2scene_core.bench.stages import (
+    BenchOptions,
+    SceneReport,
+    Stage,
+    StageReport,
+    StageResult,
+    WorkFolder,
+)
+from clip2scene_core.bench.training_stages import (
+    embed_images,
+    pretrain_student,
+    training_scenes,
+    world_stages,
+)
+from clip2scene_core.config.parser import config_to_dict
+from clip2scene_core.config.pretrain import PretrainConfig
+
+_PARTS: Final = 2
+"""Shares of the images in the stages that read them; fixed, as the number of workers may change."""
+
+
+@dataclass(frozen=True)
+class AugmentationBenchOptions(BenchOptions):
+    """What the bench trains.
+
+    Attributes:
+        base: Configuration that the rows change; its seed is not used.
+        num_seeds: Number of trainings of each row, with the seeds 0, 1, ...
+    """
+
+    base: PretrainConfig
+    num_seeds: int
+
+    def __post_init__(self) -> None:
+        if self.num_seeds < 1 or self.workers < 1:
+            raise ValueError(
+                f"a bench needs a seed and a worker, got {self.num_seeds} seeds and "
+                f"{self.workers} workers"
+            )
+        if len(rows_of(self.base)) == 2:
+            raise ValueError("the configuration has no augmentation of the sensor to take away")
+
+    @property
+    def runs(self) -> list[StudentRun]:
+        """All trainings, by seed: an interrupted bench has all rows of its first seeds."""
+        runs = trained_runs(rows_of(self.base), self.num_seeds, self.work)
+        return sorted(runs, key=lambda run: run.config.training.seed)
+
+
+def shortened(config: PretrainConfig) -> PretrainConfig:
+    """Take a network and a schedule that let a hundred students train in two hours of two cores."""
+    return replace(
+        config,
+        network=replace(config.network, name="minkunet14"),
+        training=replace(config.training, epochs=3),
+    )
+
+
+def run_augmentation_bench(
+    options: AugmentationBenchOptions, report: StageReport, report_world: SceneReport
+) -> dict[str, StageResult]:
+    """Compute everything that the tables need; stages that an earlier call computed are kept.
+
+    Args:
+        options: What to compute.
+        report: Called after each stage.
+        report_world: Called after each rendered scene.
+
+    Returns:
+        The results of all stages by their names.
+
+    Raises:
+        BenchError: If the folder belongs to another setup or a stage fails.
+    """
+    worlds = bench_worlds(options.is_quick)
+    setup: dict[str, Any] = {
+        "worlds": {name: asdict(world) for name, world in worlds.items()},
+        "clip": clip_digest(options.base.teacher),
+        "base": config_to_dict(options.base),
+    }
+    folder = WorkFolder(options.work, setup)
+    phases = (
+        (world_stages(options, worlds, report_world), 1),
+        (_teacher_stages(options), options.workers),
+        ([_train_stage(options, run) for run in options.runs], options.workers),
+        ([_score_stage(options, run) for run in options.runs], options.workers),
+    )
+    total = sum(len(stages) for stages, _ in phases)
+    results: dict[str, StageResult] = {}
+    for stages, workers in phases:
+        results |= folder.run(stages, workers, lambda result: report(result, total))
+    return results
+
+
+def _teacher_stages(options: AugmentationBenchOptions) -> list[Stage]:
+    """Make the stages that embed the images, once for all rows and seeds."""
+    train, cache = training_scenes(options.work), options.work / "teacher"
+    embed = partial(embed_images, train, options.base.teacher, cache, options.device)
+    return [
+        Stage(f"teacher-{part}", partial(embed, part=part, parts=_PARTS)) for part in range(_PARTS)
+    ]
+
+
+def _train_stage(options: AugmentationBenchOptions, run: StudentRun) -> Stage:
+    train, cache = training_scenes(options.work), options.work / "teacher"
+    compute = partial(pretrain_student, train, run.config, run.weights, cache, options.device)
+    return Stage(f"train-{run.name}", compute)
+
+
+def _score_stage(options: AugmentationBenchOptions, run: StudentRun) -> Stage:
+    return Stage(f"score-{run.name}", partial(score_student, run.weights, options.work))
