@@ -1,4 +1,4 @@
-"""Markdown that both benches write: tables, percentages, and sections between marks."""
+"""Markdown that the benches write: tables, percentages, and sections between marks."""
 
 from __future__ import annotations
 

@@ -152,5 +152,4 @@ def _kind_of(values: dict[str, Any]) -> type[Ablations] | type[Table2]:
     return Table2 if values["name"] == "table2" else Ablations
 
 
-_FILE: Final[RecordFile[Table]] = RecordFile("clip2scene-bench-tables-3", _kind_of)
-save_table, load_table = _FILE.save, _FILE.load
+FILE: Final[RecordFile[Table]] = RecordFile("clip2scene-bench-tables-3", _kind_of)

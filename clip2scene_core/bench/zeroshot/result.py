@@ -85,7 +85,6 @@ class ZeroShotTable:
         return "zeroshot"
 
 
-_FILE: Final[RecordFile[ZeroShotTable]] = RecordFile(
+FILE: Final[RecordFile[ZeroShotTable]] = RecordFile(
     "clip2scene-bench-zeroshot-1", lambda values: ZeroShotTable
 )
-save_table, load_table = _FILE.save, _FILE.load

@@ -14,6 +14,7 @@ from tqdm import tqdm
 if TYPE_CHECKING:
     from clip2scene_core.bench.runs import StudentRun
     from clip2scene_core.bench.stages import SceneReport, StageReport, StageResult
+    from clip2scene_core.bench.table_page import AnyTable, TablePage
 
 
 def add_bench_arguments(parser: argparse.ArgumentParser, quick_seeds: int, quick: str) -> None:
@@ -117,6 +118,26 @@ def student_words(arguments: argparse.Namespace) -> list[str]:
     if not arguments.students:
         words += ["--seeds", str(num_seeds(arguments))]
     return words
+
+
+def add_docs_argument(parser: argparse.ArgumentParser, page: str) -> None:
+    """Declare whether a page of this checkout, by its name, gets the numbers."""
+    parser.add_argument(
+        "--update-docs",
+        action="store_true",
+        help=f"write the numbers into docs/{page} of this checkout",
+    )
+
+
+def write_table(page: TablePage[AnyTable], table: AnyTable, arguments: argparse.Namespace) -> None:
+    """Write a table into the work folder and, with --update-docs, into its page; print it."""
+    from clip2scene_ros.share import share_directory
+
+    table = page.write(table, arguments.work)
+    if arguments.update_docs:
+        page.update(table, share_directory() / "docs")
+    print(f"\n{page.format_section(table)}\n")
+    print(f"{table.name}: {arguments.work / table.name}.json, .md and .png beside it")
 
 
 @contextmanager

@@ -6,16 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clip2scene_core.atomic_write import atomic_write
 from clip2scene_ros.cli.measure.bench_shared import (
     add_bench_arguments,
+    add_docs_argument,
     bench_options,
     num_seeds,
     progress_bar,
+    write_table,
 )
 
 if TYPE_CHECKING:
-    from clip2scene_core.bench.tables.result import Table
     from clip2scene_core.bench.tables.run import TablesOptions
     from clip2scene_core.bench.tables.scenes import TableScenes
     from clip2scene_core.config.finetune import FinetuneConfig
@@ -75,16 +75,13 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
         help=f"configuration of 'clip2scene pretrain' that the rows change; by default "
         f"{_config_of(name)}",
     )
-    parser.add_argument(
-        "--update-docs",
-        action="store_true",
-        help="write the numbers into docs/method.md of this checkout",
-    )
+    add_docs_argument(parser, "method.md")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     from clip2scene_core.bench.tables.assembly import assemble_tables
+    from clip2scene_core.bench.tables.docs import PAGE
     from clip2scene_core.bench.tables.run import run_tables
     from clip2scene_core.device import use_threads
 
@@ -97,27 +94,7 @@ def run(arguments: argparse.Namespace) -> None:
     with progress_bar() as reports:
         outcome = run_tables(options, *reports)
     for table in assemble_tables(options, outcome):
-        _write(table, arguments)
-
-
-def _write(table: Table, arguments: argparse.Namespace) -> None:
-    """Write a table into the work folder and, with --update-docs, into the page; print it."""
-    from clip2scene_core.bench.tables.docs import update_page
-    from clip2scene_core.bench.tables.report import draw, format_document, format_section
-    from clip2scene_core.bench.tables.result import load_table, save_table
-    from clip2scene_ros.share import share_directory
-
-    path = arguments.work / f"{table.name}.json"
-    save_table(path, table)
-    table = load_table(path)  # rounded, so that all files say the same
-    with atomic_write(path.with_suffix(".md")) as draft:
-        draft.write_text(format_document(table))
-    with atomic_write(path.with_suffix(".png")) as draft:
-        draw(table).save(draft)
-    if arguments.update_docs:
-        update_page(table, share_directory() / "docs")
-    print(f"\n{format_section(table)}\n")
-    print(f"{table.name}: {path}, .md and .png beside it")
+        write_table(PAGE, table, arguments)
 
 
 def _config_of(benchmark: str) -> str:

@@ -6,16 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clip2scene_core.atomic_write import atomic_write
 from clip2scene_ros.cli.measure.bench_shared import (
     add_bench_arguments,
+    add_docs_argument,
     bench_options,
     num_seeds,
     progress_bar,
+    write_table,
 )
 
 if TYPE_CHECKING:
-    from clip2scene_core.bench.zeroshot.result import ZeroShotTable
     from clip2scene_core.bench.zeroshot.run import ZeroShotBenchOptions
 
 SUMMARY = "ablations of zero-shot training: seen and unseen classes on rendered scenes"
@@ -30,16 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help=f"configuration of 'clip2scene zeroshot' that the rows change; by default {_CONFIG}",
     )
-    parser.add_argument(
-        "--update-docs",
-        action="store_true",
-        help="write the numbers into docs/zeroshot.md of this checkout",
-    )
+    add_docs_argument(parser, "zeroshot.md")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     from clip2scene_core.bench.zeroshot.assembly import assemble_table
+    from clip2scene_core.bench.zeroshot.docs import PAGE
     from clip2scene_core.bench.zeroshot.run import run_zeroshot_bench
     from clip2scene_core.device import use_threads
 
@@ -50,27 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     print("The numbers are of scenes that nothing may be tuned on.")
     with progress_bar() as reports:
         results = run_zeroshot_bench(options, *reports)
-    _write(assemble_table(options, results), arguments)
-
-
-def _write(table: ZeroShotTable, arguments: argparse.Namespace) -> None:
-    """Write the table into the work folder and, with --update-docs, into the page; print it."""
-    from clip2scene_core.bench.zeroshot.docs import update_page
-    from clip2scene_core.bench.zeroshot.report import draw, format_document, format_section
-    from clip2scene_core.bench.zeroshot.result import load_table, save_table
-    from clip2scene_ros.share import share_directory
-
-    path = arguments.work / f"{table.name}.json"
-    save_table(path, table)
-    table = load_table(path)  # rounded, so that all files say the same
-    with atomic_write(path.with_suffix(".md")) as draft:
-        draft.write_text(format_document(table))
-    with atomic_write(path.with_suffix(".png")) as draft:
-        draw(table).save(draft)
-    if arguments.update_docs:
-        update_page(table, share_directory() / "docs")
-    print(f"\n{format_section(table)}\n")
-    print(f"{table.name}: {path}, .md and .png beside it")
+    write_table(PAGE, assemble_table(options, results), arguments)
 
 
 def _options(arguments: argparse.Namespace) -> ZeroShotBenchOptions:

@@ -9,7 +9,7 @@ pytest.importorskip(
 )
 
 from clip2scene_core.bench.tables.report import format_document
-from clip2scene_core.bench.tables.result import load_table
+from clip2scene_core.bench.tables.result import FILE
 from clip2scene_core.bench.tables.rows import ABLATIONS, TABLE1, TABLE2
 from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.world.dataset.options import WorldOptions
@@ -23,7 +23,7 @@ def test_a_quick_table1_runs_every_row_once_and_takes_more_seeds(tmp_path, capsy
     arguments = ["bench", "table1", "--work", str(work), "--quick"]
     assert main(arguments) == 0
     assert "Its numbers say nothing" in capsys.readouterr().out
-    table = load_table(work / "table1.json")
+    table = FILE.load(work / "table1.json")
     rows = {row.name: row for row in table.rows}
     assert {row.name for row in TABLE1} < set(rows)
     for name in ("untrained network", "projected teacher"):
@@ -47,7 +47,7 @@ def test_a_quick_table1_runs_every_row_once_and_takes_more_seeds(tmp_path, capsy
             twin.write_text(path.read_text().replace(path.stem, twin.stem))
     assert main([*arguments, "--seeds", "2"]) == 0
     assert {name: ages(work / "results")[name] for name in computed} == computed
-    again = load_table(work / "table1.json")
+    again = FILE.load(work / "table1.json")
     assert again.rows[0].mean_iou.num_seeds == 2
     assert again.rows[0].mean_iou.values[0] == table.rows[0].mean_iou.values[0]
 
@@ -56,7 +56,7 @@ def test_a_quick_table1_runs_every_row_once_and_takes_more_seeds(tmp_path, capsy
 def test_quick_ablations_are_measured_where_one_may_choose(tmp_path):
     work = tmp_path / "work"
     assert main(["bench", "ablations", "--work", str(work), "--quick"]) == 0
-    table = load_table(work / "ablations.json")
+    table = FILE.load(work / "ablations.json")
     assert {row.name for row in ABLATIONS} < {row.name for row in table.rows}
     assert table.run.measured_on == "tune"
     assert not (work / "test").exists()
@@ -97,7 +97,7 @@ def test_table2_takes_any_data_set_in_nuscenes_format(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "--train-scenes train.txt --val-scenes val.txt --tune-scenes tune.txt" in printed
     assert "rendered" not in printed
-    table = load_table(tmp_path / "work" / "table2.json")
+    table = FILE.load(tmp_path / "work" / "table2.json")
     assert not table.run.is_synthetic
     assert {part.name: part.num_scenes for part in table.run.parts} == {
         "train": 1, "tune": 1, "test": 1,

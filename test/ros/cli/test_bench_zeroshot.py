@@ -7,7 +7,7 @@ pytest.importorskip(
 )
 
 from clip2scene_core.bench.zeroshot.report import format_document
-from clip2scene_core.bench.zeroshot.result import load_table
+from clip2scene_core.bench.zeroshot.result import FILE
 from clip2scene_core.bench.zeroshot.rows import FULL, ROWS, TEACHER
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_ros.cli.main import main
@@ -21,7 +21,7 @@ def test_a_quick_table_runs_every_row_once(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "Its numbers say nothing" in printed
     assert "Our reconstruction" in printed
-    table = load_table(work / "zeroshot.json")
+    table = FILE.load(work / "zeroshot.json")
     assert [row.name for row in table.rows] == [*(row.name for row in ROWS), TEACHER]
     assert table.unseen == ("motorcycle", "trailer", "terrain", "traffic cone")
     rows = {row.name: row for row in table.rows}

@@ -11,7 +11,8 @@ from clip2scene_core.bench.markdown import CardError
 from clip2scene_core.bench.provenance import StageTime
 from clip2scene_core.bench.results import Difference, SplitSize
 from clip2scene_core.bench.statistics import Measurement, PairedDifference
-from clip2scene_core.bench.tables.docs import PAGE, marks_of, section_of, update_page
+from clip2scene_core.bench.table_page import marks_of
+from clip2scene_core.bench.tables.docs import PAGE
 from clip2scene_core.bench.tables.report import draw, format_document, format_section
 from clip2scene_core.bench.tables.result import (
     Ablation,
@@ -20,8 +21,6 @@ from clip2scene_core.bench.tables.result import (
     GridPoint,
     Table2,
     TableProvenance,
-    load_table,
-    save_table,
 )
 
 
@@ -103,11 +102,11 @@ NAMES = ("table1", "table2", "ablations")
 @pytest.mark.parametrize("table", TABLES, ids=NAMES)
 def test_json_gives_the_table_back(tmp_path, table):
     path = tmp_path / "table.json"
-    save_table(path, table)
-    assert load_table(path) == table
+    PAGE.file.save(path, table)
+    assert PAGE.file.load(path) == table
     path.write_text(path.read_text().replace("bench-tables-3", "bench-tables-0"))
     with pytest.raises(ResultError, match="format 'clip2scene-bench-tables-0'"):
-        load_table(path)
+        PAGE.file.load(path)
 
 
 def test_a_row_stands_beside_the_papers_with_both_differences():
@@ -180,25 +179,27 @@ def test_a_document_says_how_it_came_about(table):
 def test_a_page_is_updated_between_its_marks(tmp_path, table):
     name = table.name
     first, last = marks_of(name)
-    page = tmp_path / PAGE
+    page = tmp_path / PAGE.page
     page.write_text(f"before\n\n{first}\n\nold\n\n{last}\n\nafter\n")
-    update_page(table, tmp_path)
-    assert page.read_text() == f"before\n\n{first}\n\n{section_of(table)}\n\n{last}\n\nafter\n"
-    assert load_table(tmp_path / f"{name}.json") == table
+    PAGE.update(table, tmp_path)
+    assert page.read_text() == f"before\n\n{first}\n\n{PAGE.section_of(table)}\n\n{last}\n\nafter\n"
+    assert PAGE.file.load(tmp_path / f"{name}.json") == table
     with Image.open(tmp_path / f"{name}.png") as picture:
         assert picture.size == draw(table).size
     quick = replace(table, run=replace(table.run, is_quick=True))
     with pytest.raises(CardError, match="measures nothing"):
-        update_page(quick, tmp_path)
+        PAGE.update(quick, tmp_path)
     page.write_text("no place")
     with pytest.raises(CardError, match="no place for numbers"):
-        update_page(table, tmp_path)
+        PAGE.update(table, tmp_path)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_holds_what_the_json_beside_it_says(name):
     first, last = marks_of(name)
-    text = (DOCS / PAGE).read_text()
+    text = (DOCS / PAGE.page).read_text()
     section = text.partition(first)[2].partition(last)[0].strip()
     path = DOCS / f"{name}.json"
-    assert section == (section_of(load_table(path)) if path.exists() else "Not measured yet.")
+    assert section == (
+        PAGE.section_of(PAGE.file.load(path)) if path.exists() else "Not measured yet."
+    )

@@ -18,17 +18,15 @@ from clip2scene_core.bench.provenance import StageTime
 from clip2scene_core.bench.results import Difference, SplitSize
 from clip2scene_core.bench.stages import StageResult
 from clip2scene_core.bench.statistics import Measurement, PairedDifference
-from clip2scene_core.bench.tables.docs import marks_of
+from clip2scene_core.bench.table_page import marks_of
 from clip2scene_core.bench.tables.result import TableProvenance
 from clip2scene_core.bench.zeroshot import assembly
-from clip2scene_core.bench.zeroshot.docs import PAGE, update_page
+from clip2scene_core.bench.zeroshot.docs import PAGE
 from clip2scene_core.bench.zeroshot.report import OURS, draw, format_document, format_section
 from clip2scene_core.bench.zeroshot.result import (
     GroupScores,
     ZeroShotResult,
     ZeroShotTable,
-    load_table,
-    save_table,
 )
 from clip2scene_core.bench.zeroshot.rows import FULL, ROWS, TEACHER
 from clip2scene_core.bench.zeroshot.run import ZeroShotBenchOptions
@@ -101,26 +99,26 @@ def test_the_document_marks_unseen_classes_and_shows_what_was_tried():
 
 def test_a_table_comes_back_from_its_file(tmp_path):
     path = tmp_path / "zeroshot.json"
-    save_table(path, make_table())
-    table = load_table(path)
+    PAGE.file.save(path, make_table())
+    table = PAGE.file.load(path)
     assert format_document(table) == format_document(make_table())
     assert table.rows[0] == make_table().rows[0]
     path.write_text(json.dumps({"format": "clip2scene-bench-tables-3"}))
     with pytest.raises(ResultError):
-        load_table(path)
+        PAGE.file.load(path)
 
 
 def test_the_page_has_a_place_for_the_table_and_takes_no_quick_one(tmp_path):
-    page = tmp_path / PAGE
-    page.write_text((DOCS / PAGE).read_text())
-    update_page(make_table(), tmp_path)
+    page = tmp_path / PAGE.page
+    page.write_text((DOCS / PAGE.page).read_text())
+    PAGE.update(make_table(), tmp_path)
     text = page.read_text()
     first, last = marks_of("zeroshot")
     assert "+5.0 ± 1.4" in text[text.index(first) : text.index(last)]
     assert (tmp_path / "zeroshot.png").is_file()
-    assert load_table(tmp_path / "zeroshot.json").name == "zeroshot"
+    assert PAGE.file.load(tmp_path / "zeroshot.json").name == "zeroshot"
     with pytest.raises(CardError, match="quick run"):
-        update_page(replace(make_table(), run=make_run(is_quick=True)), tmp_path)
+        PAGE.update(replace(make_table(), run=make_run(is_quick=True)), tmp_path)
 
 
 def test_the_penalty_is_the_best_one_the_smallest_of_equals_and_never_nan():
