@@ -65,6 +65,19 @@ def reference_of(row: str) -> str:
     return NONE if row.startswith(ONLY) else ALL
 
 
+def amount_of(row: str, config: PretrainConfig) -> str:
+    """Say how much of what a row lacks or has alone there is in a configuration.
+
+    Returns:
+        Such as "0.15", or "mix3d, 0.15"; "" for a row that is about no single option.
+    """
+    name = row.removeprefix(WITHOUT).removeprefix(ONLY)
+    if name not in _OPTIONS:
+        return ""
+    amount = str(getattr(config.augmentation, name))
+    return f"{amount}, {config.augmentation.mix_probability}" if name == "mix" else amount
+
+
 def _with_augmentation(config: PretrainConfig, values: Mapping[str, Any]) -> PretrainConfig:
     return replace(config, augmentation=replace(config.augmentation, **values))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from clip2scene_core.bench.augmentations.rows import rows_of
@@ -11,6 +12,7 @@ from clip2scene_core.bench.augmentations.scores import score_student
 from clip2scene_core.bench.augmentations.worlds import bench_worlds
 from clip2scene_core.bench.measure.clip_scores import clip_digest
 from clip2scene_core.bench.runs import StudentRun, trained_runs
+from clip2scene_core.bench.splits import Scenes
 from clip2scene_core.bench.stages import (
     BenchOptions,
     SceneReport,
@@ -25,6 +27,7 @@ from clip2scene_core.bench.training_stages import (
     training_scenes,
     world_stages,
 )
+from clip2scene_core.bench.transfer.scores import score_real
 from clip2scene_core.config.parser import config_to_dict
 from clip2scene_core.config.pretrain import PretrainConfig
 
@@ -39,10 +42,12 @@ class AugmentationBenchOptions(BenchOptions):
     Attributes:
         base: Configuration that the rows change; its seed is not used.
         num_seeds: Number of trainings of each row, with the seeds 0, 1, ...
+        real: Folder of real frames, see `real_frames`; None for none.
     """
 
     base: PretrainConfig
     num_seeds: int
+    real: Path | None
 
     def __post_init__(self) -> None:
         if self.num_seeds < 1 or self.workers < 1:
@@ -52,6 +57,11 @@ class AugmentationBenchOptions(BenchOptions):
             )
         if len(rows_of(self.base)) == 2:
             raise ValueError("the configuration has no augmentation of the sensor to take away")
+
+    @property
+    def train(self) -> Scenes:
+        """The scenes that teach."""
+        return training_scenes(self.work)
 
     @property
     def runs(self) -> list[StudentRun]:
@@ -96,7 +106,7 @@ def run_augmentation_bench(
         (world_stages(options, worlds, report_world), 1),
         (_teacher_stages(options), options.workers),
         ([_train_stage(options, run) for run in options.runs], options.workers),
-        ([_score_stage(options, run) for run in options.runs], options.workers),
+        (_score_stages(options), options.workers),
     )
     total = sum(len(stages) for stages, _ in phases)
     results: dict[str, StageResult] = {}
@@ -107,18 +117,23 @@ def run_augmentation_bench(
 
 def _teacher_stages(options: AugmentationBenchOptions) -> list[Stage]:
     """Make the stages that embed the images, once for all rows and seeds."""
-    train, cache = training_scenes(options.work), options.work / "teacher"
-    embed = partial(embed_images, train, options.base.teacher, cache, options.device)
+    teacher, cache = options.base.teacher, options.work / "teacher"
+    embed = partial(embed_images, options.train, teacher, cache, options.device)
     return [
         Stage(f"teacher-{part}", partial(embed, part=part, parts=_PARTS)) for part in range(_PARTS)
     ]
 
 
 def _train_stage(options: AugmentationBenchOptions, run: StudentRun) -> Stage:
-    train, cache = training_scenes(options.work), options.work / "teacher"
-    compute = partial(pretrain_student, train, run.config, run.weights, cache, options.device)
+    cache, device = options.work / "teacher", options.device
+    compute = partial(pretrain_student, options.train, run.config, run.weights, cache, device)
     return Stage(f"train-{run.name}", compute)
 
 
-def _score_stage(options: AugmentationBenchOptions, run: StudentRun) -> Stage:
-    return Stage(f"score-{run.name}", partial(score_student, run.weights, options.work))
+def _score_stages(options: AugmentationBenchOptions) -> list[Stage]:
+    score = partial(score_student, work=options.work)
+    stages = [Stage(f"score-{run.name}", partial(score, run.weights)) for run in options.runs]
+    if options.real is not None:
+        real = partial(score_real, root=options.real)
+        stages += [Stage(f"real-{run.name}", partial(real, run.weights)) for run in options.runs]
+    return stages

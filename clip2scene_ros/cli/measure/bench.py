@@ -6,6 +6,7 @@ import argparse
 
 from clip2scene_core.atomic_write import atomic_write
 from clip2scene_ros.cli.measure import (
+    bench_augmentations,
     bench_speed,
     bench_tables,
     bench_transfer,
@@ -22,24 +23,23 @@ from clip2scene_ros.cli.measure.bench_shared import (
 
 SUMMARY = "measure students and their references, or compute the paper's tables"
 
+_BENCHES = {
+    "transfer": bench_transfer,
+    "augmentations": bench_augmentations,
+    "speed": bench_speed,
+    "zeroshot": bench_zeroshot,
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     benchmarks = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
     world = benchmarks.add_parser("world", help="students and references on the synthetic world")
     _add_world_arguments(world)
-    transfer = benchmarks.add_parser(
-        "transfer", help=bench_transfer.SUMMARY, description=bench_transfer.SUMMARY
-    )
-    bench_transfer.add_arguments(transfer)
-    speed = benchmarks.add_parser(
-        "speed", help=bench_speed.SUMMARY, description=bench_speed.SUMMARY
-    )
-    bench_speed.add_arguments(speed)
-    zeroshot = benchmarks.add_parser(
-        "zeroshot", help=bench_zeroshot.SUMMARY, description=bench_zeroshot.SUMMARY
-    )
-    bench_zeroshot.add_arguments(zeroshot)
+    for name, bench in _BENCHES.items():
+        bench.add_arguments(
+            benchmarks.add_parser(name, help=bench.SUMMARY, description=bench.SUMMARY)
+        )
     for name, summary in bench_tables.SUMMARIES.items():
         table = benchmarks.add_parser(name, help=summary, description=summary)
         bench_tables.add_arguments(table, name)
@@ -49,12 +49,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     if arguments.benchmark == "world":
         _run_world(arguments)
-    elif arguments.benchmark == "transfer":
-        bench_transfer.run(arguments)
-    elif arguments.benchmark == "speed":
-        bench_speed.run(arguments)
-    elif arguments.benchmark == "zeroshot":
-        bench_zeroshot.run(arguments)
+    elif arguments.benchmark in _BENCHES:
+        _BENCHES[arguments.benchmark].run(arguments)
     else:
         bench_tables.run(arguments)
 

@@ -120,6 +120,17 @@ def student_words(arguments: argparse.Namespace) -> list[str]:
     return words
 
 
+def add_real_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare which real frames a bench looks at."""
+    parser.add_argument(
+        "--real",
+        type=Path,
+        metavar="FOLDER",
+        help="real frames to look at: semantickitti_scan/, kitti_object/training/ or "
+        "nuscenes_keyframe/ with boxes_lidar_frame.json",
+    )
+
+
 def add_docs_argument(parser: argparse.ArgumentParser, page: str) -> None:
     """Declare whether a page of this checkout, by its name, gets the numbers."""
     parser.add_argument(

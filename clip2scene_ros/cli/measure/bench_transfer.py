@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clip2scene_core.atomic_write import atomic_write
 from clip2scene_ros.cli.measure.bench_shared import (
     add_bench_arguments,
+    add_real_argument,
     add_student_arguments,
     bench_options,
     progress_bar,
@@ -26,13 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_bench_arguments(parser, quick_seeds=1, quick="a minute")
     add_student_arguments(parser, "pretrain_synthetic.yaml")
-    parser.add_argument(
-        "--real",
-        type=Path,
-        metavar="FOLDER",
-        help="real frames to look at: semantickitti_scan/, kitti_object/training/ or "
-        "nuscenes_keyframe/ with boxes_lidar_frame.json",
-    )
+    add_real_argument(parser)
     parser.add_argument(
         "--update-cards",
         action="store_true",
