@@ -13,7 +13,7 @@ class ConfigError(ValueError):
 
 NETWORK_NAMES = ("spvcnn", "minkunet14", "minkunet18", "minkunet34")
 MAX_WIDTH = 16
-POINT_FEATURES = ("intensity", "height", "offsets", "position", "color")
+POINT_FEATURES = ("intensity", "height", "offsets", "position", "color", "density")
 INTENSITIES = ("raw", "rank", "none")
 
 
@@ -86,7 +86,8 @@ class NetworkConfig:
         features: Input features of a point. "intensity" is the only one in the paper and was best
             on synthetic scenes (docs/method.md); "height" is z over the sensor; "offsets" are from
             the centre of the voxel; "position" is x, y, z in metres, as SPVNAS has it;
-            "color" is the red, green, blue of a depth camera's cloud, as on ScanNet.
+            "color" is the red, green, blue of a depth camera's cloud, as on ScanNet;
+            "density" is the logarithm of the number of points in the voxel.
         intensity_scale: Factor on intensities, which are in [0, 1]; 255 for a network that was
             trained on nuScenes' own numbers.
         intensity_offset: Added to them after that.

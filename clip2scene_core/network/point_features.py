@@ -7,9 +7,11 @@ from torch import Tensor
 
 from clip2scene_core.sparse.voxelize import Voxels
 
-_NUM_COLUMNS = {"intensity": 1, "height": 1, "offsets": 3, "position": 3, "color": 3}
+_NUM_COLUMNS = {"intensity": 1, "height": 1, "offsets": 3, "position": 3, "color": 3, "density": 1}
 # Scales heights over the ground, and the depth of the ground under the sensor, to about 1.
 _HEIGHT_SCALE_M = 4.0
+# Scales the logarithms of 1 to some 50 points in a voxel to about 1.
+_DENSITY_SCALE = 4.0
 
 
 def count_point_features(features: tuple[str, ...]) -> int:
@@ -38,7 +40,8 @@ def describe_points(
         (N, F) float32, most values about 1. "height": z over the
         sensor, in units of 4 m. "offsets": x, y, z from the centre of the voxel of the point, in
         units of the voxel's edge, in [-0.5, 0.5]. "position": x, y, z in metres, as they are.
-        "color": red, green, blue, in [-1, 1].
+        "color": red, green, blue, in [-1, 1]. "density": a quarter of the binary logarithm of the
+        number of points in the voxel of the point.
 
     Raises:
         ValueError: If the features include colors and the points have none.
@@ -55,7 +58,17 @@ def describe_points(
         "position": points[:, :3],
         "color": 2 * points[:, 4:7] - 1,
     }
+    if "density" in features:
+        columns["density"] = _densities(voxels)
     return torch.cat([columns[name] for name in features], dim=1)
+
+
+def _densities(voxels: Voxels) -> Tensor:
+    """(N, 1) float32, from the number of points that are in the voxel of each point."""
+    index = voxels.point_to_voxel
+    ones = torch.ones(index.shape, device=index.device)
+    counts = ones.new_zeros(voxels.level.keys.shape[0]).index_add(0, index, ones)
+    return counts.index_select(0, index)[:, None].log2() / _DENSITY_SCALE
 
 
 def _offsets(positions_m: Tensor, voxel_size_m: float) -> Tensor:

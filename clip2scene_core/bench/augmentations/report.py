@@ -9,7 +9,7 @@ from typing import Final
 from PIL import Image
 
 from clip2scene_core.bench.augmentations.result import AugmentationRow, AugmentationTable
-from clip2scene_core.bench.augmentations.rows import ALL, NONE, ONLY, WITHOUT
+from clip2scene_core.bench.augmentations.rows import ALL, NONE, ONLY, WITH, WITHOUT
 from clip2scene_core.bench.augmentations.scores import OWN, SETS
 from clip2scene_core.bench.markdown import format_table, format_times
 from clip2scene_core.bench.tables.report import format_run
@@ -50,12 +50,12 @@ def format_document(table: AugmentationTable) -> str:
 def format_section(table: AugmentationTable) -> str:
     """Write how it was computed, what is lost without each, and what each gives alone."""
     rows = {row.name: row for row in table.rows}
-    without = [row for row in table.rows if row.name.startswith(WITHOUT)]
+    changed = [row for row in table.rows if row.name.startswith((WITHOUT, WITH))]
     alone = [row for row in table.rows if row.name.startswith(ONLY)]
     parts = [
         format_run(table.run, with_paper=False),
         _READING,
-        _format_differences(rows[ALL], [*without, rows[NONE]]),
+        _format_differences(rows[ALL], [*changed, rows[NONE]]),
         _format_differences(rows[NONE], alone),
     ]
     if any(row.real for row in table.rows):

@@ -1,4 +1,4 @@
-"""What is compared: all that helps with other sensors, none of it, one less, one alone."""
+"""What is compared: all that helps with other sensors, none, one less, one alone, one more."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ ALL: Final = "all"
 NONE: Final = "none"
 WITHOUT: Final = "without "
 ONLY: Final = "only "
+WITH: Final = "with "
 
 _OPTIONS: Final = tuple(
     one.name for one in fields(SensorAugmentationConfig) if one.name != "mix_probability"
@@ -29,7 +30,9 @@ def rows_of(config: PretrainConfig) -> dict[str, PretrainConfig]:
     Returns:
         Configurations by name: "all" is `config`; "none" has neither an augmentation of the sensor
         nor an input for any sensor; "without NAME" lacks one of them, and "only NAME" has one and
-        nothing else. NAME is an option of `augmentation`, "level" or "rank".
+        nothing else. NAME is an option of `augmentation`, "level" or "rank". "with NAME" has one
+        thing more than all, which the literature has for strange sensors: the "density" of the
+        points as an input, or "polarmix" as the mix.
     """
     bare = replace(config, augmentation=config.augmentation.without_sensors(), input=InputConfig())
     named: dict[str, PretrainConfig] = {ALL: config, NONE: bare}
@@ -42,7 +45,17 @@ def rows_of(config: PretrainConfig) -> dict[str, PretrainConfig]:
         told = config.input.intensity
         named[WITHOUT + told] = _with_input(config, intensity="raw")
         named[ONLY + told] = _with_input(bare, intensity=told)
-    return named
+    return named | {
+        WITH + name: more for name, more in _additions(config).items() if more != config
+    }
+
+
+def _additions(config: PretrainConfig) -> dict[str, PretrainConfig]:
+    features = tuple(dict.fromkeys((*config.network.features, "density")))
+    return {
+        "density": replace(config, network=replace(config.network, features=features)),
+        "polarmix": _with_augmentation(config, {"mix": "polarmix"}),
+    }
 
 
 def _augmentations(

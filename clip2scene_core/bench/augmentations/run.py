@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from clip2scene_core.bench.augmentations.rows import rows_of
+from clip2scene_core.bench.augmentations.rows import ONLY, rows_of
 from clip2scene_core.bench.augmentations.scores import score_student
 from clip2scene_core.bench.augmentations.worlds import bench_worlds
 from clip2scene_core.bench.measure.clip_scores import clip_digest
@@ -55,7 +55,7 @@ class AugmentationBenchOptions(BenchOptions):
                 f"a bench needs a seed and a worker, got {self.num_seeds} seeds and "
                 f"{self.workers} workers"
             )
-        if len(rows_of(self.base)) == 2:
+        if not any(name.startswith(ONLY) for name in rows_of(self.base)):
             raise ValueError("the configuration has no augmentation of the sensor to take away")
 
     @property

@@ -42,7 +42,7 @@ def graphs_of(student, point_strides):
     [
         (NetworkConfig("spvcnn", 0.125, 0.3, ("intensity", "offsets")), (1, 4, 16)),
         (NetworkConfig("spvcnn", 0.2, 0.3, voxels=VoxelsConfig(weights="corner")), (1, 4, 16)),
-        (NetworkConfig("minkunet14", 0.125, 0.3, ("height", "position")), ()),
+        (NetworkConfig("minkunet14", 0.125, 0.3, ("height", "position", "density")), ()),
         (NetworkConfig("minkunet34", 0.1, 0.3, voxels=VoxelsConfig("cylindrical", "minimum")), ()),
     ],
     ids=lambda value: value.name if isinstance(value, NetworkConfig) else "",

@@ -30,6 +30,7 @@ def columns(*features: list[float] | list[list[float]]) -> Tensor:
         (("intensity", "height", "offsets"), columns([0.1, 0.3, 0.8], HEIGHTS, OFFSETS)),
         (("offsets", "intensity"), columns(OFFSETS, [0.1, 0.3, 0.8])),
         (("position", "intensity"), POINTS),
+        (("density", "intensity"), columns([0.25, 0.25, 0.0], [0.1, 0.3, 0.8])),
     ],
     ids=lambda value: "+".join(value) if isinstance(value, tuple) else "",
 )
@@ -62,7 +63,8 @@ def test_offsets_lie_in_the_point_s_own_voxel() -> None:
 def test_no_points_have_no_features() -> None:
     points = torch.zeros(0, 4)
     voxels = voxelize(points[:, :3], torch.zeros(0, dtype=torch.int64), 0.2)
-    assert describe_points(points, voxels, ("intensity", "offsets")).shape == (0, 4)
+    described = describe_points(points, voxels, ("intensity", "offsets", "density"))
+    assert described.shape == (0, 5)
 
 
 def test_colors_are_centered(voxels: Voxels) -> None:

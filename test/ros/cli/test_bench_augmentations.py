@@ -37,8 +37,9 @@ def test_a_quick_bench_takes_one_away_and_leaves_one_alone(tmp_path, capsys):
     assert (work / "augmentations.md").read_text() == PAGE.format_document(table)
     rows = {row.name: row for row in table.rows}
     names = ["all", "none", "without tilt_deg", "only tilt_deg", "without level", "only level"]
+    names += ["with density", "with polarmix"]
     assert list(rows) == names
-    assert [row.amount for row in table.rows] == ["", "", "2.0", "2.0", "", ""]
+    assert [row.amount for row in table.rows] == ["", "", "2.0", "2.0", "", "", "", ""]
     for name, row in rows.items():
         assert [one.sensors for one in row.scores] == list(SETS)
         reference = rows["none" if name.startswith("only ") else "all"]

@@ -1,12 +1,14 @@
 """Ablations of augmentations and of the network's input."""
 
+from dataclasses import replace
+
 from checkout import CONFIGS
 
 from clip2scene_core.bench.augmentations.rows import rows_of
 from clip2scene_core.config.augmentation import AugmentationConfig
 from clip2scene_core.config.parser import config_to_dict
 from clip2scene_core.config.pretrain import PretrainConfig, load_config
-from clip2scene_core.config.sections import InputConfig
+from clip2scene_core.config.sections import InputConfig, NetworkConfig
 
 
 def differences(one: PretrainConfig, other: PretrainConfig) -> set[str]:
@@ -27,7 +29,9 @@ def test_each_option_is_taken_away_and_left_alone():
     assert none.augmentation == AugmentationConfig()
     assert none.input == InputConfig()
     options = differences(config, none) - {"augmentation.mix_probability"}
-    assert len(named) == 2 + 2 * len(options)
+    assert len(named) == 4 + 2 * len(options)
+    assert named["with density"].network.features == (*config.network.features, "density")
+    assert named["with polarmix"].augmentation.mix == "polarmix"
     for name, ablated in named.items():
         if name.startswith("without "):
             assert len(differences(config, ablated)) == 1
@@ -38,4 +42,7 @@ def test_each_option_is_taken_away_and_left_alone():
 
 
 def test_what_a_configuration_does_not_use_is_not_ablated():
-    assert set(rows_of(PretrainConfig())) == {"all", "none"}
+    named = rows_of(PretrainConfig())
+    assert set(named) == {"all", "none", "with density", "with polarmix"}
+    has_density = replace(PretrainConfig(), network=NetworkConfig(features=("density",)))
+    assert set(rows_of(has_density)) == {"all", "none", "with polarmix"}
