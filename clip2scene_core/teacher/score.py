@@ -14,7 +14,7 @@ from clip2scene_core.teacher.clip import Clip
 from clip2scene_core.teacher.maskclip import DenseClip
 from clip2scene_core.teacher.openclip import ModifiedResNet
 from clip2scene_core.teacher.small_clip import PositionFreeAttentionPool
-from clip2scene_core.teacher.text import check_prompt, embed_prompts
+from clip2scene_core.teacher.text import check_prompts, embed_prompts
 from clip2scene_core.teacher.tokenizer import PromptError
 
 _PICTURES_PER_PASS = 256
@@ -85,7 +85,7 @@ def unreadable(clip: Clip, prompts: Sequence[str]) -> list[str]:
     unread = []
     for prompt in prompts:
         try:
-            check_prompt(clip, prompt)
+            check_prompts(clip, [prompt])
         except PromptError:
             unread.append(prompt)
     return unread

@@ -6,18 +6,13 @@ from collections.abc import Sequence
 from typing import Final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from clip2scene_core.teacher.clip import Clip
-from clip2scene_core.teacher.openclip import (
-    CLIP,
-    CustomTextCLIP,
-    ResidualAttentionBlock,
-    Transformer,
-    open_clip,
-)
+from clip2scene_core.teacher.openclip import open_clip
 from clip2scene_core.teacher.template import ENSEMBLE, check_template
+from clip2scene_core.teacher.text_tower import encode_tokens
 from clip2scene_core.teacher.tokenizer import PromptError, Tokenizer, split_words
 
 IN_THE_SCENE_TEMPLATES: Final = (
@@ -62,8 +57,7 @@ def embed_prompts(
     """
     if not prompts:
         raise PromptError("no prompt given; name at least one thing to look for")
-    for prompt in prompts:
-        check_prompt(clip, prompt, templates)
+    check_prompts(clip, prompts, templates)
     asked = {prompt: (prompt, tuple(templates)) for prompt in prompts}
     missing = [prompt for prompt, entry in asked.items() if entry not in clip.prompt_cache]
     fresh: dict[str, Tensor] = {}
@@ -80,25 +74,30 @@ def embed_prompts(
     return torch.stack([embeddings[prompt] for prompt in prompts])
 
 
-def check_prompt(clip: Clip, prompt: str, templates: Sequence[str] = PROMPT_TEMPLATES) -> None:
-    """Check that CLIP's text tower can read a prompt inside every template.
+def check_prompts(
+    clip: Clip, prompts: Sequence[str], templates: Sequence[str] = PROMPT_TEMPLATES
+) -> None:
+    """Check that CLIP's text tower can read each prompt inside every template.
 
     Raises:
         PromptError: If it cannot; the message is one line for the user.
     """
-    if not split_words(prompt):
-        raise PromptError(f"prompt {prompt!r} holds no word; name a thing, such as 'traffic cone'")
     tokenizer = clip.tokenizer
-    tokenizer.check_prompt(prompt)
     around = len(tokenizer.encode(""))
-    template_tokens = max(len(tokenizer.encode(template.format(""))) for template in templates)
-    room = tokenizer.context_length - template_tokens
-    num_tokens = len(tokenizer.encode(prompt)) - around
-    if num_tokens > room:
-        raise PromptError(
-            f"prompt {_shortened(prompt)!r} is too long: {num_tokens} tokens, and CLIP {clip.name} "
-            f"reads {room} beside the longest template; say it in fewer words"
-        )
+    longest = max(len(tokenizer.encode(template.format(""))) for template in templates)
+    room = tokenizer.context_length - longest
+    for prompt in dict.fromkeys(prompts):
+        if not split_words(prompt):
+            raise PromptError(
+                f"prompt {prompt!r} holds no word; name a thing, such as 'traffic cone'"
+            )
+        tokenizer.check_prompt(prompt)
+        num_tokens = len(tokenizer.encode(prompt)) - around
+        if num_tokens > room:
+            raise PromptError(
+                f"prompt {_shortened(prompt)!r} is too long: {num_tokens} tokens, and CLIP "
+                f"{clip.name} reads {room} beside the longest template; say it in fewer words"
+            )
 
 
 def templates_of(clip: Clip, template: str) -> tuple[str, ...]:
@@ -147,7 +146,7 @@ def _encode_texts(clip: Clip, texts: list[str]) -> Tensor:
     for row in dict.fromkeys(rows):
         by_length.setdefault(len(row), []).append(row)
     encoded: dict[tuple[int, ...], Tensor] = {}
-    for group in by_length.values():
+    for group in map(sorted, by_length.values()):  # those that begin alike together
         for start in range(0, len(group), _TEXTS_PER_PASS):
             chosen = group[start : start + _TEXTS_PER_PASS]
             tokens = _padded(clip.tokenizer, chosen, texts[rows.index(chosen[0])])
@@ -186,61 +185,3 @@ def _padded(tokenizer: Tokenizer, rows: Sequence[Sequence[int]], longest: str) -
     if tokenizer.is_padded:
         length = tokenizer.context_length
     return torch.tensor([[*row, *[tokenizer.padding] * (length - len(row))] for row in rows])
-
-
-def encode_tokens(model: CLIP | CustomTextCLIP, tokens: Tensor) -> Tensor:
-    """Run CLIP's text tower on texts that may be shorter than its context length.
-
-    CLIP's tower is causal, and its result is read at the end token. So padding after that token has
-    no effect. Without it, short prompts are about five times faster than with encode_text. Other
-    towers see the whole context, filled with CLIP's padding, 0, or already by the tokenizer's.
-
-    Args:
-        model: The CLIP.
-        tokens: (T, L) int64, from `tokenize`.
-
-    Returns:
-        (T, D) float, not of unit length.
-    """
-    tower = model.text if isinstance(model, CustomTextCLIP) else model
-    pooling = tower.pool_type if isinstance(model, CustomTextCLIP) else tower.text_pool_type
-    length = tokens.shape[1]
-    if tower.attn_mask is None or pooling != "argmax":
-        whole: Tensor = model.encode_text(F.pad(tokens, (0, model.context_length - length)))
-        return whole
-    hidden = tower.token_embedding(tokens) + tower.positional_embedding[:length]
-    mask = tower.attn_mask[:length, :length]
-    at_end = tower.ln_final(_read_at_end(tower.transformer, hidden, tokens.argmax(dim=1), mask))
-    projection = tower.text_projection
-    embeddings: Tensor = (
-        projection(at_end) if isinstance(projection, nn.Linear) else at_end @ projection
-    )
-    return embeddings
-
-
-def _read_at_end(transformer: Transformer, hidden: Tensor, end: Tensor, mask: Tensor) -> Tensor:
-    """Run a causal transformer; what its last block says of other tokens than the end is left out.
-
-    Args:
-        transformer: Transformer of a text tower, in open_clip's form.
-        hidden: (T, L, W) float, token embeddings with positions.
-        end: (T,) int64, place of the end token.
-        mask: (L, L) float, added to the attention.
-
-    Returns:
-        (T, W) float, its output at the end.
-    """
-    rows = torch.arange(len(end), device=end.device)
-    *blocks, last = transformer.resblocks
-    if type(last) is not ResidualAttentionBlock or not transformer.batch_first:
-        whole: Tensor = transformer(hidden, attn_mask=mask)
-        return whole[rows, end]
-    for block in blocks:
-        hidden = block(hidden, attn_mask=mask)
-    at_end, normed = hidden[rows, end], last.ln_1(hidden)
-    # A row of the mask for each head of each text.
-    masks = mask[end].repeat_interleave(last.attn.num_heads, dim=0)[:, None]
-    attended = last.attention(normed[rows, end][:, None], normed, normed, masks)[:, 0]
-    at_end = at_end + last.ls_1(attended)
-    read: Tensor = at_end + last.ls_2(last.mlp(last.ln_2(at_end)))
-    return read

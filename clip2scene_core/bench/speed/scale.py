@@ -1,10 +1,11 @@
-"""How cost grows with points, voxels, channels, prompts and sweeps."""
+"""How cost grows with points, voxels, channels, prompts, new ones, and sweeps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain, islice, permutations
 
 import numpy as np
 import torch
@@ -47,6 +48,7 @@ class ScalePlan:
         voxels_mm: Edges of voxels, millimetres, from large to small.
         channels: Features of a convolution.
         prompts: Texts that points are compared with.
+        new_prompts: Prompts that CLIP reads for the first time.
         sweeps: Sweeps in one batch.
         repeats: Calls of each size that count.
         warm_up: Calls before them.
@@ -57,6 +59,7 @@ class ScalePlan:
     voxels_mm: tuple[int, ...] = (400, 200, 100, 50)
     channels: tuple[int, ...] = (16, 32, 64, 128, 256)
     prompts: tuple[int, ...] = (1, 10, 100, 1000)
+    new_prompts: tuple[int, ...] = (1, 4, 16, 64)
     sweeps: tuple[int, ...] = (1, 2, 4, 8)
     repeats: int = 5
     warm_up: int = 1
@@ -128,6 +131,7 @@ def measure_scale(source: SweepSource, weights: str, plan: ScalePlan) -> ScaleRe
         ("voxels", "network of a sweep, smaller voxels", plan.voxels_mm, in_voxels),
         ("channels", "one 3x3x3 convolution of a sweep", plan.channels, partial(_channels, pool)),
         ("prompts", "comparison of a sweep's points", plan.prompts, _in_prompts(checkpoint, pool)),
+        ("new prompts", "embedding in 85 sentences", plan.new_prompts, _in_new_prompts(checkpoint)),
         ("sweeps", "network of a batch", plan.sweeps, in_batch),
     )
     growths = [
@@ -185,6 +189,20 @@ def _in_prompts(checkpoint: Checkpoint, pool: Sequence[Sweep]) -> Prepare:
         points = F.normalize(torch.randn(num_points, size_of_text), dim=1)
         texts = F.normalize(torch.randn(count, size_of_text), dim=1)
         return count, lambda: segmenter.compare(points, texts).max(dim=1)
+
+    return prepare
+
+
+def _in_new_prompts(checkpoint: Checkpoint) -> Prepare:
+    segmenter = Segmenter(checkpoint)
+    words = sorted({word for name in checkpoint.vocabulary.names for word in name.split()})
+    # All calls together ask for no prompt twice, and every CLIP can read the words of training.
+    prompts = map(" ".join, chain(permutations(words, 2), permutations(words, 3)))
+    segmenter.set_prompts([next(prompts)])  # loads the CLIP
+
+    def prepare(count: int, number: int) -> tuple[float, Callable[[], object]]:
+        fresh = [*islice(prompts, count)]
+        return count, lambda: segmenter.set_prompts(fresh)
 
     return prepare
 

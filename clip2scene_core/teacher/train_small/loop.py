@@ -26,7 +26,8 @@ from clip2scene_core.teacher.small_clip import (
     build_small_clip,
     save_small_clip,
 )
-from clip2scene_core.teacher.text import PROMPT_TEMPLATES, encode_tokens, tokenize
+from clip2scene_core.teacher.text import PROMPT_TEMPLATES, tokenize
+from clip2scene_core.teacher.text_tower import encode_tokens
 from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 from clip2scene_core.teacher.train_small.data import (
     Augmentation,

@@ -14,9 +14,9 @@ from clip2scene_core.teacher.text import (
     IN_THE_SCENE_TEMPLATES,
     PROMPT_TEMPLATES,
     embed_prompts,
-    encode_tokens,
     tokenize,
 )
+from clip2scene_core.teacher.text_tower import encode_tokens
 from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer, PromptError
 
 VISION = {"layers": 1, "width": 16, "head_width": 8, "patch_size": 16, "image_size": 32}
