@@ -21,14 +21,14 @@ from clip2scene_core.config.sections import NetworkConfig
 from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES
 from clip2scene_core.network.student import Student
 from clip2scene_core.prompts.vocabulary import make_vocabulary
+from clip2scene_core.teacher.prompting.prompts import PROMPT_TEMPLATES
+from clip2scene_core.teacher.prompting.tokenizer import CompactBytePairTokenizer
 from clip2scene_core.teacher.small_clip import (
     SmallClipFile,
     SmallClipShape,
     build_small_clip,
     save_small_clip,
 )
-from clip2scene_core.teacher.text import PROMPT_TEMPLATES
-from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 
 pytest.register_assert_rewrite("transform_contract")
 

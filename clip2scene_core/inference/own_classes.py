@@ -23,7 +23,7 @@ from clip2scene_core.prompts.prompt_set import PromptSet, as_prompt_set, encode_
 from clip2scene_core.prompts.scoring import Scoring, make_scoring
 from clip2scene_core.prompts.text_encoder import KnownPrompts
 from clip2scene_core.prompts.vocabulary import Vocabulary, make_vocabulary
-from clip2scene_core.teacher.template import ENSEMBLE
+from clip2scene_core.teacher.prompting.template import ENSEMBLE
 
 
 class OwnClasses:

@@ -13,7 +13,7 @@ from torch import Tensor
 from clip2scene_core.files.damage import name_damage, one_line, shortened
 from clip2scene_core.files.text import NOT_YAML, load_yaml, read_text
 from clip2scene_core.prompts.vocabulary import MAX_PROMPTS, Vocabulary, make_vocabulary
-from clip2scene_core.teacher.template import ENSEMBLE, check_template
+from clip2scene_core.teacher.prompting.template import ENSEMBLE, check_template
 
 MAX_TEXTS: Final = 1000
 """Prompts and texts of groups together: CLIP reads each of them, up to 85 times."""

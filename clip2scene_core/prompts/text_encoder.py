@@ -17,7 +17,7 @@ from clip2scene_core.files.arrays import read_npz
 from clip2scene_core.files.damage import name_damage
 from clip2scene_core.prompts.prompt_set import EmbedPrompts
 from clip2scene_core.prompts.vocabulary import Vocabulary
-from clip2scene_core.teacher.template import ENSEMBLE
+from clip2scene_core.teacher.prompting.template import ENSEMBLE
 
 if TYPE_CHECKING:
     from clip2scene_core.teacher.clip import Clip
@@ -70,7 +70,7 @@ class TextEncoder:
             prompts: P texts.
             template: One sentence with {} in the prompt's place, or "ensemble" for all 85.
         """
-        from clip2scene_core.teacher.text import embed_prompts, templates_of
+        from clip2scene_core.teacher.prompting.prompts import embed_prompts, templates_of
 
         return embed_prompts(self.clip, prompts, templates_of(self.clip, template))
 
@@ -86,8 +86,8 @@ class TextEncoder:
 
 def is_taught_by(vocabulary: Vocabulary, clip: Clip) -> bool:
     """Whether a CLIP is the one that embedded a vocabulary: it places the first text there, too."""
-    from clip2scene_core.teacher.text import embed_prompts
-    from clip2scene_core.teacher.tokenizer import PromptError
+    from clip2scene_core.teacher.prompting.prompts import embed_prompts
+    from clip2scene_core.teacher.prompting.tokenizer import PromptError
 
     own = vocabulary.embeddings[0]
     try:

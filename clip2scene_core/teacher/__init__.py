@@ -1,11 +1,9 @@
 """The frozen CLIP teacher: from images and prompts to embeddings in one space.
 
-Read `openclip` (the import, which takes seconds), `tokenizer` (text to tokens), `template` (the
-setting of the sentence around a prompt; both do without open_clip), `hub_tokenizer` (those of
-SigLIP and others), `small_clip` (the shipped CLIP and its file), `loading` (configurations and
-weights to models), `clip` (load a CLIP by name), `text` (prompts to embeddings; refuses words that
-a CLIP does not know) by the `text_tower`, `maskclip` (pixels to embeddings) with the other `readouts` of a ViT, those
-of a `timm_tower`, `windows` over wide images and `refinement` by colors, `sampling` (embeddings at
+Read `openclip` (the import, which takes seconds), `small_clip` (the shipped CLIP and its file),
+`loading` (configurations and weights to models), `clip` (load a CLIP by name), `prompting` (prompts
+to embeddings), `maskclip` (pixels to embeddings) with the other `readouts` of a ViT, those of a
+`timm_tower`, `windows` over wide images and `refinement` by colors, `sampling` (embeddings at
 pixels), `cache` (pixel embeddings on disk), then `score` (classify pictures and pixels).
 `train_small` trains the small CLIP.
 """

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from clip2scene_core.files.damage import one_line
-from clip2scene_core.teacher.hub_tokenizer import TOKENIZER_FILES, HubTokenizer, find_package
 from clip2scene_core.teacher.loading.architecture import (
     TrainedAs,
     architecture_config,
@@ -31,12 +30,17 @@ from clip2scene_core.teacher.loading.folder import (
 )
 from clip2scene_core.teacher.loading.weights import ClipWeights, fill_clip, read_clip_weights
 from clip2scene_core.teacher.openclip import CLIP, CustomTextCLIP, open_clip
-from clip2scene_core.teacher.small_clip import load_small_clip
-from clip2scene_core.teacher.tokenizer import (
+from clip2scene_core.teacher.prompting.hub_tokenizer import (
+    TOKENIZER_FILES,
+    HubTokenizer,
+    find_package,
+)
+from clip2scene_core.teacher.prompting.tokenizer import (
     BytePairTokenizer,
     CompactBytePairTokenizer,
     Tokenizer,
 )
+from clip2scene_core.teacher.small_clip import load_small_clip
 
 _LOG = logging.getLogger(__name__)
 

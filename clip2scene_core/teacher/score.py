@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from clip2scene_core.teacher.clip import Clip
 from clip2scene_core.teacher.maskclip import DenseClip
 from clip2scene_core.teacher.openclip import ModifiedResNet
+from clip2scene_core.teacher.prompting.prompts import check_prompts, embed_prompts
+from clip2scene_core.teacher.prompting.tokenizer import PromptError
 from clip2scene_core.teacher.small_clip import PositionFreeAttentionPool
-from clip2scene_core.teacher.text import check_prompts, embed_prompts
-from clip2scene_core.teacher.tokenizer import PromptError
 
 _PICTURES_PER_PASS = 256
 

@@ -16,7 +16,7 @@ from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.files.damage import name_damage
 from clip2scene_core.files.kind import SAFETENSORS, kind_of_file
 from clip2scene_core.teacher.openclip import CLIP, AttentionPool2d, ModifiedResNet
-from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
+from clip2scene_core.teacher.prompting.tokenizer import CompactBytePairTokenizer
 
 _FILE_FORMAT = "clip2scene small CLIP 2"
 _FORMER_FORMATS = ("clip2scene small CLIP 1",)

@@ -15,7 +15,7 @@ from clip2scene_core.inference.options import OnlineOptions
 from clip2scene_core.inference.segmenter import Segmenter
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.teacher.clip import load_clip, shipped_small_clip
-from clip2scene_core.teacher.text import embed_prompts
+from clip2scene_core.teacher.prompting.prompts import embed_prompts
 from clip2scene_ros.bags.io import open_bag
 from clip2scene_ros.bags.labelled_reader import LabelledSweep, read_labelled_bag
 from clip2scene_ros.bags.labelled_writer import POINTS_TOPIC

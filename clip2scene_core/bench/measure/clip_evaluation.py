@@ -14,8 +14,8 @@ from clip2scene_core.evaluation import ConfusionMatrix
 from clip2scene_core.labels import NUSCENES_CLASSES
 from clip2scene_core.teacher.clip import Clip
 from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.teacher.prompting.prompts import embed_prompts
 from clip2scene_core.teacher.score import embed_pictures, label_pixels, nearest_prompt, unreadable
-from clip2scene_core.teacher.text import embed_prompts
 from clip2scene_core.world.captions.pictures import Picture
 from clip2scene_core.world.captions.questions import (
     CLASS_NAMES,

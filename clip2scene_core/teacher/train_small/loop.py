@@ -20,15 +20,15 @@ from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.files.damage import name_damage
 from clip2scene_core.teacher.maskclip import pooled_and_dense
 from clip2scene_core.teacher.openclip import CLIP, open_clip
+from clip2scene_core.teacher.prompting.prompts import PROMPT_TEMPLATES, tokenize
+from clip2scene_core.teacher.prompting.text_tower import encode_tokens
+from clip2scene_core.teacher.prompting.tokenizer import CompactBytePairTokenizer
 from clip2scene_core.teacher.small_clip import (
     SmallClipFile,
     SmallClipShape,
     build_small_clip,
     save_small_clip,
 )
-from clip2scene_core.teacher.text import PROMPT_TEMPLATES, tokenize
-from clip2scene_core.teacher.text_tower import encode_tokens
-from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 from clip2scene_core.teacher.train_small.data import (
     Augmentation,
     CaptionedPictures,

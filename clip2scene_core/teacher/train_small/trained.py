@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from clip2scene_core.teacher.clip import load_clip
 from clip2scene_core.teacher.openclip import CLIP
+from clip2scene_core.teacher.prompting.tokenizer import CompactBytePairTokenizer
 from clip2scene_core.teacher.small_clip import SmallClipShape
-from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 
 _IMAGE_TOWER = "visual."
 

@@ -21,7 +21,7 @@ from clip2scene_core.prompts.text_encoder import (
     save_text_table,
 )
 from clip2scene_core.prompts.vocabulary import make_vocabulary
-from clip2scene_core.teacher.text import PROMPT_TEMPLATES, embed_prompts
+from clip2scene_core.teacher.prompting.prompts import PROMPT_TEMPLATES, embed_prompts
 
 NEW = ("red car", "person")
 

@@ -16,6 +16,8 @@ from safetensors.torch import load_file, save_file
 from clip2scene_core.teacher.clip import load_clip
 from clip2scene_core.teacher.maskclip import DenseClip
 from clip2scene_core.teacher.openclip import VisionTransformer, open_clip
+from clip2scene_core.teacher.prompting.prompts import PROMPT_TEMPLATES, embed_prompts
+from clip2scene_core.teacher.prompting.tokenizer import CompactBytePairTokenizer
 from clip2scene_core.teacher.small_clip import (
     SMALL_VIT,
     SmallClipFile,
@@ -24,8 +26,6 @@ from clip2scene_core.teacher.small_clip import (
     load_small_clip,
     save_small_clip,
 )
-from clip2scene_core.teacher.text import PROMPT_TEMPLATES, embed_prompts
-from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 
 SHAPE = SmallClipShape(width=4, embedding_size=16, text_width=16, text_heads=2, image_height=40)
 PHOTO = SHARED_DATA / "clip_preprocessing"

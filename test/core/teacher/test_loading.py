@@ -19,7 +19,7 @@ from clip2scene_core.teacher.loading.architecture import (
     trainings_of,
 )
 from clip2scene_core.teacher.openclip import open_clip
-from clip2scene_core.teacher.text import embed_prompts, tokenize
+from clip2scene_core.teacher.prompting.prompts import embed_prompts, tokenize
 
 KNOWN = {
     "openai": {"quick_gelu": True},

@@ -9,6 +9,8 @@ from torch.nn import functional as F
 
 from clip2scene_core.teacher.clip import Clip
 from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.teacher.prompting.prompts import PROMPT_TEMPLATES, embed_prompts
+from clip2scene_core.teacher.prompting.tokenizer import CompactBytePairTokenizer, PromptError
 from clip2scene_core.teacher.sampling import sample_at
 from clip2scene_core.teacher.score import (
     embed_pictures,
@@ -17,8 +19,6 @@ from clip2scene_core.teacher.score import (
     unreadable,
 )
 from clip2scene_core.teacher.small_clip import SmallClipShape, build_small_clip
-from clip2scene_core.teacher.text import PROMPT_TEMPLATES, embed_prompts
-from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer, PromptError
 
 PROMPTS = ("car", "road", "tree")
 

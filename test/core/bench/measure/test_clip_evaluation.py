@@ -19,10 +19,10 @@ from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.sample import DatasetError
 from clip2scene_core.teacher.clip import Clip
 from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.teacher.prompting.prompts import PROMPT_TEMPLATES, embed_prompts
+from clip2scene_core.teacher.prompting.tokenizer import CompactBytePairTokenizer
 from clip2scene_core.teacher.score import embed_pictures, label_pixels, nearest_prompt
 from clip2scene_core.teacher.small_clip import SmallClipShape, build_small_clip
-from clip2scene_core.teacher.text import PROMPT_TEMPLATES, embed_prompts
-from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer
 from clip2scene_core.world.captions.captions import Caption, Shown
 from clip2scene_core.world.captions.pictures import Picture
 from clip2scene_core.world.captions.questions import CLASS_PROMPTS

@@ -10,7 +10,7 @@ from clip2scene_core.bench.measure.queries import (
 )
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.teacher.clip import load_clip
-from clip2scene_core.teacher.text import embed_prompts
+from clip2scene_core.teacher.prompting.prompts import embed_prompts
 from clip2scene_core.world.captions.captions import HELD_OUT_SYNONYMS
 from clip2scene_core.world.dataset.ground_truth import SceneObjects
 

@@ -10,6 +10,7 @@ import torch
 
 from clip2scene_core.teacher.clip import load_clip
 from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.teacher.prompting.prompts import embed_prompts
 from clip2scene_core.teacher.score import embed_pictures, nearest_prompt
 from clip2scene_core.teacher.small_clip import (
     SmallClipShape,
@@ -17,7 +18,6 @@ from clip2scene_core.teacher.small_clip import (
     load_small_clip,
     save_small_clip,
 )
-from clip2scene_core.teacher.text import embed_prompts
 from clip2scene_core.teacher.train_small.data import (
     Augmentation,
     CaptionedPictures,

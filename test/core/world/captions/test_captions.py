@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clip2scene_core.labels import NUSCENES_CLASSES
-from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer, split_words
+from clip2scene_core.teacher.prompting.tokenizer import CompactBytePairTokenizer, split_words
 from clip2scene_core.world.captions.captions import (
     HELD_OUT_COMPOSITIONS,
     HELD_OUT_SYNONYMS,

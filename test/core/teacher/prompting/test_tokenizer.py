@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from clip2scene_core.teacher.openclip import open_clip
-from clip2scene_core.teacher.text import tokenize
-from clip2scene_core.teacher.tokenizer import (
+from clip2scene_core.teacher.prompting.prompts import tokenize
+from clip2scene_core.teacher.prompting.tokenizer import (
     BytePairTokenizer,
     CompactBytePairTokenizer,
     PromptError,

@@ -9,15 +9,15 @@ from torch.nn import functional as F
 from clip2scene_core.teacher.clip import Clip, clip_of_model
 from clip2scene_core.teacher.loading.architecture import make_model
 from clip2scene_core.teacher.openclip import CLIP, open_clip
-from clip2scene_core.teacher.small_clip import SmallClipShape, build_small_clip
-from clip2scene_core.teacher.text import (
+from clip2scene_core.teacher.prompting.prompts import (
     IN_THE_SCENE_TEMPLATES,
     PROMPT_TEMPLATES,
     embed_prompts,
     tokenize,
 )
-from clip2scene_core.teacher.text_tower import encode_tokens
-from clip2scene_core.teacher.tokenizer import CompactBytePairTokenizer, PromptError
+from clip2scene_core.teacher.prompting.text_tower import encode_tokens
+from clip2scene_core.teacher.prompting.tokenizer import CompactBytePairTokenizer, PromptError
+from clip2scene_core.teacher.small_clip import SmallClipShape, build_small_clip
 
 VISION = {"layers": 1, "width": 16, "head_width": 8, "patch_size": 16, "image_size": 32}
 CAPTIONS = ("a red car", "a traffic cone", "a green tree", "grass and a sidewalk")
@@ -111,7 +111,8 @@ def test_every_text_tower_is_run_as_open_clip_runs_it(kind, has_own_module):
 def test_a_prompt_that_was_asked_before_is_not_computed_again(small, monkeypatch):
     first = embed_prompts(small, ["red car", "tree"])
     monkeypatch.setattr(
-        "clip2scene_core.teacher.text.encode_tokens", lambda *args: pytest.fail("computed again")
+        "clip2scene_core.teacher.prompting.prompts.encode_tokens",
+        lambda *args: pytest.fail("computed again"),
     )
     again = embed_prompts(small, ["tree", "red car", "tree"])
     assert torch.equal(again, first[[1, 0, 1]])
@@ -126,7 +127,7 @@ def test_embeddings_asked_for_in_inference_mode_can_be_trained_against_later(sma
 
 
 def test_the_cache_forgets_the_prompts_not_asked_for_longest(small, monkeypatch):
-    monkeypatch.setattr("clip2scene_core.teacher.text._CACHED_PROMPTS", 2)
+    monkeypatch.setattr("clip2scene_core.teacher.prompting.prompts._CACHED_PROMPTS", 2)
     small.prompt_cache.clear()
     embed_prompts(small, ["car", "tree"])
     embed_prompts(small, ["car"])

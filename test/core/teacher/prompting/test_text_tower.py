@@ -5,8 +5,8 @@ import torch
 
 from clip2scene_core.teacher.loading.architecture import make_model
 from clip2scene_core.teacher.openclip import open_clip
-from clip2scene_core.teacher.text import PROMPT_TEMPLATES
-from clip2scene_core.teacher.text_tower import encode_tokens
+from clip2scene_core.teacher.prompting.prompts import PROMPT_TEMPLATES
+from clip2scene_core.teacher.prompting.text_tower import encode_tokens
 
 VISION = {"layers": 1, "width": 16, "head_width": 8, "patch_size": 16, "image_size": 32}
 TEXT = {"context_length": 16, "width": 16, "heads": 2, "layers": 3, "ls_init_value": 0.3}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from clip2scene_core.teacher.tokenizer import PromptError
+from clip2scene_core.teacher.prompting.tokenizer import PromptError
 
 ENSEMBLE: Final = "ensemble"
 """Value of a template setting that means all of PROMPT_TEMPLATES."""

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from clip2scene_core.teacher.clip import Clip
 from clip2scene_core.teacher.openclip import open_clip
-from clip2scene_core.teacher.template import ENSEMBLE, check_template
-from clip2scene_core.teacher.text_tower import encode_tokens
-from clip2scene_core.teacher.tokenizer import PromptError, Tokenizer, split_words
+from clip2scene_core.teacher.prompting.template import ENSEMBLE, check_template
+from clip2scene_core.teacher.prompting.text_tower import encode_tokens
+from clip2scene_core.teacher.prompting.tokenizer import PromptError, Tokenizer, split_words
 
 IN_THE_SCENE_TEMPLATES: Final = (
     "there is a {} in the scene.",
