@@ -61,6 +61,20 @@ _PARTS: Final = 2
 """Shares of the images in the stages that read them; fixed, as the number of workers may change."""
 
 
+_LONG: Final = 12
+"""Twelve times the epochs lift the student above its projected teacher; see the ablations."""
+
+
+def lengthened(config: PretrainConfig) -> PretrainConfig:
+    """Take twelve times the epochs, and S3 after half of them, as the paper has it."""
+    epochs = _LONG * config.training.epochs
+    return replace(
+        config,
+        training=replace(config.training, epochs=epochs),
+        switching=replace(config.switching, start_epoch=epochs // 2),
+    )
+
+
 @dataclass(frozen=True)
 class TablesOptions(BenchOptions):
     """Which tables are computed, and from what.

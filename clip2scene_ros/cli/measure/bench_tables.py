@@ -51,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
             metavar="FILE",
             help="names of the scenes that the numbers are of, such as nuScenes' validation scenes",
         )
+        parser.add_argument(
+            "--long",
+            action="store_true",
+            help="a night: twelve times the epochs, and S3 after half of them",
+        )
     if name != "table1":
         what = "the numbers are of, as settings may be chosen by them"
         parser.add_argument(
@@ -87,6 +92,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.quick and arguments.update_docs:
         raise ValueError("--quick measures nothing that a page could hold")
+    if arguments.quick and _is_long(arguments):
+        raise ValueError("--quick has one epoch, --long has many; take one of them")
     options = _options(arguments)
     use_threads(1)
     if options.measured_on == "test":
@@ -102,13 +109,15 @@ def _config_of(benchmark: str) -> str:
 
 
 def _options(arguments: argparse.Namespace) -> TablesOptions:
-    from clip2scene_core.bench.tables.run import TABLES, TablesOptions
+    from clip2scene_core.bench.tables.run import TABLES, TablesOptions, lengthened
     from clip2scene_core.bench.training_stages import quick_config
     from clip2scene_core.config.pretrain import load_config
     from clip2scene_ros.share import share_directory
 
     configs = share_directory() / "config"
     base = load_config(arguments.config or configs / _config_of(arguments.benchmark))
+    if _is_long(arguments):
+        base = lengthened(base)
     tables = TABLES if arguments.benchmark == "tables" else (arguments.benchmark,)
     columns = _columns(arguments, configs) if "table2" in tables else []
     return TablesOptions(
@@ -120,6 +129,10 @@ def _options(arguments: argparse.Namespace) -> TablesOptions:
         configs=configs,
         num_seeds=num_seeds(arguments),
     )
+
+
+def _is_long(arguments: argparse.Namespace) -> bool:
+    return bool(getattr(arguments, "long", False))
 
 
 def _columns(arguments: argparse.Namespace, configs: Path) -> list[FinetuneConfig]:
@@ -163,4 +176,6 @@ def _words(arguments: argparse.Namespace) -> list[str]:
         words += ["--finetune", *(file.name for file in arguments.finetune)]
     if arguments.seeds is not None:
         words += ["--seeds", str(arguments.seeds)]
+    if _is_long(arguments):
+        words.append("--long")
     return words

@@ -127,6 +127,7 @@ def ages(folder: Path) -> dict[str, int]:
     [
         (["tables", "--quick", "--update-docs"], "nothing that a page could hold"),
         (["table1", "--seeds", "0"], "got 0 seeds"),
+        (["table1", "--quick", "--long"], "take one of them"),
         (["table1", "--config", "none.yaml"], "cannot be read"),
         (["table1", "--train-scenes", "train.txt"], "name a data set"),
         (["table1", "--data", "somewhere"], "needs --train-scenes and --val-scenes"),

@@ -18,7 +18,7 @@ from clip2scene_core.bench.tables.rows import (
     TEACHER,
     TableRow,
 )
-from clip2scene_core.bench.tables.run import TablesOptions
+from clip2scene_core.bench.tables.run import TablesOptions, lengthened
 from clip2scene_core.bench.tables.scenes import TableScenes, synthetic_worlds
 from clip2scene_core.bench.training_stages import quick_config
 from clip2scene_core.config.finetune import FinetuneConfig
@@ -262,3 +262,12 @@ def test_what_cannot_be_computed_is_said_at_once(tmp_path):
     assert without.measured == place
     ablations = options(tmp_path, tables=("ablations",))
     assert ablations.measured == Scenes(tmp_path / "val")
+
+
+def test_a_long_table_trains_every_row_as_long_and_has_s3_in_its_second_half():
+    plans = plan_rows(TABLE1, lengthened(BASE), CONFIGS)
+    configs = [plan.config for plan in plans.values() if plan.config is not None]
+    assert configs
+    for config in configs:
+        assert config.training.epochs == 12 * BASE.training.epochs
+        assert config.switching.start_epoch == 6 * BASE.training.epochs
