@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -131,6 +131,17 @@ class WorkFolder:
                     _compute(stage, self._path(stage.name))
                 report(self._read(stage.name))
         return {stage.name: self._read(stage.name) for stage in stages}
+
+    def run_phases(
+        self, phases: Iterable[tuple[Sequence[Stage], int]], report: StageReport
+    ) -> dict[str, StageResult]:
+        """Run phases one after the other, each its stages with its number of workers; see `run`."""
+        phases = tuple(phases)
+        total = sum(len(stages) for stages, _ in phases)
+        results: dict[str, StageResult] = {}
+        for stages, workers in phases:
+            results |= self.run(stages, workers, lambda result: report(result, total))
+        return results
 
     def _run_in_processes(
         self, stages: Sequence[Stage], workers: int, report: Callable[[StageResult], None]

@@ -31,6 +31,8 @@ from clip2scene_core.world.dataset.splits import TRAINING_WORLDS
 QUICK_NETWORK: Final = NetworkConfig(width=0.125, voxel_size_m=0.5)
 QUICK_IMAGE_HEIGHT: Final = 64
 
+_PARTS: Final = 2
+
 
 def quick_config(config: PretrainConfig) -> PretrainConfig:
     """Make a configuration that trains within seconds, with S3 in its only epoch.
@@ -81,6 +83,15 @@ def teacher_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") 
         for group, members in groups_of(runs).items()
         if not members[0].is_given
     ]
+
+
+def teacher_parts(train: Scenes, teacher: TeacherConfig, cache: Path, device: str) -> list[Stage]:
+    """Make the stages in which one teacher embeds the images of all rows, a share in each.
+
+    The number of shares is fixed, as that of the workers may change.
+    """
+    embed = partial(embed_images, train, teacher, cache, device, parts=_PARTS)
+    return [Stage(f"teacher-{part}", partial(embed, part=part)) for part in range(_PARTS)]
 
 
 def student_stages(work: Path, runs: Sequence[StudentRun], device: str = "cpu") -> list[Stage]:

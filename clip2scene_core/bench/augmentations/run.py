@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from clip2scene_core.bench.augmentations.rows import ONLY, rows_of
 from clip2scene_core.bench.augmentations.scores import score_student
@@ -22,17 +22,14 @@ from clip2scene_core.bench.stages import (
     WorkFolder,
 )
 from clip2scene_core.bench.training_stages import (
-    embed_images,
     pretrain_student,
+    teacher_parts,
     training_scenes,
     world_stages,
 )
 from clip2scene_core.bench.transfer.scores import score_real
 from clip2scene_core.config.parser import config_to_dict
 from clip2scene_core.config.pretrain import PretrainConfig
-
-_PARTS: Final = 2
-"""Shares of the images in the stages that read them; fixed, as the number of workers may change."""
 
 
 @dataclass(frozen=True)
@@ -102,26 +99,17 @@ def run_augmentation_bench(
         "base": config_to_dict(options.base),
     }
     folder = WorkFolder(options.work, setup)
+    teacher, cache = options.base.teacher, options.work / "teacher"
     phases = (
         (world_stages(options, worlds, report_world), 1),
-        (_teacher_stages(options), options.workers),
+        (
+            teacher_parts(options.train, teacher, cache, options.device),
+            options.workers,
+        ),
         ([_train_stage(options, run) for run in options.runs], options.workers),
         (_score_stages(options), options.workers),
     )
-    total = sum(len(stages) for stages, _ in phases)
-    results: dict[str, StageResult] = {}
-    for stages, workers in phases:
-        results |= folder.run(stages, workers, lambda result: report(result, total))
-    return results
-
-
-def _teacher_stages(options: AugmentationBenchOptions) -> list[Stage]:
-    """Make the stages that embed the images, once for all rows and seeds."""
-    teacher, cache = options.base.teacher, options.work / "teacher"
-    embed = partial(embed_images, options.train, teacher, cache, options.device)
-    return [
-        Stage(f"teacher-{part}", partial(embed, part=part, parts=_PARTS)) for part in range(_PARTS)
-    ]
+    return folder.run_phases(phases, report)
 
 
 def _train_stage(options: AugmentationBenchOptions, run: StudentRun) -> Stage:

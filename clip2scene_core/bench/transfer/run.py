@@ -13,7 +13,6 @@ from clip2scene_core.bench.stages import (
     BenchOptions,
     SceneReport,
     StageReport,
-    StageResult,
     WorkFolder,
     name_missing_value,
 )
@@ -80,10 +79,7 @@ def run_transfer_bench(
             options.workers,
         ),
     )
-    total = sum(len(stages) for stages, _ in phases)
-    results: dict[str, StageResult] = {}
-    for stages, workers in phases:
-        results |= folder.run(stages, workers, lambda result: report(result, total))
+    results = folder.run_phases(phases, report)
     with name_missing_value(options.work):
         return TransferResult(
             **describe_run(options.command, options.is_quick, results.values()),

@@ -120,10 +120,7 @@ def run_world_bench(
         ),
         ([clip, *measuring], options.workers),
     )
-    total = sum(len(stages) for stages, _ in phases)
-    results: dict[str, StageResult] = {}
-    for stages, workers in phases:
-        results |= folder.run(stages, workers, lambda result: report(result, total))
+    results = folder.run_phases(phases, report)
     with name_missing_value(options.work):
         return _assemble(options, results)
 

@@ -25,8 +25,8 @@ from clip2scene_core.bench.tables.scenes import TableScenes, synthetic_scenes, s
 from clip2scene_core.bench.training_stages import (
     QUICK_IMAGE_HEIGHT,
     QUICK_NETWORK,
-    embed_images,
     supervise_network,
+    teacher_parts,
     world_stages,
 )
 from clip2scene_core.bench.zeroshot.rows import ROWS, ZeroShotRun, plan_run
@@ -43,9 +43,6 @@ TEST: Final = "test"
 
 _NUM_SCENES: Final = {"train": 120, "val": 30, "test": 40}
 """More than the other tables have: of a class such as trailers, few scenes show one at all."""
-
-_PARTS: Final = 2
-"""Shares of the images in the stages that read them; fixed, as the number of workers may change."""
 
 
 @dataclass(frozen=True)
@@ -131,17 +128,14 @@ def run_zeroshot_bench(
     """
     worlds = worlds_of(options.is_quick)
     folder = WorkFolder(options.work, _setup(options, worlds))
+    teacher, cache = options.base.teacher, options.work / "teacher"
     phases = (
         (world_stages(options, worlds, report_world), 1),
-        (_teacher_stages(options), options.workers),
+        (teacher_parts(options.places.train, teacher, cache, options.device), options.workers),
         ([_train_stage(options, run) for run in options.runs], options.workers),
         (_score_stages(options), options.workers),
     )
-    total = sum(len(stages) for stages, _ in phases)
-    results: dict[str, StageResult] = {}
-    for stages, workers in phases:
-        results |= folder.run(stages, workers, lambda result: report(result, total))
-    return results
+    return folder.run_phases(phases, report)
 
 
 def worlds_of(is_quick: bool) -> dict[str, WorldOptions]:
@@ -166,15 +160,6 @@ def _setup(options: ZeroShotBenchOptions, worlds: dict[str, WorldOptions]) -> di
             for row in ROWS
         },
     }
-
-
-def _teacher_stages(options: ZeroShotBenchOptions) -> list[Stage]:
-    """Make the stages that embed the images, once for all rows and seeds."""
-    train, cache = options.places.train, options.work / "teacher"
-    embed = partial(embed_images, train, options.base.teacher, cache, options.device)
-    return [
-        Stage(f"teacher-{part}", partial(embed, part=part, parts=_PARTS)) for part in range(_PARTS)
-    ]
 
 
 def _train_stage(options: ZeroShotBenchOptions, run: ZeroShotRun) -> Stage:
