@@ -30,7 +30,8 @@ def rows_of(config: PretrainConfig) -> dict[str, PretrainConfig]:
     Returns:
         Configurations by name: "all" is `config`; "none" has neither an augmentation of the sensor
         nor an input for any sensor; "without NAME" lacks one of them, and "only NAME" has one and
-        nothing else. NAME is an option of `augmentation`, "level" or "rank". "with NAME" has one
+        nothing else. NAME is an option of `augmentation`, "level" or "rank"; "only level and rank"
+        has the input for any sensor and no augmentation. "with NAME" has one
         thing more than all, which the literature has for strange sensors: the "density" of the
         points as an input, or "polarmix" as the mix.
     """
@@ -45,6 +46,8 @@ def rows_of(config: PretrainConfig) -> dict[str, PretrainConfig]:
         told = config.input.intensity
         named[WITHOUT + told] = _with_input(config, intensity="raw")
         named[ONLY + told] = _with_input(bare, intensity=told)
+    if config.input.level and config.input.intensity != "raw":
+        named[f"{ONLY}level and {config.input.intensity}"] = replace(bare, input=config.input)
     return named | {
         WITH + name: more for name, more in _additions(config).items() if more != config
     }

@@ -29,7 +29,9 @@ def test_each_option_is_taken_away_and_left_alone():
     assert none.augmentation == AugmentationConfig()
     assert none.input == InputConfig()
     options = differences(config, none) - {"augmentation.mix_probability"}
-    assert len(named) == 4 + 2 * len(options)
+    assert len(named) == 5 + 2 * len(options)
+    both = named.pop("only level and rank")
+    assert (both.input, both.augmentation) == (config.input, none.augmentation)
     assert named["with density"].network.features == (*config.network.features, "density")
     assert named["with polarmix"].augmentation.mix == "polarmix"
     for name, ablated in named.items():
