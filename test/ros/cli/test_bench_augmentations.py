@@ -9,8 +9,11 @@ pytest.importorskip(
     "numba", reason='the world needs numba: pip install -c constraints.txt ".[train]"'
 )
 
+from checkout import DOCS
+
 from clip2scene_core.bench.augmentations.docs import PAGE
 from clip2scene_core.bench.augmentations.scores import SETS
+from clip2scene_core.bench.table_page import marks_of
 from clip2scene_ros.cli.main import main
 
 
@@ -69,3 +72,9 @@ def test_a_configuration_without_augmentations_is_refused(tmp_path, capsys):
     assert main([*arguments, "--config", str(config)]) == 1
     assert "no augmentation of the sensor to take away" in capsys.readouterr().err
     assert not (tmp_path / "work").exists()
+
+
+def test_the_page_holds_what_the_json_beside_it_says():
+    first, last = marks_of("augmentations")
+    section = (DOCS / PAGE.page).read_text().partition(first)[2].partition(last)[0].strip()
+    assert section == PAGE.section_of(PAGE.file.load(DOCS / "augmentations.json"))
