@@ -5,6 +5,7 @@ Those of a graph import its helpers when they are used: they need rclpy, other t
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,21 @@ import tf2_msgs_build
 
 from clip2scene_core.datasets.nuscenes import NuScenesDataset
 from clip2scene_ros.bags.from_dataset import write_scene_bag
+
+_MANY_THREADS = 60
+"""Of eight participants or so."""
+
+
+@pytest.fixture(autouse=True)
+def few_participants() -> None:
+    """Free what tests before left, so that nodes of other processes find this one.
+
+    A context that was shut down keeps its DDS participant until it is collected, and a node that
+    looks on its own machine alone looks for the first 32 participants of a process.
+    """
+    threads = Path("/proc/self/task")  # not those of Python alone
+    if threads.is_dir() and len(os.listdir(threads)) > _MANY_THREADS:
+        gc.collect()
 
 
 @pytest.fixture(scope="session")
