@@ -23,7 +23,7 @@ class RelabelledDataset:
         classes: C classes, which the labels count.
 
     Attributes:
-        classes: The same.
+        classes: The C classes, as a tuple.
         with_labels: True.
     """
 

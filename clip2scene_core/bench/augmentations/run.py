@@ -68,7 +68,7 @@ class AugmentationBenchOptions(BenchOptions):
 
 
 def shortened(config: PretrainConfig) -> PretrainConfig:
-    """Take a network and a schedule that let a hundred students train in two hours of two cores."""
+    """Take a network and a schedule that let a hundred students train in 90 minutes."""
     return replace(
         config,
         network=replace(config.network, name="minkunet14"),
@@ -102,10 +102,7 @@ def run_augmentation_bench(
     teacher, cache = options.base.teacher, options.work / "teacher"
     phases = (
         (world_stages(options, worlds, report_world), 1),
-        (
-            teacher_parts(options.train, teacher, cache, options.device),
-            options.workers,
-        ),
+        (teacher_parts(options.train, teacher, cache, options.device), options.workers),
         ([_train_stage(options, run) for run in options.runs], options.workers),
         (_score_stages(options), options.workers),
     )
