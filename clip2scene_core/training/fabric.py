@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 from typing import Final, Literal
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from clip2scene_core.config.finetune import FinetuneConfig
@@ -37,6 +39,7 @@ def make_fabric(
     """Choose devices and processes. Call `launch` before use if there are several processes.
 
     `launch` joins the processes that torchrun or SLURM has started, or else starts them itself.
+    Several processes part when Python ends.
 
     Args:
         config: Configuration with the precision.
@@ -54,11 +57,14 @@ def make_fabric(
             f"{num_processes} processes need a GPU each, this machine has "
             f"{torch.cuda.device_count()}; choose fewer processes"
         )
+    several = num_processes * num_nodes > 1
+    if several:
+        atexit.register(_leave_processes)
     return Fabric(
         accelerator=kind,
         devices=[int(number)] if number else num_processes,
         num_nodes=num_nodes,
-        strategy="ddp" if num_processes * num_nodes > 1 else "auto",
+        strategy="ddp" if several else "auto",
         precision=_PRECISIONS[config.training.precision],
     )
 
@@ -70,3 +76,10 @@ def reduce_over_processes(
     reduced = fabric.all_reduce(value.detach().clone(), reduce_op=operation)
     assert isinstance(reduced, Tensor)
     return reduced
+
+
+def _leave_processes() -> None:
+    # Fabric does so for NCCL only. A thread of gloo that outlives Python and then frees a tensor
+    # aborts a process whose training is done.
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()

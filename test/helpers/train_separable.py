@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 from pathlib import Path
 
+import torch.distributed as dist
 from separable_samples import TEXT, SeparableSamples, make_config
 
 from clip2scene_core.checkpoint import Checkpoint, save_checkpoint
@@ -30,5 +32,10 @@ def train(out: Path, num_processes: int) -> None:
         save_checkpoint(out, Checkpoint(student, vocabulary, config, (), {"losses": losses}))
 
 
+def say_left_processes() -> None:
+    sys.stdout.write(f"in a group of processes: {dist.is_initialized()}\n")
+
+
 if __name__ == "__main__":
+    atexit.register(say_left_processes)  # what is registered later runs earlier
     train(Path(sys.argv[1]), int(sys.argv[2]))

@@ -16,6 +16,7 @@ def test_two_processes_train_as_one_does(tmp_path):
     script = ["--nproc-per-node=2", train_separable.__file__, str(launched), "2"]
     finished = subprocess.run([*launcher, *script], capture_output=True, text=True, timeout=300)
     assert finished.returncode == 0, finished.stderr[-3000:]
+    assert finished.stdout.splitlines().count("in a group of processes: False") == 2
     one, two = load_checkpoint(here), load_checkpoint(launched)
     assert len(one.record["losses"]) == 4
     for first, second in zip(one.record["losses"], two.record["losses"], strict=True):
