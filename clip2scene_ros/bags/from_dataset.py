@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,6 +44,7 @@ LABEL_DTYPE: Final = np.dtype([("label", "u1")])
 """Ground truth: index of the nuScenes class, 255 where a point has none."""
 
 _IMAGE_FORMATS: Final = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
+_EARLIEST_STAMP_NS: Final = NANOSECONDS
 _RATE_MARGIN: Final = 0.9  # sweeps come a little early or late
 
 Progress = Callable[[int, int], None]
@@ -97,7 +98,8 @@ def write_scene_bag(
 
     Each message has the stamp of its sensor, and its bag time is the stamp: replay keeps the true
     order. The pose goes to /tf and /odom at the stamp of every sensor record, so each stamp in the
-    bag has its exact pose.
+    bag has its exact pose. A scene whose time begins at 0, as a sequence of SemanticKITTI's does,
+    begins at one second: to ROS, the stamp 0 says that there is none.
 
     Args:
         dataset: Opened with labels if ground truth is wanted.
@@ -114,7 +116,7 @@ def write_scene_bag(
         DatasetError: If the scene is unknown, or one of its files is missing or damaged.
     """
     options = options or BagOptions()
-    scene_records = list(dataset.scene_records(scene_name))
+    scene_records = _begin_after_zero(list(dataset.scene_records(scene_name)))
     records = _choose_records(scene_records, scene_name, options)
     ground_truth = {}
     if options.with_labels:
@@ -224,6 +226,13 @@ class _SceneBag:
             )
         content = STORE.serialize_cdr(message, message.__msgtype__)
         self._writer.write(self._connections[topic], at_ns, content)
+
+
+def _begin_after_zero(records: Sequence[SensorRecord]) -> Sequence[SensorRecord]:
+    if not records or records[0].stamp_ns > 0:
+        return records
+    later_ns = _EARLIEST_STAMP_NS - records[0].stamp_ns
+    return [replace(record, stamp_ns=record.stamp_ns + later_ns) for record in records]
 
 
 def _choose_records(

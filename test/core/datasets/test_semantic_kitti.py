@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from checkout import SHARED_DATA
+from kitti_frames import KITTI_FRAMES, write_kitti_frames
 from PIL import Image
 from tiny_kitti import BASELINES, CENTER, FOCAL, TR, picture, points_of, pose_text, raw_labels
 
@@ -14,7 +15,6 @@ from clip2scene_core.labels import IGNORE_LABEL, SEMANTIC_KITTI_CLASSES
 
 NAMES = [one.name for one in SEMANTIC_KITTI_CLASSES]
 REAL_SCAN = SHARED_DATA / "semantickitti_scan"
-REAL_FRAMES = SHARED_DATA / "kitti_object" / "training"
 ONE_SWEEP = {"with_images": False, "with_poses": False}
 
 
@@ -232,16 +232,8 @@ def test_the_real_scan_has_its_labels(tmp_path):
 
 def test_points_in_real_boxes_are_seen_in_the_boxes_of_the_picture(tmp_path):
     """The boxes of KITTI's object frames, in 3D and in the picture, were made by other people."""
-    if not REAL_FRAMES.is_dir():
-        pytest.skip("the real KITTI frames are not beside this repository")
+    write_kitti_frames(tmp_path)
     checked = 0
-    for number in range(3):
-        folder = tmp_path / f"sequences/{number:02d}"
-        for kind, suffix in (("velodyne", "bin"), ("image_2", "png")):
-            (folder / kind).mkdir(parents=True)
-            source = REAL_FRAMES / kind / f"{number:06d}.{suffix}"
-            shutil.copy(source, folder / kind / f"000000.{suffix}")
-        shutil.copy(REAL_FRAMES / f"calib/{number:06d}.txt", folder / "calib.txt")
     dataset = SemanticKittiDataset(tmp_path, with_poses=False)
     for number, sample in enumerate(dataset):
         (camera,) = sample.cameras
@@ -250,7 +242,7 @@ def test_points_in_real_boxes_are_seen_in_the_boxes_of_the_picture(tmp_path):
         points = sample.keyframe.points[pairs.point_index, :3]
         T_camera_lidar = np.linalg.inv(camera.T_global_camera)
         seen = points @ T_camera_lidar[:3, :3].T + T_camera_lidar[:3, 3]
-        for line in (REAL_FRAMES / f"label_2/{number:06d}.txt").read_text().splitlines():
+        for line in (KITTI_FRAMES / f"label_2/{number:06d}.txt").read_text().splitlines():
             kind, *values = line.split()
             left, top, right, bottom, height, width, length, x, y, z, turn = map(float, values[3:])
             if kind == "DontCare":

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from checkout import SHARED_DATA
+from kitti_frames import write_kitti_frames
 from PIL import Image
 
 from clip2scene_core.doctor.dataset import DatasetExamination, DatasetPlace
@@ -240,23 +241,7 @@ def test_a_real_scan_of_kitti(tmp_path):
 
 
 def test_real_frames_of_kitti(tmp_path):
-    frames = SHARED_DATA / "kitti_object" / "training"
-    if not frames.is_dir():
-        pytest.skip("the real frames are not beside this repository")
-    folder = tmp_path / "sequences" / "00"
-    for kind, suffix in (("velodyne", "bin"), ("image_2", "png")):
-        (folder / kind).mkdir(parents=True)
-        for path in sorted((frames / kind).glob(f"*.{suffix}")):
-            shutil.copy(path, folder / kind / path.name)
-    lines = dict(
-        line.split(":") for line in (frames / "calib/000000.txt").read_text().splitlines() if line
-    )
-    rectify = np.array(lines["R0_rect"].split(), float).reshape(3, 3)
-    tr = rectify @ np.array(lines["Tr_velo_to_cam"].split(), float).reshape(3, 4)
-    text = [f"{name}: {lines[name]}" for name in ("P0", "P1", "P2", "P3")]
-    text.append("Tr: " + " ".join(map(str, tr.ravel())))
-    (folder / "calib.txt").write_text("\n".join(text) + "\n")
-    (folder / "poses.txt").write_text("1 0 0 0 0 1 0 0 0 0 1 0\n" * 3)
+    write_kitti_frames(tmp_path)
     findings = examine(tmp_path)
     assert worst(findings) == []
     (fit,) = [f for f in findings if f.subject == "projection"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,6 +64,23 @@ def test_every_reading_is_written_at_its_own_stamp(dataset, tmp_path):
         "/cam_front/image_rect_compressed", "/cam_front/camera_info",
         "/cam_back/image_rect_compressed", "/cam_back/camera_info",
     }  # fmt: skip
+
+
+def test_a_time_that_begins_at_zero_is_moved(dataset, tmp_path, monkeypatch):
+    """As of SemanticKITTI's sequences; readers refuse the stamp 0."""
+    records = list(dataset.scene_records(SCENE))
+    first_ns = records[0].stamp_ns
+    since_zero = [replace(one, stamp_ns=one.stamp_ns - first_ns) for one in records]
+    monkeypatch.setattr(dataset, "scene_records", lambda scene_name: iter(since_zero))
+    write_scene_bag(dataset, SCENE, tmp_path / "all")
+    write_scene_bag(dataset, SCENE, tmp_path / "part", BagOptions(start_s=0.2))
+    messages = read_bag(tmp_path / "all")
+    times = sorted({at_ns for _, at_ns, _ in messages})
+    assert times == [1_000_000_000 + one.stamp_ns for one in since_zero]
+    for topic, at_ns, message in messages:
+        header = message.transforms[0].header if topic.startswith("/tf") else message.header
+        assert stamp_ns(header) == at_ns
+    assert {at_ns for _, at_ns, _ in read_bag(tmp_path / "part")} <= set(times)
 
 
 def test_pose_comes_before_the_reading_that_needs_it(dataset, tmp_path):
