@@ -27,6 +27,7 @@ from clip2scene_core.bench.training_stages import (
     training_scenes,
     world_stages,
 )
+from clip2scene_core.bench.transfer.real_frames import digest_real_frames
 from clip2scene_core.bench.transfer.scores import score_real
 from clip2scene_core.config.parser import config_to_dict
 from clip2scene_core.config.pretrain import PretrainConfig
@@ -97,6 +98,7 @@ def run_augmentation_bench(
         "worlds": {name: asdict(world) for name, world in worlds.items()},
         "clip": clip_digest(options.base.teacher),
         "base": config_to_dict(options.base),
+        "real": digest_real_frames(options.real) if options.real is not None else None,
     }
     folder = WorkFolder(options.work, setup)
     teacher, cache = options.base.teacher, options.work / "teacher"

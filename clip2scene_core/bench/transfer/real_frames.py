@@ -7,6 +7,7 @@ nuScenes' layout with its boxes in `boxes_lidar_frame.json`).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from dataclasses import dataclass
@@ -101,6 +102,17 @@ def read_real_frames(root: Path) -> list[RealFrame]:
             f"with frames"
         )
     return frames
+
+
+def digest_real_frames(root: Path) -> str:
+    """SHA-256 of all that `read_real_frames` reads from a folder, as hexadecimal text."""
+    whole = hashlib.sha256()
+    for frame in read_real_frames(root):
+        groups = b"" if frame.groups is None else frame.groups.tobytes()
+        boxes = [(b.kind, b.center.tolist(), b.size.tolist(), b.yaw) for b in frame.boxes]
+        for part in (frame.name.encode(), frame.points.tobytes(), groups, repr(boxes).encode()):
+            whole.update(hashlib.sha256(part).digest())
+    return whole.hexdigest()
 
 
 def _semantickitti_frames(folder: Path) -> list[RealFrame]:

@@ -19,6 +19,7 @@ from clip2scene_core.bench.stages import (
 from clip2scene_core.bench.training_stages import student_stages, teacher_stages, world_stages
 from clip2scene_core.bench.transfer.assembly import assemble_student
 from clip2scene_core.bench.transfer.plan import measuring_stages
+from clip2scene_core.bench.transfer.real_frames import digest_real_frames
 from clip2scene_core.bench.transfer.result import TransferResult
 from clip2scene_core.bench.transfer.worlds import test_worlds
 from clip2scene_core.config.parser import config_to_dict
@@ -66,7 +67,7 @@ def run_transfer_bench(
     setup = {
         "worlds": {name: asdict(world) for name, world in worlds.items()},
         "students": [_describe(run) for run in options.runs],
-        "real": options.real is not None,
+        "real": digest_real_frames(options.real) if options.real is not None else None,
     }
     folder = WorkFolder(options.work, setup)
     lidar_worlds = [name for name in worlds if name.startswith("lidar-")]

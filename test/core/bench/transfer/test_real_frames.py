@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 from clip2scene_core.bench.transfer.groups import GROUPS
-from clip2scene_core.bench.transfer.real_frames import Box, read_real_frames
+from clip2scene_core.bench.transfer.real_frames import (
+    Box,
+    digest_real_frames,
+    read_real_frames,
+)
 from clip2scene_core.labels import IGNORE_LABEL
 
 # KITTI's axes: the camera's x right, y down, z forward; the LiDAR's x forward, y left, z up.
@@ -62,6 +66,19 @@ def test_labels_of_semantickitti_become_groups(tmp_path):
     assert frame.groups.tolist() == [
         GROUPS.index("vehicle"), GROUPS.index("terrain"), IGNORE_LABEL, GROUPS.index("flat"),
     ]  # fmt: skip
+
+
+def test_other_frames_have_another_digest(tmp_path):
+    """Of the points and of the boxes; what was measured of others is not taken for theirs."""
+    folder = tmp_path / "kitti_object" / "training"
+    write_kitti(folder)
+    first = digest_real_frames(tmp_path)
+    assert digest_real_frames(tmp_path) == first
+    label = folder / "label_2" / "000007.txt"
+    label.write_text(label.read_text().replace("Car 0 0", "Van 0 0"))
+    second = digest_real_frames(tmp_path)
+    np.ones((2, 4), "<f4").tofile(folder / "velodyne" / "000007.bin")
+    assert len({first, second, digest_real_frames(tmp_path)}) == 3
 
 
 def test_a_folder_without_frames_is_refused(tmp_path):
