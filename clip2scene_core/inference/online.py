@@ -104,7 +104,7 @@ class OnlineSegmenter:
         encoded = EncodedPrompts(vocabulary)
         # One tuple, so that a sweep never sees new prompts with old options.
         self._setting = (encoded, options, self._scoring(vocabulary, options))
-        self._embed_prompts = KnownPrompts(vocabulary, embed_prompts)
+        self._embed_prompts = embed_prompts
         self._fusion = Fusion(segmenter, camera_segmenter, options.camera_weight)
         self.input = None if segmenter is None else segmenter.input
         self._ground_tracker = GroundTracker(options.ground_smoothing)
@@ -369,13 +369,11 @@ def load_online_segmenter(
         return OnlineSegmenter(options, own.chosen, own.embed_prompts, own)
     if options.mode == "camera":
         encoder = TextEncoder(teacher or "small", options.device)
-        segmenter = None
-        vocabulary = None
+        segmenter = vocabulary = None
     else:
         checkpoint = load_checkpoint(weights)
-        per_voxel = options.per_voxel
+        vocabulary, per_voxel = checkpoint.vocabulary, options.per_voxel
         segmenter = Segmenter(checkpoint, options.device, options.precision, per_voxel=per_voxel)
-        vocabulary = checkpoint.vocabulary
         clip_name = teacher or checkpoint.config.teacher.clip
         encoder = TextEncoder(clip_name, options.device, taught_with=vocabulary)
     embed_prompts: EmbedPrompts = encoder
@@ -386,6 +384,8 @@ def load_online_segmenter(
                 f"and 'fused' need the CLIP itself"
             )
         embed_prompts = load_text_table(texts, vocabulary)
+    if vocabulary is not None:
+        embed_prompts = KnownPrompts(vocabulary, embed_prompts)
     if teacher is not None:
         _ = encoder.clip  # a CLIP that was asked for by name is not found missing half-way
     if prompts is not None:

@@ -101,7 +101,7 @@ class KnownPrompts:
     """Embeds the prompts of a vocabulary from memory and all others by an encoder.
 
     Args:
-        vocabulary: Prompts whose embeddings are at hand.
+        vocabulary: Prompts whose embeddings are at hand, as the mean over all templates.
         encoder: Asked for everything else.
     """
 
@@ -116,9 +116,13 @@ class KnownPrompts:
         Raises:
             ValueError: If the encoder cannot take a text.
         """
-        if template == ENSEMBLE and prompts and all(prompt in self._rows for prompt in prompts):
-            return self._embeddings[[self._rows[prompt] for prompt in prompts]]
-        return self._encoder(prompts, template)
+        if template != ENSEMBLE or not prompts:
+            return self._encoder(prompts, template)
+        new = [text for text in dict.fromkeys(prompts) if text not in self._rows]
+        fresh = self._encoder(new).to(self._embeddings.device) if new else self._embeddings[:0]
+        known = torch.cat([self._embeddings, fresh])
+        rows = self._rows | {text: len(self._rows) + row for row, text in enumerate(new)}
+        return known[[rows[text] for text in prompts]]
 
 
 class TextTable:

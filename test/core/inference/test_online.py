@@ -218,14 +218,6 @@ def test_reading_changes_nothing_and_using_changes_words_and_options_at_once(tin
     assert (cloud.labels == IGNORE_LABEL).all()
 
 
-def test_the_first_words_are_read_without_a_clip(tiny_checkpoint):
-    segmenter = make_segmenter(tiny_checkpoint)
-    segmenter._embed_prompts._encoder = None
-    encoded = segmenter.encode(PromptSet(("tree",), groups=("thing: car | road",)))
-    own = tiny_checkpoint.vocabulary.embeddings
-    torch.testing.assert_close(encoded.vocabulary.embeddings, own[[2, 0, 1]])
-
-
 @pytest.mark.parametrize("mode", ["lidar", "fused", "camera"])
 def test_left_out_words_lower_scores_and_change_no_label(tiny_checkpoint, mode):
     views = [None] if mode != "lidar" else []

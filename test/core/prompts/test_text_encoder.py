@@ -70,6 +70,35 @@ def test_a_student_of_many_texts_knows_its_teacher_and_its_texts(encoder, no_cli
     assert known(["car", "road"]).equal(own.embeddings[1:])
 
 
+def test_a_clip_reads_the_new_texts_alone():
+    asked = []
+
+    def read(texts, template="ensemble"):
+        asked.append((tuple(texts), template))
+        return torch.full((len(texts), 2), 9.0)
+
+    known = KnownPrompts(make_vocabulary(("car", "road"), torch.eye(2)), read)
+    expected = torch.tensor([[9.0, 9.0], [0.0, 1.0], [9.0, 9.0], [1.0, 0.0], [9.0, 9.0]])
+    assert known(["tree", "road", "wall", "car", "tree"]).equal(expected)
+    assert known(["car"], "a {}.").equal(torch.tensor([[9.0, 9.0]]))
+    assert asked == [(("tree", "wall"), "ensemble"), (("car",), "a {}.")]
+
+
+def test_an_engine_knows_the_words_of_its_training_without_a_clip(own, no_clip):
+    first, second, third = own.texts[:3]
+    segmenter = load_online_segmenter(prompts=[second, first])
+    assert segmenter.vocabulary.embeddings.equal(own.embeddings[[1, 0]])
+    encoded = segmenter.encode(PromptSet((third,), groups=(f"thing: {first} | {second}",)))
+    assert encoded.vocabulary.embeddings.equal(own.embeddings[[2, 0, 1]])
+
+
+def test_an_engine_forgets_the_template_that_it_began_with(own):
+    begun = load_online_segmenter(prompts=PromptSet(own.texts[:2], template="a photo of a {}."))
+    encoded = begun.encode(PromptSet(own.texts[:2]))
+    assert encoded.vocabulary.embeddings.equal(own.embeddings[:2])
+    assert not torch.allclose(begun.vocabulary.embeddings, own.embeddings[:2], atol=1e-3)
+
+
 def test_a_clip_is_recognized_by_the_first_text_of_a_group(encoder):
     texts = ("red car", "car", "road")
     own = make_vocabulary(
