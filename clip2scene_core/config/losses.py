@@ -95,6 +95,16 @@ class LossesConfig:
                 f"{self.contrastive_pairs} and {self.superpixels}"
             )
 
+    @property
+    def reads_pixel_embeddings(self) -> bool:
+        """Whether a loss reads the embeddings of pixels themselves, not only their labels."""
+        return (
+            self.semantic == "kl"
+            or self.feature != "none"
+            or self.spatial_temporal == "paper"
+            or self.contrastive != "none"
+        )
+
 
 @dataclass(frozen=True)
 class SwitchingConfig:

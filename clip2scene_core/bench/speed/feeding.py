@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2scene_core.bench.speed.clock import Duration, interleave, measure
@@ -166,9 +168,11 @@ class _TimedTeacher:
         self._teacher, self.reads_pixels = teacher, reads_pixels
         self.duration = Duration(0.0, 0.0)
 
-    def embed_pairs(self, sample: PairedSample) -> Tensor:
+    def embed_pairs(
+        self, sample: PairedSample, is_asked: NDArray[np.bool_] | None = None
+    ) -> Tensor:
         found: list[Tensor] = []
-        taken = measure(lambda: found.append(self._teacher.embed_pairs(sample)))
+        taken = measure(lambda: found.append(self._teacher.embed_pairs(sample, is_asked)))
         self.duration = _add(self.duration, taken)
         return found[0]
 

@@ -53,6 +53,7 @@ def audit_labels(
         augmentation=AugmentationConfig(cloud=False),
         sweeps=replace(config.sweeps, count=1),
         losses=replace(config.losses, class_balance=False, contrastive="none"),
+        training=replace(config.training, epochs=1),
     )
     data = prepare_distillation(unlabelled, config, folder, make_fabric(config), report_teacher)
     classes = class_of_label(data.vocabulary.names, labelled.classes)

@@ -32,6 +32,7 @@ from clip2scene_core.training.pretrain.data.consensus_cache import (
     ConsensusCache,
     fill_consensus,
 )
+from clip2scene_core.training.pretrain.data.kept_samples import KeptSamples
 from clip2scene_core.training.pretrain.data.pair_check import check_pairs
 from clip2scene_core.training.pretrain.data.pixel_embeddings import (
     CachedTeacher,
@@ -127,6 +128,7 @@ def prepare_distillation(
         config,
         superpixels_of(config.losses, folder, teacher.digests),
         teacher.consensus,
+        KeptSamples() if config.training.epochs > 1 else None,
     )
     weights, counts = None, None
     is_balanced = config.losses.class_balance and config.losses.semantic == "cross_entropy"

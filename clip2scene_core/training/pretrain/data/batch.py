@@ -24,7 +24,8 @@ class PretrainBatch:
         grid_index: (P,) int64, the grid of each pair, from 0 without gaps. Keyframes share no grid.
         superpixel_index: (P,) int64, the superpixel of each pair, where superpixels are made.
             Keyframes share no superpixel.
-        pixel_embeddings: (P, D) float32, the teacher's embedding of each pair's pixel, unit length.
+        pixel_embeddings: (P, D) float32, the teacher's embedding of each pair's pixel, unit length;
+            zeros where the point has a consensus, unless a loss reads more of it than its label.
         labels: (N,) int64, the consensus label of each point; 255 = IGNORE_LABEL where there is
             none.
         confidences: (N,) float32 in [0, 1], the confidence of each label; 0 where there is none.

@@ -26,10 +26,10 @@ class PairedSample:
 
     Attributes:
         token: Token of the keyframe.
-        clouds: K clouds (N_k, 4) float32, levelled and augmented: x, y, z in metres, intensity in
-            [0, 1]. Each cloud is in the LiDAR frame at its own stamp, or merged in that of the
-            keyframe, as `InputConfig` says.
-        images: V images (H, W, 3) uint8 RGB, augmented.
+        clouds: K clouds (N_k, 4) float32, in the end levelled and augmented: x, y, z in metres,
+            intensity in [0, 1]. Each cloud is in the LiDAR frame at its own stamp, or merged in
+            that of the keyframe, as `InputConfig` says.
+        images: V images (H, W, 3) uint8 RGB, in the end augmented.
         cloud_index: (P,) int64, the cloud of each pair.
         point_index: (P,) int64, the point of each pair in its cloud.
         image_index: (P,) int64, the image of each pair.
@@ -57,6 +57,12 @@ class PairedSample:
     labels: NDArray[np.uint8]
     confidences: NDArray[np.float32]
     true_labels: NDArray[np.uint8]
+
+    @property
+    def consensus_of_pairs(self) -> NDArray[np.uint8]:
+        """(P,) uint8, the consensus label of each pair's point."""
+        starts = np.cumsum([0, *(len(cloud) for cloud in self.clouds)])
+        return self.labels[starts[self.cloud_index] + self.point_index]
 
 
 def choose_sweeps(
@@ -89,14 +95,34 @@ def pair_sample(
         sample: K sweeps and V cameras.
         config: Ranges, occlusion, grids, augmentation and the network's input.
         generator: Random generator of the augmentation.
+        superpixels: See `pair_points`.
+        consensus: See `pair_points`.
+
+    Returns:
+        The keyframe with P >= 0 pairs.
+    """
+    return augment_pairs(pair_points(sample, config, superpixels, consensus), config, generator)
+
+
+def pair_points(
+    sample: Sample,
+    config: PretrainConfig,
+    superpixels: Sequence[NDArray[np.integer]] = (),
+    consensus: Consensus | None = None,
+) -> PairedSample:
+    """Pair the points of a keyframe's sweeps with the pixels of its images.
+
+    Args:
+        sample: K sweeps and V cameras.
+        config: Ranges, occlusion and grids.
         superpixels: V maps (H, W), each from 0; empty if no loss needs them.
         consensus: Consensus of the keyframe's sequence; None leaves all points without a label.
 
     Returns:
-        The keyframe with P >= 0 pairs.
+        The keyframe with P >= 0 pairs; its clouds are neither levelled nor augmented.
 
-    Source: CLIP2Scene (arXiv 2301.04926v1), sections 3.2.2 and 4.1: sweeps are registered to the
-    keyframe, voxelized together into grids, and augmented each on its own.
+    Source: CLIP2Scene (arXiv 2301.04926v1), section 3.2.2: sweeps are registered to the keyframe
+    and voxelized together into grids.
     """
     sweeps = [_keep_in_range(sweep, config.sweeps) for sweep in sample.sweeps]
     pairs = pair_pixels_with_points(
@@ -119,7 +145,7 @@ def pair_sample(
         clouds = [np.concatenate([stitched.astype(np.float32), intensity], axis=1)]
         point_index, cloud_index = starts[cloud_index] + point_index, np.zeros_like(cloud_index)
     labels, confidences = _label_by_consensus(sweeps, consensus)
-    paired = PairedSample(
+    return PairedSample(
         token=sample.token,
         clouds=tuple(clouds),
         images=tuple(camera.image for camera in sample.cameras),
@@ -133,6 +159,20 @@ def pair_sample(
         confidences=confidences,
         true_labels=np.concatenate([_true_labels(sweep) for sweep in sweeps]),
     )
+
+
+def augment_pairs(
+    paired: PairedSample, config: PretrainConfig, generator: np.random.Generator
+) -> PairedSample:
+    """Augment the clouds and images that `pair_points` paired, and level the clouds.
+
+    Args:
+        paired: Keyframe; its arrays are not written to.
+        config: Augmentation and the network's input.
+        generator: Random generator.
+
+    Source: CLIP2Scene (arXiv 2301.04926v1), section 4.1: each sweep is augmented on its own.
+    """
     paired = _augment_clouds(paired, config, generator)
     if config.augmentation.image_flip or config.augmentation.image_crop:
         paired = _augment_images(paired, config, generator)

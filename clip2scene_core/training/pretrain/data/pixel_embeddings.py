@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
@@ -25,8 +27,18 @@ class PixelTeacher(Protocol):
         """Whether images must be decoded."""
         ...
 
-    def embed_pairs(self, sample: PairedSample) -> Tensor:
-        """Embed the pixel of every pair: (P, D) float32, unit length."""
+    def embed_pairs(
+        self, sample: PairedSample, is_asked: NDArray[np.bool_] | None = None
+    ) -> Tensor:
+        """Embed the pixels of the pairs.
+
+        Args:
+            sample: Keyframe with P pairs.
+            is_asked: (P,) pairs to embed; None means all.
+
+        Returns:
+            (P, D) float32, unit length; zeros for a pair that was not asked for.
+        """
         ...
 
 
@@ -43,10 +55,12 @@ class LiveTeacher:
         self._dense_clip = dense_clip
 
     @torch.no_grad()
-    def embed_pairs(self, sample: PairedSample) -> Tensor:
-        """Embed the pixel of every pair: (P, D) float32, unit length."""
+    def embed_pairs(
+        self, sample: PairedSample, is_asked: NDArray[np.bool_] | None = None
+    ) -> Tensor:
+        """Embed the pixels of the pairs, see `PixelTeacher`."""
         maps = [embed_image(self._dense_clip, image)[None] for image in sample.images]
-        return _sample_pairs(maps, sample, self._dense_clip.clip.embedding_size)
+        return _sample_pairs(maps, sample, self._dense_clip.clip.embedding_size, is_asked)
 
 
 class CachedTeacher:
@@ -65,14 +79,16 @@ class CachedTeacher:
         self._embedding_size = embedding_size
 
     @torch.no_grad()
-    def embed_pairs(self, sample: PairedSample) -> Tensor:
-        """Read the embedding of every pair's pixel: (P, D) float32, unit length.
+    def embed_pairs(
+        self, sample: PairedSample, is_asked: NDArray[np.bool_] | None = None
+    ) -> Tensor:
+        """Read the embeddings of the pairs' pixels, see `PixelTeacher`.
 
         Raises:
             FileNotFoundError: If the cache lacks the keyframe.
         """
         maps = [self._cache.read(picture) for picture in self._digests.images(sample.token)]
-        return _sample_pairs(maps, sample, self._embedding_size)
+        return _sample_pairs(maps, sample, self._embedding_size, is_asked)
 
 
 def fill_cache(
@@ -120,11 +136,19 @@ def _check_room(
     check_room(cache.folder, missing * num_bytes, f"{missing} more pictures of the teacher")
 
 
-def _sample_pairs(maps: list[Tensor], sample: PairedSample, embedding_size: int) -> Tensor:
+def _sample_pairs(
+    maps: list[Tensor],
+    sample: PairedSample,
+    embedding_size: int,
+    is_asked: NDArray[np.bool_] | None,
+) -> Tensor:
     """Interpolate V maps (1, D, h, w) at the pixels of the pairs: (P, D) float32."""
     embeddings = torch.zeros(len(sample.pixels), embedding_size)
     for number, dense in enumerate(maps):
-        rows = torch.from_numpy(sample.image_index == number).nonzero()[:, 0]
+        is_chosen = sample.image_index == number
+        if is_asked is not None:
+            is_chosen &= is_asked
+        rows = torch.from_numpy(is_chosen).nonzero()[:, 0]
         if len(rows):
             embeddings[rows] = sample_at(
                 dense.float(),
