@@ -8,7 +8,11 @@ from clip2scene_core.labels import IGNORE_LABEL
 
 
 def check_points_and_texts(
-    point_embeddings: Tensor, text_embeddings: Tensor, pseudo_labels: Tensor, temperature: float
+    point_embeddings: Tensor,
+    text_embeddings: Tensor,
+    pseudo_labels: Tensor,
+    temperature: float,
+    num_labels: int | None = None,
 ) -> None:
     """Refuse points, texts and pseudo labels that do not fit together.
 
@@ -17,6 +21,7 @@ def check_points_and_texts(
         text_embeddings: (C, D) float.
         pseudo_labels: (P,) int64 in [0, C) or 255.
         temperature: Positive.
+        num_labels: Number of labels, P if None.
     """
     if point_embeddings.ndim != 2 or text_embeddings.ndim != 2:
         raise ValueError(
@@ -29,7 +34,9 @@ def check_points_and_texts(
             f"points have {size} numbers per embedding, texts {text_embeddings.shape[1]}; the head "
             "must have the size of the text embeddings"
         )
-    check_one_per_point("pseudo_labels", pseudo_labels, num_points)
+    check_one_per_point(
+        "pseudo_labels", pseudo_labels, num_points if num_labels is None else num_labels
+    )
     check_temperature(temperature)
     check_label_range("pseudo_labels", pseudo_labels, len(text_embeddings))
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.losses.checks import check_points_and_texts
-
-_MIN_LENGTH: Final = 1e-12
-"""Shorter embeddings are not scaled to unit length, as in torch's `normalize`."""
+from clip2scene_core.losses.cosines import cosines
 
 
 def semantic_consistency_loss(
@@ -23,18 +19,21 @@ def semantic_consistency_loss(
     class_weights: Tensor | None = None,
     point_weights: Tensor | None = None,
     *,
+    point_index: Tensor | None = None,
     normalize: bool = True,
 ) -> Tensor:
     """Cross-entropy of each point over the texts of all classes.
 
     Args:
-        point_embeddings: (P, D) float, any length; P may be 0.
+        point_embeddings: (N, D) float, any length; N may be 0.
         text_embeddings: (C, D) float, any length.
         pseudo_labels: (P,) int64 in [0, C), or 255 for points without a label.
         temperature: Positive.
         class_weights: (C,) float, or None for equal weights.
         point_weights: (P,) float, or None for equal weights. The weight of a point is the product
             of its point weight and its class weight.
+        point_index: (P,) int64, the point that each label is of; None if it is the point of the
+            same row. A point may have several labels, or none.
         normalize: Whether embeddings are scaled to unit length here, so that logits are cosines
             / temperature.
 
@@ -48,14 +47,18 @@ def semantic_consistency_loss(
     Source: the official code of CLIP2Scene (CVPR 2023), which trains with this loss instead of
     Eq. (1), with temperature 1 and without normalising.
     """
-    check_points_and_texts(point_embeddings, text_embeddings, pseudo_labels, temperature)
+    num_labels = None if point_index is None else len(point_index)
+    check_points_and_texts(
+        point_embeddings, text_embeddings, pseudo_labels, temperature, num_labels
+    )
+    if point_index is not None and 2 * len(point_index) < len(point_embeddings):
+        point_embeddings, point_index = point_embeddings[point_index], None
     if normalize:
-        text_embeddings = F.normalize(text_embeddings, dim=1)
-    logits = point_embeddings @ text_embeddings.T / temperature  # (P, C)
-    if normalize:
-        # Cosines are scaled: embeddings have far more columns than there are classes.
-        lengths = torch.linalg.vector_norm(point_embeddings, dim=1, keepdim=True)
-        logits = logits / lengths.clamp(min=_MIN_LENGTH)
+        logits = cosines(point_embeddings, text_embeddings) / temperature  # (N, C)
+    else:
+        logits = point_embeddings @ text_embeddings.T / temperature
+    if point_index is not None:
+        logits = logits[point_index]  # (P, C)
     labelled = pseudo_labels != IGNORE_LABEL
     if point_weights is not None and point_weights.shape != pseudo_labels.shape:
         raise ValueError(

@@ -60,8 +60,9 @@ def compute_losses(
         rows = torch.cat([batch.point_index, labels.unseen_index])
         classes = torch.cat([labels.pair_labels, labels.unseen_labels])
         weights = labels.confidences if config.weigh_by_confidence else None
-        points = embedded.semantic[rows]
-        terms["semantic"] = _semantic(points, classes, text, config, class_weights, weights)
+        terms["semantic"] = _semantic(
+            embedded.semantic, rows, classes, text, config, class_weights, weights
+        )
     if config.feature != "none":
         terms["feature"] = _feature(embedded, batch)
     if config.spatial_temporal != "none":
@@ -73,19 +74,20 @@ def compute_losses(
 
 def _semantic(
     points: Tensor,
+    rows: Tensor,
     classes: Tensor,
     text: Tensor,
     config: LossesConfig,
     class_weights: Tensor | None,
     point_weights: Tensor | None,
 ) -> Term:
-    """Eq. (1) and its variants: pull points (M, D) to the texts of their classes (M,) int64."""
+    """Eq. (1) and its variants: pull rows (M,) of points (N, D) to the texts of their classes."""
     count = torch.tensor(float(len(classes)), device=text.device)
     if config.semantic == "paper_eq1":
-        value = paper_semantic_consistency_loss(points, text, classes, config.temperature)
+        value = paper_semantic_consistency_loss(points[rows], text, classes, config.temperature)
         return Term(value, count)
     if config.semantic == "bounded_eq1":
-        value = bounded_semantic_consistency_loss(points, text, classes, config.temperature)
+        value = bounded_semantic_consistency_loss(points[rows], text, classes, config.temperature)
         return Term(value, count)
     value = semantic_consistency_loss(
         points,
@@ -94,6 +96,7 @@ def _semantic(
         config.temperature,
         class_weights,
         point_weights,
+        point_index=rows,
         normalize=config.normalize,
     )
     weights = text.new_ones(len(classes)) if point_weights is None else point_weights

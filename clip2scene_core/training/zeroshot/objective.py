@@ -82,7 +82,7 @@ def _semantic(
     classes = labels.labels[rows]
     weights = torch.where(labels.is_pseudo[rows], losses.pseudo_weight, 1.0)
     value = semantic_consistency_loss(
-        embeddings[rows], text, classes, losses.temperature, class_weights, weights
+        embeddings, text, classes, losses.temperature, class_weights, weights, point_index=rows
     )
     total = weights if class_weights is None else weights * class_weights[classes]
     return Term(value, total.sum())

@@ -203,6 +203,27 @@ def test_points_weigh_by_their_own_weight_too() -> None:
         semantic_consistency_loss(points, texts, labels, 1.0, None, weights[:1])
 
 
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("rows", [[3, 1, 1, 6, 0, 2, 4], [5, 5]])
+def test_labels_say_of_which_point_they_are(rows: list[int], normalize: bool) -> None:
+    points, texts, _ = random_problem(7)
+    labels = torch.tensor([0, 2, 1, 255, 1, 0, 2])[: len(rows)]
+    weights, balance = torch.rand(len(rows)).double(), torch.tensor([1.0, 2.0, 0.5]).double()
+    index = torch.tensor(rows)
+    apart = semantic_consistency_loss(
+        points[index], texts, labels, 0.2, balance, weights, normalize=normalize
+    )
+    (expected,) = torch.autograd.grad(apart, points)
+    value = semantic_consistency_loss(
+        points, texts, labels, 0.2, balance, weights, point_index=index, normalize=normalize
+    )
+    torch.testing.assert_close(value, apart)
+    (gradient,) = torch.autograd.grad(value, points)
+    torch.testing.assert_close(gradient, expected)
+    with pytest.raises(ValueError, match=rf"pseudo_labels must be \({len(rows)},\)"):
+        semantic_consistency_loss(points, texts, labels[1:], 0.2, point_index=index)
+
+
 def test_no_labelled_point_gives_zero_under_class_weights_too() -> None:
     points = torch.ones(2, 2, requires_grad=True)
     weights = torch.tensor([1.0, 3.0])
