@@ -11,6 +11,7 @@ from clip2scene_core.checkpoint import FinetunedCheckpoint
 from clip2scene_core.device import find_device
 from clip2scene_core.inference.embedder import interleaved
 from clip2scene_core.inference.segmentation import NoteLog, Segmentation, label_usable
+from clip2scene_core.inference.views import check_views, mean_over_views
 from clip2scene_core.network.folding import fold_norms
 from clip2scene_core.preprocessing.network_input import levelled_as
 from clip2scene_core.preprocessing.reach import EGO_RADIUS_M, MAX_RANGE_M, MIN_RANGE_M
@@ -26,6 +27,8 @@ class ClassifierSegmenter:
         min_range_m: See `Segmenter`.
         ego_radius_m: See `Segmenter`.
         max_range_m: See `Segmenter`.
+        views: How often the network looks at each sweep, see `OnlineOptions`; the mean of the
+            probabilities counts.
 
     Attributes:
         input: What the network is told of a sweep.
@@ -40,7 +43,10 @@ class ClassifierSegmenter:
         min_range_m: float = MIN_RANGE_M,
         ego_radius_m: float = EGO_RADIUS_M,
         max_range_m: float = MAX_RANGE_M,
+        views: int = 1,
     ) -> None:
+        check_views(views)
+        self._views = views
         self.class_names = checkpoint.class_names
         self.input = levelled_as(checkpoint.config.input, level)
         self._reach = (min_range_m, ego_radius_m, max_range_m)
@@ -68,7 +74,9 @@ class ClassifierSegmenter:
         probabilities = torch.empty((len(told), len(self.class_names)), device=self._device)
         for points in interleaved(len(told)):
             sweep = torch.from_numpy(np.ascontiguousarray(told[points])).to(self._device)
-            batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
-            logits = self._classifier(sweep, batch_index).float()
-            probabilities[points] = torch.softmax(logits, dim=1)
+            probabilities[points] = mean_over_views(self._classify, sweep, self._views)
         return probabilities
+
+    def _classify(self, sweep: Tensor) -> Tensor:
+        batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
+        return torch.softmax(self._classifier(sweep, batch_index).float(), dim=1)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clip2scene_core.inference.views import check_views, mean_over_views
 from clip2scene_core.network.folding import fold_norms
 from clip2scene_core.network.span import EmbeddingSpan
 from clip2scene_core.network.student import Student, find_voxels, run_on_rows
@@ -51,9 +52,11 @@ class PointEmbedder:
         device: Where the copy runs.
         precision: "fp32" or "bf16".
         per_voxel: Whether the mean of the points in a voxel stands for each of them.
+        views: How often the network looks at each cloud, see `turn_points`; the mean of the
+            features goes through the head.
 
     Raises:
-        ValueError: If the precision is another one.
+        ValueError: If the precision is another one, or views are out of range.
 
     Attributes:
         span: Takes embeddings and texts to the coordinates of `locate`, and back.
@@ -65,13 +68,17 @@ class PointEmbedder:
         device: torch.device,
         precision: str = "fp32",
         per_voxel: bool = False,
+        views: int = 1,
     ) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+        check_views(views)
         self._device = device
         self._is_rounded = PRECISIONS[precision] is torch.bfloat16
         self._student = fold_norms(student).to(device)
-        self._shares_rows = per_voxel or student.shares_rows
+        self._is_per_voxel = per_voxel or student.shares_rows
+        self._views = views
+        self._shares_rows = self._is_per_voxel and views == 1  # other views have other voxels
         self.span = EmbeddingSpan(student.semantic_head).to(device)
 
     @torch.inference_mode()
@@ -123,17 +130,29 @@ class PointEmbedder:
 
     def _parts(self, told: NDArray[np.float32]) -> Iterator[tuple[slice, Tensor, Tensor | None]]:
         """Run the network on each part of a cloud: its points, rows, and the row of each point."""
-        student = self._student
         for points in interleaved(len(told)):
             sweep = torch.from_numpy(np.ascontiguousarray(told[points])).to(self._device)
-            batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
-            with self._autocast():
-                if self._shares_rows:
-                    voxels = find_voxels(student.config, sweep, batch_index)
-                    features = run_on_rows(student.network, student.config, sweep, voxels)
-                    yield points, features, voxels.point_to_voxel
-                else:
-                    yield points, student.point_features(sweep, batch_index), None
+            yield points, *self._look(sweep)
+
+    def _look(self, sweep: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Features of the rows of a sweep (N, 4), and the row of each point, from all views."""
+        if self._views == 1:
+            return self._run(sweep)
+        return mean_over_views(self._run_on_points, sweep, self._views), None
+
+    def _run_on_points(self, sweep: Tensor) -> Tensor:
+        return spread(*self._run(sweep)).float()
+
+    def _run(self, sweep: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Features of the rows of a sweep (N, 4), and the row of each point, from one view."""
+        student = self._student
+        batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
+        with self._autocast():
+            if not self._is_per_voxel:
+                return student.point_features(sweep, batch_index), None
+            voxels = find_voxels(student.config, sweep, batch_index)
+            features = run_on_rows(student.network, student.config, sweep, voxels)
+            return features, voxels.point_to_voxel
 
     def _fill(self, coordinates: Tensor, features: Tensor) -> None:
         """Write the coordinates (R, K) of unit length of features (R, F)."""

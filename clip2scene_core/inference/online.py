@@ -17,7 +17,7 @@ from clip2scene_core.inference.labelled_cloud import LabelledCloud
 from clip2scene_core.inference.map_thread import MapThread
 from clip2scene_core.inference.options import OnlineOptions
 from clip2scene_core.inference.own_classes import OwnClasses, load_own_classes
-from clip2scene_core.inference.segmenter import Segmenter
+from clip2scene_core.inference.segmenter import Segmenter, make_segmenter
 from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
 from clip2scene_core.mapping.labelled_map import LabelledMap, check_map_path, save_map
 from clip2scene_core.mapping.semantic_map import SemanticMap
@@ -372,8 +372,7 @@ def load_online_segmenter(
         segmenter = vocabulary = None
     else:
         checkpoint = load_checkpoint(weights)
-        vocabulary, per_voxel = checkpoint.vocabulary, options.per_voxel
-        segmenter = Segmenter(checkpoint, options.device, options.precision, per_voxel=per_voxel)
+        vocabulary, segmenter = checkpoint.vocabulary, make_segmenter(checkpoint, options)
         clip_name = teacher or checkpoint.config.teacher.clip
         encoder = TextEncoder(clip_name, options.device, taught_with=vocabulary)
     embed_prompts: EmbedPrompts = encoder

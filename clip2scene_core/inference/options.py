@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from clip2scene_core.inference.views import check_views
 from clip2scene_core.preprocessing.reach import EGO_RADIUS_M, MAX_RANGE_M, MIN_RANGE_M
 
 MODES = ("lidar", "camera", "fused")
@@ -56,6 +57,8 @@ class OnlineOptions:
         per_voxel: Whether the student sees the mean of the points in each of its voxels, and they
             all get its label. SPVCNN can tell them apart, which costs a third more time; with the
             shipped student validation scenes and real frames are labelled equally well.
+        views: How often the student looks at each sweep, turned and mirrored otherwise each time;
+            the mean counts. It takes as many times as long. For labels that nobody waits for.
 
     Raises:
         ValueError: If a value is out of its range.
@@ -91,6 +94,7 @@ class OnlineOptions:
     device: str = "cpu"
     precision: str = "fp32"
     per_voxel: bool = True
+    views: int = 1
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -103,6 +107,9 @@ class OnlineOptions:
             raise ValueError(f"ego_radius_m must not be negative, got {self.ego_radius_m}")
         if not 0 <= self.ground_smoothing < 1:
             raise ValueError(f"ground_smoothing must be in [0, 1), got {self.ground_smoothing}")
+        check_views(self.views)
+        if self.mode == "camera" and self.views > 1:
+            raise ValueError(f"views are a student's, and mode 'camera' has none, got {self.views}")
         for name in ("min_confidence", "camera_weight", "prompt_denoising"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")

@@ -19,6 +19,7 @@ from clip2scene_core.checkpoint import (
 from clip2scene_core.device import find_device
 from clip2scene_core.inference.embedder import PRECISIONS
 from clip2scene_core.inference.options import OnlineOptions
+from clip2scene_core.inference.views import check_views, mean_over_views
 from clip2scene_core.prompts.prompt_set import PromptSet, as_prompt_set, encode_prompt_set
 from clip2scene_core.prompts.scoring import Scoring, make_scoring
 from clip2scene_core.prompts.text_encoder import KnownPrompts
@@ -38,6 +39,8 @@ class OwnClasses:
         checkpoint: From `load_finetuned`.
         device: Where it runs, for example "cpu" or "cuda".
         precision: "fp32" or "bf16".
+        views: How often it looks at each sweep, see `OnlineOptions`; the mean of the probabilities
+            counts.
 
     Attributes:
         input: What the network is told of a sweep.
@@ -52,7 +55,11 @@ class OwnClasses:
     logit_scale = 6.0
 
     def __init__(
-        self, checkpoint: FinetunedCheckpoint, device: str = "cpu", precision: str = "fp32"
+        self,
+        checkpoint: FinetunedCheckpoint,
+        device: str = "cpu",
+        precision: str = "fp32",
+        views: int = 1,
     ) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
@@ -64,6 +71,8 @@ class OwnClasses:
         self.chosen = self.vocabulary
         self._device, self._dtype = find_device(device), PRECISIONS[precision]
         self._classifier = checkpoint.classifier.to(self._device)
+        check_views(views)
+        self._views = views
 
     def scoring(self, vocabulary: Vocabulary, with_background: bool) -> Scoring:
         """Say what the scores of a choice of classes are made of; see `make_scoring`."""
@@ -82,12 +91,16 @@ class OwnClasses:
             (N, C) float32 of unit length, the square roots of the probabilities.
         """
         sweep = torch.from_numpy(np.ascontiguousarray(told)).to(self._device)
+        return mean_over_views(self._classify, sweep, self._views).sqrt()
+
+    def _classify(self, sweep: Tensor) -> Tensor:
+        """Probabilities (N, C) float32 of points (N, 4)."""
         batch_index = torch.zeros(len(sweep), dtype=torch.int64, device=self._device)
         with torch.autocast(
             self._device.type, torch.bfloat16, enabled=self._dtype is torch.bfloat16
         ):
             logits = self._classifier(sweep, batch_index)
-        return torch.softmax(logits.float(), dim=1).sqrt()
+        return torch.softmax(logits.float(), dim=1)
 
     @torch.inference_mode()
     def compare(self, embeddings: Tensor, text_embeddings: Tensor) -> Tensor:
@@ -156,7 +169,8 @@ def load_own_classes(
             f"{weights} is fine-tuned: it labels in mode 'lidar', with its own classes; leave out "
             f"the teacher, its texts and mode {options.mode!r}"
         )
-    own = OwnClasses(load_finetuned(Path(weights)), options.device, options.precision)
+    network = load_finetuned(Path(weights))
+    own = OwnClasses(network, options.device, options.precision, options.views)
     if prompts is not None:
         own.chosen = encode_prompt_set(as_prompt_set(prompts), own.embed_prompts).vocabulary
     return own

@@ -13,6 +13,7 @@ from torch import Tensor
 from clip2scene_core.checkpoint import Checkpoint, load_checkpoint
 from clip2scene_core.device import find_device
 from clip2scene_core.inference.embedder import LocatedPoints, PointEmbedder
+from clip2scene_core.inference.options import OnlineOptions
 from clip2scene_core.inference.segmentation import NoteLog, Segmentation, label_usable
 from clip2scene_core.network.span import EmbeddingSpan
 from clip2scene_core.preprocessing.network_input import levelled_as, preprocess
@@ -53,10 +54,11 @@ class Segmenter:
             see `OnlineOptions`.
         per_voxel: Whether the mean of the points in a voxel stands for each of them; see
             `OnlineOptions`.
+        views: How often the network looks at each sweep; see `OnlineOptions`.
 
     Raises:
-        ValueError: If the precision is another one, the device is not there, or min_confidence is
-            not in [0, 1].
+        ValueError: If the precision is another one, the device is not there, or min_confidence or
+            views are out of range.
 
     Attributes:
         input: What the network is told of a sweep.
@@ -81,6 +83,7 @@ class Segmenter:
         min_confidence: float = 0.0,
         background: bool = True,
         per_voxel: bool = False,
+        views: int = 1,
     ) -> None:
         if not 0 <= min_confidence <= 1:
             raise ValueError(f"min_confidence must be in [0, 1], got {min_confidence}")
@@ -92,7 +95,9 @@ class Segmenter:
         self._note_log = NoteLog()
         self.vocabulary = checkpoint.vocabulary
         self._device = find_device(device)
-        self._embedder = PointEmbedder(checkpoint.student, self._device, precision, per_voxel)
+        self._embedder = PointEmbedder(
+            checkpoint.student, self._device, precision, per_voxel, views
+        )
         own = checkpoint.vocabulary
         encoder = embed_prompts or TextEncoder(checkpoint.config.teacher.clip, device, own)
         self._embed_prompts = KnownPrompts(own, encoder)
@@ -290,6 +295,7 @@ def load_segmenter(
     max_range_m: float = MAX_RANGE_M,
     min_confidence: float = 0.0,
     background: bool = True,
+    views: int = 1,
 ) -> Segmenter:
     """Load a student and say what to look for.
 
@@ -310,6 +316,7 @@ def load_segmenter(
         max_range_m: Points farther away get none.
         min_confidence: Points with a lower score get no label.
         background: See `Segmenter`.
+        views: How often the network looks at each sweep; see `OnlineOptions`.
 
     Returns:
         The segmenter; `set_prompts` changes its prompts at any time.
@@ -343,7 +350,19 @@ def load_segmenter(
         max_range_m=max_range_m,
         min_confidence=min_confidence,
         background=background,
+        views=views,
     )
     if prompts is not None:
         segmenter.set_prompts(prompts)
     return segmenter
+
+
+def make_segmenter(checkpoint: Checkpoint, options: OnlineOptions) -> Segmenter:
+    """Make of a student what labels points, as the options say."""
+    return Segmenter(
+        checkpoint,
+        options.device,
+        options.precision,
+        per_voxel=options.per_voxel,
+        views=options.views,
+    )

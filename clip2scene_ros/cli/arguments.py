@@ -60,6 +60,7 @@ def add_segmenter_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SCORE",
         help="leave points with a lower score unlabelled, such as objects that no prompt names",
     )
+    add_views_argument(parser)
     parser.add_argument("--teacher", help="CLIP; by default the one that taught the student")
     add_camera_arguments(parser)
     parser.add_argument(
@@ -71,6 +72,18 @@ def add_segmenter_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     add_threads_argument(parser)
+
+
+def add_views_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --views."""
+    parser.add_argument(
+        "--views",
+        type=int,
+        default=1,
+        metavar="N",
+        help="let the student look at each cloud N times, turned and mirrored: better labels, "
+        "N times as long",
+    )
 
 
 def add_camera_arguments(parser: argparse.ArgumentParser, scales: str = "--camera-scales") -> None:
@@ -259,6 +272,7 @@ def make_segmenter(arguments: argparse.Namespace) -> OnlineSegmenter:
     options = OnlineOptions(
         mode=arguments.mode,
         min_confidence=arguments.min_confidence,
+        views=arguments.views,
         camera_scales=tuple(arguments.camera_scales),
         key_smoothing=not arguments.no_key_smoothing,
         readout=arguments.readout,

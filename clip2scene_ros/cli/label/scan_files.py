@@ -23,9 +23,9 @@ _WHOLE_NUMBERS: Final = (".las", ".laz")  # whose intensities are no fractions
 
 _OF_SCANS: Final = frozenset(
     (
-        "bags", "out", "prompts", "weights", "min_confidence", "teacher", "level", "device",
-        "precision", "threads", "mode", "intensity_scale", "columns", "extrinsics", "base_frame",
-        "sensor_frame", "params_file",
+        "bags", "out", "prompts", "weights", "min_confidence", "views", "teacher", "level",
+        "device", "precision", "threads", "mode", "intensity_scale", "columns", "extrinsics",
+        "base_frame", "sensor_frame", "params_file",
     )
 )  # fmt: skip
 """Arguments of `segment` that mean something for scans."""

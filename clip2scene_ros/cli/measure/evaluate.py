@@ -15,6 +15,7 @@ from clip2scene_ros.cli.arguments import (
     add_dataset_arguments,
     add_split_argument,
     add_threads_argument,
+    add_views_argument,
     open_chosen,
 )
 from clip2scene_ros.cli.measure.predictions import check_writing, write_all, writing
@@ -79,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to compare; by default all. untrained is the student with random weights; a "
         "fine-tuned network has lidar alone",
     )
+    add_views_argument(parser)
     add_camera_arguments(parser)
     parser.add_argument(
         "--prompt-denoising",
@@ -183,7 +185,7 @@ def _make_segmenter(
     from clip2scene_core.evaluation import are_classes
     from clip2scene_core.inference.online import OnlineSegmenter, load_online_segmenter
     from clip2scene_core.inference.options import OnlineOptions
-    from clip2scene_core.inference.segmenter import Segmenter
+    from clip2scene_core.inference.segmenter import make_segmenter
     from clip2scene_core.prompts.prompt_set import PromptSet, load_prompt_set
     from clip2scene_core.prompts.text_encoder import TextEncoder
 
@@ -203,10 +205,11 @@ def _make_segmenter(
         refinement=arguments.refinement,
         prompt_denoising=arguments.prompt_denoising,
         device=arguments.device,
+        views=1 if mode == "camera" else arguments.views,
     )
     if mode == "untrained":
         encoder = TextEncoder(teacher, arguments.device, taught_with=checkpoint.vocabulary)
-        student = Segmenter(untrained_checkpoint(checkpoint), arguments.device)
+        student = make_segmenter(untrained_checkpoint(checkpoint), options)
         segmenter = OnlineSegmenter(options, checkpoint.vocabulary, encoder, student)
     else:
         named = teacher if mode == "camera" else arguments.teacher
@@ -242,7 +245,12 @@ def _load_finetuned(
         )
     checkpoint = load_finetuned(Path(arguments.weights))
     segmenter = ClassifierSegmenter(
-        checkpoint, arguments.device, min_range_m=0.0, ego_radius_m=0.0, max_range_m=1e4
+        checkpoint,
+        arguments.device,
+        min_range_m=0.0,
+        ego_radius_m=0.0,
+        max_range_m=1e4,
+        views=arguments.views,
     )
     class_of = class_of_label(segmenter.class_names, classes)
 
@@ -339,6 +347,7 @@ def _write_report(
         "prompts": dict(vocabulary),
         "group": grouping,
         "camera_scales": arguments.camera_scales,
+        "views": arguments.views,
         "key_smoothing": not arguments.no_key_smoothing,
         "readout": arguments.readout,
         "window": [arguments.window, arguments.window_step],

@@ -56,6 +56,7 @@ def online_options(values: NodeParameters) -> OnlineOptions:
         device=device,
         precision=values.precision,
         per_voxel=values.per_voxel,
+        views=values.views,
         camera_weight=values.camera_weight,
         key_smoothing=values.key_smoothing,
         readout=values.readout,

@@ -103,11 +103,11 @@ class NodeParameters:
     per_voxel: bool = parameter(
         "per_voxel", True, "Label the mean of the points in each voxel: a quarter less time."
     )
+    views: int = parameter(
+        "views", 1, "Looks at each sweep, turned and mirrored: better, but slower.", within=(1, 64)
+    )
     camera_weight: float = parameter(
-        "camera_weight",
-        0.2,
-        "Share of the cameras in mode fused; the rest is the student's.",
-        within=(0.0, 1.0),
+        "camera_weight", 0.2, "Share of the cameras in mode fused.", within=(0.0, 1.0)
     )
     key_smoothing: bool = parameter(
         "key_smoothing", True, "Smooth what CLIP sees: better labels, twice the time of cameras."

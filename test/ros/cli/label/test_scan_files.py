@@ -96,6 +96,15 @@ def test_all_kinds_get_the_same_labels(tmp_path):
         assert (found[suffix] == found[".bin"]).mean() > 0.95
 
 
+def test_several_views_are_seen_where_asked_for(tmp_path):
+    scans = write_scans(tmp_path / "scans", ".npy", 1)
+    assert segment(scans, tmp_path / "once") == 0
+    assert segment(scans, tmp_path / "often", "--views", "3") == 0
+    once, often = (labels_of(tmp_path / name / "scan-0.npz") for name in ("once", "often"))
+    assert 0.5 < (once == often).mean() < 1
+    assert segment(scans, tmp_path / "none", "--views", "0") == 1
+
+
 def test_one_file_and_the_order_do_not_matter(tmp_path):
     scans = write_scans(tmp_path / "scans", ".pcd")
     assert segment(scans, tmp_path / "both") == 0
