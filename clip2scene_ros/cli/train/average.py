@@ -1,20 +1,25 @@
-"""`clip2scene average`: the mean of a student before and after a further training."""
+"""`clip2scene average`: the mean of a student before and after further trainings."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-SUMMARY = "average a student's weights before and after a further training (pretrain --from)"
+SUMMARY = "average a student's weights before and after further trainings (pretrain --from)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("before", help="what --from had: a student's checkpoint, small or large")
-    parser.add_argument("after", type=Path, help="the student that this training wrote")
+    parser.add_argument(
+        "after", nargs="+", type=Path, help="the student that this training wrote; several of each"
+    )
     parser.add_argument("--out", type=Path, required=True, help="checkpoint (.safetensors)")
     parser.add_argument(
-        "--share", type=float, default=0.5, metavar="S", help="of AFTER in the mean, from 0 to 1"
+        "--share",
+        type=float,
+        metavar="S",
+        help="of AFTER in the mean, from 0 to 1; by default all students have alike",
     )
 
 
