@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clip2scene_core.bench.augmentations.run import AugmentationBenchOptions
 
 SUMMARY = "what each augmentation is worth on other sensors: taken away, and alone"
-_CONFIG = "pretrain_synthetic.yaml"
+_CONFIG = "pretrain_other_sensors.yaml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

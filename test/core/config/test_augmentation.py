@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 from checkout import CONFIGS
@@ -53,12 +54,15 @@ def test_both_trainings_take_the_options():
         override(FinetuneConfig(), ["augmentation.image_flip=true"])
 
 
-def test_the_profile_of_the_synthetic_world_varies_the_sensor():
+def test_the_profiles_of_the_synthetic_world_differ_in_what_varies_the_sensor():
     recommended = load_config(CONFIGS / "pretrain_recommended.yaml")
     synthetic = load_config(CONFIGS / "pretrain_synthetic.yaml")
-    assert recommended.augmentation == recommended.augmentation.without_sensors()
-    assert synthetic.augmentation.mix == "mix3d"
-    assert synthetic.augmentation != synthetic.augmentation.without_sensors()
+    varied = load_config(CONFIGS / "pretrain_other_sensors.yaml")
+    for config in (recommended, synthetic):
+        assert config.augmentation == config.augmentation.without_sensors()
+    assert varied.augmentation.mix == "mix3d"
+    assert varied.augmentation != varied.augmentation.without_sensors()
+    assert replace(varied, augmentation=synthetic.augmentation) == synthetic
     assert synthetic.input.level
     assert synthetic.input.intensity == "rank"
 

@@ -201,7 +201,7 @@ def not_of_the_sensor(keys: set[str]) -> set[str]:
 
 def test_the_synthetic_profile_is_the_recommended_one_made_small():
     changed = differences(profile("recommended"), profile("synthetic"))
-    assert {"input.level", "input.intensity", "augmentation.mix"} <= changed
+    assert {"input.level", "input.intensity"} <= changed
     assert not_of_the_sensor(changed) == {
         "network.width",
         "network.voxel_size_m",

@@ -22,7 +22,7 @@ def differences(one: PretrainConfig, other: PretrainConfig) -> set[str]:
 
 
 def test_each_option_is_taken_away_and_left_alone():
-    config = load_config(CONFIGS / "pretrain_synthetic.yaml")
+    config = load_config(CONFIGS / "pretrain_other_sensors.yaml")
     named = rows_of(config)
     assert named["all"] == config
     none = named["none"]
