@@ -197,6 +197,7 @@ def _make_segmenter(
         ego_radius_m=0.0,
         max_range_m=1e4,
         map_enabled=False,
+        ground_smoothing=0.0,  # scenes have sensors of their own, and keyframes lie apart
         camera_scales=tuple(arguments.camera_scales),
         key_smoothing=not arguments.no_key_smoothing,
         readout=arguments.readout,

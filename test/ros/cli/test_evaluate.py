@@ -121,6 +121,26 @@ def test_the_command_writes_what_it_measured(tiny_nuscenes, tmp_path, capsys):
     assert all(str(out / name) in printed for name in pictures)
 
 
+def test_scenes_may_have_sensors_at_other_heights(world, tmp_path):
+    """A student that levels clouds has the same numbers wherever the sensor of a scene sits."""
+
+    def score(out: Path) -> list[float]:
+        arguments = ["evaluate", str(world), "--weights", "small", "--modes", "lidar"]
+        assert main([*arguments, "--report", str(out)]) == 0
+        (report,) = json.loads((out / "evaluation.json").read_text())["modes"].values()
+        return [report["all"]["accuracy"], report["all"]["mean_iou"]]
+
+    before = score(tmp_path / "before")
+    assert before[0] > 0.5
+    first = NuScenesDataset(world).scenes[0].name
+    for record in NuScenesDataset(world).scene_records(first):
+        if record.modality == "lidar":
+            points = np.fromfile(record.path, "<f4").reshape(-1, 5)
+            points[:, 2] += 1.0
+            points.tofile(record.path)
+    assert score(tmp_path / "after") == pytest.approx(before, abs=0.01)
+
+
 def evaluate(tiny_nuscenes: Path, tmp_path: Path, content: str, *options: str) -> dict:
     """Evaluate a random student with a prompt file; what the JSON says."""
     prompts, out = tmp_path / "prompts.yaml", tmp_path / "report"
