@@ -28,7 +28,7 @@ class CloudLook:
     """What one cloud shows.
 
     Attributes:
-        num_points: Its points.
+        num_points: Number of its points, also those that are not finite.
         num_unknown: Points that are not finite.
         largest: Largest finite intensity, divided by the full scale that was assumed.
         beyond: Share of the points above that full scale.

@@ -50,7 +50,7 @@ class KeyframeExamination:
 
         Args:
             sweep: The cloud, located in one frame with the cameras.
-            cameras: Its views.
+            cameras: The camera views of the keyframe, images (H, W, 3) uint8.
             track: Poses around the stamps, which time offsets are estimated with.
         """
         self._clouds.append(look_at_cloud(sweep))

@@ -105,7 +105,7 @@ def measure_sweep(
         T_scene_lidar: (4, 4) float64, one pose for all columns, or (W, 4, 4), one pose for each
             column of the sweep; any rotation.
         unit: The LiDAR.
-        sweep: Its rays.
+        sweep: Directions (R, W, 3) and times of its R x W rays, LiDAR frame.
         rng: Generator for noise and dropouts.
 
     Returns:

@@ -22,7 +22,7 @@ class LidarModel:
     """One model of a LiDAR.
 
     Attributes:
-        name: Its name.
+        name: Name of the model in options, such as "HDL-64E".
         elevations_deg: Elevation of each beam, lowest first, degrees. A pattern without beams has
             its lowest and highest elevation.
         columns: Number of firings of all beams per revolution. For a pattern, the number of points.

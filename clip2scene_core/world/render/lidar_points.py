@@ -28,8 +28,8 @@ class LidarUnit:
     """One LiDAR on its vehicle.
 
     Attributes:
-        model: Its model.
-        response: Its response.
+        model: Beams, rate, range and noise.
+        response: What it measures as intensity.
         body: (B, 2, 3) float64, boxes of the vehicle as in `own_body`.
         rotation_body: (3, 3) float64, rotation from its frame to the axes of the vehicle.
         stray_floor_m: Stray points lie above this z, metres, LiDAR frame.

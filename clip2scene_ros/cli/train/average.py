@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("before", help="what --from had: a student's checkpoint, small or large")
     parser.add_argument(
-        "after", nargs="+", type=Path, help="the student that this training wrote; several of each"
+        "after", nargs="+", type=Path, help="the student that a training from it wrote, or several"
     )
     parser.add_argument("--out", type=Path, required=True, help="checkpoint (.safetensors)")
     parser.add_argument(
