@@ -107,10 +107,14 @@ def _staging(path: Path) -> Iterator[Path]:
     _remove_left_over(path.parent, prefix)
     while True:
         folder = Path(tempfile.mkdtemp(_SUFFIX, prefix, path.parent))
-        lock = os.open(folder, os.O_RDONLY)
+        # Another process may take it for left over before it is locked, or even opened.
+        try:
+            lock = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
         if _is_locked(lock) and folder.is_dir():
             break
-        os.close(lock)  # another process took it for left over, before it was locked
+        os.close(lock)
     try:
         yield folder
     finally:

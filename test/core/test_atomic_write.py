@@ -1,4 +1,5 @@
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -6,6 +7,7 @@ import tempfile
 
 import pytest
 
+from clip2scene_core import atomic_write as atomic_write_module
 from clip2scene_core.atomic_write import atomic_folder, atomic_write, scratch_folder
 
 
@@ -148,6 +150,36 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path, name):
     with atomic_write(path) as draft:
         draft.write_text("ours")
     assert names(tmp_path) == sorted([name, f"{name[:200]}.other"])
+
+
+@pytest.mark.parametrize("is_opened", [False, True])
+def test_a_writer_begins_anew_if_another_takes_its_new_folder_for_left_over(
+    tmp_path, monkeypatch, is_opened
+):
+    """Two processes that write the same file: one may clear away what the other has just made."""
+    make, lock, taken = tempfile.mkdtemp, atomic_write_module._is_locked, []
+
+    def take(folder):
+        shutil.rmtree(folder)
+        taken.append(folder)
+
+    def made(*arguments):
+        folder = make(*arguments)
+        if not is_opened and not taken:
+            take(folder)
+        return folder
+
+    def locked(handle):
+        if is_opened and not taken:
+            take(next(tmp_path.glob(".*.unfinished")))
+        return lock(handle)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", made)
+    monkeypatch.setattr(atomic_write_module, "_is_locked", locked)
+    with atomic_write(tmp_path / "table.npz") as draft:
+        draft.write_bytes(b"whole")
+    assert names(tmp_path) == ["table.npz"]
+    assert len(taken) == 1
 
 
 def test_a_folder_takes_the_place_of_another_when_it_is_complete(tmp_path):
