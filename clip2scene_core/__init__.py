@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from clip2scene_core.inference.labelled_cloud import LabelledCloud
     from clip2scene_core.inference.online import OnlineSegmenter, load_online_segmenter
     from clip2scene_core.inference.options import OnlineOptions
+    from clip2scene_core.inference.pipeline import SweepPipeline
     from clip2scene_core.inference.segmentation import Segmentation
     from clip2scene_core.inference.segmenter import Segmenter, load_segmenter
     from clip2scene_core.prompts.prompt_set import PromptSet
@@ -46,6 +47,7 @@ __all__ = [
     "Segmentation",
     "Segmenter",
     "Sweep",
+    "SweepPipeline",
     "__version__",
     "load_online_segmenter",
     "load_segmenter",
@@ -56,6 +58,7 @@ _MODULES = {
     "inference.labelled_cloud": ("LabelledCloud",),
     "inference.online": ("OnlineSegmenter", "load_online_segmenter"),
     "inference.options": ("OnlineOptions",),
+    "inference.pipeline": ("SweepPipeline",),
     "inference.segmentation": ("Segmentation",),
     "inference.segmenter": ("Segmenter", "load_segmenter"),
     "prompts.prompt_set": ("PromptSet",),

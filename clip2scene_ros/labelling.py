@@ -74,7 +74,11 @@ def label_sweep(
     """
     if synchronized.follows_time_jump:
         segmenter.reset()
-    labelled = segmenter.segment(synchronized.sweep, cameras)
+    return as_sent(segmenter.segment(synchronized.sweep, cameras), synchronized)
+
+
+def as_sent(labelled: LabelledCloud, synchronized: SynchronizedSweep) -> LabelledCloud:
+    """Give the labels of a sweep to its points as they were sent, in the frame of the message."""
     T_sensor_cloud = synchronized.placement.T_sensor_cloud
     if T_sensor_cloud is None:
         return replace(labelled, points=synchronized.points)

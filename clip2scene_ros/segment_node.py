@@ -196,6 +196,7 @@ class SegmentNode(LifecycleNode):
             record,
             self._now_ns,
             lambda: self.values,
+            self.values.sweeps_at_once,
         )
         inputs = SensorInputs(
             self,

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.inference.camera_segmenter import CameraSegmenter, make_camera_segmenter
@@ -17,8 +16,9 @@ from clip2scene_core.inference.labelled_cloud import LabelledCloud
 from clip2scene_core.inference.map_thread import MapThread
 from clip2scene_core.inference.options import OnlineOptions
 from clip2scene_core.inference.own_classes import OwnClasses, load_own_classes
+from clip2scene_core.inference.prepared_sweep import AnsweredSweep, PreparedSweep, answer
 from clip2scene_core.inference.segmenter import Segmenter, make_segmenter
-from clip2scene_core.labels import IGNORE_LABEL, NUSCENES_CLASSES
+from clip2scene_core.labels import NUSCENES_CLASSES
 from clip2scene_core.mapping.labelled_map import LabelledMap, check_map_path, save_map
 from clip2scene_core.mapping.semantic_map import SemanticMap
 from clip2scene_core.mapping.voxel_grid import EvidenceGrid
@@ -34,11 +34,10 @@ from clip2scene_core.prompts.prompt_set import (
     Query,
     as_prompt_set,
     encode_prompt_set,
-    negatives_and_query,
 )
 from clip2scene_core.prompts.scoring import Scoring
 from clip2scene_core.prompts.text_encoder import KnownPrompts, TextEncoder, load_text_table
-from clip2scene_core.prompts.vocabulary import Vocabulary, classify, entropies_of
+from clip2scene_core.prompts.vocabulary import Vocabulary
 from clip2scene_core.sample import CameraView, Sweep
 
 
@@ -108,6 +107,7 @@ class OnlineSegmenter:
         self._fusion = Fusion(segmenter, camera_segmenter, options.camera_weight)
         self.input = None if segmenter is None else segmenter.input
         self._ground_tracker = GroundTracker(options.ground_smoothing)
+        self._num_resets = 0
         self._map = None
         if options.map_enabled:
             span = self._fusion.span
@@ -224,56 +224,54 @@ class OnlineSegmenter:
             MissingCamerasError: In mode "camera" without cameras.
             ValueError: If `T_base_lidar` holds no rotation.
         """
+        return self.complete(self.answer(self.prepare(sweep, cameras)))
+
+    def prepare(self, sweep: Sweep, cameras: Sequence[CameraView] = ()) -> PreparedSweep:
+        """Take the first of the three steps of `segment`, in the order of the sweeps.
+
+        Its arguments and errors are those of `segment`. `SweepPipeline` takes the three steps.
+        """
         encoded, options, scoring = self._setting
-        vocabulary, query = encoded.vocabulary, encoded.query
         if options.mode == "camera" and not cameras:
             raise MissingCamerasError("mode 'camera' labels by cameras, but none was given")
+        num_resets = self._num_resets
         reach = (options.min_range_m, options.ego_radius_m, options.max_range_m)
         usable = is_usable(sweep.points, *reach, T_base_lidar=sweep.T_base_lidar)
-        inside = replace(sweep, points=sweep.points[usable], labels=None)
-        told, notes = self._preprocess(inside, options)
+        told, notes = self._preprocess(sweep.points[usable], sweep.T_base_lidar, options)
         notes = (*list_left_out(sweep.points, reach, sweep.T_base_lidar), *notes)
-        embedded = self._fusion.embed(inside, cameras, told.points)
-        text_probabilities, scored, seen = self._fusion.judge(embedded, vocabulary, scoring)
-        probabilities = vocabulary.merge(text_probabilities)
-        labels = np.full(len(sweep.points), IGNORE_LABEL, dtype=np.uint8)
-        scores = np.zeros(len(sweep.points), dtype=np.float32)
-        of_rows = _decide(probabilities, scored, seen, options.min_confidence)
-        labels[usable], scores[usable] = (embedded.spread(one) for one in of_rows)
-        similarities, entropies = None, None
-        if options.with_entropies:
-            entropies = np.full(len(sweep.points), np.log(len(vocabulary)), dtype=np.float32)
-            entropies[usable] = embedded.spread(entropies_of(probabilities))
-        if query is not None:
-            similarities = np.zeros(len(sweep.points), dtype=np.float32)
-            answer, _ = self._fusion.compare(embedded, negatives_and_query(vocabulary, query))
-            similarities[usable] = embedded.spread(answer[:, -1].float().cpu().numpy())
-        cloud = LabelledCloud(
-            sweep.points,
-            labels,
-            scores,
-            sweep.stamp_ns,
-            sweep.T_global_lidar,
-            vocabulary,
-            None if query is None else query.text,
-            similarities,
-            entropies,
-            told.ground,
-            notes,
+        return PreparedSweep(
+            sweep, usable, cameras, told, notes, encoded, options, scoring, num_resets
         )
-        if self._map is not None and sweep.is_located:
-            self._map_thread.take_up(inside, embedded, vocabulary, text_probabilities)
-        return cloud
+
+    def answer(self, prepared: PreparedSweep) -> AnsweredSweep:
+        """Take the second step, which takes the time; several threads may do so at once."""
+        return answer(prepared, self._fusion)
+
+    def complete(self, answered: AnsweredSweep) -> LabelledCloud:
+        """Take the third step, in the order of the sweeps: begin to add the sweep to the map."""
+        prepared = answered.prepared
+        is_current = prepared.num_resets == self._num_resets
+        if self._map is not None and prepared.sweep.is_located and is_current:
+            self._map_thread.take_up(
+                prepared.inside,
+                answered.embedded,
+                prepared.encoded.vocabulary,
+                answered.text_probabilities,
+            )
+        return answered.cloud
 
     def _preprocess(
-        self, sweep: Sweep, options: OnlineOptions
+        self,
+        points: NDArray[np.float32],
+        T_base_lidar: NDArray[np.float64] | None,
+        options: OnlineOptions,
     ) -> tuple[NetworkInput, tuple[str, ...]]:
-        """Make what the student is told of a sweep of usable points, and note what is odd."""
+        """Make what the student is told of usable points, and note what is odd about them."""
         if self.input is None:
-            return NetworkInput(sweep.points), ()
+            return NetworkInput(points), ()
         config = levelled_as(self.input, options.level)
-        told = preprocess(sweep.points, config, sweep.T_base_lidar, self._ground_tracker)
-        return told, list_oddities(sweep.points, config, told.ground)
+        told = preprocess(points, config, T_base_lidar, self._ground_tracker)
+        return told, list_oddities(points, config, told.ground)
 
     def map(self) -> LabelledMap:
         """The voxels around the vehicle, of all sweeps so far, labelled with the newest prompts.
@@ -306,21 +304,15 @@ class OnlineSegmenter:
         return labelled_map
 
     def reset(self) -> None:
-        """Forget the map and the ground, for example after a jump in time."""
+        """Forget the map and the ground, for example after a jump in time.
+
+        A sweep that is being labelled meanwhile does not enter the new map.
+        """
+        self._num_resets += 1
         self._ground_tracker.reset()
         if self._map is not None:
             self._map_thread.wait()
             self._map.clear()
-
-
-def _decide(
-    probabilities: Tensor, scored: Tensor | None, seen: NDArray[np.bool_], min_confidence: float
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Take the most probable label of each point that was seen."""
-    labels, scores = classify(probabilities, min_confidence, scored)
-    labels[~seen] = IGNORE_LABEL
-    scores[labels == IGNORE_LABEL] = 0.0
-    return labels, scores
 
 
 def load_online_segmenter(

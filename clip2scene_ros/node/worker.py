@@ -1,16 +1,20 @@
-"""The thread that labels: the newest sweep in, a labelled cloud out."""
+"""The thread that hands sweeps over: the newest one in, a labelled cloud out."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from clip2scene_core.inference.online import MissingCamerasError, OnlineSegmenter
+from clip2scene_core.inference.pipeline import SweepPipeline
 from clip2scene_core.prompts.vocabulary import Vocabulary
-from clip2scene_ros.labelling import describe_sensor, label_sweep
+from clip2scene_core.sample import CameraView
+from clip2scene_ros.labelling import as_sent, describe_sensor
 from clip2scene_ros.messages.decode import stamp_ns
 from clip2scene_ros.messages.quoting import one_line
 from clip2scene_ros.node.health.sensor import SensorLog
@@ -31,12 +35,22 @@ _JOIN_S: Final = 10.0
 _LOGGER = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _OnItsWay:
+    """A sweep in the pipeline, and when it went in, in seconds by a steady clock."""
+
+    synchronized: SynchronizedSweep
+    cameras: Sequence[CameraView]
+    begin_s: float
+
+
 class SegmentWorker:
     """Labels the newest ready sweep again and again, outside of the executor's thread.
 
-    A sweep that fails is counted and logged, and the next one is tried. After
-    MAX_FAILURES_IN_A_ROW the worker gives up, marks the record, and labels nothing more. A sweep
-    that neither a subscriber nor the map needs is dropped without decoding.
+    Results are published in the order of the sweeps, however many are labelled at once. A sweep
+    that fails is counted and logged, and the next one is tried. After MAX_FAILURES_IN_A_ROW the
+    worker gives up, marks the record, and labels nothing more. A sweep that neither a subscriber
+    nor the map needs is dropped without decoding.
 
     Args:
         synchronizer: Releases sweeps.
@@ -45,6 +59,7 @@ class SegmentWorker:
         record: Counts what happened to the sweeps.
         now_ns: Gives the time now by the node's clock, in nanoseconds.
         values: Gives the node's present parameters; called once for each sweep.
+        at_once: How many sweeps are labelled at once.
     """
 
     def __init__(
@@ -55,6 +70,7 @@ class SegmentWorker:
         record: SweepRecord,
         now_ns: Callable[[], int],
         values: Callable[[], NodeParameters],
+        at_once: int = 1,
     ) -> None:
         self._synchronizer = synchronizer
         self._segmenter = segmenter
@@ -68,6 +84,8 @@ class SegmentWorker:
         self._mapped: tuple[Vocabulary, Any] | None = None
         self._wake = threading.Event()
         self._stopping = threading.Event()
+        self._pipeline = SweepPipeline(segmenter, at_once, self.wake)
+        self._on_their_way: deque[_OnItsWay] = deque()
         self._thread = threading.Thread(target=self._run, name="segment", daemon=True)
 
     def start(self) -> None:
@@ -79,10 +97,11 @@ class SegmentWorker:
         self._wake.set()
 
     def stop(self) -> None:
-        """End the thread after the sweep that it labels now."""
+        """End the threads after the sweeps that they label now, which are not published."""
         self._stopping.set()
         self._wake.set()
         self._thread.join(_JOIN_S)
+        self._pipeline.close(_JOIN_S)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -96,38 +115,50 @@ class SegmentWorker:
                 self._wake.clear()
 
     def _step(self) -> bool:
-        """Label one sweep if there is one; False if there was none."""
+        """Publish a sweep that is labelled, begin with a new one; False if there was neither."""
         values = self._values()
-        synchronized, is_skipped = None, False
+        is_published = self._pipeline.is_ready
+        if is_published:
+            self._publish_oldest(values)
+        if is_published or not self._on_their_way:
+            self._publish_map_if_due(values)
+        is_skipped, synchronized = False, None
         if self._record.has_given_up or self._record.is_paused:
             is_skipped = self._synchronizer.skip_newest(self._now_ns())
         elif map_period_s(values) is None and not self._outputs.has_subscribers():
             is_skipped = self._synchronizer.skip_newest(self._now_ns())
             if is_skipped:
                 self._record.add_unwatched()
-        else:
+        elif not self._pipeline.is_full:
             synchronized = self._synchronizer.newest_sweep(self._now_ns())
         self._note(self._synchronizer.take_rejections())
-        if synchronized is None:
+        if synchronized is not None:
+            self._begin(synchronized, values)
+        elif not self._on_their_way:
             self._outputs.legend.announce(self._segmenter.vocabulary)
-        else:
-            self._label(synchronized, values)
-        self._publish_map_if_due(values)
-        return is_skipped or synchronized is not None
+        return is_published or is_skipped or synchronized is not None
 
-    def _label(self, synchronized: SynchronizedSweep, values: NodeParameters) -> None:
+    def _begin(self, synchronized: SynchronizedSweep, values: NodeParameters) -> None:
         has_too_few = len(synchronized.cameras) < values.sync_min_cameras
         cameras = () if has_too_few else synchronized.cameras
         begin_s = time.monotonic()
+        if synchronized.follows_time_jump:
+            self._segmenter.reset()
         try:
-            cloud = label_sweep(self._segmenter, synchronized, cameras)
+            self._pipeline.put(synchronized.sweep, cameras)
         except MissingCamerasError:
             self._miss_cameras(
                 synchronized, max(1, values.sync_min_cameras), "the sweep is dropped"
             )
             return
+        self._on_their_way.append(_OnItsWay(synchronized, cameras, begin_s))
         if has_too_few:
             self._miss_cameras(synchronized, values.sync_min_cameras, "the LiDAR labels alone")
+
+    def _publish_oldest(self, values: NodeParameters) -> None:
+        done = self._on_their_way.popleft()
+        synchronized, begin_s = done.synchronized, done.begin_s
+        cloud = as_sent(self._pipeline.take(), synchronized)
         labelled_s = time.monotonic()
         if self._stopping.is_set() or self._record.is_paused:
             return  # a worker that was stopped or paused publishes nothing more
@@ -152,7 +183,7 @@ class SegmentWorker:
         self._sensor_log.update(sensor)
         self._record.add_labelled(
             cloud,
-            [view.name for view in cameras],
+            [view.name for view in done.cameras],
             timing,
             sensor,
             is_located=synchronized.sweep.is_located,
@@ -161,7 +192,7 @@ class SegmentWorker:
             "labelled %d points by %d cameras: waited %.0f ms, worked %.0f ms, of which the "
             "segmenter %.0f ms; the labels are %.3f s old",
             len(cloud.points),
-            len(cameras),
+            len(done.cameras),
             1000 * timing.wait_s,
             1000 * timing.processing_s,
             1000 * timing.inference_s,

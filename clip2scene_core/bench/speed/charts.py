@@ -11,7 +11,7 @@ from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.bench.speed.latency import LatencyResult
 from clip2scene_core.bench.speed.ops import DIRECTIONS, OpsResult
 from clip2scene_core.bench.speed.result import SpeedResult
-from clip2scene_core.bench.speed.scale import ScaleResult
+from clip2scene_core.bench.speed.scale import AT_ONCE, ScaleResult
 from clip2scene_core.visualization.charts import draw_bars
 
 OPS_PICTURE: Final = "bench_speed_ops.png"
@@ -69,6 +69,8 @@ def _draw_scale(scale: ScaleResult) -> Image.Image:
     rows: list[str] = []
     shares: list[float] = []
     for growth in scale.growths:
+        if growth.quantity == AT_ONCE:  # they are the same sweeps, however many are at once
+            continue
         each = [ms.median / size for ms, size in zip(growth.cpu_ms, growth.sizes, strict=True)]
         rows += [f"{size:.0f} {growth.quantity}" for size in growth.sizes]
         shares += [one / max(each) for one in each]

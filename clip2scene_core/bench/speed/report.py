@@ -54,7 +54,8 @@ FEEDING_NOTE: Final = (
 SCALE_NOTE: Final = (
     "The exponent is the slope of a line through the logarithms of size and CPU time: 1 is linear. "
     "The last one is of the two largest sizes. Clouds are as dense as a sweep: sectors of one, or "
-    "sweeps side by side; more than 300,000 points are labelled in parts."
+    "sweeps side by side; more than 300,000 points are labelled in parts. Sweeps at once are as "
+    "many in all, so their time by the wall is what tells."
 )
 
 

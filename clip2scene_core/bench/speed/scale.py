@@ -1,4 +1,4 @@
-"""How cost grows with points, voxels, channels, prompts, new ones, and sweeps."""
+"""How cost grows with points, voxels, channels, prompts, new ones, sweeps, and sweeps at once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice, permutations
+from typing import Final
 
 import numpy as np
 import torch
@@ -23,6 +24,8 @@ from clip2scene_core.bench.speed.clock import (
 from clip2scene_core.bench.speed.machine import load_averages
 from clip2scene_core.bench.speed.sweeps import SweepSource
 from clip2scene_core.checkpoint import Checkpoint, load_checkpoint
+from clip2scene_core.inference.online import load_online_segmenter
+from clip2scene_core.inference.pipeline import SweepPipeline
 from clip2scene_core.inference.segmenter import Segmenter
 from clip2scene_core.network.folding import fold_norms
 from clip2scene_core.network.student import find_voxels, run_network
@@ -34,6 +37,9 @@ from clip2scene_core.sparse.voxelize import voxelize
 _TILE_M = 250.0
 """Between clouds side by side: farther than any of them reaches twice."""
 _FAR_M = 1e5
+AT_ONCE: Final = "sweeps at once"
+_DRIVE: Final = 8
+"""Sweeps that are labelled in one call, where several are at once."""
 
 Prepare = Callable[[int, int], tuple[float, Callable[[], object]]]
 """Takes a size and the number of the call. Gives the true size, and what is timed."""
@@ -50,6 +56,7 @@ class ScalePlan:
         prompts: Texts that points are compared with.
         new_prompts: Prompts that CLIP reads for the first time.
         sweeps: Sweeps in one batch.
+        at_once: Sweeps of a drive that are labelled side by side.
         repeats: Calls of each size that count.
         warm_up: Calls before them.
         pool: Number of different sweeps that clouds are made of.
@@ -61,6 +68,7 @@ class ScalePlan:
     prompts: tuple[int, ...] = (1, 10, 100, 1000)
     new_prompts: tuple[int, ...] = (1, 4, 16, 64)
     sweeps: tuple[int, ...] = (1, 2, 4, 8)
+    at_once: tuple[int, ...] = (1, 2, 4)
     repeats: int = 5
     warm_up: int = 1
     pool: int = 45
@@ -133,6 +141,12 @@ def measure_scale(source: SweepSource, weights: str, plan: ScalePlan) -> ScaleRe
         ("prompts", "comparison of a sweep's points", plan.prompts, _in_prompts(checkpoint, pool)),
         ("new prompts", "embedding in 85 sentences", plan.new_prompts, _in_new_prompts(checkpoint)),
         ("sweeps", "network of a batch", plan.sweeps, in_batch),
+        (
+            AT_ONCE,
+            f"{_DRIVE} sweeps of a drive, with a map",
+            plan.at_once,
+            _in_drives(weights, pool),
+        ),
     )
     growths = [
         _grow(quantity, work, sizes, prepare, plan) for quantity, work, sizes, prepare in works
@@ -203,6 +217,25 @@ def _in_new_prompts(checkpoint: Checkpoint) -> Prepare:
     def prepare(count: int, number: int) -> tuple[float, Callable[[], object]]:
         fresh = [*islice(prompts, count)]
         return count, lambda: segmenter.set_prompts(fresh)
+
+    return prepare
+
+
+def _in_drives(weights: str, pool: Sequence[Sweep]) -> Prepare:
+    segmenter = load_online_segmenter(weights)
+
+    def prepare(count: int, number: int) -> tuple[float, Callable[[], object]]:
+        sequence = [pool[(_DRIVE * number + k) % len(pool)] for k in range(_DRIVE)]
+        segmenter.reset()
+
+        def label() -> None:
+            pipeline = SweepPipeline(segmenter, count)
+            for _ in pipeline.segment_all((sweep, ()) for sweep in sequence):
+                pass
+            pipeline.close()
+            segmenter.map()  # waits until the map has them all
+
+        return count, label
 
     return prepare
 

@@ -221,7 +221,10 @@ class NodeHealth:
             level, message = WARN, too_few_cameras
         elif is_dropping:
             level = WARN
-            message = f"too slow: {100 * ratio:.0f} % of the sweeps were overtaken by newer ones"
+            message = (
+                f"too slow: {100 * ratio:.0f} % of the sweeps were overtaken by newer ones; with "
+                f"idle processors, sweeps_at_once may be more than {values.sweeps_at_once}"
+            )
         elif is_long:
             level = WARN
             message = (

@@ -130,9 +130,11 @@ class NodeParameters:
     num_threads: int = parameter(
         "num_threads",
         0,
-        "Threads of the CPU arithmetic; 0 takes half of the processors and leaves the rest to "
-        "the middleware.",
+        "Threads of the CPU arithmetic; 0: half of the processors, the middleware has the rest.",
         within=(0, 256),
+    )
+    sweeps_at_once: int = parameter(
+        "sweeps_at_once", 1, "Sweeps that are labelled side by side.", within=(1, 16)
     )
     min_confidence: float = parameter(
         "min_confidence",
@@ -317,8 +319,7 @@ class NodeParameters:
     map_carving: bool = parameter(
         "map.carving",
         True,
-        "Voxels that three later sweeps see through leave the map, and with them the trail of what "
-        "moves.",
+        "Voxels that three later sweeps see through leave the map: the trail of what moves.",
     )
     map_folder: str = parameter("map.folder", "", "Folder that ~/save_map writes to; '' for none.")
     map_save_path: str = parameter(
@@ -328,11 +329,7 @@ class NodeParameters:
         dynamic=True,
     )
     map_publish_rate_hz: float = parameter(
-        "map.publish_rate",
-        1.0,
-        "Largest rate of ~/map [Hz].",
-        within=(0.1, 10.0),
-        dynamic=True,
+        "map.publish_rate", 1.0, "Largest rate of ~/map [Hz].", within=(0.1, 10.0), dynamic=True
     )
     output_layout: str = parameter(
         "output.layout",

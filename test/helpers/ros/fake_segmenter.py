@@ -56,6 +56,17 @@ class FakeSegmenter:
         self.apply(self.encode(PromptSet(tuple(prompts), tuple(names or ()))))
         return self.vocabulary
 
+    def prepare(self, sweep, cameras=()):
+        if self.needs_cameras and not cameras:
+            raise MissingCamerasError("no camera was given")
+        return sweep, cameras
+
+    def answer(self, prepared):
+        return self.segment(*prepared)
+
+    def complete(self, answered):
+        return answered
+
     def segment(self, sweep, cameras=()):
         if self.needs_cameras and not cameras:
             raise MissingCamerasError("no camera was given")

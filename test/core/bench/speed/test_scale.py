@@ -26,11 +26,11 @@ def test_clouds_have_the_size_differ_and_lie_side_by_side(some_source):
 
 def test_all_quantities_grow(some_source):
     plan = ScalePlan(
-        (50, 400), (800, 400), (2, 4), (1, 3), (1, 2), (1, 2), repeats=1, warm_up=0, pool=3
+        (50, 400), (800, 400), (2, 4), (1, 3), (1, 2), (1, 2), (1, 2), repeats=1, warm_up=0, pool=3
     )
     result = measure_scale(some_source, "small", plan)
     assert [one.quantity for one in result.growths] == [
-        "points", "voxels", "channels", "prompts", "new prompts", "sweeps",
+        "points", "voxels", "channels", "prompts", "new prompts", "sweeps", "sweeps at once",
     ]  # fmt: skip
     voxels = next(one for one in result.growths if one.quantity == "voxels")
     assert voxels.sizes[0] < voxels.sizes[1] <= 320
