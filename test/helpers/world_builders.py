@@ -8,8 +8,8 @@ from clip2scene_core.world.layout.build import build_scene
 from clip2scene_core.world.layout.scene import ego_pose
 from clip2scene_core.world.primitives.parts import Part, Primitives, rotations
 from clip2scene_core.world.render.camera import Moment, moment_of, static_sun_map
-from clip2scene_core.world.render.lidar import Revolution, measure_revolution
-from clip2scene_core.world.render.sensor_rig import RIG_LIDAR
+from clip2scene_core.world.sensors.lidar import Revolution, measure_revolution
+from clip2scene_core.world.sensors.sensor_rig import RIG_LIDAR
 
 IMAGE_SIZE = (224, 400)
 SECONDS = 1.0

@@ -49,8 +49,8 @@ class SweepSource:
         # The world needs numba, an optional dependency.
         from clip2scene_core.world.layout.build import build_scene
         from clip2scene_core.world.layout.scene import ego_pose
-        from clip2scene_core.world.render.lidar import measure_revolution
-        from clip2scene_core.world.render.sensor_rig import RIG_LIDAR
+        from clip2scene_core.world.sensors.lidar import measure_revolution
+        from clip2scene_core.world.sensors.sensor_rig import RIG_LIDAR
 
         scene = build_scene(_SEED, 0, count / _HZ + 1)
         rng = np.random.default_rng(_SEED)

@@ -9,7 +9,7 @@ from typing import Final
 from clip2scene_core.world.dataset.options import WorldOptions
 from clip2scene_core.world.dataset.splits import SPLITS, VARIED_TRAIN, benchmark_options
 from clip2scene_core.world.dataset.tables import Tables
-from clip2scene_core.world.render.lidar_models import MODEL_NAMES
+from clip2scene_core.world.sensors.lidar_models import MODEL_NAMES
 
 _SEED: Final = 301
 _NUM_SCENES: Final = 16

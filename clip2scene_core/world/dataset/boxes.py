@@ -14,7 +14,7 @@ from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES
 from clip2scene_core.world.dataset.tables import Record, Tables
 from clip2scene_core.world.layout.scene import Scene
 from clip2scene_core.world.layout.street import RAW
-from clip2scene_core.world.render.sensor_rig import Firing
+from clip2scene_core.world.sensors.sensor_rig import Firing
 
 _PEOPLE = (RAW["adult"], RAW["child"], RAW["worker"])
 _CYCLES = (RAW["bicycle"], RAW["motorcycle"])

@@ -20,13 +20,13 @@ from clip2scene_core.world.dataset.writer import WorldSummary
 from clip2scene_core.world.layout.build import build_scene
 from clip2scene_core.world.layout.scene import ego_pose
 from clip2scene_core.world.render.camera import cast_camera, moment_of, paint, static_sun_map
-from clip2scene_core.world.render.lidar import measure_sweep
-from clip2scene_core.world.render.lidar_models import lidar_model
-from clip2scene_core.world.render.lidar_points import LidarUnit
-from clip2scene_core.world.render.lidar_rays import rays_of
-from clip2scene_core.world.render.lidar_response import LidarResponse
-from clip2scene_core.world.render.own_body import NUSCENES_BODY
-from clip2scene_core.world.render.sensor_rig import RigSensor
+from clip2scene_core.world.sensors.lidar import measure_sweep
+from clip2scene_core.world.sensors.lidar_models import lidar_model
+from clip2scene_core.world.sensors.lidar_points import LidarUnit
+from clip2scene_core.world.sensors.lidar_rays import rays_of
+from clip2scene_core.world.sensors.lidar_response import LidarResponse
+from clip2scene_core.world.sensors.own_body import NUSCENES_BODY
+from clip2scene_core.world.sensors.sensor_rig import RigSensor
 
 MAX_SEQUENCES: Final = 22
 """SemanticKITTI's sequences are 00 to 21; its splits name them."""

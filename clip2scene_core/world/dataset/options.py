@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from clip2scene_core.world.layout.build import PLACES, TERRAINS
-from clip2scene_core.world.render.lidar_models import MODEL_NAMES, NUSCENES, lidar_model
-from clip2scene_core.world.render.sensor_rig import KEYFRAME_HZ
-from clip2scene_core.world.render.sensor_suite import CameraChoice, Choice
+from clip2scene_core.world.sensors.lidar_models import MODEL_NAMES, NUSCENES, lidar_model
+from clip2scene_core.world.sensors.sensor_rig import KEYFRAME_HZ
+from clip2scene_core.world.sensors.sensor_suite import CameraChoice, Choice
 
 MIXED: Final = "mixed"
 

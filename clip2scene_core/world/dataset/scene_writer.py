@@ -26,11 +26,11 @@ from clip2scene_core.world.render.camera import (
     paint,
     static_sun_map,
 )
-from clip2scene_core.world.render.lidar import measure_sweep
-from clip2scene_core.world.render.lidar_points import Revolution
-from clip2scene_core.world.render.lidar_rays import SweepRays, rays_of
-from clip2scene_core.world.render.sensor_rig import KEYFRAME_HZ, Firing, firings
-from clip2scene_core.world.render.sensor_suite import SensorSuite, draw_suite, nuscenes_suite
+from clip2scene_core.world.sensors.lidar import measure_sweep
+from clip2scene_core.world.sensors.lidar_points import Revolution
+from clip2scene_core.world.sensors.lidar_rays import SweepRays, rays_of
+from clip2scene_core.world.sensors.sensor_rig import KEYFRAME_HZ, Firing, firings
+from clip2scene_core.world.sensors.sensor_suite import SensorSuite, draw_suite, nuscenes_suite
 
 FIRST_STAMP_US: Final = 1_600_000_000_000_000
 SCENE_SPACING_US: Final = 600_000_000

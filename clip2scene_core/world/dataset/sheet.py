@@ -20,8 +20,8 @@ from clip2scene_core.world.render.camera import (
     paint,
     static_sun_map,
 )
-from clip2scene_core.world.render.lidar import measure_revolution
-from clip2scene_core.world.render.sensor_rig import RIG_CAMERAS, RIG_LIDAR, RigSensor
+from clip2scene_core.world.sensors.lidar import measure_revolution
+from clip2scene_core.world.sensors.sensor_rig import RIG_CAMERAS, RIG_LIDAR, RigSensor
 
 VIEW_SIZE: Final = (134, 240)
 """(height, width) of a camera picture, pixels; it is rendered at twice this size and shrunk."""

@@ -16,8 +16,8 @@ from clip2scene_core.geometry.se3 import quaternion_from_matrix
 from clip2scene_core.labels import NUSCENES_RAW_CATEGORIES
 from clip2scene_core.sample import DatasetError
 from clip2scene_core.world.dataset.options import WorldOptions
-from clip2scene_core.world.render.lidar_models import NUSCENES
-from clip2scene_core.world.render.sensor_rig import (
+from clip2scene_core.world.sensors.lidar_models import NUSCENES
+from clip2scene_core.world.sensors.sensor_rig import (
     RIG_CAMERAS,
     RIG_LIDAR,
     RigSensor,

@@ -26,7 +26,7 @@ from clip2scene_core.bench.transfer.worlds import test_worlds as worlds_of_test
 from clip2scene_core.labels import NUSCENES_CLASSES
 from clip2scene_core.world.dataset.splits import HELD_OUT_LIDARS, SPLITS, VARIED_TRAIN
 from clip2scene_core.world.dataset.tables import Tables
-from clip2scene_core.world.render.lidar_models import MODEL_NAMES
+from clip2scene_core.world.sensors.lidar_models import MODEL_NAMES
 
 
 def write_scan(folder) -> None:

@@ -24,7 +24,7 @@ from clip2scene_core.world.dataset.writer import write_world
 from clip2scene_core.world.layout.build import build_scene
 from clip2scene_core.world.layout.scene import ego_pose
 from clip2scene_core.world.render.camera import cast_camera, moment_of, static_sun_map
-from clip2scene_core.world.render.sensor_rig import RIG_LIDAR
+from clip2scene_core.world.sensors.sensor_rig import RIG_LIDAR
 
 OPTIONS = WorldOptions(
     num_scenes=1, seed=4, seconds=1.0, image_size=(60, 200), lidar_max_points=12_000

@@ -18,7 +18,7 @@ from clip2scene_core.world.dataset.writer import WorldOptions, WorldSummary, wri
 from clip2scene_core.world.layout.build import build_scene
 from clip2scene_core.world.layout.scene import ego_pose
 from clip2scene_core.world.render.camera import cast_camera, moment_of, static_sun_map
-from clip2scene_core.world.render.sensor_rig import RIG_CAMERAS, RIG_LIDAR, firings
+from clip2scene_core.world.sensors.sensor_rig import RIG_CAMERAS, RIG_LIDAR, firings
 
 SMALL = WorldOptions(
     1, 8, 0.5, (28, 50), 60, is_every_frame=False, previous_sweeps=1, with_ground_truth=True

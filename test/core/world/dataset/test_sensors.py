@@ -20,7 +20,7 @@ from clip2scene_core.world.dataset.ground_truth import read_class_images
 from clip2scene_core.world.dataset.options import WorldOptions
 from clip2scene_core.world.dataset.tables import VERSION, lidar_of_scenes
 from clip2scene_core.world.dataset.writer import write_world
-from clip2scene_core.world.render.lidar_models import MODEL_NAMES, lidar_model
+from clip2scene_core.world.sensors.lidar_models import MODEL_NAMES, lidar_model
 
 MIXED = WorldOptions(
     8, 9, 0.5, (56, 100), 120, is_every_frame=False, with_ground_truth=True, lidar="mixed",

@@ -18,8 +18,8 @@ from clip2scene_core.world.dataset.splits import SPLITS, Split, benchmark_option
 from clip2scene_core.world.dataset.writer import write_world
 from clip2scene_core.world.layout.build import build_scene
 from clip2scene_core.world.layout.scene import ego_pose
-from clip2scene_core.world.render.lidar import measure_revolution
-from clip2scene_core.world.render.sensor_rig import KEYFRAME_HZ, RIG_LIDAR
+from clip2scene_core.world.sensors.lidar import measure_revolution
+from clip2scene_core.world.sensors.sensor_rig import KEYFRAME_HZ, RIG_LIDAR
 
 RARE = ("barrier", "bicycle", "bus", "construction vehicle", "motorcycle", "pedestrian",
         "traffic cone", "trailer", "truck", "other flat")  # fmt: skip

@@ -22,8 +22,8 @@ from clip2scene_core.world.render.camera import (
     paint,
     static_sun_map,
 )
-from clip2scene_core.world.render.lidar import Revolution
-from clip2scene_core.world.render.sensor_rig import RIG_CAMERAS, RIG_LIDAR
+from clip2scene_core.world.sensors.lidar import Revolution
+from clip2scene_core.world.sensors.sensor_rig import RIG_CAMERAS, RIG_LIDAR
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,8 @@ from clip2scene_core.world.render.camera import (
     static_sun_map,
 )
 from clip2scene_core.world.render.lamplight import NO_LAMPLIGHT, lamplight_at
-from clip2scene_core.world.render.sensor_rig import RIG_CAMERAS
 from clip2scene_core.world.render.shading import SKY, develop
+from clip2scene_core.world.sensors.sensor_rig import RIG_CAMERAS
 
 SECONDS = 0.5
 

@@ -18,7 +18,7 @@ from clip2scene_core.world.dataset import splits, writer
 from clip2scene_core.world.dataset.ground_truth import read_class_images
 from clip2scene_core.world.dataset.options import WorldOptions
 from clip2scene_core.world.dataset.tables import lidar_of_scenes
-from clip2scene_core.world.render.lidar_models import MODEL_NAMES
+from clip2scene_core.world.sensors.lidar_models import MODEL_NAMES
 from clip2scene_ros.cli.main import main
 
 TINY = ["--scenes", "1", "--seconds", "0.5", "--image-size", "50x28", "--columns", "60"]

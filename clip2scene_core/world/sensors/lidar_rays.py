@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2scene_core.world.render.lidar_models import LidarModel
+from clip2scene_core.world.sensors.lidar_models import LidarModel
 
 _FORWARD_TURN: Final = math.pi / 2
 _SPIRAL_HZ: Final = (1870.3, 23.7)

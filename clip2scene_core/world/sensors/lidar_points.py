@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clip2scene_core.world.render.lidar_models import NUSCENES, LidarModel
-from clip2scene_core.world.render.lidar_rays import SweepRays
-from clip2scene_core.world.render.lidar_response import LidarResponse
-from clip2scene_core.world.render.own_body import NUSCENES_BODY
-from clip2scene_core.world.render.sensor_rig import RIG_LIDAR
+from clip2scene_core.world.sensors.lidar_models import NUSCENES, LidarModel
+from clip2scene_core.world.sensors.lidar_rays import SweepRays
+from clip2scene_core.world.sensors.lidar_response import LidarResponse
+from clip2scene_core.world.sensors.own_body import NUSCENES_BODY
+from clip2scene_core.world.sensors.sensor_rig import RIG_LIDAR
 
 RESOLUTION: Final = 512
 """Coordinates are stored as multiples of 1/512 m, so that recordings compress well."""

@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.world.layout.scene import Scene
-from clip2scene_core.world.render.lidar_models import NUSCENES, LidarModel, lidar_model
-from clip2scene_core.world.render.lidar_points import NUSCENES_UNIT, LidarUnit
-from clip2scene_core.world.render.lidar_response import LidarResponse, draw_response
-from clip2scene_core.world.render.own_body import (
+from clip2scene_core.world.sensors.lidar_models import NUSCENES, LidarModel, lidar_model
+from clip2scene_core.world.sensors.lidar_points import NUSCENES_UNIT, LidarUnit
+from clip2scene_core.world.sensors.lidar_response import LidarResponse, draw_response
+from clip2scene_core.world.sensors.own_body import (
     NUSCENES_BODY,
     PLATFORMS,
     Platform,
     draw_body,
 )
-from clip2scene_core.world.render.sensor_rig import (
+from clip2scene_core.world.sensors.sensor_rig import (
     CAMERA_HZ,
     LIDAR_CHANNEL,
     RIG_CAMERAS,

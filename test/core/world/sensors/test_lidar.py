@@ -20,8 +20,13 @@ from clip2scene_core.world.layout.scene import Scene, SceneObject, assemble, ego
 from clip2scene_core.world.layout.street import RAW
 from clip2scene_core.world.primitives.parts import PLAIN, box
 from clip2scene_core.world.render.camera import Moment
-from clip2scene_core.world.render.lidar import RAW_EGO, Revolution, firing_times, measure_revolution
-from clip2scene_core.world.render.sensor_rig import RIG_LIDAR
+from clip2scene_core.world.sensors.lidar import (
+    RAW_EGO,
+    Revolution,
+    firing_times,
+    measure_revolution,
+)
+from clip2scene_core.world.sensors.sensor_rig import RIG_LIDAR
 
 NUM_COLUMNS = 300
 

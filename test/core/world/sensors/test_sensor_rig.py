@@ -10,7 +10,7 @@ pytest.importorskip(
 )
 
 from clip2scene_core.geometry.se3 import transform_points
-from clip2scene_core.world.render.sensor_rig import RIG_CAMERAS, RIG_LIDAR, firings, misaligned
+from clip2scene_core.world.sensors.sensor_rig import RIG_CAMERAS, RIG_LIDAR, firings, misaligned
 
 
 def test_cameras_fire_as_the_lidar_sweeps_across_them():

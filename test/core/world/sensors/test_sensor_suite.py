@@ -13,10 +13,10 @@ pytest.importorskip(
 
 from clip2scene_core.world.layout.build import build_scene
 from clip2scene_core.world.layout.scene import Scene
-from clip2scene_core.world.render.lidar_models import MODEL_NAMES, lidar_model
-from clip2scene_core.world.render.lidar_response import LidarResponse
-from clip2scene_core.world.render.sensor_rig import RIG_CAMERAS, RIG_LIDAR, firings
-from clip2scene_core.world.render.sensor_suite import (
+from clip2scene_core.world.sensors.lidar_models import MODEL_NAMES, lidar_model
+from clip2scene_core.world.sensors.lidar_response import LidarResponse
+from clip2scene_core.world.sensors.sensor_rig import RIG_CAMERAS, RIG_LIDAR, firings
+from clip2scene_core.world.sensors.sensor_suite import (
     HEIGHTS_M,
     SensorSuite,
     draw_suite,

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from clip2scene_core.world.render.lidar_response import IntensityLaw
+from clip2scene_core.world.sensors.lidar_response import IntensityLaw
 
 Scan = Literal["spin", "rosette", "spiral"]
 

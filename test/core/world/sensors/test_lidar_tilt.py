@@ -16,23 +16,23 @@ from world_builders import SECONDS, make_moment
 from clip2scene_core.geometry.se3 import transform_points
 from clip2scene_core.world.layout.scene import ego_pose
 from clip2scene_core.world.render.camera import Moment
-from clip2scene_core.world.render.lidar import (
+from clip2scene_core.world.sensors.lidar import (
     RAW_EGO,
     RAW_ROAD,
     LidarUnit,
     Revolution,
     measure_sweep,
 )
-from clip2scene_core.world.render.lidar_models import NUSCENES, LidarModel, lidar_model
-from clip2scene_core.world.render.lidar_rays import rays_of
-from clip2scene_core.world.render.lidar_response import (
+from clip2scene_core.world.sensors.lidar_models import NUSCENES, LidarModel, lidar_model
+from clip2scene_core.world.sensors.lidar_rays import rays_of
+from clip2scene_core.world.sensors.lidar_response import (
     IntensityLaw,
     LidarResponse,
     draw_response,
     intensity_of,
 )
-from clip2scene_core.world.render.own_body import PLATFORMS, body_ranges, draw_body
-from clip2scene_core.world.render.sensor_suite import rotation
+from clip2scene_core.world.sensors.own_body import PLATFORMS, body_ranges, draw_body
+from clip2scene_core.world.sensors.sensor_suite import rotation
 
 NO_BODY = np.zeros((0, 2, 3))
 

@@ -9,13 +9,13 @@ pytest.importorskip(
     "numba", reason='the world needs numba: pip install -c constraints.txt ".[train]"'
 )
 
-from clip2scene_core.world.render.lidar_models import (
+from clip2scene_core.world.sensors.lidar_models import (
     LIDAR_MODELS,
     MODEL_NAMES,
     NUSCENES,
     lidar_model,
 )
-from clip2scene_core.world.render.lidar_rays import rays_of
+from clip2scene_core.world.sensors.lidar_rays import rays_of
 
 BEAMS = {
     "nuscenes": (32, -30.67, 10.67), "VLP-16": (16, -15, 15), "HDL-32E": (32, -30.67, 10.67),

@@ -35,21 +35,21 @@ from clip2scene_core.world.primitives.parts import (
     Primitives,
 )
 from clip2scene_core.world.render.ground_cover import cover_albedo
-from clip2scene_core.world.render.lidar_models import NUSCENES
-from clip2scene_core.world.render.lidar_points import (
+from clip2scene_core.world.render.pavement import paint_cover
+from clip2scene_core.world.render.raycast import cast_sphere
+from clip2scene_core.world.render.shading import GROUND, SKY, surface_normal
+from clip2scene_core.world.sensors.lidar_models import NUSCENES
+from clip2scene_core.world.sensors.lidar_points import (
     NUSCENES_UNIT,
     LidarUnit,
     Returns,
     Revolution,
     collect,
 )
-from clip2scene_core.world.render.lidar_rays import SweepRays, rays_of
-from clip2scene_core.world.render.lidar_response import DARK_SIGNAL, intensity_of
-from clip2scene_core.world.render.own_body import body_ranges
-from clip2scene_core.world.render.pavement import paint_cover
-from clip2scene_core.world.render.raycast import cast_sphere
-from clip2scene_core.world.render.sensor_rig import LIDAR_HZ
-from clip2scene_core.world.render.shading import GROUND, SKY, surface_normal
+from clip2scene_core.world.sensors.lidar_rays import SweepRays, rays_of
+from clip2scene_core.world.sensors.lidar_response import DARK_SIGNAL, intensity_of
+from clip2scene_core.world.sensors.own_body import body_ranges
+from clip2scene_core.world.sensors.sensor_rig import LIDAR_HZ
 
 __all__ = [
     "RAW_EGO",
