@@ -8,7 +8,7 @@ from typing import Final
 from clip2scene_core.world.layout.build import PLACES, TERRAINS
 from clip2scene_core.world.sensors.lidar_models import MODEL_NAMES, NUSCENES, lidar_model
 from clip2scene_core.world.sensors.sensor_rig import KEYFRAME_HZ
-from clip2scene_core.world.sensors.sensor_suite import CameraChoice, Choice
+from clip2scene_core.world.sensors.sensor_suite import CameraChoice, Choice, SurfaceChoice
 
 MIXED: Final = "mixed"
 
@@ -53,6 +53,8 @@ class WorldOptions:
             swaying vehicle, and many kinds of ground cover.
         places: "street", or "mixed": also residential lanes, parks, tracks, yards and car parks,
             some seen by a robot on the sidewalk or by a truck.
+        surfaces: "plain", or "varied": how the LiDAR sees windows, paint, curved panels, rough
+            ground and the reflectivity of each material is drawn for each scene.
 
     Raises:
         ValueError: If an option is out of its range.
@@ -78,6 +80,7 @@ class WorldOptions:
     lidar_max_points: int = 38_000
     terrain: str = "flat"
     places: str = "street"
+    surfaces: SurfaceChoice = "plain"
 
     @property
     def lidar_names(self) -> tuple[str, ...]:
@@ -89,7 +92,8 @@ class WorldOptions:
     @property
     def has_one_rig(self) -> bool:
         """Whether all scenes have nuScenes' sensors."""
-        return (self.lidar, self.placement, self.cameras) == (NUSCENES.name, *["nuscenes"] * 2)
+        drawn = (self.lidar, self.placement, self.cameras, self.surfaces)
+        return drawn == (NUSCENES.name, "nuscenes", "nuscenes", "plain")
 
     def __post_init__(self) -> None:
         if self.num_scenes < 1 or not 0 <= self.seed <= 9999:
@@ -136,5 +140,7 @@ class WorldOptions:
             raise ValueError(f"placement must be 'nuscenes' or 'mixed', got {self.placement!r}")
         if self.cameras not in ("nuscenes", MIXED, "none"):
             raise ValueError(f"cameras must be 'nuscenes', 'mixed' or 'none', got {self.cameras!r}")
+        if self.surfaces not in ("plain", "varied"):
+            raise ValueError(f"surfaces must be 'plain' or 'varied', got {self.surfaces!r}")
         if self.lidar_max_points < 2048:
             raise ValueError(f"lidar_max_points must be 2048 or more, got {self.lidar_max_points}")

@@ -105,6 +105,7 @@ class SceneWriter:
             np.random.default_rng([options.seed, SENSOR_STREAM, self.index]),
             # A street is laid out for cars; other places say who drives there.
             is_any_platform=options.places == "street",
+            surfaces=options.surfaces,
         )
 
     def _add_scene_records(self) -> None:

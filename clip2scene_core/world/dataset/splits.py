@@ -52,6 +52,7 @@ VARIED: Final[dict[str, str]] = {
     "placement": "mixed",
     "terrain": "varied",
     "places": "mixed",
+    "surfaces": "plain",
 }
 """Options of a world whose scenes differ in everything but their cameras.
 

@@ -48,6 +48,7 @@ from clip2scene_core.world.sensors.lidar_points import (
 )
 from clip2scene_core.world.sensors.lidar_rays import SweepRays, rays_of
 from clip2scene_core.world.sensors.lidar_response import DARK_SIGNAL, intensity_of
+from clip2scene_core.world.sensors.lidar_surfaces import answer_surfaces
 from clip2scene_core.world.sensors.own_body import body_ranges
 from clip2scene_core.world.sensors.sensor_rig import LIDAR_HZ
 
@@ -121,6 +122,10 @@ def measure_sweep(
     category, facing, albedo = _reflect(
         primitives, plan, SURFACE_RAW_CATEGORY, origins, rays, ranges, index
     )
+    is_lost = np.zeros(ranges.shape, dtype=np.bool_)
+    if unit.response.surfaces is not None:
+        hits = (ranges, index, facing, albedo)
+        is_lost = answer_surfaces(unit.response.surfaces, primitives, (origins, rays), hits, rng)
     if unit.response.foliage_m:
         ranges += _depth_in_leaves(primitives, index, unit.response.foliage_m, rng)
     if len(plan) > FLAT_SIZE:
@@ -132,6 +137,7 @@ def measure_sweep(
     ranges[is_body] = on_body[is_body]
     category[is_body], albedo[is_body], index[is_body] = RAW_EGO, 0.3, SKY
     returns = _returns(unit, primitives, (ranges, index, category, facing, albedo), rng)
+    returns.returned[is_lost & ~is_body] = False
     return collect(unit, sweep, returns, rng)
 
 

@@ -8,6 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from clip2scene_core.world.sensors.lidar_surfaces import SurfaceResponse
+
 REFERENCE_M: Final = 10.0
 """Range at which a law without range compensation has its gain, metres."""
 
@@ -53,6 +55,7 @@ class LidarResponse:
         echo_share: Share of rays over an edge that give a second point from what lies behind it.
         num_strays: Number of points in the air, per revolution.
         foliage_m: Mean depth to which beams go into leaves before one returns them, metres.
+        surfaces: How surfaces vary from the reflectivity of their material; None: not at all.
     """
 
     law: IntensityLaw = IntensityLaw()
@@ -64,6 +67,7 @@ class LidarResponse:
     echo_share: float = 0.0
     num_strays: int = 14
     foliage_m: float = 0.0
+    surfaces: SurfaceResponse | None = None
 
 
 def draw_response(law: IntensityLaw, wetness: float, rng: np.random.Generator) -> LidarResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from clip2scene_core.world.layout.scene import Scene
 from clip2scene_core.world.sensors.lidar_models import NUSCENES, LidarModel, lidar_model
 from clip2scene_core.world.sensors.lidar_points import NUSCENES_UNIT, LidarUnit
 from clip2scene_core.world.sensors.lidar_response import LidarResponse, draw_response
+from clip2scene_core.world.sensors.lidar_surfaces import draw_surfaces
 from clip2scene_core.world.sensors.own_body import (
     NUSCENES_BODY,
     PLATFORMS,
@@ -30,6 +31,7 @@ from clip2scene_core.world.sensors.sensor_rig import (
 
 Choice = Literal["nuscenes", "mixed"]
 CameraChoice = Literal["nuscenes", "mixed", "none"]
+SurfaceChoice = Literal["plain", "varied"]
 
 HEIGHTS_M: Final[dict[Platform, tuple[float, float]]] = {
     "car": (1.5, 2.1), "truck": (1.9, 2.3), "robot": (0.4, 1.2),
@@ -91,6 +93,7 @@ def draw_suite(
     columns: tuple[int, int],
     rng: np.random.Generator,
     is_any_platform: bool = False,
+    surfaces: SurfaceChoice = "plain",
 ) -> SensorSuite:
     """Draw the sensors of a scene.
 
@@ -104,6 +107,7 @@ def draw_suite(
         columns: Columns of nuScenes' LiDAR, and most rays in a sweep of another one.
         rng: Generator.
         is_any_platform: Whether a truck or a robot may drive in place of the scene's platform.
+        surfaces: "varied" to draw what windows, paint, ground and materials return.
 
     Raises:
         ValueError: If there is no such model, or no such platform.
@@ -119,13 +123,16 @@ def draw_suite(
     is_old = list(models) == [NUSCENES.name]
     response = LidarResponse() if is_old else draw_response(model.law, scene.light.wetness, rng)
     height_m = float(T_ego_lidar[2, 3])
-    unit = LidarUnit(model, response, body, T_ego_lidar[:3, :3], 0.34 - height_m)
     lidar = RigSensor(LIDAR_CHANNEL, T_ego_lidar, 0.0, 0.0, model.hz)
     num_columns = columns[0] if model == NUSCENES else model.columns_within(columns[1])
     rig: tuple[RigSensor, ...] = RIG_CAMERAS if cameras == "nuscenes" else ()
     if cameras == "mixed":
         rig = _draw_cameras(platform, height_m, rng)
     timed = tuple(_timed(camera, lidar, model) for camera in rig)
+    if surfaces == "varied":
+        # Drawn last: everything else is then as with plain surfaces.
+        response = replace(response, surfaces=draw_surfaces(rng))
+    unit = LidarUnit(model, response, body, T_ego_lidar[:3, :3], 0.34 - height_m)
     return SensorSuite(platform, lidar, unit, num_columns, timed)
 
 

@@ -37,6 +37,7 @@ _SCENE_DEFAULTS: Final = {
     "lidar_max_points": 38_000,
     "terrain": None,
     "places": None,
+    "surfaces": None,
 }
 
 # What other layouts leave open; their sensors and their files are fixed.
@@ -147,6 +148,11 @@ def _add_sensor_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="most rays in a sweep of another LiDAR than nuScenes' (it loses columns)",
     )
+    parser.add_argument(
+        "--surfaces",
+        choices=("plain", "varied"),
+        help="varied: beams go through windows, paint mirrors them away, reflectivities differ",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -203,7 +209,8 @@ def _draw_sheet(arguments: argparse.Namespace) -> None:
     options = _options(arguments)
     if not options.has_one_rig:
         raise ValueError(
-            "--sheet draws nuScenes' sensors; leave out --lidar, --placement and --cameras"
+            "--sheet draws nuScenes' sensors; leave out --lidar, --placement, --cameras and "
+            "--surfaces"
         )
     with atomic_write(arguments.sheet) as draft:
         Image.fromarray(draw_sheet(options)).save(draft)
