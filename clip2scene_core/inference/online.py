@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.inference.camera_segmenter import CameraSegmenter, make_camera_segmenter
@@ -107,7 +105,7 @@ class OnlineSegmenter:
         self._fusion = Fusion(segmenter, camera_segmenter, options.camera_weight)
         self.input = None if segmenter is None else segmenter.input
         self._ground_tracker = GroundTracker(options.ground_smoothing)
-        self._num_resets = 0
+        self._num_resets, self._reset_lock = 0, threading.Lock()
         self._map = None
         if options.map_enabled:
             span = self._fusion.span
@@ -237,10 +235,11 @@ class OnlineSegmenter:
         num_resets = self._num_resets
         reach = (options.min_range_m, options.ego_radius_m, options.max_range_m)
         usable = is_usable(sweep.points, *reach, T_base_lidar=sweep.T_base_lidar)
-        told, notes = self._preprocess(sweep.points[usable], sweep.T_base_lidar, options)
+        inside = replace(sweep, points=sweep.points[usable], labels=None)
+        told, notes = self._preprocess(inside, options)
         notes = (*list_left_out(sweep.points, reach, sweep.T_base_lidar), *notes)
         return PreparedSweep(
-            sweep, usable, cameras, told, notes, encoded, options, scoring, num_resets
+            sweep, usable, inside, cameras, told, notes, encoded, options, scoring, num_resets
         )
 
     def answer(self, prepared: PreparedSweep) -> AnsweredSweep:
@@ -250,28 +249,26 @@ class OnlineSegmenter:
     def complete(self, answered: AnsweredSweep) -> LabelledCloud:
         """Take the third step, in the order of the sweeps: begin to add the sweep to the map."""
         prepared = answered.prepared
-        is_current = prepared.num_resets == self._num_resets
-        if self._map is not None and prepared.sweep.is_located and is_current:
-            self._map_thread.take_up(
-                prepared.inside,
-                answered.embedded,
-                prepared.encoded.vocabulary,
-                answered.text_probabilities,
-            )
+        with self._reset_lock:
+            is_current = prepared.num_resets == self._num_resets
+            if self._map is not None and prepared.sweep.is_located and is_current:
+                self._map_thread.take_up(
+                    prepared.inside,
+                    answered.embedded,
+                    prepared.encoded.vocabulary,
+                    answered.text_probabilities,
+                )
         return answered.cloud
 
     def _preprocess(
-        self,
-        points: NDArray[np.float32],
-        T_base_lidar: NDArray[np.float64] | None,
-        options: OnlineOptions,
+        self, sweep: Sweep, options: OnlineOptions
     ) -> tuple[NetworkInput, tuple[str, ...]]:
-        """Make what the student is told of usable points, and note what is odd about them."""
+        """Make what the student is told of a sweep of usable points, and note what is odd."""
         if self.input is None:
-            return NetworkInput(points), ()
+            return NetworkInput(sweep.points), ()
         config = levelled_as(self.input, options.level)
-        told = preprocess(points, config, T_base_lidar, self._ground_tracker)
-        return told, list_oddities(points, config, told.ground)
+        told = preprocess(sweep.points, config, sweep.T_base_lidar, self._ground_tracker)
+        return told, list_oddities(sweep.points, config, told.ground)
 
     def map(self) -> LabelledMap:
         """The voxels around the vehicle, of all sweeps so far, labelled with the newest prompts.
@@ -308,11 +305,12 @@ class OnlineSegmenter:
 
         A sweep that is being labelled meanwhile does not enter the new map.
         """
-        self._num_resets += 1
-        self._ground_tracker.reset()
-        if self._map is not None:
-            self._map_thread.wait()
-            self._map.clear()
+        with self._reset_lock:
+            self._num_resets += 1
+            self._ground_tracker.reset()
+            if self._map is not None:
+                self._map_thread.wait()
+                self._map.clear()
 
 
 def load_online_segmenter(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,8 @@ class PreparedSweep:
 
     Attributes:
         sweep: N points.
-        usable: (N,) bool, the U points that get labels.
+        usable: (N,) bool, which of them get labels.
+        inside: These points alone.
         cameras: Views around the sweep's stamp.
         told: What the student is told of the usable points.
         notes: What is odd about the sweep.
@@ -39,6 +40,7 @@ class PreparedSweep:
 
     sweep: Sweep
     usable: NDArray[np.bool_]
+    inside: Sweep
     cameras: Sequence[CameraView]
     told: NetworkInput
     notes: tuple[str, ...]
@@ -46,11 +48,6 @@ class PreparedSweep:
     options: OnlineOptions
     scoring: Scoring
     num_resets: int
-
-    @property
-    def inside(self) -> Sweep:
-        """The usable points alone."""
-        return replace(self.sweep, points=self.sweep.points[self.usable], labels=None)
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ class AnsweredSweep:
     Attributes:
         prepared: Where it comes from.
         cloud: The labels.
-        embedded: What the networks made of the U usable points.
+        embedded: What the networks made of the usable points.
         text_probabilities: (R, C) float32, see `EmbeddedSweep`.
     """
 
