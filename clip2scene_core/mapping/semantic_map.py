@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip2scene_core.geometry.se3 import transform_points
-from clip2scene_core.labels import IGNORE_LABEL
 from clip2scene_core.mapping.evidence import Evidence
 from clip2scene_core.mapping.free_space import seen_through
 from clip2scene_core.mapping.labelled_map import LabelledMap
@@ -39,6 +38,10 @@ class SemanticMap:
         self._span = span
         self._lock = threading.Lock()
         self._kept: tuple[float, float] | None = None
+        # Of each slot of the grid, as the last call of `label` found them, and with what.
+        self._labels: NDArray[np.uint8] = np.zeros(grid.max_voxels, np.uint8)
+        self._scores: NDArray[np.float32] = np.zeros(grid.max_voxels, np.float32)
+        self._labelled_with: tuple[Vocabulary, Scoring] | None = None
 
     def add(
         self,
@@ -74,23 +77,36 @@ class SemanticMap:
     ) -> LabelledMap:
         """Label every voxel with the prompt that fits it best.
 
+        With the vocabulary and scoring of the last call, only voxels that evidence came to since
+        are compared with the texts.
+
         Args:
             vocabulary: C prompts; they can differ from those of the sweeps.
             min_score: Voxels with a lower score are left out.
             scoring: What the labels compete with in the scores; by default with each other alone.
         """
-        scoring = scoring or Scoring(vocabulary.embeddings[:0])
+        with self._lock:
+            self._label_changed(vocabulary, scoring or Scoring(vocabulary.embeddings[:0]))
+            slots = self._grid.slots
+            labels, scores = self._labels[slots], self._scores[slots]
+            points, counts = self._grid.centers(), self._grid.counts()
+        kept = ~(scores < min_score)
+        return LabelledMap(points[kept], labels[kept], scores[kept], counts[kept], vocabulary)
+
+    def _label_changed(self, vocabulary: Vocabulary, scoring: Scoring) -> None:
+        rows = self._grid.take_changed()
+        before = self._labelled_with
+        if before is None or before[0] is not vocabulary or before[1] is not scoring:
+            rows = np.arange(len(self._grid))
+        self._labelled_with = None  # until all is well: an error here leaves voxels behind
         texts = scoring.texts(vocabulary)
         if self._span is not None:
             texts = self._span.reduce(texts).cpu()
-        with self._lock:
-            logits = self._grid.logits(texts)
-            points, counts = self._grid.centers(), self._grid.counts()
-        by_text, scored = scoring.judge(logits, vocabulary)
-        probabilities = vocabulary.merge(by_text)
-        labels, scores = classify(probabilities, min_score, scored)
-        kept = labels != IGNORE_LABEL
-        return LabelledMap(points[kept], labels[kept], scores[kept], counts[kept], vocabulary)
+        by_text, scored = scoring.judge(self._grid.logits(texts, rows), vocabulary)
+        labels, scores = classify(vocabulary.merge(by_text), 0.0, scored)
+        slots = self._grid.slots[rows]
+        self._labels[slots], self._scores[slots] = labels, scores
+        self._labelled_with = (vocabulary, scoring)
 
     def keep(self, radius_m: float, decay_s: float) -> None:
         """Set the radius and the decay of the map from the next sweep on; see `EvidenceGrid.keep`.

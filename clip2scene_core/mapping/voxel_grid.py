@@ -41,6 +41,7 @@ class EvidenceGrid:
 
     Attributes:
         voxel_size_m: Edge of a voxel, metres.
+        max_voxels: Maximum number of voxels.
 
     Raises:
         ValueError: If a size is not positive, or the radius is more voxels than a key holds.
@@ -61,7 +62,7 @@ class EvidenceGrid:
             )
         self.voxel_size_m = voxel_size_m
         self.keep(radius_m, decay_s)
-        self._max_voxels = max_voxels
+        self.max_voxels = max_voxels
         # Sorted keys, with the slot of each voxel in the arrays below: a new voxel moves keys and
         # slots, but no embeddings.
         self._keys: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -73,6 +74,7 @@ class EvidenceGrid:
         self._counts: NDArray[np.int64] = np.empty(max_voxels, np.int64)
         self._seen_ns: NDArray[np.int64] = np.empty(max_voxels, np.int64)
         self._passes: NDArray[np.uint8] = np.empty(max_voxels, np.uint8)
+        self._is_changed: NDArray[np.bool_] = np.zeros(max_voxels, np.bool_)
         self._anchor: NDArray[np.int64] = np.zeros(3, np.int64)
 
     def keep(self, radius_m: float, decay_s: float) -> None:
@@ -108,7 +110,9 @@ class EvidenceGrid:
     @property
     def nbytes(self) -> int:
         """Bytes of memory for `max_voxels`."""
-        arrays = (self._weights, self._counts, self._seen_ns, self._passes, self._free)
+        arrays = (
+            self._weights, self._counts, self._seen_ns, self._passes, self._is_changed, self._free,
+        )  # fmt: skip
         return self._means.nbytes + sum(array.nbytes for array in arrays)
 
     def add(
@@ -138,11 +142,11 @@ class EvidenceGrid:
         ordered_keys, order = (t.numpy() for t in torch.sort(torch.from_numpy(_pack(cells))))
         order = near[order]  # (P,)
         starts = np.flatnonzero(np.diff(ordered_keys, prepend=-1))  # (U,) first point of each voxel
-        if len(starts) > self._max_voxels:
+        if len(starts) > self.max_voxels:
             # More voxels than the grid holds: keep the nearest ones.
-            nearest = np.argpartition(square_m2[order[starts]], self._max_voxels)
+            nearest = np.argpartition(square_m2[order[starts]], self.max_voxels)
             is_kept = np.zeros(len(starts), dtype=bool)
-            is_kept[nearest[: self._max_voxels]] = True
+            is_kept[nearest[: self.max_voxels]] = True
             is_kept = np.repeat(is_kept, np.diff(starts, append=len(order)))
             ordered_keys, order = ordered_keys[is_kept], order[is_kept]
             starts = np.flatnonzero(np.diff(ordered_keys, prepend=-1))
@@ -154,6 +158,7 @@ class EvidenceGrid:
         self._counts[slots] += np.diff(starts, append=len(order))
         self._seen_ns[slots] = stamp_ns
         self._passes[slots] = 0
+        self._is_changed[slots] = True
 
     def offsets(self, origin_fixed: NDArray[np.float64]) -> NDArray[np.float32]:
         """Vectors from a point to the voxel centres.
@@ -209,21 +214,33 @@ class EvidenceGrid:
         """Number of points in each voxel: (V,) int64."""
         return self._counts[self._slots]
 
-    def logits(self, text_embeddings: Tensor) -> Tensor:
-        """Compute the logits of every voxel for every text.
+    @property
+    def slots(self) -> NDArray[np.int32]:
+        """Where each voxel is kept: (V,) int32 below `max_voxels`, the same as long as it lives."""
+        return self._slots
+
+    def take_changed(self) -> NDArray[np.int64]:
+        """Voxels that evidence came to since the last call: their rows among all, int64."""
+        rows = np.flatnonzero(self._is_changed[self._slots])
+        self._is_changed[:] = False
+        return rows
+
+    def logits(self, text_embeddings: Tensor, rows: NDArray[np.int64] | None = None) -> Tensor:
+        """Compute the logits of voxels for every text.
 
         Args:
             text_embeddings: (C, D) float32 of unit length.
+            rows: (R,) int64 rows of voxels, by default all V of them.
 
         Returns:
-            (V, C) float32, the weighted mean of the logits of the points in each voxel.
+            (R, C) float32, the weighted mean of the logits of the points in each voxel.
         """
-        slots = torch.from_numpy(self._slots).long()
+        slots = torch.from_numpy(self._slots if rows is None else self._slots[rows]).long()
         logits = torch.empty((len(slots), len(text_embeddings)))
         for begin in range(0, len(slots), _ROWS_AT_ONCE):
-            rows = slots[begin : begin + _ROWS_AT_ONCE]
-            logits[begin : begin + len(rows)] = (
-                self._means.index_select(0, rows).float() @ text_embeddings.T
+            block = slots[begin : begin + _ROWS_AT_ONCE]
+            logits[begin : begin + len(block)] = (
+                self._means.index_select(0, block).float() @ text_embeddings.T
             )
         return logits
 
@@ -243,7 +260,7 @@ class EvidenceGrid:
     def _occupy(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
         """Find the slots (U,) of sorted keys (U,); new keys get empty slots."""
         is_new = ~self._contains(keys)
-        excess = len(self._keys) + int(is_new.sum()) - self._max_voxels
+        excess = len(self._keys) + int(is_new.sum()) - self.max_voxels
         if excess > 0:
             self._evict(keys, excess)
         added = keys[is_new]
@@ -266,7 +283,7 @@ class EvidenceGrid:
 
     @property
     def _num_free(self) -> int:
-        return self._max_voxels - len(self._keys)
+        return self.max_voxels - len(self._keys)
 
     def _contains(self, keys: NDArray[np.int64]) -> NDArray[np.bool_]:
         if not len(self._keys):

@@ -141,10 +141,10 @@ def test_new_options_do_not_wait_for_a_map_that_is_being_labelled(tiny_checkpoin
     has_begun, may_end = threading.Event(), threading.Event()
     logits = segmenter._map._grid.logits
 
-    def label_slowly(embeddings):
+    def label_slowly(embeddings, rows):
         has_begun.set()
         assert may_end.wait(20)
-        return logits(embeddings)
+        return logits(embeddings, rows)
 
     segmenter._map._grid.logits = label_slowly
     thread = threading.Thread(target=segmenter.map)
