@@ -59,6 +59,7 @@ def run_under_load(
     mode: str,
     extrinsics: Path,
     depth: int,
+    parameters: Sequence[str],
     progress: Callable[[float], None],
 ) -> LoadRun:
     """Send a stream to the node in real time, and wait until it has accounted for every message.
@@ -69,6 +70,7 @@ def run_under_load(
         mode: Mode of the node: "lidar", "camera" or "fused".
         extrinsics: YAML file of extrinsics.
         depth: Length of the node's queue for each input; 0 takes the node's default.
+        parameters: Other parameters of the node, each as NAME:=VALUE.
         progress: Called with the seconds since the start.
 
     Returns:
@@ -87,6 +89,8 @@ def run_under_load(
     arguments += ["-p", "max_drop_ratio:=1.0"]
     for topic in _inputs(stream.profile, mode) if depth else ():
         arguments += ["-p", f"qos_overrides.{topic}.subscription.depth:={depth}"]
+    for parameter in parameters:
+        arguments += ["-p", parameter]
     with (
         running_node(domain, arguments) as process,
         own_graph(domain, "clip2scene_load") as (node, executor),

@@ -42,6 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="messages that the node keeps of each input; 0: its own choice",
     )
+    parser.add_argument(
+        "--parameters",
+        nargs="+",
+        default=[],
+        metavar="NAME:=VALUE",
+        help="other parameters of the node, for example sweeps_at_once:=2",
+    )
     parser.add_argument("--report", type=Path, help="JSON file to write")
 
 
@@ -73,7 +80,13 @@ def run(arguments: argparse.Namespace) -> None:
         extrinsics_file = folder / "extrinsics.yaml"
         save_extrinsics(extrinsics_file, read_bag_extrinsics(bag))
         result = run_under_load(
-            stream, arguments.seconds, arguments.mode, extrinsics_file, arguments.depth, progress
+            stream,
+            arguments.seconds,
+            arguments.mode,
+            extrinsics_file,
+            arguments.depth,
+            arguments.parameters,
+            progress,
         )
     for line in result.lines():
         print(line)

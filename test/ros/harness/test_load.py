@@ -140,7 +140,11 @@ def test_memory_is_judged_after_it_has_settled():
     ("arguments", "num_clouds", "drop"),
     [
         (["--mode", "fused", "--seconds", "5"], 100, "overtaken"),
-        (["--loop", "--seconds", "7"], 71, "from before a time jump"),
+        (
+            ["--loop", "--seconds", "7", "--parameters", "sweeps_at_once:=2"],
+            71,
+            "from before a time jump",
+        ),
     ],
 )
 def test_the_node_loses_nothing_of_a_robots_stream(tmp_path, arguments, num_clouds, drop):
