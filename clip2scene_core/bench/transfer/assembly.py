@@ -46,7 +46,7 @@ from clip2scene_core.bench.transfer.result import (
     TransferStudent,
 )
 from clip2scene_core.bench.transfer.scores import COARSE_WORDS, OWN_WORDS, FrameCounts
-from clip2scene_core.bench.transfer.worlds import is_trained_in_varied_world
+from clip2scene_core.bench.transfer.worlds import is_trained_in_varied_world, surfaces_twin
 from clip2scene_core.checkpoint import load_checkpoint
 from clip2scene_core.config.parser import config_to_dict
 from clip2scene_core.world.dataset.splits import HELD_OUT_LIDARS
@@ -114,7 +114,15 @@ def _lidar(results: Results, runs: Sequence[StudentRun], world: str) -> LidarRes
     name, in_training = world.removeprefix("lidar-"), "unknown"
     if is_trained_in_varied_world(load_checkpoint(runs[0].weights).scene_tokens):
         in_training = "no" if name in HELD_OUT_LIDARS else "yes"
-    return LidarResult(name, in_training, measure(counts), measure_classes(counts))
+    others = _counts(results, lidar_stage(runs[0].group, surfaces_twin(world)), runs)
+    return LidarResult(
+        name,
+        in_training,
+        measure(counts),
+        measure(others),
+        compare(others, counts),
+        measure_classes(counts),
+    )
 
 
 def _left_out(seeds: Sequence[UnknownResult]) -> tuple[LeftOutResult, ...]:

@@ -17,6 +17,7 @@ from clip2scene_core.bench.stages import Stage
 from clip2scene_core.bench.transfer.changes import CHANGES, SensorChange
 from clip2scene_core.bench.transfer.pictures import draw_real_frames
 from clip2scene_core.bench.transfer.scores import score_changed, score_real
+from clip2scene_core.bench.transfer.worlds import surfaces_twin
 
 
 def change_stage(group: str, change: SensorChange) -> str:
@@ -67,7 +68,8 @@ def measuring_stages(
         ]
         stages += [
             Stage(lidar_stage(group, name), partial(score_networks, weights, Scenes(work / name)))
-            for name in lidar_worlds
+            for lidar_world in lidar_worlds
+            for name in (lidar_world, surfaces_twin(lidar_world))
         ]
         if real is not None:
             drawn = partial(draw_real_frames, weights[0], real, work / "pictures" / group)

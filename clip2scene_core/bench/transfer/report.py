@@ -21,6 +21,11 @@ REAL_NOTE = (
 )
 
 
+SURFACES_NOTE = (
+    "Other surfaces: what windows, paint, rough ground and each material return is drawn for each "
+    "scene (`clip2scene world --surfaces varied`)."
+)
+
 LEFT_OUT_NOTE = (
     "The street's sensor, unchanged. One class at a time loses its word. The score is what "
     "`min_confidence` is compared with; AUROC is how often a point of a named class has a higher "
@@ -70,6 +75,13 @@ def _mean_over_lidars(student: TransferStudent, in_training: str) -> str:
     return _mean_of_seeds(lidars) if lidars else ""
 
 
+def _mean_over_surfaces(student: TransferStudent, in_training: str) -> str:
+    """The same where surfaces vary."""
+    return _mean_of_seeds(
+        [one.other_surfaces for one in student.lidars if one.in_training == in_training]
+    )
+
+
 def format_student(student: TransferStudent) -> str:
     """Write the tables of one configuration."""
     parts = [
@@ -98,17 +110,28 @@ def format_lidars(student: TransferStudent) -> str:
 
     Means are by whether training had the LiDAR.
     """
-    rows = [(one.lidar, one.in_training, one.mean_iou.format()) for one in student.lidars]
+    rows = [
+        (
+            one.lidar,
+            one.in_training,
+            one.mean_iou.format(),
+            one.other_surfaces.format(),
+            one.difference.format(),
+        )
+        for one in student.lidars
+    ]
     for in_training in _LIDAR_GROUPS:
         if mean := _mean_over_lidars(student, in_training):
-            rows.append(("**mean**", in_training, mean))
-    means = format_table(("LiDAR", "in training", "mean IoU [%]"), rows)
+            others = _mean_over_surfaces(student, in_training)
+            rows.append(("**mean**", in_training, mean, others, ""))
+    header = ("LiDAR", "in training", "mean IoU [%]", "the same, other surfaces", "difference")
+    means = format_table(header, rows)
     by_class = [
         (category.name, *(_round(one.iou[number].mean) for one in student.lidars))
         for number, category in enumerate(NUSCENES_CLASSES)
     ]
-    header = ("IoU [%]", *(one.lidar for one in student.lidars))
-    return f"{means}\n\n{format_table(header, by_class)}"
+    columns = ("IoU [%]", *(one.lidar for one in student.lidars))
+    return f"{SURFACES_NOTE}\n\n{means}\n\n{format_table(columns, by_class)}"
 
 
 def format_left_out(student: TransferStudent) -> str:

@@ -33,12 +33,16 @@ class LidarResult:
         lidar: Name of the model.
         in_training: "yes" or "no" for students of the varied training world; "unknown" for others.
         mean_iou: Mean IoU over 16 classes.
+        other_surfaces: The same where windows, paint and reflectivities vary.
+        difference: Other surfaces minus plain ones.
         iou: (16,) IoU of each class.
     """
 
     lidar: str
     in_training: str
     mean_iou: Measurement
+    other_surfaces: Measurement
+    difference: PairedDifference
     iou: tuple[Measurement, ...]
 
 
@@ -161,5 +165,5 @@ class TransferResult(Provenance):
     students: tuple[TransferStudent, ...]
 
 
-_FILE: Final = RecordFile("clip2scene-bench-transfer-1", lambda values: TransferResult)
+_FILE: Final = RecordFile("clip2scene-bench-transfer-2", lambda values: TransferResult)
 save_result, load_result = _FILE.save, _FILE.load

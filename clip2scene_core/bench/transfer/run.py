@@ -21,7 +21,7 @@ from clip2scene_core.bench.transfer.assembly import assemble_student
 from clip2scene_core.bench.transfer.plan import measuring_stages
 from clip2scene_core.bench.transfer.real_frames import digest_real_frames
 from clip2scene_core.bench.transfer.result import TransferResult
-from clip2scene_core.bench.transfer.worlds import test_worlds
+from clip2scene_core.bench.transfer.worlds import surfaces_twin, test_worlds
 from clip2scene_core.config.parser import config_to_dict
 from clip2scene_core.world.dataset.options import WorldOptions
 from clip2scene_core.world.dataset.splits import TRAINING_WORLDS
@@ -98,8 +98,9 @@ def _worlds(options: TransferBenchOptions) -> dict[str, WorldOptions]:
         worlds = {**TRAINING_WORLDS, **worlds}
     if not options.is_quick:
         return worlds
-    names = [name for name in worlds if not name.startswith("lidar-")]
-    names += [name for name in worlds if name.startswith("lidar-")][:_QUICK_LIDARS]
+    lidars = [name for name in worlds if name.startswith("lidar-")]
+    left_out = {*lidars[_QUICK_LIDARS:], *map(surfaces_twin, lidars[_QUICK_LIDARS:])}
+    names = [name for name in worlds if name not in left_out]
     return {name: quick_world(worlds[name]) for name in names}
 
 

@@ -23,15 +23,23 @@ def is_trained_in_varied_world(scene_tokens: Sequence[str]) -> bool:
 
 
 def test_worlds() -> dict[str, WorldOptions]:
-    """Options of the test data sets by name: "street", then one for each LiDAR model.
+    """Options of the test data sets by name: "street", then two for each LiDAR model.
 
-    "street" is the test split of the world bench: flat, with one sensor. None has images.
+    "street" is the test split of the world bench: flat, with one sensor. None has images. Those by
+    "surfaces-" and a model's name show what "lidar-" shows, with surfaces that vary.
     """
     street = next(split for split in SPLITS if split.name == "test")
+    lidars = lidar_worlds(MODEL_NAMES, _SEED)
     return {
         "street": replace(benchmark_options(street), with_ground_truth=False, cameras="none"),
-        **lidar_worlds(MODEL_NAMES, _SEED),
+        **lidars,
+        **{surfaces_twin(name): replace(one, surfaces="varied") for name, one in lidars.items()},
     }
+
+
+def surfaces_twin(lidar_world: str) -> str:
+    """Name of the data set with other surfaces that shows what one of `lidar_worlds` shows."""
+    return lidar_world.replace("lidar-", "surfaces-", 1)
 
 
 def lidar_worlds(models: Sequence[str], seed: int) -> dict[str, WorldOptions]:

@@ -59,6 +59,7 @@ def test_a_quick_bench_measures_changes_sensors_and_real_frames(tmp_path):
     assert all(other.difference is not None for other in others)
     assert [lidar.lidar for lidar in measured.lidars] == list(MODEL_NAMES[:2])
     assert all(0 <= lidar.mean_iou.mean <= 1 for lidar in measured.lidars)
+    assert all(0 <= lidar.other_surfaces.mean <= 1 for lidar in measured.lidars)
     assert {one.left_out for one in measured.left_out} <= {c.name for c in NUSCENES_CLASSES}
     assert all(0 <= one.auroc.mean <= 1 and one.num_points for one in measured.left_out)
     assert 0 <= measured.calibration_error.mean <= 1
@@ -72,7 +73,7 @@ def test_a_quick_bench_measures_changes_sensors_and_real_frames(tmp_path):
 
     path = tmp_path / "bench_transfer.json"
     save_result(path, result)
-    assert json.loads(path.read_text())["format"] == "clip2scene-bench-transfer-1"
+    assert json.loads(path.read_text())["format"] == "clip2scene-bench-transfer-2"
     report = format_result(load_result(path))
     assert REAL_NOTE in report
     assert LEFT_OUT_NOTE in report
@@ -112,7 +113,11 @@ def test_a_student_of_the_varied_world_is_known_by_its_scenes():
 
 def test_the_worlds_to_test_on_share_no_scene_with_training():
     worlds = worlds_of_test()
-    assert set(worlds) == {"street", *(f"lidar-{name}" for name in MODEL_NAMES)}
+    kinds = ("lidar", "surfaces")
+    assert set(worlds) == {"street", *(f"{kind}-{name}" for kind in kinds for name in MODEL_NAMES)}
+    for name in MODEL_NAMES:
+        plain = replace(worlds[f"surfaces-{name}"], surfaces="plain")
+        assert plain == worlds[f"lidar-{name}"] != worlds[f"surfaces-{name}"]
     assert VARIED_TRAIN.seed not in {world.seed for world in worlds.values()}
     assert set(HELD_OUT_LIDARS) < set(MODEL_NAMES)
     assert not set(HELD_OUT_LIDARS) & set(VARIED_TRAIN.lidar_names)
