@@ -143,6 +143,8 @@ class SceneWriter:
                 f", {suite.platform}, {suite.unit.model.name} at "
                 f"{suite.lidar.T_ego_sensor[2, 3]:.2f} m, cameras: {len(suite.cameras)}"
             )
+        if self.options.surfaces != "plain":
+            text += ", other surfaces"
         return text
 
     def _stamp_us(self, firing: Firing) -> int:

@@ -42,7 +42,12 @@ _SMOOTH: Final = 0.25
 _LEAST_FACING: Final = 0.25
 """A ray that grazes a panel goes no deeper than one with this |cosine|."""
 
+_HIGHLIGHT: Final = 40
+"""Exponent of the |cosine| of the light that paint mirrors: half of it is back at 11 degrees."""
+
 _MAX_DEPTH_M: Final = 2.0
+"""A beam through a window ends no deeper inside."""
+
 _PANE_DEPTH_M: Final = 0.8
 """Depth behind a pane that is a part of its own, as of a truck's cab."""
 
@@ -110,7 +115,7 @@ def answer_surfaces(
     ranges, index, facing, albedo = hits
     kind, bend_m, depth_m, paint = _panels(primitives, *rays, ranges, index)
     is_painted = kind == _PAINT
-    mirrored = (1 - response.matt) * (1 - facing[is_painted] ** 40)
+    mirrored = (1 - response.matt) * (1 - facing[is_painted] ** _HIGHLIGHT)
     albedo[is_painted] = paint[is_painted] * (1 - mirrored)
     material = np.full(index.shape, _NUM_MATERIALS)
     material[index >= 0] = primitives.material[index[index >= 0]]

@@ -156,3 +156,21 @@ def test_a_world_may_have_no_cameras(root, tmp_path):
 def test_sensors_that_are_not_there_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         WorldOptions(1, **changes)
+
+
+def test_other_surfaces_change_the_points_and_nothing_else(root, tmp_path):
+    write_world(tmp_path / "other", replace(MIXED, surfaces="varied"))
+    files = sorted(path.relative_to(root) for path in root.rglob("*") if path.is_file())
+    changed = {
+        file
+        for file in files
+        if (root / file).read_bytes() != (tmp_path / "other" / file).read_bytes()
+    }
+    assert {file.parent.name for file in changed} == {"LIDAR_TOP", "objects", "v1.0-mini"}
+    assert {file.name for file in changed if file.suffix == ".json"} <= {
+        "scene.json", "sample_annotation.json", "instance.json",  # boxes count their points
+    }  # fmt: skip
+    clouds = {file for file in files if file.parent.name == "LIDAR_TOP"}
+    assert len(changed & clouds) == len(clouds)
+    for row in table(tmp_path / "other", "scene"):
+        assert row["description"].endswith("other surfaces")
