@@ -138,7 +138,9 @@ def test_scenes_may_have_sensors_at_other_heights(world, tmp_path):
             points = np.fromfile(record.path, "<f4").reshape(-1, 5)
             points[:, 2] += 1.0
             points.tofile(record.path)
-    assert score(tmp_path / "after") == pytest.approx(before, abs=0.01)
+    accuracy, mean_iou = score(tmp_path / "after")
+    assert accuracy == pytest.approx(before[0], abs=0.01)
+    assert mean_iou == pytest.approx(before[1], abs=0.02)  # some classes have few points here
 
 
 def evaluate(tiny_nuscenes: Path, tmp_path: Path, content: str, *options: str) -> dict:
