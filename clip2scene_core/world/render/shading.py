@@ -59,6 +59,19 @@ def sky_color(
 
 
 @njit(cache=True, inline="always")
+def to_local(
+    primitives: Primitives, index: int, x: float, y: float, z: float, local: NDArray[np.float64]
+) -> None:
+    """Write a point (metres, scene frame) to local (3,), in units of a primitive's half extents."""
+    for axis in range(3):
+        local[axis] = (
+            primitives.axes[index, axis, 0] * (x - primitives.center[index, 0])
+            + primitives.axes[index, axis, 1] * (y - primitives.center[index, 1])
+            + primitives.axes[index, axis, 2] * (z - primitives.center[index, 2])
+        ) / primitives.half[index, axis]
+
+
+@njit(cache=True, inline="always")
 def surface_normal(
     primitives: Primitives, index: int, local: NDArray[np.float64], normal: NDArray[np.float64]
 ) -> int:
@@ -169,11 +182,7 @@ def _part_look(
     normal: NDArray[np.float64],
 ) -> tuple[Look, float]:  # fmt: skip
     """Compute the look and the ambient occlusion of a part at a point; write the normal (3,)."""
-    for axis in range(3):
-        total = 0.0
-        for i in range(3):
-            total += primitives.axes[index, axis, i] * (point[i] - primitives.center[index, i])
-        local[axis] = total / primitives.half[index, axis]
+    to_local(primitives, index, point[0], point[1], point[2], local)
     face = surface_normal(primitives, index, local, normal)
     facing = abs(normal[0] * unit[0] + normal[1] * unit[1] + normal[2] * unit[2])
     material = primitives.material[index]

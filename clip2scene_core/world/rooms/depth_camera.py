@@ -12,7 +12,7 @@ from clip2scene_core.world.primitives.bounds import grid_bounds
 from clip2scene_core.world.primitives.jit import njit
 from clip2scene_core.world.primitives.parts import Primitives
 from clip2scene_core.world.render.raycast import cast_grid
-from clip2scene_core.world.render.shading import SKY, surface_normal
+from clip2scene_core.world.render.shading import SKY, surface_normal, to_local
 from clip2scene_core.world.rooms.room import Room
 
 DEPTH_STEP: Final = 2
@@ -123,12 +123,8 @@ def _write_normals(
             hit = index[row, column]
             if hit < 0:
                 continue
-            for axis in range(3):
-                total = 0.0
-                for i in range(3):
-                    offset = points[row, column, i] - primitives.center[hit, i]
-                    total += primitives.axes[hit, axis, i] * offset
-                local[axis] = total / primitives.half[hit, axis]
+            x, y, z = points[row, column]
+            to_local(primitives, hit, x, y, z, local)
             surface_normal(primitives, hit, local, normal)
             for i in range(3):
                 normals[row, column, i] = normal[i]

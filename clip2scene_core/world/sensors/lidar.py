@@ -37,7 +37,7 @@ from clip2scene_core.world.primitives.parts import (
 from clip2scene_core.world.render.ground_cover import cover_albedo
 from clip2scene_core.world.render.pavement import paint_cover
 from clip2scene_core.world.render.raycast import cast_sphere
-from clip2scene_core.world.render.shading import GROUND, SKY, surface_normal
+from clip2scene_core.world.render.shading import GROUND, SKY, surface_normal, to_local
 from clip2scene_core.world.sensors.lidar_models import NUSCENES
 from clip2scene_core.world.sensors.lidar_points import (
     NUSCENES_UNIT,
@@ -295,14 +295,7 @@ def _reflect(
             if hit < 0:
                 continue
             t = ranges[row, column]
-            for axis in range(3):
-                total = 0.0
-                for i in range(3):
-                    offset = (
-                        origins[column, i] + t * rays[i, row, column] - primitives.center[hit, i]
-                    )
-                    total += primitives.axes[hit, axis, i] * offset
-                local[axis] = total / primitives.half[hit, axis]
+            to_local(primitives, hit, ox + t * rx, oy + t * ry, oz + t * rz, local)
             face = surface_normal(primitives, hit, local, normal)
             category[row, column] = primitives.category[hit]
             facing[row, column] = abs(normal[0] * rx + normal[1] * ry + normal[2] * rz)

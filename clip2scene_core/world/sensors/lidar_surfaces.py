@@ -28,7 +28,7 @@ from clip2scene_core.world.primitives.parts import (
     SIGN,
     Primitives,
 )
-from clip2scene_core.world.render.shading import GROUND, surface_normal
+from clip2scene_core.world.render.shading import GROUND, surface_normal, to_local
 
 _FIRST_VEHICLE: Final = 15
 _MOTORCYCLE: Final = 21
@@ -43,7 +43,7 @@ _LEAST_FACING: Final = 0.25
 """A ray that grazes a panel goes no deeper than one with this |cosine|."""
 
 _HIGHLIGHT: Final = 40
-"""Exponent of the |cosine| of the light that paint mirrors: half of it is back at 11 degrees."""
+"""Exponent of the |cosine| of the highlight on paint: half of it is left at 11 degrees."""
 
 _MAX_DEPTH_M: Final = 2.0
 """A beam through a window ends no deeper inside."""
@@ -164,14 +164,9 @@ def _panels(
             if material not in (BODY, CABIN, BUS_BODY, PAINT, GLASS):
                 continue
             t = ranges[row, column]
-            for axis in range(3):
-                total = 0.0
-                for i in range(3):
-                    offset = (
-                        origins[column, i] + t * rays[i, row, column] - primitives.center[hit, i]
-                    )
-                    total += primitives.axes[hit, axis, i] * offset
-                local[axis] = total / primitives.half[hit, axis]
+            ox, oy, oz = origins[column]
+            rx, ry, rz = rays[:, row, column]
+            to_local(primitives, hit, ox + t * rx, oy + t * ry, oz + t * rz, local)
             face = surface_normal(primitives, hit, local, normal)
             kind[row, column] = _PAINT
             if _is_window(material, face, local):
