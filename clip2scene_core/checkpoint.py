@@ -63,8 +63,8 @@ class Trunk:
 
     Attributes:
         network: From points to features, in evaluation mode, on the CPU.
-        config: Its configuration.
-        input: What it was told of a cloud.
+        config: How the network is built: kind, width, voxels, input features.
+        input: What the network was told of a cloud: levelled or not, which intensities.
         scene_tokens: Tokens of the scenes of its training, as far as they are known.
         record: Facts about the run for people.
     """

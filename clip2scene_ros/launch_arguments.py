@@ -281,7 +281,7 @@ def existing_file(name: str, path: str) -> str:
 
     Args:
         name: Name of the argument.
-        path: Its value.
+        path: What the user gave for it: the path of a file.
 
     Raises:
         LaunchError: If there is no such file.

@@ -97,7 +97,7 @@ def track_by_kiss_icp(
 
     Args:
         bag: The recording.
-        profile: Its topics.
+        profile: Topics of its cloud, cameras and odometry.
         options: How its clouds are read.
         progress: Called with the number of messages read and their total.
 

@@ -53,7 +53,7 @@ def check_sensors(
 
     Args:
         table: Path of sensor.json.
-        sensors: Its rows.
+        sensors: The rows of that file.
         cameras: Names of the cameras to read.
 
     Returns:

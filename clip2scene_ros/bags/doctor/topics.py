@@ -60,7 +60,7 @@ def check_times(
 
     Args:
         reader: The recording.
-        profile: Its topics.
+        profile: Topics of its cloud, cameras and odometry.
         sync: How they are used.
         times: Of the cloud, the cameras' images, and odometry.
     """

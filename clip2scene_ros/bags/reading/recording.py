@@ -203,8 +203,8 @@ class _Source:
     """One file.
 
     Attributes:
-        storage: It, open.
-        file: Its path.
+        storage: The open file.
+        file: Path of the file.
         numbers: Index in the recording's connections by number of the file's connection.
         ros1_types: Type in ROS 1 by number, of connections in ROS 1's encoding.
     """
