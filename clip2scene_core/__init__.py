@@ -8,7 +8,8 @@ of all sensors alike; `sparse`, `network` and `losses` make the student, `traini
 `visualization` measure the labels; `doctor` examines data before hours are spent; `world` renders
 synthetic data; `scans` holds single scans of other tools. `jobs` lets processes share work, one
 recording each. All of them use `config`, `device`, `files`, `atomic_write`, `worker` and `renamed`;
-`zeroshot_splits` divides classes for the few that do, `allocator` is for programs.
+`zeroshot_splits` divides classes for the few that do; `allocator` and `idle_threads` are for
+programs.
 
 Example:
     >>> import clip2scene_core

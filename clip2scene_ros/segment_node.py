@@ -9,6 +9,9 @@ from __future__ import annotations
 from clip2scene_ros.node import interruption, requirements  # noqa: F401
 
 # isort: split
+from clip2scene_ros.node import idle_threads  # noqa: F401
+
+# isort: split
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass

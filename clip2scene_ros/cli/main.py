@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from clip2scene_core import __version__
 from clip2scene_core.allocator import keep_freed_memory
+from clip2scene_core.idle_threads import let_idle_threads_sleep
 from clip2scene_ros.cli.errors import describe
 from clip2scene_ros.cli.label import bag, demo, export, load, parameters, segment, view, words
 from clip2scene_ros.cli.measure import bench, calibrate, corrupt, doctor, evaluate, models
@@ -65,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     chosen = make_parser().parse_args(arguments)
     keep_freed_memory()
+    let_idle_threads_sleep()
     logging.basicConfig(
         level=logging.DEBUG if chosen.debug else logging.WARNING,
         format="%(levelname)s %(name)s: %(message)s",

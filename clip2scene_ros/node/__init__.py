@@ -3,5 +3,6 @@
 Read `parameters/` (the table of parameters), `inputs`, `subscription` and `bounds` (topics to the
 synchronizer), `session` (what a configured node holds), `map_folder` (what it may write), `worker`
 (the thread that labels), `outputs/`, `health/` (diagnostics), then `services`, `background` (slow
-requests), `logging`, `interruption` (how the process ends) and `requirements` (what it needs).
+requests), `logging`, `interruption` (how the process ends), `requirements` (what it needs) and
+`idle_threads` (what it leaves to others).
 """
