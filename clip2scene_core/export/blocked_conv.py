@@ -15,7 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clip2scene_core.sparse.conv import DownsampleConv3d, SubmanifoldConv3d, UpsampleConv3d
+from clip2scene_core.sparse.conv import (
+    DownsampleConv3d,
+    Finish,
+    SubmanifoldConv3d,
+    UpsampleConv3d,
+)
 from clip2scene_core.sparse.tensor import SparseTensor, VoxelLevel
 
 BLOCK_ROWS: Final = 64
@@ -87,26 +92,32 @@ class _BlockedConv(nn.Module):
         super().__init__()
         self.register_buffer("weight", weight.detach())
 
+    def _convolve(self, features: Tensor, pairs: BlockedMap, finish: Finish | None) -> Tensor:
+        convolved = pairs.convolve(features, self.weight)
+        return convolved if finish is None else finish.apply(convolved)
+
 
 class _BlockedSubmanifold(_BlockedConv):
-    def forward(self, tensor: SparseTensor) -> SparseTensor:
+    def forward(self, tensor: SparseTensor, *, finish: Finish | None = None) -> SparseTensor:
         same = _mapped(tensor.level).same
-        return tensor.replace_features(same.convolve(tensor.features, self.weight))
+        return tensor.replace_features(self._convolve(tensor.features, same, finish))
 
 
 class _BlockedDownsample(_BlockedConv):
-    def forward(self, tensor: SparseTensor) -> SparseTensor:
+    def forward(self, tensor: SparseTensor, *, finish: Finish | None = None) -> SparseTensor:
         level = _mapped(tensor.level)
         assert level.down is not None
         assert level.coarse is not None
-        return SparseTensor(level.coarse, level.down.convolve(tensor.features, self.weight))
+        return SparseTensor(level.coarse, self._convolve(tensor.features, level.down, finish))
 
 
 class _BlockedUpsample(_BlockedConv):
-    def forward(self, tensor: SparseTensor, fine: VoxelLevel) -> SparseTensor:
+    def forward(
+        self, tensor: SparseTensor, fine: VoxelLevel, *, finish: Finish | None = None
+    ) -> SparseTensor:
         up = _mapped(fine).up
         assert up is not None
-        return SparseTensor(fine, up.convolve(tensor.features, self.weight))
+        return SparseTensor(fine, self._convolve(tensor.features, up, finish))
 
 
 _BLOCKED: Final = {

@@ -8,9 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clip2scene_core.network.folding import RowShift
 from clip2scene_core.network.row_batch_norm import RowBatchNorm
-from clip2scene_core.sparse.conv import DownsampleConv3d, SubmanifoldConv3d, UpsampleConv3d
-from clip2scene_core.sparse.tensor import SparseTensor
+from clip2scene_core.sparse.conv import (
+    DownsampleConv3d,
+    Finish,
+    SubmanifoldConv3d,
+    UpsampleConv3d,
+)
+from clip2scene_core.sparse.tensor import SparseTensor, VoxelLevel
 from clip2scene_core.sparse.voxelize import Voxels, voxel_mean
 
 
@@ -77,7 +83,7 @@ class SubmanifoldBlock(nn.Module):
 
     def forward(self, tensor: SparseTensor) -> SparseTensor:
         """(M, in_features) -> (M, out_features)."""
-        return _activate(self.conv(tensor), self.norm)
+        return _activate(self.conv, self.norm, tensor)
 
 
 class ResidualBlock(nn.Module):
@@ -96,9 +102,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, tensor: SparseTensor) -> SparseTensor:
         """(M, in_features) -> (M, out_features)."""
-        features = self.norm(self.conv(self.first(tensor)).features)
-        features += self.shortcut(tensor.features)
-        return tensor.replace_features(F.relu(features, inplace=True))
+        shortcut = self.shortcut(tensor.features)
+        return _activate(self.conv, self.norm, self.first(tensor), residual=shortcut)
 
 
 class DownStage(nn.Module):
@@ -112,7 +117,7 @@ class DownStage(nn.Module):
 
     def forward(self, tensor: SparseTensor) -> SparseTensor:
         """(M, in_features) -> (M_coarse, out_features)."""
-        tensor = _activate(self.conv(tensor), self.norm)
+        tensor = _activate(self.conv, self.norm, tensor)
         for block in self.blocks:
             tensor = block(tensor)
         return tensor
@@ -131,7 +136,7 @@ class UpStage(nn.Module):
 
     def forward(self, tensor: SparseTensor, skip: SparseTensor) -> SparseTensor:
         """(M, in_features) and (M_fine, skip_features) -> (M_fine, out_features)."""
-        tensor = _activate(self.conv(tensor, skip.level), self.norm)
+        tensor = _activate(self.conv, self.norm, tensor, skip.level)
         tensor = tensor.replace_features(torch.cat([tensor.features, skip.features], dim=1))
         for block in self.blocks:
             tensor = block(tensor)
@@ -144,5 +149,20 @@ def _residual_blocks(in_features: int, out_features: int, num_blocks: int) -> nn
     return nn.ModuleList(ResidualBlock(width, out_features) for width in widths)
 
 
-def _activate(tensor: SparseTensor, norm: RowBatchNorm) -> SparseTensor:
-    return tensor.replace_features(F.relu(norm(tensor.features), inplace=True))
+def _activate(
+    conv: nn.Module,
+    norm: nn.Module,
+    tensor: SparseTensor,
+    *to: VoxelLevel,
+    residual: Tensor | None = None,
+) -> SparseTensor:
+    """Convolution, normalization, shortcut, ReLU; a folded norm is left to the convolution."""
+    activated: SparseTensor
+    if isinstance(norm, RowShift):
+        activated = conv(tensor, *to, finish=Finish(norm.shift, residual))
+        return activated
+    activated = conv(tensor, *to)
+    features = norm(activated.features)
+    if residual is not None:
+        features += residual
+    return activated.replace_features(F.relu(features, inplace=True))

@@ -31,6 +31,8 @@ def convolve_tiles(
     outputs: Indices,
     starts: Indices,
     identity: int,
+    shift: NDArray[np.float32],
+    residual: Rows,
     first: int,
     last: int,
     convolved: Rows,
@@ -44,6 +46,8 @@ def convolve_tiles(
         outputs: (P,) int64, output of each pair.
         starts: (T + 1, K) int64, see `Tiles`.
         identity: Offset that maps every row to itself; -1 if there is none.
+        shift: (C_out,) float32, added to every row before ReLU; empty: neither follows.
+        residual: (num_outputs, C_out), added before ReLU; empty if there is none.
         first: A tile.
         last: Another one, at most T.
         convolved: (num_outputs, C_out); the rows of these tiles are written.
@@ -67,6 +71,8 @@ def convolve_tiles(
                 output = outputs[start + pair]
                 for column in range(num_out):
                     convolved[output, column] += products[pair, column]
+        if len(shift):
+            _finish(convolved[begin:end], shift, residual[begin:end])
 
 
 @njit
@@ -114,6 +120,21 @@ def _gather(rows: Rows, index: Indices, gathered: Rows) -> None:
         source = index[place]
         for column in range(rows.shape[1]):
             gathered[place, column] = rows[source, column]
+
+
+@njit
+def _finish(rows: Rows, shift: NDArray[np.float32], residual: Rows) -> None:
+    """Compute relu(rows + shift + residual) in place; without a residual if it has no rows."""
+    for row in range(len(rows)):
+        for column in range(len(shift)):
+            rows[row, column] += shift[column]
+        if len(residual):
+            for column in range(len(shift)):
+                rows[row, column] += residual[row, column]
+        for column in range(len(shift)):
+            # Not max(): what is not a number stays so, as in torch.
+            if rows[row, column] < 0:
+                rows[row, column] = 0
 
 
 @njit

@@ -6,6 +6,7 @@ of their offset, add them to output rows. `sparse_convolution` chooses who compu
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -24,13 +25,36 @@ _MAX_BUFFERED_OUTPUT = 2_000_000
 _ROW_STEP = 64
 
 
-def sparse_convolution(features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class Finish:
+    """What follows a convolution where norms are folded, then ReLU; without gradients.
+
+    Attributes:
+        shift: (C_out,) float, added to every row.
+        residual: (num_outputs, C_out) float, what a shortcut adds; None if there is none.
+    """
+
+    shift: Tensor
+    residual: Tensor | None = None
+
+    def apply(self, convolved: Tensor) -> Tensor:
+        """Finish rows (num_outputs, C_out) in place."""
+        convolved += self.shift
+        if self.residual is not None:
+            convolved += self.residual
+        return F.relu(convolved, inplace=True)
+
+
+def sparse_convolution(
+    features: Tensor, weight: Tensor, kernel_map: KernelMap, finish: Finish | None = None
+) -> Tensor:
     """Convolve sparse features: out[output] += features[input] @ weight[offset] for all pairs.
 
     Args:
         features: (num_inputs, C_in) float.
         weight: (K, C_in, C_out), same dtype. Under autocast, both are cast to its dtype.
         kernel_map: Pairs of input and output rows of the K offsets.
+        finish: What follows; None: nothing.
 
     Returns:
         (num_outputs, C_out), same dtype. bfloat16 products are summed in float32.
@@ -39,8 +63,10 @@ def sparse_convolution(features: Tensor, weight: Tensor, kernel_map: KernelMap) 
     if torch.is_autocast_enabled(device_type):
         dtype = torch.get_autocast_dtype(device_type)
         features, weight = features.to(dtype), weight.to(dtype)
+    if finish is not None and tiled_conv.is_tiled(features, weight):
+        return tiled_conv.convolve(features, weight, kernel_map, finish.shift, finish.residual)
     convolved: Tensor = _SparseConvolution.apply(features, weight, kernel_map)  # type: ignore[no-untyped-call]
-    return convolved
+    return convolved if finish is None else finish.apply(convolved)
 
 
 class _SparseConvolution(torch.autograd.Function):
@@ -62,7 +88,7 @@ class _SparseConvolution(torch.autograd.Function):
         features, weight = ctx.saved_tensors
         kernel_map = ctx.kernel_map
         needs_features, needs_weight, _ = ctx.needs_input_grad
-        is_tiled = tiled_conv.is_tiled(features, weight)
+        is_tiled = tiled_conv.is_tiled(features, weight, backward=True)
         is_buffered = not is_tiled and _fits_buffer(kernel_map.num_inputs, weight.shape[1])
         if is_buffered and needs_features and needs_weight:
             return *_gradients_buffered(features, weight, grad_output, kernel_map), None
@@ -215,10 +241,12 @@ class SubmanifoldConv3d(_SparseConv3d):
 
     num_offsets = 27
 
-    def forward(self, tensor: SparseTensor) -> SparseTensor:
+    def forward(self, tensor: SparseTensor, *, finish: Finish | None = None) -> SparseTensor:
         """(M, C_in) -> (M, C_out) on the same voxels."""
         kernel_map = tensor.level.neighbors
-        return tensor.replace_features(sparse_convolution(tensor.features, self.weight, kernel_map))
+        return tensor.replace_features(
+            sparse_convolution(tensor.features, self.weight, kernel_map, finish)
+        )
 
 
 class DownsampleConv3d(_SparseConv3d):
@@ -226,11 +254,11 @@ class DownsampleConv3d(_SparseConv3d):
 
     num_offsets = 8
 
-    def forward(self, tensor: SparseTensor) -> SparseTensor:
+    def forward(self, tensor: SparseTensor, *, finish: Finish | None = None) -> SparseTensor:
         """(M, C_in) -> (M_coarse, C_out)."""
         step = tensor.level.downsampling
         return SparseTensor(
-            step.coarse, sparse_convolution(tensor.features, self.weight, step.kernel_map)
+            step.coarse, sparse_convolution(tensor.features, self.weight, step.kernel_map, finish)
         )
 
 
@@ -239,7 +267,9 @@ class UpsampleConv3d(_SparseConv3d):
 
     num_offsets = 8
 
-    def forward(self, tensor: SparseTensor, fine: VoxelLevel) -> SparseTensor:
+    def forward(
+        self, tensor: SparseTensor, fine: VoxelLevel, *, finish: Finish | None = None
+    ) -> SparseTensor:
         """(M, C_in) -> (M_fine, C_out).
 
         Raises:
@@ -252,4 +282,6 @@ class UpsampleConv3d(_SparseConv3d):
                 f"must be the one that was downsampled to this tensor"
             )
         kernel_map = step.kernel_map.transposed
-        return SparseTensor(fine, sparse_convolution(tensor.features, self.weight, kernel_map))
+        return SparseTensor(
+            fine, sparse_convolution(tensor.features, self.weight, kernel_map, finish)
+        )

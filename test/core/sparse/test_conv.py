@@ -34,7 +34,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
     if request.param == "tiles":
         pytest.importorskip("clip2scene_core.sparse.compiled_conv", reason="needs numba and scipy")
         return
-    monkeypatch.setattr(tiled_conv, "is_tiled", lambda *_: False)
+    monkeypatch.setattr(tiled_conv, "is_tiled", lambda *_, **__: False)
     if request.param == "compiled maps":
         pytest.importorskip("clip2scene_core.sparse.compiled", reason="needs numba")
         return

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from clip2scene_core.sparse import backend, tiled_conv
-from clip2scene_core.sparse.conv import sparse_convolution
+from clip2scene_core.sparse.conv import Finish, sparse_convolution
 from clip2scene_core.sparse.kernel_map import KernelMap
 from clip2scene_core.sparse.threads import run_in_parts
 from clip2scene_core.sparse.tiles import TILE_ROWS, find_tiles
@@ -60,11 +60,36 @@ def test_many_tiles_give_what_products_of_torch_give(
     pairs = map_of(kind)
     assert pairs.num_outputs > 3 * TILE_ROWS
     found = convolve(pairs, num_in, num_out)
-    monkeypatch.setattr(tiled_conv, "is_tiled", lambda *_: False)
+    monkeypatch.setattr(tiled_conv, "is_tiled", lambda *_, **__: False)
     for one, other in zip(found, convolve(pairs, num_in, num_out), strict=True):
         scale = other.abs().max()
         assert scale > 1
         torch.testing.assert_close(one / scale, other / scale, rtol=0, atol=2e-6)
+
+
+@KINDS
+@pytest.mark.parametrize("has_shortcut", [False, True])
+@pytest.mark.parametrize("num_out", [24, 96])
+def test_tiles_are_finished_as_torch_finishes_them(
+    monkeypatch: pytest.MonkeyPatch, kind: str, has_shortcut: bool, num_out: int
+) -> None:
+    pytest.importorskip("clip2scene_core.sparse.compiled_conv", reason="needs numba and scipy")
+    monkeypatch.setattr(tiled_conv, "_has_avx512", lambda: True)
+    pairs = map_of(kind)
+    generator = torch.Generator().manual_seed(9)
+    features = torch.randn(pairs.num_inputs, 64, generator=generator)
+    weight = torch.randn(len(pairs.num_pairs), 64, num_out, generator=generator)
+    shift = torch.randn(num_out, generator=generator)
+    shortcut = torch.randn(pairs.num_outputs, num_out, generator=generator)
+    finish = Finish(shift, shortcut if has_shortcut else None)
+    shortcut[5, 3], features[7, 1] = torch.inf, torch.nan  # they stay what they are in torch
+    with torch.inference_mode():
+        plain = sparse_convolution(features, weight, pairs)
+        expected = torch.relu(plain + shift + (shortcut if has_shortcut else 0))
+        found = sparse_convolution(features, weight, pairs, finish)
+    assert 0.1 < float((expected == 0).float().mean()) < 0.9
+    assert not expected.isfinite().all()
+    torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
 
 
 @KINDS
@@ -128,8 +153,14 @@ def test_without_scipy_torch_convolves(monkeypatch: pytest.MonkeyPatch) -> None:
         backend.compiled_module.cache_clear()
 
 
-def test_wide_rounded_and_double_numbers_are_torchs() -> None:
-    assert not tiled_conv.is_tiled(torch.ones(3, 128), torch.ones(27, 128, 128))
+def test_wide_rounded_and_double_numbers_are_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("clip2scene_core.sparse.compiled_conv", reason="needs numba and scipy")
+    wide = torch.ones(3, 128), torch.ones(27, 128, 128)
+    for has_avx512 in (False, True):
+        monkeypatch.setattr(tiled_conv, "_has_avx512", lambda has=has_avx512: has)
+        assert tiled_conv.is_tiled(*wide) == has_avx512
+        assert not tiled_conv.is_tiled(*wide, backward=True)
+        assert not tiled_conv.is_tiled(torch.ones(3, 512), torch.ones(27, 512, 256))
     for dtype in (torch.bfloat16, torch.float64):
         assert not tiled_conv.is_tiled(
             torch.ones(3, 4, dtype=dtype), torch.ones(27, 4, 4).to(dtype)
