@@ -24,6 +24,30 @@ _MAX_PRODUCT = 1 << 18
 
 
 @njit
+def find_starts(outputs: Indices, num_pairs: Indices, num_outputs: int) -> Indices:
+    """Find where the pairs of each tile begin.
+
+    Args:
+        outputs: (P,) int64, output of each pair, by offset, ascending in each.
+        num_pairs: (K,) int64.
+        num_outputs: Number of output rows.
+
+    Returns:
+        (T + 1, K) int64, see `Tiles`.
+    """
+    num_tiles = (num_outputs + TILE_ROWS - 1) // TILE_ROWS
+    starts = np.empty((num_tiles + 1, len(num_pairs)), np.int64)
+    pair = end = 0
+    for offset in range(len(num_pairs)):
+        end += num_pairs[offset]
+        for tile in range(num_tiles + 1):
+            while pair < end and outputs[pair] < tile * TILE_ROWS:
+                pair += 1
+            starts[tile, offset] = pair
+    return starts
+
+
+@njit
 def convolve_tiles(
     features: Rows,
     weight: NDArray[np.float32],

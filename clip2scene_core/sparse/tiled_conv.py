@@ -35,12 +35,13 @@ def is_tiled(features: Tensor, weight: Tensor, *, backward: bool = False) -> boo
         weight: (K, C_in, C_out) float.
         backward: Whether the question is about its gradients, by `convolve` and `correlate`.
     """
-    is_large = weight[0].numel() > _MAX_WEIGHTS
+    num_weights = weight.shape[1] * weight.shape[2]
+    is_large = num_weights > _MAX_WEIGHTS
     return (
         features.dtype == torch.float32
         and weight.dtype == torch.float32
         and features.device.type == "cpu"
-        and weight[0].numel() <= _MAX_WEIGHTS_FORWARD
+        and num_weights <= _MAX_WEIGHTS_FORWARD
         and not (is_large and (backward or not _has_avx512()))
         and compiled_module(_LOOPS) is not None
     )

@@ -180,7 +180,7 @@ def test_tiles_hold_each_pair_once_and_parts_are_alike() -> None:
             inside = pairs.output_index[first:last] // TILE_ROWS
             assert (inside == tile).all()
     bounds = tiles.share(4)
-    sizes = np.diff(tiles.pairs_before[bounds])
+    sizes = np.diff(np.array(tiles.pairs_before)[bounds])
     assert bounds[0] == 0
     assert bounds[-1] == len(tiles.starts) - 1
     assert sizes.sum() == len(pairs.output_index)
