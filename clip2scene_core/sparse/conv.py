@@ -52,7 +52,8 @@ def sparse_convolution(
 
     Args:
         features: (num_inputs, C_in) float.
-        weight: (K, C_in, C_out), same dtype. Under autocast, both are cast to its dtype.
+        weight: (K, C_in, C_out), same dtype. Under autocast, both are cast to its dtype, or to
+            float32 where that is the faster way.
         kernel_map: Pairs of input and output rows of the K offsets.
         finish: What follows; None: nothing.
 
@@ -61,10 +62,13 @@ def sparse_convolution(
     """
     device_type = features.device.type
     if torch.is_autocast_enabled(device_type):
-        dtype = torch.get_autocast_dtype(device_type)
+        # Few numbers are faster in float32, tile by tile.
+        is_tiled = tiled_conv.is_tiled(weight, backward=True)
+        dtype = torch.float32 if is_tiled else torch.get_autocast_dtype(device_type)
         features, weight = features.to(dtype), weight.to(dtype)
-    if finish is not None and tiled_conv.is_tiled(features, weight):
-        return tiled_conv.convolve(features, weight, kernel_map, finish.shift, finish.residual)
+    if finish is not None and tiled_conv.is_tiled(weight):
+        residual = None if finish.residual is None else finish.residual.float()
+        return tiled_conv.convolve(features, weight, kernel_map, finish.shift, residual)
     convolved: Tensor = _SparseConvolution.apply(features, weight, kernel_map)  # type: ignore[no-untyped-call]
     return convolved if finish is None else finish.apply(convolved)
 
@@ -76,7 +80,7 @@ class _SparseConvolution(torch.autograd.Function):
     def forward(ctx: Any, features: Tensor, weight: Tensor, kernel_map: KernelMap) -> Tensor:
         ctx.save_for_backward(features, weight)
         ctx.kernel_map = kernel_map
-        if tiled_conv.is_tiled(features, weight):
+        if tiled_conv.is_tiled(weight):
             return tiled_conv.convolve(features, weight, kernel_map)
         if _fits_buffer(kernel_map.num_outputs, weight.shape[2]):
             return _convolve_buffered(features, weight, kernel_map)
@@ -88,7 +92,7 @@ class _SparseConvolution(torch.autograd.Function):
         features, weight = ctx.saved_tensors
         kernel_map = ctx.kernel_map
         needs_features, needs_weight, _ = ctx.needs_input_grad
-        is_tiled = tiled_conv.is_tiled(features, weight, backward=True)
+        is_tiled = tiled_conv.is_tiled(weight, backward=True)
         is_buffered = not is_tiled and _fits_buffer(kernel_map.num_inputs, weight.shape[1])
         if is_buffered and needs_features and needs_weight:
             return *_gradients_buffered(features, weight, grad_output, kernel_map), None

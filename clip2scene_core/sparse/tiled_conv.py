@@ -27,20 +27,18 @@ _NO_SHIFT: Final = np.empty(0, np.float32)
 _NO_RESIDUAL: Final = np.empty((0, 0), np.float32)
 
 
-def is_tiled(features: Tensor, weight: Tensor, *, backward: bool = False) -> bool:
-    """Whether `convolve` can compute this convolution and is the faster way.
+def is_tiled(weight: Tensor, *, backward: bool = False) -> bool:
+    """Whether `convolve` can compute a convolution and is the faster way.
 
     Args:
-        features: (num_inputs, C_in) float.
-        weight: (K, C_in, C_out) float.
+        weight: (K, C_in, C_out) float; features have its dtype and its device.
         backward: Whether the question is about its gradients, by `convolve` and `correlate`.
     """
     num_weights = weight.shape[1] * weight.shape[2]
     is_large = num_weights > _MAX_WEIGHTS
     return (
-        features.dtype == torch.float32
-        and weight.dtype == torch.float32
-        and features.device.type == "cpu"
+        weight.dtype == torch.float32
+        and weight.device.type == "cpu"
         and num_weights <= _MAX_WEIGHTS_FORWARD
         and not (is_large and (backward or not _has_avx512()))
         and compiled_module(_LOOPS) is not None

@@ -142,12 +142,11 @@ def test_a_forked_process_has_threads_of_its_own(threads: None) -> None:
 
 
 def test_without_scipy_torch_convolves(monkeypatch: pytest.MonkeyPatch) -> None:
-    features, weight = torch.ones(3, 4), torch.ones(27, 4, 4)
     monkeypatch.setitem(sys.modules, "scipy.linalg.cython_blas", None)
     monkeypatch.delitem(sys.modules, "clip2scene_core.sparse.compiled_conv", raising=False)
     backend.compiled_module.cache_clear()
     try:
-        assert not tiled_conv.is_tiled(features, weight)
+        assert not tiled_conv.is_tiled(torch.ones(27, 4, 4))
         assert convolve(map_of("neighbours", 50), 4, 4)[0].isfinite().all()
     finally:
         backend.compiled_module.cache_clear()
@@ -155,17 +154,33 @@ def test_without_scipy_torch_convolves(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_wide_rounded_and_double_numbers_are_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("clip2scene_core.sparse.compiled_conv", reason="needs numba and scipy")
-    wide = torch.ones(3, 128), torch.ones(27, 128, 128)
+    wide = torch.ones(27, 128, 128)
     for has_avx512 in (False, True):
         monkeypatch.setattr(tiled_conv, "_has_avx512", lambda has=has_avx512: has)
-        assert tiled_conv.is_tiled(*wide) == has_avx512
-        assert not tiled_conv.is_tiled(*wide, backward=True)
-        assert not tiled_conv.is_tiled(torch.ones(3, 512), torch.ones(27, 512, 256))
+        assert tiled_conv.is_tiled(wide) == has_avx512
+        assert not tiled_conv.is_tiled(wide, backward=True)
+        assert not tiled_conv.is_tiled(torch.ones(27, 512, 256))
     for dtype in (torch.bfloat16, torch.float64):
-        assert not tiled_conv.is_tiled(
-            torch.ones(3, 4, dtype=dtype), torch.ones(27, 4, 4).to(dtype)
-        )
-    assert not tiled_conv.is_tiled(torch.ones(3, 4, device="meta"), torch.ones(27, 4, 4))
+        assert not tiled_conv.is_tiled(torch.ones(27, 4, 4, dtype=dtype))
+    assert not tiled_conv.is_tiled(torch.ones(27, 4, 4, device="meta"))
+
+
+@pytest.mark.parametrize(("num_out", "is_rounded"), [(24, False), (96, True)])
+def test_few_numbers_stay_exact_under_autocast(num_out: int, is_rounded: bool) -> None:
+    pytest.importorskip("clip2scene_core.sparse.compiled_conv", reason="needs numba and scipy")
+    pairs = map_of("neighbours", 500)
+    generator = torch.Generator().manual_seed(3)
+    features = torch.randn(pairs.num_inputs, 64, generator=generator)
+    weight = torch.randn(27, 64, num_out, generator=generator)
+    shift, shortcut = torch.zeros(num_out), torch.ones(pairs.num_outputs, num_out)
+    exact = sparse_convolution(features, weight, pairs)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        plain = sparse_convolution(features, weight, pairs)
+        finish = Finish(shift, shortcut.bfloat16())
+        finished = sparse_convolution(features.bfloat16(), weight, pairs, finish)
+    assert plain.dtype == (torch.bfloat16 if is_rounded else torch.float32)
+    assert torch.equal(plain.float(), exact) != is_rounded
+    torch.testing.assert_close(finished.float(), torch.relu(exact + 1), rtol=0.05, atol=0.3)
 
 
 def test_tiles_hold_each_pair_once_and_parts_are_alike() -> None:
