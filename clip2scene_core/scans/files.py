@@ -77,14 +77,7 @@ class LabelledFiles:
             scale = max(scale, self._legend.intensity_scale or scale)
         ids = tuple(range(1, len(scan.vocabulary) + 1))
         self._legend = Legend(scan.vocabulary, ids, scale, scan.T_base_lidar)
-        self._scans.append(
-            {
-                "file": out.name,
-                "source": scan.source,
-                "stamp_ns": scan.stamp_ns,
-                "doubt": round(scan.doubt, 4),
-            }
-        )
+        self._scans.append(scan.listed_as(out.name))
 
     def close(self) -> None:
         """Write the legend and the order of doubt.

@@ -79,14 +79,7 @@ class LabelledFolder:
         else:
             write_scan(self.root / f"{name}.{self._form}", scan)
         self._poses.append(scan.T_global_lidar)
-        self._scans.append(
-            {
-                "file": self._file(len(self)),
-                "source": scan.source,
-                "stamp_ns": scan.stamp_ns,
-                "doubt": round(scan.doubt, 4),
-            }
-        )
+        self._scans.append(scan.listed_as(self._file(len(self))))
 
     def close(self) -> None:
         """Number the scans, and write the legend and what belongs to the whole folder.

@@ -62,14 +62,7 @@ class LidarsegFolder:
         _raw_of_label(scan.vocabulary)[scan.labels].tofile(path)
         name = path.relative_to(self.root).as_posix()
         self._rows.append({"token": token, "sample_data_token": token, "filename": name})
-        self._scans.append(
-            {
-                "file": name,
-                "source": scan.source,
-                "stamp_ns": scan.stamp_ns,
-                "doubt": round(scan.doubt, 4),
-            }
-        )
+        self._scans.append(scan.listed_as(name))
 
     def close(self) -> None:
         """Write the tables, the legend and the order of doubt.

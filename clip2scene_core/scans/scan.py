@@ -96,3 +96,12 @@ class LabelledScan:
         """How unsure the labels are: 1 minus their mean score; 1 without labels."""
         is_labelled = self.labels != IGNORE_LABEL
         return float(1 - self.scores[is_labelled].mean()) if is_labelled.any() else 1.0
+
+    def listed_as(self, file: str) -> dict[str, str | int | float]:
+        """What the list of a folder's scans says of this one, in a file of this name."""
+        return {
+            "file": file,
+            "source": self.source,
+            "stamp_ns": self.stamp_ns,
+            "doubt": round(self.doubt, 4),
+        }

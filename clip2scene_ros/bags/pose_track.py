@@ -45,6 +45,23 @@ class PoseTrack:
         ]
 
 
+def sync_along(
+    track: PoseTrack | None, profile: Profile, asked: SyncOptions | None = None
+) -> SyncOptions:
+    """Say how the messages of a bag are put together, with all of its cameras.
+
+    Args:
+        track: Poses in place of the bag's own; None: the bag's own.
+        profile: Topics of the bag.
+        asked: Options of the user; None: those that the topics suggest.
+    """
+    sync = asked or SyncOptions(**profile.sync_options())
+    sync = replace(sync, cameras=tuple(profile.cameras))
+    if track is None:
+        return sync
+    return replace(sync, pose_source="odometry", base_frame=track.child_frame or sync.base_frame)
+
+
 def read_pose_file(path: Path) -> PoseTrack:
     """Read a trajectory in TUM's format: `stamp x y z qx qy qz qw` a line, seconds and metres.
 

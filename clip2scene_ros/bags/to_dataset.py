@@ -21,7 +21,7 @@ from clip2scene_core.preprocessing.levelling import mount_rotation
 from clip2scene_core.sample import Sample, Sweep
 from clip2scene_ros.bags.io import BagError, open_bag
 from clip2scene_ros.bags.keyframes import KeyframeChooser, KeyframeOptions
-from clip2scene_ros.bags.pose_track import PoseTrack
+from clip2scene_ros.bags.pose_track import PoseTrack, sync_along
 from clip2scene_ros.bags.profile import profile_of
 from clip2scene_ros.bags.sweeps import read_sweeps
 from clip2scene_ros.messages.decode import NANOSECONDS, stamp_ns
@@ -173,7 +173,7 @@ class _Recording:
                     f"{self._bag}: no camera can be used, so there is nothing to learn from; an "
                     f"image topic needs a CameraInfo topic beside it, or calibration files"
                 )
-            sync = self._sync_of(profile)
+            sync = sync_along(self._track, profile, self._options.sync)
             self._is_alone = sync.pose_source == "none"
             synchronizer = SweepSynchronizer(sync, profile)
             poses = self._track.messages(sync.fixed_frame, sync.base_frame) if self._track else ()
@@ -188,14 +188,6 @@ class _Recording:
             self.reasons.setdefault(rejection.kind.value, rejection.reason)
         if self._writer.num_keyframes == num_before:
             raise BagError(f"{self._bag}: {self._why_nothing(profile)}")
-
-    def _sync_of(self, profile: Profile) -> SyncOptions:
-        sync = self._options.sync or SyncOptions(**profile.sync_options())
-        sync = replace(sync, cameras=tuple(profile.cameras))
-        if self._track is not None:
-            base_frame = self._track.child_frame or sync.base_frame
-            sync = replace(sync, pose_source="odometry", base_frame=base_frame)
-        return sync
 
     def _take_labels(self, message: Any) -> None:
         self._labels[stamp_ns(message.header)] = np.frombuffer(message.data, np.uint8)

@@ -24,7 +24,7 @@ from clip2scene_ros.bags.doctor.places import (
 from clip2scene_ros.bags.doctor.times import TopicTimes, read_times
 from clip2scene_ros.bags.doctor.topics import check_times, check_topics
 from clip2scene_ros.bags.io import BagError, open_bag
-from clip2scene_ros.bags.pose_track import PoseTrack
+from clip2scene_ros.bags.pose_track import PoseTrack, sync_along
 from clip2scene_ros.bags.profile import profile_of
 from clip2scene_ros.bags.reading.recording import Recording
 from clip2scene_ros.bags.sweeps import read_sweeps
@@ -113,7 +113,7 @@ class RecordingExamination:
 
     def _examine(self, reader: Recording, profile: Profile, progress: Progress) -> int:
         self.findings += check_topics(reader, profile)
-        sync = self._sync_of(profile)
+        sync = sync_along(self._track, profile, self._options.sync)
         images = [topics.image for topics in profile.cameras.values()]
         topics = [profile.cloud_topic, *images]
         if sync.pose_source == "odometry" and self._track is None:
@@ -140,14 +140,6 @@ class RecordingExamination:
         if self.keyframes.num_keyframes:
             self.findings += self.keyframes.findings(None, with_cameras=bool(profile.cameras))
         return num_images
-
-    def _sync_of(self, profile: Profile) -> SyncOptions:
-        sync = self._options.sync or SyncOptions(**profile.sync_options())
-        sync = replace(sync, cameras=tuple(profile.cameras))
-        if self._track is not None:
-            base_frame = self._track.child_frame or sync.base_frame
-            sync = replace(sync, pose_source="odometry", base_frame=base_frame)
-        return sync
 
     def _moments(
         self, times: Mapping[str, TopicTimes], profile: Profile, images: list[str]
