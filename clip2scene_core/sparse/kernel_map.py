@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from clip2scene_core.sparse import packed_keys
-from clip2scene_core.sparse.backend import compiled_for
+from clip2scene_core.sparse.backend import compiled_for, compiled_module
 from clip2scene_core.sparse.tiles import Tiles, find_tiles
 
 NUM_NEIGHBORS = 27
@@ -50,8 +50,14 @@ class KernelMap:
 
     @cached_property
     def tiles(self) -> Tiles:
-        """The pairs of each tile of output rows, on the CPU."""
+        """The pairs of each tile of output rows, on the CPU, where compiled loops do the work."""
         return find_tiles(self.output_index.numpy(), self.num_pairs, self.num_outputs)
+
+    def build(self) -> None:
+        """Build all that convolutions look up, which else the first one of them does."""
+        _ = self.pairs_by_output
+        if compiled_module("sparse.compiled_conv") is not None:
+            _ = self.tiles
 
     def split(self, pairs: Tensor) -> tuple[Tensor, ...]:
         """Split a tensor with one row per pair, (P, ...), into K tensors, one per offset."""

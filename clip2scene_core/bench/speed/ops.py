@@ -222,7 +222,7 @@ def _level_of(sweep: Sweep, size_m: float) -> VoxelLevel:
     """Voxels of a sweep, with all that a convolution looks up."""
     points = torch.from_numpy(sweep.points[:, :3].copy())
     level = voxelize(points, torch.zeros(len(points), dtype=torch.int64), size_m).level
-    _ = level.neighbors.pairs_by_output, level.neighbors.tiles
+    level.neighbors.build()
     return level
 
 

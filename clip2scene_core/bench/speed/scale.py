@@ -245,7 +245,7 @@ def _channels(
 ) -> tuple[float, Callable[[], Tensor]]:
     points = torch.from_numpy(pool[number % len(pool)].points[:, :3].copy())
     level = voxelize(points, torch.zeros(len(points), dtype=torch.int64), 0.1).level
-    _ = level.neighbors.pairs_by_output, level.neighbors.tiles
+    level.neighbors.build()
     features = torch.randn(len(level), channels)
     weight = torch.randn(NUM_NEIGHBORS, channels, channels)
     return channels, lambda: sparse_convolution(features, weight, level.neighbors)

@@ -147,7 +147,10 @@ def test_without_scipy_torch_convolves(monkeypatch: pytest.MonkeyPatch) -> None:
     backend.compiled_module.cache_clear()
     try:
         assert not tiled_conv.is_tiled(torch.ones(27, 4, 4))
-        assert convolve(map_of("neighbours", 50), 4, 4)[0].isfinite().all()
+        pairs = map_of("neighbours", 50)
+        pairs.build()
+        assert "tiles" not in vars(pairs)
+        assert convolve(pairs, 4, 4)[0].isfinite().all()
     finally:
         backend.compiled_module.cache_clear()
 
