@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Final
 
-# Rounds of waiting: a tenth of a millisecond or two. GNU's own number makes it many milliseconds.
+# Rounds of waiting before a thread sleeps. GNU's own number makes it wait for milliseconds.
 _SPINS: Final = "4000"
 
 

@@ -76,7 +76,7 @@ def check_clouds(looks: Sequence[CloudLook], full_scale: float | None) -> list[F
     """Examine what clouds showed.
 
     Args:
-        looks: Of some keyframes.
+        looks: What was seen of the cloud of each of some keyframes.
         full_scale: The largest intensity that was assumed; None if it was found from the clouds.
     """
     if not looks:

@@ -35,7 +35,7 @@ def check_cost(
         pictures: One or two of them, (H, W, 3) uint8 RGB.
         folder: Where embeddings will be kept, or a folder above it.
         teacher: A CLIP, which is asked about the pictures; None counts the bytes of a ViT-B/16.
-        device: Of the teacher.
+        device: Where the teacher runs, such as "cpu".
 
     Raises:
         ValueError: If the teacher cannot be loaded.

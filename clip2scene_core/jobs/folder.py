@@ -25,7 +25,7 @@ class JobFolder:
     """Outputs of jobs, `<name>/` each, with a record and a lock file for each in `.jobs/`.
 
     Attributes:
-        root: The folder.
+        root: Path of the folder that holds all of them.
         jobs: Those that are wanted, also where a process does a share of them only.
     """
 

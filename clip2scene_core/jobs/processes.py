@@ -36,7 +36,7 @@ def work_in_processes(
     Args:
         count: Number of processes.
         folder: Where outputs go.
-        jobs: The jobs.
+        jobs: What is to be done, each in any of the processes.
         make: Makes what does the jobs, in each process. It is pickled.
         tell: Called in this process. A job ends once for each process that finds it ended.
         since: See `work_through`.

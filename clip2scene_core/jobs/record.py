@@ -25,7 +25,7 @@ class Job:
     """A piece of work that makes one folder.
 
     Attributes:
-        name: Of the folder.
+        name: Name of the folder that it makes.
         source: What the work is done on: a file or a folder.
         source_state: Tells the source from a changed one.
         settings: Everything else that decides the result, as values of JSON: lists, no tuples.
@@ -92,7 +92,7 @@ def begin(job: Job, last: Record | None) -> Record:
     """Make the record of a job that this process has claimed.
 
     Args:
-        job: The job.
+        job: What is about to be done.
         last: Its record so far.
     """
     has_died = last is not None and last.state == "running" and last.is_of(job)

@@ -27,7 +27,7 @@ class JobEvent:
     """News of a job.
 
     Attributes:
-        name: Of the job.
+        name: Name of the job.
         progress: How much of it is done, 0 to 1.
         record: How it ended; None while it runs.
         is_new: Whether this process ended it, not an earlier one or another.

@@ -177,7 +177,7 @@ def find_corners(
         coordinates: (M, 4) int32 of this level.
         voxel_index: (N,) int64 row of the voxel of each point.
         table: (M, 27) int64 neighbours.
-        stride: Of this level.
+        stride: Edge of a voxel of this level, in voxels of the finest level.
         is_corner: Features lie at the lowest corners, not at the centres.
         epsilon: Added to the sum of the weights.
 

@@ -27,11 +27,12 @@ _ROW_STEP = 64
 
 @dataclass(frozen=True, eq=False)
 class Finish:
-    """What follows a convolution where norms are folded, then ReLU; without gradients.
+    """What follows a convolution whose norm is folded: shift, shortcut, ReLU. No gradients pass.
 
     Attributes:
         shift: (C_out,) float, added to every row.
-        residual: (num_outputs, C_out) float, what a shortcut adds; None if there is none.
+        residual: (num_outputs, C_out) float, the other side of a shortcut, added after the shift;
+            None if there is none.
     """
 
     shift: Tensor
@@ -55,7 +56,7 @@ def sparse_convolution(
         weight: (K, C_in, C_out), same dtype. Under autocast, both are cast to its dtype, or to
             float32 where that is the faster way.
         kernel_map: Pairs of input and output rows of the K offsets.
-        finish: What follows; None: nothing.
+        finish: What is done to the outputs in the same pass; None: nothing.
 
     Returns:
         (num_outputs, C_out), same dtype. bfloat16 products are summed in float32.

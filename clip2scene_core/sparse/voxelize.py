@@ -340,7 +340,7 @@ def find_corners(
         coordinates: (M, 4) int32 of this level.
         voxel_index: (N,) int64 row of the voxel of each point.
         table: (M, 27) int64 neighbours, -1 where there is none.
-        stride: Of this level.
+        stride: Edge of a voxel of this level, in voxels of the finest level.
         weights: See `Voxels`.
 
     Returns:

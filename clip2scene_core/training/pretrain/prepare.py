@@ -202,7 +202,7 @@ def embed_share(
         dataset: Data set, opened with images.
         teacher: The teacher of those trainings.
         cache: Folder that they are given.
-        device: Of the teacher.
+        device: Where the teacher runs, such as "cpu".
         part: Which share, from 0.
         parts: Number of shares.
         report: Called after each keyframe with the number of keyframes done and in total.
