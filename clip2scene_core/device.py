@@ -30,8 +30,7 @@ def use_threads(count: int = 0) -> None:
 
     Threads wait for each other. If another process needs a processor, for example the ROS
     middleware, all of them slow down: on two busy processors two threads label some per cent fewer
-    sweeps than one. Where idle threads do not sleep (`let_idle_threads_sleep`), it was six times
-    fewer.
+    sweeps than one, and fewer still where idle threads do not sleep (`let_idle_threads_sleep`).
 
     Args:
         count: Number of threads. 0 means half of the processors, but at most torch's own default.
