@@ -140,6 +140,11 @@ class TeacherConfig:
         image_height: Height in pixels to which images are resized; null means the CLIP's default.
         scales: Factors on image_height. Every image is embedded at each scale, and the embeddings
             are averaged.
+        levels: Training reads far pixels from tiles of the images: from halves of their height on
+            the second level, from quarters on the third, each as large as the whole image when CLIP
+            sees it. 1 reads whole images alone, as the camera modes always do.
+        metre_px: Pixels that a metre has where it is read, if there is such a level. With 35 and
+            224 rows, nuScenes' front camera is read in halves from 9 m and in quarters from 18 m.
         key_smoothing: Whether MaskCLIP smooths pixel embeddings by key similarity.
         readout: What stands for the last attention of a ViT: "maskclip" (the paper's), "clearclip",
             "naclip" or "sc_clip", see `DenseClip`.
@@ -147,6 +152,8 @@ class TeacherConfig:
             CLIP's patch; 0 reads the image at once.
         window_step: From one window to the next, pixels; 0 is half of the window.
         refinement: Iterations of a refinement by colors, see `DenseClip`; 0 for none.
+        precision: "fp32", or "bf16" for an image tower that runs in bfloat16, faster where the
+            processor has it.
         occlusion_margin_m: A point is not paired with a pixel whose surface is nearer by more than
             this, metres; null pairs every point that projects into the image, as the paper does. A
             camera with a depth image pairs the points that lie where it measured, in any case.
@@ -155,15 +162,24 @@ class TeacherConfig:
     clip: str = "ViT-B-16/openai"
     image_height: int | None = None
     scales: tuple[float, ...] = (1.0,)
+    levels: int = 1
+    metre_px: float = 35.0
     key_smoothing: bool = False
     occlusion_margin_m: float | None = None
     readout: str = "maskclip"
     window: int = 0
     window_step: int = 0
     refinement: int = 0
+    precision: str = "fp32"
 
     def __post_init__(self) -> None:
         check_choice("teacher.readout", self.readout, READOUTS)
+        check_choice("teacher.precision", self.precision, ("fp32", "bf16"))
+        if not 1 <= self.levels <= 6 or not 0 < self.metre_px < math.inf:
+            raise ConfigError(
+                f"teacher.levels must be 1 to 6 and teacher.metre_px positive pixels, got "
+                f"{self.levels} and {self.metre_px}"
+            )
         if min(self.window, self.refinement) < 0 or not 0 <= self.window_step <= self.window:
             raise ConfigError(
                 "teacher.window and refinement must not be negative, and window_step at most the "

@@ -33,12 +33,14 @@ class PixelPointPairs:
         point_index: (P,) int64, index of the point in that sweep.
         camera_index: (P,) int64, index of the camera.
         pixels: (P, 2) float32 [u, v]; whole numbers are the centres of pixels.
+        depth_m: (P,) float32, metres along the optical axis; for a fisheye along the ray.
     """
 
     sweep_index: NDArray[np.int64]
     point_index: NDArray[np.int64]
     camera_index: NDArray[np.int64]
     pixels: NDArray[np.float32]
+    depth_m: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.point_index)
@@ -146,7 +148,7 @@ def pair_pixels_with_points(
         for sweep_index, sweep in enumerate(sweeps)
         for camera_index, camera in enumerate(cameras)
     ]
-    counts = [len(point_index) for _, _, point_index, _ in pairs]
+    counts = [len(pair[2]) for pair in pairs]
     sweep_indices = np.array([pair[0] for pair in pairs], dtype=np.int64)
     camera_indices = np.array([pair[1] for pair in pairs], dtype=np.int64)
     return PixelPointPairs(
@@ -154,12 +156,13 @@ def pair_pixels_with_points(
         point_index=np.concatenate([np.empty(0, np.int64), *(pair[2] for pair in pairs)]),
         camera_index=np.repeat(camera_indices, counts),
         pixels=np.concatenate([np.empty((0, 2), np.float32), *(pair[3] for pair in pairs)]),
+        depth_m=np.concatenate([np.empty(0, np.float32), *(pair[4] for pair in pairs)]),
     )
 
 
 def _pair(
     sweep: Sweep, camera: CameraView, min_depth_m: float, occlusion_margin_m: float | None
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
     T_camera_lidar = invert(camera.T_global_camera) @ sweep.T_global_lidar
     pixels, depth = project_points(
         sweep.points[:, :3], T_camera_lidar, camera.intrinsics, camera.lens
@@ -188,7 +191,11 @@ def _pair(
             occlusion_margin_m,
         )
         point_index = point_index[~hidden]
-    return point_index, pixels[point_index].astype(np.float32)
+    return (
+        point_index,
+        pixels[point_index].astype(np.float32),
+        depth[point_index].astype(np.float32),
+    )
 
 
 def _is_hidden(

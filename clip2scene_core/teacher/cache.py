@@ -14,6 +14,7 @@ from torch import Tensor
 
 from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.teacher.tiles import WHOLE, Tile, TilePyramid
 
 _DECODING: Final = 1
 """Counts the ways in which files became pixels and pixels embeddings: caches of another are not
@@ -21,7 +22,7 @@ found. Raise it when a change to readers or teacher gives the same file other em
 
 
 class TeacherCache:
-    """A folder for each teacher, with one file of float16 embeddings for each picture.
+    """A folder for each teacher, with a file of float16 embeddings for each picture and its tiles.
 
     The name of the folder is a digest of the CLIP's weights and settings, so another teacher has
     another folder. The name of a file is a digest of the picture that was embedded, so a picture
@@ -32,25 +33,31 @@ class TeacherCache:
     Args:
         root: Folder of all caches.
         dense_clip: The teacher.
+        pyramid: Tiles that it looks at beside whole pictures; none by default.
 
     Attributes:
         folder: Folder of this teacher.
+        pyramid: Tiles of its pictures.
     """
 
-    def __init__(self, root: Path, dense_clip: DenseClip) -> None:
+    def __init__(
+        self, root: Path, dense_clip: DenseClip, pyramid: TilePyramid | None = None
+    ) -> None:
         self._dense_clip = dense_clip
-        self.folder = root / fingerprint(dense_clip)
+        self.pyramid = pyramid or TilePyramid(image_height=dense_clip.image_height)
+        self.folder = root / fingerprint(dense_clip, self.pyramid)
 
-    def holds(self, picture: str) -> bool:
+    def holds(self, picture: str, tile: Tile = WHOLE) -> bool:
         """Whether the embeddings of a picture, named by its digest, are in the cache."""
-        return self._path(picture).is_file()
+        return self._path(picture, tile).is_file()
 
-    def add(self, picture: str, image: NDArray[np.uint8]) -> int:
-        """Embed a picture and write the embeddings.
+    def add(self, picture: str, image: NDArray[np.uint8], tile: Tile = WHOLE) -> int:
+        """Embed a picture, or a tile of it, and write the embeddings.
 
         Args:
             picture: Digest of the picture's file, hexadecimal digits.
-            image: (H, W, 3) uint8 RGB.
+            image: (H, W, 3) uint8 RGB, the whole picture.
+            tile: Part to embed.
 
         Returns:
             Number of bytes that were written.
@@ -58,29 +65,30 @@ class TeacherCache:
         Raises:
             ValueError: If the teacher's embeddings are not finite.
         """
-        embeddings = embed_image(self._dense_clip, image).numpy()[None]
-        path = self._path(picture)
+        embeddings = embed_image(self._dense_clip, self.pyramid.cut(image, tile)).numpy()[None]
+        path = self._path(picture, tile)
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as draft, draft.open("wb") as file:
             np.save(file, embeddings)
         return embeddings.nbytes
 
-    def read(self, picture: str) -> Tensor:
-        """Map the embeddings of a picture into memory, as a batch of one: (1, D, h, w) float16.
+    def read(self, picture: str, tile: Tile = WHOLE) -> Tensor:
+        """Map the embeddings of a picture or tile into memory: (1, D, h, w) float16.
 
         Raises:
             FileNotFoundError: If they are not in the cache.
             ValueError: If the file is damaged.
         """
-        path = self._path(picture)
+        path = self._path(picture, tile)
         try:
             # A copy-on-write map: torch needs a writable array, and the file must not change.
             return torch.from_numpy(np.load(path, mmap_mode="c"))
         except (ValueError, EOFError) as error:
             raise ValueError(f"{path}: damaged cache ({error}); delete the file") from error
 
-    def _path(self, picture: str) -> Path:
-        return self.folder / picture[:2] / f"{picture}.npy"
+    def _path(self, picture: str, tile: Tile) -> Path:
+        part = "" if tile == WHOLE else f"-{tile.level}-{tile.row}-{tile.column}"
+        return self.folder / picture[:2] / f"{picture}{part}.npy"
 
 
 def embed_image(dense_clip: DenseClip, image: NDArray[np.uint8]) -> Tensor:
@@ -106,8 +114,8 @@ def embed_image(dense_clip: DenseClip, image: NDArray[np.uint8]) -> Tensor:
     return embeddings
 
 
-def fingerprint(dense_clip: DenseClip) -> str:
-    """Compute a digest of what determines a teacher's embeddings: weights, network and settings."""
+def fingerprint(dense_clip: DenseClip, pyramid: TilePyramid) -> str:
+    """Compute a digest of what decides a teacher's embeddings: weights, network and settings."""
     clip = dense_clip.clip
     # The modules tell networks apart that have the same weights, such as two activations.
     digest = hashlib.sha256(f"{_DECODING} {clip.model.visual!r}".encode())
@@ -119,5 +127,9 @@ def fingerprint(dense_clip: DenseClip) -> str:
         dense_clip.readout, dense_clip.window, dense_clip.window and dense_clip.window_step,
         dense_clip.refinement,
     ]  # fmt: skip
+    if dense_clip.precision != "fp32":
+        settings.append(dense_clip.precision)
+    if pyramid.num_levels > 1:
+        settings += [pyramid.num_levels, pyramid.metre_px]
     digest.update(json.dumps(settings).encode())
     return digest.hexdigest()[:16]

@@ -49,6 +49,7 @@ class DenseClip:
         window_step: From one window to the next, pixels; 0 is half of the window.
         refinement: Iterations of the refinement by colors, see `refine`; 0 for none. Places then
             have edges of about 4 pixels.
+        precision: "fp32", or "bf16" for an image tower under torch's autocast to bfloat16.
 
     Attributes:
         clip: The frozen CLIP.
@@ -60,6 +61,7 @@ class DenseClip:
         window: Edge of the windows, pixels; 0 without.
         window_step: From one window to the next, pixels.
         refinement: Iterations of the refinement.
+        precision: Of the image tower.
 
     Raises:
         ValueError: If the CLIP has another kind of image tower, there is no scale, the smallest
@@ -77,6 +79,7 @@ class DenseClip:
         window: int = 0,
         window_step: int = 0,
         refinement: int = 0,
+        precision: str = "fp32",
     ) -> None:
         visual = clip.model.visual
         check_tower(clip.name, visual)
@@ -111,6 +114,7 @@ class DenseClip:
         if refinement < 0:
             raise ValueError(f"refinement must not be negative, got {refinement}")
         self.refinement = refinement
+        self.precision = precision
         self._refined = refinement_factor(self.stride) if refinement else 1
 
     @torch.no_grad()
@@ -160,12 +164,14 @@ class DenseClip:
     def _embed_window(self, pixels: Tensor) -> Tensor:
         """Normalized pixels (B, 3, H, W) -> unit embeddings (B, D, h, w)."""
         visual = self.clip.model.visual
-        if isinstance(visual, VisionTransformer):
-            values, keys = read_vit(visual, pixels, self.readout)
-        elif isinstance(visual, TimmModel):
-            values, keys = read_timm(visual, pixels)
-        else:
-            values, keys = value_path_of_resnet(visual, pixels)
+        with torch.autocast(pixels.device.type, torch.bfloat16, self.precision == "bf16"):
+            if isinstance(visual, VisionTransformer):
+                values, keys = read_vit(visual, pixels, self.readout)
+            elif isinstance(visual, TimmModel):
+                values, keys = read_timm(visual, pixels)
+            else:
+                values, keys = value_path_of_resnet(visual, pixels)
+        values, keys = values.float(), keys.float()
         embeddings = F.normalize(values, dim=1)
         return smooth_by_keys(embeddings, keys) if self.key_smoothing else embeddings
 

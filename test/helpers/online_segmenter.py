@@ -28,7 +28,13 @@ class HalfSeen:
     def embed_pairs(self, sweeps, cameras):
         seen = np.flatnonzero(sweeps[0].points[:, 0] > 0)
         nothing = np.zeros(len(seen), dtype=np.int64)
-        pairs = PixelPointPairs(nothing, seen, nothing, np.zeros((len(seen), 2), np.float32))
+        pairs = PixelPointPairs(
+            nothing,
+            seen,
+            nothing,
+            np.zeros((len(seen), 2), np.float32),
+            np.ones(len(seen), np.float32),
+        )
         return PairedEmbeddings(pairs, embed(["car"]).expand(len(seen), -1))
 
     def compare(self, paired, num_points, text_embeddings, label_of_text=None):

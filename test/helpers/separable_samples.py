@@ -55,6 +55,7 @@ class SeparableSamples(Samples):
             point_index=seen,
             image_index=nothing,
             pixels=np.zeros((len(seen), 2), dtype=np.float32),
+            metre_px=np.full(len(seen), np.inf, dtype=np.float32),
             grid_index=np.arange(len(seen)) // 4,
             superpixel_index=labels[seen] * 10 + np.arange(len(seen)) % 10,
             labels=np.full(600, IGNORE_LABEL, dtype=np.uint8),

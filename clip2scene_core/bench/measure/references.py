@@ -123,6 +123,7 @@ class LabelledSamples(Samples):
             point_index=labelled,
             image_index=unused,
             pixels=np.zeros((len(labelled), 2), dtype=np.float32),
+            metre_px=np.full(len(labelled), np.inf, dtype=np.float32),
             grid_index=unused,
             superpixel_index=unused,
             labels=np.full(len(cloud), IGNORE_LABEL, dtype=np.uint8),

@@ -20,6 +20,7 @@ from clip2scene_core.prompts.vocabulary import Vocabulary, make_vocabulary
 from clip2scene_core.teacher.cache import TeacherCache
 from clip2scene_core.teacher.clip import Clip, load_clip
 from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.teacher.tiles import TilePyramid
 from clip2scene_core.training.data_check import check_files
 from clip2scene_core.training.fabric import Fabric
 from clip2scene_core.training.keyframe_digests import KeyframeDigests
@@ -163,13 +164,13 @@ def prepare_teacher(
     )
     text, logit_scale = vocabulary.embeddings, float(encoder.clip.model.logit_scale.exp())
     dense_clip = dense_clip_of(config.teacher, encoder.clip)
-    cache = TeacherCache(folder, dense_clip)
+    cache = TeacherCache(folder, dense_clip, pyramid_of(config.teacher, dense_clip))
     digests = KeyframeDigests(dataset, _reach(config))
     digests.exchange(fabric)
     cached_teacher = CachedTeacher(cache, encoder.clip.embedding_size, digests)
     if needs_cache(config):
         share = range(fabric.global_rank, len(dataset), fabric.world_size)
-        fill_cache(cache, dataset, share, report_teacher, digests)
+        fill_cache(cache, dataset, share, report_teacher, digests, _reach(config))
         fabric.barrier()
     consensus = None
     if config.consensus.voxel_size_m:
@@ -180,7 +181,7 @@ def prepare_teacher(
     # With augmentation there are other images in every epoch.
     pixels: PixelTeacher = cached_teacher
     if config.augmentation.image_flip or config.augmentation.image_crop:
-        pixels = LiveTeacher(dense_clip)
+        pixels = LiveTeacher(dense_clip, cache.pyramid)
     return PreparedTeacher(vocabulary, logit_scale, dense_clip, cache, pixels, consensus, digests)
 
 
@@ -215,7 +216,7 @@ def embed_share(
         ValueError: If the teacher cannot be used.
     """
     dense_clip = dense_clip_of(teacher, load_clip(teacher.clip, find_device(device)))
-    kept = TeacherCache(cache, dense_clip)
+    kept = TeacherCache(cache, dense_clip, pyramid_of(teacher, dense_clip))
     fill_cache(kept, dataset, range(part, len(dataset), parts), report)
     return kept.folder.name
 
@@ -231,7 +232,13 @@ def dense_clip_of(teacher: TeacherConfig, clip: Clip) -> DenseClip:
         teacher.window,
         teacher.window_step,
         teacher.refinement,
+        teacher.precision,
     )
+
+
+def pyramid_of(teacher: TeacherConfig, dense_clip: DenseClip) -> TilePyramid:
+    """Make the tiles at which a teacher looks, as its configuration says."""
+    return TilePyramid(teacher.levels, dense_clip.image_height, teacher.metre_px)
 
 
 def needs_cache(config: PretrainConfig) -> bool:

@@ -28,7 +28,13 @@ def paired(*pictures: list[list[float]]) -> PairedEmbeddings:
     """Pictures place by place; the first place of each shows the point of the same number."""
     places = tuple(torch.tensor(picture).log() for picture in pictures)
     index = np.arange(len(pictures))
-    pairs = PixelPointPairs(0 * index, index, index, np.zeros((len(index), 2), np.float32))
+    pairs = PixelPointPairs(
+        0 * index,
+        index,
+        index,
+        np.zeros((len(index), 2), np.float32),
+        np.ones(len(index), np.float32),
+    )
     return PairedEmbeddings(pairs, torch.stack([picture[0] for picture in places]), places)
 
 

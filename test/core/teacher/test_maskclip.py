@@ -233,3 +233,12 @@ def test_sampling_with_wrong_shapes_is_refused():
         sample_at(
             torch.rand(1, 5, 4, 7), torch.zeros(3, dtype=torch.int64), torch.rand(2, 2), (4, 7)
         )
+
+
+def test_bfloat16_changes_embeddings_by_roundings_alone(tiny_resnet):
+    images = torch.rand(2, 3, 64, 96)
+    exact = DenseClip(tiny_resnet, 64, key_smoothing=True).embed_pixels(images)
+    rounded = DenseClip(tiny_resnet, 64, key_smoothing=True, precision="bf16").embed_pixels(images)
+    assert rounded.dtype == torch.float32
+    assert not torch.equal(rounded, exact)
+    assert (rounded * exact).sum(1).min() > 0.99

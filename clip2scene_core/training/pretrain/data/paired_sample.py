@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import SweepsConfig
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
-from clip2scene_core.geometry.projection import pair_pixels_with_points
+from clip2scene_core.geometry.projection import PixelPointPairs, pair_pixels_with_points
 from clip2scene_core.geometry.se3 import invert, transform_points
 from clip2scene_core.labels import IGNORE_LABEL
-from clip2scene_core.sample import Sample, Sweep
+from clip2scene_core.sample import CameraView, Sample, Sweep
 from clip2scene_core.training.augmentation.clouds import augment_cloud
 from clip2scene_core.training.augmentation.images import crop_and_flip
 from clip2scene_core.training.pretrain.data.consensus import Consensus
@@ -34,6 +34,8 @@ class PairedSample:
         point_index: (P,) int64, the point of each pair in its cloud.
         image_index: (P,) int64, the image of each pair.
         pixels: (P, 2) float32 [u, v], the pixel of each pair in its image.
+        metre_px: (P,) float32, pixels of the image, before augmentation, that a metre has at the
+            depth of each pair's point; inf where the teacher is to see the whole image.
         grid_index: (P,) int64, the grid of each pair's point, from 0 without gaps. Grids are found
             before augmentation, in the points of all sweeps together.
         superpixel_index: (P,) int64, the superpixel of each pair's pixel before augmentation.
@@ -52,6 +54,7 @@ class PairedSample:
     point_index: NDArray[np.int64]
     image_index: NDArray[np.int64]
     pixels: NDArray[np.float32]
+    metre_px: NDArray[np.float32]
     grid_index: NDArray[np.int64]
     superpixel_index: NDArray[np.int64]
     labels: NDArray[np.uint8]
@@ -153,6 +156,7 @@ def pair_points(
         point_index=point_index,
         image_index=pairs.camera_index,
         pixels=pairs.pixels,
+        metre_px=metre_pixels(pairs, sample.cameras),
         grid_index=grid_index,
         superpixel_index=number_superpixels(pairs.pixels, pairs.camera_index, superpixels),
         labels=labels,
@@ -177,6 +181,13 @@ def augment_pairs(
     if config.augmentation.image_flip or config.augmentation.image_crop:
         paired = _augment_images(paired, config, generator)
     return paired
+
+
+def metre_pixels(pairs: PixelPointPairs, cameras: Sequence[CameraView]) -> NDArray[np.float32]:
+    """How many pixels a metre has at the depth of each of P pairs: (P,) float32."""
+    focal_px = np.array([camera.intrinsics[1, 1] for camera in cameras], dtype=np.float32)
+    metre_px: NDArray[np.float32] = focal_px[pairs.camera_index] / pairs.depth_m
+    return metre_px
 
 
 def number_grids(points: NDArray[np.float64], grid_size_m: float) -> NDArray[np.int64]:
@@ -281,6 +292,7 @@ def _keep_pairs(paired: PairedSample, is_kept: NDArray[np.bool_]) -> PairedSampl
         point_index=paired.point_index[is_kept],
         image_index=paired.image_index[is_kept],
         pixels=paired.pixels[is_kept],
+        metre_px=paired.metre_px[is_kept],
         grid_index=np.unique(paired.grid_index[is_kept], return_inverse=True)[1].astype(np.int64),
         superpixel_index=paired.superpixel_index[is_kept],
     )

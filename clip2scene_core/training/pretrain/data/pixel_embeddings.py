@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -10,13 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
+from clip2scene_core.geometry.projection import pair_pixels_with_points
 from clip2scene_core.teacher.cache import TeacherCache, embed_image
 from clip2scene_core.teacher.maskclip import DenseClip
 from clip2scene_core.teacher.sampling import sample_at
+from clip2scene_core.teacher.tiles import WHOLE, Tile, TilePyramid
 from clip2scene_core.training.data_check import check_room
 from clip2scene_core.training.keyframe_digests import KeyframeDigests
-from clip2scene_core.training.pretrain.data.paired_sample import PairedSample
+from clip2scene_core.training.pretrain.data.paired_sample import PairedSample, metre_pixels
 
 
 class PixelTeacher(Protocol):
@@ -47,20 +51,27 @@ class LiveTeacher:
 
     Args:
         dense_clip: The frozen CLIP.
+        pyramid: Tiles that it looks at.
     """
 
     reads_pixels: Final = True
 
-    def __init__(self, dense_clip: DenseClip) -> None:
-        self._dense_clip = dense_clip
+    def __init__(self, dense_clip: DenseClip, pyramid: TilePyramid) -> None:
+        self._dense_clip, self._pyramid = dense_clip, pyramid
 
     @torch.no_grad()
     def embed_pairs(
         self, sample: PairedSample, is_asked: NDArray[np.bool_] | None = None
     ) -> Tensor:
         """Embed the pixels of the pairs, see `PixelTeacher`."""
-        maps = [embed_image(self._dense_clip, image)[None] for image in sample.images]
-        return _sample_pairs(maps, sample, self._dense_clip.clip.embedding_size, is_asked)
+
+        def embed(image: int, tile: Tile) -> Tensor:
+            return embed_image(self._dense_clip, self._pyramid.cut(sample.images[image], tile))[
+                None
+            ]
+
+        size = self._dense_clip.clip.embedding_size
+        return _sample_pairs(embed, self._pyramid, sample, size, is_asked)
 
 
 class CachedTeacher:
@@ -87,8 +98,12 @@ class CachedTeacher:
         Raises:
             FileNotFoundError: If the cache lacks the keyframe.
         """
-        maps = [self._cache.read(picture) for picture in self._digests.images(sample.token)]
-        return _sample_pairs(maps, sample, self._embedding_size, is_asked)
+        pictures = self._digests.images(sample.token)
+
+        def read(image: int, tile: Tile) -> Tensor:
+            return self._cache.read(pictures[image], tile)
+
+        return _sample_pairs(read, self._cache.pyramid, sample, self._embedding_size, is_asked)
 
 
 def fill_cache(
@@ -97,6 +112,7 @@ def fill_cache(
     share: Sequence[int],
     report: Callable[[int, int], None],
     digests: KeyframeDigests | None = None,
+    reach: int = 0,
 ) -> None:
     """Embed the keyframes that a cache lacks.
 
@@ -108,23 +124,60 @@ def fill_cache(
         share: Indices of the keyframes of this process.
         report: Called after each keyframe with the number of keyframes done and in total.
         digests: Of the data set; made anew by default.
+        reach: Number of sweeps before each keyframe whose points decide on tiles, too.
 
     Raises:
         OSError: If the disk has too little space left.
     """
-    digests = digests or KeyframeDigests(dataset)
+    digests = digests or KeyframeDigests(dataset, reach)
     is_room_known = False
     for number, index in enumerate(share, start=1):
         pictures = digests.images(dataset.token(index))
-        if not all(map(cache.holds, pictures)):
-            for picture, camera in zip(pictures, dataset.load(index, ()).cameras, strict=True):
-                if not cache.holds(picture):
-                    size = cache.add(picture, camera.image)
-                    if not is_room_known:
-                        is_room_known = True
-                        left = share[number - 1 :]
-                        _check_room(cache, digests, [dataset.token(i) for i in left], size)
+        tiles = _tiles_of(cache, dataset, index, digests, reach)
+        tiles_of = list(zip(pictures, tiles, strict=True))
+        if not all(cache.holds(picture, tile) for picture, of in tiles_of for tile in of):
+            for (picture, of), camera in zip(
+                tiles_of, dataset.load(index, ()).cameras, strict=True
+            ):
+                missing = [tile for tile in of if not cache.holds(picture, tile)]
+                sizes = [cache.add(picture, camera.image, tile) for tile in missing]
+                if sizes and not is_room_known:
+                    is_room_known = True
+                    left = share[number - 1 :]
+                    _check_room(cache, digests, [dataset.token(i) for i in left], sum(sizes))
         report(number, len(share))
+
+
+def _tiles_of(
+    cache: TeacherCache,
+    dataset: KeyframeDataset,
+    index: int,
+    digests: KeyframeDigests,
+    reach: int,
+) -> list[list[Tile]]:
+    """Find the tiles of each image of a keyframe in which some point lies.
+
+    They are kept beside the embeddings: every training asks whether the cache is full.
+    """
+    num_images = len(digests.images(dataset.token(index)))
+    if cache.pyramid.num_levels == 1:
+        return [[WHOLE] for _ in range(num_images)]
+    path = cache.folder / "tiles" / f"{digests.whole([index])}.json"
+    if path.is_file():
+        return [[Tile(*tile) for tile in of_image] for of_image in json.loads(path.read_text())]
+    sample = dataset.load(index, range(1, reach + 1), with_pixels=False)
+    pairs = pair_pixels_with_points(sample.sweeps, sample.cameras)
+    metre_px = metre_pixels(pairs, sample.cameras)
+    tiles = []
+    for image, camera in enumerate(sample.cameras):
+        of_image = pairs.camera_index == image
+        size = (camera.image.shape[0], camera.image.shape[1])
+        found = cache.pyramid.find(pairs.pixels[of_image], metre_px[of_image], size)
+        tiles.append(sorted({WHOLE, *(Tile(*row) for row in np.unique(found, axis=0).tolist())}))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as draft:
+        draft.write_text(json.dumps(tiles))
+    return tiles
 
 
 def _check_room(
@@ -137,23 +190,31 @@ def _check_room(
 
 
 def _sample_pairs(
-    maps: list[Tensor],
+    embed: Callable[[int, Tile], Tensor],
+    pyramid: TilePyramid,
     sample: PairedSample,
     embedding_size: int,
     is_asked: NDArray[np.bool_] | None,
 ) -> Tensor:
-    """Interpolate V maps (1, D, h, w) at the pixels of the pairs: (P, D) float32."""
+    """Interpolate the maps (1, D, h, w) of images and tiles at the pixels of the pairs: (P, D)."""
     embeddings = torch.zeros(len(sample.pixels), embedding_size)
-    for number, dense in enumerate(maps):
+    for number, image in enumerate(sample.images):
         is_chosen = sample.image_index == number
         if is_asked is not None:
             is_chosen &= is_asked
-        rows = torch.from_numpy(is_chosen).nonzero()[:, 0]
-        if len(rows):
-            embeddings[rows] = sample_at(
-                dense.float(),
-                torch.zeros(len(rows), dtype=torch.int64),
-                torch.from_numpy(sample.pixels)[rows],
-                (sample.images[number].shape[0], sample.images[number].shape[1]),
+        rows = np.flatnonzero(is_chosen)
+        size = (image.shape[0], image.shape[1])
+        tiles, of_row = np.unique(
+            pyramid.find(sample.pixels[rows], sample.metre_px[rows], size),
+            axis=0, return_inverse=True,
+        )  # fmt: skip
+        for tile_number, tile in enumerate(Tile(*one) for one in tiles.tolist()):
+            inside = rows[of_row == tile_number]
+            top, left, *shape = pyramid.box(tile, size)
+            embeddings[inside] = sample_at(
+                embed(number, tile).float(),
+                torch.zeros(len(inside), dtype=torch.int64),
+                torch.from_numpy(sample.pixels[inside] - np.array([left, top], dtype=np.float32)),
+                (shape[0], shape[1]),
             )
     return embeddings

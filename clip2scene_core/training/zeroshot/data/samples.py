@@ -123,6 +123,9 @@ def embed_with_patches(
     both = replace(
         paired,
         pixels=np.concatenate([paired.pixels, patches.centers]),
+        metre_px=np.concatenate(
+            [paired.metre_px, np.full(len(patches.centers), np.inf, dtype=np.float32)]
+        ),
         image_index=np.concatenate([paired.image_index, patches.image_index]),
     )
     embeddings = teacher.embed_pairs(both)

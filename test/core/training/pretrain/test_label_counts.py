@@ -33,7 +33,8 @@ class RandomSamples(Samples):
         nothing = np.zeros(80, dtype=np.int64)
         sample = PairedSample(
             "token", (points,), (), nothing, pairs, nothing, np.zeros((80, 2), np.float32),
-            nothing, nothing, labels, np.ones(300, np.float32), labels,
+            np.full(80, np.inf, np.float32), nothing, nothing, labels, np.ones(300, np.float32),
+            labels,
         )  # fmt: skip
         return sample, TEXT[generator.integers(0, 2, 80) * 2]
 

@@ -15,6 +15,7 @@ def paired(num_clouds: int, pairs: list[tuple[int, int]], grids: list[int]) -> P
         point_index=np.array([point for _, point in pairs]),
         image_index=np.zeros(len(pairs), np.int64),
         pixels=np.zeros((len(pairs), 2), np.float32),
+        metre_px=np.full(len(pairs), np.inf, np.float32),
         grid_index=np.array(grids),
         superpixel_index=np.array(grids) * 2,
         labels=np.concatenate([np.full(len(cloud), 3, np.uint8) for cloud in clouds]),

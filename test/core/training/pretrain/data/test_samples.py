@@ -151,7 +151,7 @@ def test_the_first_keyframes_stay_and_cannot_be_written_to(tmp_path, tiny_nuscen
         for array in (
             *first.clouds, first.cloud_index, first.point_index, first.image_index, first.pixels,
             first.grid_index, first.superpixel_index, first.labels, first.confidences,
-            first.true_labels,
+            first.true_labels, first.metre_px,
         )
     )  # fmt: skip
     kept = KeptSamples(room)
