@@ -132,13 +132,9 @@ def fill_cache(
     digests = digests or KeyframeDigests(dataset, reach)
     is_room_known = False
     for number, index in enumerate(share, start=1):
-        pictures = digests.images(dataset.token(index))
         tiles = _tiles_of(cache, dataset, index, digests, reach)
-        tiles_of = list(zip(pictures, tiles, strict=True))
-        if not all(cache.holds(picture, tile) for picture, of in tiles_of for tile in of):
-            for (picture, of), camera in zip(
-                tiles_of, dataset.load(index, ()).cameras, strict=True
-            ):
+        if not all(cache.holds(picture, tile) for picture, of in tiles for tile in of):
+            for (picture, of), camera in zip(tiles, dataset.load(index, ()).cameras, strict=True):
                 missing = [tile for tile in of if not cache.holds(picture, tile)]
                 sizes = [cache.add(picture, camera.image, tile) for tile in missing]
                 if sizes and not is_room_known:
@@ -154,30 +150,37 @@ def _tiles_of(
     index: int,
     digests: KeyframeDigests,
     reach: int,
-) -> list[list[Tile]]:
+) -> list[tuple[str, list[Tile]]]:
     """Find the tiles of each image of a keyframe in which some point lies.
 
     They are kept beside the embeddings: every training asks whether the cache is full.
+
+    Returns:
+        The digest and the tiles of each image; the whole image is one of them.
     """
-    num_images = len(digests.images(dataset.token(index)))
+    pictures = digests.images(dataset.token(index))
     if cache.pyramid.num_levels == 1:
-        return [[WHOLE] for _ in range(num_images)]
+        return [(picture, [WHOLE]) for picture in pictures]
     path = cache.folder / "tiles" / f"{digests.whole([index])}.json"
-    if path.is_file():
-        return [[Tile(*tile) for tile in of_image] for of_image in json.loads(path.read_text())]
-    sample = dataset.load(index, range(1, reach + 1), with_pixels=False)
-    pairs = pair_pixels_with_points(sample.sweeps, sample.cameras)
-    metre_px = metre_pixels(pairs, sample.cameras)
-    tiles = []
-    for image, camera in enumerate(sample.cameras):
-        of_image = pairs.camera_index == image
-        size = (camera.image.shape[0], camera.image.shape[1])
-        found = cache.pyramid.find(pairs.pixels[of_image], metre_px[of_image], size)
-        tiles.append(sorted({WHOLE, *(Tile(*row) for row in np.unique(found, axis=0).tolist())}))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as draft:
-        draft.write_text(json.dumps(tiles))
-    return tiles
+    if not path.is_file():
+        sample = dataset.load(index, range(1, reach + 1), with_pixels=False)
+        pairs = pair_pixels_with_points(sample.sweeps, sample.cameras)
+        metre_px = metre_pixels(pairs, sample.cameras)
+        found = []
+        for number, camera in enumerate(sample.cameras):
+            rows = pairs.camera_index == number
+            size = (camera.image.shape[0], camera.image.shape[1])
+            tiles = cache.pyramid.find(pairs.pixels[rows], metre_px[rows], size)
+            found.append(
+                sorted({WHOLE, *(Tile(*tile) for tile in np.unique(tiles, axis=0).tolist())})
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as draft:
+            draft.write_text(json.dumps(found))
+    kept = json.loads(path.read_text())
+    return [
+        (picture, [Tile(*tile) for tile in of]) for picture, of in zip(pictures, kept, strict=True)
+    ]
 
 
 def _check_room(
@@ -209,7 +212,7 @@ def _sample_pairs(
             axis=0, return_inverse=True,
         )  # fmt: skip
         for tile_number, tile in enumerate(Tile(*one) for one in tiles.tolist()):
-            inside = rows[of_row == tile_number]
+            inside = rows[of_row.reshape(-1) == tile_number]  # NumPy 2.0 gives it two axes
             top, left, *shape = pyramid.box(tile, size)
             embeddings[inside] = sample_at(
                 embed(number, tile).float(),
