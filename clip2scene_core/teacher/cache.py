@@ -114,7 +114,7 @@ def embed_image(dense_clip: DenseClip, image: NDArray[np.uint8]) -> Tensor:
     return embeddings
 
 
-def fingerprint(dense_clip: DenseClip, pyramid: TilePyramid) -> str:
+def fingerprint(dense_clip: DenseClip, pyramid: TilePyramid | None = None) -> str:
     """Compute a digest of what decides a teacher's embeddings: weights, network and settings."""
     clip = dense_clip.clip
     # The modules tell networks apart that have the same weights, such as two activations.
@@ -129,7 +129,7 @@ def fingerprint(dense_clip: DenseClip, pyramid: TilePyramid) -> str:
     ]  # fmt: skip
     if dense_clip.precision != "fp32":
         settings.append(dense_clip.precision)
-    if pyramid.num_levels > 1:
+    if pyramid is not None and pyramid.num_levels > 1:
         settings += [pyramid.num_levels, pyramid.metre_px]
     digest.update(json.dumps(settings).encode())
     return digest.hexdigest()[:16]
