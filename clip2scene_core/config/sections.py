@@ -143,8 +143,9 @@ class TeacherConfig:
         levels: Training reads far pixels from tiles of the images: from halves of their height on
             the second level, from quarters on the third, each as large as the whole image when CLIP
             sees it. 1 reads whole images alone, as the camera modes always do.
-        metre_px: Pixels that a metre has where it is read, if there is such a level. With 35 and
-            224 rows, nuScenes' front camera is read in halves from 9 m and in quarters from 18 m.
+        metre_px: A pixel is read at the first level at which a metre at its depth has at least this
+            many pixels, or else at the last level. With 35 and 224 rows, nuScenes' front camera is
+            read in halves from 9 m and in quarters from 18 m.
         key_smoothing: Whether MaskCLIP smooths pixel embeddings by key similarity.
         readout: What stands for the last attention of a ViT: "maskclip" (the paper's), "clearclip",
             "naclip" or "sc_clip", see `DenseClip`.

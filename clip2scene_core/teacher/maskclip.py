@@ -61,12 +61,12 @@ class DenseClip:
         window: Edge of the windows, pixels; 0 without.
         window_step: From one window to the next, pixels.
         refinement: Iterations of the refinement.
-        precision: Of the image tower.
+        precision: "fp32" or "bf16", of the image tower.
 
     Raises:
         ValueError: If the CLIP has another kind of image tower, there is no scale, the smallest
-            height is below one patch, the tower has no such read-out, or windows do not consist of
-            whole patches or leave gaps.
+            height is below one patch, the tower has no such read-out, windows do not consist of
+            whole patches or leave gaps, or the precision is another.
     """
 
     def __init__(
@@ -114,6 +114,8 @@ class DenseClip:
         if refinement < 0:
             raise ValueError(f"refinement must not be negative, got {refinement}")
         self.refinement = refinement
+        if precision not in ("fp32", "bf16"):
+            raise ValueError(f"precision must be fp32 or bf16, got {precision!r}")
         self.precision = precision
         self._refined = refinement_factor(self.stride) if refinement else 1
 

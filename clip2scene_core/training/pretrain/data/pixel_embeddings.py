@@ -157,6 +157,9 @@ def _tiles_of(
 
     Returns:
         The digest and the tiles of each image; the whole image is one of them.
+
+    Raises:
+        ValueError: If the file in which they are kept is damaged.
     """
     pictures = digests.images(dataset.token(index))
     if cache.pyramid.num_levels == 1:
@@ -177,10 +180,14 @@ def _tiles_of(
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as draft:
             draft.write_text(json.dumps(found))
-    kept = json.loads(path.read_text())
-    return [
-        (picture, [Tile(*tile) for tile in of]) for picture, of in zip(pictures, kept, strict=True)
-    ]
+    try:
+        kept = json.loads(path.read_text())
+        return [
+            (picture, [Tile(*tile) for tile in of])
+            for picture, of in zip(pictures, kept, strict=True)
+        ]
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: damaged list of tiles ({error}); delete the file") from error
 
 
 def _check_room(

@@ -8,6 +8,7 @@ import torch
 from separable_samples import make_config
 
 from clip2scene_core.config.parser import override
+from clip2scene_core.config.sections import ConfigError
 from clip2scene_core.datasets import NuScenesDataset
 from clip2scene_core.teacher.cache import TeacherCache, embed_image
 from clip2scene_core.teacher.clip import load_clip
@@ -92,6 +93,29 @@ def test_a_lost_tile_is_embedded_again_and_nothing_else(
     assert len(added) == 1
     assert added[0] != WHOLE
     assert lost.is_file()
+
+
+def test_a_damaged_list_of_tiles_is_named(tmp_path, tiny_nuscenes, tiny_clip):
+    dataset = NuScenesDataset(tiny_nuscenes)
+    dense_clip = DenseClip(load_clip(f"small:{tiny_clip}"), 32)
+    cache = TeacherCache(tmp_path, dense_clip, TilePyramid(2, 32, metre_px=40.0))
+    fill_cache(cache, dataset, range(1), lambda done, total: None)
+    (kept,) = cache.folder.rglob("*.json")
+    for damage in ("", "[[1]]", "3"):
+        kept.write_text(damage)
+        with pytest.raises(ValueError, match=f"{kept.name}: damaged list of tiles .*delete"):
+            fill_cache(cache, dataset, range(1), lambda done, total: None)
+
+
+@pytest.mark.parametrize(
+    "setting", ["levels=0", "levels=7", "metre_px=0.0", "metre_px=.inf", "precision=fp16"]
+)
+def test_tiles_and_precision_that_cannot_be_are_refused(tiny_clip, setting):
+    with pytest.raises(ConfigError, match=f"teacher.{setting.split('=')[0]}"):
+        make_config(tiny_clip, f"teacher.{setting}")
+    if setting.startswith("precision"):
+        with pytest.raises(ValueError, match="precision must be fp32 or bf16, got 'fp16'"):
+            DenseClip(load_clip(f"small:{tiny_clip}"), precision="fp16")
 
 
 def test_other_tiles_or_another_precision_are_another_teacher(tmp_path, tiny_clip):
