@@ -112,7 +112,9 @@ class DatasetExamination:
             self.findings.append(problem("tables", str(error), remedy))
             return
         num_images = self._look(dataset)
-        self.findings += check_cost(num_images, self._pictures, cache, teacher, device)
+        self.findings += check_cost(
+            num_images, self.keyframes.tiles_per_view, self._pictures, cache, teacher, device
+        )
 
     def _open(self) -> KeyframeDataset | None:
         """Open it with labels, without, or what is whole of it."""
@@ -197,7 +199,6 @@ class DatasetExamination:
         chosen = np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)).tolist()
         labels = np.zeros(256, dtype=np.int64)
         faults: list[DatasetError] = []
-        num_views = 0
         for index in chosen:
             try:
                 sample = dataset.load(index, ())
@@ -209,7 +210,6 @@ class DatasetExamination:
             self.keyframes.add(
                 sample.keyframe, sample.cameras, self._tracks.get(dataset.scene_token(index))
             )
-            num_views += len(sample.cameras)
             self._pictures += [view.image for view in sample.cameras[: 2 - len(self._pictures)]]
         if faults:
             text = f"{len(faults)} of {len(chosen)} cannot be read, the first: {faults[0]}"
@@ -217,7 +217,8 @@ class DatasetExamination:
         if labels.any():
             self.findings.append(_check_labels(labels, [c.name for c in dataset.classes]))
         self.findings += self.keyframes.findings(self._full_scale())
-        return round(num_views * len(dataset) / max(1, self.keyframes.num_keyframes))
+        keyframes = self.keyframes
+        return round(keyframes.num_views * len(dataset) / max(1, keyframes.num_keyframes))
 
     def _full_scale(self) -> float:
         if self._place.intensity_scale is not None:

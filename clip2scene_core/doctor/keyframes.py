@@ -11,6 +11,7 @@ from PIL import Image
 
 from clip2scene_core.doctor.cameras import CameraLook, check_cameras, look_at_view
 from clip2scene_core.doctor.clouds import CloudLook, check_clouds, look_at_cloud
+from clip2scene_core.doctor.cost import count_tiles
 from clip2scene_core.doctor.edges import STEP_S, EdgeFit, EdgeView, compare_turns, make_edge_view
 from clip2scene_core.doctor.finding import Finding, note, ok, some
 from clip2scene_core.doctor.motion import Track
@@ -39,11 +40,22 @@ class KeyframeExamination:
         self._cameras: dict[str, list[CameraLook]] = {}
         self._edges: defaultdict[str, list[EdgeView]] = defaultdict(list)
         self._shown: tuple[Sweep, Sequence[CameraView]] | None = None
+        self._num_tiles = self._num_views = 0
 
     @property
     def num_keyframes(self) -> int:
         """How many were looked at."""
         return len(self._clouds)
+
+    @property
+    def num_views(self) -> int:
+        """How many views they have."""
+        return self._num_views
+
+    @property
+    def tiles_per_view(self) -> float:
+        """See `count_tiles`."""
+        return self._num_tiles / max(1, self._num_views)
 
     def add(self, sweep: Sweep, cameras: Sequence[CameraView], track: Track | None = None) -> None:
         """Look at a keyframe.
@@ -54,6 +66,8 @@ class KeyframeExamination:
             track: Poses around the stamps, which time offsets are estimated with.
         """
         self._clouds.append(look_at_cloud(sweep))
+        self._num_views += len(cameras)
+        self._num_tiles += count_tiles(sweep, cameras)
         for view in cameras:
             self._cameras.setdefault(view.name, []).append(look_at_view(sweep, view))
             if view.depth is None and sweep.points.shape[1] == 4:

@@ -109,7 +109,9 @@ class RecordingExamination:
         except ValueError as error:  # of files: extrinsics, calibrations
             remedy = "correct the file or the argument"
             self.findings.append(problem("recording", str(error), remedy))
-        self.findings += check_cost(num_images, self._pictures, cache, teacher, device)
+        self.findings += check_cost(
+            num_images, self.keyframes.tiles_per_view, self._pictures, cache, teacher, device
+        )
 
     def _examine(self, reader: Recording, profile: Profile, progress: Progress) -> int:
         self.findings += check_topics(reader, profile)

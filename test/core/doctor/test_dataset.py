@@ -1,6 +1,7 @@
 """Damaged data sets each give their finding; whole ones give no problem."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -9,8 +10,14 @@ from checkout import SHARED_DATA
 from kitti_frames import write_kitti_frames
 from PIL import Image
 
+from clip2scene_core.datasets import open_dataset
 from clip2scene_core.doctor.dataset import DatasetExamination, DatasetPlace
 from clip2scene_core.doctor.finding import Finding, Level, problems_of
+from clip2scene_core.teacher.cache import TeacherCache
+from clip2scene_core.teacher.clip import load_clip
+from clip2scene_core.teacher.maskclip import DenseClip
+from clip2scene_core.teacher.tiles import TilePyramid
+from clip2scene_core.training.pretrain.data.pixel_embeddings import fill_cache
 
 
 def examine(root, **how):
@@ -195,6 +202,31 @@ def test_time_of_the_teacher_is_measured_if_it_is_named(tiny_nuscenes, tiny_clip
     (text,) = lines_of(examination.findings, "teacher")
     assert text.startswith("4 pictures of ")
     assert "tiny" not in lines_of(examination.findings, "disk")[0]
+
+
+def test_tiles_are_counted_where_points_lie_and_timed(tiny_nuscenes, tiny_clip, tmp_path):
+    dataset = open_dataset(tiny_nuscenes)
+    cache = TeacherCache(
+        tmp_path, DenseClip(load_clip(f"small:{tiny_clip}"), None), TilePyramid(num_levels=3)
+    )
+    fill_cache(cache, dataset, range(len(dataset)), lambda done, total: None)
+    lists = [json.loads(path.read_text()) for path in cache.folder.glob("tiles/*.json")]
+    counts = [len(tiles) - 1 for keyframe in lists for tiles in keyframe]
+    assert sum(counts) > len(counts)
+
+    examination = DatasetExamination(DatasetPlace(tiny_nuscenes))
+    examination.run(f"small:{tiny_clip}", tmp_path)
+    (text,) = lines_of(examination.findings, "far things")
+    told = re.search(r"about (\d+) tiles a picture, \d+ s and", text)
+    assert told is not None
+    assert int(told[1]) == round(np.mean(counts))
+
+
+def test_without_a_teacher_tiles_have_no_time(tiny_nuscenes):
+    examination = DatasetExamination(DatasetPlace(tiny_nuscenes))
+    examination.run()
+    (text,) = lines_of(examination.findings, "far things")
+    assert re.search(r"tiles a picture, \d+\.\d\d GB$", text)
 
 
 def test_the_real_keyframe_is_calibrated(real_keyframe, tmp_path):

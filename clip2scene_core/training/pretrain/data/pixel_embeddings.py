@@ -14,6 +14,7 @@ from torch import Tensor
 from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.geometry.projection import pair_pixels_with_points
+from clip2scene_core.sample import CameraView, Sweep
 from clip2scene_core.teacher.cache import TeacherCache, embed_image
 from clip2scene_core.teacher.maskclip import DenseClip
 from clip2scene_core.teacher.sampling import sample_at
@@ -167,16 +168,7 @@ def _tiles_of(
     path = cache.folder / "tiles" / f"{digests.whole([index])}.json"
     if not path.is_file():
         sample = dataset.load(index, range(1, reach + 1), with_pixels=False)
-        pairs = pair_pixels_with_points(sample.sweeps, sample.cameras)
-        metre_px = metre_pixels(pairs, sample.cameras)
-        found = []
-        for number, camera in enumerate(sample.cameras):
-            rows = pairs.camera_index == number
-            size = (camera.image.shape[0], camera.image.shape[1])
-            tiles = cache.pyramid.find(pairs.pixels[rows], metre_px[rows], size)
-            found.append(
-                sorted({WHOLE, *(Tile(*tile) for tile in np.unique(tiles, axis=0).tolist())})
-            )
+        found = tiles_with_points(cache.pyramid, sample.sweeps, sample.cameras)
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as draft:
             draft.write_text(json.dumps(found))
@@ -188,6 +180,21 @@ def _tiles_of(
         ]
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: damaged list of tiles ({error}); delete the file") from error
+
+
+def tiles_with_points(
+    pyramid: TilePyramid, sweeps: Sequence[Sweep], cameras: Sequence[CameraView]
+) -> list[list[Tile]]:
+    """Find the tiles of each camera's image in which some point lies, and the whole image."""
+    pairs = pair_pixels_with_points(sweeps, cameras)
+    metre_px = metre_pixels(pairs, cameras)
+    found = []
+    for number, camera in enumerate(cameras):
+        rows = pairs.camera_index == number
+        size = (camera.image.shape[0], camera.image.shape[1])
+        tiles = np.unique(pyramid.find(pairs.pixels[rows], metre_px[rows], size), axis=0)
+        found.append(sorted({WHOLE, *(Tile(*tile) for tile in tiles.tolist())}))
+    return found
 
 
 def _check_room(
