@@ -14,12 +14,18 @@ from torch import Tensor
 
 from clip2scene_core.atomic_write import atomic_write
 from clip2scene_core.config.pretrain import PretrainConfig
+from clip2scene_core.training.pretrain.data.consensus_cache import ConsensusCache
 from clip2scene_core.training.pretrain.data.samples import Samples
 from clip2scene_core.training.pretrain.label_counts import LabelCounts, count_labels
 
 
 def cached_label_counts(
-    folder: Path, samples: Samples, keyframes: str, text: Tensor, config: PretrainConfig
+    folder: Path,
+    samples: Samples,
+    keyframes: str,
+    text: Tensor,
+    config: PretrainConfig,
+    consensus: ConsensusCache | None,
 ) -> LabelCounts:
     """Read the counts of labels that an earlier run made, or count and write them.
 
@@ -28,10 +34,11 @@ def cached_label_counts(
         samples: Keyframes that are not augmented.
         keyframes: Digest of these keyframes and of the sweeps before them.
         text: (C, D) float32 embeddings of the C texts of all classes, unit length.
-        config: Sweeps, consensus, occlusion, classes, input and seed, which decide the labels.
+        config: Sweeps, occlusion, classes, input and seed, which decide the labels.
+        consensus: Consensus of the sequences, which does, too; None if there is none.
     """
     settings = [
-        keyframes, asdict(config.sweeps), asdict(config.consensus),
+        keyframes, asdict(config.sweeps), "" if consensus is None else consensus.folder.name,
         config.teacher.occlusion_margin_m, config.class_of_text, asdict(config.input),
         config.training.seed,
     ]  # fmt: skip

@@ -140,7 +140,9 @@ def prepare_distillation(
         whole = replace(config, augmentation=AugmentationConfig(cloud=False))
         counted = PairedSamples(dataset, teacher.pixels, whole, consensus=teacher.consensus)
         keyframes = teacher.digests.whole()
-        counts = cached_label_counts(teacher.cache.folder, counted, keyframes, text, config)
+        counts = cached_label_counts(
+            teacher.cache.folder, counted, keyframes, text, config, teacher.consensus
+        )
         weights = weigh_labels(counts, config.losses.class_balance_power)
     return DistillationData(
         samples, teacher.vocabulary, weights, counts, teacher.logit_scale, teacher.source

@@ -6,23 +6,25 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from torch import Tensor
 
 from clip2scene_core.atomic_write import atomic_write
-from clip2scene_core.config.augmentation import AugmentationConfig
 from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.geometry.se3 import transform_points
 from clip2scene_core.training.keyframe_digests import KeyframeDigests
 from clip2scene_core.training.pretrain.data.consensus import GRID_SHIFTS, Consensus, Votes
-from clip2scene_core.training.pretrain.data.paired_sample import pair_sample
+from clip2scene_core.training.pretrain.data.paired_sample import pair_points
 from clip2scene_core.training.pretrain.data.pixel_embeddings import CachedTeacher
 
-_NOT_AUGMENTED = AugmentationConfig(cloud=False, image_flip=False, image_crop=False)
+_VOTING: Final = 2
+"""Counts the ways in which pixels vote: votes of another are not found. Raise it when a change
+gives the same embeddings other votes."""
 
 
 class ConsensusCache:
@@ -42,6 +44,9 @@ class ConsensusCache:
 
     Raises:
         ValueError: If the config asks for no consensus.
+
+    Attributes:
+        folder: Folder of these parameters.
     """
 
     def __init__(
@@ -55,18 +60,15 @@ class ConsensusCache:
         if not config.consensus.voxel_size_m:
             raise ValueError("consensus.voxel_size_m is 0: the config asks for no consensus")
         self._text, self._logit_scale, self._digests = text, logit_scale, digests
-        # Only the sweep of the keyframe votes, and nothing is augmented.
-        self._config = replace(
-            config, augmentation=_NOT_AUGMENTED, sweeps=replace(config.sweeps, count=1)
-        )
+        self._config = config
         settings = [
-            GRID_SHIFTS, logit_scale, asdict(config.consensus), config.class_of_text,
+            _VOTING, GRID_SHIFTS, logit_scale, asdict(config.consensus), config.class_of_text,
             config.sweeps.min_range_m, config.sweeps.max_range_m,
             config.teacher.occlusion_margin_m,
         ]  # fmt: skip
         digest = hashlib.sha256(json.dumps(settings).encode())
         digest.update(text.numpy().tobytes())
-        self._folder = root / f"consensus-{digest.hexdigest()[:16]}"
+        self.folder = root / f"consensus-{digest.hexdigest()[:16]}"
 
     def holds(self, scene_token: str) -> bool:
         """Tell whether the consensus of a sequence is on disk."""
@@ -77,6 +79,9 @@ class ConsensusCache:
     ) -> None:
         """Compute the consensus of a sequence, and write it.
 
+        Only the sweeps of the keyframes vote, each point where the LiDAR measured it: levelled
+        clouds would not meet in the global frame.
+
         Args:
             dataset: Data set, opened with images.
             keyframes: Indices of all keyframes of one sequence.
@@ -86,7 +91,7 @@ class ConsensusCache:
         votes = Votes(self._config.consensus.voxel_size_m, is_movable, self._logit_scale)
         for index in keyframes:
             sample = dataset.load(index, (), with_pixels=False)
-            paired = pair_sample(sample, self._config, np.random.default_rng(0))
+            paired = pair_points(sample, self._config)
             points = paired.clouds[0][paired.point_index, :3]
             cosines = (teacher.embed_pairs(paired) @ self._text.T).numpy()
             keyframe = sample.keyframe
@@ -113,7 +118,7 @@ class ConsensusCache:
         return Consensus(**(values | numbers))
 
     def _path(self, scene_token: str) -> Path:
-        return self._folder / f"{self._digests.scene(scene_token)}.npz"
+        return self.folder / f"{self._digests.scene(scene_token)}.npz"
 
 
 def fill_consensus(

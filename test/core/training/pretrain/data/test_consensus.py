@@ -1,9 +1,12 @@
 """Consensus of the cameras, computed by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from separable_samples import TEXT, SeparableSamples, make_config
+from street_sweep import spin
 
 from clip2scene_core.config.losses import SwitchingConfig
 from clip2scene_core.config.parser import override
@@ -21,7 +24,7 @@ from clip2scene_core.training.pretrain.data.consensus_cache import (
     ConsensusCache,
     fill_consensus,
 )
-from clip2scene_core.training.pretrain.data.paired_sample import pair_sample
+from clip2scene_core.training.pretrain.data.paired_sample import pair_points, pair_sample
 from clip2scene_core.training.pretrain.data.pixel_embeddings import (
     CachedTeacher,
     fill_cache,
@@ -159,6 +162,20 @@ def test_every_sweep_is_named_through_its_pose(tiny_consensus):
         np.testing.assert_array_equal(
             paired.labels[own], consensus.label(places, sweep.stamp_ns)[0]
         )
+
+
+@pytest.mark.parametrize("level", ["true", "false"])
+def test_points_vote_where_the_lidar_measured_them(tmp_path, tiny_consensus, level, monkeypatch):
+    dataset, config, teacher, _ = tiny_consensus
+    sample = dataset.load(0, (), with_pixels=False)
+    low = replace(sample, sweeps=(replace(sample.keyframe, points=spin(0.9)),))
+    monkeypatch.setattr(dataset, "load", lambda *how, **more: low)
+    config = override(config, [f"input.level={level}", "consensus.voxel_size_m=0.3"])
+    cache = ConsensusCache(tmp_path / level, TEXT, 10.0, config, KeyframeDigests(dataset))
+    cache.add(dataset, [0], teacher)
+    paired = pair_points(low, config, consensus=cache.read("scene-a"))
+    assert len(paired.point_index) > 100
+    assert (paired.consensus_of_pairs != IGNORE_LABEL).all()
 
 
 def test_another_keyframe_names_what_no_camera_sees_now(tmp_path, tiny_consensus):
