@@ -203,12 +203,24 @@ class ConsensusConfig:
             0, every pair gets the label of its own pixel.
         movable: Names of classes that can move. Such a label is valid only between the first and
             the last keyframe in which a camera saw the voxel.
+        student_weight: How much the student that a training begins with (`pretrain --from`) votes,
+            too: its logits are added this many times to those of the pixels. 0: cameras alone.
     """
 
     voxel_size_m: float = 0.0
     movable: tuple[str, ...] = MOVABLE
+    student_weight: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.student_weight < 0:
+            raise ConfigError(
+                f"consensus.student_weight must be 0 or more, got {self.student_weight}"
+            )
+        if self.student_weight > 0 and self.voxel_size_m == 0:
+            raise ConfigError(
+                f"consensus.student_weight is {self.student_weight}, but there is no consensus to "
+                f"take part in; set consensus.voxel_size_m, such as 0.8"
+            )
         if self.voxel_size_m < 0:
             raise ConfigError(
                 f"consensus.voxel_size_m must be positive, or 0 for no consensus, got "

@@ -20,6 +20,7 @@ from clip2scene_core.training.pretrain.data.batch import collate
 from clip2scene_core.training.pretrain.data.paired_sample import is_in_range
 from clip2scene_core.training.pretrain.prepare import prepare_distillation
 from clip2scene_core.training.pretrain.pseudo_labels import teacher_pseudo_labels
+from clip2scene_core.training.pretrained import Pretrained, keep_fitting_heads
 
 
 def audit_labels(
@@ -29,6 +30,7 @@ def audit_labels(
     folder: Path,
     report_teacher: Callable[[int, int], None] = lambda done, total: None,
     report: Callable[[int, int], None] = lambda done, total: None,
+    start: Pretrained | None = None,
 ) -> Report:
     """Evaluate the teacher's pseudo labels against ground truth. Pre-training does not use this.
 
@@ -43,10 +45,12 @@ def audit_labels(
         report_teacher: Called after each keyframe that the teacher embedded, with the number of
             keyframes done and in total.
         report: Called after each keyframe that was compared, with the same numbers.
+        start: The student that votes beside the cameras; see `ConsensusConfig.student_weight`.
 
     Raises:
         EvaluationError: If `labelled` is empty or has no labels.
-        ValueError: If the configuration's classes are not the data set's.
+        ValueError: If the configuration's classes are not the data set's, or a student is
+            to vote and there is none, is not to vote and there is one, or another CLIP taught it.
     """
     config = replace(
         config,
@@ -55,7 +59,14 @@ def audit_labels(
         losses=replace(config.losses, class_balance=False, contrastive="none"),
         training=replace(config.training, epochs=1),
     )
-    data = prepare_distillation(unlabelled, config, folder, make_fabric(config), report_teacher)
+    fabric = make_fabric(config)
+    if start is not None and config.consensus.student_weight == 0:
+        raise ValueError(
+            f"{start.name} would not be asked: consensus.student_weight is 0; set it, such as 0.5"
+        )
+    if start is not None:
+        start = keep_fitting_heads(start, config.teacher.clip, fabric.device)
+    data = prepare_distillation(unlabelled, config, folder, fabric, report_teacher, start=start)
     classes = class_of_label(data.vocabulary.names, labelled.classes)
     class_of_text = classes[data.vocabulary.label_of_text.numpy()]
     index_of = {unlabelled.token(index): index for index in range(len(unlabelled))}

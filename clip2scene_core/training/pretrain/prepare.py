@@ -42,8 +42,10 @@ from clip2scene_core.training.pretrain.data.pixel_embeddings import (
     fill_cache,
 )
 from clip2scene_core.training.pretrain.data.samples import PairedSamples
+from clip2scene_core.training.pretrain.data.student_votes import StudentVotes
 from clip2scene_core.training.pretrain.data.superpixels import SuperpixelMaps
 from clip2scene_core.training.pretrain.label_counts import LabelCounts
+from clip2scene_core.training.pretrained import Pretrained
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def prepare_distillation(
     fabric: Fabric,
     report_teacher: Callable[[int, int], None] = lambda done, total: None,
     report_consensus: Callable[[int, int], None] = lambda done, total: None,
+    start: Pretrained | None = None,
 ) -> DistillationData:
     """Compute teacher embeddings, consensus and class weights of a data set.
 
@@ -117,11 +120,16 @@ def prepare_distillation(
             keyframes done and in total.
         report_consensus: Called after each sequence whose consensus was computed, with the number
             of sequences done and in total.
+        start: The student that votes beside the cameras, after `keep_fitting_heads`; None if there
+            is none.
 
     Raises:
-        ValueError: If classes are to be balanced and no camera sees a point.
+        ValueError: If classes are to be balanced and no camera sees a point, or a student is to
+            vote and there is none.
     """
-    teacher = prepare_teacher(dataset, config, folder, fabric, report_teacher, report_consensus)
+    teacher = prepare_teacher(
+        dataset, config, folder, fabric, report_teacher, report_consensus, start
+    )
     text = teacher.vocabulary.embeddings
     samples = PairedSamples(
         dataset,
@@ -156,6 +164,7 @@ def prepare_teacher(
     fabric: Fabric,
     report_teacher: Callable[[int, int], None] = lambda done, total: None,
     report_consensus: Callable[[int, int], None] = lambda done, total: None,
+    start: Pretrained | None = None,
 ) -> PreparedTeacher:
     """Compute teacher embeddings and consensus of a data set; see `prepare_distillation`."""
     check_files(dataset, _reach(config))
@@ -176,7 +185,8 @@ def prepare_teacher(
         fabric.barrier()
     consensus = None
     if config.consensus.voxel_size_m:
-        consensus = ConsensusCache(cache.folder, text, logit_scale, config, digests)
+        student = _votes_of(start, config, text, logit_scale, fabric)
+        consensus = ConsensusCache(cache.folder, text, logit_scale, config, digests, student)
         place = (fabric.global_rank, fabric.world_size)
         fill_consensus(consensus, dataset, cached_teacher, *place, report_consensus)
         fabric.barrier()
@@ -185,6 +195,25 @@ def prepare_teacher(
     if config.augmentation.image_flip or config.augmentation.image_crop:
         pixels = LiveTeacher(dense_clip, cache.pyramid)
     return PreparedTeacher(vocabulary, logit_scale, dense_clip, cache, pixels, consensus, digests)
+
+
+def _votes_of(
+    start: Pretrained | None,
+    config: PretrainConfig,
+    text: Tensor,
+    logit_scale: float,
+    fabric: Fabric,
+) -> StudentVotes | None:
+    """Let the student that a training begins with vote, if the configuration asks for it."""
+    weight = config.consensus.student_weight
+    if weight == 0:
+        return None
+    if start is None:
+        raise ValueError(
+            f"consensus.student_weight is {weight}, but the training begins with random weights; "
+            f"name the student that votes beside the cameras with --from"
+        )
+    return StudentVotes(start, text, logit_scale, weight, fabric.device)
 
 
 def embed_share(

@@ -85,7 +85,8 @@ def pretrain(
 
     Raises:
         ValueError: If the data set is empty or was opened with labels, its clouds have no such
-            columns as the network reads, or classes are to be balanced and no camera sees a point.
+            columns as the network reads, classes are to be balanced and no camera sees a point, or
+            `start` is to vote (`ConsensusConfig.student_weight`) and cannot.
 
     Source: CLIP2Scene (CVPR 2023), section 3.
     """
@@ -100,7 +101,9 @@ def pretrain(
     if start is not None:
         check_fit(config.network, config.input, start.trunk)
         start = keep_fitting_heads(start, config.teacher.clip, fabric.device)
-    data = prepare_distillation(dataset, config, folder, fabric, report_teacher, report_consensus)
+    data = prepare_distillation(
+        dataset, config, folder, fabric, report_teacher, report_consensus, start
+    )
     trainer = StudentTrainer(
         data.samples,
         data.vocabulary.embeddings,

@@ -116,7 +116,7 @@ def train_zeroshot(
     dataset = read_seen_labels(dataset, config)
     check_point_columns(dataset, config.student.network)
     teacher = prepare_teacher(
-        dataset, config.student, folder, fabric, report_teacher, report_consensus
+        dataset, config.student, folder, fabric, report_teacher, report_consensus, start
     )
     is_unseen = np.isin(config.student.classes, config.named_split.unseen)
     trainer = ZeroShotTrainer(

@@ -21,6 +21,7 @@ from clip2scene_core.training.keyframe_digests import KeyframeDigests
 from clip2scene_core.training.pretrain.data.consensus import GRID_SHIFTS, Consensus, Votes
 from clip2scene_core.training.pretrain.data.paired_sample import pair_points
 from clip2scene_core.training.pretrain.data.pixel_embeddings import CachedTeacher
+from clip2scene_core.training.pretrain.data.student_votes import StudentVotes
 
 _VOTING: Final = 2
 """Counts the ways in which pixels vote: votes of another are not found. Raise it when a change
@@ -41,6 +42,7 @@ class ConsensusCache:
         logit_scale: Inverse temperature of the teacher.
         config: Voxels, movable classes, ranges and occlusion.
         digests: Of the data set that the sequences are of.
+        student: Votes beside the cameras; None: they vote alone.
 
     Raises:
         ValueError: If the config asks for no consensus.
@@ -56,15 +58,16 @@ class ConsensusCache:
         logit_scale: float,
         config: PretrainConfig,
         digests: KeyframeDigests,
+        student: StudentVotes | None = None,
     ) -> None:
         if not config.consensus.voxel_size_m:
             raise ValueError("consensus.voxel_size_m is 0: the config asks for no consensus")
         self._text, self._logit_scale, self._digests = text, logit_scale, digests
-        self._config = config
+        self._config, self._student = config, student
         settings = [
             _VOTING, GRID_SHIFTS, logit_scale, asdict(config.consensus), config.class_of_text,
             config.sweeps.min_range_m, config.sweeps.max_range_m,
-            config.teacher.occlusion_margin_m,
+            config.teacher.occlusion_margin_m, student and student.identity,
         ]  # fmt: skip
         digest = hashlib.sha256(json.dumps(settings).encode())
         digest.update(text.numpy().tobytes())
@@ -94,6 +97,8 @@ class ConsensusCache:
             paired = pair_points(sample, self._config)
             points = paired.clouds[0][paired.point_index, :3]
             cosines = (teacher.embed_pairs(paired) @ self._text.T).numpy()
+            if self._student is not None:
+                cosines += self._student.of(paired.clouds[0])[paired.point_index]
             keyframe = sample.keyframe
             votes.add(transform_points(keyframe.T_global_lidar, points), cosines, keyframe.stamp_ns)
         path = self._path(dataset.scene_token(keyframes[0]))

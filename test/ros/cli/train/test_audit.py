@@ -12,3 +12,8 @@ def test_the_command_prints_a_table(tmp_path, tiny_nuscenes, tiny_clip, capsys):
     assert main(["audit", str(tiny_nuscenes), *map(str, arguments)]) == 0
     assert "mean IoU in view of a camera" in capsys.readouterr().out
     assert len(list(cache.rglob("consensus-*/*.npz"))) == 1
+
+
+def test_a_student_that_would_not_vote_is_refused(tiny_nuscenes, capsys):
+    assert main(["audit", str(tiny_nuscenes), "--from", "small"]) == 1
+    assert "small would not be asked: consensus.student_weight is 0" in capsys.readouterr().err
