@@ -22,8 +22,9 @@ def average_students(before: str, after: Sequence[Path], share: float | None = N
         before: The student that the further trainings began with: path of a checkpoint, "small" or
             "large".
         after: The students that they ended with; each has as much of the mean as the others.
-        share: How much of `after` is in the mean, in (0, 1); by default so much that all students
-            have alike: a half of one, two thirds of two.
+        share: How much of `after` is in the mean, in (0, 1), or 1 if they are several: the mean of
+            them alone. By default so much that all students have alike: a half of one, two thirds
+            of two.
 
     Returns:
         The configuration, words and record of the first of `after`, the scenes of all, and the
@@ -41,8 +42,11 @@ def average_students(before: str, after: Sequence[Path], share: float | None = N
         raise ValueError("no student to average with; name those that trainings wrote")
     if share is None:
         share = len(after) / (len(after) + 1)
-    if not 0 < share < 1:
-        raise ValueError(f"the share must be between 0 and 1, got {share:g}")
+    if not (0 < share < 1 or (share == 1 and len(after) > 1)):
+        raise ValueError(
+            f"the share must be between 0 and 1, or 1 for a mean of several without the student "
+            f"before, got {share:g} for {len(after)}"
+        )
     begun = load_pretrained(before)
     students = [_load_after(path, before, begun) for path in after]
     first = students[0]

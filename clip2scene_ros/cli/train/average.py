@@ -19,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--share",
         type=float,
         metavar="S",
-        help="of AFTER in the mean, from 0 to 1; by default all students have alike",
+        help="of AFTER in the mean, from 0 to 1 (of several, without BEFORE); by default all "
+        "students have alike",
     )
 
 

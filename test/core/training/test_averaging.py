@@ -53,6 +53,16 @@ def test_several_have_as_much_as_the_one_before(tmp_path):
             torch.testing.assert_close(value, (states[0][name] + states[1][name]) / 2)
 
 
+def test_several_need_not_have_the_one_before(tmp_path):
+    before = save_random_student(tmp_path)
+    after = [save_after(tmp_path / f"{seed}.safetensors", before, seed=seed) for seed in (1, 2)]
+    mean = average_students(str(before), after, 1.0).student.state_dict()
+    one, two = (load_checkpoint(path).student.state_dict() for path in after)
+    for name, value in mean.items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, (one[name] + two[name]) / 2)
+
+
 def test_students_of_other_words_are_refused(tmp_path):
     before = save_random_student(tmp_path)
     one, two = (save_after(tmp_path / f"{s}.safetensors", before, seed=s) for s in (1, 2))
