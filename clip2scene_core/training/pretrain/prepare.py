@@ -186,9 +186,10 @@ def prepare_teacher(
     consensus = None
     if config.consensus.voxel_size_m:
         student = _votes_of(start, config, text, logit_scale, fabric)
-        consensus = ConsensusCache(cache.folder, text, logit_scale, config, digests, student)
+        voter = "" if student is None else student.identity
+        consensus = ConsensusCache(cache.folder, text, logit_scale, config, digests, voter)
         place = (fabric.global_rank, fabric.world_size)
-        fill_consensus(consensus, dataset, cached_teacher, *place, report_consensus)
+        fill_consensus(consensus, dataset, cached_teacher, *place, report_consensus, student)
         fabric.barrier()
     # With augmentation there are other images in every epoch.
     pixels: PixelTeacher = cached_teacher

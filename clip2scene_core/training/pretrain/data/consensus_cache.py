@@ -42,7 +42,8 @@ class ConsensusCache:
         logit_scale: Inverse temperature of the teacher.
         config: Voxels, movable classes, ranges and occlusion.
         digests: Of the data set that the sequences are of.
-        student: Votes beside the cameras; None: they vote alone.
+        voter: `StudentVotes.identity` of the student that votes beside the cameras; empty: they
+            vote alone.
 
     Raises:
         ValueError: If the config asks for no consensus.
@@ -58,16 +59,16 @@ class ConsensusCache:
         logit_scale: float,
         config: PretrainConfig,
         digests: KeyframeDigests,
-        student: StudentVotes | None = None,
+        voter: str = "",
     ) -> None:
         if not config.consensus.voxel_size_m:
             raise ValueError("consensus.voxel_size_m is 0: the config asks for no consensus")
         self._text, self._logit_scale, self._digests = text, logit_scale, digests
-        self._config, self._student = config, student
+        self._config, self._voter = config, voter
         settings = [
             _VOTING, GRID_SHIFTS, logit_scale, asdict(config.consensus), config.class_of_text,
             config.sweeps.min_range_m, config.sweeps.max_range_m,
-            config.teacher.occlusion_margin_m, student and student.identity,
+            config.teacher.occlusion_margin_m, voter,
         ]  # fmt: skip
         digest = hashlib.sha256(json.dumps(settings).encode())
         digest.update(text.numpy().tobytes())
@@ -78,7 +79,11 @@ class ConsensusCache:
         return self._path(scene_token).is_file()
 
     def add(
-        self, dataset: KeyframeDataset, keyframes: Sequence[int], teacher: CachedTeacher
+        self,
+        dataset: KeyframeDataset,
+        keyframes: Sequence[int],
+        teacher: CachedTeacher,
+        student: StudentVotes | None = None,
     ) -> None:
         """Compute the consensus of a sequence, and write it.
 
@@ -89,7 +94,10 @@ class ConsensusCache:
             dataset: Data set, opened with images.
             keyframes: Indices of all keyframes of one sequence.
             teacher: Cache with the embeddings of these keyframes.
+            student: The voter beside it. It is not kept: processes that read keyframes do not
+                need its network.
         """
+        assert self._voter == ("" if student is None else student.identity)
         is_movable = np.isin(self._config.class_of_text, self._config.consensus.movable)
         votes = Votes(self._config.consensus.voxel_size_m, is_movable, self._logit_scale)
         for index in keyframes:
@@ -97,8 +105,8 @@ class ConsensusCache:
             paired = pair_points(sample, self._config)
             points = paired.clouds[0][paired.point_index, :3]
             cosines = (teacher.embed_pairs(paired) @ self._text.T).numpy()
-            if self._student is not None:
-                cosines += self._student.of(paired.clouds[0])[paired.point_index]
+            if student is not None:
+                cosines += student.of(paired.clouds[0])[paired.point_index]
             keyframe = sample.keyframe
             votes.add(transform_points(keyframe.T_global_lidar, points), cosines, keyframe.stamp_ns)
         path = self._path(dataset.scene_token(keyframes[0]))
@@ -133,6 +141,7 @@ def fill_consensus(
     rank: int,
     world_size: int,
     report: Callable[[int, int], None],
+    student: StudentVotes | None = None,
 ) -> None:
     """Compute the consensus of the sequences that a cache lacks.
 
@@ -144,6 +153,7 @@ def fill_consensus(
             number.
         world_size: Number of processes.
         report: Called after each sequence with the number of sequences done and in total.
+        student: The voter beside the teacher; None: there is none.
     """
     by_scene: dict[str, list[int]] = {}
     for index in range(len(dataset)):
@@ -151,5 +161,5 @@ def fill_consensus(
     share = list(by_scene.items())[rank::world_size]
     for number, (scene_token, keyframes) in enumerate(share, start=1):
         if not cache.holds(scene_token):
-            cache.add(dataset, keyframes, teacher)
+            cache.add(dataset, keyframes, teacher, student)
         report(number, len(share))

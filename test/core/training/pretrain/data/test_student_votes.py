@@ -68,9 +68,10 @@ def test_a_loud_student_is_believed_and_a_quiet_one_is_not(
 
     def labels(weight):
         student = StudentVotes(start, TEXT, 10.0, weight, CPU) if weight else None
-        cache = ConsensusCache(kept.folder, TEXT, 10.0, config, digests, student)
+        voter = student.identity if student else ""
+        cache = ConsensusCache(kept.folder, TEXT, 10.0, config, digests, voter)
         assert not cache.holds("scene-a")
-        cache.add(dataset, [0], teacher)
+        cache.add(dataset, [0], teacher, student)
         return pair_points(sample, config, consensus=cache.read("scene-a")).consensus_of_pairs
 
     alone, quiet, loud = labels(0), labels(1e-6), labels(1e4)
