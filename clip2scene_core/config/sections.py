@@ -203,8 +203,9 @@ class ConsensusConfig:
             0, every pair gets the label of its own pixel.
         movable: Names of classes that can move. Such a label is valid only between the first and
             the last keyframe in which a camera saw the voxel.
-        student_weight: How much the student that a training begins with (`pretrain --from`) votes,
-            too: its logits are added this many times to those of the pixels. 0: cameras alone.
+        student_weight: How much a student votes, too, the one that `pretrain --voter` names or
+            that the training begins with: its logits are added this many times to those of the
+            pixels. 0: cameras alone.
     """
 
     voxel_size_m: float = 0.0

@@ -20,7 +20,7 @@ from clip2scene_core.checkpoint import (
     load_trunk,
 )
 from clip2scene_core.config.parser import config_to_dict
-from clip2scene_core.config.sections import InputConfig, NetworkConfig
+from clip2scene_core.config.sections import ConsensusConfig, InputConfig, NetworkConfig
 from clip2scene_core.network.student import Student
 from clip2scene_core.prompts.text_encoder import TextEncoder, is_taught_by
 
@@ -90,6 +90,18 @@ def check_fit(network: NetworkConfig, told: InputConfig, start: Trunk) -> None:
         raise ValueError(
             f"the configuration does not fit the student to begin with: {'; '.join(differing)}; "
             f"leave these keys out of the configuration, or begin with another student"
+        )
+
+
+def check_voter(voter: Pretrained | None, consensus: ConsensusConfig) -> None:
+    """Refuse a student that was named to vote beside the cameras and would not be asked.
+
+    Raises:
+        ValueError: If there is one, and its votes count nothing.
+    """
+    if voter is not None and consensus.student_weight == 0:
+        raise ValueError(
+            f"{voter.name} would not be asked: consensus.student_weight is 0; set it, such as 0.5"
         )
 
 

@@ -20,7 +20,7 @@ from clip2scene_core.training.pretrain.data.batch import collate
 from clip2scene_core.training.pretrain.data.paired_sample import is_in_range
 from clip2scene_core.training.pretrain.prepare import prepare_distillation
 from clip2scene_core.training.pretrain.pseudo_labels import teacher_pseudo_labels
-from clip2scene_core.training.pretrained import Pretrained, keep_fitting_heads
+from clip2scene_core.training.pretrained import Pretrained, check_voter
 
 
 def audit_labels(
@@ -30,7 +30,7 @@ def audit_labels(
     folder: Path,
     report_teacher: Callable[[int, int], None] = lambda done, total: None,
     report: Callable[[int, int], None] = lambda done, total: None,
-    start: Pretrained | None = None,
+    voter: Pretrained | None = None,
 ) -> Report:
     """Evaluate the teacher's pseudo labels against ground truth. Pre-training does not use this.
 
@@ -45,7 +45,7 @@ def audit_labels(
         report_teacher: Called after each keyframe that the teacher embedded, with the number of
             keyframes done and in total.
         report: Called after each keyframe that was compared, with the same numbers.
-        start: The student that votes beside the cameras; see `ConsensusConfig.student_weight`.
+        voter: The student that votes beside the cameras; see `ConsensusConfig.student_weight`.
 
     Raises:
         EvaluationError: If `labelled` is empty or has no labels.
@@ -60,13 +60,8 @@ def audit_labels(
         training=replace(config.training, epochs=1),
     )
     fabric = make_fabric(config)
-    if start is not None and config.consensus.student_weight == 0:
-        raise ValueError(
-            f"{start.name} would not be asked: consensus.student_weight is 0; set it, such as 0.5"
-        )
-    if start is not None:
-        start = keep_fitting_heads(start, config.teacher.clip, fabric.device)
-    data = prepare_distillation(unlabelled, config, folder, fabric, report_teacher, start=start)
+    check_voter(voter, config.consensus)
+    data = prepare_distillation(unlabelled, config, folder, fabric, report_teacher, voter=voter)
     classes = class_of_label(data.vocabulary.names, labelled.classes)
     class_of_text = classes[data.vocabulary.label_of_text.numpy()]
     index_of = {unlabelled.token(index): index for index in range(len(unlabelled))}

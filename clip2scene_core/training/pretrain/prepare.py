@@ -15,7 +15,7 @@ from clip2scene_core.config.pretrain import PretrainConfig
 from clip2scene_core.config.sections import TeacherConfig
 from clip2scene_core.datasets.keyframe_dataset import KeyframeDataset
 from clip2scene_core.device import find_device
-from clip2scene_core.prompts.text_encoder import TextEncoder
+from clip2scene_core.prompts.text_encoder import TextEncoder, is_taught_by
 from clip2scene_core.prompts.vocabulary import Vocabulary, make_vocabulary
 from clip2scene_core.teacher.cache import TeacherCache
 from clip2scene_core.teacher.clip import Clip, load_clip
@@ -105,7 +105,7 @@ def prepare_distillation(
     fabric: Fabric,
     report_teacher: Callable[[int, int], None] = lambda done, total: None,
     report_consensus: Callable[[int, int], None] = lambda done, total: None,
-    start: Pretrained | None = None,
+    voter: Pretrained | None = None,
 ) -> DistillationData:
     """Compute teacher embeddings, consensus and class weights of a data set.
 
@@ -120,15 +120,15 @@ def prepare_distillation(
             keyframes done and in total.
         report_consensus: Called after each sequence whose consensus was computed, with the number
             of sequences done and in total.
-        start: The student that votes beside the cameras, after `keep_fitting_heads`; None if there
-            is none.
+        voter: The student that votes beside the cameras if `ConsensusConfig.student_weight` asks
+            one; None if there is none.
 
     Raises:
         ValueError: If classes are to be balanced and no camera sees a point, or a student is to
-            vote and there is none.
+            vote and there is none, or another CLIP taught it.
     """
     teacher = prepare_teacher(
-        dataset, config, folder, fabric, report_teacher, report_consensus, start
+        dataset, config, folder, fabric, report_teacher, report_consensus, voter
     )
     text = teacher.vocabulary.embeddings
     samples = PairedSamples(
@@ -164,7 +164,7 @@ def prepare_teacher(
     fabric: Fabric,
     report_teacher: Callable[[int, int], None] = lambda done, total: None,
     report_consensus: Callable[[int, int], None] = lambda done, total: None,
-    start: Pretrained | None = None,
+    voter: Pretrained | None = None,
 ) -> PreparedTeacher:
     """Compute teacher embeddings and consensus of a data set; see `prepare_distillation`."""
     check_files(dataset, _reach(config))
@@ -185,9 +185,9 @@ def prepare_teacher(
         fabric.barrier()
     consensus = None
     if config.consensus.voxel_size_m:
-        student = _votes_of(start, config, text, logit_scale, fabric)
-        voter = "" if student is None else student.identity
-        consensus = ConsensusCache(cache.folder, text, logit_scale, config, digests, voter)
+        student = _votes_of(voter, config, encoder.clip, text, fabric)
+        identity = "" if student is None else student.identity
+        consensus = ConsensusCache(cache.folder, text, logit_scale, config, digests, identity)
         place = (fabric.global_rank, fabric.world_size)
         fill_consensus(consensus, dataset, cached_teacher, *place, report_consensus, student)
         fabric.barrier()
@@ -199,22 +199,20 @@ def prepare_teacher(
 
 
 def _votes_of(
-    start: Pretrained | None,
-    config: PretrainConfig,
-    text: Tensor,
-    logit_scale: float,
-    fabric: Fabric,
+    voter: Pretrained | None, config: PretrainConfig, clip: Clip, text: Tensor, fabric: Fabric
 ) -> StudentVotes | None:
-    """Let the student that a training begins with vote, if the configuration asks for it."""
+    """Let a student vote beside the cameras, if the configuration asks for it."""
     weight = config.consensus.student_weight
     if weight == 0:
         return None
-    if start is None:
+    if voter is None:
         raise ValueError(
             f"consensus.student_weight is {weight}, but the training begins with random weights; "
-            f"name the student that votes beside the cameras with --from"
+            f"name the student that votes beside the cameras with --voter"
         )
-    return StudentVotes(start, text, logit_scale, weight, fabric.device)
+    if voter.student is not None and not is_taught_by(voter.student.vocabulary, clip):
+        voter = replace(voter, student=None)  # heads into another space
+    return StudentVotes(voter, text, float(clip.model.logit_scale.exp()), weight, fabric.device)
 
 
 def embed_share(

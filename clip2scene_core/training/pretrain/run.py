@@ -21,6 +21,7 @@ from clip2scene_core.training.pretrained import (
     SCRATCH,
     Pretrained,
     check_fit,
+    check_voter,
     keep_fitting_heads,
     record_start,
     seen_scenes,
@@ -35,11 +36,13 @@ class _Run:
         config: Configuration.
         keyframes: Digest of keyframes, teacher and texts, see `PreparedTeacher.source`.
         start: SHA-256 of the checkpoint that it begins with, or "scratch".
+        voter: SHA-256 of the checkpoint that votes beside the cameras; empty if none was named.
     """
 
     config: PretrainConfig
     keyframes: str
     start: str
+    voter: str
 
 
 def pretrain(
@@ -54,6 +57,7 @@ def pretrain(
     report: Callable[[StepReport], None] = lambda step: None,
     report_consensus: Callable[[int, int], None] = lambda done, total: None,
     start: Pretrained | None = None,
+    voter: Pretrained | None = None,
 ) -> Path:
     """Distil the frozen CLIP into a student, without any 3D label.
 
@@ -79,14 +83,16 @@ def pretrain(
         start: Trained network to begin with, from `load_pretrained`. Its heads are kept if the same
             CLIP taught them, else drawn anew; the record says which. None begins with random
             weights.
+        voter: Student that votes beside the cameras, of whatever network; see
+            `ConsensusConfig.student_weight`. By default `start`.
 
     Returns:
         `out`.
 
     Raises:
         ValueError: If the data set is empty or was opened with labels, its clouds have no such
-            columns as the network reads, classes are to be balanced and no camera sees a point, or
-            `start` is to vote (`ConsensusConfig.student_weight`) and cannot.
+            columns as the network reads, classes are to be balanced and no camera sees a point,
+            the student that is to vote cannot, or `voter` would not be asked.
 
     Source: CLIP2Scene (CVPR 2023), section 3.
     """
@@ -94,6 +100,7 @@ def pretrain(
         what = "was opened with labels" if dataset.with_labels else "has no keyframe"
         raise ValueError(f"the data set {what}; pre-training reads keyframes without labels")
     check_point_columns(dataset, config.network)
+    check_voter(voter, config.consensus)
     started = time.monotonic()
     fabric = fabric or make_fabric(config)
     folder = cache or out.with_suffix(".teacher")
@@ -102,7 +109,7 @@ def pretrain(
         check_fit(config.network, config.input, start.trunk)
         start = keep_fitting_heads(start, config.teacher.clip, fabric.device)
     data = prepare_distillation(
-        dataset, config, folder, fabric, report_teacher, report_consensus, start
+        dataset, config, folder, fabric, report_teacher, report_consensus, voter or start
     )
     trainer = StudentTrainer(
         data.samples,
@@ -112,7 +119,12 @@ def pretrain(
         data.class_weights,
         num_workers,
         data.logit_scale,
-        _Run(config, data.source, start.sha256 if start else SCRATCH),
+        _Run(
+            config,
+            data.source,
+            start.sha256 if start else SCRATCH,
+            voter.sha256 if voter else "",
+        ),
         start,
     )
     training_checkpoint = out.with_suffix(".state.safetensors")
@@ -124,6 +136,8 @@ def pretrain(
             "num_processes": fabric.world_size,
             "seconds": round(time.monotonic() - started),
         }
+        if voter is not None:
+            record["voter"] = voter.record
         if data.label_counts is not None:
             record["labels"] = data.label_counts.to_record()
         student = trainer.student.cpu().eval()

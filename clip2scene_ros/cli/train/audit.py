@@ -21,7 +21,7 @@ from clip2scene_ros.cli.recordings import (
     require_labels,
     settle_recordings,
 )
-from clip2scene_ros.cli.train.start import add_start_argument, load_start
+from clip2scene_ros.cli.train.start import add_voter_argument, load_voter
 
 SUMMARY = "compare the labels that pre-training would learn from with 3D labels"
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_split_argument(parser)
     add_config_arguments(parser, "consensus.voxel_size_m=0.8")
-    add_start_argument(parser)
+    add_voter_argument(parser, "none")
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="keep what the teacher says there, for other runs"
     )
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
             arguments.cache or folder,
             lambda done, total: _show(teacher, done),
             lambda done, total: _show(compared, done),
-            load_start(arguments),
+            load_voter(arguments),
         )
     print(report.format_report([c.name for c in labelled.classes]))
 

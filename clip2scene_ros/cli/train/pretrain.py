@@ -24,7 +24,12 @@ from clip2scene_ros.cli.train.closing import report_training
 from clip2scene_ros.cli.train.holdout import add_holdout_argument, hold_out
 from clip2scene_ros.cli.train.own_words import add_word_arguments, with_words
 from clip2scene_ros.cli.train.progress import TrainingBars
-from clip2scene_ros.cli.train.start import add_start_argument, load_start
+from clip2scene_ros.cli.train.start import (
+    add_start_argument,
+    add_voter_argument,
+    load_start,
+    load_voter,
+)
 
 if TYPE_CHECKING:
     from clip2scene_core.config.pretrain import PretrainConfig
@@ -48,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_split_argument(parser)
     add_word_arguments(parser)
     add_start_argument(parser)
+    add_voter_argument(parser, "the one that --from names")
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="keep what the teacher says there, for other runs"
     )
@@ -73,7 +79,7 @@ def run(arguments: argparse.Namespace) -> None:
     from clip2scene_core.training.pretrain.run import pretrain
     from clip2scene_core.training.run_log import RunLog
 
-    start = load_start(arguments)
+    start, voter = load_start(arguments), load_voter(arguments)
     if not arguments.print_config:
         _check(arguments)
         examine_first(arguments)
@@ -112,6 +118,7 @@ def run(arguments: argparse.Namespace) -> None:
             report,
             bars.show_consensus,
             start,
+            voter,
         )
     finally:
         bars.close()

@@ -1,4 +1,4 @@
-"""`--from`: the trained network that a training begins with."""
+"""`--from` and `--voter`: trained networks that a training begins with, or listens to."""
 
 from __future__ import annotations
 
@@ -37,3 +37,29 @@ def load_start(arguments: argparse.Namespace) -> Pretrained | None:
     from clip2scene_core.training.pretrained import load_pretrained
 
     return None if arguments.start == SCRATCH else load_pretrained(arguments.start)
+
+
+def add_voter_argument(parser: argparse.ArgumentParser, otherwise: str) -> None:
+    """Declare --voter.
+
+    Args:
+        parser: Of the command.
+        otherwise: Who votes if nothing is said.
+    """
+    parser.add_argument(
+        "--voter",
+        metavar="CHECKPOINT",
+        help="student of the same CLIP that votes beside the cameras if consensus.student_weight "
+        f"is not 0: small, large or a file; its network may be another one (default: {otherwise})",
+    )
+
+
+def load_voter(arguments: argparse.Namespace) -> Pretrained | None:
+    """Read what --voter names; None if nothing was said.
+
+    Raises:
+        CheckpointError: If the file cannot be used.
+    """
+    from clip2scene_core.training.pretrained import load_pretrained
+
+    return None if arguments.voter is None else load_pretrained(arguments.voter)

@@ -20,14 +20,14 @@ class StudentVotes:
     points, the cameras correct it.
 
     Args:
-        start: The student, taught by the CLIP of the texts.
+        voter: The student, taught by the CLIP of the texts.
         text: (C, D) float32 embeddings of the C texts of all classes, unit length.
         logit_scale: Inverse temperature of the teacher.
         weight: How much the student's logits count, of which the teacher's count 1.
         device: Where it runs.
 
     Raises:
-        ValueError: If `start` has no heads.
+        ValueError: If `voter` has no heads.
 
     Attributes:
         identity: Tells votes of this student and weight from others.
@@ -35,20 +35,20 @@ class StudentVotes:
 
     def __init__(
         self,
-        start: Pretrained,
+        voter: Pretrained,
         text: Tensor,
         logit_scale: float,
         weight: float,
         device: torch.device,
     ) -> None:
-        if start.student is None:
+        if voter.student is None:
             raise ValueError(
-                f"consensus.student_weight is {weight}, but {start.name} has no heads in the space "
+                f"consensus.student_weight is {weight}, but {voter.name} has no heads in the space "
                 f"of this CLIP, so it cannot vote; set it to 0"
             )
-        self.identity = f"{start.sha256} {weight}"
-        config = start.student.config
-        self._student, self._input = start.student.student.to(device).eval(), config.input
+        self.identity = f"{voter.sha256} {weight}"
+        config = voter.student.config
+        self._student, self._input = voter.student.student.to(device).eval(), config.input
         self._text = text.to(device) * (weight / config.losses.temperature / logit_scale)
 
     @torch.no_grad()

@@ -15,5 +15,5 @@ def test_the_command_prints_a_table(tmp_path, tiny_nuscenes, tiny_clip, capsys):
 
 
 def test_a_student_that_would_not_vote_is_refused(tiny_nuscenes, capsys):
-    assert main(["audit", str(tiny_nuscenes), "--from", "small"]) == 1
+    assert main(["audit", str(tiny_nuscenes), "--voter", "small"]) == 1
     assert "small would not be asked: consensus.student_weight is 0" in capsys.readouterr().err

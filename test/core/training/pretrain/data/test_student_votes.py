@@ -97,13 +97,36 @@ def test_a_training_learns_from_the_student_it_begins_with(
     for weight in (0.0, 100.0):
         voting = override(config, [f"consensus.student_weight={weight}"])
         folder = tmp_path / "cache"
-        data = prepare_distillation(dataset, voting, folder, make_fabric(voting), start=first)
+        data = prepare_distillation(dataset, voting, folder, make_fabric(voting), voter=first)
         labels[weight] = data.samples[0, 0][0].consensus_of_pairs
     assert (labels[0.0] != 0).any()
     assert (labels[100.0] == 0).all()
     voting = override(config, ["consensus.student_weight=0.5"])
     out = pretrain(dataset, voting, tmp_path / "second.safetensors", start=first)
     assert load_pretrained(str(out)).student.config.consensus.student_weight == 0.5
+
+
+def test_another_student_may_vote_than_the_one_it_begins_with(
+    tmp_path, tiny_nuscenes, tiny_clip, start
+):
+    dataset = NuScenesDataset(tiny_nuscenes)
+    config = make_config(tiny_clip, "sweeps.min_range_m=0", "consensus.voxel_size_m=1.0")
+    cache = tmp_path / "cache"
+    out = pretrain(dataset, config, tmp_path / "voter.safetensors", cache=cache)
+    voter = load_pretrained(str(out))
+    loud = override(config, ["consensus.student_weight=100"])
+    ended = {}
+    for name, chosen in (("scratch", None), ("begun", voter)):
+        out = tmp_path / f"{name}.safetensors"
+        pretrain(dataset, loud, out, cache=cache, start=chosen, voter=voter)
+        ended[name] = load_pretrained(str(out)).student
+        assert ended[name].record["voter"]["sha256"] == voter.sha256
+    assert ended["scratch"].record["from"] == "scratch"
+    assert len(list(cache.rglob("consensus-*"))) == 2  # one of cameras alone, one with these votes
+    with pytest.raises(ValueError, match="would not be asked"):
+        pretrain(dataset, config, out, voter=voter)
+    with pytest.raises(ValueError, match="no heads in the space of this CLIP"):
+        pretrain(dataset, loud, tmp_path / "a.safetensors", voter=start)
 
 
 def test_a_student_that_cannot_vote_is_said(tmp_path, tiny_nuscenes, tiny_clip, start):
@@ -116,7 +139,7 @@ def test_a_student_that_cannot_vote_is_said(tmp_path, tiny_nuscenes, tiny_clip, 
     silent = override(config, ["consensus.student_weight=0"])
     labelled = NuScenesDataset(tiny_nuscenes, with_labels=True)
     with pytest.raises(ValueError, match="would not be asked"):
-        audit_labels(labelled, dataset, silent, tmp_path / "cache", start=start)
+        audit_labels(labelled, dataset, silent, tmp_path / "cache", voter=start)
 
 
 @pytest.mark.parametrize(
