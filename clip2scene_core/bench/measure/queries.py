@@ -76,14 +76,15 @@ MACHINES: Final = {
 }  # fmt: skip
 """Prompts for kinds of one class, construction vehicle, and the word of each in the world."""
 
-UNNAMED: Final = {
-    "fence": ("fence",),
-    "street lamp": ("street lamp",),
-    "traffic light": ("traffic light",),
-    "bus shelter": ("bus shelter",),
+PARTS: Final = {
+    "fence": "manmade",
+    "wall": "manmade",
+    "street lamp": "manmade",
+    "traffic light": "manmade",
+    "bus shelter": "manmade",
+    "hedge": "vegetation",
 }
-"""Prompts for parts of class manmade that no training prompt names, and their words in the
-world."""
+"""Prompts, which are also words of the world, and the class of which each is a part."""
 
 _NAMES: Final = tuple(c.name for c in NUSCENES_CLASSES)
 
@@ -156,7 +157,7 @@ def make_queries(trained_prompts: Sequence[str]) -> tuple[OpenVocabularyQuery, .
         _grouped_prompts(),
         _car_colors(),
         _machines(),
-        _unnamed(trained),
+        _parts(trained),
     )
 
 
@@ -253,41 +254,52 @@ def _alternatives(
     )
 
 
-def _unnamed(trained: tuple[str, ...]) -> OpenVocabularyQuery:
-    first, manmade = len(trained), _NAMES.index("manmade")
+def _parts(trained: tuple[str, ...]) -> OpenVocabularyQuery:
+    first = len(trained)
+    texts = [[text.strip() for text in prompt.split("|")] for prompt in trained]
     # A word that training gave to a class stands here for its own thing.
-    others = [[t.strip() for t in p.split("|") if t.strip() not in UNNAMED] for p in trained]
+    others = [" | ".join(text for text in own if text not in PARTS) for own in texts]
+    named = {text for own in texts for text in own}
+    whole_of_part = np.array([_NAMES.index(name) for name in PARTS.values()], dtype=np.uint8)
 
     def ground_truth(labels: NDArray[np.uint8], objects: SceneObjects) -> NDArray[np.uint8]:
-        unnamed = _answers_by_object(objects, list(UNNAMED.values()), objects.words)
-        is_unnamed = (unnamed != IGNORE_LABEL) & (labels == manmade)
-        return np.where(is_unnamed, unnamed + np.uint8(first), labels).astype(np.uint8)
+        part = _answers_by_object(objects, [(word,) for word in PARTS], objects.words)
+        is_part = (part != IGNORE_LABEL) & (labels == _with_ignore(whole_of_part)[part])
+        return np.where(is_part, part + np.uint8(first), labels).astype(np.uint8)
 
-    answers = (*_NAMES, *UNNAMED)
+    answers = (*_NAMES, *PARTS)
     return OpenVocabularyQuery(
-        "words of things that training never named",
-        (*(" | ".join(texts) for texts in others), *UNNAMED),
+        "parts of classes",
+        (*others, *PARTS),
         answers,
         np.arange(len(answers), dtype=np.uint8),
         ground_truth,
         tuple(
-            QueryMetric(f'IoU of "{prompt}"', *_iou_and_chance(first + number, manmade))
-            for number, prompt in enumerate(UNNAMED)
+            QueryMetric(
+                f'IoU of "{part}", {"a" if part in named else "no"} word of training',
+                *_iou_and_chance(first + number, _NAMES.index(whole), first),
+            )
+            for number, (part, whole) in enumerate(PARTS.items())
         ),
         first_drawn=first,
     )
 
 
-def _iou_and_chance(answer: int, whole: int) -> tuple[Statistic, Statistic]:
-    """Give the IoU of an answer that is a part of class `whole`, and its chance: all of `whole`."""
+def _iou_and_chance(answer: int, whole: int, first: int) -> tuple[Statistic, Statistic]:
+    """Give the IoU of an answer that is a part of class `whole`, and its chance: all of `whole`.
+
+    Answers from `first` on are parts.
+    """
+    parts = [first + n for n, name in enumerate(PARTS.values()) if _NAMES.index(name) == whole]
 
     def iou(counts: NDArray[np.int64]) -> NDArray[np.float64]:
         return np.asarray(class_iou(counts)[..., answer])
 
     def chance(counts: NDArray[np.int64]) -> NDArray[np.float64]:
         points = counts.sum(axis=-1)
-        parts = points[..., whole] + points[..., len(_NAMES) :].sum(axis=-1)
-        return np.asarray(points[..., answer] / np.maximum(parts, 1))
+        return np.asarray(
+            points[..., answer] / np.maximum(points[..., [whole, *parts]].sum(axis=-1), 1)
+        )
 
     return iou, chance
 
