@@ -64,6 +64,12 @@ class PretrainConfig:
             raise ConfigError(f"prompts name {', '.join(map(repr, twice))} twice; leave one")
         if len(texts) >= IGNORE_LABEL:
             raise ConfigError(f"prompts must be at most {IGNORE_LABEL - 1} texts, got {len(texts)}")
+        if self.consensus.object_gap_m and not set(self.classes) & set(self.consensus.ground):
+            raise ConfigError(
+                f"consensus.object_gap_m parts objects by the ground between them, but no class is "
+                f"ground: consensus.ground is {list(self.consensus.ground)}, classes are "
+                f"{list(self.classes)}"
+            )
 
     @property
     def texts_of_label(self) -> tuple[tuple[str, ...], ...]:

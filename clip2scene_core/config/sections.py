@@ -191,6 +191,7 @@ class TeacherConfig:
 MOVABLE = (
     "bicycle", "bus", "car", "construction vehicle", "motorcycle", "pedestrian", "trailer", "truck",
 )  # fmt: skip
+GROUND = ("driveable surface", "other flat", "sidewalk", "terrain")
 
 
 @dataclass(frozen=True)
@@ -206,11 +207,19 @@ class ConsensusConfig:
         student_weight: How much a student votes, too, the one that `pretrain --voter` names or
             that the training begins with: its logits are added this many times to those of the
             pixels. 0: cameras alone.
+        object_gap_m: Points of a sweep between which there is no larger gap are one object, whose
+            points get one label, that of the mean of their votes. 0: every point its own.
+        object_size_m: What is larger across the ground is no object; 12 m are a bus.
+        ground: Names of classes of what objects stand on. Points with such a label are no part of
+            an object, and would connect all.
     """
 
     voxel_size_m: float = 0.0
     movable: tuple[str, ...] = MOVABLE
     student_weight: float = 0.0
+    object_gap_m: float = 0.0
+    object_size_m: float = 12.0
+    ground: tuple[str, ...] = GROUND
 
     def __post_init__(self) -> None:
         if self.student_weight < 0:
@@ -221,6 +230,16 @@ class ConsensusConfig:
             raise ConfigError(
                 f"consensus.student_weight is {self.student_weight}, but there is no consensus to "
                 f"take part in; set consensus.voxel_size_m, such as 0.8"
+            )
+        if min(self.object_gap_m, self.object_size_m) < 0:
+            raise ConfigError(
+                f"consensus.object_gap_m and object_size_m must be 0 m or more, got "
+                f"{self.object_gap_m} and {self.object_size_m}"
+            )
+        if self.object_gap_m > 0 and self.voxel_size_m == 0:
+            raise ConfigError(
+                f"consensus.object_gap_m is {self.object_gap_m}, but there is no consensus whose "
+                f"votes an object could share; set consensus.voxel_size_m, such as 0.8"
             )
         if self.voxel_size_m < 0:
             raise ConfigError(

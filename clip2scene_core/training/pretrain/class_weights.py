@@ -34,13 +34,13 @@ def cached_label_counts(
         samples: Keyframes that are not augmented.
         keyframes: Digest of these keyframes and of the sweeps before them.
         text: (C, D) float32 embeddings of the C texts of all classes, unit length.
-        config: Sweeps, occlusion, classes, input and seed, which decide the labels.
+        config: Sweeps, occlusion, classes, input, seed and objects, which decide the labels.
         consensus: Consensus of the sequences, which does, too; None if there is none.
     """
     settings = [
         keyframes, asdict(config.sweeps), "" if consensus is None else consensus.folder.name,
         config.teacher.occlusion_margin_m, config.class_of_text, asdict(config.input),
-        config.training.seed,
+        config.training.seed, asdict(config.consensus),
     ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(settings).encode())
     digest.update(text.numpy().tobytes())

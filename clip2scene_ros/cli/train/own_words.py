@@ -17,6 +17,13 @@ _MOVABLE_WORDS: Final = (
     "vehicle", "wheelchair", "woman", "worker",
 )  # fmt: skip
 
+_GROUND_WORDS: Final = (
+    "asphalt", "crossing", "crosswalk", "curb", "dirt", "driveway", "earth", "field", "floor",
+    "footpath", "grass", "gravel", "ground", "island", "lane", "lawn", "meadow", "mud", "parking",
+    "path", "pavement", "road", "sand", "sidewalk", "snow", "soil", "street", "terrain", "track",
+    "water",
+)  # fmt: skip
+
 
 def add_word_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare --prompts, --movable and --teacher."""
@@ -52,7 +59,7 @@ def with_words(config: PretrainConfig, arguments: argparse.Namespace) -> Pretrai
     prompts = tuple(arguments.prompts)
     classes = tuple(prompt.split("|")[0].strip() for prompt in prompts)
     if arguments.movable is None:
-        movable = tuple(name for name in classes if is_movable(name))
+        movable = tuple(name for name in classes if _ends_in(name, _MOVABLE_WORDS))
     else:
         unknown = [word for word in arguments.movable if word not in classes]
         if unknown:
@@ -61,11 +68,12 @@ def with_words(config: PretrainConfig, arguments: argparse.Namespace) -> Pretrai
                 f"{', '.join(classes)}"
             )
         movable = tuple(arguments.movable)
-    consensus = replace(config.consensus, movable=movable)
+    ground = tuple(name for name in classes if _ends_in(name, _GROUND_WORDS))
+    consensus = replace(config.consensus, movable=movable, ground=ground)
     return replace(config, classes=classes, prompts=prompts, consensus=consensus)
 
 
-def is_movable(name: str) -> bool:
-    """Whether a class is one of things that move, by its last word: "red car", "cars"."""
+def _ends_in(name: str, words: tuple[str, ...]) -> bool:
+    """Whether the last word of a class is one of these, or several of it: "red car", "cars"."""
     last = name.lower().rpartition(" ")[2]
-    return last in _MOVABLE_WORDS or last.removesuffix("s") in _MOVABLE_WORDS
+    return last in words or last.removesuffix("s") in words

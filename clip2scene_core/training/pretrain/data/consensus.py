@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -119,7 +120,11 @@ class Consensus:
         return replace(self, cosines=self.cosines + forbidden)
 
     def label(
-        self, points: NDArray[np.floating], stamp_ns: int
+        self,
+        points: NDArray[np.floating],
+        stamp_ns: int,
+        agree: Callable[[NDArray[np.floating], NDArray[np.float32]], NDArray[np.float32]]
+        | None = None,
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Label points by the mean of the votes of their voxels in both grids.
 
@@ -129,6 +134,8 @@ class Consensus:
         Args:
             points: (N, 3) float, metres, global frame.
             stamp_ns: Stamp of the points in nanoseconds.
+            agree: Given the points with votes (F, 3) and their mean cosines (F, C), returns those
+                that decide; see `agree_in_objects`.
 
         Returns:
             Labels (N,) uint8, IGNORE_LABEL where there is none, and confidences (N,) float32 in
@@ -146,6 +153,8 @@ class Consensus:
             )
         found = np.flatnonzero(num_voxels)
         means = (cosines[found] / num_voxels[found, None]).astype(np.float32)
+        if agree is not None:
+            means = agree(points[found], means)
         classes, probabilities = _classify(means, self.logit_scale)
         is_valid = is_then[found] | ~self.is_movable[classes]
         labels = np.full(len(points), IGNORE_LABEL, dtype=np.uint8)

@@ -65,8 +65,11 @@ class ConsensusCache:
             raise ValueError("consensus.voxel_size_m is 0: the config asks for no consensus")
         self._text, self._logit_scale, self._digests = text, logit_scale, digests
         self._config, self._voter = config, voter
+        voting = asdict(config.consensus)
+        for key in ("object_gap_m", "object_size_m", "ground"):  # decide labels, but no votes
+            del voting[key]
         settings = [
-            _VOTING, GRID_SHIFTS, logit_scale, asdict(config.consensus), config.class_of_text,
+            _VOTING, GRID_SHIFTS, logit_scale, voting, config.class_of_text,
             config.sweeps.min_range_m, config.sweeps.max_range_m,
             config.teacher.occlusion_margin_m, voter,
         ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from clip2scene_core.sample import CameraView, Sample, Sweep
 from clip2scene_core.training.augmentation.clouds import augment_cloud
 from clip2scene_core.training.augmentation.images import crop_and_flip
 from clip2scene_core.training.pretrain.data.consensus import Consensus
+from clip2scene_core.training.pretrain.data.objects import agree_in_objects
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def pair_points(
         intensity = np.concatenate([sweep.points[:, 3:] for sweep in sweeps])
         clouds = [np.concatenate([stitched.astype(np.float32), intensity], axis=1)]
         point_index, cloud_index = starts[cloud_index] + point_index, np.zeros_like(cloud_index)
-    labels, confidences = _label_by_consensus(sweeps, consensus)
+    labels, confidences = _label_by_consensus(sweeps, consensus, config)
     return PairedSample(
         token=sample.token,
         clouds=tuple(clouds),
@@ -240,7 +242,7 @@ def _true_labels(sweep: Sweep) -> NDArray[np.uint8]:
 
 
 def _label_by_consensus(
-    sweeps: Sequence[Sweep], consensus: Consensus | None
+    sweeps: Sequence[Sweep], consensus: Consensus | None, config: PretrainConfig
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Look up the consensus of all points, one sweep after the other.
 
@@ -251,8 +253,16 @@ def _label_by_consensus(
         num_points = sum(len(sweep.points) for sweep in sweeps)
         nothing = np.full(num_points, IGNORE_LABEL, dtype=np.uint8)
         return nothing, np.zeros(num_points, dtype=np.float32)
+    objects, agree = config.consensus, None
+    if objects.object_gap_m:
+        agree = partial(
+            agree_in_objects,
+            is_ground=np.isin(config.class_of_text, objects.ground),
+            gap_m=objects.object_gap_m,
+            size_m=objects.object_size_m,
+        )
     found = [
-        consensus.label(transform_points(s.T_global_lidar, s.points[:, :3]), s.stamp_ns)
+        consensus.label(transform_points(s.T_global_lidar, s.points[:, :3]), s.stamp_ns, agree)
         for s in sweeps
     ]
     labels, confidences = zip(*found, strict=True)

@@ -102,6 +102,7 @@ def test_one_command_makes_a_student_of_a_recording(scene_bag, tiny_clip, tmp_pa
     checkpoint = load_checkpoint(out)
     assert checkpoint.vocabulary.names == ("car", "road", "tree")
     assert checkpoint.config.consensus.movable == ("car",)
+    assert checkpoint.config.consensus.ground == ("road",)
     assert checkpoint.config.input.intensity == "rank"
     scenes = open_dataset(*kept_sets(tmp_path / "kept")).scenes
     assert checkpoint.scene_tokens == (scenes[0].token,)  # the other one was held out

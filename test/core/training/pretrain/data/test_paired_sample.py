@@ -191,7 +191,7 @@ class ConsensusOfIntensity:
     def __init__(self, sample):
         self._sweeps = {sweep.stamp_ns: sweep.points[:, 3] for sweep in sample.sweeps}
 
-    def label(self, points, stamp_ns):
+    def label(self, points, stamp_ns, agree=None):
         intensity = self._sweeps[stamp_ns]
         assert len(points) == len(intensity)
         return label_of(intensity), intensity

@@ -116,8 +116,8 @@ def test_pixels_of_a_consensus_are_read_for_losses_alone(
 ):
     find_labels = Consensus.label
 
-    def label_half(self, points, stamp_ns):
-        labels, confidences = find_labels(self, points, stamp_ns)
+    def label_half(self, points, stamp_ns, agree):
+        labels, confidences = find_labels(self, points, stamp_ns, agree)
         labels[::2], confidences[::2] = IGNORE_LABEL, 0
         return labels, confidences
 
