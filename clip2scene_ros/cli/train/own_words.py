@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from clip2scene_core.config.pretrain import PretrainConfig
+
+_LOGGER = logging.getLogger(__name__)
 
 _MOVABLE_WORDS: Final = (
     "animal", "bicycle", "bicyclist", "bike", "biker", "boat", "bus", "car", "cart", "cat", "child",
@@ -70,6 +73,12 @@ def with_words(config: PretrainConfig, arguments: argparse.Namespace) -> Pretrai
         movable = tuple(arguments.movable)
     ground = tuple(name for name in classes if _ends_in(name, _GROUND_WORDS))
     consensus = replace(config.consensus, movable=movable, ground=ground)
+    if consensus.object_gap_m and not ground:
+        _LOGGER.warning(
+            "no prompt names the ground, such as road or grass, which parts one object from the "
+            "next: every point is labelled alone (consensus.object_gap_m: 0)"
+        )
+        consensus = replace(consensus, object_gap_m=0.0)
     return replace(config, classes=classes, prompts=prompts, consensus=consensus)
 
 

@@ -185,3 +185,16 @@ def test_words_that_do_not_fit_are_refused(tiny_nuscenes, options, why, tmp_path
     command = ["pretrain", str(tiny_nuscenes), *options, "--out", str(tmp_path / "s.safetensors")]
     assert main(command) == 1
     assert why in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("prompts", "gap", "said"),
+    [(["car", "gravel road"], 0.5, False), (["car", "tree"], 0.0, True)],
+)
+def test_objects_are_parted_by_ground_that_a_word_names(
+    scene_bag, prompts, gap, said, tmp_path, capsys, caplog
+):
+    command = ["pretrain", str(scene_bag), "--prompts", *prompts, "--print-config"]
+    assert main([*command, "--recordings", str(tmp_path / "kept")]) == 0
+    assert f"object_gap_m: {gap}\n" in capsys.readouterr().out
+    assert ("no prompt names the ground" in caplog.text) == said
