@@ -59,7 +59,7 @@ def test_the_models_are_small_and_say_how_they_were_made():
 def test_the_student_carries_the_words_of_the_clip_that_taught_it():
     vocabulary = load_checkpoint("small").vocabulary
     assert vocabulary.names == tuple(c.name for c in NUSCENES_CLASSES)
-    theirs = embed_prompts(load_clip("small"), vocabulary.prompts)
+    theirs = embed_prompts(load_clip("small"), vocabulary.texts)
     torch.testing.assert_close(vocabulary.embeddings, theirs, atol=1e-4, rtol=0)
 
 
@@ -79,11 +79,11 @@ def test_another_word_gives_other_labels(labelled):
     segmenter = load_online_segmenter()
     sweep = dataclasses.replace(labelled[0].sweep, labels=None)
     cars = segmenter.segment(sweep)
-    segmenter.set_prompts(["building", "road"])
+    segmenter.set_prompts(["car", "road"])
     fewer = segmenter.segment(sweep)
     assert set(np.unique(fewer.labels)) == {0, 1, IGNORE_LABEL}
-    # What was a building or a road keeps its prompt: no other prompt had a better claim to it.
-    for name, label in (("manmade", 0), ("driveable surface", 1)):
+    # What was a car or a road keeps its prompt: no other prompt had a better claim to it.
+    for name, label in (("car", 0), ("driveable surface", 1)):
         was = cars.labels == cars.vocabulary.names.index(name)
         assert (fewer.labels[was] == label).all()
 
