@@ -43,6 +43,14 @@ def test_gaps_part_objects_and_chains_join_them():
     assert find_objects(tower, 1.5, 1.0)[1].tolist() == [True]
 
 
+def test_a_wall_of_many_points_is_one_group():
+    # Each point has all others within the gap: 10^10 pairs, were they all asked for.
+    points = np.random.default_rng(0).uniform(0, 0.3, (200_000, 3))
+    groups, is_object = find_objects(points, 0.6, 12.0)
+    assert set(groups) == {0}
+    assert is_object.tolist() == [True]
+
+
 def test_the_whole_of_an_object_names_its_parts():
     truck, other = row(0, 4, 0.4), row(10, 11, 0.4)
     ground = row(0, 4, 0.4) - [0, 0, 0.9]
